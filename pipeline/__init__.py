@@ -1,0 +1,1 @@
+"""What a captioning model is, and how one comes to be."""

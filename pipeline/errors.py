@@ -1,0 +1,90 @@
+"""Every error Nightcap raises on purpose.
+
+    NightcapError
+    ├── Retryable             the outside world failed; the same call may work later
+    │   ├── RegistryUnavailable
+    │   └── ObjectUnavailable
+    ├── Permanent             fails again until a person changes something
+    │   ├── SettingsError     an argument, setting or file named by the user is wrong
+    │   │   └── ModelNotFound
+    │   ├── DatasetRejected   a dataset rule failed
+    │   ├── BundleRejected    a model version is damaged or is not what it claims to be
+    │   └── PublishConflict   another run published first
+    └── BadInput              one picture or caption; it is quarantined under `reason`
+        ├── BadImage
+        └── SourceChanged
+
+The first branch is retried by Airflow, the second is not, the third never leaves the row it
+struck. Every message says what was wrong, with which value, where, and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class NightcapError(Exception):
+    """The root; `exit_code` is what the command line ends with."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class Retryable(NightcapError):
+    """The outside world failed; the same call may work later."""
+
+
+class RegistryUnavailable(Retryable):
+    """MLflow does not answer."""
+
+
+class ObjectUnavailable(Retryable):
+    """A file or object could not be read or written for a reason that may pass."""
+
+
+class Permanent(NightcapError):
+    """Fails again until a person changes something."""
+
+
+class SettingsError(Permanent):
+    """An argument, a setting or a file that the user named is wrong."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class ModelNotFound(SettingsError):
+    """No model version or bundle is where the user pointed."""
+
+
+class DatasetRejected(Permanent):
+    """The data as a whole break a rule, so nothing is trained on them."""
+
+
+class BundleRejected(Permanent):
+    """A model version is damaged, incomplete, or not what it claims to be."""
+
+
+class PublishConflict(Permanent):
+    """Another run published to the same table first."""
+
+
+class BadInput(NightcapError):
+    """One picture or caption cannot be used; the others can.
+
+    Attributes:
+        reason: a short code from the documented list, such as `truncated`.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class BadImage(BadInput):
+    """The bytes are no picture that may be captioned."""
+
+
+class SourceChanged(BadInput):
+    """The object is not the one that was listed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("source_changed", message)

@@ -1,0 +1,63 @@
+"""Where this installation keeps things, read from the environment at the edge."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Home:
+    """Absolute folders and addresses of one installation.
+
+    Attributes:
+        root: `NIGHTCAP_HOME`; else `.nightcap` beside pyproject.toml; else `~/.nightcap`.
+        store: `NIGHTCAP_STORE`, where stage outputs lie; default `root/store`.
+        tracking_uri: `MLFLOW_TRACKING_URI`; default a SQLite file in `root`.
+    """
+
+    root: Path
+    store: Path
+    tracking_uri: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Home:
+        """Read the environment.
+
+        Raises:
+            SettingsError: `NIGHTCAP_HOME` is relative, or the store is not a local folder.
+        """
+        root = Path(environ.get("NIGHTCAP_HOME") or _default_root())
+        if not root.is_absolute():
+            raise SettingsError(f"NIGHTCAP_HOME is {str(root)!r}, a relative path; set it to an absolute folder")
+        store = environ.get("NIGHTCAP_STORE") or str(root / "store")
+        if not Path(store).is_absolute():
+            raise SettingsError(
+                f"NIGHTCAP_STORE is {store!r}; set it to an absolute local folder (object stores are not supported yet)"
+            )
+        tracking_uri = environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
+        return cls(root, Path(store), tracking_uri)
+
+    @property
+    def artifacts(self) -> Path:
+        """Where MLflow's artifacts lie when no server decides otherwise."""
+        return self.store / "mlflow"
+
+    @property
+    def inbox(self) -> Path:
+        """The default folder of new pictures."""
+        return self.root / "inbox"
+
+    @property
+    def captions(self) -> Path:
+        """The default table of captions."""
+        return self.store / "captions"
+
+
+def _default_root() -> Path:
+    checkout = Path(__file__).resolve().parent.parent
+    return checkout / ".nightcap" if (checkout / "pyproject.toml").is_file() else Path.home() / ".nightcap"

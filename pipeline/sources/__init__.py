@@ -1,0 +1,1 @@
+"""Where captioned photographs come from."""

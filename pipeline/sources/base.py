@@ -1,0 +1,55 @@
+"""What every source of captioned photographs offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class LabelledBox:
+    """An object that is truly in a picture; the box is in pixels from the top left corner."""
+
+    label: str
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """One captioned photograph, encoded as it was found.
+
+    Attributes:
+        image: the name people know it by, unique within the source.
+        uri: what `Source.read` takes.
+        split: the source's own split; None where the source has none, to be cut by hash.
+        captions: as written, in the source's order.
+        data: encoded bytes (JPEG, PNG, ..), or None when the file cannot be read.
+        objects: what is truly in it, where the source knows.
+    """
+
+    image: str
+    uri: str
+    split: Split | None
+    captions: tuple[str, ...]
+    data: bytes | None
+    objects: tuple[LabelledBox, ...] = field(default=())
+
+
+class Source(Protocol):
+    """A collection of captioned photographs."""
+
+    def fingerprint(self) -> str:
+        """A cheap digest that changes whenever the photographs or captions may have changed."""
+
+    def photographs(self) -> Iterable[Photograph]:
+        """Every photograph once, in a fixed order, read lazily."""
+
+    def read(self, uris: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
+        """Encoded bytes of some photographs, each URI once, in any order; None where unreadable."""

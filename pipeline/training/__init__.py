@@ -1,0 +1,1 @@
+"""Fitting the decoder to features and token ids."""

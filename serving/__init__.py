@@ -1,0 +1,1 @@
+"""The nightly batch: plan, caption, publish, report."""
