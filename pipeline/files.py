@@ -22,8 +22,8 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -56,7 +56,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
         yield scratch
         scratch.chmod(0o755)
         try:
-            os.replace(scratch, target)
+            scratch.replace(target)
         except OSError:
             if not target.is_dir():
                 raise
