@@ -1,0 +1,69 @@
+"""What a night asks of a model, without the model's libraries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pipeline.images import Fit
+
+
+@dataclass(frozen=True)
+class Caption:
+    """One picture's caption.
+
+    Attributes:
+        text: the words, without `<start>` and `<end>`.
+        score: mean natural log-probability of the words and `<end>`; at most 0.
+        alternatives: other captions that were considered, best first.
+    """
+
+    text: str
+    score: float
+    alternatives: tuple[str, ...] = ()
+
+
+class Captioner(Protocol):
+    """A loaded model version.
+
+    Attributes:
+        name: the registered model's name.
+        version: its version, as a string.
+        digest: SHA-256 of the bundle.
+        engine: what computes, such as `tensorflow-float32`; part of the version.
+        side: side in pixels of the square pictures it takes.
+        fit: how a picture becomes square.
+    """
+
+    name: str
+    version: str
+    digest: str
+    engine: str
+    side: int
+    fit: Fit
+
+    def caption(self, pixels: np.ndarray) -> list[Caption]:
+        """Caption uint8 [n, side, side, 3] for any n of at least 1: n captions in the same order."""
+        ...
+
+
+@dataclass(frozen=True)
+class PinnedModel:
+    """A model version that will not change while it is used.
+
+    Attributes:
+        name: the registered model's name, or the bundle's folder.
+        version: its version, as a string; empty for a bare bundle.
+        digest: SHA-256 of the bundle.
+        engine: what computes, such as `tensorflow-float32`.
+        uri: where to load it from.
+    """
+
+    name: str
+    version: str
+    digest: str
+    engine: str
+    uri: str

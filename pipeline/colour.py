@@ -1,0 +1,62 @@
+"""Any colour mode and profile to 8-bit sRGB."""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image, ImageCms
+
+WHITE = (255, 255, 255)
+
+
+def to_srgb(image: Image.Image) -> Image.Image:
+    """A loaded picture of any Pillow mode in mode RGB, 8-bit sRGB.
+
+    Colour profiles are converted and broken ones ignored, transparency lies over white, 16 bits
+    become 8, and wider ranges are stretched to 0..255.
+    """
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode in ("I", "F"):
+        image = _stretched(image)
+    if image.has_transparency_data:
+        layered = image.convert("RGBA")
+        canvas = Image.new("RGB", image.size, WHITE)
+        canvas.paste(_srgb(layered.convert("RGB"), profile), mask=layered.getchannel("A"))
+        return canvas
+    if image.mode not in ("RGB", "L", "CMYK"):
+        image = image.convert("RGB")
+    return _srgb(image, profile)
+
+
+def _stretched(image: Image.Image) -> Image.Image:
+    """32-bit values, whose white nobody knows, as 0..255 from the darkest to the lightest."""
+    values = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)  # [height, width]
+    low, high = float(values.min()), float(values.max())
+    return Image.fromarray(np.uint8((values - low) * (255 / max(high - low, 1e-12))))
+
+
+def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """An L, RGB or CMYK picture as RGB, by its profile where that is sound."""
+    try:
+        transform = _transform(profile, image.mode) if profile else None
+        if transform:
+            return transform.apply(image)
+    except (ImageCms.PyCMSError, ValueError):
+        pass  # as if untagged
+    return image.convert("RGB")
+
+
+@lru_cache(maxsize=32)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """The way from a profile to sRGB; None where nothing need be done."""
+    try:
+        source = ImageCms.getOpenProfile(io.BytesIO(profile))
+        if ImageCms.getProfileDescription(source).startswith("sRGB"):
+            return None
+        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None
