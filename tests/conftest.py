@@ -1,0 +1,79 @@
+"""What every test may ask for, and what no test may leave behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+
+import psutil
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+HOME = pytest.StashKey[Path]()
+MARK = "NIGHTCAP_TEST_SESSION"
+# Python's own helpers of multiprocessing; they end with the process that they belong to.
+LASTING = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+
+
+def pytest_configure(config):
+    # Before any test module is imported: Airflow makes its home when it is imported.
+    config.stash[HOME] = Path(tempfile.mkdtemp(prefix="nightcap-tests-"))
+    for name in ("NIGHTCAP_STORE", "MLFLOW_TRACKING_URI", "AWS_ENDPOINT_URL"):
+        os.environ.pop(name, None)
+    os.environ["NIGHTCAP_HOME"] = str(config.stash[HOME] / "nightcap")
+    os.environ["AIRFLOW_HOME"] = str(config.stash[HOME] / "airflow")
+    os.environ[MARK] = uuid.uuid4().hex
+
+
+def pytest_unconfigure(config):
+    shutil.rmtree(config.stash[HOME], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _own_home(monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("NIGHTCAP_HOME", str(tmp_path_factory.mktemp("nightcap")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_process_stays():
+    yield
+    _, alive = psutil.wait_procs(left_behind(), timeout=5)
+    told = [f"{process.pid}: {command_of(process)[:200]}" for process in alive]
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    assert not told, "tests left processes running (now killed):\n" + "\n".join(told)
+
+
+def left_behind():
+    """Descendants of this session: its children, and orphans that carry its mark."""
+    children = psutil.Process().children(recursive=True)
+    orphans = [process for process in psutil.process_iter() if process.pid != os.getpid() and is_marked(process)]
+    return [process for process in {*children, *orphans} if not any(name in command_of(process) for name in LASTING)]
+
+
+def is_marked(process):
+    try:
+        return process.environ().get(MARK) == os.environ[MARK]
+    except psutil.Error:
+        return False
+
+
+def command_of(process):
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return "already ended"
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """The folder of real pictures, weights and vectors beside the checkout."""
+    folder = CHECKOUT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared, which is not beside this checkout")
+    return folder
