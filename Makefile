@@ -1,0 +1,46 @@
+# Every target that needs .venv calls `setup` first, which does nothing when .venv is up to date.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint env lock clean
+
+BIN := .venv/bin
+ifneq ($(filter-out fast all,$(TIER)),)
+$(error TIER is "$(TIER)"; it must be fast or all)
+endif
+PYTEST_TIER := $(if $(filter all,$(TIER)),,-m "not integration")
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
+COMPILE_LIKE_CI := $(COMPILE) --python-version 3.11
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
+
+setup: ## Make .venv with nightcap in its bin (PYTHON=python3.12 picks the interpreter)
+	@infra/setup.sh
+
+run: setup ## Train, register and caption on a real Airflow scheduler (EXIT=1 stops everything at the end)
+	@$(BIN)/nightcap run $(if $(filter 1,$(EXIT)),--exit)
+
+test: setup ## Run the fast tests (TIER=all adds those that start services; ARGS goes to pytest)
+	@$(BIN)/python -m pytest $(PYTEST_TIER) $(ARGS)
+
+lint: setup ## Check style, types and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+env: ## Write .env with fresh random secrets for docker compose
+	@$(or $(PYTHON),python3) infra/make_env.py
+
+lock: setup ## Lock the requirements again (UPGRADE=1 takes newer versions)
+	$(COMPILE_LIKE_CI) requirements/bootstrap.in -o requirements/bootstrap.txt
+	for version in 3.11 3.12 3.13; do \
+		$(COMPILE) --python-version $$version pyproject.toml -c requirements/bootstrap.txt \
+			--extra cpu --extra stack --extra meteor --extra dev -o requirements/python$$version.txt || exit; \
+	done
+	$(COMPILE_LIKE_CI) pyproject.toml -c requirements/python3.11.txt --extra cpu --extra stack -o requirements/airflow.txt
+	$(COMPILE_LIKE_CI) requirements/serving.in -c requirements/python3.11.txt -o requirements/serving.txt
+
+clean: ## Remove .venv, caches and build output; keeps .nightcap and .env
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist nightcap.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

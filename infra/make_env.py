@@ -1,0 +1,65 @@
+"""Write .env from .env.example with a fresh random secret for every empty variable.
+
+Runs on any plain Python 3, because `make env` needs no .venv.
+"""
+
+import base64
+import os
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PRESENT = (
+    "{path} is already there and its secrets belong to the volumes made with it; nothing was changed. "
+    "To start anew, remove the volumes (docker compose down --volumes) and then the file."
+)
+
+
+def filled(example: str) -> str:
+    """The example with a secret behind each `NAME=` that has none."""
+    return "".join(_with_secret(line) for line in example.splitlines(keepends=True))
+
+
+def _with_secret(line: str) -> str:
+    name = line.rstrip("\n")
+    if line.startswith("#") or not name.endswith("="):
+        return line
+    return f"{name}{_secret(name)}\n"
+
+
+def _secret(name: str) -> str:
+    # Hexadecimal is safe in a URL and in an S3 signature; Fernet takes nothing but padded base64.
+    if name == "AIRFLOW_FERNET_KEY=":
+        return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    return secrets.token_hex(32)
+
+
+def write_once(path: Path, text: str) -> None:
+    """Write a file that only its owner reads, whole, unless it is there.
+
+    Raises:
+        FileExistsError: it is there; it stays as it was.
+    """
+    descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=".env.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.link(scratch, path)  # unlike a rename, a link never replaces
+    finally:
+        Path(scratch).unlink()
+
+
+def main() -> None:
+    """Write .env beside .env.example."""
+    path = CHECKOUT / ".env"
+    try:
+        write_once(path, filled((CHECKOUT / ".env.example").read_text(encoding="utf-8")))
+    except FileExistsError:
+        raise SystemExit(PRESENT.format(path=path)) from None
+    sys.stdout.write(f"wrote {path} with random secrets; only you can read it\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+# What loads and runs a model, and MLflow's server, from requirements/serving.txt. Build it from the checkout's root:
+#   docker build -f infra/serving.Dockerfile -t nightcap-serving .
+# CI checks this file's form only: no engine runs there to build it.
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+# hadolint ignore=DL3006
+FROM ${PYTHON_IMAGE} AS build
+WORKDIR /src
+COPY requirements/bootstrap.txt requirements/serving.txt requirements/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip install --require-hashes -r requirements/bootstrap.txt
+RUN --mount=type=cache,target=/root/.cache/uv \
+    UV_LINK_MODE=copy uv venv --python "$(command -v python3)" /opt/nightcap \
+    && UV_LINK_MODE=copy uv pip sync --python /opt/nightcap/bin/python --compile-bytecode --require-hashes \
+        --build-constraints requirements/bootstrap.txt requirements/serving.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY pipeline pipeline
+COPY serving serving
+COPY nightcap nightcap
+RUN uv pip install --python /opt/nightcap/bin/python --no-cache --no-deps --no-build-isolation .
+
+# hadolint ignore=DL3006
+FROM ${PYTHON_IMAGE}
+RUN useradd --uid 10001 --user-group --create-home --home-dir /var/lib/nightcap nightcap
+COPY --from=build /opt/nightcap /opt/nightcap
+COPY --chmod=755 infra/healthcheck.py /opt/nightcap/bin/healthcheck
+ENV PATH=/opt/nightcap/bin:$PATH \
+    NIGHTCAP_HOME=/var/lib/nightcap \
+    PYTHONUNBUFFERED=1
+WORKDIR /var/lib/nightcap
+USER 10001:10001
+CMD ["nightcap", "--help"]
