@@ -118,7 +118,7 @@ install_packages() {
     else
         follow_pip_settings
     fi
-    say "Installing $(grep -c '^[a-z0-9]' "$lock") packages from $lock (2.5 GB; some minutes the first time)"
+    say "Installing the packages of $lock (2.5 GB; some minutes the first time)"
     # uv's list of every package is left out; what it downloads is shown.
     "$uv" pip sync --python .venv/bin/python --require-hashes --build-constraints requirements/bootstrap.txt \
         "$lock" requirements/bootstrap.txt 2>&1 | sed -u '/^ [+~-] /d'
