@@ -9,6 +9,7 @@
     │   │   └── ModelNotFound
     │   ├── DatasetRejected   a dataset rule failed
     │   ├── BundleRejected    a model version is damaged or is not what it claims to be
+    │   ├── NightRejected     a night's captions are incomplete or too many are missing
     │   └── PublishConflict   another run published first
     └── BadInput              one picture or caption; it is quarantined under `reason`
         ├── BadImage
@@ -61,6 +62,10 @@ class DatasetRejected(Permanent):
 
 class BundleRejected(Permanent):
     """A model version is damaged, incomplete, or not what it claims to be."""
+
+
+class NightRejected(Permanent):
+    """A night cannot be published as it is: parts are missing, or too much is quarantined."""
 
 
 class PublishConflict(Permanent):

@@ -6,7 +6,7 @@ Nothing here reads the environment at import; `Home.from_environment` does, at t
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -21,6 +21,9 @@ class Group(BaseModel):
     """A group of settings; unknown names are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+Settings = TypeVar("Settings", bound=Group)
 
 
 class SourceSettings(Group):
@@ -106,6 +109,7 @@ class DecoderSettings(Group):
     fusion: Literal["late", "early", "hybrid"] = Field(
         "hybrid", description="Where the image enters: late after the GRU (attention), early before it, hybrid both."
     )
+    positions: bool = Field(True, description="Tell the decoder where in the picture each feature lies.")
     embedding: int = Field(512, ge=8, le=4096, description="Width of a word vector.")
     units: int = Field(512, ge=8, le=4096, description="Width of the GRU's state.")
     dropout: float = Field(0.3, ge=0, lt=1, description="Share of activations dropped in training.")
@@ -223,12 +227,17 @@ def train_settings(values: dict[str, Any]) -> TrainSettings:
             raise SettingsError(f"settings group {group!r} is {fields!r}, expected a mapping")
         for field, value in fields.items():
             assign(merged, f"{group}.{field}", value)
-    return _checked(merged)
+    return checked(TrainSettings, merged)
 
 
-def _checked(values: dict[str, Any]) -> TrainSettings:
+def checked(kind: type[Settings], values: dict[str, Any]) -> Settings:
+    """Nested values as settings of one kind.
+
+    Raises:
+        SettingsError: naming each wrong setting, its value and what is allowed.
+    """
     try:
-        return TrainSettings.model_validate(values)
+        return kind.model_validate(values)
     except ValidationError as error:
         raise SettingsError("; ".join(_complaint(item) for item in error.errors())) from error
 

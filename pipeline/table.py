@@ -110,6 +110,8 @@ class CaptionTable:
         Raises:
             PublishConflict: others kept committing first.
         """
+        if not len(rows):
+            return 0
         with _reaching(self.uri):
             for _ in range(_ATTEMPTS):
                 table = _open(self.uri)

@@ -1,0 +1,5 @@
+"""`python -m nightcap`."""
+
+from nightcap.cli import main
+
+main()

@@ -1,0 +1,98 @@
+"""`nightcap doctor`: what this installation can do."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import typer
+
+from nightcap.console import working
+
+if TYPE_CHECKING:
+    from pipeline.home import Home
+
+PACKAGES = ("apache-airflow", "mlflow", "tensorflow-cpu", "tensorflow", "keras", "great-expectations", "deltalake")
+MINIMUM_FREE_BYTES = 2_000_000_000
+
+
+class Finding(NamedTuple):
+    """One line of the report; `good` is None for what is only optional."""
+
+    good: bool | None
+    what: str
+
+
+def command() -> None:
+    """Check this installation. Ends with 1 if something that every job needs is broken."""
+    from pipeline.home import Home
+
+    home = Home.from_environment()
+    broken = 0
+    for check in (_python, _packages, _folders, _registry, _devices, _optional):
+        with working("checking"):
+            findings = list(_guarded(check, home))
+        for finding in findings:
+            broken += finding.good is False
+            typer.echo(f"{ {True: 'ok  ', False: 'FAIL', None: '-   '}[finding.good] } {finding.what}")
+    if broken:
+        raise typer.Exit(1)
+
+
+def _guarded(check: Callable[[Home], Iterator[Finding]], home: Home) -> Iterator[Finding]:
+    from pipeline.errors import NightcapError
+
+    try:
+        yield from check(home)
+    except (NightcapError, OSError, ImportError) as error:
+        yield Finding(False, str(error))
+
+
+def _python(home: Home) -> Iterator[Finding]:
+    good = (3, 11) <= sys.version_info[:2] <= (3, 13)
+    yield Finding(good, f"Python {platform.python_version()} on {platform.system()} {platform.machine()}")
+
+
+def _packages(home: Home) -> Iterator[Finding]:
+    installed = {item.metadata["Name"].lower(): item.version for item in importlib.metadata.distributions()}
+    found = [f"{name} {installed[name]}" for name in PACKAGES if name in installed]
+    missing = [name for name in PACKAGES if name not in installed and not name.startswith("tensorflow")]
+    yield Finding(
+        not missing, ", ".join(found) + (f"; missing {', '.join(missing)}, run make setup" if missing else "")
+    )
+
+
+def _folders(home: Home) -> Iterator[Finding]:
+    for name, folder in (("NIGHTCAP_HOME", home.root), ("NIGHTCAP_STORE", home.store)):
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+        yield Finding(free > MINIMUM_FREE_BYTES, f"{name} {folder}, {free / 1e9:.1f} GB free")
+
+
+def _registry(home: Home) -> Iterator[Finding]:
+    from pipeline.registry import CHAMPION, Registry
+
+    versions = Registry(home).versions()
+    champions = [f"{item.name}/{item.version}" for item in versions if CHAMPION in item.aliases]
+    yield Finding(True, f"MLflow at {home.tracking_uri}, {len(versions)} versions")
+    yield Finding(
+        True if champions else None, f"champion {', '.join(champions) or 'none yet; nights are skipped until one is'}"
+    )
+
+
+def _devices(home: Home) -> Iterator[Finding]:
+    import tensorflow as tf
+
+    devices = tf.config.list_physical_devices("GPU")
+    yield Finding(
+        True if devices else None, f"GPU {', '.join(item.name for item in devices) or 'none; training runs on the CPU'}"
+    )
+
+
+def _optional(home: Home) -> Iterator[Finding]:
+    java = shutil.which("java")
+    yield Finding(True if java else None, "Java for METEOR" if java else "no Java, so METEOR is not measured")

@@ -1,0 +1,66 @@
+"""`nightcap models`: what is registered."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from nightcap.console import working
+
+app = typer.Typer(no_args_is_help=True, help="Registered model versions.")
+
+
+@app.callback()
+def models() -> None:
+    """Registered model versions."""
+
+
+@app.command(name="list")
+def list_versions(
+    name: Annotated[str | None, typer.Argument(help="One model only.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON a version.")] = False,
+) -> None:
+    """List the registered versions, the newest first."""
+    from rich.console import Console
+
+    from pipeline.home import Home
+    from pipeline.registry import Registry
+
+    with working("asking MLflow"):
+        versions = Registry(Home.from_environment()).versions(name)
+    rows = [_row(version) for version in versions]
+    if as_json:
+        for row in rows:
+            typer.echo(json.dumps(row))
+    elif not rows:
+        typer.echo("no versions yet; `nightcap train` registers the first")
+    else:
+        Console().print(_table(rows))
+
+
+def _row(version: Any) -> dict[str, Any]:
+    from pipeline.registration.register import CIDER_TAG
+    from pipeline.registry import DIGEST_TAG
+
+    created = datetime.fromtimestamp(version.created_ms / 1000, UTC)
+    return {
+        "name": version.name,
+        "version": version.version,
+        "aliases": list(version.aliases),
+        "test_cider_d": float(version.tags[CIDER_TAG]) if CIDER_TAG in version.tags else None,
+        "bundle_digest": version.tags.get(DIGEST_TAG),
+        "created": created.isoformat(timespec="seconds"),
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table("model", "version", "aliases", "CIDEr-D", "bundle", "created")
+    for row in rows:
+        score = "-" if row["test_cider_d"] is None else f"{row['test_cider_d']:.3f}"
+        digest = (row["bundle_digest"] or "-")[:12]
+        table.add_row(row["name"], row["version"], ", ".join(row["aliases"]), score, digest, row["created"])
+    return table

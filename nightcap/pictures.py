@@ -1,0 +1,89 @@
+"""Pictures that a person names on the command line: files and folders, in a fixed order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import BadImage, SettingsError
+from pipeline.images import ImageLimits, check_bytes
+from pipeline.objects import LocalFolder, ObjectInfo, open_folder
+
+
+@dataclass(frozen=True)
+class NamedFile:
+    """A file named by itself.
+
+    Attributes:
+        image: what its line calls it.
+        path: where it is.
+    """
+
+    image: str
+    path: Path
+
+    def read(self, limits: ImageLimits) -> bytes:
+        """Its bytes.
+
+        Raises:
+            BadImage: they are too many, or the file cannot be read.
+        """
+        try:
+            check_bytes(self.path.stat().st_size, limits)
+            return self.path.read_bytes()
+        except OSError as error:
+            raise BadImage("unreadable", f"{self.path} cannot be read: {error.strerror}") from error
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """A file that was found in a folder.
+
+    Attributes:
+        image: what its line calls it.
+        folder: where it was listed.
+        info: its listing.
+    """
+
+    image: str
+    folder: LocalFolder
+    info: ObjectInfo
+
+    def read(self, limits: ImageLimits) -> bytes:
+        """Its bytes.
+
+        Raises:
+            BadInput: they are too many, or not those that were listed.
+        """
+        check_bytes(self.info.size, limits)
+        return self.folder.read(self.info)
+
+
+@dataclass
+class Pictures:
+    """All pictures of some arguments; `ignored` is right once they were all listed."""
+
+    arguments: Sequence[str]
+    ignored: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.arguments:
+            raise SettingsError("name at least one picture or folder")
+        for argument in self.arguments:
+            if "://" in argument or not Path(argument).is_file():
+                open_folder(argument)
+
+    def __iter__(self) -> Iterator[NamedFile | ListedFile]:
+        self.ignored = 0
+        for argument in self.arguments:
+            if Path(argument).is_file():
+                yield NamedFile(argument, Path(argument))
+            else:
+                yield from self._inside(argument)
+
+    def _inside(self, argument: str) -> Iterator[ListedFile]:
+        folder = open_folder(argument)
+        for info in folder.list():
+            yield ListedFile(f"{argument.rstrip('/')}/{info.name}", folder, info)
+        self.ignored += folder.ignored

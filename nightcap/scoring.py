@@ -1,0 +1,141 @@
+"""References from a COCO captions file, captions from lines of JSON, and their scores for a person."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.table import Table
+
+from nightcap.console import console
+from nightcap.pictures import NamedFile
+from pipeline.errors import SettingsError
+from pipeline.files import write_json
+
+if TYPE_CHECKING:
+    from pipeline.metrics.scores import Report
+
+
+def references_of(annotations: Path) -> dict[str, list[str]]:
+    """The captions of each picture that has any, by file name.
+
+    Raises:
+        SettingsError: the file is no COCO captions file, or has no caption.
+    """
+    from pipeline.sources.coco import read_annotations
+
+    references = {name: list(texts) for name, texts in read_annotations(annotations).items() if texts}
+    if not references:
+        raise SettingsError(f"{annotations} holds no captions to compare with")
+    return references
+
+
+@dataclass(frozen=True)
+class AnnotatedPictures:
+    """Pictures of a folder that a captions file names.
+
+    Attributes:
+        references: captions by file name.
+        folder: where the files lie.
+    """
+
+    references: dict[str, list[str]]
+    folder: Path
+
+    @classmethod
+    def read(cls, annotations: Path, folder: Path) -> AnnotatedPictures:
+        """Read the captions file.
+
+        Raises:
+            SettingsError: it is malformed or empty, or the folder does not exist.
+        """
+        if not folder.is_dir():
+            raise SettingsError(f"--images {folder} is no folder; name the folder that {annotations} refers to")
+        return cls(references_of(annotations), folder)
+
+    def __iter__(self) -> Iterator[NamedFile]:
+        return (NamedFile(name, self.folder / name) for name in self.references)
+
+
+def read_captions(path: Path) -> dict[str, str]:
+    """Captions by image from lines of JSON; lines without a caption are left out.
+
+    Raises:
+        SettingsError: naming the line that is malformed or repeats an image.
+    """
+    captions: dict[str, str] = {}
+    for number, line in enumerate(_lines(path), start=1):
+        row = _row(path, number, line)
+        if row["image"] in captions:
+            raise SettingsError(f"{path}, line {number}: image {row['image']!r} stands there twice")
+        if row.get("caption") is not None:
+            captions[row["image"]] = str(row["caption"])
+    return captions
+
+
+def matched(captions: Mapping[str, str], references: Mapping[str, Any]) -> dict[str, str]:
+    """Captions by the name their picture has in the references; those of other pictures are left out.
+
+    A path matches the reference it ends with, else the only one with its base name.
+
+    Raises:
+        SettingsError: a caption could belong to two pictures, or a picture gets two captions.
+    """
+    by_base: dict[str, list[str]] = defaultdict(list)
+    for name in references:
+        by_base[PurePosixPath(name).name].append(name)
+    found: dict[str, str] = {}
+    for image, caption in captions.items():
+        name = _match(image, by_base.get(PurePosixPath(image).name, []))
+        if name is not None and name in found:
+            raise SettingsError(f"two captions match {name!r}, one of them for {image!r}; keep one")
+        if name is not None:
+            found[name] = caption
+    return found
+
+
+def show_report(report: Report, output: Path | None) -> None:
+    """Print the scores: a table on a terminal, always JSON on standard output or in a file."""
+    if output is None:
+        typer.echo(json.dumps(report.as_json(), indent=1))
+    else:
+        write_json(output, report.as_json())
+    if console.is_terminal:
+        table = Table("measure", "x100", title=f"{report.images} images, {len(report.missing)} without a caption")
+        for name, value in report.scores.items():
+            table.add_row(name, "-" if value is None else f"{100 * value:.1f}")
+        console.print(table)
+
+
+def _match(image: str, candidates: list[str]) -> str | None:
+    if image in candidates:
+        return image
+    ending = [name for name in candidates if f"/{image}".endswith(f"/{name}")]
+    best = [max(ending, key=len)] if ending else candidates
+    if len(best) > 1:
+        raise SettingsError(
+            f"image {image!r} could be any of {', '.join(best[:3])}; give the path relative to the images"
+        )
+    return best[0] if best else None
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"--captions {path} cannot be read: {error}") from error
+
+
+def _row(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise SettingsError(f"{path}, line {number} is not JSON: {line[:60]!r}") from error
+    if not isinstance(row, dict) or not isinstance(row.get("image"), str):
+        raise SettingsError(f'{path}, line {number} has no "image": {line[:60]!r}')
+    return row

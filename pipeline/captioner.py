@@ -1,0 +1,101 @@
+"""Load a model version and caption pictures in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.bundle import DECODER, ENCODER, Bundle, read_bundle
+from pipeline.captioner_types import Caption, Captioner, PinnedModel
+from pipeline.errors import BundleRejected
+from pipeline.home import Home
+from pipeline.images import Fit
+from pipeline.settings import DecodingSettings
+
+BATCH = 16
+
+
+class BundleCaptioner:
+    """A bundle that captions; see `Captioner` for its attributes.
+
+    Batches have one fixed padded shape, so a picture's caption does not depend on its neighbours.
+    """
+
+    def __init__(self, bundle: Bundle, pinned: PinnedModel, decoding: DecodingSettings | None = None) -> None:
+        self.name, self.version = pinned.name, pinned.version
+        self.digest = bundle.digest
+        self.engine: str = bundle.settings.engine
+        self.side = bundle.settings.pixels.side
+        self.fit: Fit = bundle.settings.pixels.fit
+        self._vocabulary = bundle.vocabulary
+        self._encoder, self._writer = _networks(bundle, decoding or bundle.settings.decoding)
+
+    def caption(self, pixels: npt.NDArray[np.uint8]) -> list[Caption]:
+        """Caption uint8 [n, side, side, 3] for any n: n captions in the same order."""
+        return [caption for batch in _padded(pixels) for caption in self._caption_batch(*batch)]
+
+    def _caption_batch(self, pixels: npt.NDArray[np.uint8], count: int) -> Iterator[Caption]:
+        tokens, scores = self._writer.predict_on_batch(self._encoder.predict_on_batch(pixels))
+        for hypotheses, score in zip(np.asarray(tokens)[:count], np.asarray(scores)[:count], strict=True):
+            texts = [self._vocabulary.decode(ids.tolist()) for ids in hypotheses]
+            yield Caption(texts[0], float(score[0]), tuple(texts[1:]))
+
+
+def load_captioner(home: Home, model: str, decoding: DecodingSettings | None = None) -> Captioner:
+    """The captioner behind `models:/name@alias`, `models:/name/version` or a bundle's folder.
+
+    Args:
+        home: where the registry and the cache are.
+        model: which model.
+        decoding: instead of the bundle's own way of choosing words.
+
+    Raises:
+        ModelNotFound: nothing is there.
+        BundleRejected: what is there is damaged or not what was registered.
+        RegistryUnavailable: MLflow does not answer.
+    """
+    if model.startswith("models:/"):
+        from pipeline.registry import Registry
+
+        return load_pinned(home, Registry(home).resolve(model), decoding)
+    bundle = read_bundle(Path(model))
+    return BundleCaptioner(
+        bundle, PinnedModel(bundle.path.name, "", bundle.digest, bundle.settings.engine, model), decoding
+    )
+
+
+def load_pinned(home: Home, pinned: PinnedModel, decoding: DecodingSettings | None = None) -> Captioner:
+    """The captioner of a pinned version; its digest is checked against the registry's tag."""
+    from pipeline.registry import Registry
+
+    folder = Registry(home).fetch(pinned)
+    return BundleCaptioner(read_bundle(folder, pinned.digest), pinned, decoding)
+
+
+def _networks(bundle: Bundle, decoding: DecodingSettings) -> tuple[Any, Any]:
+    from pipeline.model.decoder import Decoder
+    from pipeline.model.decoding import Writer
+    from pipeline.model.encoder import build_encoder
+
+    settings = bundle.settings
+    encoder = build_encoder(settings.encoder, bundle.path / ENCODER)
+    decoder = Decoder(settings.decoder, len(bundle.vocabulary), settings.positions, settings.channels)
+    decoder.build()
+    try:
+        decoder.load_weights(bundle.path / DECODER)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise BundleRejected(
+            f"{bundle.path / DECODER} does not fit settings.json and vocabulary.txt: {reason}"
+        ) from error
+    return encoder, Writer(decoder, decoding, len(bundle.vocabulary))
+
+
+def _padded(pixels: npt.NDArray[np.uint8]) -> Iterator[tuple[npt.NDArray[np.uint8], int]]:
+    for start in range(0, len(pixels), BATCH):
+        batch = pixels[start : start + BATCH]
+        yield np.pad(batch, [(0, BATCH - len(batch)), (0, 0), (0, 0), (0, 0)]), len(batch)

@@ -1,0 +1,92 @@
+"""evaluate: caption the test split, score each picture, show some."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.captioner_types import Caption
+from pipeline.errors import DatasetRejected
+from pipeline.evaluation.samples import write_samples
+from pipeline.features import FeatureStore
+from pipeline.files import digest_of, write_json, write_text
+from pipeline.metrics.scores import leave_one_out, score_captions
+from pipeline.sources.scenes.truth import truth_rate
+from pipeline.stages import Output
+from pipeline.training.train import load_decoder
+from pipeline.training_run import TrainingRun
+
+VERSION = 1
+BATCH = 64
+
+
+def evaluate(run: TrainingRun) -> Output:
+    """Write `scores.json`, `captions.jsonl`, `per_image.parquet` and a page of samples for the test split."""
+
+    def build(folder: Path) -> None:
+        captions = caption_split(run, "test")
+        references = run.accepted.references("test")
+        texts = {image: caption.text for image, caption in captions.items()}
+        report = score_captions(references, texts)
+        _write(folder, captions, report.per_image)
+        evidence = report.as_json() | {"test_digest": digest_of(references)} | _controls(references, texts)
+        write_json(folder / "scores.json", evidence | _truth(run, texts))
+        write_samples(folder / "samples", run, captions, references, report.per_image)
+
+    recipe = run.settings.decoding.model_dump(mode="json")
+    return run.store.run("evaluate", VERSION, recipe, run.inputs("validate", "train"), build)
+
+
+def caption_split(run: TrainingRun, split: str) -> dict[str, Caption]:
+    """The model's caption of every picture of a split, by the picture's name."""
+    from pipeline.model.decoding import Writer
+
+    decoder, words = load_decoder(run)
+    writer = Writer(decoder, run.settings.decoding, len(words))
+    data = FeatureStore.of(run)
+    images = run.accepted.images_of(split)
+    captions: dict[str, Caption] = {}
+    for start in range(0, len(images), BATCH):
+        chunk = images.iloc[start : start + BATCH]
+        grid = data.gather(list(chunk["sha256"]))  # [n, positions, channels]
+        padded = np.pad(grid, [(0, BATCH - len(grid)), (0, 0), (0, 0)])
+        tokens, scores = writer.predict_on_batch(padded.astype(np.float32))
+        for image, ids, score in zip(chunk["image"], np.asarray(tokens)[:, 0], np.asarray(scores)[:, 0], strict=False):
+            captions[image] = Caption(words.decode(ids.tolist()), float(score))
+    return captions
+
+
+def _controls(references: Mapping[str, list[str]], captions: Mapping[str, str]) -> dict[str, Any]:
+    """What a person's caption scores against the others, and what ours score on the wrong pictures."""
+    images = list(captions)
+    if len(images) < 2:
+        raise DatasetRejected("the test split has fewer than two pictures, so nothing can be compared")
+    moved = dict(zip(images, (captions[image] for image in [*images[1:], images[0]]), strict=True))
+    wrong = score_captions(references, moved, meteor=False).scores["cider_d"]
+    humans = leave_one_out(references) if min(map(len, references.values())) > 1 else None
+    return {"leave_one_out": humans, "wrong_pictures_cider_d": wrong}
+
+
+def _truth(run: TrainingRun, captions: Mapping[str, str]) -> dict[str, Any]:
+    """Whether captions of scenes name what is there; nothing for other sources."""
+    if run.settings.source.kind != "scenes":
+        return {}
+    return {"truth": truth_rate(captions, run.accepted.boxes("test"))}
+
+
+def _write(folder: Path, captions: Mapping[str, Caption], per_image: Mapping[str, Mapping[str, float]]) -> None:
+    rows = [
+        {"image": image, "caption": caption.text, "score": caption.score, **per_image[image]}
+        for image, caption in captions.items()
+    ]
+    pd.DataFrame(rows).to_parquet(folder / "per_image.parquet", index=False)
+    lines = [
+        json.dumps({"image": row["image"], "caption": row["caption"], "score": row["score"]}, ensure_ascii=False)
+        for row in rows
+    ]
+    write_text(folder / "captions.jsonl", "\n".join(lines) + "\n")

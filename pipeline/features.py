@@ -1,0 +1,145 @@
+"""extract_features: the frozen encoder's output, computed once an image and kept by content.
+
+Features lie in parts, `features/<encoder>/<part>.npy` with a list of the images' digests beside
+it, so that a new snapshot extracts only pictures never seen, and a crash costs one part.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.errors import DatasetRejected
+from pipeline.files import digest_of, read_json, write_bytes, write_json
+from pipeline.images import pixels
+from pipeline.snapshot import read_images
+from pipeline.stages import Output
+from pipeline.training_run import TrainingRun
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+PART_IMAGES = 256
+
+Features = npt.NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """Features of one encoder by the SHA-256 of the picture's bytes.
+
+    Attributes:
+        root: the folder of the parts.
+    """
+
+    root: Path
+
+    @classmethod
+    def of(cls, run: TrainingRun) -> FeatureStore:
+        """The features of the run's encoder under its way of fitting pictures."""
+        facts = read_json(run.output("encoder").path / "encoder.json")
+        identity = {
+            "version": VERSION,
+            "name": facts["name"],
+            "digest": facts["digest"],
+            "fit": run.settings.encoder.fit,
+        }
+        return cls(run.home.store / "features" / f"{facts['name']}-{digest_of(identity)[:16]}")
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[npt.NDArray[np.float16], int]]:
+        places = {}
+        for index in sorted(self.root.glob("*.json")):
+            part = np.load(index.with_suffix(".npy"), mmap_mode="r")
+            places.update({sha: (part, row) for row, sha in enumerate(read_json(index))})
+        return places
+
+    def __contains__(self, sha: str) -> bool:
+        return sha in self._places
+
+    def gather(self, shas: Sequence[str]) -> Features:
+        """Features of some pictures: float16 [n, positions, channels].
+
+        Raises:
+            KeyError: one was never extracted.
+        """
+        return np.stack([part[row] for part, row in (self._places[sha] for sha in shas)])
+
+    def add(self, shas: Sequence[str], features: Features) -> None:
+        """Keep a part. The index is written last: a part without one does not exist."""
+        name = digest_of(list(shas))[:32]
+        buffer = BytesIO()
+        np.save(buffer, features.astype(np.float16))
+        write_bytes(self.root / f"{name}.npy", buffer.getvalue())
+        write_json(self.root / f"{name}.json", list(shas))
+
+
+def extract_shard(run: TrainingRun, shard: int) -> dict[str, int]:
+    """Extract what is missing of one shard: the pictures whose digest falls to it.
+
+    Returns:
+        How many pictures the shard has, and how many were new.
+    """
+    features = FeatureStore.of(run)
+    images = run.accepted.images
+    mine = images[[int(sha[:8], 16) % run.settings.encoder.shards == shard for sha in images["sha256"]]]
+    missing = mine[[sha not in features for sha in mine["sha256"]]].drop_duplicates("sha256")
+    if len(missing):
+        _extract(run, missing, features)
+    return {"images": len(mine), "extracted": len(missing)}
+
+
+def check_features(run: TrainingRun) -> Output:
+    """The finished stage: every accepted picture has features.
+
+    Raises:
+        DatasetRejected: some have none, because a shard did not run.
+    """
+
+    def build(folder: Path) -> None:
+        features = FeatureStore.of(run)
+        images = run.accepted.images
+        lost = [image for image, sha in zip(images["image"], images["sha256"], strict=True) if sha not in features]
+        if lost:
+            raise DatasetRejected(
+                f"{len(lost)} pictures have no features, first {lost[0]!r}; run extract_features again"
+            )
+        shape = features.gather([images["sha256"].iloc[0]]).shape[1:]
+        write_json(folder / "figures.json", {"images": len(images), "positions": shape[0], "channels": shape[1]})
+
+    recipe = run.settings.encoder.model_dump(mode="json", include={"fit"})
+    return run.store.run("extract_features", VERSION, recipe, run.inputs("validate", "encoder"), build)
+
+
+def _extract(run: TrainingRun, missing: pd.DataFrame, features: FeatureStore) -> None:
+    from pipeline.encoder import load_encoder
+
+    settings = run.settings.encoder
+    model = load_encoder(run.output("encoder"))
+    photographs = read_images(run.source, missing)
+    done = 0
+    while part := list(islice(photographs, PART_IMAGES)):
+        shas = [sha for sha, _ in part]
+        decoded = [pixels(data, model.facts.side, settings.fit, run.limits) for _, data in part]
+        features.add(shas, np.concatenate(list(_encode(model, decoded, settings.batch_size))))
+        done += len(part)
+        log.info("extract_features: %d of %d pictures", done, len(missing))
+
+
+def _encode(model: Any, decoded: Sequence[npt.NDArray[np.uint8]], batch_size: int) -> Iterator[Features]:
+    """Encode in batches of one fixed padded shape, so that a graph is traced once."""
+    for start in range(0, len(decoded), batch_size):
+        batch = np.stack(decoded[start : start + batch_size])
+        padding = batch_size - len(batch)
+        padded = np.pad(batch, [(0, padding), (0, 0), (0, 0), (0, 0)])
+        yield np.asarray(model.predict_on_batch(padded))[: len(batch)].astype(np.float16)

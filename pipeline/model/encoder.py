@@ -1,0 +1,136 @@
+"""The frozen image network: pixels to a grid of features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras import ops
+
+from pipeline.errors import SettingsError
+from pipeline.files import sha256_file
+
+IMAGENET = "imagenet"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What is fixed about an encoder.
+
+    Attributes:
+        side: pixels of its square input.
+        positions: cells of its output grid.
+        channels: features a cell.
+        module: the `keras.applications` module that holds its `preprocess_input`, if it is one.
+        function: the constructor's name in that module.
+    """
+
+    side: int
+    positions: int
+    channels: int
+    module: str = ""
+    function: str = ""
+
+
+ARCHITECTURES = {
+    "scenes": Architecture(112, 49, 160),
+    "inception_resnet_v2": Architecture(299, 64, 1536, "inception_resnet_v2", "InceptionResNetV2"),
+    "resnet50": Architecture(224, 49, 2048, "resnet50", "ResNet50"),
+    "mobilenet": Architecture(224, 49, 1024, "mobilenet", "MobileNet"),
+    "xception": Architecture(299, 100, 2048, "xception", "Xception"),
+}
+
+
+def architecture(name: str) -> Architecture:
+    """The fixed facts of an encoder.
+
+    Raises:
+        SettingsError: no encoder has that name.
+    """
+    if name not in ARCHITECTURES:
+        raise SettingsError(f"unknown encoder {name!r}; known encoders: {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[name]
+
+
+class Encoder(keras.Model):  # type: ignore[misc]
+    """Pixels uint8 [n, side, side, 3] in 0..255 to features float [n, positions, channels].
+
+    Each network gets the pixels its own `preprocess_input` makes. It is never trained further.
+    """
+
+    def __init__(self, name: str, backbone: keras.Model) -> None:
+        super().__init__(name=f"encoder_{name}", trainable=False)
+        self.facts = architecture(name)
+        self.backbone = backbone
+
+    def call(self, pixels: Any) -> Any:
+        """Features of a batch; see the class for shapes."""
+        values = ops.cast(pixels, self.compute_dtype)
+        grid = self.backbone(_preprocess(self.facts, values), training=False)  # [n, rows, columns, channels]
+        return ops.reshape(grid, (-1, self.facts.positions, self.facts.channels))
+
+
+def build_encoder(name: str, weights: str | Path | None) -> Encoder:
+    """An encoder with weights: `imagenet` (downloaded by Keras), a file, or None for random ones.
+
+    Raises:
+        SettingsError: the weights cannot be loaded into this network.
+    """
+    facts = architecture(name)
+    backbone = scenes_backbone(facts) if name == "scenes" else _application(facts, weights == IMAGENET)
+    encoder = Encoder(name, backbone)
+    encoder.build((None, facts.side, facts.side, 3))
+    if weights not in (None, IMAGENET):
+        _load(backbone, Path(str(weights)), name)
+    return encoder
+
+
+def weights_digest(name: str, weights: str, expected: str | None) -> str:
+    """What identifies the weights: the file's SHA-256, or Keras' own name for its download.
+
+    Raises:
+        SettingsError: the file is missing or is not the expected one.
+    """
+    if weights == IMAGENET:
+        return f"keras-applications-{name}-imagenet"
+    if not Path(weights).is_file():
+        raise SettingsError(f"encoder.weights: no file at {weights!r}; give 'imagenet' or the path of a weights file")
+    found = sha256_file(Path(weights))
+    if expected is not None and found != expected:
+        raise SettingsError(
+            f"encoder.weights: {weights} has SHA-256 {found}, but encoder.weights_sha256 asks for {expected}"
+        )
+    return found
+
+
+def scenes_backbone(facts: Architecture) -> keras.Model:
+    """A small convolutional network for the built-in scenes: [n, 112, 112, 3] to [n, 7, 7, 160]."""
+    inputs = keras.Input((facts.side, facts.side, 3))
+    x = inputs
+    for filters in (24, 48, 96, facts.channels):
+        x = keras.layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False)(x)
+        x = keras.layers.BatchNormalization(momentum=0.9)(x)
+        x = keras.layers.Activation("relu")(x)
+    return keras.Model(inputs, x, name="scenes_backbone")
+
+
+def _application(facts: Architecture, imagenet: bool) -> keras.Model:
+    construct = getattr(getattr(keras.applications, facts.module), facts.function)
+    weights = IMAGENET if imagenet else None
+    return construct(include_top=False, weights=weights, input_shape=(facts.side, facts.side, 3))
+
+
+def _preprocess(facts: Architecture, values: Any) -> Any:
+    if not facts.module:
+        return values / 127.5 - 1.0
+    return getattr(keras.applications, facts.module).preprocess_input(values)
+
+
+def _load(backbone: keras.Model, path: Path, name: str) -> None:
+    try:
+        backbone.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise SettingsError(f"encoder.weights: {path} does not hold weights of {name} without top: {reason}") from error

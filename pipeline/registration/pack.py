@@ -1,0 +1,109 @@
+"""pack: make the bundle of a trained and judged model."""
+
+from __future__ import annotations
+
+import shutil
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from pipeline.bundle import (
+    CARD,
+    DECODER,
+    ENCODER,
+    ENGINE,
+    GOLDEN,
+    REFERENCE,
+    VOCABULARY,
+    BundleSettings,
+    PixelSettings,
+    read_bundle,
+    seal,
+    write_settings,
+)
+from pipeline.captioner import BundleCaptioner
+from pipeline.captioner_types import PinnedModel
+from pipeline.encoder import load_encoder
+from pipeline.files import read_json, write_bytes, write_json, write_text
+from pipeline.images import INTERPOLATION, pixels
+from pipeline.registration.card import model_card
+from pipeline.snapshot import read_images
+from pipeline.stages import Output
+from pipeline.training.train import WEIGHTS
+from pipeline.training_run import TrainingRun
+
+VERSION = 1
+GOLDEN_IMAGES = 3
+
+
+def pack(run: TrainingRun) -> Output:
+    """The bundle as a stage's output, in the folder `bundle`; its digest is in `figures.json`."""
+
+    def build(folder: Path) -> None:
+        bundle = folder / "bundle"
+        bundle.mkdir()
+        network = load_encoder(run.output("encoder"))
+        network.backbone.save_weights(bundle / ENCODER)
+        shutil.copyfile(run.output("train").path / WEIGHTS, bundle / DECODER)
+        shutil.copyfile(run.output("adapt_vocabulary").path / "vocabulary.txt", bundle / VOCABULARY)
+        write_settings(bundle, _bundle_settings(run, network.facts.side))
+        evaluated = run.output("evaluate")
+        write_json(bundle / REFERENCE, _reference(evaluated))
+        figures = run.output("validate").figures(), run.output("adapt_vocabulary").figures()
+        write_text(bundle / CARD, model_card(run.settings, *figures, _scores(evaluated)))
+        _write_golden(bundle, run, network.facts.side)
+        write_json(folder / "figures.json", {"bundle_digest": seal(bundle)})
+
+    inputs = run.inputs("train", "evaluate", "encoder")
+    return run.store.run("bundle", VERSION, run.settings.decoding.model_dump(mode="json"), inputs, build)
+
+
+def _bundle_settings(run: TrainingRun, side: int) -> BundleSettings:
+    grid = run.output("extract_features").figures()
+    return BundleSettings(
+        encoder=run.settings.encoder.name,
+        positions=grid["positions"],
+        channels=grid["channels"],
+        pixels=PixelSettings(side=side, fit=run.settings.encoder.fit, interpolation=INTERPOLATION),
+        decoder=run.settings.decoder,
+        decoding=run.settings.decoding,
+    )
+
+
+def _scores(evaluated: Output) -> dict[str, Any]:
+    return dict(read_json(evaluated.path / "scores.json"))
+
+
+def _reference(evaluated: Output) -> dict[str, Any]:
+    """How captions of the test split are distributed, for later nights to be compared with."""
+    rows = pd.read_parquet(evaluated.path / "per_image.parquet")
+    words = rows["caption"].map(lambda caption: len(caption.split()))
+    quantiles = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99]
+    return {
+        "images": len(rows),
+        "score_quantiles": {str(q): float(rows["score"].quantile(q)) for q in quantiles},
+        "words_quantiles": {str(q): float(words.quantile(q)) for q in quantiles},
+        "health": _scores(evaluated)["health"],
+        "engine": ENGINE,
+    }
+
+
+def _write_golden(bundle: Path, run: TrainingRun, side: int) -> None:
+    """A few test pictures, as the encoder sees them, with the captions this bundle gives them."""
+    chosen = run.accepted.images_of("test").sort_values("sha256").head(GOLDEN_IMAGES)
+    stack = [pixels(data, side, run.settings.encoder.fit, run.limits) for _, data in read_images(run.source, chosen)]
+    for index, picture in enumerate(stack):
+        buffer = BytesIO()
+        Image.fromarray(picture).save(buffer, "PNG")
+        write_bytes(bundle / GOLDEN / f"{index}.png", buffer.getvalue())
+    captions = bundle / GOLDEN / "captions.json"
+    write_json(captions, {})
+    seal(bundle)
+    read = read_bundle(bundle)
+    captioner = BundleCaptioner(read, PinnedModel("", "", read.digest, ENGINE, ""))
+    given = captioner.caption(np.stack(stack))
+    write_json(captions, {f"{i}.png": {"caption": item.text, "score": item.score} for i, item in enumerate(given)})

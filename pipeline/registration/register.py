@@ -1,0 +1,141 @@
+"""register: one MLflow run with figures and files, and a version that carries the bundle's digest."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import pipeline
+from pipeline.bundle import ENGINE
+from pipeline.captioner import load_pinned
+from pipeline.captioner_types import Captioner, PinnedModel
+from pipeline.files import read_json
+from pipeline.gate import Verdict, judge
+from pipeline.images import pixels
+from pipeline.metrics.scores import score_captions
+from pipeline.registry import CHALLENGER, DIGEST_TAG, ENGINE_TAG, Registry, Version
+from pipeline.snapshot import read_images
+from pipeline.training_run import TrainingRun
+
+log = logging.getLogger(__name__)
+
+REQUIREMENTS = ("h5py", "keras", "numpy", "pandas", "pillow", "pydantic", "pyyaml", "tensorflow-cpu", "tensorflow")
+CIDER_TAG, TEST_TAG = "test_cider_d", "test_digest"
+
+
+def register_bundle(run: TrainingRun) -> Version:
+    """Register the bundle as alias `challenger`; a known digest returns the version it already is."""
+    registry = Registry(run.home)
+    name, digest = run.settings.registry.model_name, _digest(run)
+    known = registry.with_digest(name, digest)
+    if known is not None:
+        log.info("register: %s version %s already holds bundle %s", name, known.version, digest[:12])
+        return known
+    model_uri = _log_run(run, registry)
+    scores = _scores(run)
+    tags = {DIGEST_TAG: digest, ENGINE_TAG: ENGINE, TEST_TAG: scores["test_digest"]}
+    version = registry.create(name, model_uri, tags | {CIDER_TAG: str(scores["scores"]["cider_d"])})
+    registry.set_alias(name, CHALLENGER, version.version)
+    return version
+
+
+def judge_version(run: TrainingRun, version: str) -> Verdict:
+    """Ask the gate whether a version may be promoted, and tag the version with the answer."""
+    registry = Registry(run.home)
+    name = run.settings.registry.model_name
+    score = float(_scores(run)["scores"]["cider_d"])
+    champion = registry.champion(name)
+    if champion is not None and champion.version == version:
+        return Verdict(False, "it already is the champion", score, score)
+    verdict = judge(score, None if champion is None else _champion_score(run, registry, champion))
+    registry.tag(name, version, {"verdict": verdict.reason})
+    log.info("gate: %s version %s: %s", name, version, verdict.reason)
+    return verdict
+
+
+def _champion_score(run: TrainingRun, registry: Registry, champion: PinnedModel) -> float:
+    """The champion's CIDEr-D on our test split: as recorded if it was the same split, else measured now."""
+    tags = next(item.tags for item in registry.versions(champion.name) if item.version == champion.version)
+    if tags.get(TEST_TAG) == _scores(run)["test_digest"] and CIDER_TAG in tags:
+        return float(tags[CIDER_TAG])
+    captions = _caption_test(run, load_pinned(run.home, champion))
+    return float(score_captions(run.accepted.references("test"), captions, meteor=False).scores["cider_d"])
+
+
+def _scores(run: TrainingRun) -> dict[str, Any]:
+    return dict(read_json(run.output("evaluate").path / "scores.json"))
+
+
+def _digest(run: TrainingRun) -> str:
+    return str(run.output("bundle").figures()["bundle_digest"])
+
+
+def _caption_test(run: TrainingRun, captioner: Captioner) -> dict[str, str]:
+    images = run.accepted.images_of("test")
+    captions: dict[str, str] = {}
+    for sha, data in read_images(run.source, images):
+        [caption] = captioner.caption(np.stack([pixels(data, captioner.side, captioner.fit, run.limits)]))
+        captions[sha] = caption.text
+    return {image: captions[sha] for image, sha in zip(images["image"], images["sha256"], strict=True)}
+
+
+def _log_run(run: TrainingRun, registry: Registry) -> str:
+    import mlflow
+
+    experiment = registry.experiment(run.settings.registry.experiment)
+    with mlflow.start_run(experiment_id=experiment, tags={DIGEST_TAG: _digest(run)}):
+        mlflow.log_params(_flat(run.settings.model_dump(mode="json")))
+        _log_figures(run)
+        mlflow.log_artifacts(str(run.output("validate").path / "data_docs"), "data_docs")
+        mlflow.log_artifacts(str(run.output("evaluate").path), "evaluation")
+        return str(_log_model(run.output("bundle").path / "bundle").model_uri)
+
+
+def _log_figures(run: TrainingRun) -> None:
+    import mlflow
+
+    for epoch, row in enumerate(run.output("train").figures()["curves"], start=1):
+        mlflow.log_metrics({key: float(value) for key, value in row.items()}, step=epoch)
+    scores, words = _scores(run), run.output("adapt_vocabulary").figures()
+    mlflow.log_metrics({f"test_{key}": float(value) for key, value in scores["scores"].items() if value is not None})
+    mlflow.log_metrics({f"health_{key}": float(value) for key, value in scores["health"].items()})
+    mlflow.log_metrics({f"truth_{key}": float(value) for key, value in scores.get("truth", {}).items()})
+    mlflow.log_metrics({f"vocabulary_{key}": words[key] for key in ("size", "val_coverage", "val_out_of_vocabulary")})
+
+
+def _log_model(bundle: Path) -> Any:
+    import mlflow
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    source = Path(pipeline.__file__).parent
+    columns = Schema([ColSpec("binary", "image", required=False), ColSpec("string", "path", required=False)])
+    answers = Schema([ColSpec("string", "caption"), ColSpec("double", "score"), ColSpec("string", "reason")])
+    return mlflow.pyfunc.log_model(
+        name="captioner",
+        python_model=str(source / "pyfunc_model.py"),
+        artifacts={"bundle": str(bundle)},
+        code_paths=[str(source)],
+        signature=ModelSignature(columns, answers),
+        pip_requirements=_requirements(),
+    )
+
+
+def _requirements() -> list[str]:
+    """The installed versions of what a captioning process imports."""
+    installed = {item.metadata["Name"].lower(): item.version for item in importlib.metadata.distributions()}
+    return [f"{name}=={installed[name]}" for name in REQUIREMENTS if name in installed]
+
+
+def _flat(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        f"{group}.{key}": value
+        for group, fields in groups.items()
+        for key, value in fields.items()
+        if value is not None
+    }

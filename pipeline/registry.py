@@ -1,0 +1,238 @@
+"""MLflow: runs, versions and aliases."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipeline.captioner_types import PinnedModel
+from pipeline.errors import BundleRejected, ModelNotFound, RegistryUnavailable, SettingsError
+from pipeline.files import whole_folder
+from pipeline.home import Home
+
+log = logging.getLogger(__name__)
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+DIGEST_TAG, ENGINE_TAG = "bundle_digest", "engine"
+HEALTH_TIMEOUT_S = 5.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version.
+
+    Attributes:
+        name: the registered model.
+        version: a number, as a string.
+        run_id: the MLflow run that made it.
+        aliases: such as `champion`.
+        tags: digest, engine and scores.
+        created_ms: milliseconds since 1970, UTC.
+    """
+
+    name: str
+    version: str
+    run_id: str
+    aliases: tuple[str, ...]
+    tags: dict[str, str]
+    created_ms: int
+
+
+class Registry:
+    """The model registry that `home.tracking_uri` names.
+
+    Every method raises `RegistryUnavailable` when MLflow does not answer.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        _prepare(home)
+        with _answering(home):
+            import mlflow
+
+            mlflow.set_tracking_uri(home.tracking_uri)
+            self._client = mlflow.MlflowClient(home.tracking_uri)
+
+    def resolve(self, uri: str) -> PinnedModel:
+        """Pin `models:/name@alias` or `models:/name/version` to one version.
+
+        Raises:
+            SettingsError: the URI has another form.
+            ModelNotFound: there is no such version.
+            BundleRejected: the version carries no digest, so Nightcap did not register it.
+        """
+        name, alias, number = _parse(uri)
+        found = self._find(uri, lambda: self._client.get_model_version_by_alias(name, alias)) if alias else None
+        found = found or self._find(uri, lambda: self._client.get_model_version(name, number))
+        if DIGEST_TAG not in found.tags:
+            raise BundleRejected(
+                f"{uri} is version {found.version} without a {DIGEST_TAG} tag; Nightcap did not register it"
+            )
+        pinned_uri = f"models:/{name}/{found.version}"
+        return PinnedModel(name, str(found.version), found.tags[DIGEST_TAG], found.tags.get(ENGINE_TAG, ""), pinned_uri)
+
+    def champion(self, name: str) -> PinnedModel | None:
+        """The version that captions, or None before the first promotion."""
+        try:
+            return self.resolve(f"models:/{name}@{CHAMPION}")
+        except ModelNotFound:
+            return None
+
+    def fetch(self, pinned: PinnedModel) -> Path:
+        """The version's bundle in the local cache; its files are not yet checked.
+
+        Raises:
+            BundleRejected: the version holds no bundle.
+        """
+        target = self._home.root / "cache" / "models" / pinned.digest
+        if target.is_dir():
+            return target
+        with tempfile.TemporaryDirectory() as scratch, _answering(self._home):
+            import mlflow
+
+            model = Path(mlflow.artifacts.download_artifacts(pinned.uri, dst_path=scratch))
+            bundle = model / "artifacts" / "bundle"
+            if not bundle.is_dir():
+                raise BundleRejected(f"{pinned.uri} holds no bundle under artifacts/; register it anew")
+            _copy(bundle, target)
+        return target
+
+    def versions(self, name: str | None = None) -> list[Version]:
+        """Registered versions, the newest first, of one model or of all."""
+        with _answering(self._home):
+            query = f"name='{name}'" if name else ""
+            found = list(_pages(lambda token: self._client.search_model_versions(query, page_token=token)))
+            # A search leaves aliases out, so each is asked for by itself.
+            whole = [self._client.get_model_version(item.name, item.version) for item in found]
+        versions = [_version(item) for item in whole]
+        return sorted(versions, key=lambda item: (item.name, -int(item.version)))
+
+    def with_digest(self, name: str, digest: str) -> Version | None:
+        """The version that already holds this bundle, if any."""
+        return next((item for item in self.versions(name) if item.tags.get(DIGEST_TAG) == digest), None)
+
+    def create(self, name: str, model_uri: str, tags: dict[str, str]) -> Version:
+        """Register a logged model, its tags with it, so that no version ever lacks its digest."""
+        with _answering(self._home):
+            import mlflow
+
+            created = mlflow.register_model(model_uri, name, tags=tags)
+            return _version(self._client.get_model_version(name, created.version))
+
+    def set_alias(self, name: str, alias: str, version: str) -> None:
+        """Point an alias at a version."""
+        with _answering(self._home):
+            self._client.set_registered_model_alias(name, alias, version)
+
+    def tag(self, name: str, version: str, tags: dict[str, str]) -> None:
+        """Put tags on a version."""
+        with _answering(self._home):
+            for key, value in tags.items():
+                self._client.set_model_version_tag(name, version, key, value)
+
+    def experiment(self, name: str) -> str:
+        """The id of an experiment, made if it is missing.
+
+        Without a server the artifacts lie in the store; with one, where the server puts them.
+        """
+        with _answering(self._home):
+            found = self._client.get_experiment_by_name(name)
+            if found is not None:
+                return str(found.experiment_id)
+            location = None if self._home.tracking_uri.startswith("http") else self._home.artifacts.as_uri()
+            return str(self._client.create_experiment(name, artifact_location=location))
+
+    def _find(self, uri: str, find: Callable[[], Any]) -> Any:
+        from mlflow.exceptions import MlflowException
+
+        with _answering(self._home):
+            try:
+                return find()
+            except MlflowException as error:
+                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                    known = ", ".join(f"{item.name}/{item.version}" for item in self.versions()[:5]) or "none"
+                    raise ModelNotFound(
+                        f"no model at {uri} in {self._home.tracking_uri}; registered: {known}"
+                    ) from error
+                raise
+
+
+def _parse(uri: str) -> tuple[str, str, str]:
+    """Name, alias and version of a model URI; one of the last two is empty."""
+    path = uri.removeprefix("models:/").strip("/")
+    name, at, alias = path.partition("@")
+    if at and name and alias and "/" not in path:
+        return name, alias, ""
+    name, _, number = path.partition("/")
+    if name and number.isdigit():
+        return name, "", number
+    raise SettingsError(f"model {uri!r} is neither models:/name@alias nor models:/name/version")
+
+
+def _prepare(home: Home) -> None:
+    """Refuse at once what would make MLflow's client retry for minutes, and switch off what phones home."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    if home.tracking_uri.startswith("http"):
+        try:
+            urllib.request.urlopen(f"{home.tracking_uri.rstrip('/')}/health", timeout=HEALTH_TIMEOUT_S).close()  # noqa: S310
+        except urllib.error.HTTPError:
+            return  # it answers; whether it lets us in is for the call itself to find out
+        except (OSError, ValueError) as error:
+            raise _unavailable(home, error) from error
+    elif home.tracking_uri.startswith("sqlite:///"):
+        Path(home.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _answering(home: Home) -> Iterator[None]:
+    """Turn MLflow's, the database's and the network's errors into ours."""
+    try:
+        yield
+    except OSError as error:
+        raise _unavailable(home, error) from error
+    except Exception as error:
+        if type(error).__module__.split(".")[0] in ("mlflow", "sqlalchemy", "requests", "urllib3"):
+            raise _unavailable(home, error) from error
+        raise
+
+
+def _unavailable(home: Home, error: Exception) -> RegistryUnavailable:
+    reason = " ".join(str(error).split())[:200]
+    return RegistryUnavailable(f"MLflow at {home.tracking_uri} does not answer ({reason}); check MLFLOW_TRACKING_URI")
+
+
+def _version(item: Any) -> Version:
+    tags = {str(key): str(value) for key, value in item.tags.items()}
+    return Version(
+        item.name, str(item.version), item.run_id or "", tuple(item.aliases), tags, int(item.creation_timestamp)
+    )
+
+
+def _pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
+    token: str | None = None
+    while True:
+        page = search(token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _copy(source: Path, target: Path) -> None:
+    import shutil
+
+    with whole_folder(target) as folder:
+        shutil.copytree(source, folder, dirs_exist_ok=True)

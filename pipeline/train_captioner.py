@@ -1,0 +1,97 @@
+"""The stages of `train_captioner` in their order; Airflow's tasks and `nightcap train` both call them.
+
+A stage takes the run so far and returns it with its own output added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.training_run import TrainingRun
+
+
+def snapshot(run: TrainingRun) -> TrainingRun:
+    """List the photographs, captions and splits."""
+    from pipeline.snapshot import take_snapshot
+
+    return run.after(take_snapshot(run.settings.source, run.source, run.store))
+
+
+def validate(run: TrainingRun) -> TrainingRun:
+    """Accept what may be trained on, quarantine the rest, or stop."""
+    from pipeline.validation import validate as validate_snapshot
+
+    return run.after(validate_snapshot(run.settings.validation, run.output("snapshot"), run.source, run.store))
+
+
+def adapt_vocabulary(run: TrainingRun) -> TrainingRun:
+    """Choose the words from training captions."""
+    from pipeline.vocabulary_adaptation import adapt_vocabulary as adapt
+
+    return run.after(adapt(run))
+
+
+def provide_encoder(run: TrainingRun) -> TrainingRun:
+    """Name the frozen encoder's weights, or train the small one of the scenes."""
+    from pipeline.encoder import provide_encoder as provide
+
+    return run.after(provide(run))
+
+
+def extract_shard(run: TrainingRun, shard: int) -> dict[str, int]:
+    """Extract one of `encoder.shards` parts of the features."""
+    from pipeline.features import extract_shard as extract
+
+    return extract(run, shard)
+
+
+def extract_features(run: TrainingRun) -> TrainingRun:
+    """See that every accepted picture has features, after all shards ran."""
+    from pipeline.features import check_features
+
+    return run.after(check_features(run))
+
+
+def train(run: TrainingRun, watch: Callable[[dict[str, float]], None] = lambda row: None) -> TrainingRun:
+    """Fit the decoder."""
+    from pipeline.training.train import train as fit
+
+    return run.after(fit(run, watch))
+
+
+def evaluate(run: TrainingRun) -> TrainingRun:
+    """Judge it on the test split."""
+    from pipeline.evaluation import evaluate as judge
+
+    return run.after(judge(run))
+
+
+def register(run: TrainingRun) -> tuple[TrainingRun, dict[str, str]]:
+    """Pack the bundle and register it; also returns the version's name, number and MLflow run."""
+    from pipeline.registration import pack, register_bundle
+
+    run = run.after(pack(run))
+    version = register_bundle(run)
+    return run, {"name": version.name, "version": version.version, "run_id": version.run_id}
+
+
+def gate(run: TrainingRun, version: str) -> dict[str, Any]:
+    """Compare the version with the champion; returns the verdict."""
+    from pipeline.registration import judge_version
+
+    return judge_version(run, version).as_json()
+
+
+def promote(run: TrainingRun, version: str) -> None:
+    """Make the version the champion."""
+    from pipeline.registry import CHAMPION, Registry
+
+    Registry(run.home).set_alias(run.settings.registry.model_name, CHAMPION, version)
+
+
+def scores(run: TrainingRun) -> dict[str, Any]:
+    """What `evaluate` found on the test split."""
+    from pipeline.files import read_json
+
+    return dict(read_json(run.output("evaluate").path / "scores.json"))

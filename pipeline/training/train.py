@@ -1,0 +1,173 @@
+"""train: fit the decoder, choose the epoch by validation loss, resume where a crash struck."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.features import FeatureStore
+from pipeline.files import write_json
+from pipeline.settings import DecoderSettings, TrainingSettings, TrainSettings
+from pipeline.stages import Output
+from pipeline.training import checkpoint
+from pipeline.training.examples import Examples
+from pipeline.training_run import TrainingRun
+from pipeline.vocabulary import Vocabulary
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+WEIGHTS = "decoder.weights.h5"
+STEPS_BETWEEN_LINES = 100
+
+Watch = Callable[[dict[str, float]], None]
+
+
+@dataclass
+class Progress:
+    """How far training has come.
+
+    Attributes:
+        epoch: epochs done.
+        curves: a row an epoch: train_loss, val_loss (nats a word), seconds.
+        best_epoch: the epoch with the lowest validation loss, from 1.
+    """
+
+    epoch: int = 0
+    curves: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+
+    @property
+    def best_loss(self) -> float:
+        """The lowest validation loss so far, in nats a word."""
+        return min((row["val_loss"] for row in self.curves), default=float("inf"))
+
+    def stale(self, patience: int) -> bool:
+        """Whether so many epochs brought nothing better."""
+        return self.epoch - self.best_epoch >= patience
+
+
+def train(run: TrainingRun, watch: Watch) -> Output:
+    """Write `decoder.weights.h5` of the best epoch, and the curves."""
+    settings = run.settings
+    groups = {
+        "decoder": settings.decoder.model_dump(mode="json"),
+        "training": settings.training.model_dump(mode="json"),
+    }
+    inputs = run.inputs("validate", "adapt_vocabulary", "extract_features")
+
+    def build(folder: Path) -> None:
+        unfinished = run.store.scratch("train", {"version": VERSION, **groups, **inputs})
+        words = Vocabulary.read(run.output("adapt_vocabulary").path / "vocabulary.txt")
+        data = FeatureStore.of(run)
+        cut = settings.training.max_words
+        fit_on, choose_on = (Examples.of(run.accepted, split, words, data, cut) for split in ("train", "val"))
+        progress = fit(settings, words, fit_on, choose_on, unfinished, watch)
+        shutil.copyfile(unfinished / WEIGHTS, folder / WEIGHTS)
+        write_json(folder / "figures.json", asdict(progress) | {"best_val_loss": progress.best_loss})
+        shutil.rmtree(unfinished)
+
+    return run.store.run("train", VERSION, groups, inputs, build)
+
+
+def fit(
+    settings: TrainSettings, vocabulary: Vocabulary, fit_on: Examples, choose_on: Examples, folder: Path, watch: Watch
+) -> Progress:
+    """Train to the end or until nothing gets better, a checkpoint in `folder` each epoch.
+
+    The best epoch's weights lie in `folder/decoder.weights.h5` afterwards.
+    """
+    import keras
+
+    from pipeline.training.precision import policy
+    from pipeline.training.step import Fitter
+
+    chosen = settings.training
+    keras.utils.set_random_seed(chosen.seed)
+    keras.config.set_dtype_policy(policy())
+    try:
+        decoder = _new_decoder(settings.decoder, vocabulary, choose_on)
+        fitter = Fitter(decoder, chosen, len(fit_on.order(chosen.batch_size, 0, 0)) * chosen.epochs)
+        progress = _resume(folder, fitter.variables)
+        while progress.epoch < chosen.epochs and not progress.stale(chosen.patience):
+            _epoch(fitter, chosen, progress, fit_on, choose_on, folder)
+            checkpoint.save(folder, progress.epoch, fitter.variables, asdict(progress))
+            watch(progress.curves[-1])
+    finally:
+        keras.config.set_dtype_policy("float32")
+    return progress
+
+
+def _new_decoder(settings: DecoderSettings, vocabulary: Vocabulary, examples: Examples) -> Any:
+    from pipeline.model.decoder import Decoder
+
+    _, positions, channels = examples.features.gather(examples.shas[:1]).shape
+    decoder = Decoder(settings, len(vocabulary), positions, channels)
+    decoder.build()
+    return decoder
+
+
+def _resume(folder: Path, variables: list[Any]) -> Progress:
+    found = checkpoint.restore(folder, variables)
+    if found is None:
+        return Progress()
+    log.info("train: resuming after epoch %d", found["epoch"])
+    return Progress(**found)
+
+
+def _epoch(
+    fitter: Any, settings: TrainingSettings, progress: Progress, fit_on: Examples, choose_on: Examples, folder: Path
+) -> None:
+    started = time.monotonic()
+    epoch = progress.epoch + 1
+    losses = []
+    steps = len(fit_on.order(settings.batch_size, settings.seed, epoch))
+    for batch in fit_on.batches(settings.batch_size, settings.seed, epoch):
+        losses.append(fitter.fit(batch))
+        if len(losses) % STEPS_BETWEEN_LINES == 0:
+            log.info(
+                "train: epoch %d, step %d of %d, loss %.3f",
+                epoch,
+                len(losses),
+                steps,
+                np.mean(losses[-STEPS_BETWEEN_LINES:]),
+            )
+    val_loss = _judge(fitter, choose_on, settings.batch_size)
+    better = val_loss < progress.best_loss
+    row = {"train_loss": float(np.mean(losses)), "val_loss": val_loss, "seconds": time.monotonic() - started}
+    progress.epoch, progress.curves = epoch, [*progress.curves, row]
+    if better:
+        progress.best_epoch = epoch
+        _save_weights(fitter.decoder, folder)
+    log.info("train: epoch %d of %d, loss %.3f, val loss %.3f, %.0f s", epoch, settings.epochs, *row.values())
+
+
+def _judge(fitter: Any, examples: Examples, batch_size: int) -> float:
+    totals = np.array([fitter.judge(batch) for batch in examples.batches(batch_size, 0, 0)])
+    loss, words = totals.sum(axis=0)
+    return float(loss / words)
+
+
+def _save_weights(decoder: Any, folder: Path) -> None:
+    scratch = folder / f".new.{WEIGHTS}"
+    decoder.save_weights(scratch)
+    scratch.replace(folder / WEIGHTS)
+
+
+def load_decoder(run: TrainingRun) -> tuple[Any, Vocabulary]:
+    """The trained decoder, in float32, and its words."""
+    from pipeline.model.decoder import Decoder
+
+    shape = run.output("extract_features").figures()
+    words = Vocabulary.read(run.output("adapt_vocabulary").path / "vocabulary.txt")
+    decoder = Decoder(run.settings.decoder, len(words), shape["positions"], shape["channels"])
+    decoder.build()
+    decoder.load_weights(run.output("train").path / WEIGHTS)
+    return decoder, words
