@@ -8,6 +8,7 @@ ifneq ($(filter-out fast all,$(TIER)),)
 $(error TIER is "$(TIER)"; it must be fast or all)
 endif
 PYTEST_TIER := $(if $(filter all,$(TIER)),,-m "not integration")
+ANY_PYTHON = $(firstword $(PYTHON) $(shell command -v python3 python3.13 python3.12 python3.11) python3)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
 COMPILE_LIKE_CI := $(COMPILE) --python-version 3.11
 
@@ -30,7 +31,7 @@ lint: setup ## Check style, types and the direction of imports
 	$(BIN)/lint-imports
 
 env: ## Write .env with fresh random secrets for docker compose
-	@$(or $(PYTHON),python3) infra/make_env.py
+	@$(ANY_PYTHON) infra/make_env.py
 
 lock: setup ## Lock the requirements again (UPGRADE=1 takes newer versions)
 	$(COMPILE_LIKE_CI) requirements/bootstrap.in -o requirements/bootstrap.txt

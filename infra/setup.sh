@@ -60,19 +60,20 @@ version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/de
 is_supported() { [[ " ${VERSIONS[*]} " == *" $1 "* ]]; }
 
 make_environment() {
-    local python
+    local python version
     python=$(find_python)
-    say "Making .venv with Python $(version_of "$python")"
+    version=$(version_of "$python")
     if uv --version >/dev/null 2>&1; then
+        say "Making .venv with Python $version"
         rm -rf .venv
         uv venv --quiet --python "$python" .venv
         return
     fi
     "$python" -c 'import ensurepip, venv' 2>/dev/null ||
-        fail "python3-venv is missing for Python $(version_of "$python"). Install it: $(apt_line "python$(version_of "$python")-venv")"
+        fail "python3-venv is missing for Python $version. Install it: $(apt_line "python$version-venv")"
+    say "Making .venv with Python $version, and bringing uv into it"
     rm -rf .venv
     "$python" -m venv .venv
-    say "Bringing uv into .venv"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 }
 
