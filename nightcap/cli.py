@@ -21,7 +21,7 @@ app = typer.Typer(
     help="Captioned photographs in, a registered captioning model out; new photographs in, captions out.",
 )
 for module in (train, caption, night, evaluate, score, doctor, run):
-    app.command()(module.command)
+    app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(models.app, name="models")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -39,7 +39,7 @@ class _Latest(logging.Handler):
     def __init__(self, title: str) -> None:
         super().__init__()
         self.title = title
-        self.update = lambda text: None
+        self.update: Callable[[str], None] = lambda text: None
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.WARNING:

@@ -91,11 +91,11 @@ def matched(captions: Mapping[str, str], references: Mapping[str, Any]) -> dict[
         by_base[PurePosixPath(name).name].append(name)
     found: dict[str, str] = {}
     for image, caption in captions.items():
-        name = _match(image, by_base.get(PurePosixPath(image).name, []))
-        if name is not None and name in found:
-            raise SettingsError(f"two captions match {name!r}, one of them for {image!r}; keep one")
-        if name is not None:
-            found[name] = caption
+        match = _match(image, by_base.get(PurePosixPath(image).name, []))
+        if match is not None and match in found:
+            raise SettingsError(f"two captions match {match!r}, one of them for {image!r}; keep one")
+        if match is not None:
+            found[match] = caption
     return found
 
 

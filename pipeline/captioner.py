@@ -58,21 +58,27 @@ def load_captioner(home: Home, model: str, decoding: DecodingSettings | None = N
         BundleRejected: what is there is damaged or not what was registered.
         RegistryUnavailable: MLflow does not answer.
     """
+    return load_pinned(home, pin(home, model), decoding)
+
+
+def pin(home: Home, model: str) -> PinnedModel:
+    """One version that stays the same while it is used, by its digest; raises as `load_captioner`."""
     if model.startswith("models:/"):
         from pipeline.registry import Registry
 
-        return load_pinned(home, Registry(home).resolve(model), decoding)
-    bundle = read_bundle(Path(model))
-    return BundleCaptioner(
-        bundle, PinnedModel(bundle.path.name, "", bundle.digest, bundle.settings.engine, model), decoding
-    )
+        return Registry(home).resolve(model)
+    bundle = read_bundle(Path(model).resolve())
+    return PinnedModel(bundle.path.name, "", bundle.digest, bundle.settings.engine, str(bundle.path))
 
 
 def load_pinned(home: Home, pinned: PinnedModel, decoding: DecodingSettings | None = None) -> Captioner:
-    """The captioner of a pinned version; its digest is checked against the registry's tag."""
-    from pipeline.registry import Registry
+    """The captioner of a pinned version, its files checked against the pinned digest; raises as `load_captioner`."""
+    if pinned.uri.startswith("models:/"):
+        from pipeline.registry import Registry
 
-    folder = Registry(home).fetch(pinned)
+        folder = Registry(home).fetch(pinned)
+    else:
+        folder = Path(pinned.uri)
     return BundleCaptioner(read_bundle(folder, pinned.digest), pinned, decoding)
 
 

@@ -20,7 +20,7 @@ from pipeline.training_run import TrainingRun
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 WEIGHTS = "encoder.weights.h5"
 BATCH = 64
 

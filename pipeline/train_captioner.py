@@ -6,9 +6,10 @@ A stage takes the run so far and returns it with its own output added.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline.training_run import TrainingRun
+if TYPE_CHECKING:
+    from pipeline.training_run import TrainingRun
 
 
 def snapshot(run: TrainingRun) -> TrainingRun:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -65,17 +66,15 @@ def _destination(output: Path | None) -> Iterator[TextIO]:
         yield sys.stdout
         return
     try:
-        scratch = tempfile.NamedTemporaryFile(
-            "w", dir=output.parent, prefix=f".{output.name}.", encoding="utf-8", delete=False
-        )
+        descriptor, name = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
     except OSError as error:
         raise SettingsError(
             f"--output {output}: cannot write there ({error.strerror}); name a file in an existing folder"
         ) from error
     try:
-        with scratch:
-            yield scratch
-        Path(scratch.name).chmod(0o644)
-        Path(scratch.name).replace(output)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            yield file
+        Path(name).chmod(0o644)
+        Path(name).replace(output)
     finally:
-        Path(scratch.name).unlink(missing_ok=True)
+        Path(name).unlink(missing_ok=True)

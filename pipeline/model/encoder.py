@@ -35,7 +35,7 @@ class Architecture:
 
 
 ARCHITECTURES = {
-    "scenes": Architecture(112, 49, 160),
+    "scenes": Architecture(112, 49, 128),
     "inception_resnet_v2": Architecture(299, 64, 1536, "inception_resnet_v2", "InceptionResNetV2"),
     "resnet50": Architecture(224, 49, 2048, "resnet50", "ResNet50"),
     "mobilenet": Architecture(224, 49, 1024, "mobilenet", "MobileNet"),
@@ -106,11 +106,14 @@ def weights_digest(name: str, weights: str, expected: str | None) -> str:
 
 
 def scenes_backbone(facts: Architecture) -> keras.Model:
-    """A small convolutional network for the built-in scenes: [n, 112, 112, 3] to [n, 7, 7, 160]."""
+    """A small convolutional network for the built-in scenes: [n, 112, 112, 3] to [n, 7, 7, 128].
+
+    The two convolutions without a stride let each cell see 79 pixels, as much as the largest object.
+    """
     inputs = keras.Input((facts.side, facts.side, 3))
     x = inputs
-    for filters in (24, 48, 96, facts.channels):
-        x = keras.layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False)(x)
+    for filters, strides in ((24, 2), (48, 2), (64, 2), (64, 1), (96, 2), (facts.channels, 1)):
+        x = keras.layers.Conv2D(filters, 3, strides, padding="same", use_bias=False)(x)
         x = keras.layers.BatchNormalization(momentum=0.9)(x)
         x = keras.layers.Activation("relu")(x)
     return keras.Model(inputs, x, name="scenes_backbone")

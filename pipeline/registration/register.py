@@ -64,7 +64,7 @@ def _champion_score(run: TrainingRun, registry: Registry, champion: PinnedModel)
     if tags.get(TEST_TAG) == _scores(run)["test_digest"] and CIDER_TAG in tags:
         return float(tags[CIDER_TAG])
     captions = _caption_test(run, load_pinned(run.home, champion))
-    return float(score_captions(run.accepted.references("test"), captions, meteor=False).scores["cider_d"])
+    return float(score_captions(run.accepted.references("test"), captions, meteor=False).scores["cider_d"] or 0.0)
 
 
 def _scores(run: TrainingRun) -> dict[str, Any]:

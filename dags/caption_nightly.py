@@ -1,0 +1,81 @@
+"""caption_nightly: what is new in a folder is captioned by the champion and published to a table, once."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import Any
+
+from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from dags.common import RETRIES, form
+from pipeline.form import fields_of
+from serving.settings import NightSettings
+
+SCHEDULE = os.environ.get("NIGHTCAP_SCHEDULE", "0 2 * * *")
+TIMEZONE = os.environ.get("NIGHTCAP_TIMEZONE", "UTC")
+
+
+@dag(
+    schedule=CronTriggerTimetable(SCHEDULE, timezone=TIMEZONE),
+    catchup=False,
+    max_active_runs=1,
+    params=form(fields_of(NightSettings)),
+    default_args=RETRIES,
+    tags=["nightcap", "captions"],
+    doc_md=__doc__,
+)
+def caption_nightly() -> None:
+    """Plan, caption shard by shard, publish, report."""
+
+    @task(multiple_outputs=True)
+    def plan() -> dict[str, Any]:
+        from pipeline.captioner import pin
+        from pipeline.errors import ModelNotFound
+        from pipeline.home import Home
+        from serving.plan import plan as plan_night
+        from serving.plans import Attempt
+        from serving.settings import night_settings
+
+        context = get_current_context()
+        settings, home, run = night_settings(dict(context["params"])), Home.from_environment(), context["dag_run"]
+        try:
+            model = pin(home, settings.model)
+        except ModelNotFound as error:
+            raise AirflowSkipException(f"nothing is captioned until a model is promoted: {error}") from error
+        return plan_night(settings, home, model, Attempt.at(run.data_interval_end or run.run_after, run=run.run_id))
+
+    @task
+    def shards(count: int) -> list[int]:
+        if not count:
+            raise AirflowSkipException("nothing new to caption")
+        return list(range(count))
+
+    @task(pool="model")
+    def caption(plan_path: str, shard: int) -> dict[str, Any]:
+        from pipeline.captioner import load_pinned
+        from pipeline.home import Home
+        from serving.shard import caption_shard
+
+        return caption_shard(plan_path, shard, partial(load_pinned, Home.from_environment()))
+
+    @task
+    def publish(plan_path: str) -> dict[str, Any]:
+        from serving.publish import publish as publish_night
+
+        return publish_night(plan_path)
+
+    @task
+    def report(plan_path: str) -> dict[str, Any]:
+        from serving.report import report as report_night
+
+        return report_night(plan_path).to_json()
+
+    planned = plan()
+    captioned = caption.partial(plan_path=planned["plan"]).expand(shard=shards(planned["shards"]))
+    published = publish(planned["plan"])
+    captioned >> published >> report(planned["plan"])
+
+
+caption_nightly()

@@ -1,0 +1,31 @@
+"""What both DAGs share: the form, and which errors are worth a retry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule
+
+from pipeline.form import Field
+
+# Every error of ours says in its class whether the same call may work later.
+RETRIES: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay": timedelta(seconds=30),
+    "retry_policy": ExceptionRetryPolicy(
+        rules=[
+            RetryRule(exception="pipeline.errors.Permanent", action=RetryAction.FAIL),
+            RetryRule(exception="pipeline.errors.BadInput", action=RetryAction.FAIL),
+        ]
+    ),
+}
+
+
+def form(fields: Iterable[Field]) -> dict[str, Param]:
+    """Airflow's typed form of some settings."""
+    return {
+        field.name: Param(field.default, description=field.description, section=field.section, **field.schema)
+        for field in fields
+    }

@@ -1,0 +1,100 @@
+"""train_captioner: captioned photographs in, a registered and perhaps promoted model out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Asset, Metadata, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from dags.common import RETRIES, form
+from pipeline import train_captioner as stages
+from pipeline.form import training_fields, training_values
+
+CAPTIONER = Asset("captioner", uri="x-nightcap://captioner")
+
+
+def _run(done: dict[str, str] | None = None) -> Any:
+    from pipeline.home import Home
+    from pipeline.settings import train_settings
+    from pipeline.training_run import TrainingRun
+
+    settings = train_settings(training_values(get_current_context()["params"]))
+    return TrainingRun(settings, Home.from_environment(), done or {})
+
+
+@dag(
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    params=form(training_fields()),
+    default_args=RETRIES,
+    tags=["nightcap", "training"],
+    doc_md=__doc__,
+)
+def train_captioner() -> None:
+    """Every task hands on the digests of the finished stages; a stage that is done already does nothing."""
+
+    @task
+    def snapshot() -> dict[str, str]:
+        return dict(stages.snapshot(_run()).done)
+
+    @task
+    def validate(done: dict[str, str]) -> dict[str, str]:
+        return dict(stages.validate(_run(done)).done)
+
+    @task
+    def adapt_vocabulary(done: dict[str, str]) -> dict[str, str]:
+        return dict(stages.adapt_vocabulary(_run(done)).done)
+
+    @task(pool="gpu")
+    def provide_encoder(done: dict[str, str]) -> dict[str, str]:
+        return dict(stages.provide_encoder(_run(done)).done)
+
+    @task
+    def shards() -> list[int]:
+        return list(range(_run().settings.encoder.shards))
+
+    @task(pool="model")
+    def extract_shard(done: dict[str, str], shard: int) -> dict[str, int]:
+        return stages.extract_shard(_run(done), shard)
+
+    @task
+    def extract_features(done: dict[str, str]) -> dict[str, str]:
+        return dict(stages.extract_features(_run(done)).done)
+
+    @task(pool="gpu")
+    def train(done: dict[str, str]) -> dict[str, str]:
+        return dict(stages.train(_run(done)).done)
+
+    @task(pool="model")
+    def evaluate(done: dict[str, str]) -> dict[str, str]:
+        return dict(stages.evaluate(_run(done)).done)
+
+    @task(multiple_outputs=True)
+    def register(done: dict[str, str]) -> dict[str, Any]:
+        run, version = stages.register(_run(done))
+        return {"done": dict(run.done), "version": version["version"], "run_id": version["run_id"]}
+
+    @task
+    def gate(done: dict[str, str], version: str) -> dict[str, Any]:
+        return stages.gate(_run(done), version)
+
+    @task(outlets=[CAPTIONER])
+    def promote(done: dict[str, str], version: str, verdict: dict[str, Any]) -> Any:
+        if not verdict["promote"]:
+            raise AirflowSkipException(f"version {version} is not promoted: {verdict['reason']}")
+        stages.promote(_run(done), version)
+        yield Metadata(CAPTIONER, extra={"version": version})
+
+    accepted = validate(snapshot())
+    encoded = provide_encoder(adapt_vocabulary(accepted))
+    extracted = extract_shard.partial(done=encoded).expand(shard=shards())
+    features = extract_features(encoded)
+    extracted >> features
+    registered = register(evaluate(train(features)))
+    verdict = gate(registered["done"], registered["version"])
+    promote(registered["done"], registered["version"], verdict)
+
+
+train_captioner()

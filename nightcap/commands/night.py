@@ -1,0 +1,64 @@
+"""`nightcap night`: the nightly job without Airflow."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+
+from nightcap.commands.caption import DEFAULT_MODEL
+from nightcap.console import console, working
+
+
+def command(
+    folder: Annotated[
+        str | None, typer.Option("--input", help="Folder of new pictures; default the inbox in NIGHTCAP_HOME.")
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option(help="Delta table of captions; default captions in NIGHTCAP_STORE.")
+    ] = None,
+    night: Annotated[
+        str | None, typer.Option(help="Name of the night, by which it resumes; default the moment.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="models:/name@alias, models:/name/version or a bundle's folder.")
+    ] = DEFAULT_MODEL,
+    max_images: Annotated[int | None, typer.Option(min=1, help="Most pictures; the newest come first.")] = None,
+    accept_quarantine: Annotated[
+        bool, typer.Option("--accept-quarantine", help="Publish however many are quarantined.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="End with 3 if a picture was quarantined.")] = False,
+) -> None:
+    """Caption what is new in a folder and publish it to a table, once."""
+    from pipeline.captioner import load_pinned, pin
+    from pipeline.home import Home
+    from serving.night import run_night
+    from serving.plans import Attempt
+    from serving.settings import night_settings
+
+    given = {
+        "input": folder,
+        "table": table,
+        "model": model,
+        "max_images": max_images,
+        "accept_quarantine": accept_quarantine,
+    }
+    settings = night_settings({key: value for key, value in given.items() if value is not None})
+    home = Home.from_environment()
+    with working("captioning"):
+        pinned = pin(home, settings.model)
+        summary = run_night(settings, home, pinned, partial(load_pinned, home), Attempt.at(datetime.now(UTC), night))
+    _show(summary)
+    if strict and summary.quarantined:
+        raise typer.Exit(3)
+
+
+def _show(summary: Any) -> None:
+    reasons = ", ".join(f"{count} {reason}" for reason, count in summary.reasons.items())
+    console.print(
+        f"night {summary.night}: {summary.captioned} captioned, {summary.quarantined} quarantined"
+        f"{f' ({reasons})' if reasons else ''}, {summary.counts.unchanged} unchanged, {summary.backlog} left for later"
+    )
+    typer.echo(summary.gallery)
