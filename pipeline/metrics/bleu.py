@@ -1,0 +1,68 @@
+"""BLEU (Papineni et al., ACL 2002) with the constants of the COCO caption evaluation."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pipeline.metrics.ngrams import ORDER, NGram, Tokens, count_ngrams
+
+_TINY = 1e-15  # both keep a division by zero away, and both are visible in published digits
+_SMALL = 1e-9
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What BLEU needs to know about one caption, or about all of them added up.
+
+    Attributes:
+        length: tokens of the caption.
+        reference_length: tokens of the reference nearest in length, the shorter of two as near.
+        guessed: n-grams of the caption, for n = 1..4.
+        correct: those of them that a reference has, each at most as often as it does.
+    """
+
+    length: int
+    reference_length: int
+    guessed: tuple[int, ...]
+    correct: tuple[int, ...]
+
+    def bleu(self) -> list[float]:
+        """BLEU-1 to BLEU-4, each in [0, 1]."""
+        ratio = (self.length + _TINY) / (self.reference_length + _SMALL)
+        penalty = math.exp(1 - 1 / ratio) if ratio < 1 else 1.0
+        product = 1.0
+        scores = []
+        for order, (correct, guessed) in enumerate(zip(self.correct, self.guessed, strict=True), start=1):
+            product *= (correct + _TINY) / (guessed + _SMALL)
+            scores.append(product ** (1 / order) * penalty)
+        return scores
+
+
+def match(references: Sequence[Tokens], caption: Tokens) -> Matches:
+    """Compare one tokenised caption with its references, of which there is at least one."""
+    allowed: Counter[NGram] = Counter()
+    for reference in references:
+        allowed |= count_ngrams(reference)
+    correct = [0] * ORDER
+    for ngram, count in count_ngrams(caption).items():
+        correct[len(ngram) - 1] += min(count, allowed[ngram])
+    return Matches(
+        length=len(caption),
+        reference_length=min((abs(len(reference) - len(caption)), len(reference)) for reference in references)[1],
+        guessed=tuple(max(0, len(caption) - size) for size in range(ORDER)),
+        correct=tuple(correct),
+    )
+
+
+def total(matches: Iterable[Matches]) -> Matches:
+    """The matches of a whole set of captions; corpus BLEU is `total(...).bleu()`."""
+    rows = list(matches)
+    return Matches(
+        length=sum(row.length for row in rows),
+        reference_length=sum(row.reference_length for row in rows),
+        guessed=tuple(sum(row.guessed[size] for row in rows) for size in range(ORDER)),
+        correct=tuple(sum(row.correct[size] for row in rows) for size in range(ORDER)),
+    )

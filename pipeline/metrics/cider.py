@@ -1,0 +1,81 @@
+"""CIDEr-D (Vedantam, Zitnick and Parikh, CVPR 2015), scaled by 10 as in published tables."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.metrics.ngrams import ORDER, NGram, Tokens, count_ngrams
+
+_SIGMA = 6.0
+_SCALE = 10.0
+
+
+@dataclass(frozen=True)
+class Vector:
+    """A caption as tf-idf weights.
+
+    Attributes:
+        weights: tf-idf of each n-gram of 1 to 4 tokens.
+        norms: Euclidean length of the weights of each n, for n = 1..4.
+        length: tokens less one, which is what the evaluation compares lengths by.
+    """
+
+    weights: Mapping[NGram, float]
+    norms: tuple[float, ...]
+    length: int
+
+
+@dataclass(frozen=True)
+class DocumentFrequencies:
+    """In how many images' references each n-gram occurs; frozen, it makes scores comparable.
+
+    Attributes:
+        documents: number of images; one image alone gives every n-gram no weight and CIDEr-D 0.
+        frequency: images whose references hold the n-gram; n-grams that none holds are left out.
+    """
+
+    documents: int
+    frequency: Mapping[NGram, int]
+
+    @classmethod
+    def of(cls, references: Iterable[Sequence[Tokens]]) -> DocumentFrequencies:
+        """Count over the tokenised references of each image."""
+        frequency: Counter[NGram] = Counter()
+        documents = 0
+        for captions in references:
+            documents += 1
+            frequency.update({ngram for caption in captions for ngram in count_ngrams(caption)})
+        return cls(documents, frequency)
+
+    def vector(self, tokens: Tokens) -> Vector:
+        """Weigh the n-grams of a caption; one in no reference weighs as if it were in one image's."""
+        counts = count_ngrams(tokens)
+        log_documents = math.log(max(1, self.documents))
+        weights = {}
+        squares = [0.0] * ORDER
+        for ngram, count in counts.items():
+            weight = count * (log_documents - math.log(self.frequency.get(ngram, 1)))
+            weights[ngram] = weight
+            squares[len(ngram) - 1] += weight * weight
+        return Vector(weights, tuple(map(math.sqrt, squares)), max(0, len(tokens) - 1))
+
+
+def cider_d(references: Sequence[Vector], caption: Vector) -> float:
+    """CIDEr-D of one caption against its references, in [0, 10].
+
+    All vectors come from the same `DocumentFrequencies`; the score of a set of captions is the mean.
+    """
+    return _SCALE * sum(_similarity(reference, caption) for reference in references) / len(references)
+
+
+def _similarity(reference: Vector, caption: Vector) -> float:
+    products = [0.0] * ORDER
+    for ngram, weight in caption.weights.items():
+        if wanted := reference.weights.get(ngram):
+            products[len(ngram) - 1] += min(weight, wanted) * wanted
+    penalty = math.exp(-((caption.length - reference.length) ** 2) / (2 * _SIGMA**2))
+    norms = zip(products, caption.norms, reference.norms, strict=True)
+    return penalty * sum(product / (left * right) for product, left, right in norms if product) / ORDER

@@ -1,0 +1,87 @@
+"""Caption health: faults that n-gram scores do not see, or even reward."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from pipeline.metrics.ngrams import Tokens
+from pipeline.metrics.tokenizer import tokenize
+
+UNKNOWN = "[UNK]"
+
+# Not here, though function words: those that people do end captions with (outside, behind, up, other, can).
+_DANGLING = """
+    a an the this that these those its his their my your our whose
+    about across against along amid among amongst as at atop before beneath beside between by during for from in into
+    like near next of on onto per than through to toward towards under until upon via while with within without
+    and but or nor so if because although though when where which who
+    is are was were be been being am has have had having do does did could will would shall should may might must
+    very every such 's n't
+"""
+DANGLING_WORDS = frozenset(_DANGLING.split())
+
+
+@dataclass(frozen=True)
+class Health:
+    """Health of a set of captions; all are shares in [0, 1] but `words_used` and `mean_words`.
+
+    Words are those of `tokenize`, by which captions are compared too; `[UNK]` counts as one.
+
+    Attributes:
+        dangling: captions that end in one of `DANGLING_WORDS`.
+        repeated: captions in which a word or a pair of words comes twice in a row.
+        unknown: captions that hold `[UNK]`.
+        empty: captions without a word.
+        unique: different captions by the number of captions.
+        most_frequent: captions that are the most frequent one.
+        words_used: number of different words.
+        mean_words: mean number of words.
+    """
+
+    dangling: float
+    repeated: float
+    unknown: float
+    empty: float
+    unique: float
+    most_frequent: float
+    words_used: int
+    mean_words: float
+
+    def as_dict(self) -> dict[str, float]:
+        """The values by name."""
+        return asdict(self)
+
+
+def caption_health(captions: Sequence[str]) -> Health:
+    """Health of captions as they are shown to people; all zero when there is none."""
+    rows = [_words(caption) for caption in captions]
+    frequent = Counter(map(tuple, rows))
+    count = max(1, len(rows))
+    return Health(
+        dangling=sum(_dangles(row) for row in rows) / count,
+        repeated=sum(_repeats(row) for row in rows) / count,
+        unknown=sum(UNKNOWN in caption for caption in captions) / count,
+        empty=sum(not row for row in rows) / count,
+        unique=len(frequent) / count,
+        most_frequent=max(frequent.values(), default=0) / count,
+        words_used=len({word for row in rows for word in row}),
+        mean_words=sum(map(len, rows)) / count,
+    )
+
+
+def _words(caption: str) -> list[str]:
+    return tokenize(caption.replace(UNKNOWN, "unk"))
+
+
+def _dangles(words: Tokens) -> bool:
+    return bool(words) and words[-1] in DANGLING_WORDS
+
+
+def _repeats(words: Tokens) -> bool:
+    return any(
+        words[at : at + size] == words[at + size : at + 2 * size]
+        for size in (1, 2)
+        for at in range(len(words) - 2 * size + 1)
+    )

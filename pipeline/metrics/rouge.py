@@ -1,0 +1,39 @@
+"""ROUGE-L (Lin, ACL 2004 workshop) as the COCO caption evaluation computes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.metrics.ngrams import Tokens
+
+_BETA = 1.2
+
+
+def rouge_l(references: Sequence[Tokens], caption: Tokens) -> float:
+    """ROUGE-L of one tokenised caption against its references, in [0, 1].
+
+    Precision and recall are each the best over the references, not necessarily of the same one.
+    A caption without tokens scores 0.
+    """
+    common = [longest_common_subsequence(reference, caption) for reference in references]
+    if not any(common):
+        return 0.0
+    precision = max(common) / len(caption)
+    recall = max(length / len(reference) for length, reference in zip(common, references, strict=True) if length)
+    return (1 + _BETA**2) * precision * recall / (recall + _BETA**2 * precision)
+
+
+def longest_common_subsequence(first: Tokens, second: Tokens) -> int:
+    """Length of the longest common subsequence, a whole row at a time in the bits of one integer.
+
+    Hyyro, "Bit-parallel LCS-length computation revisited", AWOCA 2004.
+    """
+    places: dict[str, int] = {}
+    for place, token in enumerate(first):
+        places[token] = places.get(token, 0) | 1 << place
+    every = (1 << len(first)) - 1
+    row = every
+    for token in second:
+        matched = row & places.get(token, 0)
+        row = (row + matched | row - matched) & every
+    return len(first) - row.bit_count()
