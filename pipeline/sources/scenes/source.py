@@ -27,6 +27,7 @@ class ScenesSource:
             "seed": settings.scene_seed,
         }
         self._folder = folder / self.fingerprint()[:32]
+        self._max_images = settings.max_images
 
     def fingerprint(self) -> str:
         """SHA-256 over the generator's version and settings."""
@@ -48,7 +49,7 @@ class ScenesSource:
             captions = defaultdict(list)
             for annotation in coco["annotations"]:
                 captions[annotation["image_id"]].append(annotation["caption"])
-            for entry in coco["images"]:
+            for entry in coco["images"][: self._max_images]:
                 name = entry["file_name"]
                 boxes = tuple(_labelled(item) for item in objects[name])
                 uri = f"{IMAGES_FOLDER}/{name}"

@@ -1,0 +1,26 @@
+"""From settings to a source."""
+
+from __future__ import annotations
+
+from pipeline.home import Home
+from pipeline.settings import SourceSettings
+from pipeline.sources.base import Source
+
+
+def open_source(settings: SourceSettings, home: Home) -> Source:
+    """The source that the settings name; what it needs is imported only now.
+
+    Raises:
+        SettingsError: its folder, annotation files or prepared dataset are not there.
+    """
+    if settings.kind == "scenes":
+        from pipeline.sources.scenes import ScenesSource
+
+        return ScenesSource(settings, home.store / "scenes")
+    if settings.kind == "coco_json":
+        from pipeline.sources.coco import CocoJsonSource
+
+        return CocoJsonSource(settings)
+    from pipeline.sources.tfds import TfdsSource
+
+    return TfdsSource(settings)
