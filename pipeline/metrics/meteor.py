@@ -69,7 +69,7 @@ def _run(
         # The jar wants equally many references for all; only the best one counts, so repeats are harmless.
         _write_lines(reference, [own[at % len(own)] for own in references for at in range(most)])
         command = [*jar, str(test), str(reference), "-r", str(most), "-l", "en", "-norm", "-q"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=time_limit_s, check=True, cwd=name)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, timeout=time_limit_s, check=True, cwd=name)
     return float(done.stdout)
 
 
