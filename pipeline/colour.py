@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 WHITE = (255, 255, 255)
+STRIP = 512  # rows
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
@@ -23,13 +24,18 @@ def to_srgb(image: Image.Image) -> Image.Image:
     elif image.mode in ("I", "F"):
         image = _stretched(image)
     if image.has_transparency_data:
-        layered = image.convert("RGBA")
-        canvas = Image.new("RGB", image.size, WHITE)
-        canvas.paste(_srgb(layered.convert("RGB"), profile), mask=layered.getchannel("A"))
-        return canvas
+        return _over_white(image, profile)
     if image.mode not in ("RGB", "L", "CMYK"):
         image = image.convert("RGB")
     return _srgb(image, profile)
+
+
+def _over_white(image: Image.Image, profile: bytes | None) -> Image.Image:
+    canvas = Image.new("RGB", image.size, WHITE)
+    for top in range(0, image.height, STRIP):  # so that a large picture is never held four times
+        strip = image.crop((0, top, image.width, min(top + STRIP, image.height))).convert("RGBA")
+        canvas.paste(_srgb(strip.convert("RGB"), profile), (0, top), strip.getchannel("A"))
+    return canvas
 
 
 def _stretched(image: Image.Image) -> Image.Image:

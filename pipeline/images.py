@@ -7,7 +7,10 @@ before a single pixel is decoded, and whatever Pillow raises becomes one `BadIma
 from __future__ import annotations
 
 import io
+import math
+from contextlib import nullcontext
 from dataclasses import dataclass
+from threading import Lock
 from typing import Literal
 
 import numpy as np
@@ -21,6 +24,7 @@ Fit = Literal["squash", "pad", "crop"]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 INTERPOLATION = "bicubic"  # antialiased, as Pillow does it
+LARGE_PIXELS = 12_000_000  # larger ones, which may need 20 bytes a pixel, are decoded one at a time
 GREY = (127, 127, 127)  # what `pad` adds; near zero after most networks' preprocessing
 
 EMPTY = "empty"
@@ -61,6 +65,7 @@ _FOREIGN = {
     b"%!PS": "PostScript",
     b"<svg": "SVG",
 }
+_LARGE = Lock()
 _ORIENTATION = 0x0112  # the EXIF tag
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -132,21 +137,22 @@ def open_picture(data: bytes, limits: ImageLimits, side: int | None = None) -> P
         BadImage: with one of `REASONS`.
     """
     image = _open(data, limits)
-    header = image.size
+    header = image.size if isinstance(image, JpegImageFile) else None
     try:
         if side:
             image.draft(None, (2 * side, 2 * side))
-        image.load()
-        _check_pixels(image.size, limits)  # a GIF's frame may outgrow its header
-        turn = _TURNS.get(_orientation(image))
-        upright = to_srgb(image if turn is None else image.transpose(turn))
+        with _LARGE if math.prod(image.size) > LARGE_PIXELS else nullcontext():
+            image.load()
+            _check_pixels(image.size, limits)  # a GIF's frame may outgrow its header
+            turn = _TURNS.get(_orientation(image))
+            image = to_srgb(image)
+            image = image if turn is None else image.transpose(turn)
     except BadImage:
         raise
     except Exception as error:
         raise _broken(data, error) from error
-    if not isinstance(image, JpegImageFile):
-        return Picture(upright, *upright.size)
-    return Picture(upright, *(reversed(header) if turn in _QUARTER_TURNS else header))
+    size = image.size if header is None else header[::-1] if turn in _QUARTER_TURNS else header
+    return Picture(image, *size)
 
 
 def decode(data: bytes, limits: ImageLimits, side: int | None = None) -> Image.Image:

@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import time
 import tracemalloc
 import zlib
@@ -29,7 +31,7 @@ def encoded(image, kind="PNG", **options):
 def png(width, height, bits=8, colour=2, row=None):
     """A PNG of equal rows, black unless told, made without holding its pixels."""
     compressor = zlib.compressobj(9)
-    row = row or bytes(width * {0: 1, 2: 3}[colour] * bits // 8)
+    row = row or bytes(width * {0: 1, 2: 3, 6: 4}[colour] * bits // 8)
     body = b"".join(compressor.compress(b"\0" + row) for _ in range(height)) + compressor.flush()
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", body), (b"IEND", b""))
@@ -90,6 +92,14 @@ def test_alpha_lies_over_white():
 def test_other_modes(mode):
     picture = photograph().convert(mode)
     assert close(images.decode(encoded(picture), LIMITS), picture.convert("RGB"), 2)
+
+
+def test_alpha_of_a_tall_picture():
+    alpha = np.linspace(0, 255, 1500).astype(np.uint8)
+    stored = np.zeros((1500, 20, 4), np.uint8)
+    stored[..., 3] = alpha[:, None]
+    decoded = np.asarray(images.decode(encoded(Image.fromarray(stored)), LIMITS))
+    np.testing.assert_array_equal(decoded, np.broadcast_to(255 - alpha[:, None, None], (1500, 20, 3)))
 
 
 def test_palette_with_a_transparent_entry():
@@ -196,6 +206,23 @@ def test_a_huge_picture_is_refused_by_its_header():
     assert seconds < 0.05
     assert peak < 5e6
     assert process.memory_info().rss - before < 20e6
+
+
+def test_the_largest_picture_allowed_fits_in_memory(tmp_path):
+    (tmp_path / "large.png").write_bytes(png(7000, 7000, colour=6))
+    code = """if True:
+        import pathlib, sys
+        from pipeline import images
+        def peak(): return int(pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1000
+        before = peak()
+        data = pathlib.Path(sys.argv[1]).read_bytes()
+        images.pixels(data, 299, "squash", images.ImageLimits())
+        print(peak() - before)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "large.png"], capture_output=True, text=True, check=True
+    )
+    assert 100 < float(done.stdout) < 600  # megabytes; 49 megapixels in four channels alone are 196
 
 
 def test_a_large_jpeg_is_reduced_while_decoding_and_looks_the_same():

@@ -1,0 +1,130 @@
+"""Publish a run's captions: once, whole or not at all."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import NightRejected, PublishConflict
+from pipeline.files import read_json, write_json
+from pipeline.table import SCHEMA, CaptionTable
+from serving.plans import Plan
+
+log = logging.getLogger(__name__)
+
+
+def publish(plan_path: str | Path, accept_quarantine: bool = False) -> dict[str, Any]:
+    """Append all the run's rows in one commit, rewrite the current captions, and drop the parts.
+
+    A run that is published already stays as it is, which is a normal outcome.
+
+    Args:
+        plan_path: of `plan.json`; all its shards must have finished.
+        accept_quarantine: publish whatever the share of quarantined pictures, as does the setting.
+
+    Returns:
+        Small JSON: `night`, `run`, `version` (the table's writer sequence), `captioned`,
+        `quarantined`, `left` (by the deadline), `reasons`, `duplicates` (rows that another night
+        had published meanwhile) and `already_published`.
+
+    Raises:
+        NightRejected: shards are missing, counts do not add up, or too much is quarantined.
+        PublishConflict: another run was published as this night.
+    """
+    plan = Plan.read(plan_path)
+    marker = plan.published_file
+    if marker.is_file():
+        return dict(read_json(marker)) | {"already_published": True}
+    table = CaptionTable(plan.table)
+    tally = _tally(plan)
+    already = not _append(plan, table, tally, accept_quarantine or plan.settings.accept_quarantine)
+    table.write_current()
+    rows = table.rows(plan.night, plan.run).num_rows
+    outcome = {
+        "night": plan.night,
+        "run": plan.run,
+        "version": table.version(),
+        **tally,
+        "duplicates": tally["captioned"] + tally["quarantined"] - rows,
+        "already_published": already,
+    }
+    write_json(marker, outcome)
+    shutil.rmtree(plan.parts, ignore_errors=True)
+    log.info("night %s: %s", plan.night, outcome)
+    return outcome
+
+
+def _append(plan: Plan, table: CaptionTable, tally: dict[str, Any], accept: bool) -> bool:
+    """Whether this call published the run; False if it was published before."""
+    if _is_published(plan, table):
+        return False
+    if not accept:
+        _judge(plan, tally)
+    try:
+        rows = _collect(plan, tally)
+    except (NightRejected, FileNotFoundError):
+        if _is_published(plan, table):  # and whoever did so is clearing the parts away
+            return False
+        raise
+    return table.append(rows, plan.table_version) > 0 or not _is_published(plan, table)
+
+
+def _is_published(plan: Plan, table: CaptionTable) -> bool:
+    run = table.run_of(plan.night)
+    if run not in {None, plan.run}:
+        raise PublishConflict(
+            f"night {plan.night!r} was published by run {run!r} while run {plan.run!r} was at work; "
+            f"its pictures that are still without captions belong to the next night"
+        )
+    return run is not None
+
+
+def _tally(plan: Plan) -> dict[str, Any]:
+    """The shards' counts, added up and checked against the plan."""
+    unfinished = [shard for shard in range(len(plan.shards)) if not plan.shard_file(shard).is_file()]
+    if unfinished:
+        raise NightRejected(
+            f"night {plan.night!r}, run {plan.run!r}: shards {unfinished} of {len(plan.shards)} have not finished; "
+            f"run them, then publish"
+        )
+    shards = [read_json(plan.shard_file(shard)) for shard in range(len(plan.shards))]
+    total = {key: sum(shard[key] for shard in shards) for key in ("captioned", "quarantined", "left")}
+    if sum(total.values()) != plan.counts.planned:
+        raise NightRejected(
+            f"night {plan.night!r}: {total} do not add up to the {plan.counts.planned} planned pictures"
+        )
+    reasons: Counter[str] = Counter()
+    for shard in shards:
+        reasons.update(shard["reasons"])
+    return {**total, "reasons": dict(reasons.most_common())}
+
+
+def _judge(plan: Plan, tally: dict[str, Any]) -> None:
+    done, settings = tally["captioned"] + tally["quarantined"], plan.settings
+    if done < settings.quarantine_floor or tally["quarantined"] <= settings.max_quarantine_share * done:
+        return
+    raise NightRejected(
+        f"night {plan.night!r}: {tally['quarantined']} of {done} pictures are quarantined "
+        f"({', '.join(f'{reason} {count}' for reason, count in tally['reasons'].items())}), more than "
+        f"max_quarantine_share={settings.max_quarantine_share:g}; look at {plan.input}, and if that is how its pictures "
+        f"are, publish with accept_quarantine=true"
+    )
+
+
+def _collect(plan: Plan, tally: dict[str, Any]) -> pa.Table:
+    """All finished parts' rows."""
+    files = [path for shard in range(len(plan.shards)) for path in plan.part_files(shard) if path.exists()]
+    rows = [pq.read_table(path) for path in files]
+    count = sum(len(part) for part in rows)
+    if count != tally["captioned"] + tally["quarantined"]:
+        raise NightRejected(
+            f"night {plan.night!r}: the parts in {plan.parts} hold {count} rows, but the shards counted "
+            f"{tally['captioned']} captioned and {tally['quarantined']} quarantined; run the shards again"
+        )
+    return pa.concat_tables([SCHEMA.empty_table(), *rows])

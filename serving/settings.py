@@ -1,0 +1,81 @@
+"""Typed settings of a night; the same model is Airflow's form and the command line's options."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator
+
+from pipeline.settings import Group, checked
+
+if TYPE_CHECKING:
+    from pipeline.images import ImageLimits
+
+
+class NightSettings(Group):
+    """Everything `caption_nightly` needs."""
+
+    input: str | None = Field(None, description="Folder of new pictures; empty for the inbox in NIGHTCAP_HOME.")
+    table: str | None = Field(
+        None, description="Delta table of captions, a local path; empty for captions in NIGHTCAP_STORE."
+    )
+    model: str = Field(
+        "models:/captioner@champion",
+        min_length=1,
+        description="models:/name@alias, models:/name/version or a bundle's folder; pinned when the night is planned.",
+    )
+    max_images: int | None = Field(
+        50_000, ge=1, description="Most pictures a night; the newest come first, the rest waits. Empty for all."
+    )
+    stop_at: str | None = Field(
+        None,
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        description="HH:MM after which no more pictures are begun; what is done is published. Empty for no end.",
+    )
+    time_zone: str = Field("UTC", description="The time zone of stop_at, such as Europe/Paris.")
+    shard_size: int = Field(2000, ge=1, le=100_000, description="Pictures a shard, which loads the model once.")
+    part_size: int = Field(300, ge=1, le=2000, description="Pictures written at once; a retry repeats no more.")
+    readers: int = Field(2, ge=1, le=64, description="Threads of a shard that read and decode ahead of the model.")
+    max_image_bytes: int = Field(50_000_000, ge=1, description="Largest encoded picture in bytes.")
+    max_megapixels: float = Field(50.0, gt=0, le=170, description="Largest picture in megapixels.")
+    min_side: int = Field(8, ge=1, description="Smallest side of a picture in pixels.")
+    max_quarantine_share: float = Field(
+        0.05, ge=0, le=1, description="Above this share of quarantined pictures a night is not published."
+    )
+    quarantine_floor: int = Field(20, ge=1, description="A night of fewer pictures is published whatever the share.")
+    accept_quarantine: bool = Field(False, description="Publish whatever the share of quarantined pictures.")
+    gallery_size: int = Field(60, ge=0, le=1000, description="Pictures in the gallery, a sample of the night's.")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, OSError, ValueError) as error:
+            raise ValueError("no such time zone; use a name such as Europe/Paris") from error
+        return name
+
+    def limits(self) -> ImageLimits:
+        """What a picture may be."""
+        from pipeline.images import ImageLimits
+
+        return ImageLimits(self.max_image_bytes, self.max_megapixels, self.min_side)
+
+    def deadline(self, now: datetime) -> datetime | None:
+        """When `stop_at` next comes after an aware moment."""
+        if self.stop_at is None:
+            return None
+        local = now.astimezone(ZoneInfo(self.time_zone))
+        end = datetime.combine(local.date(), time.fromisoformat(self.stop_at), local.tzinfo)
+        return end if end > local else end + timedelta(days=1)
+
+
+def night_settings(values: dict[str, Any]) -> NightSettings:
+    """Checked settings.
+
+    Raises:
+        SettingsError: naming each wrong setting, its value and what is allowed.
+    """
+    return checked(NightSettings, values)
