@@ -14,10 +14,19 @@ PATHS = ("images", "train_annotations", "val_annotations", "test_annotations", "
 
 
 def settings_from(config: Path | None, assignments: list[str]) -> TrainSettings:
-    """The preset or file, then each `key=value` over it; relative paths in a file are relative to it.
+    """Checked settings of a file with each `key=value` over it.
 
     Raises:
         SettingsError: the file or a value is wrong.
+    """
+    return train_settings(values_from(config, assignments))
+
+
+def values_from(config: Path | None, assignments: list[str]) -> dict[str, Any]:
+    """Nested values of a file with each `key=value` over it; relative paths in a file are relative to it.
+
+    Raises:
+        SettingsError: the file cannot be read, or an assignment is malformed.
     """
     values = {} if config is None else _beside(config, read_yaml(config))
     for assignment in assignments:
@@ -28,7 +37,7 @@ def settings_from(config: Path | None, assignments: list[str]) -> TrainSettings:
             values["preset"] = text
         else:
             assign(values, key, _parsed(assignment, text))
-    return train_settings(values)
+    return values
 
 
 def _parsed(assignment: str, text: str) -> Any:

@@ -62,6 +62,13 @@ def training_values(form: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
+def filled_form(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The form that gives these nested values: the inverse of `training_values`."""
+    groups = {group: fields for group, fields in values.items() if group != "preset"}
+    named = {f"{group}.{field}": value for group, fields in groups.items() for field, value in fields.items()}
+    return {"preset": values.get("preset", "scenes"), **named}
+
+
 def fields_of(model: type[BaseModel]) -> Iterator[Field]:
     """A field for each setting of one group, with its own default."""
     schema = model.model_json_schema()

@@ -6,16 +6,20 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from nightcap.console import console
+from nightcap.settings_options import values_from
+from pipeline.errors import Permanent
 
 if TYPE_CHECKING:
     from nightcap.local.airflow_api import AirflowApi
     from nightcap.local.stack import LocalStack
     from pipeline.home import Home
+    from pipeline.training_run import TrainingRun
 
 FRESH_PICTURES = 50
 STYLES = {"success": "green", "failed": "red", "upstream_failed": "red", "running": "cyan", "skipped": "yellow"}
@@ -23,18 +27,37 @@ STYLES = {"success": "green", "failed": "red", "upstream_failed": "red", "runnin
 
 def command(
     leave: Annotated[bool, typer.Option("--exit", help="Stop everything at the end instead of staying up.")] = False,
+    config: Annotated[
+        Path | None, typer.Option(help="Train with this YAML file of settings, not on built-in pictures.")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, such as preset=flickr8k."),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--input", help="Caption this folder, not fresh built-in pictures.")
+    ] = None,
 ) -> None:
-    """Train on built-in pictures, register, and caption fresh ones, all on a real Airflow on this machine."""
+    """Train, register and caption on a real Airflow on this machine; by default all on built-in pictures."""
     from nightcap.local.airflow_api import AirflowApi
     from nightcap.local.stack import USER
+    from pipeline.form import filled_form
     from pipeline.home import Home
+    from pipeline.settings import train_settings
+    from pipeline.training_run import TrainingRun
 
+    values = values_from(config, assignments or [])
+    settings = train_settings(values)
+    night = {} if folder is None else {"input": str(folder.resolve())}
     home = Home.from_environment()
     with _stack(home) as stack:
         api = AirflowApi(stack.airflow_url, USER, stack.password)
-        trained = _train(api, stack)
-        summary = _caption(api, stack, home)
-        _show(home, stack, trained, summary)
+        registered = _follow(api, stack, "train_captioner", filled_form(values), "register")
+        if folder is None:
+            _fill_inbox(home)
+        summary = _follow(api, stack, "caption_nightly", night, "report")
+        _show(TrainingRun(settings, home, registered["done"]), registered["version"], summary)
+        _tell_where(stack, summary)
         if not leave:
             console.print("Airflow and MLflow stay up; Ctrl-C stops them.")
             _stay(stack)
@@ -61,53 +84,57 @@ def _stack(home: Home) -> Iterator[LocalStack]:
         stack.stop()
 
 
-def _train(api: AirflowApi, stack: LocalStack) -> dict[str, Any]:
-    run = _follow(api, stack, "train_captioner", {"preset": "scenes"})
-    return dict(api.result("train_captioner", run, "register"))
-
-
-def _caption(api: AirflowApi, stack: LocalStack, home: Home) -> dict[str, Any]:
+def _fill_inbox(home: Home) -> None:
     from pipeline.sources.scenes.dataset import draw_inbox
 
     drawn = draw_inbox(home.inbox, FRESH_PICTURES, seed=time.time_ns() % 2**32)
     console.print(f"{len(drawn)} fresh pictures are in {home.inbox}")
-    run = _follow(api, stack, "caption_nightly", {})
-    return dict(api.result("caption_nightly", run, "report"))
 
 
-def _follow(api: AirflowApi, stack: LocalStack, dag: str, conf: dict[str, Any]) -> str:
+def _follow(api: AirflowApi, stack: LocalStack, dag: str, conf: dict[str, Any], task: str) -> dict[str, Any]:
+    """Run a DAG, show every task's state as it changes, and return what one task returned."""
     started = time.monotonic()
     run = api.trigger(dag, conf)
     console.print(f"\n[bold]{dag}[/bold] {stack.airflow_url}/dags/{dag}/runs/{run}")
-    for task, state in api.follow(dag, run, stack.check):
+    for name, state in api.follow(dag, run, stack.check):
         if state in STYLES:
-            console.print(f"  {time.monotonic() - started:5.0f} s  [{STYLES[state]}]{state:8}[/] {task}")
-    return run
+            console.print(f"  {time.monotonic() - started:5.0f} s  [{STYLES[state]}]{state:8}[/] {name}")
+    if api.task_states(dag, run).get(task) == "skipped":
+        raise Permanent(f"{dag} had nothing to do; see {stack.airflow_url}/dags/{dag}/runs/{run}")
+    return dict(api.result(dag, run, task))
 
 
-def _show(home: Home, stack: LocalStack, trained: dict[str, Any], summary: dict[str, Any]) -> None:
-    from nightcap.local.stack import USER
-    from pipeline.files import read_json
-    from pipeline.settings import train_settings
+def _show(run: TrainingRun, version: str, summary: dict[str, Any]) -> None:
     from pipeline.train_captioner import scores
-    from pipeline.training_run import TrainingRun
 
-    found = scores(TrainingRun(train_settings({}), home, trained["done"]))
-    best = min(
-        read_json(home.store / "stages" / "train" / trained["done"]["train"][:32] / "figures.json")["curves"],
-        key=lambda row: row["val_loss"],
-    )
-    truth = found["truth"]
-    console.print(f"\nvalidation loss {best['val_loss']:.3f} nats a word")
+    found = scores(run)
+    console.print(f"\nvalidation loss {run.output('train').figures()['best_val_loss']:.3f} nats a word")
     console.print(
-        f"test split: CIDEr-D {found['scores']['cider_d']:.2f} (people-like captions {found['leave_one_out']['cider_d']:.2f}, "
-        f"on wrong pictures {found['wrong_pictures_cider_d']:.2f}); {truth['pair_precision']:.0%} of named objects are there"
+        f"test split: CIDEr-D {found['scores']['cider_d']:.3f}, the same captions on other pictures {found['wrong_pictures_cider_d']:.3f}"
+        f"{_people(found)}{_truth(found)}"
     )
     console.print(
-        f"captioner version {trained['version']}; night {summary['night']}: {summary['captioned']} captioned, {summary['quarantined']} quarantined\n"
+        f"captioner version {version}; night {summary['night']}: {summary['captioned']} captioned, {summary['quarantined']} quarantined\n"
     )
     for image, caption in _examples(summary):
         console.print(f"  {image}: [bold]{caption}[/bold]")
+
+
+def _people(found: dict[str, Any]) -> str:
+    return (
+        f", a reference caption against the others {found['leave_one_out']['cider_d']:.3f}"
+        if found["leave_one_out"]
+        else ""
+    )
+
+
+def _truth(found: dict[str, Any]) -> str:
+    return f"; {found['truth']['pair_precision']:.1%} of the objects it names are there" if "truth" in found else ""
+
+
+def _tell_where(stack: LocalStack, summary: dict[str, Any]) -> None:
+    from nightcap.local.stack import USER
+
     console.print(f"\nGallery  {summary['gallery']}")
     console.print(f"Airflow  {stack.airflow_url}  (user {USER}, password {stack.password})")
     console.print(f"MLflow   {stack.mlflow_url}")
@@ -115,8 +142,6 @@ def _show(home: Home, stack: LocalStack, trained: dict[str, Any], summary: dict[
 
 def _examples(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """Three captions of the night beside their pictures' names."""
-    from pathlib import PurePath
-
     from pipeline.table import CAPTIONED, CaptionTable
 
     rows = CaptionTable(summary["table"]).rows(summary["night"], summary["run"]).to_pylist()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from nightcap.local.processes import Service, free_port, stop
 from pipeline.errors import Retryable
-from pipeline.files import write_text
+from pipeline.files import write_json, write_text
 from pipeline.home import Home
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -51,12 +51,12 @@ class LocalStack:
         self._start_mlflow()
         env = self._environment()
         self._once("airflow-migrate", ["db", "migrate"], env)
-        for pool, purpose in POOLS.items():
-            self._once("airflow-pools", ["pools", "set", pool, "1", purpose], env)
+        self._once("airflow-pools", ["pools", "import", str(self._pools_file())], env)
         port = self.airflow_url.rsplit(":", 1)[1]
         self._serve("airflow-api-server", ["api-server", "--host", "127.0.0.1", "--port", port, "--workers", "1"], env)
         self._serve("airflow-scheduler", ["scheduler"], env)
         self._serve("airflow-dag-processor", ["dag-processor"], env)
+        self._wait("MLflow", lambda: _answers(f"{self.mlflow_url}/health"))
         self._wait("Airflow", lambda: _healthy(f"{self.airflow_url}/api/v2/monitor/health"))
 
     def check(self) -> None:
@@ -86,7 +86,6 @@ class LocalStack:
         ]
         env = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         self._services.append(Service("mlflow", [sys.executable, *command, *kept], env, self._log("mlflow")))
-        self._wait("MLflow", lambda: _answers(f"{self.mlflow_url}/health"))
 
     def _environment(self) -> dict[str, str]:
         root = self.home.root / "airflow"
@@ -123,6 +122,14 @@ class LocalStack:
             "TF_CPP_MIN_LOG_LEVEL": "2",
         }
         return {**os.environ, **ours, **{f"AIRFLOW__{key}": value for key, value in settings.items()}}
+
+    def _pools_file(self) -> Path:
+        path = self.home.root / "airflow" / "pools.json"
+        pools = {
+            name: {"slots": 1, "description": purpose, "include_deferred": False} for name, purpose in POOLS.items()
+        }
+        write_json(path, pools)
+        return path
 
     def _serve(self, name: str, arguments: list[str], env: Mapping[str, str]) -> None:
         self._services.append(Service(name, [sys.executable, "-m", "airflow", *arguments], env, self._log(name)))
