@@ -27,11 +27,12 @@ COPY --from=build /opt/nightcap /opt/nightcap
 COPY --chmod=755 infra/healthcheck.py /opt/nightcap/bin/healthcheck
 COPY --chmod=755 infra/airflow-init.sh /opt/nightcap/bin/airflow-init
 # Outside AIRFLOW_HOME, because that is a volume and would keep the DAGs of the first image.
-COPY dags /opt/nightcap/dags
+COPY dags /srv/nightcap/dags
 ENV PATH=/opt/nightcap/bin:$PATH \
     AIRFLOW_HOME=/opt/airflow \
-    AIRFLOW__CORE__DAGS_FOLDER=/opt/nightcap/dags \
+    AIRFLOW__CORE__DAGS_FOLDER=/srv/nightcap/dags \
     NIGHTCAP_HOME=/var/lib/nightcap \
+    PYTHONPATH=/srv/nightcap \
     PYTHONUNBUFFERED=1
 WORKDIR /var/lib/nightcap
 USER 10001:10001
