@@ -40,8 +40,8 @@ class PixelSettings(Group):
 
     side: int
     fit: Literal["squash", "pad", "crop"]
-    interpolation: Literal["bilinear", "bicubic"]
-    value_range: tuple[int, int] = (0, 255)
+    interpolation: Literal["bicubic"]
+    value_range: tuple[Literal[0], Literal[255]] = (0, 255)
 
 
 class BundleSettings(Group):
@@ -105,7 +105,7 @@ def read_bundle(folder: Path, expected_digest: str | None = None) -> Bundle:
             f"{folder}: {SUMS} has digest {digest}, the registry says {expected_digest}; register it anew"
         )
     _check_files(folder)
-    return Bundle(folder, digest, _read_settings(folder), Vocabulary.read(folder / VOCABULARY))
+    return Bundle(folder, digest, _read_settings(folder), _read_vocabulary(folder))
 
 
 def _check_files(folder: Path) -> None:
@@ -135,6 +135,13 @@ def _read_settings(folder: Path) -> BundleSettings:
     except (ValidationError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise BundleRejected(f"{folder}: {SETTINGS} is not understood by this version of Nightcap: {reason}") from error
+
+
+def _read_vocabulary(folder: Path) -> Vocabulary:
+    try:
+        return Vocabulary.read(folder / VOCABULARY)
+    except UnicodeDecodeError as error:
+        raise BundleRejected(f"{folder}: {VOCABULARY} is not UTF-8; register the model anew") from error
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.bundle import DECODER, ENCODER, Bundle, read_bundle
+from pipeline.bundle import DECODER, ENCODER, SETTINGS, VOCABULARY, Bundle, read_bundle
 from pipeline.captioner_types import Caption, Captioner, PinnedModel
-from pipeline.errors import BundleRejected
+from pipeline.errors import BundleRejected, SettingsError
 from pipeline.home import Home
 from pipeline.images import Fit
 from pipeline.settings import DecodingSettings
@@ -42,7 +42,7 @@ class BundleCaptioner:
         tokens, scores = self._writer.predict_on_batch(self._encoder.predict_on_batch(pixels))
         for hypotheses, score in zip(np.asarray(tokens)[:count], np.asarray(scores)[:count], strict=True):
             texts = [self._vocabulary.decode(ids.tolist()) for ids in hypotheses]
-            yield Caption(texts[0], float(score[0]), tuple(texts[1:]))
+            yield Caption(texts[0], float(score[0]), tuple(text for text in texts[1:] if text))
 
 
 def load_captioner(home: Home, model: str, decoding: DecodingSettings | None = None) -> Captioner:
@@ -83,22 +83,36 @@ def load_pinned(home: Home, pinned: PinnedModel, decoding: DecodingSettings | No
 
 
 def _networks(bundle: Bundle, decoding: DecodingSettings) -> tuple[Any, Any]:
-    from pipeline.model.decoder import Decoder
     from pipeline.model.decoding import Writer
-    from pipeline.model.encoder import build_encoder
+
+    return _encoder(bundle), Writer(_decoder(bundle), decoding, len(bundle.vocabulary))
+
+
+def _encoder(bundle: Bundle) -> Any:
+    from pipeline.model.encoder import architecture, build_encoder
+
+    settings, facts = bundle.settings, architecture(bundle.settings.encoder)
+    shape = settings.pixels.side, settings.positions, settings.channels
+    if shape != (facts.side, facts.positions, facts.channels):
+        raise BundleRejected(f"{bundle.path / SETTINGS} gives {settings.encoder} side, positions and channels {shape}")
+    try:
+        return build_encoder(settings.encoder, bundle.path / ENCODER)
+    except SettingsError as error:
+        raise BundleRejected(f"{bundle.path / ENCODER} does not fit {SETTINGS}: {error}") from error
+
+
+def _decoder(bundle: Bundle) -> Any:
+    from pipeline.model.decoder import Decoder
 
     settings = bundle.settings
-    encoder = build_encoder(settings.encoder, bundle.path / ENCODER)
     decoder = Decoder(settings.decoder, len(bundle.vocabulary), settings.positions, settings.channels)
     decoder.build()
     try:
         decoder.load_weights(bundle.path / DECODER)
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise BundleRejected(
-            f"{bundle.path / DECODER} does not fit settings.json and vocabulary.txt: {reason}"
-        ) from error
-    return encoder, Writer(decoder, decoding, len(bundle.vocabulary))
+        raise BundleRejected(f"{bundle.path / DECODER} does not fit {SETTINGS} and {VOCABULARY}: {reason}") from error
+    return decoder
 
 
 def _padded(pixels: npt.NDArray[np.uint8]) -> Iterator[tuple[npt.NDArray[np.uint8], int]]:

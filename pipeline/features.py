@@ -92,8 +92,9 @@ def extract_shard(run: TrainingRun, shard: int) -> dict[str, int]:
     """
     features = FeatureStore.of(run)
     images = run.accepted.images
-    mine = images[[int(sha[:8], 16) % run.settings.encoder.shards == shard for sha in images["sha256"]]]
-    missing = mine[[sha not in features for sha in mine["sha256"]]].drop_duplicates("sha256")
+    mine = images[images["sha256"].map(lambda sha: int(sha[:8], 16) % run.settings.encoder.shards == shard)]
+    known = mine["sha256"].map(features.__contains__).astype(bool)  # an empty shard's would not be bool
+    missing = mine[~known].drop_duplicates("sha256")
     if len(missing):
         _extract(run, missing, features)
     return {"images": len(mine), "extracted": len(missing)}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import logging
 import os
+import re
 import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,6 +65,10 @@ class Registry:
             mlflow.set_tracking_uri(home.tracking_uri)
             self._client = mlflow.MlflowClient(home.tracking_uri)
 
+    def answering(self) -> AbstractContextManager[None]:
+        """Around other calls of MLflow: what goes wrong there becomes `RegistryUnavailable`."""
+        return _answering(self._home)
+
     def resolve(self, uri: str) -> PinnedModel:
         """Pin `models:/name@alias` or `models:/name/version` to one version.
 
@@ -97,7 +103,7 @@ class Registry:
         target = self._home.root / "cache" / "models" / pinned.digest
         if target.is_dir():
             return target
-        with tempfile.TemporaryDirectory() as scratch, _answering(self._home):
+        with tempfile.TemporaryDirectory() as scratch, self.answering():
             import mlflow
 
             model = Path(mlflow.artifacts.download_artifacts(pinned.uri, dst_path=scratch))
@@ -109,7 +115,7 @@ class Registry:
 
     def versions(self, name: str | None = None) -> list[Version]:
         """Registered versions, the newest first, of one model or of all."""
-        with _answering(self._home):
+        with self.answering():
             query = f"name='{name}'" if name else ""
             found = list(_pages(lambda token: self._client.search_model_versions(query, page_token=token)))
             # A search leaves aliases out, so each is asked for by itself.
@@ -123,7 +129,7 @@ class Registry:
 
     def create(self, name: str, model_uri: str, tags: dict[str, str]) -> Version:
         """Register a logged model, its tags with it, so that no version ever lacks its digest."""
-        with _answering(self._home):
+        with self.answering():
             import mlflow
 
             created = mlflow.register_model(model_uri, name, tags=tags)
@@ -131,12 +137,12 @@ class Registry:
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
         """Point an alias at a version."""
-        with _answering(self._home):
+        with self.answering():
             self._client.set_registered_model_alias(name, alias, version)
 
     def tag(self, name: str, version: str, tags: dict[str, str]) -> None:
         """Put tags on a version."""
-        with _answering(self._home):
+        with self.answering():
             for key, value in tags.items():
                 self._client.set_model_version_tag(name, version, key, value)
 
@@ -145,7 +151,7 @@ class Registry:
 
         Without a server the artifacts lie in the store; with one, where the server puts them.
         """
-        with _answering(self._home):
+        with self.answering():
             found = self._client.get_experiment_by_name(name)
             if found is not None:
                 return str(found.experiment_id)
@@ -155,15 +161,13 @@ class Registry:
     def _find(self, uri: str, find: Callable[[], Any]) -> Any:
         from mlflow.exceptions import MlflowException
 
-        with _answering(self._home):
+        with self.answering():
             try:
                 return find()
             except MlflowException as error:
                 if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                     known = ", ".join(f"{item.name}/{item.version}" for item in self.versions()[:5]) or "none"
-                    raise ModelNotFound(
-                        f"no model at {uri} in {self._home.tracking_uri}; registered: {known}"
-                    ) from error
+                    raise ModelNotFound(f"no model at {uri} in {_shown(self._home)}; registered: {known}") from error
                 raise
 
 
@@ -174,7 +178,7 @@ def _parse(uri: str) -> tuple[str, str, str]:
     if at and name and alias and "/" not in path:
         return name, alias, ""
     name, _, number = path.partition("/")
-    if name and number.isdigit():
+    if name and number.isascii() and number.isdigit():
         return name, "", number
     raise SettingsError(f"model {uri!r} is neither models:/name@alias nor models:/name/version")
 
@@ -190,7 +194,7 @@ def _prepare(home: Home) -> None:
             urllib.request.urlopen(f"{home.tracking_uri.rstrip('/')}/health", timeout=HEALTH_TIMEOUT_S).close()  # noqa: S310
         except urllib.error.HTTPError:
             return  # it answers; whether it lets us in is for the call itself to find out
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise _unavailable(home, error) from error
     elif home.tracking_uri.startswith("sqlite:///"):
         Path(home.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
@@ -211,7 +215,12 @@ def _answering(home: Home) -> Iterator[None]:
 
 def _unavailable(home: Home, error: Exception) -> RegistryUnavailable:
     reason = " ".join(str(error).split())[:200]
-    return RegistryUnavailable(f"MLflow at {home.tracking_uri} does not answer ({reason}); check MLFLOW_TRACKING_URI")
+    return RegistryUnavailable(f"MLflow at {_shown(home)} does not answer ({reason}); check MLFLOW_TRACKING_URI")
+
+
+def _shown(home: Home) -> str:
+    """The tracking URI without the name and password it may hold."""
+    return re.sub(r"//[^/]*@", "//", home.tracking_uri)
 
 
 def _version(item: Any) -> Version:

@@ -20,7 +20,7 @@ ENCODERS = ("scenes", "inception_resnet_v2", "resnet50", "mobilenet", "xception"
 class Group(BaseModel):
     """A group of settings; unknown names are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 Settings = TypeVar("Settings", bound=Group)
@@ -118,7 +118,7 @@ class DecoderSettings(Group):
 class TrainingSettings(Group):
     """How the decoder is fitted."""
 
-    seed: int = Field(1, ge=0, description="Seed of weights, order and dropout.")
+    seed: int = Field(1, ge=0, lt=2**32, description="Seed of weights, order and dropout.")
     epochs: int = Field(20, ge=1, le=1000, description="Most epochs.")
     batch_size: int = Field(64, ge=1, le=8192, description="Captions a step.")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Peak learning rate of Adam.")
@@ -239,11 +239,21 @@ def checked(kind: type[Settings], values: dict[str, Any]) -> Settings:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise SettingsError("; ".join(_complaint(item) for item in error.errors())) from error
+        raise SettingsError("; ".join(_complaint(kind, item) for item in error.errors())) from error
 
 
-def _complaint(item: Any) -> str:
+def _complaint(kind: type[Group], item: Any) -> str:
     name = ".".join(str(part) for part in item["loc"]) or "settings"
+    if item["type"] == "extra_forbidden":
+        return f"unknown setting {name}; known here: {', '.join(_known(kind, item['loc'][:-1]))}"
     message = item["msg"].removeprefix("Value error, ")
     given = "" if isinstance(item["input"], dict | BaseModel) else f" (given {item['input']!r})"
     return f"{name}: {message}{given}"
+
+
+def _known(kind: type[BaseModel], groups: tuple[str, ...]) -> list[str]:
+    for group in groups:
+        nested = kind.model_fields[group].annotation
+        assert isinstance(nested, type)
+        kind = nested
+    return list(kind.model_fields)

@@ -22,7 +22,7 @@ def standardize(caption: str) -> str:
     Punctuation, symbols and control characters part words, except an apostrophe or hyphen between
     two letters. None of the special words can come out of it.
     """
-    text = unicodedata.normalize("NFC", caption).lower()
+    text = unicodedata.normalize("NFC", caption.lower())  # lower-casing may take letters apart
     kept = [char if _belongs(text, index) else " " for index, char in enumerate(text)]
     return " ".join("".join(kept).split())
 

@@ -19,7 +19,8 @@ class Decoded(NamedTuple):
     """Captions of a batch, the best first.
 
     Attributes:
-        tokens: int32 [n, beams, words + 1], ended by `<end>` and padded.
+        tokens: int32 [n, beams, words + 1], ended by `<end>` and padded; all padding where there are
+            fewer possible captions than beams.
         scores: float32 [n, beams], mean natural log-probability of the words and `<end>`.
     """
 
@@ -46,7 +47,7 @@ class Writer(keras.Model):  # type: ignore[misc]
         if self.settings.method == "sample":
             return _sample(self.decoder, seen, self.settings, self.vocabulary_size)
         width = self.settings.beam_width if self.settings.method == "beam" else 1
-        return _beam(self.decoder, seen, self.settings, min(width, self.vocabulary_size - START), self.vocabulary_size)
+        return _beam(self.decoder, seen, self.settings, width, self.vocabulary_size)
 
 
 def _beam(decoder: Decoder, seen: Seen, settings: DecodingSettings, width: int, vocabulary: int) -> Decoded:
@@ -82,7 +83,7 @@ def _sample(decoder: Decoder, seen: Seen, settings: DecodingSettings, vocabulary
     Every picture gets the same noise, so its caption does not depend on its neighbours.
     """
     n, places = ops.shape(seen.gist)[0], settings.max_words + 1
-    k = min(settings.top_k, vocabulary - START)
+    k = min(settings.top_k, vocabulary)
     noise = ops.convert_to_tensor(np.random.default_rng(settings.seed).gumbel(size=(places, k)).astype("float32"))
 
     def more(place: Any, tokens: Any, total: Any, state: Any) -> Any:
@@ -130,6 +131,7 @@ def _put(tokens: Any, place: Any, words: Any) -> Any:
 
 def _ranked(tokens: Any, total: Any, length_power: float) -> Decoded:
     """Order hypotheses by log-probability over length to a power; score them by the mean."""
+    tokens = ops.where((total > IMPOSSIBLE / 2)[..., None], tokens, PADDING)
     length = ops.cast(ops.sum(ops.cast(tokens != PADDING, "int32"), axis=-1), "float32")  # [n, beams], `<end>` counted
     length = ops.maximum(length, 1.0)
     order = ops.argsort(-total / length**length_power, axis=-1)

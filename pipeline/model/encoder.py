@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from pipeline.errors import SettingsError
+from pipeline.errors import ObjectUnavailable, SettingsError
 from pipeline.files import sha256_file
 
 IMAGENET = "imagenet"
@@ -77,6 +78,7 @@ def build_encoder(name: str, weights: str | Path | None) -> Encoder:
 
     Raises:
         SettingsError: the weights cannot be loaded into this network.
+        ObjectUnavailable: Keras cannot download its weights.
     """
     facts = architecture(name)
     backbone = scenes_backbone(facts) if name == "scenes" else _application(facts, weights == IMAGENET)
@@ -121,8 +123,16 @@ def scenes_backbone(facts: Architecture) -> keras.Model:
 
 def _application(facts: Architecture, imagenet: bool) -> keras.Model:
     construct = getattr(getattr(keras.applications, facts.module), facts.function)
-    weights = IMAGENET if imagenet else None
-    return construct(include_top=False, weights=weights, input_shape=(facts.side, facts.side, 3))
+    shape = (facts.side, facts.side, 3)
+    if not imagenet:
+        return construct(include_top=False, weights=None, input_shape=shape)
+    try:
+        return construct(include_top=False, weights=IMAGENET, input_shape=shape)
+    except Exception as error:  # Keras raises no narrower one when a download fails
+        reason = " ".join(str(error).split())[:200]
+        raise ObjectUnavailable(
+            f"encoder.weights=imagenet: {reason}; connect to the network or give a weights file's path"
+        ) from error
 
 
 def _preprocess(facts: Architecture, values: Any) -> Any:
@@ -133,7 +143,8 @@ def _preprocess(facts: Architecture, values: Any) -> Any:
 
 def _load(backbone: keras.Model, path: Path, name: str) -> None:
     try:
-        backbone.load_weights(path)
+        with warnings.catch_warnings(action="ignore"):  # the error below says it in one line
+            backbone.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise SettingsError(f"encoder.weights: {path} does not hold weights of {name} without top: {reason}") from error

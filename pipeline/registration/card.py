@@ -8,6 +8,9 @@ import yaml
 
 from pipeline.settings import TrainSettings
 
+# Folders of the machine that trained are nobody else's business.
+PATHS = {"images", "train_annotations", "val_annotations", "test_annotations", "data_dir"}
+
 
 def model_card(
     settings: TrainSettings, data: dict[str, Any], vocabulary: dict[str, Any], scores: dict[str, Any]
@@ -40,7 +43,7 @@ def model_card(
             "guesses as fact. Use a person's eye where a wrong caption does harm.",
             "",
             "## Settings",
-            _block(settings.model_dump(mode="json", exclude={"source": {"images", "data_dir"}})),
+            _block(settings.model_dump(mode="json", exclude={"source": PATHS})),
         ]
     )
 

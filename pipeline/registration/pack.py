@@ -58,8 +58,8 @@ def pack(run: TrainingRun) -> Output:
         _write_golden(bundle, run, network.facts.side)
         write_json(folder / "figures.json", {"bundle_digest": seal(bundle)})
 
-    inputs = run.inputs("train", "evaluate", "encoder")
-    return run.store.run("bundle", VERSION, run.settings.decoding.model_dump(mode="json"), inputs, build)
+    shaping = run.settings.model_dump(mode="json", include={"decoding": True, "registry": {"model_name"}})
+    return run.store.run("bundle", VERSION, shaping, run.inputs("train", "evaluate", "encoder"), build)
 
 
 def _bundle_settings(run: TrainingRun, side: int) -> BundleSettings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 import pipeline
 from pipeline.bundle import ENGINE
-from pipeline.captioner import load_pinned
+from pipeline.captioner import BATCH, load_pinned
 from pipeline.captioner_types import Captioner, PinnedModel
 from pipeline.files import read_json
 from pipeline.gate import Verdict, judge
@@ -32,15 +33,13 @@ def register_bundle(run: TrainingRun) -> Version:
     """Register the bundle as alias `challenger`; a known digest returns the version it already is."""
     registry = Registry(run.home)
     name, digest = run.settings.registry.model_name, _digest(run)
-    known = registry.with_digest(name, digest)
-    if known is not None:
-        log.info("register: %s version %s already holds bundle %s", name, known.version, digest[:12])
-        return known
-    model_uri = _log_run(run, registry)
-    scores = _scores(run)
-    tags = {DIGEST_TAG: digest, ENGINE_TAG: ENGINE, TEST_TAG: scores["test_digest"]}
-    version = registry.create(name, model_uri, tags | {CIDER_TAG: str(scores["scores"]["cider_d"])})
-    registry.set_alias(name, CHALLENGER, version.version)
+    version = registry.with_digest(name, digest)
+    if version is None:
+        version = registry.create(name, _log_run(run, registry), _tags(run, digest))
+    else:
+        log.info("register: %s version %s already holds bundle %s", name, version.version, digest[:12])
+    if not version.aliases:
+        registry.set_alias(name, CHALLENGER, version.version)
     return version
 
 
@@ -71,6 +70,12 @@ def _scores(run: TrainingRun) -> dict[str, Any]:
     return dict(read_json(run.output("evaluate").path / "scores.json"))
 
 
+def _tags(run: TrainingRun, digest: str) -> dict[str, str]:
+    scores = _scores(run)
+    cider = str(scores["scores"]["cider_d"])
+    return {DIGEST_TAG: digest, ENGINE_TAG: ENGINE, TEST_TAG: scores["test_digest"], CIDER_TAG: cider}
+
+
 def _digest(run: TrainingRun) -> str:
     return str(run.output("bundle").figures()["bundle_digest"])
 
@@ -78,9 +83,11 @@ def _digest(run: TrainingRun) -> str:
 def _caption_test(run: TrainingRun, captioner: Captioner) -> dict[str, str]:
     images = run.accepted.images_of("test")
     captions: dict[str, str] = {}
-    for sha, data in read_images(run.source, images):
-        [caption] = captioner.caption(np.stack([pixels(data, captioner.side, captioner.fit, run.limits)]))
-        captions[sha] = caption.text
+    photographs = read_images(run.source, images)
+    while part := list(islice(photographs, BATCH)):
+        batch = np.stack([pixels(data, captioner.side, captioner.fit, run.limits) for _, data in part])
+        for (sha, _), caption in zip(part, captioner.caption(batch), strict=True):
+            captions[sha] = caption.text
     return {image: captions[sha] for image, sha in zip(images["image"], images["sha256"], strict=True)}
 
 
@@ -88,7 +95,7 @@ def _log_run(run: TrainingRun, registry: Registry) -> str:
     import mlflow
 
     experiment = registry.experiment(run.settings.registry.experiment)
-    with mlflow.start_run(experiment_id=experiment, tags={DIGEST_TAG: _digest(run)}):
+    with registry.answering(), mlflow.start_run(experiment_id=experiment, tags={DIGEST_TAG: _digest(run)}):
         mlflow.log_params(_flat(run.settings.model_dump(mode="json")))
         _log_figures(run)
         mlflow.log_artifacts(str(run.output("validate").path / "data_docs"), "data_docs")

@@ -20,7 +20,9 @@ KEEP = 2
 
 def save(root: Path, epoch: int, variables: Sequence[Any], progress: dict[str, Any]) -> None:
     """Write `epoch-NNNN/` with every variable and the progress so far; older ones but one are removed."""
-    with whole_folder(root / f"epoch-{epoch:04d}") as folder:
+    target = root / f"epoch-{epoch:04d}"
+    shutil.rmtree(target, ignore_errors=True)  # a damaged one may lie there
+    with whole_folder(target) as folder:
         arrays = {f"{index:04d}": np.asarray(variable) for index, variable in enumerate(variables)}
         np.savez(folder / "variables.npz", allow_pickle=False, **arrays)
         write_json(folder / "progress.json", progress | {"sha256": sha256_file(folder / "variables.npz")})
@@ -47,7 +49,9 @@ def _restore_one(folder: Path, variables: Sequence[Any]) -> dict[str, Any]:
     if sha256_file(folder / "variables.npz") != progress.pop("sha256"):
         raise ValueError("variables.npz does not match its digest")
     with np.load(folder / "variables.npz", allow_pickle=False) as arrays:
-        values = [arrays[f"{index:04d}"] for index in range(len(variables))]
+        values = [arrays[name] for name in sorted(arrays.files)]
+    if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
+        raise ValueError("its variables have other shapes than this training's")
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
     return progress

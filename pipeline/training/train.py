@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.errors import SettingsError
 from pipeline.features import FeatureStore
 from pipeline.files import write_json
 from pipeline.settings import DecoderSettings, TrainingSettings, TrainSettings
@@ -55,7 +56,7 @@ class Progress:
 
 
 def train(run: TrainingRun, watch: Watch) -> Output:
-    """Write `decoder.weights.h5` of the best epoch, and the curves."""
+    """Write `decoder.weights.h5` of the best epoch, and the curves; raises as `fit`."""
     settings = run.settings
     groups = {
         "decoder": settings.decoder.model_dump(mode="json"),
@@ -63,8 +64,9 @@ def train(run: TrainingRun, watch: Watch) -> Output:
     }
     inputs = run.inputs("validate", "adapt_vocabulary", "extract_features")
 
+    unfinished = run.store.scratch("train", {"version": VERSION, **groups, **inputs})
+
     def build(folder: Path) -> None:
-        unfinished = run.store.scratch("train", {"version": VERSION, **groups, **inputs})
         words = Vocabulary.read(run.output("adapt_vocabulary").path / "vocabulary.txt")
         data = FeatureStore.of(run)
         cut = settings.training.max_words
@@ -72,9 +74,10 @@ def train(run: TrainingRun, watch: Watch) -> Output:
         progress = fit(settings, words, fit_on, choose_on, unfinished, watch)
         shutil.copyfile(unfinished / WEIGHTS, folder / WEIGHTS)
         write_json(folder / "figures.json", asdict(progress) | {"best_val_loss": progress.best_loss})
-        shutil.rmtree(unfinished)
 
-    return run.store.run("train", VERSION, groups, inputs, build)
+    output = run.store.run("train", VERSION, groups, inputs, build)
+    shutil.rmtree(unfinished, ignore_errors=True)  # only now: a crash before the output is in place must not cost it
+    return output
 
 
 def fit(
@@ -83,6 +86,9 @@ def fit(
     """Train to the end or until nothing gets better, a checkpoint in `folder` each epoch.
 
     The best epoch's weights lie in `folder/decoder.weights.h5` afterwards.
+
+    Raises:
+        SettingsError: the loss became infinite or no number.
     """
     import keras
 
@@ -140,6 +146,11 @@ def _epoch(
                 np.mean(losses[-STEPS_BETWEEN_LINES:]),
             )
     val_loss = _judge(fitter, choose_on, settings.batch_size)
+    if not np.isfinite(val_loss):
+        raise SettingsError(
+            f"training diverged: the validation loss of epoch {epoch} is {val_loss}; "
+            f"lower training.learning_rate (given {settings.learning_rate:g}) or training.clip_norm"
+        )
     better = val_loss < progress.best_loss
     row = {"train_loss": float(np.mean(losses)), "val_loss": val_loss, "seconds": time.monotonic() - started}
     progress.epoch, progress.curves = epoch, [*progress.curves, row]
