@@ -77,3 +77,33 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip("needs ../shared, which is not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory):
+    """A whole training on few scenes, registered and promoted: `captioner@champion` of its home."""
+    from pipeline import train_captioner as stages
+    from pipeline.home import Home
+    from pipeline.settings import train_settings
+    from pipeline.training_run import TrainingRun
+
+    root = tmp_path_factory.mktemp("tiny_run")
+    settings = {
+        "source": {"scene_count": 120},
+        "validation": {"min_images": 5},
+        "encoder": {"epochs": 1},
+        "decoder": {"embedding": 16, "units": 32},
+        "training": {"epochs": 1},
+        "decoding": {"max_words": 15},
+    }
+    run = TrainingRun(train_settings(settings), Home(root, root / "store", f"sqlite:///{root / 'mlflow.db'}"))
+    for stage in (stages.snapshot, stages.validate, stages.adapt_vocabulary, stages.provide_encoder):
+        run = stage(run)
+    for shard in range(run.settings.encoder.shards):
+        stages.extract_shard(run, shard)
+    for stage in (stages.extract_features, stages.train, stages.evaluate):
+        run = stage(run)
+    run, version = stages.register(run)
+    assert stages.gate(run, version["version"])["promote"]
+    stages.promote(run, version["version"])
+    return run

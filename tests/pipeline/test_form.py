@@ -1,0 +1,87 @@
+import jsonschema
+import pytest
+
+from pipeline.errors import SettingsError
+from pipeline.form import fields_of, training_fields, training_values
+from pipeline.settings import DecodingSettings, TrainSettings, preset, preset_names, train_settings
+
+FIELDS = {field.name: field for field in training_fields()}
+EVERY_SETTING = [
+    f"{group}.{name}" for group, info in TrainSettings.model_fields.items() for name in info.annotation.model_fields
+]
+
+
+def empty_form(preset="scenes"):
+    return {name: field.default for name, field in FIELDS.items()} | {"preset": preset}
+
+
+def is_allowed(name, value):
+    schema = FIELDS[name].schema
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema).is_valid(value)
+
+
+def test_every_setting_is_a_field_under_its_group():
+    assert list(FIELDS) == ["preset", *EVERY_SETTING]
+    assert FIELDS["training.epochs"].section == "Training"
+    assert FIELDS["preset"].section is None
+
+
+@pytest.mark.parametrize("name", ["preset", *EVERY_SETTING])
+def test_every_field_says_what_it_does_and_has_a_type(name):
+    assert len(FIELDS[name].description) > 5
+    assert FIELDS[name].description.endswith(".")
+    assert FIELDS[name].schema["type"]
+
+
+@pytest.mark.parametrize("name", ["preset", *EVERY_SETTING])
+def test_a_field_accepts_its_default(name):
+    assert is_allowed(name, FIELDS[name].default)
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("preset", ["scenes", "coco"], [None, "flickr", 3]),
+        ("training.epochs", [None, 1, 1000], [0, 1001, "3", 2.5, True]),
+        ("training.learning_rate", [None, 1e-5, 1], [0, -1, 1.1, "fast"]),
+        ("decoder.dropout", [0, 0.99], [-0.1, 1]),
+        ("decoder.positions", [None, True, False], ["yes", 1]),
+        ("decoder.fusion", [None, "late", "early", "hybrid"], ["middle", 3]),
+        ("encoder.weights_sha256", [None, "0" * 64], ["0" * 63, "G" * 64]),
+        ("source.images", [None, "/data/images"], [3]),
+        ("source.max_images", [None, 10], [9, "all"]),
+        ("registry.model_name", [None, "a-b_C1"], ["", "a b", "x" * 65]),
+        ("registry.experiment", [None, "one"], ["", "x" * 65]),
+    ],
+)
+def test_a_field_accepts_what_the_settings_accept(name, good, bad):
+    assert [value for value in good if not is_allowed(name, value)] == []
+    assert [value for value in bad if is_allowed(name, value)] == []
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_an_empty_form_is_the_preset(name):
+    assert train_settings(training_values(empty_form(name))) == train_settings({"preset": name})
+
+
+def test_a_filled_field_replaces_the_preset_s_value_only():
+    form = empty_form("coco") | {"training.epochs": 2, "decoder.positions": False, "encoder.fit": "pad"}
+    settings = train_settings(training_values(form))
+    dumped, expected = settings.model_dump(), train_settings({"preset": "coco"}).model_dump()
+    expected["training"]["epochs"] = 2
+    expected["decoder"]["positions"] = False
+    expected["encoder"]["fit"] = "pad"
+    assert dumped == expected
+    assert preset("coco")["training"]["epochs"] != 2
+
+
+def test_what_the_form_cannot_know_the_settings_still_refuse():
+    with pytest.raises(SettingsError, match=r"needs source\.images"):
+        train_settings(training_values(empty_form() | {"source.kind": "coco_json"}))
+
+
+def test_fields_of_one_group_carry_their_own_defaults():
+    fields = {field.name: field for field in fields_of(DecodingSettings)}
+    assert {name: field.default for name, field in fields.items()} == DecodingSettings().model_dump()
+    assert fields["beam_width"].schema == {"type": "integer", "minimum": 1, "maximum": 20}
