@@ -1,7 +1,7 @@
 # Every target that needs .venv calls `setup` first, which does nothing when .venv is up to date.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint env lock clean
+.PHONY: help setup run test lint docs env lock clean
 
 BIN := .venv/bin
 ifneq ($(filter-out fast all,$(TIER)),)
@@ -29,6 +29,10 @@ lint: setup ## Check style, types and the direction of imports
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python infra/make_reference.py --check
+
+docs: setup ## Write docs/reference.md from the code
+	$(BIN)/python infra/make_reference.py
 
 env: ## Write .env with fresh random secrets for docker compose
 	@$(ANY_PYTHON) infra/make_env.py

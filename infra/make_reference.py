@@ -1,0 +1,138 @@
+"""Writes docs/reference.md from the code: commands, settings, reasons, environment. Run by `make docs`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from nightcap.cli import app
+from pipeline import images, objects
+from pipeline.form import Field, fields_of
+from pipeline.settings import TrainSettings, preset_names
+from pipeline.validation import reasons
+from serving.settings import NightSettings
+
+TARGET = Path(__file__).parents[1] / "docs" / "reference.md"
+
+ENVIRONMENT = {
+    "NIGHTCAP_HOME": "An absolute folder for everything Nightcap keeps. Default: `.nightcap` in the checkout, else `~/.nightcap`.",
+    "NIGHTCAP_STORE": "An absolute folder for stage outputs, nights and tables. Default: `$NIGHTCAP_HOME/store`.",
+    "NIGHTCAP_SCHEDULE": "When `caption_nightly` runs, as cron. Default: `0 2 * * *`.",
+    "NIGHTCAP_TIMEZONE": "The time zone of that schedule. Default: `UTC`.",
+    "NIGHTCAP_ALLOW_PATHS": "`1` lets a served model (pyfunc) read local files named in column `path`. Default: refused.",
+    "MLFLOW_TRACKING_URI": "The MLflow server or database. Default: `sqlite:///$NIGHTCAP_HOME/mlflow.db`.",
+    "AWS_*, AWS_ENDPOINT_URL": "Credentials and address of the object store behind MLflow's artifacts, as boto3 reads them.",
+}
+
+EXIT_CODES = {
+    "0": "Done.",
+    "1": "The outside world failed, or the data were rejected; the line says what to do.",
+    "2": "Arguments or settings are wrong.",
+    "3": "Done, but something was quarantined and `--strict` was given.",
+    "130": "Interrupted.",
+}
+
+
+def main() -> None:
+    """Write the page, or with --check say whether it is up to date."""
+    page = "\n".join(reference()) + "\n"
+    if "--check" not in sys.argv:
+        TARGET.write_text(page, encoding="utf-8")
+    elif TARGET.read_text(encoding="utf-8") != page:
+        sys.exit("docs/reference.md is out of date; run `make docs`")
+
+
+def reference() -> Iterator[str]:
+    """The page's lines."""
+    yield "# Reference"
+    yield "Written by `make docs` from the code; do not edit."
+    yield from _commands()
+    yield "\n## Exit codes"
+    yield from _table(("code", "meaning"), EXIT_CODES.items())
+    yield "\n## Training settings"
+    yield "In a YAML file by group, on the command line as `--set group.field=value`, in Airflow's form by the same names."
+    yield f"`preset` is what they start from: {', '.join(f'`{name}`' for name in preset_names())} (default `scenes`)."
+    for group, info in TrainSettings.model_fields.items():
+        assert isinstance(info.annotation, type)
+        yield f"\n### {group}"
+        yield from _settings(fields_of(info.annotation))
+    yield "\n## Night settings"
+    yield "The form of `caption_nightly`; `nightcap night` has options for those that people change by hand."
+    yield from _settings(fields_of(NightSettings))
+    yield "\n## Reasons"
+    yield "Why something is quarantined or a data set rejected."
+    yield from _reasons()
+    yield "\n## Environment"
+    yield from _table(("variable", "meaning"), ENVIRONMENT.items())
+
+
+def _commands() -> Iterator[str]:
+    yield "\n## Commands"
+    root: Any = typer.main.get_command(app)
+    for name, command in root.commands.items():
+        children = getattr(command, "commands", {})
+        for child, inner in children.items():
+            yield from _command(f"nightcap {name} {child}", inner)
+        if not children:
+            yield from _command(f"nightcap {name}", command)
+
+
+def _command(name: str, command: Any) -> Iterator[str]:
+    arguments = "".join(
+        f" {item.metavar or item.name}" for item in command.params if item.param_type_name == "argument"
+    )
+    yield f"\n### {name}{arguments}"
+    yield " ".join(command.help.split())
+    options = [item for item in command.params if item.param_type_name == "option" and item.name != "help"]
+    if options:
+        rows = [(f"`{', '.join(item.opts)}`", item.help or "", _default(item.default)) for item in options]
+        yield from _table(("option", "meaning", "default"), rows)
+
+
+def _settings(fields: Iterable[Field]) -> Iterator[str]:
+    rows = ((f"`{field.name}`", field.description, _allowed(field.schema), _default(field.default)) for field in fields)
+    yield from _table(("setting", "meaning", "allowed", "default"), rows)
+
+
+def _allowed(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"] if value is not None)
+    kind = (
+        schema["type"] if isinstance(schema["type"], str) else next(item for item in schema["type"] if item != "null")
+    )
+    bounds = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+    limits = [f"{word} {schema[key]:g}" for key, word in bounds.items() if key in schema]
+    return ", ".join([kind, *limits, *([f"`{schema['pattern']}`"] if "pattern" in schema else [])])
+
+
+def _default(value: Any) -> str:
+    shown = {None: "", True: "`true`", False: "`false`"} if value is None or isinstance(value, bool) else {}
+    return shown.get(value, f"`{value}`")
+
+
+def _reasons() -> Iterator[str]:
+    groups = {
+        "Pictures of a night or of `nightcap caption`": {**images.REASONS, **objects.REASONS},
+        "Pictures of a training": reasons.IMAGE_REASONS,
+        "Captions of a training": reasons.CAPTION_REASONS,
+        "Data sets": reasons.DATASET_REASONS,
+    }
+    for title, codes in groups.items():
+        yield f"\n**{title}**\n"
+        yield from _table(("reason", "meaning"), ((f"`{code}`", text) for code, text in codes.items()))
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield ""
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{'---|' * len(heads)}"
+    for row in rows:
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
+
+
+if __name__ == "__main__":
+    main()
