@@ -27,6 +27,12 @@ log = logging.getLogger(__name__)
 
 REQUIREMENTS = ("h5py", "keras", "numpy", "pandas", "pillow", "pydantic", "pyyaml", "tensorflow-cpu", "tensorflow")
 CIDER_TAG, TEST_TAG = "test_cider_d", "test_digest"
+NOTE = """Under *Artifacts*:
+
+- `data_docs/index.html`: what was validated, accepted and quarantined
+- `evaluation/samples/index.html`: test pictures with the model's captions and people's
+- `evaluation/per_image.parquet`: every test caption with its scores
+"""
 
 
 def register_bundle(run: TrainingRun) -> Version:
@@ -95,7 +101,8 @@ def _log_run(run: TrainingRun, registry: Registry) -> str:
     import mlflow
 
     experiment = registry.experiment(run.settings.registry.experiment)
-    with registry.answering(), mlflow.start_run(experiment_id=experiment, tags={DIGEST_TAG: _digest(run)}):
+    tags = {DIGEST_TAG: _digest(run)}
+    with registry.answering(), mlflow.start_run(experiment_id=experiment, tags=tags, description=NOTE):
         mlflow.log_params(_flat(run.settings.model_dump(mode="json")))
         _log_figures(run)
         mlflow.log_artifacts(str(run.output("validate").path / "data_docs"), "data_docs")
