@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pipeline.captioner_types import Caption, Captioner
+import typer
+
+from nightcap.console import console, load_tensorflow, working
+from pipeline.captioner_types import Caption, Captioner, PinnedModel
 from pipeline.errors import BadInput
 from pipeline.images import ImageLimits, pixels
-from pipeline.settings import DecodingSettings
+
+if TYPE_CHECKING:
+    from pipeline.home import Home
 
 CHUNK = 64
+DEFAULT_MODEL = "models:/captioner@champion"
+
+Model = Annotated[str, typer.Option(help="models:/name@alias, models:/name/version or a bundle's folder.")]
+BeamWidth = Annotated[int | None, typer.Option(min=1, max=20, help="Beam width instead of the model's own decoding.")]
 
 
 class Line(NamedTuple):
@@ -42,9 +51,26 @@ def caption_pictures(captioner: Captioner, pictures: Iterable[Any], limits: Imag
             yield Line(picture.image, None if bad else next(captions), item if bad else None)
 
 
-def beam_of(width: int | None) -> DecodingSettings | None:
-    """Beam search of a width instead of the model's own decoding, if a width was given."""
-    return None if width is None else DecodingSettings(method="beam", beam_width=width)
+def load_model(model: str, beam: int | None) -> Captioner:
+    """The captioner that a person named, with another beam width if one was given."""
+    from pipeline.captioner import pin
+    from pipeline.home import Home
+
+    changes = {} if beam is None else {"method": "beam", "beam_width": beam}
+    home = Home.from_environment()
+    with working("loading the model"):
+        return load(home, pin(home, model), changes)
+
+
+def load(home: Home, pinned: PinnedModel, changes: Mapping[str, Any] | None = None) -> Captioner:
+    """The captioner of a pinned model; a person is told if nobody vouches for it."""
+    from pipeline.captioner import load_pinned
+
+    load_tensorflow()
+    captioner = load_pinned(home, pinned, changes)
+    if not pinned.version:
+        console.print(f"{pinned.uri}: a bare folder, origin not verified", style="yellow", markup=False)
+    return captioner
 
 
 def _decode(captioner: Captioner, picture: Any, limits: ImageLimits) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
+import warnings
 from typing import NoReturn
 
 import typer
@@ -24,30 +26,64 @@ for module in (train, caption, night, evaluate, score, doctor, run):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(models.app, name="models")
 
+READER_GONE = 141  # what a shell says of a program that SIGPIPE ended
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 done, 1 the outside world failed, 2 arguments or settings are wrong."""
     _quieten()
+    _speak_utf8()
     try:
-        sys.exit(typer.main.get_command(app).main(args=arguments, prog_name="nightcap", standalone_mode=False))
+        code = typer.main.get_command(app).main(args=arguments, prog_name="nightcap", standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code)
     except NightcapError as error:
         _fail(str(error), error.exit_code)
     except TyperException as error:
-        _fail(str(getattr(error, "message", error)), SettingsError.exit_code)
+        _fail(_usage(error), SettingsError.exit_code)
     except (KeyboardInterrupt, Abort):
         _fail("interrupted", 130)
+    except BrokenPipeError:
+        _give_up_output()
+        sys.exit(READER_GONE)
+    except OSError as error:
+        _give_up_output()
+        _fail(str(error), NightcapError.exit_code)
+
+
+def _usage(error: TyperException) -> str:
+    """What is wrong with the arguments; nothing when the help was shown instead."""
+    message, context = error.format_message(), getattr(error, "ctx", None)
+    return f"{message.rstrip('.')}; see {context.command_path} --help" if message and context else message
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    sys.stderr.write(f"nightcap: {' '.join(message.split())}\n")
+    if message:
+        sys.stderr.write(f"nightcap: {' '.join(message.split())}\n")
     sys.exit(code)
+
+
+def _give_up_output() -> None:
+    """Let nobody write again, at exit, what could not be written."""
+    sys.stdout = io.StringIO()
+
+
+def _speak_utf8() -> None:
+    """JSON is UTF-8 whatever the locale says."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
 
 
 def _quieten() -> None:
     """Libraries that talk about themselves are told to speak only of trouble."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # for child processes
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
 
 

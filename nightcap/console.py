@@ -3,46 +3,79 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, suppress
 
 from rich.console import Console
+from rich.markup import escape
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
+OURS = ("pipeline", "serving")
+CHATTER = "^(I0000 |WARNING: All log messages before absl::InitializeLog)"
+
 
 @contextmanager
-def working(title: str) -> Iterator[None]:
-    """Show a spinner with the latest log line while something runs; quiet when not a terminal."""
+def working(title: str) -> Iterator[Callable[[str], None]]:
+    """Show a spinner with the latest log line while something runs; quiet when not a terminal.
+
+    Yields:
+        What shows another text beside the spinner.
+    """
     if not console.is_terminal:
-        yield
+        yield lambda text: None
         return
-    handler = _Latest(title)
-    ours = logging.getLogger("pipeline")
-    before = ours.level
     with console.status(title) as status:
-        handler.update = status.update
-        ours.addHandler(handler)
-        ours.setLevel(logging.INFO)
-        ours.propagate = False
+        latest = _Latest(lambda text: status.update(escape(f"{title}: {text}")))
+        loggers = [logging.getLogger(name) for name in OURS]
+        for logger in loggers:
+            logger.addHandler(latest)
+            logger.setLevel(logging.INFO)
+            logger.propagate = False
+        try:
+            yield latest.show
+        finally:
+            for logger in loggers:
+                logger.removeHandler(latest)
+                logger.setLevel(logging.NOTSET)
+                logger.propagate = True
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow without the lines that its parts print while they are loaded, which no setting stops.
+
+    Other lines pass through a process of their own, so that they survive even a crash.
+    """
+    with suppress(FileNotFoundError), _sieve():  # without grep the lines are merely not pretty
+        import tensorflow  # noqa: F401
+
+
+@contextmanager
+def _sieve() -> Iterator[None]:
+    with (
+        os.fdopen(os.dup(2), "w", buffering=1) as ours,
+        redirect_stderr(ours),  # Python's own lines, the spinner among them, go straight
+        subprocess.Popen(["grep", "-vE", CHATTER], stdin=subprocess.PIPE, stdout=ours) as grep,  # noqa: S607
+    ):
+        assert grep.stdin is not None
+        os.dup2(grep.stdin.fileno(), 2)
         try:
             yield
         finally:
-            ours.removeHandler(handler)
-            ours.setLevel(before)
-            ours.propagate = True
+            os.dup2(ours.fileno(), 2)
 
 
 class _Latest(logging.Handler):
-    """Puts the latest line beside the spinner, warnings above it."""
+    """Shows the latest line in one place, warnings in lines of their own."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, show: Callable[[str], None]) -> None:
         super().__init__()
-        self.title = title
-        self.update: Callable[[str], None] = lambda text: None
+        self.show = show
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.WARNING:
-            console.print(record.getMessage(), style="yellow")
+            console.print(record.getMessage(), style="yellow", markup=False)
         else:
-            self.update(f"{self.title}: {record.getMessage()}")
+            self.show(record.getMessage())

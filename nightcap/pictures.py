@@ -8,7 +8,9 @@ from pathlib import Path
 
 from pipeline.errors import BadImage, SettingsError
 from pipeline.images import ImageLimits, check_bytes
-from pipeline.objects import LocalFolder, ObjectInfo, open_folder
+from pipeline.objects import FORBIDDEN, LocalFolder, ObjectInfo, open_folder, printable
+
+MISSING = "missing"
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,15 @@ class NamedFile:
         """Its bytes.
 
         Raises:
-            BadImage: they are too many, or the file cannot be read.
+            BadImage: they are too many, or the file is not there or cannot be read.
         """
         try:
             check_bytes(self.path.stat().st_size, limits)
             return self.path.read_bytes()
-        except OSError as error:
-            raise BadImage("unreadable", f"{self.path} cannot be read: {error.strerror}") from error
+        except PermissionError as error:
+            raise BadImage(FORBIDDEN, f"{self.path} may not be read by this user; check its permissions") from error
+        except (OSError, ValueError) as error:  # ValueError: no file can have such a name
+            raise BadImage(MISSING, f"{self.path} cannot be read: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -71,19 +75,23 @@ class Pictures:
         if not self.arguments:
             raise SettingsError("name at least one picture or folder")
         for argument in self.arguments:
-            if "://" in argument or not Path(argument).is_file():
+            if "://" in argument or not argument:
                 open_folder(argument)
+            elif not Path(argument).exists():
+                raise SettingsError(f"there is nothing at {argument!r}; name a picture or a folder of pictures")
+            elif not Path(argument).is_file():
+                LocalFolder(Path(argument))
 
     def __iter__(self) -> Iterator[NamedFile | ListedFile]:
         self.ignored = 0
         for argument in self.arguments:
             if Path(argument).is_file():
-                yield NamedFile(argument, Path(argument))
+                yield NamedFile(printable(argument), Path(argument))
             else:
                 yield from self._inside(argument)
 
     def _inside(self, argument: str) -> Iterator[ListedFile]:
-        folder = open_folder(argument)
+        folder = LocalFolder(Path(argument), bound=False)  # a person may link to their own pictures
         for info in folder.list():
-            yield ListedFile(f"{argument.rstrip('/')}/{info.name}", folder, info)
+            yield ListedFile(printable(f"{argument.rstrip('/')}/{info.name}"), folder, info)
         self.ignored += folder.ignored

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.table import Table
 
 from nightcap.console import console
 from nightcap.pictures import NamedFile
 from pipeline.errors import SettingsError
-from pipeline.files import write_json
 
 if TYPE_CHECKING:
     from pipeline.metrics.scores import Report
@@ -68,14 +66,15 @@ def read_captions(path: Path) -> dict[str, str]:
     Raises:
         SettingsError: naming the line that is malformed or repeats an image.
     """
-    captions: dict[str, str] = {}
-    for number, line in enumerate(_lines(path), start=1):
-        row = _row(path, number, line)
-        if row["image"] in captions:
-            raise SettingsError(f"{path}, line {number}: image {row['image']!r} stands there twice")
-        if row.get("caption") is not None:
-            captions[row["image"]] = str(row["caption"])
-    return captions
+    captions: dict[str, str | None] = {}
+    for number, line in enumerate(_text(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        image, caption = _row(line, f"{path}, line {number}")
+        if image in captions:
+            raise SettingsError(f"{path}, line {number}: image {image!r} has a line already; keep one")
+        captions[image] = caption
+    return {image: caption for image, caption in captions.items() if caption is not None}
 
 
 def matched(captions: Mapping[str, str], references: Mapping[str, Any]) -> dict[str, str]:
@@ -99,12 +98,9 @@ def matched(captions: Mapping[str, str], references: Mapping[str, Any]) -> dict[
     return found
 
 
-def show_report(report: Report, output: Path | None) -> None:
-    """Print the scores: a table on a terminal, always JSON on standard output or in a file."""
-    if output is None:
-        typer.echo(json.dumps(report.as_json(), indent=1))
-    else:
-        write_json(output, report.as_json())
+def show_report(report: Report, write: Callable[[str], object]) -> None:
+    """Write the scores as JSON, and show them as a table on a terminal."""
+    write(json.dumps(report.as_json(), indent=1) + "\n")
     if console.is_terminal:
         table = Table("measure", "x100", title=f"{report.images} images, {len(report.missing)} without a caption")
         for name, value in report.scores.items():
@@ -124,18 +120,21 @@ def _match(image: str, candidates: list[str]) -> str | None:
     return best[0] if best else None
 
 
-def _lines(path: Path) -> list[str]:
+def _text(path: Path) -> str:
     try:
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"--captions {path} cannot be read: {error}") from error
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"--captions {path} is not UTF-8: byte {error.start} cannot be read") from error
+    except OSError as error:
+        raise SettingsError(f"--captions {path} cannot be read: {error.strerror}") from error
 
 
-def _row(path: Path, number: int, line: str) -> dict[str, Any]:
+def _row(line: str, where: str) -> tuple[str, str | None]:
     try:
         row = json.loads(line)
-    except ValueError as error:
-        raise SettingsError(f"{path}, line {number} is not JSON: {line[:60]!r}") from error
-    if not isinstance(row, dict) or not isinstance(row.get("image"), str):
-        raise SettingsError(f'{path}, line {number} has no "image": {line[:60]!r}')
-    return row
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{where} is not JSON: {line[:60]!r}") from error
+    match row:
+        case {"image": str(image), "caption": str() | None as caption}:
+            return image, caption
+    raise SettingsError(f'{where} must be {{"image": "..", "caption": ".." or null}}, and is {line[:60]!r}')

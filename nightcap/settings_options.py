@@ -10,7 +10,8 @@ import yaml
 from pipeline.errors import SettingsError
 from pipeline.settings import TrainSettings, assign, read_yaml, train_settings
 
-PATHS = ("images", "train_annotations", "val_annotations", "test_annotations", "data_dir")
+ANNOTATIONS = ("source.train_annotations", "source.val_annotations", "source.test_annotations")
+PATHS = ("source.images", *ANNOTATIONS, "source.data_dir", "encoder.weights")
 
 
 def settings_from(config: Path | None, assignments: list[str]) -> TrainSettings:
@@ -23,12 +24,14 @@ def settings_from(config: Path | None, assignments: list[str]) -> TrainSettings:
 
 
 def values_from(config: Path | None, assignments: list[str]) -> dict[str, Any]:
-    """Nested values of a file with each `key=value` over it; relative paths in a file are relative to it.
+    """Nested values of a file with each `key=value` over it; paths become absolute.
+
+    Relative paths in a file are relative to it, those of a `key=value` to the working directory.
 
     Raises:
         SettingsError: the file cannot be read, or an assignment is malformed.
     """
-    values = {} if config is None else _beside(config, read_yaml(config))
+    values = {} if config is None else _beside(config.absolute().parent, read_yaml(config))
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
@@ -36,7 +39,7 @@ def values_from(config: Path | None, assignments: list[str]) -> dict[str, Any]:
         if key == "preset":
             values["preset"] = text
         else:
-            assign(values, key, _parsed(assignment, text))
+            assign(values, key, _placed(Path.cwd(), key, _parsed(assignment, text)))
     return values
 
 
@@ -47,10 +50,16 @@ def _parsed(assignment: str, text: str) -> Any:
         raise SettingsError(f"--set {assignment!r}: the value is no YAML scalar or list") from error
 
 
-def _beside(config: Path, values: dict[str, Any]) -> dict[str, Any]:
-    source = values.get("source")
-    if isinstance(source, dict):
-        folder = config.resolve().parent
-        placed = {key: str(folder / value) for key, value in source.items() if key in PATHS and isinstance(value, str)}
-        return {**values, "source": {**source, **placed}}
-    return values
+def _beside(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        group: {name: _placed(folder, f"{group}.{name}", value) for name, value in fields.items()}
+        if isinstance(fields, dict)
+        else fields
+        for group, fields in values.items()
+    }
+
+
+def _placed(folder: Path, key: str, value: Any) -> Any:
+    if key not in PATHS or not isinstance(value, str) or value == "imagenet":
+        return value
+    return str(folder / Path(value).expanduser())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,14 @@ class BundleCaptioner:
     Batches have one fixed padded shape, so a picture's caption does not depend on its neighbours.
     """
 
-    def __init__(self, bundle: Bundle, pinned: PinnedModel, decoding: DecodingSettings | None = None) -> None:
+    def __init__(self, bundle: Bundle, pinned: PinnedModel, decoding: Mapping[str, Any] | None = None) -> None:
         self.name, self.version = pinned.name, pinned.version
         self.digest = bundle.digest
         self.engine: str = bundle.settings.engine
         self.side = bundle.settings.pixels.side
         self.fit: Fit = bundle.settings.pixels.fit
         self._vocabulary = bundle.vocabulary
-        self._encoder, self._writer = _networks(bundle, decoding or bundle.settings.decoding)
+        self._encoder, self._writer = _networks(bundle, bundle.settings.decoding.model_copy(update=decoding))
 
     def caption(self, pixels: npt.NDArray[np.uint8]) -> list[Caption]:
         """Caption uint8 [n, side, side, 3] for any n: n captions in the same order."""
@@ -45,13 +45,13 @@ class BundleCaptioner:
             yield Caption(texts[0], float(score[0]), tuple(text for text in texts[1:] if text))
 
 
-def load_captioner(home: Home, model: str, decoding: DecodingSettings | None = None) -> Captioner:
+def load_captioner(home: Home, model: str, decoding: Mapping[str, Any] | None = None) -> Captioner:
     """The captioner behind `models:/name@alias`, `models:/name/version` or a bundle's folder.
 
     Args:
         home: where the registry and the cache are.
         model: which model.
-        decoding: instead of the bundle's own way of choosing words.
+        decoding: fields of `DecodingSettings` that replace the bundle's own.
 
     Raises:
         ModelNotFound: nothing is there.
@@ -71,7 +71,7 @@ def pin(home: Home, model: str) -> PinnedModel:
     return PinnedModel(bundle.path.name, "", bundle.digest, bundle.settings.engine, str(bundle.path))
 
 
-def load_pinned(home: Home, pinned: PinnedModel, decoding: DecodingSettings | None = None) -> Captioner:
+def load_pinned(home: Home, pinned: PinnedModel, decoding: Mapping[str, Any] | None = None) -> Captioner:
     """The captioner of a pinned version, its files checked against the pinned digest; raises as `load_captioner`."""
     if pinned.uri.startswith("models:/"):
         from pipeline.registry import Registry

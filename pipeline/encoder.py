@@ -84,9 +84,14 @@ def train_scenes_encoder(run: TrainingRun) -> tuple[Encoder, dict[str, Any]]:
     schedule = _schedule(-(-len(pictures) // BATCH) * epochs)
     scaled.compile(keras.optimizers.Adam(schedule), keras.losses.BinaryCrossentropy(from_logits=True))
     held = _examples(run, "val", words)
-    history = scaled.fit(pictures, targets, BATCH, epochs, verbose=2, validation_data=held)
+    told = keras.callbacks.LambdaCallback(on_epoch_end=_tell)
+    history = scaled.fit(pictures, targets, BATCH, epochs, 0, [told], validation_data=held)
     encoder.trainable = False
     return encoder, {"words": words, "loss": history.history["loss"], "val_loss": history.history["val_loss"]}
+
+
+def _tell(epoch: int, losses: dict[str, float]) -> None:
+    log.info("encoder epoch %d: loss %.4f, validation %.4f", epoch + 1, losses["loss"], losses["val_loss"])
 
 
 def _schedule(steps: int) -> Any:

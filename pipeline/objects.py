@@ -53,11 +53,12 @@ class LocalFolder:
 
     Attributes:
         root: absolute, links resolved.
+        bound: whether a linked file must lie in the folder too.
         ignored: files that the latest complete `list` left out because of their suffix, because
-            they are no plain files, or because a link leads out of the folder.
+            they are no plain files, or because a link leads out of a bound folder.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, bound: bool = True) -> None:
         """Open an existing folder.
 
         Raises:
@@ -66,13 +67,14 @@ class LocalFolder:
         if not root.is_dir():
             raise SettingsError(f"input folder {str(root)!r} does not exist or is no folder; create it or name another")
         self.root = root.resolve()
+        self.bound = bound
         self.ignored = 0
 
     def list(self) -> Iterator[ObjectInfo]:
         """Every file with a picture's suffix or none, at any depth, by the UTF-8 bytes of its name.
 
         Hidden files and folders are passed over, linked folders are not entered, and linked files
-        count if they lie in the folder.
+        count if they lie in the folder or it is not bound.
 
         Raises:
             ObjectUnavailable: a folder cannot be read.
@@ -95,7 +97,7 @@ class LocalFolder:
         """
         path = self.root / info.name
         try:
-            if not path.resolve().is_relative_to(self.root):
+            if not self._inside(path):
                 raise SourceChanged(f"{info.uri} has become a link that leads out of {self.root}")
             with path.open("rb") as file:
                 _same(info, os.fstat(file.fileno()))
@@ -132,14 +134,17 @@ class LocalFolder:
         """A listed file; None where it is none of ours."""
         try:
             status = path.stat()
-            inside = not path.is_symlink() or path.resolve().is_relative_to(self.root)
+            inside = not path.is_symlink() or self._inside(path)
         except OSError:  # deleted since, or a link to nowhere
             return None
         if not inside or not stat.S_ISREG(status.st_mode):
             return None
         name = path.relative_to(self.root).as_posix()
         modified = datetime.fromtimestamp(status.st_mtime, UTC)
-        return ObjectInfo(name, _printable(str(path)), _etag(status), status.st_size, modified)
+        return ObjectInfo(name, printable(str(path)), _etag(status), status.st_size, modified)
+
+    def _inside(self, path: Path) -> bool:
+        return not self.bound or path.resolve().is_relative_to(self.root)
 
 
 def open_folder(uri: str) -> LocalFolder:
@@ -172,5 +177,6 @@ def _same(info: ObjectInfo, status: os.stat_result) -> None:
         raise SourceChanged(f"{info.uri} changed after it was listed: etag was {info.etag}, is {_etag(status)}")
 
 
-def _printable(path: str) -> str:
+def printable(path: str) -> str:
+    """A path as text that is valid UTF-8; other bytes become escapes such as `\\xff`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

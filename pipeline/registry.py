@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import logging
 import os
 import re
@@ -10,7 +11,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +24,7 @@ from pipeline.home import Home
 log = logging.getLogger(__name__)
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-DIGEST_TAG, ENGINE_TAG = "bundle_digest", "engine"
+DIGEST_TAG, ENGINE_TAG, CIDER_TAG = "bundle_digest", "engine", "test_cider_d"
 HEALTH_TIMEOUT_S = 5.0
 
 T = TypeVar("T")
@@ -129,7 +130,7 @@ class Registry:
 
     def create(self, name: str, model_uri: str, tags: dict[str, str]) -> Version:
         """Register a logged model, its tags with it, so that no version ever lacks its digest."""
-        with self.answering():
+        with self.answering(), redirect_stderr(io.StringIO()):  # it prints that it succeeded
             import mlflow
 
             created = mlflow.register_model(model_uri, name, tags=tags)
@@ -166,8 +167,9 @@ class Registry:
                 return find()
             except MlflowException as error:
                 if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                    known = ", ".join(f"{item.name}/{item.version}" for item in self.versions()[:5]) or "none"
-                    raise ModelNotFound(f"no model at {uri} in {_shown(self._home)}; registered: {known}") from error
+                    known = ", ".join(f"{item.name}/{item.version}" for item in self.versions()[:5])
+                    advice = f"registered: {known}" if known else "make one with `nightcap train` or `make run`"
+                    raise ModelNotFound(f"no model at {uri} in {_shown(self._home)}; {advice}") from error
                 raise
 
 
@@ -197,7 +199,13 @@ def _prepare(home: Home) -> None:
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise _unavailable(home, error) from error
     elif home.tracking_uri.startswith("sqlite:///"):
-        Path(home.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        with _answering(home):
+            Path(home.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    elif re.match(r"file:|(?!databricks)[^:]*$", home.tracking_uri):
+        raise SettingsError(
+            f"MLFLOW_TRACKING_URI is {home.tracking_uri!r}; MLflow no longer keeps runs in a folder: "
+            "name a server (http://..) or a database (sqlite:////absolute/path.db)"
+        )
 
 
 @contextmanager
@@ -205,7 +213,7 @@ def _answering(home: Home) -> Iterator[None]:
     """Turn MLflow's, the database's and the network's errors into ours."""
     try:
         yield
-    except OSError as error:
+    except (OSError, ImportError) as error:  # ImportError: the driver of a database is not installed
         raise _unavailable(home, error) from error
     except Exception as error:
         if type(error).__module__.split(".")[0] in ("mlflow", "sqlalchemy", "requests", "urllib3"):
@@ -214,7 +222,7 @@ def _answering(home: Home) -> Iterator[None]:
 
 
 def _unavailable(home: Home, error: Exception) -> RegistryUnavailable:
-    reason = " ".join(str(error).split())[:200]
+    reason = " ".join(str(getattr(error, "reason", error)).split())[:200]
     return RegistryUnavailable(f"MLflow at {_shown(home)} does not answer ({reason}); check MLFLOW_TRACKING_URI")
 
 

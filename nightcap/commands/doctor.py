@@ -6,12 +6,13 @@ import importlib.metadata
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
-from nightcap.console import working
+from nightcap.console import load_tensorflow, working
 
 if TYPE_CHECKING:
     from pipeline.home import Home
@@ -58,12 +59,18 @@ def _python(home: Home) -> Iterator[Finding]:
 
 
 def _packages(home: Home) -> Iterator[Finding]:
-    installed = {item.metadata["Name"].lower(): item.version for item in importlib.metadata.distributions()}
+    installed = dict(_installed(PACKAGES))
     found = [f"{name} {installed[name]}" for name in PACKAGES if name in installed]
     missing = [name for name in PACKAGES if name not in installed and not name.startswith("tensorflow")]
     yield Finding(
         not missing, ", ".join(found) + (f"; missing {', '.join(missing)}, run make setup" if missing else "")
     )
+
+
+def _installed(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for name in names:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            yield name, importlib.metadata.version(name)
 
 
 def _folders(home: Home) -> Iterator[Finding]:
@@ -85,6 +92,7 @@ def _registry(home: Home) -> Iterator[Finding]:
 
 
 def _devices(home: Home) -> Iterator[Finding]:
+    load_tensorflow()
     import tensorflow as tf
 
     devices = tf.config.list_physical_devices("GPU")

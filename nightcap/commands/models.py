@@ -37,14 +37,13 @@ def list_versions(
         for row in rows:
             typer.echo(json.dumps(row))
     elif not rows:
-        typer.echo("no versions yet; `nightcap train` registers the first")
+        typer.echo(f"no version of {name}" if name else "no versions yet; `nightcap train` registers the first")
     else:
         Console().print(_table(rows))
 
 
 def _row(version: Any) -> dict[str, Any]:
-    from pipeline.registration.register import CIDER_TAG
-    from pipeline.registry import DIGEST_TAG
+    from pipeline.registry import CIDER_TAG, DIGEST_TAG
 
     created = datetime.fromtimestamp(version.created_ms / 1000, UTC)
     return {
@@ -58,9 +57,11 @@ def _row(version: Any) -> dict[str, Any]:
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table("model", "version", "aliases", "CIDEr-D", "bundle", "created")
+    table = Table()
+    for title in ("model", "version", "aliases", "CIDEr-D", "bundle", "created"):
+        table.add_column(title, overflow="fold")
     for row in rows:
         score = "-" if row["test_cider_d"] is None else f"{row['test_cider_d']:.3f}"
         digest = (row["bundle_digest"] or "-")[:12]
-        table.add_row(row["name"], row["version"], ", ".join(row["aliases"]), score, digest, row["created"])
+        table.add_row(row["name"], row["version"], ", ".join(row["aliases"]), score, digest, row["created"][:16])
     return table

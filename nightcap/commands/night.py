@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nightcap.commands.caption import DEFAULT_MODEL
+from nightcap.captioning import DEFAULT_MODEL, Model, load
 from nightcap.console import console, working
 
 
@@ -22,9 +22,7 @@ def command(
     night: Annotated[
         str | None, typer.Option(help="Name of the night, by which it resumes; default the moment.")
     ] = None,
-    model: Annotated[
-        str, typer.Option(help="models:/name@alias, models:/name/version or a bundle's folder.")
-    ] = DEFAULT_MODEL,
+    model: Model = DEFAULT_MODEL,
     max_images: Annotated[int | None, typer.Option(min=1, help="Most pictures; the newest come first.")] = None,
     accept_quarantine: Annotated[
         bool, typer.Option("--accept-quarantine", help="Publish however many are quarantined.")
@@ -32,7 +30,7 @@ def command(
     strict: Annotated[bool, typer.Option("--strict", help="End with 3 if a picture was quarantined.")] = False,
 ) -> None:
     """Caption what is new in a folder and publish it to a table, once."""
-    from pipeline.captioner import load_pinned, pin
+    from pipeline.captioner import pin
     from pipeline.home import Home
     from serving.night import run_night
     from serving.plans import Attempt
@@ -49,7 +47,7 @@ def command(
     home = Home.from_environment()
     with working("captioning"):
         pinned = pin(home, settings.model)
-        summary = run_night(settings, home, pinned, partial(load_pinned, home), Attempt.at(datetime.now(UTC), night))
+        summary = run_night(settings, home, pinned, partial(load, home), Attempt.at(datetime.now(UTC), night))
     _show(summary)
     if strict and summary.quarantined:
         raise typer.Exit(3)
@@ -57,8 +55,10 @@ def command(
 
 def _show(summary: Any) -> None:
     reasons = ", ".join(f"{count} {reason}" for reason, count in summary.reasons.items())
+    counts = summary.counts
     console.print(
         f"night {summary.night}: {summary.captioned} captioned, {summary.quarantined} quarantined"
-        f"{f' ({reasons})' if reasons else ''}, {summary.counts.unchanged} unchanged, {summary.backlog} left for later"
+        f"{f' ({reasons})' if reasons else ''}, {counts.unchanged} unchanged, {counts.ignored} ignored, "
+        f"{summary.backlog} left for later{f', {counts.later} too new' if counts.later else ''}"
     )
     typer.echo(summary.gallery)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nightcap.console import console, working
+from nightcap.console import console, load_tensorflow, working
 from nightcap.settings_options import settings_from
 
 
@@ -27,6 +27,7 @@ def command(
     settings = settings_from(config, assignments or [])
     home = Home.from_environment()
     _reach_registry(home)
+    load_tensorflow()
     report = _run_stages(TrainingRun(settings, home))
     _show(report)
 
@@ -70,7 +71,9 @@ def _show(report: dict[str, Any]) -> None:
     scores, version = report["scores"]["scores"], report["version"]
     figures = "  ".join(f"{name} {value:.3f}" for name, value in scores.items() if value is not None)
     console.print(f"test split: {figures}")
-    console.print(f"samples: {report['samples'] / 'index.html'}")
+    console.print(f"samples: {report['samples'] / 'index.html'}", markup=False)
     verdict = "promoted" if report["verdict"]["promote"] else "not promoted"
-    console.print(f"{version['name']} version {version['version']}, {verdict}: {report['verdict']['reason']}")
+    console.print(
+        f"{version['name']} version {version['version']}, {verdict}: {report['verdict']['reason']}", markup=False
+    )
     typer.echo(f"models:/{version['name']}/{version['version']}")

@@ -19,14 +19,14 @@ from pipeline.files import read_json
 from pipeline.gate import Verdict, judge
 from pipeline.images import pixels
 from pipeline.metrics.scores import score_captions
-from pipeline.registry import CHALLENGER, DIGEST_TAG, ENGINE_TAG, Registry, Version
+from pipeline.registry import CHALLENGER, CIDER_TAG, DIGEST_TAG, ENGINE_TAG, Registry, Version
 from pipeline.snapshot import read_images
 from pipeline.training_run import TrainingRun
 
 log = logging.getLogger(__name__)
 
 REQUIREMENTS = ("h5py", "keras", "numpy", "pandas", "pillow", "pydantic", "pyyaml", "tensorflow-cpu", "tensorflow")
-CIDER_TAG, TEST_TAG = "test_cider_d", "test_digest"
+TEST_TAG = "test_digest"
 NOTE = """Under *Artifacts*:
 
 - `data_docs/index.html`: what was validated, accepted and quarantined
