@@ -218,7 +218,8 @@ def test_uvs_own_index_wins_over_pips(machine):
 
 
 def make(*arguments):
-    environment = {**os.environ, "MAKEFLAGS": ""}
+    # Nothing of the make that may be running these tests: its level, its flags, its TIER.
+    environment = {"PATH": os.environ["PATH"]}
     return subprocess.run(
         ["make", *arguments], check=False, cwd=CHECKOUT, env=environment, capture_output=True, text=True
     )
