@@ -130,7 +130,7 @@ class TrainingSettings(Group):
     )
     clip_norm: float = Field(5.0, gt=0, description="Largest global norm of a step's gradient.")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the target spread over all words.")
-    patience: int = Field(3, ge=1, description="Epochs without a better validation loss before stopping.")
+    patience: int = Field(3, ge=1, description="Epochs without better validation captions (CIDEr-D) before stopping.")
     max_words: int = Field(30, ge=3, le=200, description="Words of a caption that are trained on; the rest is cut.")
 
 

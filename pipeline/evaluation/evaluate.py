@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from pipeline.captioner_types import Caption
@@ -18,11 +17,11 @@ from pipeline.files import digest_of, write_json, write_text
 from pipeline.metrics.scores import leave_one_out, score_captions
 from pipeline.sources.scenes.truth import truth_rate
 from pipeline.stages import Output
+from pipeline.training.captioning import caption_features
 from pipeline.training.train import load_decoder
 from pipeline.training_run import TrainingRun
 
 VERSION = 1
-BATCH = 64
 
 
 def evaluate(run: TrainingRun) -> Output:
@@ -48,17 +47,9 @@ def caption_split(run: TrainingRun, split: str) -> dict[str, Caption]:
 
     decoder, words = load_decoder(run)
     writer = Writer(decoder, run.settings.decoding, len(words))
-    data = FeatureStore.of(run)
     images = run.accepted.images_of(split)
-    captions: dict[str, Caption] = {}
-    for start in range(0, len(images), BATCH):
-        chunk = images.iloc[start : start + BATCH]
-        grid = data.gather(list(chunk["sha256"]))  # [n, positions, channels]
-        padded = np.pad(grid, [(0, BATCH - len(grid)), (0, 0), (0, 0)])
-        tokens, scores = writer.predict_on_batch(padded.astype(np.float32))
-        for image, ids, score in zip(chunk["image"], np.asarray(tokens)[:, 0], np.asarray(scores)[:, 0], strict=False):
-            captions[image] = Caption(words.decode(ids.tolist()), float(score))
-    return captions
+    captions = caption_features(writer, words, FeatureStore.of(run), list(images["sha256"]))
+    return dict(zip(images["image"], captions, strict=True))
 
 
 def _controls(references: Mapping[str, list[str]], captions: Mapping[str, str]) -> dict[str, Any]:

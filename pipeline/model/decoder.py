@@ -59,7 +59,7 @@ class Decoder(keras.Model):  # type: ignore[misc]
         self.normalize = layers.LayerNormalization(name="normalize")
         self.drop = layers.Dropout(settings.dropout, name="drop")
         self.write = layers.Dense(vocabulary_size, dtype="float32", name="write")
-        self.positions, self.channels = positions, channels
+        self.vocabulary_size, self.positions, self.channels = vocabulary_size, positions, channels
 
     def build(self, input_shape: Any = None) -> None:
         """Make the weights; their shapes follow from the constructor's arguments."""

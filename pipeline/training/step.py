@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 
 from pipeline.model.decoder import Decoder
-from pipeline.settings import TrainingSettings
+from pipeline.model.decoding import Writer
+from pipeline.settings import DecodingSettings, TrainingSettings
 from pipeline.training.examples import Batch
 from pipeline.training.loss import summed_loss
 
@@ -19,11 +20,13 @@ class Fitter:
     Attributes:
         decoder: what is fitted.
         optimizer: Adam (Kingma and Ba, 2015); scales the loss under float16.
+        writer: the decoder writing greedily, to see how its captions read.
     """
 
     def __init__(self, decoder: Decoder, settings: TrainingSettings, steps: int) -> None:
         self.decoder = decoder
         self.smoothing = settings.label_smoothing
+        self.writer = Writer(decoder, DecodingSettings(method="greedy"), decoder.vocabulary_size)
         warmup = int(steps * settings.warmup_share)
         schedule = keras.optimizers.schedules.CosineDecay(
             0.0 if warmup else settings.learning_rate,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,9 +18,13 @@ from pipeline.files import write_json
 from pipeline.settings import DecoderSettings, TrainingSettings, TrainSettings
 from pipeline.stages import Output
 from pipeline.training import checkpoint
+from pipeline.training.choice import Choice, Quality
 from pipeline.training.examples import Examples
 from pipeline.training_run import TrainingRun
 from pipeline.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from pipeline.training.step import Fitter
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +41,8 @@ class Progress:
 
     Attributes:
         epoch: epochs done.
-        curves: a row an epoch: train_loss, val_loss (nats a word), seconds.
-        best_epoch: the epoch with the lowest validation loss, from 1.
+        curves: a row an epoch: train_loss, val_loss (nats a word), val_cider_d (greedy), seconds.
+        best_epoch: the epoch whose validation captions scored highest, from 1.
     """
 
     epoch: int = 0
@@ -46,9 +50,9 @@ class Progress:
     best_epoch: int = 0
 
     @property
-    def best_loss(self) -> float:
-        """The lowest validation loss so far, in nats a word."""
-        return min((row["val_loss"] for row in self.curves), default=float("inf"))
+    def best(self) -> dict[str, float]:
+        """The best epoch's row of the curves."""
+        return self.curves[self.best_epoch - 1]
 
     def stale(self, patience: int) -> bool:
         """Whether so many epochs brought nothing better."""
@@ -70,20 +74,18 @@ def train(run: TrainingRun, watch: Watch) -> Output:
         words = Vocabulary.read(run.output("adapt_vocabulary").path / "vocabulary.txt")
         data = FeatureStore.of(run)
         cut = settings.training.max_words
-        fit_on, choose_on = (Examples.of(run.accepted, split, words, data, cut) for split in ("train", "val"))
-        progress = fit(settings, words, fit_on, choose_on, unfinished, watch)
+        fit_on = Examples.of(run.accepted, "train", words, data, cut)
+        progress = fit(settings, fit_on, Choice.of(run.accepted, words, data, cut), unfinished, watch)
         shutil.copyfile(unfinished / WEIGHTS, folder / WEIGHTS)
-        write_json(folder / "figures.json", asdict(progress) | {"best_val_loss": progress.best_loss})
+        write_json(folder / "figures.json", asdict(progress) | {"best": progress.best})
 
     output = run.store.run("train", VERSION, groups, inputs, build)
     shutil.rmtree(unfinished, ignore_errors=True)  # only now: a crash before the output is in place must not cost it
     return output
 
 
-def fit(
-    settings: TrainSettings, vocabulary: Vocabulary, fit_on: Examples, choose_on: Examples, folder: Path, watch: Watch
-) -> Progress:
-    """Train to the end or until nothing gets better, a checkpoint in `folder` each epoch.
+def fit(settings: TrainSettings, fit_on: Examples, choose_on: Choice, folder: Path, watch: Watch) -> Progress:
+    """Train to the end or until captions get no better, a checkpoint in `folder` each epoch.
 
     The best epoch's weights lie in `folder/decoder.weights.h5` afterwards.
 
@@ -99,7 +101,7 @@ def fit(
     keras.utils.set_random_seed(chosen.seed)
     keras.config.set_dtype_policy(policy())
     try:
-        decoder = _new_decoder(settings.decoder, vocabulary, choose_on)
+        decoder = _new_decoder(settings.decoder, choose_on.words, fit_on)
         fitter = Fitter(decoder, chosen, len(fit_on.order(chosen.batch_size, 0, 0)) * chosen.epochs)
         progress = _resume(folder, fitter.variables)
         while progress.epoch < chosen.epochs and not progress.stale(chosen.patience):
@@ -129,41 +131,49 @@ def _resume(folder: Path, variables: list[Any]) -> Progress:
 
 
 def _epoch(
-    fitter: Any, settings: TrainingSettings, progress: Progress, fit_on: Examples, choose_on: Examples, folder: Path
+    fitter: Fitter, settings: TrainingSettings, progress: Progress, fit_on: Examples, choose_on: Choice, folder: Path
 ) -> None:
     started = time.monotonic()
     epoch = progress.epoch + 1
-    losses = []
+    train_loss = _fit_epoch(fitter, settings, fit_on, epoch)
+    quality = choose_on.judge(fitter, settings.batch_size)
+    _check_finite(quality, settings, epoch)
+    row = {
+        "train_loss": train_loss,
+        "val_loss": -quality.negative_loss,
+        "val_cider_d": quality.cider_d,
+        "seconds": time.monotonic() - started,
+    }
+    if not progress.curves or quality > Quality(progress.best["val_cider_d"], -progress.best["val_loss"]):
+        progress.best_epoch = epoch
+        _save_weights(fitter.decoder, folder)
+    progress.epoch, progress.curves = epoch, [*progress.curves, row]
+    log.info(
+        "train: epoch %d of %d, loss %.3f, val loss %.3f, val CIDEr-D %.3f, %.0f s",
+        epoch,
+        settings.epochs,
+        *row.values(),
+    )
+
+
+def _fit_epoch(fitter: Fitter, settings: TrainingSettings, fit_on: Examples, epoch: int) -> float:
+    """One pass over the training pairs; their mean loss in nats a word."""
+    losses: list[float] = []
     steps = len(fit_on.order(settings.batch_size, settings.seed, epoch))
     for batch in fit_on.batches(settings.batch_size, settings.seed, epoch):
         losses.append(fitter.fit(batch))
         if len(losses) % STEPS_BETWEEN_LINES == 0:
-            log.info(
-                "train: epoch %d, step %d of %d, loss %.3f",
-                epoch,
-                len(losses),
-                steps,
-                np.mean(losses[-STEPS_BETWEEN_LINES:]),
-            )
-    val_loss = _judge(fitter, choose_on, settings.batch_size)
-    if not np.isfinite(val_loss):
+            recent = np.mean(losses[-STEPS_BETWEEN_LINES:])
+            log.info("train: epoch %d, step %d of %d, loss %.3f", epoch, len(losses), steps, recent)
+    return float(np.mean(losses))
+
+
+def _check_finite(quality: Quality, settings: TrainingSettings, epoch: int) -> None:
+    if not np.isfinite(quality.negative_loss):
         raise SettingsError(
-            f"training diverged: the validation loss of epoch {epoch} is {val_loss}; "
+            f"training diverged: the validation loss of epoch {epoch} is {-quality.negative_loss}; "
             f"lower training.learning_rate (given {settings.learning_rate:g}) or training.clip_norm"
         )
-    better = val_loss < progress.best_loss
-    row = {"train_loss": float(np.mean(losses)), "val_loss": val_loss, "seconds": time.monotonic() - started}
-    progress.epoch, progress.curves = epoch, [*progress.curves, row]
-    if better:
-        progress.best_epoch = epoch
-        _save_weights(fitter.decoder, folder)
-    log.info("train: epoch %d of %d, loss %.3f, val loss %.3f, %.0f s", epoch, settings.epochs, *row.values())
-
-
-def _judge(fitter: Any, examples: Examples, batch_size: int) -> float:
-    totals = np.array([fitter.judge(batch) for batch in examples.batches(batch_size, 0, 0)])
-    loss, words = totals.sum(axis=0)
-    return float(loss / words)
 
 
 def _save_weights(decoder: Any, folder: Path) -> None:
