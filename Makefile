@@ -1,7 +1,7 @@
 # Every target that needs .venv calls `setup` first, which does nothing when .venv is up to date.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint docs env lock clean
+.PHONY: help setup run test lint bench docs env lock clean
 
 BIN := .venv/bin
 ifneq ($(filter-out fast all,$(TIER)),)
@@ -30,6 +30,9 @@ lint: setup ## Check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python infra/make_reference.py --check
+
+bench: setup ## Measure what our choices gain over their baselines
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python benchmarks/bench.py
 
 docs: setup ## Write docs/reference.md from the code
 	$(BIN)/python infra/make_reference.py
