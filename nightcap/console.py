@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 
 from rich.console import Console
+from rich.live import Live
 from rich.markup import escape
+from rich.spinner import Spinner
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -27,8 +30,10 @@ def working(title: str) -> Iterator[Callable[[str], None]]:
     if not console.is_terminal:
         yield lambda text: None
         return
-    with console.status(title) as status:
-        latest = _Latest(lambda text: status.update(escape(f"{title}: {text}")))
+    spinner = Spinner("dots", title, style="status.spinner")
+    # Redirected, standard output goes where the spinner is; that is wrong for a file or a pipe.
+    with Live(spinner, console=console, transient=True, refresh_per_second=12, redirect_stdout=sys.stdout.isatty()):
+        latest = _Latest(lambda text: spinner.update(text=escape(f"{title}: {text}")))
         loggers = [logging.getLogger(name) for name in OURS]
         for logger in loggers:
             logger.addHandler(latest)
