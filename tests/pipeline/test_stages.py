@@ -98,7 +98,7 @@ def test_a_build_killed_midway_is_no_output(store):
 def test_an_output_is_found_by_its_digest(store):
     output = store.run("stage", 1, {}, {}, Build())
     assert store.find("stage", output.digest) == output
-    with pytest.raises(FileNotFoundError, match="other/ffff is not in the store at .*; run the stage again"):
+    with pytest.raises(FileNotFoundError, match=r"other/ffff is not in the store at .*; run the stage again"):
         store.find("other", "ffff")
 
 

@@ -13,6 +13,7 @@ from pipeline.features import FeatureStore
 from pipeline.files import sha256
 from pipeline.settings import DecoderSettings, TrainingSettings, TrainSettings
 from pipeline.snapshot import SCHEMAS, Snapshot
+from pipeline.training.choice import Choice
 from pipeline.training.examples import Examples
 from pipeline.training.train import fit
 from pipeline.vocabulary import Vocabulary
@@ -54,9 +55,14 @@ def features(folder, taken):
     return store
 
 
-def examples(folder, split="train", taken=None, max_words=30):
-    taken = taken or snapshot()
+def examples(folder, split="train", max_words=30):
+    taken = snapshot()
     return Examples.of(taken, split, VOCABULARY, features(Path(folder), taken), max_words)
+
+
+def choice(folder):
+    taken = snapshot()
+    return Choice.of(taken, VOCABULARY, features(Path(folder), taken), 30)
 
 
 def settings(**training):
@@ -70,8 +76,7 @@ def trained(folder, watch=lambda row: None, **training):
     """Fit on the toy dataset with checkpoints in `folder`; returns the progress."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     data = Path(folder).parent / "features"
-    fit_on, choose_on = examples(data, "train"), examples(data, "val")
-    return fit(settings(**training), VOCABULARY, fit_on, choose_on, Path(folder), watch)
+    return fit(settings(**training), examples(data), choice(data), Path(folder), watch)
 
 
 if __name__ == "__main__":
