@@ -1,0 +1,91 @@
+"""Print as JSON what Airflow makes of each DAG file; a process of its own, as Airflow's configuration is global."""
+
+import json
+import os
+import runpy
+import sys
+import time
+from pathlib import Path
+
+import airflow.sdk  # noqa: F401  what Airflow has loaded before it comes to a DAG file
+
+FOLDER = Path(__file__).resolve().parents[2] / "dags"
+HEAVY = {"tensorflow", "keras", "great_expectations", "mlflow", "pandas", "deltalake"}
+
+
+def forked(work, **environ):
+    """What `work` returns in a process where only Airflow is imported."""
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        os.environ.update(environ)
+        with os.fdopen(writer, "w") as pipe:
+            json.dump(work(), pipe)
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        answer = json.load(pipe)
+    os.wait()
+    return answer
+
+
+def bag():
+    from airflow.dag_processing.dagbag import DagBag
+
+    found = DagBag(str(FOLDER), safe_mode=False)
+    errors = {Path(path).name: text.strip().splitlines()[-1] for path, text in found.import_errors.items()}
+    return {"errors": errors, "dags": {name: dag_facts(dag) for name, dag in found.dags.items()}}
+
+
+def dag_facts(dag):
+    return {
+        "catchup": dag.catchup,
+        "max_active_runs": dag.max_active_runs,
+        "expression": getattr(dag.timetable, "expression", None),
+        "timezone": str(getattr(dag.timetable, "timezone", None)),
+        "params": {name: param_facts(dag.params.get_param(name)) for name in dag.params},
+        "tasks": {task.task_id: task_facts(task) for task in dag.tasks},
+    }
+
+
+def param_facts(param):
+    return {"default": param.value, "description": param.description, "schema": param.schema}
+
+
+def task_facts(task):
+    return {
+        "after": sorted(task.upstream_task_ids),
+        "pool": task.pool,
+        "retries": task.retries,
+        "on": {name: task.retry_policy.evaluate(error, 1, 3).action.value for name, error in trouble()},
+        "outlets": [asset.name for asset in task.outlets],
+    }
+
+
+def trouble():
+    """One of each error of ours, and one that nobody foresaw."""
+    from pipeline import errors
+
+    yield "OSError", OSError("disk")
+    for name, kind in vars(errors).items():
+        if isinstance(kind, type) and issubclass(kind, errors.NightcapError):
+            yield name, kind(*["it"] * (2 if name in ("BadInput", "BadImage") else 1))
+
+
+def parsed(name):
+    before = set(sys.modules)
+    started = time.process_time()
+    runpy.run_path(str(FOLDER / f"{name}.py"))
+    seconds = time.process_time() - started
+    imported = {module.split(".")[0] for module in set(sys.modules) - before}
+    return {"seconds": seconds, "heavy": sorted(imported & HEAVY)}
+
+
+if __name__ == "__main__":
+    names = ("train_captioner", "caption_nightly")
+    facts = {
+        "usual": forked(bag),
+        "changed": forked(bag, NIGHTCAP_SCHEDULE="30 4 * * 1-5", NIGHTCAP_TIMEZONE="Europe/Paris"),
+        "mistaken": forked(bag, NIGHTCAP_SCHEDULE="at night"),
+        "parsed": {name: [forked(lambda name=name: parsed(name)) for _ in range(3)] for name in names},
+    }
+    sys.stdout.write(json.dumps(facts) + "\n")

@@ -1,0 +1,166 @@
+"""What Airflow makes of the DAG files: it reads them, quickly, and sees the tasks, forms and retries that we meant."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+import jsonschema
+import pytest
+
+from pipeline.form import fields_of, training_fields
+from pipeline.settings import preset_names
+from serving.settings import NightSettings
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+FIELDS = {"train_captioner": list(training_fields()), "caption_nightly": list(fields_of(NightSettings))}
+EVERY_FIELD = [(dag, field.name) for dag, fields in FIELDS.items() for field in fields]
+ORDER = {
+    "train_captioner": {
+        "snapshot": [],
+        "validate": ["snapshot"],
+        "adapt_vocabulary": ["validate"],
+        "provide_encoder": ["adapt_vocabulary"],
+        "shards": [],
+        "extract_shard": ["provide_encoder", "shards"],
+        "extract_features": ["extract_shard", "provide_encoder"],
+        "train": ["extract_features"],
+        "evaluate": ["train"],
+        "register": ["evaluate"],
+        "gate": ["register"],
+        "promote": ["gate", "register"],
+    },
+    "caption_nightly": {
+        "plan": [],
+        "shards": ["plan"],
+        "caption": ["plan", "shards"],
+        "publish": ["caption", "plan"],
+        "report": ["plan", "publish"],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "NIGHTCAP_"))}
+    env = {**kept, "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")), "PYTHONPATH": str(CHECKOUT)}
+    command = [sys.executable, str(Path(__file__).with_name("dag_facts.py"))]
+    done = subprocess.run(command, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def dags(facts):
+    return facts["usual"]["dags"]
+
+
+def test_both_files_are_read_without_errors(facts):
+    assert facts["usual"]["errors"] == {}
+    assert set(facts["usual"]["dags"]) == {"train_captioner", "caption_nightly"}
+
+
+@pytest.mark.parametrize("dag", ORDER)
+def test_a_file_is_parsed_quickly_and_imports_nothing_heavy(facts, dag):
+    assert [once["heavy"] for once in facts["parsed"][dag]] == [[], [], []]
+    assert median(once["seconds"] for once in facts["parsed"][dag]) < 1
+
+
+@pytest.mark.parametrize("dag", ORDER)
+def test_tasks_come_in_their_order(dags, dag):
+    assert {name: task["after"] for name, task in dags[dag]["tasks"].items()} == ORDER[dag]
+
+
+def test_what_fills_a_machine_waits_for_a_slot(dags):
+    pools = {(dag, name): task["pool"] for dag, found in dags.items() for name, task in found["tasks"].items()}
+    assert {key: pool for key, pool in pools.items() if pool != "default_pool"} == {
+        ("train_captioner", "provide_encoder"): "gpu",
+        ("train_captioner", "extract_shard"): "model",
+        ("train_captioner", "train"): "gpu",
+        ("train_captioner", "evaluate"): "model",
+        ("caption_nightly", "caption"): "model",
+    }
+
+
+def test_only_a_promotion_tells_of_a_captioner(dags):
+    tasks = dags["train_captioner"]["tasks"]
+    assert {name: task["outlets"] for name, task in tasks.items() if task["outlets"]} == {"promote": ["captioner"]}
+
+
+@pytest.mark.parametrize("dag", ORDER)
+def test_only_what_may_pass_is_tried_again(dags, dag):
+    for name, task in dags[dag]["tasks"].items():
+        again = {error for error, action in task["on"].items() if action == "default"}
+        assert again == {"OSError", "NightcapError", "Retryable", "RegistryUnavailable", "ObjectUnavailable"}, name
+        assert {action for error, action in task["on"].items() if error not in again} == {"fail"}, name
+        assert {"Permanent", "SettingsError", "DatasetRejected", "BadInput"} <= task["on"].keys()
+        assert task["retries"] == 2, name
+
+
+@pytest.mark.parametrize("dag", ORDER)
+def test_runs_of_a_dag_never_overlap_nor_catch_up(dags, dag):
+    assert (dags[dag]["max_active_runs"], dags[dag]["catchup"]) == (1, False)
+
+
+def test_nights_come_by_the_clock_and_trainings_when_asked(facts):
+    clocks = {
+        kind: [facts[kind]["dags"]["caption_nightly"][key] for key in ("expression", "timezone")]
+        for kind in ("usual", "changed")
+    }
+    assert clocks == {"usual": ["0 2 * * *", "UTC"], "changed": ["30 4 * * 1-5", "Europe/Paris"]}
+    assert facts["changed"]["dags"]["train_captioner"]["expression"] is None
+
+
+def test_a_mistaken_schedule_is_an_import_error_of_its_dag_only(facts):
+    assert list(facts["mistaken"]["errors"]) == ["caption_nightly.py"]
+    assert set(facts["mistaken"]["dags"]) == {"train_captioner"}
+
+
+@pytest.mark.parametrize(("dag", "name"), EVERY_FIELD)
+def test_a_param_has_a_description_a_type_and_a_default_that_fits(dags, dag, name):
+    param = dags[dag]["params"][name]
+    field = next(field for field in FIELDS[dag] if field.name == name)
+    assert param["description"] == field.description
+    assert param["description"].endswith(".")
+    assert param["schema"]["type"]
+    assert param["schema"]["section"] == field.section
+    assert is_allowed(param, param["default"])
+
+
+@pytest.mark.parametrize("dag", ORDER)
+def test_every_setting_is_a_param(dags, dag):
+    assert list(dags[dag]["params"]) == [field.name for field in FIELDS[dag]]
+
+
+def test_presets_are_offered_by_name(dags):
+    param = dags["train_captioner"]["params"]["preset"]
+    assert param["schema"]["enum"] == preset_names()
+    assert param["default"] == "scenes"
+
+
+@pytest.mark.parametrize(
+    ("dag", "name", "value"),
+    [
+        ("train_captioner", "preset", "flickr"),
+        ("train_captioner", "preset", None),
+        ("train_captioner", "training.epochs", 0),
+        ("train_captioner", "training.epochs", "3"),
+        ("train_captioner", "training.learning_rate", 2),
+        ("train_captioner", "encoder.name", "vgg"),
+        ("train_captioner", "source.max_images", 9),
+        ("train_captioner", "registry.model_name", "a b"),
+        ("caption_nightly", "max_images", 0),
+        ("caption_nightly", "stop_at", "25:00"),
+        ("caption_nightly", "max_quarantine_share", 1.5),
+        ("caption_nightly", "accept_quarantine", "yes"),
+        ("caption_nightly", "model", ""),
+    ],
+)
+def test_a_bad_value_is_refused_by_the_form(dags, dag, name, value):
+    assert not is_allowed(dags[dag]["params"][name], value)
+
+
+def is_allowed(param, value):
+    return jsonschema.Draft202012Validator(param["schema"]).is_valid(value)
