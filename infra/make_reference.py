@@ -34,7 +34,6 @@ EXIT_CODES = {
     "2": "Arguments or settings are wrong.",
     "3": "Done, but something was quarantined and `--strict` was given.",
     "130": "Interrupted.",
-    "141": "Who read the output went away.",
 }
 
 

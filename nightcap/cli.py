@@ -26,8 +26,6 @@ for module in (train, caption, night, evaluate, score, doctor, run):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(models.app, name="models")
 
-READER_GONE = 141  # what a shell says of a program that SIGPIPE ended
-
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 done, 1 the outside world failed, 2 arguments or settings are wrong."""
@@ -43,12 +41,9 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(_usage(error), SettingsError.exit_code)
     except (KeyboardInterrupt, Abort):
         _fail("interrupted", 130)
-    except BrokenPipeError:
-        _give_up_output()
-        sys.exit(READER_GONE)
     except OSError as error:
-        _give_up_output()
-        _fail(str(error), NightcapError.exit_code)
+        sys.stdout = io.StringIO()  # else what could not be written is tried again at exit
+        _fail("" if isinstance(error, BrokenPipeError) else str(error), NightcapError.exit_code)
 
 
 def _usage(error: TyperException) -> str:
@@ -61,11 +56,6 @@ def _fail(message: str, code: int) -> NoReturn:
     if message:
         sys.stderr.write(f"nightcap: {' '.join(message.split())}\n")
     sys.exit(code)
-
-
-def _give_up_output() -> None:
-    """Let nobody write again, at exit, what could not be written."""
-    sys.stdout = io.StringIO()
 
 
 def _speak_utf8() -> None:
@@ -85,6 +75,7 @@ def _quieten() -> None:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of retracing
 
 
 if __name__ == "__main__":

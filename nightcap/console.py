@@ -30,7 +30,7 @@ def working(title: str) -> Iterator[Callable[[str], None]]:
     if not console.is_terminal:
         yield lambda text: None
         return
-    spinner = Spinner("dots", title, style="status.spinner")
+    spinner = Spinner("dots", escape(title), style="status.spinner")
     # Redirected, standard output goes where the spinner is; that is wrong for a file or a pipe.
     with Live(spinner, console=console, transient=True, refresh_per_second=12, redirect_stdout=sys.stdout.isatty()):
         latest = _Latest(lambda text: spinner.update(text=escape(f"{title}: {text}")))

@@ -36,6 +36,7 @@ def pytest_unconfigure(config):
 @pytest.fixture(autouse=True)
 def _own_home(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("NIGHTCAP_HOME", str(tmp_path_factory.mktemp("nightcap")))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow puts there what it was told last
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -10,6 +11,8 @@ import typer
 from rich.table import Table
 
 from nightcap.console import working
+
+WIDTH = 200  # where there is no terminal to fit into
 
 app = typer.Typer(no_args_is_help=True, help="Registered model versions.")
 
@@ -39,7 +42,7 @@ def list_versions(
     elif not rows:
         typer.echo(f"no version of {name}" if name else "no versions yet; `nightcap train` registers the first")
     else:
-        Console().print(_table(rows))
+        Console(width=None if sys.stdout.isatty() else WIDTH).print(_table(rows))
 
 
 def _row(version: Any) -> dict[str, Any]:

@@ -1,0 +1,137 @@
+"""Runs the command line, as a process of its own where streams and exit codes count, else in this one."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from nightcap.cli import main
+
+LIMIT_S = 150
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended; `peak` is the most memory it held, in bytes."""
+
+    code: int
+    out: str
+    err: str
+    peak: int = 0
+
+    def refused(self, code: int, *words: str) -> bool:
+        """Whether it ended with a code and one line that has all the words."""
+        assert self.err.startswith("nightcap: ") and self.err.count("\n") == 1, self.err
+        assert self.code == code, self
+        assert not [word for word in words if word not in self.err], self.err
+        return not self.out
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory):
+    """Runs `nightcap` as a process."""
+
+    def start(*arguments, stdout=subprocess.PIPE, cwd=None, **environment):
+        command = [sys.executable, "-m", "nightcap", *map(os.fspath, arguments)]
+        everything = {**os.environ, "MLFLOW_TRACKING_URI": "", **environment}
+        errors = tmp_path_factory.mktemp("stderr") / "stderr"
+        with errors.open("wb") as stderr:
+            process = subprocess.Popen(command, stdout=stdout, stderr=stderr, cwd=cwd, env=everything)
+        watch = threading.Timer(LIMIT_S, process.kill)
+        watch.start()
+        out = process.stdout.read() if process.stdout else b""
+        _, status, usage = os.wait4(process.pid, 0)
+        watch.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        unit = 1024 if sys.platform == "linux" else 1
+        return Ended(process.returncode, out.decode(), errors.read_text(), usage.ru_maxrss * unit)
+
+    return start
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs `nightcap` in this process."""
+
+    def run(*arguments):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([os.fspath(argument) for argument in arguments])
+        return Ended(ended.value.code or 0, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def trained(tiny_run, monkeypatch):
+    """The home of a small trained model; nights and their tables lie elsewhere."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tiny_run.home.tracking_uri)
+    return tiny_run.home
+
+
+@pytest.fixture
+def without_java(monkeypatch, tmp_path):
+    """METEOR costs seconds a run and has tests of its own."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+def photograph(seed=0, size=(300, 220)):
+    """A smooth coloured scene with grain, different in all four corners."""
+    width, height = size
+    y, x = np.mgrid[:height, :width]
+    waves = [128 + 90 * np.sin(x / 40 + seed), 60 + 150 * y / height, 200 * x / width * (1 - y / height)]
+    grain = np.random.default_rng(seed).normal(0, 6, (height, width, 3))
+    return Image.fromarray((np.stack(waves, -1) + grain).clip(0, 255).astype(np.uint8))
+
+
+def encoded(image, format="JPEG", **options):
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def photo():
+    """Makes the bytes of a JPEG that no other seed has."""
+    return lambda seed=0, **options: encoded(photograph(seed), quality=90, **options)
+
+
+@pytest.fixture(scope="session")
+def bad_folder(tmp_path_factory):
+    """Every kind of file that a folder of photographs comes to hold."""
+    folder = tmp_path_factory.mktemp("bad")
+    picture = photograph(1, (640, 480))
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned a quarter clockwise
+    page = b"<!doctype html><html><title>Not found</title><body>404</body></html>"
+    files = {
+        "a photo.jpg": encoded(picture, quality=90),
+        "b_truncated.jpg": encoded(picture)[:9000],
+        "c_empty.jpg": b"",
+        "d_page.jpg": page,
+        "e_cmyk.jpg": encoded(picture.convert("CMYK")),
+        "f_16bit.png": encoded(Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257), "PNG"),
+        "g_rotated.jpg": encoded(photograph(2).transpose(Image.Transpose.ROTATE_90), exif=turned),
+        "h_huge.png": encoded(Image.new("1", (20_000, 20_000)), "PNG"),
+        "notes.txt": b"not a picture, and does not look like one",
+    }
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def upright_twin(bad_folder, tmp_path_factory):
+    """`g_rotated.jpg`, turned and without a tag."""
+    path = tmp_path_factory.mktemp("twin") / "upright.png"
+    with Image.open(bad_folder / "g_rotated.jpg") as image:
+        ImageOps.exif_transpose(image).save(path)
+    return path

@@ -1,0 +1,50 @@
+"""`nightcap models list` and `nightcap doctor`."""
+
+import json
+from datetime import datetime
+
+
+def test_versions_as_a_table(run, trained):
+    done = run("models", "list")
+    assert (done.code, done.err) == (0, "")
+    row = next(line for line in done.out.splitlines() if "captioner" in line)
+    assert "challenger" in done.out
+    assert "champion" in done.out
+    assert row.startswith("│ captioner │ 1 ")
+
+
+def test_versions_as_json(run, trained):
+    done = run("models", "list", "--json")
+    [row] = [json.loads(line) for line in done.out.splitlines()]
+    assert (row["name"], row["version"]) == ("captioner", "1")
+    assert sorted(row["aliases"]) == ["challenger", "champion"]
+    assert len(row["bundle_digest"]) == 64
+    assert row["test_cider_d"] >= 0
+    assert datetime.fromisoformat(row["created"]).tzinfo
+
+
+def test_versions_of_another_model(run, trained):
+    assert run("models", "list", "painter").out == "no version of painter\n"
+    assert run("models", "list", "painter", "--json").out == ""
+
+
+def test_an_empty_registry(run):
+    done = run("models", "list")
+    assert (done.code, done.out) == (0, "no versions yet; `nightcap train` registers the first\n")
+
+
+def test_a_healthy_home(run, trained):
+    done = run("doctor")
+    assert (done.code, done.err) == (0, "")
+    assert "FAIL" not in done.out
+    assert f"ok   MLflow at {trained.tracking_uri}, 1 versions" in done.out
+    assert "ok   champion captioner/1" in done.out
+
+
+def test_a_registry_that_does_not_answer(run, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    done = run("doctor")
+    assert done.code == 1
+    failed = [line for line in done.out.splitlines() if line.startswith("FAIL")]
+    assert len(failed) == 1
+    assert "http://127.0.0.1:9" in failed[0]

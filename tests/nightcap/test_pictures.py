@@ -1,0 +1,142 @@
+"""Which pictures the arguments mean, in which order, under which names."""
+
+import os
+
+import pytest
+
+from nightcap.pictures import Pictures
+from pipeline.errors import BadInput, SettingsError
+from pipeline.images import ImageLimits
+
+
+def put(root, *names):
+    for name in names:
+        path = root / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def names(*arguments):
+    return [picture.image for picture in Pictures(arguments)]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_arguments_keep_their_order_and_are_named_as_typed(here):
+    put(here, "z.jpg", "a.jpg", "d/b.jpg", "d/a.png")
+    assert names("z.jpg", "./d", "a.jpg", "d/", "z.jpg") == [
+        "z.jpg",
+        "./d/a.png",
+        "./d/b.jpg",
+        "a.jpg",
+        "d/a.png",
+        "d/b.jpg",
+        "z.jpg",
+    ]
+
+
+def test_a_folder_is_in_the_order_of_its_paths_bytes(here):
+    files = [
+        "a.jpg",
+        "a/b.jpg",
+        "a0.jpg",
+        "B.jpg",
+        "é.jpg",
+        "z.jpg",
+        "a/b/c.jpg",
+        "a-.jpg",
+        "\uff41.jpg",
+        "\U0001d51e.jpg",
+    ]
+    put(here, *(f"d/{name}" for name in files))
+    assert names("d") == [f"d/{name}" for name in sorted(files, key=str.encode)]
+
+
+def test_a_folder_counts_what_it_ignores_and_a_file_by_name_never_is(here):
+    put(here, "d/a.JPG", "d/none", "d/notes.txt", "d/sub/films.mp4", "notes.txt")
+    pictures = Pictures(["d", "notes.txt", "d/notes.txt"])
+    assert [picture.image for picture in pictures] == ["d/a.JPG", "d/none", "notes.txt", "d/notes.txt"]
+    assert pictures.ignored == 2
+    assert len(list(pictures)) == 4
+    assert pictures.ignored == 2
+
+
+def test_links_of_ones_own_folder_may_lead_anywhere(here):
+    put(here, "archive/a.jpg", "elsewhere.jpg")
+    (here / "chosen").mkdir()
+    (here / "chosen" / "one.jpg").symlink_to("../archive/a.jpg")
+    (here / "chosen" / "two.jpg").symlink_to(here / "elsewhere.jpg")
+    (here / "chosen" / "gone.jpg").symlink_to("nowhere.jpg")
+    pictures = Pictures(["chosen"])
+    assert [(picture.image, picture.read(ImageLimits())) for picture in pictures] == [
+        ("chosen/one.jpg", b"x"),
+        ("chosen/two.jpg", b"x"),
+    ]
+    assert pictures.ignored == 1
+
+
+def test_names_that_are_no_utf8_are_escaped_and_still_read(here):
+    put(here, b"d/caf\xe9.jpg", b"\xff.png")
+    pictures = list(Pictures(["d", os.fsdecode(b"\xff.png")]))
+    assert [picture.image for picture in pictures] == ["d/caf\\xe9.jpg", "\\xff.png"]
+    assert [picture.read(ImageLimits()) for picture in pictures] == [b"x", b"x"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("gone.jpg", "nothing at 'gone.jpg'"),
+        ("", "empty"),
+        ("s3://bucket/new", "s3:// is not supported yet"),
+        ("https://example.org/a.jpg", "https: is not supported"),
+    ],
+)
+def test_what_is_no_picture_and_no_folder_is_refused_before_anything_is_read(here, argument, words):
+    put(here, "a.jpg")
+    with pytest.raises(SettingsError, match=words):
+        Pictures(["a.jpg", argument])
+
+
+def test_no_argument_is_refused():
+    with pytest.raises(SettingsError, match="at least one"):
+        Pictures([])
+
+
+def test_a_file_that_vanishes_is_missing(here):
+    put(here, "a.jpg", "d/b.jpg")
+    pictures = list(Pictures(["a.jpg", "d"]))
+    (here / "a.jpg").unlink()
+    (here / "d" / "b.jpg").unlink()
+    reasons = []
+    for picture in pictures:
+        with pytest.raises(BadInput) as caught:
+            picture.read(ImageLimits())
+        reasons.append(caught.value.reason)
+    assert reasons == ["missing", "source_changed"]
+
+
+def test_a_file_that_may_not_be_read_is_forbidden(here):
+    put(here, "a.jpg")
+    (here / "a.jpg").chmod(0)
+    [picture] = Pictures(["a.jpg"])
+    user = os.geteuid()
+    try:
+        if user == 0:  # root may read everything
+            os.seteuid(65534)
+        with pytest.raises(BadInput) as caught:
+            picture.read(ImageLimits())
+    finally:
+        os.seteuid(user)
+    assert caught.value.reason == "forbidden"
+
+
+def test_a_file_of_too_many_bytes_is_not_read(here):
+    put(here, "a.jpg", "d/b.jpg")
+    for picture in Pictures(["a.jpg", "d"]):
+        with pytest.raises(BadInput) as caught:
+            picture.read(ImageLimits(max_bytes=0))
+        assert caught.value.reason == "too_large_file"

@@ -1,0 +1,122 @@
+"""`--config` and `--set`."""
+
+from pathlib import Path
+
+import pytest
+
+from nightcap.settings_options import settings_from, values_from
+from pipeline.errors import SettingsError
+
+
+def config(folder, text):
+    path = folder / "settings.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_paths_in_a_file_are_relative_to_it(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    text = "source: {kind: coco_json, images: photos, train_annotations: a/b.json}\nencoder: {weights: net.h5}\n"
+    config(tmp_path, text)
+    settings = settings_from(Path("../settings.yaml"), [])
+    here = tmp_path / "elsewhere" / ".."
+    assert (settings.source.images, settings.source.train_annotations) == (here / "photos", here / "a/b.json")
+    assert settings.encoder.weights == str(here / "net.h5")
+
+
+def test_paths_on_the_command_line_are_relative_to_where_it_is_typed(tmp_path, monkeypatch):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    given = ["source.images=photos", "source.train_annotations=/abs.json", "source.kind=coco_json"]
+    settings = settings_from(config(tmp_path, "source: {images: other}"), given)
+    assert settings.source.images == tmp_path / "work" / "photos"
+    assert settings.source.train_annotations == Path("/abs.json")
+
+
+def test_imagenet_is_no_path_and_the_home_is_known(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    values = values_from(config(tmp_path, "encoder: {weights: imagenet}"), ["source.data_dir=~/tfds"])
+    assert values == {"encoder": {"weights": "imagenet"}, "source": {"data_dir": "/home/me/tfds"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3", 3),
+        ("1e-3", "1e-3"),  # YAML 1.1; settings make it a number
+        ("0.5", 0.5),
+        ("null", None),
+        ("", None),
+        ("true", True),
+        ("[1, two]", [1, "two"]),
+        ("a=b=c", "a=b=c"),
+        ("'007'", "007"),
+        ("two words", "two words"),
+    ],
+)
+def test_a_value_is_yaml(text, value):
+    assert values_from(None, [f"group.name={text}"]) == {"group": {"name": value}}
+
+
+def test_numbers_arrive_as_numbers_and_null_clears():
+    settings = settings_from(None, ["training.learning_rate=1e-3", "source.max_images=12", "source.max_images=null"])
+    assert settings.training.learning_rate == 1e-3
+    assert settings.source.max_images is None
+
+
+def test_the_command_line_wins_over_the_file_which_wins_over_the_preset(tmp_path):
+    file = config(tmp_path, "preset: tutorial\ntraining: {epochs: 9, seed: 5}\n")
+    settings = settings_from(file, ["training.epochs=2"])
+    assert settings.encoder.name == "inception_resnet_v2"  # the tutorial's
+    assert (settings.training.epochs, settings.training.seed) == (2, 5)
+
+
+def test_a_preset_on_the_command_line_replaces_that_of_the_file_and_keeps_its_values(tmp_path):
+    file = config(tmp_path, "preset: tutorial\ntraining: {seed: 5}\n")
+    settings = settings_from(file, ["preset=scenes"])
+    assert settings.encoder.name == "scenes"
+    assert settings.training.seed == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("training.epochs", ("training.epochs", "key=value")),
+        ("epochs=3", ("'epochs'", "group.field")),
+        ("=3", ("group.field",)),
+        ("training.epochs=[1", ("training.epochs=[1", "YAML")),
+        ("training.epochs=0", ("training.epochs", "given 0")),
+        ("training.epochs=many", ("training.epochs", "many")),
+        ("training.epoch=3", ("training.epoch", "epochs")),
+        ("trainings.epochs=3", ("trainings", "training")),
+        ("preset=photos", ("photos", "scenes", "tutorial")),
+        ("encoder.name=vgg", ("vgg", "mobilenet")),
+        ("source.kind=coco_json", ("source.images", "source.train_annotations")),
+    ],
+)
+def test_a_wrong_setting_is_one_line_before_anything_is_imported(run, given, words):
+    assert run("train", "--set", given).refused(2, *words)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("- a list", ("list",)),
+        ("training: 3", ("training", "3")),
+        ("training: {epochs: [", ("settings.yaml", "line 1")),
+        ("preset: 5", ("5", "known presets")),
+        ("training: {epochs: 3\n", ("settings.yaml",)),
+    ],
+)
+def test_a_wrong_file_is_one_line(run, tmp_path, text, words):
+    assert run("train", "--config", config(tmp_path, text)).refused(2, *words)
+
+
+def test_a_missing_file_is_one_line(run, tmp_path):
+    assert run("train", "--config", tmp_path / "none.yaml").refused(2, "none.yaml", "No such file")
+
+
+def test_an_assignment_needs_a_group_that_is_one(tmp_path):
+    with pytest.raises(SettingsError, match="training"):
+        values_from(config(tmp_path, "training: 3"), ["training.epochs=3"])
