@@ -14,7 +14,7 @@ from pipeline.captioner_types import Caption, Captioner, PinnedModel
 from pipeline.errors import BundleRejected, SettingsError
 from pipeline.home import Home
 from pipeline.images import Fit
-from pipeline.settings import DecodingSettings
+from pipeline.settings import DecodingSettings, checked
 
 BATCH = 16
 
@@ -32,7 +32,8 @@ class BundleCaptioner:
         self.side = bundle.settings.pixels.side
         self.fit: Fit = bundle.settings.pixels.fit
         self._vocabulary = bundle.vocabulary
-        self._encoder, self._writer = _networks(bundle, bundle.settings.decoding.model_copy(update=decoding))
+        chosen = checked(DecodingSettings, bundle.settings.decoding.model_dump() | dict(decoding or {}))
+        self._encoder, self._writer = _networks(bundle, chosen)
 
     def caption(self, pixels: npt.NDArray[np.uint8]) -> list[Caption]:
         """Caption uint8 [n, side, side, 3] for any n: n captions in the same order."""
@@ -54,6 +55,7 @@ def load_captioner(home: Home, model: str, decoding: Mapping[str, Any] | None = 
         decoding: fields of `DecodingSettings` that replace the bundle's own.
 
     Raises:
+        SettingsError: a field of `decoding` is unknown or wrong.
         ModelNotFound: nothing is there.
         BundleRejected: what is there is damaged or not what was registered.
         RegistryUnavailable: MLflow does not answer.

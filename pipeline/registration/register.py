@@ -142,7 +142,7 @@ def _log_model(bundle: Path) -> Any:
 
 def _requirements() -> list[str]:
     """The installed versions of what a captioning process imports."""
-    installed = {item.metadata["Name"].lower(): item.version for item in importlib.metadata.distributions()}
+    installed = {item.name.lower().replace("_", "-"): item.version for item in importlib.metadata.distributions()}
     return [f"{name}=={installed[name]}" for name in REQUIREMENTS if name in installed]
 
 

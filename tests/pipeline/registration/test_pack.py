@@ -1,0 +1,79 @@
+import shutil
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from pipeline.bundle import CARD, DECODER, ENCODER, GOLDEN, REFERENCE, VOCABULARY, read_bundle
+from pipeline.files import read_json, sha256_file
+from pipeline.home import Home
+from pipeline.registration.card import model_card
+from pipeline.registration.pack import pack
+from pipeline.settings import train_settings
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_run):
+    output = tiny_run.output("bundle")
+    return read_bundle(output.path / "bundle", output.figures()["bundle_digest"])
+
+
+def test_it_holds_what_the_stages_made(bundle, tiny_run):
+    settings = tiny_run.settings
+    assert bundle.settings.encoder == "scenes"
+    assert (bundle.settings.positions, bundle.settings.channels) == (49, 128)
+    assert (bundle.settings.pixels.side, bundle.settings.pixels.fit) == (112, settings.encoder.fit)
+    assert bundle.settings.decoder == settings.decoder
+    assert bundle.settings.decoding == settings.decoding
+    for file, stage in ((VOCABULARY, "adapt_vocabulary"), (DECODER, "train")):
+        assert sha256_file(bundle.path / file) == sha256_file(tiny_run.output(stage).path / file)
+    names = {path.relative_to(bundle.path).as_posix() for path in bundle.path.rglob("*") if path.is_file()}
+    golden = {f"{GOLDEN}/{name}" for name in ("captions.json", "0.png", "1.png", "2.png")}
+    assert names == {ENCODER, DECODER, VOCABULARY, REFERENCE, CARD, "settings.json", "SHA256SUMS", *golden}
+
+
+def test_the_reference_says_how_test_captions_are_distributed(bundle, tiny_run):
+    reference = read_json(bundle.path / REFERENCE)
+    rows = pd.read_parquet(tiny_run.output("evaluate").path / "per_image.parquet")
+    assert reference["images"] == len(rows) == len(tiny_run.accepted.images_of("test"))
+    assert reference["score_quantiles"]["0.5"] == pytest.approx(rows["score"].median())
+    scores = list(reference["score_quantiles"].values())
+    assert scores == sorted(scores)
+    assert 1 <= reference["words_quantiles"]["0.01"] <= reference["words_quantiles"]["0.99"] <= 15
+    assert reference["health"]["empty"] == 0
+
+
+def test_packed_elsewhere_from_the_same_parts_it_is_the_same_bundle(bundle, tiny_run, tmp_path):
+    store = tmp_path / "store"
+    shutil.copytree(tiny_run.home.store, store, ignore=shutil.ignore_patterns("bundle", "mlflow"))
+    assert not (store / "stages" / "bundle").exists()
+    again = pack(replace(tiny_run, home=Home(tmp_path, store, "")))
+    assert again.figures()["bundle_digest"] == bundle.digest
+
+
+def test_the_card_says_what_it_learnt_from_and_how_good_it_is(bundle, tiny_run):
+    card = (bundle.path / CARD).read_text(encoding="utf-8")
+    scores = read_json(tiny_run.output("evaluate").path / "scores.json")
+    assert card.startswith("# captioner\n")
+    assert f"| cider_d | {scores['scores']['cider_d']:.4f} |" in card
+    assert f"{tiny_run.output('adapt_vocabulary').figures()['size']} words" in card
+    assert "Source `scenes`" in card
+    assert "scene_count: 120" in card
+
+
+def test_the_card_keeps_the_trainer_s_folders_to_itself():
+    settings = train_settings(
+        {
+            "preset": "flickr8k",
+            "source": {
+                "images": "/home/canary/images",
+                "train_annotations": "/home/canary/train.json",
+                "test_annotations": "/home/canary/test.json",
+            },
+        }
+    )
+    words = {"size": 10, "val_out_of_vocabulary": 0.1}
+    card = model_card(settings, {"images": 3}, words, {"scores": {"cider_d": 0.5, "meteor": None}, "health": {}})
+    assert "canary" not in card
+    assert "| meteor | not measured |" in card
+    assert "val_cut: 500" in card

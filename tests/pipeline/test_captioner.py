@@ -1,0 +1,152 @@
+import io
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.bundle import DECODER, ENCODER, GOLDEN, SETTINGS, VOCABULARY, read_bundle, seal
+from pipeline.captioner import BATCH, load_captioner, load_pinned, pin
+from pipeline.errors import BundleRejected, ModelNotFound, SettingsError
+from pipeline.files import read_json, write_json
+from pipeline.home import Home
+from pipeline.vocabulary import Vocabulary
+
+CHAMPION = "models:/captioner@champion"
+
+
+@pytest.fixture(scope="module")
+def packed(tiny_run):
+    return tiny_run.output("bundle").path / "bundle"
+
+
+@pytest.fixture(scope="module")
+def champion(tiny_run):
+    return load_captioner(tiny_run.home, CHAMPION)
+
+
+@pytest.fixture
+def copy(packed, tmp_path):
+    return shutil.copytree(packed, tmp_path / "copy")
+
+
+def golden(bundle):
+    captions = read_json(bundle / GOLDEN / "captions.json")
+    pictures = [np.asarray(Image.open(io.BytesIO((bundle / GOLDEN / name).read_bytes()))) for name in captions]
+    return np.stack(pictures), list(captions.values())
+
+
+def noise(count):
+    return np.random.default_rng(5).integers(0, 256, (count, 112, 112, 3), np.uint8)
+
+
+def refusal(home, folder):
+    with pytest.raises(BundleRejected) as caught:
+        load_captioner(home, str(folder))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_registered_version_gives_its_golden_captions(champion, packed):
+    pictures, expected = golden(packed)
+    assert len(expected) == 3
+    found = champion.caption(pictures)
+    assert [caption.text for caption in found] == [item["caption"] for item in expected]
+    assert [caption.score for caption in found] == pytest.approx([item["score"] for item in expected], abs=1e-4)
+    assert all(caption.text for caption in found)
+
+
+def test_a_version_says_what_it_is(champion, packed):
+    digest = read_bundle(packed).digest
+    assert (champion.name, champion.version, champion.digest) == ("captioner", "1", digest)
+    assert (champion.engine, champion.side, champion.fit) == ("tensorflow-float32", 112, "squash")
+
+
+def test_a_bare_folder_captions_alike(champion, tiny_run, packed):
+    bare = load_captioner(tiny_run.home, str(packed))
+    assert (bare.name, bare.version, bare.digest) == ("bundle", "", champion.digest)
+    pictures, _ = golden(packed)
+    assert bare.caption(pictures) == champion.caption(pictures)
+
+
+@pytest.mark.parametrize("count", [0, 1, BATCH, BATCH + 1, 2 * BATCH + 3])
+def test_any_number_of_pictures_gets_a_caption_each_whatever_stands_beside_it(champion, count):
+    pictures = noise(2 * BATCH + 3)
+    assert champion.caption(pictures[:count]) == champion.caption(pictures)[:count]
+    assert champion.caption(pictures[:count][::-1]) == champion.caption(pictures)[:count][::-1]
+
+
+def test_another_way_of_choosing_words(tiny_run, packed):
+    pictures, _ = golden(packed)
+    wide = load_captioner(tiny_run.home, CHAMPION, {"method": "beam", "beam_width": 5, "max_words": 4})
+    for caption in wide.caption(pictures):
+        texts = [caption.text, *caption.alternatives]
+        assert len(set(texts)) == len(texts) == 5
+        assert all(1 <= len(text.split()) <= 4 for text in texts)
+    greedy = load_captioner(tiny_run.home, CHAMPION, {"method": "greedy"})
+    assert [caption.alternatives for caption in greedy.caption(pictures)] == [()] * 3
+
+
+@pytest.mark.parametrize(
+    ("decoding", "says"),
+    [({"beam_width": 21}, "beam_width: .*21"), ({"beams": 2}, "unknown setting beams; known here: ")],
+)
+def test_a_wrong_way_of_choosing_words_is_one_line(tiny_run, decoding, says):
+    with pytest.raises(SettingsError, match=says):
+        load_captioner(tiny_run.home, CHAMPION, decoding)
+
+
+def test_a_bundle_that_changed_after_it_was_pinned_is_refused(tiny_run, copy):
+    pinned = pin(tiny_run.home, str(copy))
+    assert pinned.digest == read_bundle(copy).digest
+    (copy / "model_card.md").write_text("another card")
+    seal(copy)
+    with pytest.raises(BundleRejected, match=pinned.digest):
+        load_pinned(tiny_run.home, pinned)
+
+
+def test_a_cached_copy_that_was_altered_is_refused(tiny_run, tmp_path):
+    home = Home(tmp_path, tiny_run.home.store, tiny_run.home.tracking_uri)
+    pinned = pin(home, CHAMPION)
+    assert load_pinned(home, pinned).digest == pinned.digest
+    cached = tmp_path / "cache" / "models" / pinned.digest
+    (cached / VOCABULARY).write_text((cached / VOCABULARY).read_text().replace("red", "rot"))
+    with pytest.raises(BundleRejected, match=f"{VOCABULARY} was altered"):
+        load_pinned(home, pinned)
+
+
+def test_a_vocabulary_of_another_size_is_refused(tiny_run, copy):
+    Vocabulary((*Vocabulary.read(copy / VOCABULARY).words, "zebra")).write(copy / VOCABULARY)
+    seal(copy)
+    assert f"{DECODER} does not fit {SETTINGS} and {VOCABULARY}" in refusal(tiny_run.home, copy)
+
+
+@pytest.mark.parametrize("name", [ENCODER, DECODER])
+def test_weights_that_are_none_are_refused(tiny_run, copy, name):
+    (copy / name).write_bytes(b"no weights")
+    seal(copy)
+    assert f"{name} does not fit" in refusal(tiny_run.home, copy)
+
+
+@pytest.mark.parametrize(
+    "change", [{"positions": 50}, {"channels": 64}, {"pixels": {"side": 64, "fit": "pad", "interpolation": "bicubic"}}]
+)
+def test_a_shape_the_encoder_never_has_is_refused(tiny_run, copy, change):
+    write_json(copy / SETTINGS, read_json(copy / SETTINGS) | change)
+    seal(copy)
+    assert "gives scenes side, positions and channels" in refusal(tiny_run.home, copy)
+
+
+def test_an_architecture_the_weights_are_not_of_is_refused(tiny_run, copy):
+    settings = read_json(copy / SETTINGS)
+    settings["decoder"]["units"] = 33
+    write_json(copy / SETTINGS, settings)
+    seal(copy)
+    assert f"{DECODER} does not fit" in refusal(tiny_run.home, copy)
+
+
+def test_a_folder_without_a_bundle_is_not_found(tiny_run, tmp_path):
+    for folder in (tmp_path, tmp_path / "none"):
+        with pytest.raises(ModelNotFound, match="is no model bundle") as caught:
+            load_captioner(tiny_run.home, str(folder))
+        assert caught.value.exit_code == 2
