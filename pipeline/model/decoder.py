@@ -86,7 +86,8 @@ class Decoder(keras.Model):  # type: ignore[misc]
 
     def look(self, features: Any, training: bool = False) -> Seen:
         """What is computed once a picture: [n, positions, channels] to grid and gist."""
-        grid = self.project(self.drop(features, training=training))  # [n, positions, units]
+        # Dropped after the rectifier: noise before it would raise what comes out, in training only.
+        grid = self.drop(self.project(features), training=training)  # [n, positions, units]
         if self.place is not None:
             grid = grid + self.place(ops.arange(self.positions))
         return Seen(grid, ops.mean(grid, axis=1))

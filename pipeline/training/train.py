@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 WEIGHTS = "decoder.weights.h5"
 STEPS_BETWEEN_LINES = 100
 
