@@ -25,7 +25,8 @@ def write_samples(
 ) -> None:
     """Write `index.html` and thumbnails: from the best to the worst CIDEr-D, evenly spaced."""
     ranked = sorted(captions, key=lambda image: -per_image[image]["cider_d"])
-    chosen = [ranked[round(place * (len(ranked) - 1) / max(1, COUNT - 1))] for place in range(min(COUNT, len(ranked)))]
+    count = min(COUNT, len(ranked))
+    chosen = [ranked[round(place * (len(ranked) - 1) / max(1, count - 1))] for place in range(count)]
     images = run.accepted.images[run.accepted.images["image"].isin(chosen)]
     data = dict(read_images(run.source, images))
     names = dict(zip(images["image"], images["sha256"], strict=True))

@@ -82,6 +82,8 @@ def build_encoder(name: str, weights: str | Path | None) -> Encoder:
     """
     facts = architecture(name)
     backbone = scenes_backbone(facts) if name == "scenes" else _application(facts, weights == IMAGENET)
+    for index, layer in enumerate(backbone.layers):
+        layer.name = f"layer_{index}"  # Keras counts through the process, and its names would end up in digests
     encoder = Encoder(name, backbone)
     encoder.build((None, facts.side, facts.side, 3))
     if weights not in (None, IMAGENET):

@@ -107,6 +107,17 @@ def test_weights_come_back_from_a_file(networks, tmp_path):
     np.testing.assert_array_equal(networks.build_encoder("scenes", tmp_path / "e.weights.h5")(pixels), encoder(pixels))
 
 
+@pytest.mark.parametrize("name", ["scenes", "xception"])
+def test_the_same_weights_are_the_same_file_whatever_was_built_before(networks, name, tmp_path):
+    import keras
+
+    files = [tmp_path / "one.weights.h5", tmp_path / "other.weights.h5"]
+    for file in files:
+        keras.utils.set_random_seed(4)
+        networks.build_encoder(name, None).backbone.save_weights(file)
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
 @pytest.mark.parametrize("kind", ["text", "cut", "of another network", "wrong suffix", "a folder"])
 def test_a_wrong_weights_file_is_one_line_with_its_path(networks, kind, tmp_path, recwarn):
     import keras

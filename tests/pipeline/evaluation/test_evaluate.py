@@ -1,0 +1,121 @@
+import json
+import re
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from pipeline.captioner_types import Caption
+from pipeline.evaluation.evaluate import caption_split, evaluate
+from pipeline.evaluation.samples import write_samples
+from pipeline.files import digest_of, read_json
+from pipeline.metrics.scores import leave_one_out, score_captions
+from pipeline.settings import DecodingSettings
+from pipeline.sources.scenes.truth import truth_rate
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_run):
+    return tiny_run.output("evaluate").path
+
+
+@pytest.fixture(scope="module")
+def scores(folder):
+    return read_json(folder / "scores.json")
+
+
+@pytest.fixture(scope="module")
+def lines(folder):
+    return [json.loads(line) for line in (folder / "captions.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture(scope="module")
+def references(tiny_run):
+    return tiny_run.accepted.references("test")
+
+
+def test_the_test_split_is_captioned_and_no_other(tiny_run, lines):
+    assert [line["image"] for line in lines] == list(tiny_run.accepted.images_of("test")["image"])
+    assert all(line["caption"] and line["score"] < 0 for line in lines)
+
+
+def test_scores_are_those_of_the_captions_that_were_written(scores, lines, references):
+    captions = {line["image"]: line["caption"] for line in lines}
+    report = score_captions(references, captions, meteor=False)
+    for name, value in report.scores.items():
+        if name != "meteor":
+            assert scores["scores"][name] == pytest.approx(value), name
+    assert scores["health"] == pytest.approx(report.health.as_dict())
+    assert (scores["images"], scores["missing"]) == (len(references), 0)
+    assert scores["test_digest"] == digest_of(references)
+
+
+def test_controls_say_what_people_and_wrong_pictures_score(scores, lines, references):
+    humans = leave_one_out(references, meteor=False)
+    assert scores["leave_one_out"]["cider_d"] == pytest.approx(humans["cider_d"])
+    moved = {line["image"]: other["caption"] for line, other in zip(lines, [*lines[1:], lines[0]], strict=True)}
+    wrong = score_captions(references, moved, meteor=False).scores["cider_d"]
+    assert scores["wrong_pictures_cider_d"] == pytest.approx(wrong)
+
+
+def test_captions_of_scenes_are_held_against_what_is_there(scores, lines, tiny_run):
+    captions = {line["image"]: line["caption"] for line in lines}
+    assert scores["truth"] == pytest.approx(truth_rate(captions, tiny_run.accepted.boxes("test")))
+
+
+def test_each_picture_has_its_own_scores(folder, scores, lines):
+    rows = pd.read_parquet(folder / "per_image.parquet")
+    assert rows[["image", "caption", "score"]].to_dict("records") == lines
+    assert rows["cider_d"].mean() == pytest.approx(scores["scores"]["cider_d"])
+    assert rows["rouge_l"].mean() == pytest.approx(scores["scores"]["rouge_l"])
+
+
+def test_another_way_of_choosing_words_is_another_evaluation_of_the_same_pictures(tiny_run, lines):
+    sampled = DecodingSettings(method="sample", temperature=2.0, max_words=5)
+    run = replace(tiny_run, settings=tiny_run.settings.model_copy(update={"decoding": sampled}))
+    captions = caption_split(run, "test")
+    assert list(captions) == [line["image"] for line in lines]
+    assert [caption.text for caption in captions.values()] != [line["caption"] for line in lines]
+    assert all(len(caption.text.split()) <= 5 for caption in captions.values())
+    assert caption_split(run, "test") == captions
+
+
+def test_judged_already_it_is_not_judged_again(tiny_run, folder):
+    before = (folder / "scores.json").stat().st_mtime_ns
+    assert evaluate(tiny_run).path == folder
+    assert (folder / "scores.json").stat().st_mtime_ns == before
+
+
+def test_the_page_shows_pictures_beside_what_model_and_people_wrote(folder, lines, references):
+    page = (folder / "samples" / "index.html").read_text(encoding="utf-8")
+    pictures = re.findall(r'<img src="([^"]+)"', page)
+    assert len(pictures) == len(lines)
+    assert all((folder / "samples" / picture).read_bytes().startswith(b"\xff\xd8") for picture in pictures)
+    for line in lines:
+        assert line["caption"] in page
+        assert references[line["image"]][0] in page
+
+
+def test_of_many_pictures_some_are_shown_from_the_best_to_the_worst(tiny_run, tmp_path):
+    images = list(tiny_run.accepted.images_of("train")["image"])
+    assert len(images) > 24
+    captions = {image: Caption(f"caption of {image}", -1.0) for image in images}
+    worth = {image: {"bleu_4": 0.0, "rouge_l": 0.0, "cider_d": float(place)} for place, image in enumerate(images)}
+    write_samples(tmp_path, tiny_run, captions, tiny_run.accepted.references("train"), worth)
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    shown = re.findall(r"<h2>caption of ([^<]+)</h2>", page)
+    assert len(shown) == len(set(shown)) == len(list(tmp_path.glob("*.jpg"))) == 24
+    assert (shown[0], shown[-1]) == (images[-1], images[0])
+    assert shown == sorted(shown, key=images.index, reverse=True)
+
+
+def test_what_captions_hold_is_shown_as_text(tiny_run, references, tmp_path):
+    image = next(iter(references))
+    nasty = '<script>alert("1")</script>'
+    captions = {image: Caption(nasty, -1.0)}
+    per_image = {image: {"bleu_4": 0.0, "rouge_l": 0.0, "cider_d": 0.0}}
+    write_samples(tmp_path, tiny_run, captions, {image: [nasty, "'><img src=x onerror=1>"]}, per_image)
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert page.count("<img") == 1
+    assert page.count("&lt;script&gt;") == 3
