@@ -66,7 +66,7 @@ def _speak_utf8() -> None:
 
 def _quieten() -> None:
     """Libraries that talk about themselves are told to speak only of trouble."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # at 2 it calls a missing instruction an error; errors raise
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

@@ -169,7 +169,7 @@ class Registry:
                 if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                     known = ", ".join(f"{item.name}/{item.version}" for item in self.versions()[:5])
                     advice = f"registered: {known}" if known else "make one with `nightcap train` or `make run`"
-                    raise ModelNotFound(f"no model at {uri} in {_shown(self._home)}; {advice}") from error
+                    raise ModelNotFound(f"no model at {uri} in {shown_uri(self._home)}; {advice}") from error
                 raise
 
 
@@ -223,10 +223,10 @@ def _answering(home: Home) -> Iterator[None]:
 
 def _unavailable(home: Home, error: Exception) -> RegistryUnavailable:
     reason = " ".join(str(getattr(error, "reason", error)).split())[:200]
-    return RegistryUnavailable(f"MLflow at {_shown(home)} does not answer ({reason}); check MLFLOW_TRACKING_URI")
+    return RegistryUnavailable(f"MLflow at {shown_uri(home)} does not answer ({reason}); check MLFLOW_TRACKING_URI")
 
 
-def _shown(home: Home) -> str:
+def shown_uri(home: Home) -> str:
     """The tracking URI without the name and password it may hold."""
     return re.sub(r"//[^/]*@", "//", home.tracking_uri)
 

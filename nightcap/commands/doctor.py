@@ -81,11 +81,11 @@ def _folders(home: Home) -> Iterator[Finding]:
 
 
 def _registry(home: Home) -> Iterator[Finding]:
-    from pipeline.registry import CHAMPION, Registry
+    from pipeline.registry import CHAMPION, Registry, shown_uri
 
     versions = Registry(home).versions()
     champions = [f"{item.name}/{item.version}" for item in versions if CHAMPION in item.aliases]
-    yield Finding(True, f"MLflow at {home.tracking_uri}, {len(versions)} versions")
+    yield Finding(True, f"MLflow at {shown_uri(home)}, model versions: {len(versions)}")
     yield Finding(
         True if champions else None, f"champion {', '.join(champions) or 'none yet; nights are skipped until one is'}"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +17,14 @@ from PIL import Image, ImageOps
 from nightcap.cli import main
 
 LIMIT_S = 150
+# A process counts the memory of the one that started it, so that one must be small.
+LAUNCHER = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[2:])
+with open(sys.argv[1], "w") as file:
+    file.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(code if code >= 0 else 128 - code)
+"""
 
 
 @dataclass(frozen=True)
@@ -40,19 +49,24 @@ def start(tmp_path_factory):
     """Runs `nightcap` as a process."""
 
     def start(*arguments, stdout=subprocess.PIPE, cwd=None, **environment):
-        command = [sys.executable, "-m", "nightcap", *map(os.fspath, arguments)]
+        folder = tmp_path_factory.mktemp("started")
+        command = [sys.executable, "-IS", "-c", LAUNCHER, folder / "peak", sys.executable, "-m", "nightcap"]
         everything = {**os.environ, "MLFLOW_TRACKING_URI": "", **environment}
-        errors = tmp_path_factory.mktemp("stderr") / "stderr"
-        with errors.open("wb") as stderr:
-            process = subprocess.Popen(command, stdout=stdout, stderr=stderr, cwd=cwd, env=everything)
-        watch = threading.Timer(LIMIT_S, process.kill)
+        with (folder / "stderr").open("wb") as stderr:
+            process = subprocess.Popen(
+                [*map(os.fspath, [*command, *arguments])],
+                stdout=stdout,
+                stderr=stderr,
+                cwd=cwd,
+                env=everything,
+                start_new_session=True,
+            )
+        watch = threading.Timer(LIMIT_S, os.killpg, (process.pid, signal.SIGKILL))
         watch.start()
-        out = process.stdout.read() if process.stdout else b""
-        _, status, usage = os.wait4(process.pid, 0)
+        out, _ = process.communicate()
         watch.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        unit = 1024 if sys.platform == "linux" else 1
-        return Ended(process.returncode, out.decode(), errors.read_text(), usage.ru_maxrss * unit)
+        peak = int((folder / "peak").read_text()) * (1024 if sys.platform == "linux" else 1)
+        return Ended(process.returncode, (out or b"").decode(), (folder / "stderr").read_text(), peak)
 
     return start
 
@@ -129,9 +143,10 @@ def bad_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def upright_twin(bad_folder, tmp_path_factory):
-    """`g_rotated.jpg`, turned and without a tag."""
-    path = tmp_path_factory.mktemp("twin") / "upright.png"
+def twins(bad_folder, tmp_path_factory):
+    """The pixels of `g_rotated.jpg` without a tag: turned upright, and as they are stored."""
+    folder = tmp_path_factory.mktemp("twins")
     with Image.open(bad_folder / "g_rotated.jpg") as image:
-        ImageOps.exif_transpose(image).save(path)
-    return path
+        ImageOps.exif_transpose(image).save(folder / "upright.png")
+        image.save(folder / "sideways.png", exif=b"")
+    return folder

@@ -88,10 +88,10 @@ def test_the_rest_is_captioned_as_it_would_be_alone(whole, bad_folder, alone):
         assert row["reason"] is None
 
 
-def test_a_rotated_picture_is_captioned_upright(whole, bad_folder, upright_twin, alone):
+def test_a_rotated_picture_is_captioned_upright(whole, twins, alone):
     [row] = [row for row in rows(whole) if row["image"].endswith("g_rotated.jpg")]
-    assert same_caption(alone(upright_twin), row)
-    assert not same_caption(alone(bad_folder / "a photo.jpg"), row)
+    assert same_caption(alone(twins / "upright.png"), row)
+    assert not same_caption(alone(twins / "sideways.png"), row)
 
 
 def test_only_results_are_on_standard_output_and_only_the_count_beside_it(whole):

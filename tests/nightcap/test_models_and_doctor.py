@@ -37,7 +37,7 @@ def test_a_healthy_home(run, trained):
     done = run("doctor")
     assert (done.code, done.err) == (0, "")
     assert "FAIL" not in done.out
-    assert f"ok   MLflow at {trained.tracking_uri}, 1 versions" in done.out
+    assert f"ok   MLflow at {trained.tracking_uri}, model versions: 1" in done.out
     assert "ok   champion captioner/1" in done.out
 
 
