@@ -9,6 +9,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
+import hypothesis
 import psutil
 import pytest
 
@@ -27,6 +28,8 @@ def pytest_configure(config):
     os.environ["NIGHTCAP_HOME"] = str(config.stash[HOME] / "nightcap")
     os.environ["AIRFLOW_HOME"] = str(config.stash[HOME] / "airflow")
     os.environ[MARK] = uuid.uuid4().hex
+    hypothesis.settings.register_profile("nightcap", deadline=None)  # a busy machine is no failure
+    hypothesis.settings.load_profile("nightcap")
 
 
 def pytest_unconfigure(config):
