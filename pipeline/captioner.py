@@ -78,10 +78,10 @@ def load_pinned(home: Home, pinned: PinnedModel, decoding: Mapping[str, Any] | N
     if pinned.uri.startswith("models:/"):
         from pipeline.registry import Registry
 
-        folder = Registry(home).fetch(pinned)
+        bundle = Registry(home).fetch(pinned)
     else:
-        folder = Path(pinned.uri)
-    return BundleCaptioner(read_bundle(folder, pinned.digest), pinned, decoding)
+        bundle = read_bundle(Path(pinned.uri), pinned.digest)
+    return BundleCaptioner(bundle, pinned, decoding)
 
 
 def _networks(bundle: Bundle, decoding: DecodingSettings) -> tuple[Any, Any]:

@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import re
+import shutil
 import tempfile
 import urllib.error
 import urllib.request
@@ -16,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pipeline.bundle import Bundle, read_bundle
 from pipeline.captioner_types import PinnedModel
 from pipeline.errors import BundleRejected, ModelNotFound, RegistryUnavailable, SettingsError
 from pipeline.files import whole_folder
 from pipeline.home import Home
+from pipeline.mlflow_database import create_database
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +66,7 @@ class Registry:
         with _answering(home):
             import mlflow
 
+            create_database(home.tracking_uri, home.artifacts)
             mlflow.set_tracking_uri(home.tracking_uri)
             self._client = mlflow.MlflowClient(home.tracking_uri)
 
@@ -95,15 +99,24 @@ class Registry:
         except ModelNotFound:
             return None
 
-    def fetch(self, pinned: PinnedModel) -> Path:
-        """The version's bundle in the local cache; its files are not yet checked.
+    def fetch(self, pinned: PinnedModel) -> Bundle:
+        """The version's bundle in the local cache, checked against the pinned digest; a damaged copy is fetched anew.
 
         Raises:
-            BundleRejected: the version holds no bundle.
+            BundleRejected: the version holds no bundle, or not the one that was registered.
         """
         target = self._home.root / "cache" / "models" / pinned.digest
-        if target.is_dir():
-            return target
+        try:
+            return read_bundle(target, pinned.digest)
+        except ModelNotFound:
+            log.info("fetching %s", pinned.uri)
+        except BundleRejected as error:
+            log.warning("the cached copy is damaged and fetched anew: %s", error)
+        shutil.rmtree(target, ignore_errors=True)
+        self._download(pinned, target)
+        return read_bundle(target, pinned.digest)
+
+    def _download(self, pinned: PinnedModel, target: Path) -> None:
         with tempfile.TemporaryDirectory() as scratch, self.answering():
             import mlflow
 
@@ -112,7 +125,6 @@ class Registry:
             if not bundle.is_dir():
                 raise BundleRejected(f"{pinned.uri} holds no bundle under artifacts/; register it anew")
             _copy(bundle, target)
-        return target
 
     def versions(self, name: str | None = None) -> list[Version]:
         """Registered versions, the newest first, of one model or of all."""
@@ -249,7 +261,5 @@ def _pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    import shutil
-
     with whole_folder(target) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)

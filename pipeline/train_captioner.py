@@ -70,7 +70,8 @@ def evaluate(run: TrainingRun) -> TrainingRun:
 
 def register(run: TrainingRun) -> tuple[TrainingRun, dict[str, str]]:
     """Pack the bundle and register it; also returns the version's name, number and MLflow run."""
-    from pipeline.registration import pack, register_bundle
+    from pipeline.registration.pack import pack
+    from pipeline.registration.register import register_bundle
 
     run = run.after(pack(run))
     version = register_bundle(run)
@@ -79,7 +80,7 @@ def register(run: TrainingRun) -> tuple[TrainingRun, dict[str, str]]:
 
 def gate(run: TrainingRun, version: str) -> dict[str, Any]:
     """Compare the version with the champion; returns the verdict."""
-    from pipeline.registration import judge_version
+    from pipeline.registration.register import judge_version
 
     return judge_version(run, version).as_json()
 

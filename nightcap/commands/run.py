@@ -5,15 +5,16 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from rich.markup import escape
 
 from nightcap.console import console
 from nightcap.settings_options import values_from
-from pipeline.errors import Permanent
+from pipeline.errors import Permanent, Retryable
 
 if TYPE_CHECKING:
     from nightcap.local.airflow_api import AirflowApi
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.training_run import TrainingRun
 
 FRESH_PICTURES = 50
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STYLES = {"success": "green", "failed": "red", "upstream_failed": "red", "running": "cyan", "skipped": "yellow"}
 
 
@@ -35,12 +37,11 @@ def command(
         typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, such as preset=flickr8k."),
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option("--input", help="Caption this folder, not fresh built-in pictures.")
+        Path | None,
+        typer.Option("--input", exists=True, file_okay=False, help="Caption this folder, not fresh built-in pictures."),
     ] = None,
 ) -> None:
     """Train, register and caption on a real Airflow on this machine; by default all on built-in pictures."""
-    from nightcap.local.airflow_api import AirflowApi
-    from nightcap.local.stack import USER
     from pipeline.form import filled_form
     from pipeline.home import Home
     from pipeline.settings import train_settings
@@ -51,11 +52,10 @@ def command(
     night = {} if folder is None else {"input": str(folder.resolve())}
     home = Home.from_environment()
     with _stack(home) as stack:
-        api = AirflowApi(stack.airflow_url, USER, stack.password)
-        registered = _follow(api, stack, "train_captioner", filled_form(values), "register")
+        registered = _follow(stack.api(), "train_captioner", filled_form(values), "register")
         if folder is None:
             _fill_inbox(home)
-        summary = _follow(api, stack, "caption_nightly", night, "report")
+        summary = _follow(stack.api(), "caption_nightly", night, "report")
         _show(TrainingRun(settings, home, registered["done"]), registered["version"], summary)
         _tell_where(stack, summary)
         if not leave:
@@ -68,11 +68,9 @@ def _stack(home: Home) -> Iterator[LocalStack]:
     """A running stack that is stopped whatever happens, on SIGTERM and a closed terminal too."""
     from nightcap.local.stack import LocalStack
 
-    def interrupt(number: int, frame: Any) -> NoReturn:
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _interrupt)
     stack = LocalStack(home)
     try:
         console.print(f"Starting Airflow and MLflow; logs are in {home.root / 'logs'}")
@@ -80,8 +78,21 @@ def _stack(home: Home) -> Iterator[LocalStack]:
         console.print(f"Airflow {stack.airflow_url}   MLflow {stack.mlflow_url}")
         yield stack
     finally:
-        console.print("Stopping Airflow and MLflow")
+        _stop_listening()
+        with suppress(OSError):  # the terminal may be closed
+            console.print("Stopping Airflow and MLflow")
         stack.stop()
+
+
+def _interrupt(number: int, frame: Any) -> NoReturn:
+    _stop_listening()
+    raise KeyboardInterrupt
+
+
+def _stop_listening() -> None:
+    """Stopping takes seconds, and a second Ctrl-C would leave processes behind."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _fill_inbox(home: Home) -> None:
@@ -91,16 +102,22 @@ def _fill_inbox(home: Home) -> None:
     console.print(f"{len(drawn)} fresh pictures are in {home.inbox}")
 
 
-def _follow(api: AirflowApi, stack: LocalStack, dag: str, conf: dict[str, Any], task: str) -> dict[str, Any]:
+def _follow(api: AirflowApi, dag: str, conf: dict[str, Any], task: str) -> dict[str, Any]:
     """Run a DAG, show every task's state as it changes, and return what one task returned."""
     started = time.monotonic()
     run = api.trigger(dag, conf)
-    console.print(f"\n[bold]{dag}[/bold] {stack.airflow_url}/dags/{dag}/runs/{run}")
-    for name, state in api.follow(dag, run, stack.check):
-        if state in STYLES:
-            console.print(f"  {time.monotonic() - started:5.0f} s  [{STYLES[state]}]{state:8}[/] {name}")
+    console.print(f"\n[bold]{dag}[/bold] {api.url}/dags/{dag}/runs/{run}")
+    try:
+        for earlier in set(api.active_runs(dag)) - {run}:
+            console.print(f"  waits for {earlier} to end")
+        for name, state in api.follow(dag, run):
+            if state in STYLES:
+                console.print(f"  {time.monotonic() - started:5.0f} s  [{STYLES[state]}]{state:8}[/] {name}")
+    except (KeyboardInterrupt, Retryable):
+        api.abandon(dag, run)  # else the next start would go on with it first
+        raise
     if api.task_states(dag, run).get(task) == "skipped":
-        raise Permanent(f"{dag} had nothing to do; see {stack.airflow_url}/dags/{dag}/runs/{run}")
+        raise Permanent(f"{dag} had nothing to do; see {api.url}/dags/{dag}/runs/{run}")
     return dict(api.result(dag, run, task))
 
 
@@ -108,7 +125,8 @@ def _show(run: TrainingRun, version: str, summary: dict[str, Any]) -> None:
     from pipeline.train_captioner import scores
 
     found = scores(run)
-    console.print(f"\nvalidation loss {run.output('train').figures()['best_val_loss']:.3f} nats a word")
+    best = run.output("train").figures()["best"]
+    console.print(f"\nvalidation: CIDEr-D {best['val_cider_d']:.3f}, loss {best['val_loss']:.3f} nats a word")
     console.print(
         f"test split: CIDEr-D {found['scores']['cider_d']:.3f}, the same captions on other pictures {found['wrong_pictures_cider_d']:.3f}"
         f"{_people(found)}{_truth(found)}"
@@ -117,7 +135,7 @@ def _show(run: TrainingRun, version: str, summary: dict[str, Any]) -> None:
         f"captioner version {version}; night {summary['night']}: {summary['captioned']} captioned, {summary['quarantined']} quarantined\n"
     )
     for image, caption in _examples(summary):
-        console.print(f"  {image}: [bold]{caption}[/bold]")
+        console.print(f"  {escape(image)}: [bold]{escape(caption)}[/bold]")
 
 
 def _people(found: dict[str, Any]) -> str:
@@ -150,6 +168,7 @@ def _examples(summary: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _stay(stack: LocalStack) -> None:
-    while True:
-        stack.check()
-        time.sleep(2)
+    with suppress(KeyboardInterrupt):
+        while True:
+            stack.check()
+            time.sleep(2)

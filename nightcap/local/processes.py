@@ -1,4 +1,4 @@
-"""Child processes in groups of their own, so that all of them end with us."""
+"""Child processes in sessions of their own, so that all of them end with us."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from pipeline.errors import Retryable
 
-GRACE_S = 15.0
+GRACE_S = 4.0
+KILL_S = 5.0
 
 
 class Service:
@@ -46,36 +50,33 @@ class Service:
         if code is not None:
             raise Retryable(f"{self.name} ended with {code}; the last line of {self.log}: {_last_line(self.log)}")
 
-    def end(self) -> None:
-        """Ask its whole group to end."""
-        self._signal(signal.SIGTERM)
+    def stop(self) -> None:
+        """End its whole session: ask its group, kill who left the group, and after `GRACE_S` all that still live."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGTERM)
+        # Only Airflow's tasks leave the group. They take no notice of SIGTERM, and a killed stage is taken up again.
+        _send(signal.SIGKILL, [pid for pid in self._living() if _group(pid) != self._process.pid])
+        self._wait(GRACE_S)
+        _send(signal.SIGKILL, self._living())
+        self._wait(KILL_S)
 
-    def wait(self, deadline: float) -> None:
-        """Wait for the group until a moment of `time.monotonic`, then kill what is left."""
-        while self._lives() and time.monotonic() < deadline:
+    def _wait(self, limit_s: float) -> None:
+        deadline = time.monotonic() + limit_s
+        while self._living() and time.monotonic() < deadline:
             time.sleep(0.1)
-        self._signal(signal.SIGKILL)
-        self._process.wait()
 
-    def _lives(self) -> bool:
-        self._process.poll()  # a child that ended stays in its group until it is reaped
-        return self._signal(0)
-
-    def _signal(self, number: int) -> bool:
-        try:
-            os.killpg(self._process.pid, number)
-        except (ProcessLookupError, PermissionError):
-            return False
-        return True
+    def _living(self) -> list[int]:
+        found = psutil.process_iter(["status"])
+        living = [process.pid for process in found if process.info["status"] != psutil.STATUS_ZOMBIE]
+        members = [pid for pid in living if _session(pid) == self._process.pid]
+        self._process.poll()  # a child that ended stays a zombie until it is reaped
+        return members
 
 
 def stop(services: Sequence[Service]) -> None:
-    """End all services together, the last started first."""
+    """Stop services one by one, the last started first: until then, what it relies on still answers."""
     for service in reversed(services):
-        service.end()
-    deadline = time.monotonic() + GRACE_S
-    for service in reversed(services):
-        service.wait(deadline)
+        service.stop()
 
 
 def free_port(wanted: int) -> int:
@@ -89,6 +90,24 @@ def free_port(wanted: int) -> int:
                 continue
             return port
     raise Retryable(f"no free port between {wanted} and {wanted + 200} on 127.0.0.1; stop what listens there")
+
+
+def _session(pid: int) -> int | None:
+    with suppress(OSError):
+        return os.getsid(pid)
+    return None
+
+
+def _group(pid: int) -> int | None:
+    with suppress(OSError):
+        return os.getpgid(pid)
+    return None
+
+
+def _send(number: int, pids: Sequence[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _last_line(log: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import http.client
 import json
 import os
 import secrets
@@ -11,12 +13,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nightcap.local.airflow_api import AirflowApi
 from nightcap.local.processes import Service, free_port, stop
-from pipeline.errors import Retryable
-from pipeline.files import write_json, write_text
+from pipeline.errors import Permanent, RegistryUnavailable, Retryable
+from pipeline.files import write_text
 from pipeline.home import Home
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -41,23 +45,32 @@ class LocalStack:
     mlflow_url: str = ""
     password: str = ""
     _services: list[Service] = field(default_factory=list)
+    _claims: ExitStack = field(default_factory=ExitStack)
 
     def start(self) -> None:
         """Start everything and wait until it answers.
 
         Raises:
+            Permanent: another stack works in this home.
             Retryable: a part ended, or did not answer in time.
         """
+        self._claim_home()
+        _go_straight_to_loopback()
         self._start_mlflow()
         env = self._environment()
         self._once("airflow-migrate", ["db", "migrate"], env)
-        self._once("airflow-pools", ["pools", "import", str(self._pools_file())], env)
         port = self.airflow_url.rsplit(":", 1)[1]
         self._serve("airflow-api-server", ["api-server", "--host", "127.0.0.1", "--port", port, "--workers", "1"], env)
-        self._serve("airflow-scheduler", ["scheduler"], env)
+        # Its log server would listen on every interface; the api-server reads the same files itself.
+        self._serve("airflow-scheduler", ["scheduler", "--skip-serve-logs"], env)
         self._serve("airflow-dag-processor", ["dag-processor"], env)
         self._wait("MLflow", lambda: _answers(f"{self.mlflow_url}/health"))
         self._wait("Airflow", lambda: _healthy(f"{self.airflow_url}/api/v2/monitor/health"))
+        self.api().add_pools(POOLS)
+
+    def api(self) -> AirflowApi:
+        """A client of the Airflow that was started."""
+        return AirflowApi(self.airflow_url, USER, self.password, self.check)
 
     def check(self) -> None:
         """Raise if a part ended by itself."""
@@ -68,24 +81,31 @@ class LocalStack:
         """End every process that was started."""
         stop(self._services)
         self._services.clear()
+        self._claims.close()
+
+    def _claim_home(self) -> None:
+        """Two schedulers on one SQLite database would run every task twice."""
+        path = self.home.root / "airflow" / "lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = self._claims.enter_context(path.open("w"))
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Permanent(
+                f"another Airflow of Nightcap works in {self.home.root}; stop it, or set NIGHTCAP_HOME to another folder"
+            ) from error
 
     def _start_mlflow(self) -> None:
         if self.home.tracking_uri.startswith("http"):
-            self.mlflow_url = self.home.tracking_uri
+            self.mlflow_url = self.home.tracking_uri.rstrip("/")
+            if not _answers(f"{self.mlflow_url}/health"):
+                raise RegistryUnavailable(f"MLflow at {self.mlflow_url} does not answer; check MLFLOW_TRACKING_URI")
             return
         port = free_port(5000)
         self.mlflow_url = f"http://127.0.0.1:{port}"
-        command = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-        # Without artifact serving, what a run registered still loads when this server is gone.
-        kept = [
-            "--backend-store-uri",
-            self.home.tracking_uri,
-            "--no-serve-artifacts",
-            "--default-artifact-root",
-            self.home.artifacts.as_uri(),
-        ]
+        command = ["-m", "nightcap.local.mlflow_server", self.home.tracking_uri, str(self.home.artifacts), str(port)]
         env = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        self._services.append(Service("mlflow", [sys.executable, *command, *kept], env, self._log("mlflow")))
+        self._services.append(Service("mlflow", [sys.executable, *command], env, self._log("mlflow")))
 
     def _environment(self) -> dict[str, str]:
         root = self.home.root / "airflow"
@@ -123,14 +143,6 @@ class LocalStack:
         }
         return {**os.environ, **ours, **{f"AIRFLOW__{key}": value for key, value in settings.items()}}
 
-    def _pools_file(self) -> Path:
-        path = self.home.root / "airflow" / "pools.json"
-        pools = {
-            name: {"slots": 1, "description": purpose, "include_deferred": False} for name, purpose in POOLS.items()
-        }
-        write_json(path, pools)
-        return path
-
     def _serve(self, name: str, arguments: list[str], env: Mapping[str, str]) -> None:
         self._services.append(Service(name, [sys.executable, "-m", "airflow", *arguments], env, self._log(name)))
 
@@ -164,20 +176,29 @@ def _kept_secret(path: Path, size: int) -> str:
     return path.read_text(encoding="utf-8").strip()
 
 
+def _go_straight_to_loopback() -> None:
+    """Keep a proxy of the environment out of what we and our services ask of one another."""
+    if not urllib.request.proxy_bypass("127.0.0.1"):
+        before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "localhost"
+        os.environ["no_proxy"] = f"{before},127.0.0.1"
+
+
 def _answers(url: str) -> bool:
-    return _get(url) is not None
+    try:
+        urllib.request.urlopen(url, timeout=5).close()  # noqa: S310
+    except urllib.error.HTTPError:
+        return True  # whether it lets us in is for the tasks to find out
+    except (OSError, ValueError, http.client.HTTPException):
+        return False
+    return True
 
 
 def _healthy(url: str) -> bool:
-    answer = json.loads(_get(url) or b"{}")
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310
+            answer = json.loads(response.read())
+    except (OSError, ValueError, http.client.HTTPException):
+        return False
     return all(
         answer.get(part, {}).get("status") == "healthy" for part in ("metadatabase", "scheduler", "dag_processor")
     )
-
-
-def _get(url: str) -> bytes | None:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310
-            return bytes(response.read())
-    except (OSError, ValueError):
-        return None

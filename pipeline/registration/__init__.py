@@ -1,6 +1,1 @@
-"""From a judged model to a registered version."""
-
-from pipeline.registration.pack import pack
-from pipeline.registration.register import judge_version, register_bundle
-
-__all__ = ["judge_version", "pack", "register_bundle"]
+"""From a judged model to a registered version; the gate's part of it loads no TensorFlow."""

@@ -1,0 +1,22 @@
+"""`python -m nightcap.local.mlflow_server URI ARTIFACTS PORT`: MLflow's server on loopback, on a whole database."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pipeline.mlflow_database import create_database
+
+
+def main(uri: str, artifacts: str, port: str) -> None:
+    """Serve until stopped."""
+    create_database(uri, Path(artifacts))
+    from mlflow.cli import cli
+
+    where = ["--host", "127.0.0.1", "--port", port, "--workers", "1", "--backend-store-uri", uri]
+    # Without artifact serving, what a run registered still loads when this server is gone.
+    cli(["server", *where, "--no-serve-artifacts", "--default-artifact-root", Path(artifacts).as_uri()])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,273 @@
+"""The DAGs on a real scheduler: a night too early, a training, nights by hand and by the clock, mistakes, and the end."""
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+import pytest
+from deltalake import DeltaTable
+
+from nightcap.local.stack import LocalStack
+from pipeline.errors import Permanent
+from pipeline.files import read_json
+from pipeline.sources.scenes.dataset import draw_inbox
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+
+TINY = {
+    "source.scene_count": 120,
+    "validation.min_images": 5,
+    "encoder.epochs": 1,
+    "encoder.shards": 2,
+    "decoder.units": 32,
+    "decoder.embedding": 16,
+    "training.epochs": 1,
+}
+SKIPPED_NIGHT = dict.fromkeys(["shards", "caption", "publish", "report"], "skipped")
+PREDICT = """
+import json, sys, mlflow, pandas
+from pathlib import Path
+model = mlflow.pyfunc.load_model("models:/captioner@champion")
+pictures = pandas.DataFrame({"image": [Path(path).read_bytes() for path in sys.argv[1:]]})
+print(json.dumps(model.predict(pictures)["caption"].tolist()))
+"""
+
+
+def night(api, **params):
+    """Run a night by hand, alone; its id and how its tasks ended."""
+    run = api.trigger("caption_nightly", params)
+    try:
+        for _ in api.follow("caption_nightly", run):
+            pass
+    finally:
+        api.set_paused("caption_nightly", True)
+        for other in api.active_runs("caption_nightly"):
+            api.abandon("caption_nightly", other)
+    return run, api.task_states("caption_nightly", run)
+
+
+def rows_of(table):
+    return DeltaTable(str(table)).to_pyarrow_table().to_pylist()
+
+
+@pytest.fixture(scope="module")
+def too_early(api):
+    return night(api)
+
+
+@pytest.fixture(scope="module")
+def trained(api, too_early):
+    """A training's id, and what the log of its task `train` held while it ran."""
+    run = api.trigger("train_captioner", TINY)
+    live = []
+    for name, state in api.follow("train_captioner", run):
+        if (name, state) == ("train", "running"):
+            live = log_when_there(api, run, name)
+    return run, live
+
+
+def log_when_there(api, run, task):
+    for _ in range(30):
+        events = [line["event"] for line in api.log("train_captioner", run, task) if "timestamp" in line]
+        if events:
+            break
+        time.sleep(0.5)
+    return events
+
+
+@pytest.fixture(scope="module")
+def folder(home):
+    """Twelve pictures and two files that are none."""
+    folder = home.root / "new pictures"
+    whole = draw_inbox(folder, 12, seed=3)[0].read_bytes()
+    (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "page.jpg").write_bytes(b"<html></html>")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def captioned(api, home, folder, trained):
+    """A night over the folder into a table of its own, away from the scheduled nights."""
+    table = home.root / "table"
+    run, states = night(api, input=str(folder), table=str(table))
+    return run, states, table
+
+
+def test_services_listen_on_loopback_alone_and_on_ports_that_were_free(stack, home, processes_of):
+    ports = {int(url.rsplit(":", 1)[1]) for url in (stack.airflow_url, stack.mlflow_url)}
+    assert not ports & {5000, 8080}
+    found = [connection for process in processes_of(home.root) for connection in process.net_connections("tcp")]
+    listening = {(taken.laddr.ip, taken.laddr.port) for taken in found if taken.status == "LISTEN"}
+    assert listening == {("127.0.0.1", port) for port in ports}
+
+
+def test_a_second_stack_is_refused_in_the_same_home(stack, home):
+    with pytest.raises(Permanent, match="another Airflow of Nightcap works in"):
+        LocalStack(home).start()
+
+
+def test_a_night_before_the_first_champion_is_skipped_with_a_reason(api, too_early):
+    run, states = too_early
+    assert states == {"plan": "skipped", **SKIPPED_NIGHT}
+    assert api.get(f"dags/caption_nightly/dagRuns/{run}")["state"] == "success"
+    reasons = [line["reason"] for line in api.log("caption_nightly", run, "plan") if line["event"] == "Skipping task."]
+    assert len(reasons) == 1
+    assert reasons[0].startswith("nothing is captioned until a model is promoted: no model at models:/captioner@")
+
+
+def test_a_training_succeeds_and_is_promoted(api, stack, trained):
+    states = api.task_states("train_captioner", trained[0])
+    assert set(states.values()) == {"success"}
+    assert {"extract_shard [0]", "extract_shard [1]", "train", "promote"} <= states.keys()
+    query = "registered-models/alias?name=captioner&alias=champion"
+    version = json.loads(read(f"{stack.mlflow_url}/api/2.0/mlflow/{query}"))["model_version"]
+    assert version["version"] == "1"
+    events = api.get("assets/events?source_dag_id=train_captioner")["asset_events"]
+    assert [(event["name"], event["extra"]["version"]) for event in events] == [("captioner", "1")]
+
+
+def read(url):
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return answer.read()
+
+
+def test_the_log_of_train_shows_its_progress(api, trained):
+    run, live = trained
+    assert live
+    events = [line["event"] for line in api.log("train_captioner", run, "train")]
+    assert any(event.startswith("train: epoch 1 of 1, loss ") for event in events)
+
+
+def test_a_night_captions_quarantines_and_publishes(api, captioned, folder):
+    run, states, table = captioned
+    assert set(states.values()) == {"success"}
+    rows = {Path(row["image"]).name: row for row in rows_of(table)}
+    bad = {name: rows.pop(name) for name in ("cut.png", "page.jpg")}
+    assert {row["status"] for row in bad.values()} == {"quarantined"}
+    assert all(row["reason"] and row["caption"] is None for row in bad.values())
+    assert set(rows) == {path.name for path in folder.glob("scene-*.png")}
+    assert {(row["status"], row["run"], row["model_version"]) for row in rows.values()} == {("captioned", run, "1")}
+    assert all(row["caption"] and row["score"] <= 0 for row in rows.values())
+    current = {Path(row["image"]).name: row for row in rows_of(f"{table}_current")}
+    assert current == rows
+
+
+def test_a_night_tells_what_it_did_on_a_page(api, captioned, folder):
+    run, _, table = captioned
+    summary = api.result("caption_nightly", run, "report")
+    assert (summary["captioned"], summary["quarantined"], summary["version"]) == (12, 2, 1)
+    page = Path(summary["gallery"]).read_text()
+    assert all(row["caption"] in page for row in rows_of(f"{table}_current"))
+    assert "cut.png" in page
+    assert "page.jpg" in page
+
+
+def test_the_same_night_again_does_nothing(api, captioned, folder):
+    before = rows_of(captioned[2])
+    _, states = night(api, input=str(folder), table=str(captioned[2]))
+    assert states == {"plan": "success", **SKIPPED_NIGHT}
+    assert rows_of(captioned[2]) == before
+
+
+def test_new_pictures_are_captioned_by_the_clock(api, home, captioned):
+    drawn = {str(path) for path in draw_inbox(home.inbox, 3, seed=4)}
+    api.set_paused("caption_nightly", False)
+    deadline = time.monotonic() + 240
+    while not DeltaTable.is_deltatable(str(home.captions)) and time.monotonic() < deadline:
+        time.sleep(1)
+    rows = rows_of(home.captions)
+    assert {row["image"] for row in rows if row["status"] == "captioned"} == drawn
+    (run,) = {row["run"] for row in rows}
+    for _ in api.follow("caption_nightly", run):
+        pass
+    about = api.get(f"dags/caption_nightly/dagRuns/{run}")
+    assert (about["run_type"], about["state"]) == ("scheduled", "success")
+    before = datetime.fromisoformat(read_json(Path(api.result("caption_nightly", run, "plan", "plan")))["before"])
+    assert before == datetime.fromisoformat(about["data_interval_end"])
+    assert (before.second, before.microsecond) == (0, 0)
+    api.set_paused("caption_nightly", True)
+
+
+@pytest.mark.parametrize(
+    ("dag", "params", "complaint"),
+    [
+        ("train_captioner", {"preset": "flickr"}, "'flickr' is not one of"),
+        ("train_captioner", {"training.epochs": 0}, "0 is less than the minimum of 1"),
+        ("train_captioner", {"encoder.name": 5}, "Invalid input for param encoder.name"),
+    ],
+)
+def test_wrong_params_are_refused_at_once(api, dag, params, complaint):
+    with pytest.raises(Permanent, match=r"with 4(00|22)") as refused:
+        api.trigger(dag, params)
+    assert complaint in str(refused.value)
+    assert api.active_runs(dag) == []
+
+
+@pytest.mark.parametrize(
+    ("params", "task", "complaint"),
+    [
+        ({"training.epoch": 3}, "snapshot", "SettingsError: unknown setting training.epoch; known here: seed, epochs"),
+        (TINY | {"validation.min_images": 5000}, "validate", "DatasetRejected: dataset rejected: train_images is 96"),
+    ],
+)
+def test_what_cannot_pass_fails_at_once_and_says_why(api, trained, params, task, complaint):
+    run = api.trigger("train_captioner", params)
+    with pytest.raises(Permanent) as failed:
+        for _ in api.follow("train_captioner", run):
+            pass
+    assert f"{task}: {complaint}" in str(failed.value)
+    instance = api.get(f"dags/train_captioner/dagRuns/{run}/taskInstances/{task}")
+    assert (instance["state"], instance["try_number"]) == ("failed", 1)
+    details = [line["error_detail"][0] for line in api.log("train_captioner", run, task) if line.get("error_detail")]
+    assert complaint in f"{details[-1]['exc_type']}: {details[-1]['exc_value']}"
+
+
+def test_tasks_hand_one_another_small_values(home, captioned):
+    with sqlite3.connect(home.root / "airflow" / "airflow.db") as database:
+        sizes = database.execute("select task_id, key, length(cast(value as blob)) from xcom").fetchall()
+    assert {"snapshot", "train", "plan", "publish", "report"} <= {task for task, _, _ in sizes}
+    assert [entry for entry in sizes if entry[2] >= 4096] == []
+
+
+@pytest.fixture(scope="module")
+def stopped(api, stack, home, captioned, processes_of):
+    """The seconds that it took to stop everything in the middle of a task, and what was left."""
+    run = api.trigger("train_captioner", TINY | {"source.scene_seed": 8})
+    next(change for change in api.follow("train_captioner", run) if change == ("validate", "running"))
+    at_work = processes_of(home.root)
+    started = time.monotonic()
+    stack.stop()
+    seconds = time.monotonic() - started
+    left = [process for process in at_work if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    return seconds, processes_of(home.root) + left, len(at_work)
+
+
+def test_nothing_is_left_when_it_is_stopped_at_work(stack, stopped):
+    seconds, left, at_work = stopped
+    assert at_work > 6
+    assert left == []
+    assert seconds < 30
+    for url in (stack.airflow_url, stack.mlflow_url):
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", int(url.rsplit(":", 1)[1]))) != 0
+
+
+def test_the_champion_loads_without_servers(home, captioned, stopped, tmp_path):
+    captions = {row["image"]: row["caption"] for row in rows_of(f"{captioned[2]}_current")}
+    assert predicted(home, sorted(captions), tmp_path) == [captions[image] for image in sorted(captions)]
+
+
+def predicted(home, pictures, folder):
+    env = {**os.environ, "MLFLOW_TRACKING_URI": home.tracking_uri, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", PREDICT, *pictures]
+    done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=False, timeout=180)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])
