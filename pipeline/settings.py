@@ -140,7 +140,7 @@ class DecodingSettings(Group):
     method: Literal["greedy", "beam", "sample"] = Field("beam", description="greedy, beam, or seeded top-k sampling.")
     beam_width: int = Field(3, ge=1, le=20, description="beam: hypotheses kept.")
     length_power: float = Field(
-        0.7, ge=0, le=2, description="beam: hypotheses are ranked by log-probability divided by length to this power."
+        1.0, ge=0, le=2, description="beam: hypotheses are ranked by log-probability divided by length to this power."
     )
     top_k: int = Field(10, ge=1, description="sample: most likely words drawn from.")
     temperature: float = Field(1.0, gt=0, le=10, description="sample: above 1 flatter, below 1 sharper.")

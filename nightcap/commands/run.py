@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from nightcap.console import console
 from nightcap.settings_options import values_from
-from pipeline.errors import Permanent, Retryable
+from pipeline.errors import Retryable
 
 if TYPE_CHECKING:
     from nightcap.local.airflow_api import AirflowApi
@@ -56,8 +56,9 @@ def command(
         if folder is None:
             _fill_inbox(home)
         summary = _follow(stack.api(), "caption_nightly", night, "report")
-        _show(TrainingRun(settings, home, registered["done"]), registered["version"], summary)
-        _tell_where(stack, summary)
+        _show(TrainingRun(settings, home, registered["done"]), registered["version"])
+        _show_night(summary)
+        _tell_where(stack)
         if not leave:
             console.print("Airflow and MLflow stay up; Ctrl-C stops them.")
             _stay(stack)
@@ -103,7 +104,7 @@ def _fill_inbox(home: Home) -> None:
 
 
 def _follow(api: AirflowApi, dag: str, conf: dict[str, Any], task: str) -> dict[str, Any]:
-    """Run a DAG, show every task's state as it changes, and return what one task returned."""
+    """Run a DAG, show every task's state as it changes, and return what one task returned; empty if it was skipped."""
     started = time.monotonic()
     run = api.trigger(dag, conf)
     console.print(f"\n[bold]{dag}[/bold] {api.url}/dags/{dag}/runs/{run}")
@@ -112,16 +113,16 @@ def _follow(api: AirflowApi, dag: str, conf: dict[str, Any], task: str) -> dict[
             console.print(f"  waits for {earlier} to end")
         for name, state in api.follow(dag, run):
             if state in STYLES:
-                console.print(f"  {time.monotonic() - started:5.0f} s  [{STYLES[state]}]{state:8}[/] {name}")
+                console.print(f"  {time.monotonic() - started:5.0f} s  [{STYLES[state]}]{state:8}[/] {escape(name)}")
     except (KeyboardInterrupt, Retryable):
         api.abandon(dag, run)  # else the next start would go on with it first
         raise
     if api.task_states(dag, run).get(task) == "skipped":
-        raise Permanent(f"{dag} had nothing to do; see {api.url}/dags/{dag}/runs/{run}")
+        return {}
     return dict(api.result(dag, run, task))
 
 
-def _show(run: TrainingRun, version: str, summary: dict[str, Any]) -> None:
+def _show(run: TrainingRun, version: str) -> None:
     from pipeline.train_captioner import scores
 
     found = scores(run)
@@ -131,11 +132,17 @@ def _show(run: TrainingRun, version: str, summary: dict[str, Any]) -> None:
         f"test split: CIDEr-D {found['scores']['cider_d']:.3f}, the same captions on other pictures {found['wrong_pictures_cider_d']:.3f}"
         f"{_people(found)}{_truth(found)}"
     )
-    console.print(
-        f"captioner version {version}; night {summary['night']}: {summary['captioned']} captioned, {summary['quarantined']} quarantined\n"
-    )
+    console.print(f"{run.settings.registry.model_name} version {version}\n")
+
+
+def _show_night(summary: dict[str, Any]) -> None:
+    if not summary:
+        console.print("the night found nothing new to caption")
+        return
+    console.print(f"night {summary['night']}: {summary['captioned']} captioned, {summary['quarantined']} quarantined")
     for image, caption in _examples(summary):
         console.print(f"  {escape(image)}: [bold]{escape(caption)}[/bold]")
+    console.print(f"\nGallery  {summary['gallery']}")
 
 
 def _people(found: dict[str, Any]) -> str:
@@ -150,10 +157,9 @@ def _truth(found: dict[str, Any]) -> str:
     return f"; {found['truth']['pair_precision']:.1%} of the objects it names are there" if "truth" in found else ""
 
 
-def _tell_where(stack: LocalStack, summary: dict[str, Any]) -> None:
+def _tell_where(stack: LocalStack) -> None:
     from nightcap.local.stack import USER
 
-    console.print(f"\nGallery  {summary['gallery']}")
     console.print(f"Airflow  {stack.airflow_url}  (user {USER}, password {stack.password})")
     console.print(f"MLflow   {stack.mlflow_url}")
 

@@ -54,6 +54,14 @@ def night(api, **params):
     return run, api.task_states("caption_nightly", run)
 
 
+def rows_when_there(table):
+    deadline = time.monotonic() + 240
+    while not (DeltaTable.is_deltatable(str(table)) and rows_of(table)):
+        assert time.monotonic() < deadline, f"{table} has no rows"
+        time.sleep(1)
+    return rows_of(table)
+
+
 def rows_of(table):
     return DeltaTable(str(table)).to_pyarrow_table().to_pylist()
 
@@ -180,10 +188,7 @@ def test_the_same_night_again_does_nothing(api, captioned, folder):
 def test_new_pictures_are_captioned_by_the_clock(api, home, captioned):
     drawn = {str(path) for path in draw_inbox(home.inbox, 3, seed=4)}
     api.set_paused("caption_nightly", False)
-    deadline = time.monotonic() + 240
-    while not DeltaTable.is_deltatable(str(home.captions)) and time.monotonic() < deadline:
-        time.sleep(1)
-    rows = rows_of(home.captions)
+    rows = rows_when_there(home.captions)
     assert {row["image"] for row in rows if row["status"] == "captioned"} == drawn
     (run,) = {row["run"] for row in rows}
     for _ in api.follow("caption_nightly", run):
