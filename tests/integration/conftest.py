@@ -2,7 +2,7 @@
 
 import os
 import socket
-from contextlib import ExitStack, suppress
+import urllib.request
 
 import psutil
 import pytest
@@ -19,20 +19,29 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def stack(home):
+def taken():
+    """The usual ports, as far as this fixture could take them."""
+    held = {port: listener for port in (5000, 8080) if (listener := listening(port))}
+    yield set(held)
+    for listener in held.values():
+        listener.close()
+
+
+@pytest.fixture(scope="module")
+def stack(home, taken):
     """Airflow with a night every minute, started where the usual ports are taken and a proxy leads nowhere."""
     stack = LocalStack(home)
-    with pytest.MonkeyPatch.context() as patch, ExitStack() as held:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NIGHTCAP_SCHEDULE", "* * * * *")
         patch.setenv("http_proxy", "http://127.0.0.1:9")
         patch.setenv("no_proxy", "example.org")
-        for port in (5000, 8080):
-            held.enter_context(listening(port))
+        urllib.request.install_opener(None)  # it keeps the proxies of its first use
         try:
             stack.start()
             yield stack
         finally:
             stack.stop()
+            urllib.request.install_opener(None)
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +56,15 @@ def processes_of():
 
 
 def listening(port):
-    """A socket that listens there, if nobody else does."""
-    taken = socket.socket()
-    with suppress(OSError):
-        taken.bind(("127.0.0.1", port))
-        taken.listen()
-    return taken
+    """A socket that listens there, unless somebody else does."""
+    listener = socket.socket()
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+    except OSError:
+        listener.close()
+        return None
+    return listener
 
 
 def about(process):

@@ -109,11 +109,11 @@ def captioned(api, home, folder, trained):
     return run, states, table
 
 
-def test_services_listen_on_loopback_alone_and_on_ports_that_were_free(stack, home, processes_of):
+def test_services_listen_on_loopback_alone_and_on_ports_that_were_free(stack, home, taken, processes_of):
     ports = {int(url.rsplit(":", 1)[1]) for url in (stack.airflow_url, stack.mlflow_url)}
-    assert not ports & {5000, 8080}
+    assert not ports & taken
     found = [connection for process in processes_of(home.root) for connection in process.net_connections("tcp")]
-    listening = {(taken.laddr.ip, taken.laddr.port) for taken in found if taken.status == "LISTEN"}
+    listening = {(socket.laddr.ip, socket.laddr.port) for socket in found if socket.status == "LISTEN"}
     assert listening == {("127.0.0.1", port) for port in ports}
 
 
