@@ -90,10 +90,3 @@ def promote(run: TrainingRun, version: str) -> None:
     from pipeline.registry import CHAMPION, Registry
 
     Registry(run.home).set_alias(run.settings.registry.model_name, CHAMPION, version)
-
-
-def scores(run: TrainingRun) -> dict[str, Any]:
-    """What `evaluate` found on the test split."""
-    from pipeline.files import read_json
-
-    return dict(read_json(run.output("evaluate").path / "scores.json"))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
+from pipeline.files import read_json
 from pipeline.home import Home
 from pipeline.images import ImageLimits
 from pipeline.settings import TrainSettings
@@ -60,6 +62,10 @@ class TrainingRun:
             FileNotFoundError: its output is no longer in the store.
         """
         return self.store.find(stage, self.done[stage])
+
+    def scores(self) -> dict[str, Any]:
+        """What `evaluate` found on the test split."""
+        return dict(read_json(self.output("evaluate").path / "scores.json"))
 
     def inputs(self, *stages: str) -> dict[str, str]:
         """The digests of some finished stages, as a later stage's inputs."""

@@ -123,9 +123,7 @@ def _follow(api: AirflowApi, dag: str, conf: dict[str, Any], task: str) -> dict[
 
 
 def _show(run: TrainingRun, version: str) -> None:
-    from pipeline.train_captioner import scores
-
-    found = scores(run)
+    found = run.scores()
     best = run.output("train").figures()["best"]
     console.print(f"\nvalidation: CIDEr-D {best['val_cider_d']:.3f}, loss {best['val_loss']:.3f} nats a word")
     console.print(

@@ -55,7 +55,7 @@ def _run_stages(run: Any) -> dict[str, Any]:
     return {
         "version": version,
         "verdict": verdict,
-        "scores": stages.scores(run),
+        "scores": run.scores(),
         "samples": run.output("evaluate").path / "samples",
     }
 

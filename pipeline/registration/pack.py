@@ -28,7 +28,7 @@ from pipeline.bundle import (
 from pipeline.captioner import BundleCaptioner
 from pipeline.captioner_types import PinnedModel
 from pipeline.encoder import load_encoder
-from pipeline.files import read_json, write_bytes, write_json, write_text
+from pipeline.files import write_bytes, write_json, write_text
 from pipeline.images import INTERPOLATION, pixels
 from pipeline.registration.card import model_card
 from pipeline.snapshot import read_images
@@ -51,10 +51,9 @@ def pack(run: TrainingRun) -> Output:
         shutil.copyfile(run.output("train").path / WEIGHTS, bundle / DECODER)
         shutil.copyfile(run.output("adapt_vocabulary").path / "vocabulary.txt", bundle / VOCABULARY)
         write_settings(bundle, _bundle_settings(run, network.facts.side))
-        evaluated = run.output("evaluate")
-        write_json(bundle / REFERENCE, _reference(evaluated))
+        write_json(bundle / REFERENCE, _reference(run))
         figures = run.output("validate").figures(), run.output("adapt_vocabulary").figures()
-        write_text(bundle / CARD, model_card(run.settings, *figures, _scores(evaluated)))
+        write_text(bundle / CARD, model_card(run.settings, *figures, run.scores()))
         _write_golden(bundle, run, network.facts.side)
         write_json(folder / "figures.json", {"bundle_digest": seal(bundle)})
 
@@ -74,20 +73,16 @@ def _bundle_settings(run: TrainingRun, side: int) -> BundleSettings:
     )
 
 
-def _scores(evaluated: Output) -> dict[str, Any]:
-    return dict(read_json(evaluated.path / "scores.json"))
-
-
-def _reference(evaluated: Output) -> dict[str, Any]:
+def _reference(run: TrainingRun) -> dict[str, Any]:
     """How captions of the test split are distributed, for later nights to be compared with."""
-    rows = pd.read_parquet(evaluated.path / "per_image.parquet")
+    rows = pd.read_parquet(run.output("evaluate").path / "per_image.parquet")
     words = rows["caption"].map(lambda caption: len(caption.split()))
     quantiles = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99]
     return {
         "images": len(rows),
         "score_quantiles": {str(q): float(rows["score"].quantile(q)) for q in quantiles},
         "words_quantiles": {str(q): float(words.quantile(q)) for q in quantiles},
-        "health": _scores(evaluated)["health"],
+        "health": run.scores()["health"],
         "engine": ENGINE,
     }
 

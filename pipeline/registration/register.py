@@ -15,7 +15,6 @@ import pipeline
 from pipeline.bundle import ENGINE
 from pipeline.captioner import BATCH, load_pinned
 from pipeline.captioner_types import Captioner, PinnedModel
-from pipeline.files import read_json
 from pipeline.gate import Verdict, judge
 from pipeline.images import pixels
 from pipeline.metrics.scores import score_captions
@@ -53,7 +52,7 @@ def judge_version(run: TrainingRun, version: str) -> Verdict:
     """Ask the gate whether a version may be promoted, and tag the version with the answer."""
     registry = Registry(run.home)
     name = run.settings.registry.model_name
-    score = float(_scores(run)["scores"]["cider_d"])
+    score = float(run.scores()["scores"]["cider_d"])
     champion = registry.champion(name)
     if champion is not None and champion.version == version:
         return Verdict(False, "it already is the champion", score, score)
@@ -66,18 +65,14 @@ def judge_version(run: TrainingRun, version: str) -> Verdict:
 def _champion_score(run: TrainingRun, registry: Registry, champion: PinnedModel) -> float:
     """The champion's CIDEr-D on our test split: as recorded if it was the same split, else measured now."""
     tags = next(item.tags for item in registry.versions(champion.name) if item.version == champion.version)
-    if tags.get(TEST_TAG) == _scores(run)["test_digest"] and CIDER_TAG in tags:
+    if tags.get(TEST_TAG) == run.scores()["test_digest"] and CIDER_TAG in tags:
         return float(tags[CIDER_TAG])
     captions = _caption_test(run, load_pinned(run.home, champion))
     return float(score_captions(run.accepted.references("test"), captions, meteor=False).scores["cider_d"] or 0.0)
 
 
-def _scores(run: TrainingRun) -> dict[str, Any]:
-    return dict(read_json(run.output("evaluate").path / "scores.json"))
-
-
 def _tags(run: TrainingRun, digest: str) -> dict[str, str]:
-    scores = _scores(run)
+    scores = run.scores()
     cider = str(scores["scores"]["cider_d"])
     return {DIGEST_TAG: digest, ENGINE_TAG: ENGINE, TEST_TAG: scores["test_digest"], CIDER_TAG: cider}
 
@@ -115,7 +110,7 @@ def _log_figures(run: TrainingRun) -> None:
 
     for epoch, row in enumerate(run.output("train").figures()["curves"], start=1):
         mlflow.log_metrics({key: float(value) for key, value in row.items()}, step=epoch)
-    scores, words = _scores(run), run.output("adapt_vocabulary").figures()
+    scores, words = run.scores(), run.output("adapt_vocabulary").figures()
     mlflow.log_metrics({f"test_{key}": float(value) for key, value in scores["scores"].items() if value is not None})
     mlflow.log_metrics({f"health_{key}": float(value) for key, value in scores["health"].items()})
     mlflow.log_metrics({f"truth_{key}": float(value) for key, value in scores.get("truth", {}).items()})

@@ -53,7 +53,7 @@ def test_every_stage_left_an_output_and_nothing_unfinished(tiny_run):
 def test_the_champion_is_what_was_trained(tiny_run):
     champion = Registry(tiny_run.home).champion("captioner")
     assert champion.digest == tiny_run.output("bundle").figures()["bundle_digest"]
-    assert stages.scores(tiny_run)["images"] == 12
+    assert tiny_run.scores()["images"] == 12
 
 
 def test_a_second_run_does_no_work(tiny_run, caplog):
