@@ -67,6 +67,10 @@ def train_captioner() -> None:
     def train(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.train(_run(done)).done)
 
+    @task(pool="gpu")
+    def refine(done: dict[str, str]) -> dict[str, str]:
+        return dict(stages.refine(_run(done)).done)
+
     @task(pool="model")
     def evaluate(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.evaluate(_run(done)).done)
@@ -92,7 +96,7 @@ def train_captioner() -> None:
     extracted = extract_shard.partial(done=encoded).expand(shard=shards())
     features = extract_features(encoded)
     extracted >> features
-    registered = register(evaluate(train(features)))
+    registered = register(evaluate(refine(train(features))))
     verdict = gate(registered["done"], registered["version"])
     promote(registered["done"], registered["version"], verdict)
 

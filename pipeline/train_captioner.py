@@ -61,6 +61,13 @@ def train(run: TrainingRun, watch: Callable[[dict[str, float]], None] = lambda r
     return run.after(fit(run, watch))
 
 
+def refine(run: TrainingRun, watch: Callable[[dict[str, float]], None] = lambda row: None) -> TrainingRun:
+    """Train it further on the reward of whole captions, where settings ask for it."""
+    from pipeline.training.refine import refine as criticise
+
+    return run.after(criticise(run, watch))
+
+
 def evaluate(run: TrainingRun) -> TrainingRun:
     """Judge it on the test split."""
     from pipeline.evaluation import evaluate as judge

@@ -46,7 +46,7 @@ def _run_stages(run: Any) -> dict[str, Any]:
         run = _step(stage.__name__, stage, run)
     for shard in range(run.settings.encoder.shards):
         _step(f"extract_shard {shard + 1} of {run.settings.encoder.shards}", stages.extract_shard, run, shard)
-    for stage in (stages.extract_features, stages.train, stages.evaluate):
+    for stage in (stages.extract_features, stages.train, stages.refine, stages.evaluate):
         run = _step(stage.__name__, stage, run)
     run, version = _step("register", stages.register, run)
     verdict = _step("gate", stages.gate, run, version["version"])

@@ -38,7 +38,7 @@ def evaluate(run: TrainingRun) -> Output:
         write_samples(folder / "samples", run, captions, references, report.per_image)
 
     recipe = run.settings.decoding.model_dump(mode="json")
-    return run.store.run("evaluate", VERSION, recipe, run.inputs("validate", "train"), build)
+    return run.store.run("evaluate", VERSION, recipe, run.inputs("validate", "refine"), build)
 
 
 def caption_split(run: TrainingRun, split: str) -> dict[str, Caption]:

@@ -48,7 +48,7 @@ def pack(run: TrainingRun) -> Output:
         bundle.mkdir()
         network = load_encoder(run.output("encoder"))
         network.backbone.save_weights(bundle / ENCODER)
-        shutil.copyfile(run.output("train").path / WEIGHTS, bundle / DECODER)
+        shutil.copyfile(run.output("refine").path / WEIGHTS, bundle / DECODER)
         shutil.copyfile(run.output("adapt_vocabulary").path / "vocabulary.txt", bundle / VOCABULARY)
         write_settings(bundle, _bundle_settings(run, network.facts.side))
         write_json(bundle / REFERENCE, _reference(run))
@@ -58,7 +58,7 @@ def pack(run: TrainingRun) -> Output:
         write_json(folder / "figures.json", {"bundle_digest": seal(bundle)})
 
     shaping = run.settings.model_dump(mode="json", include={"decoding": True, "registry": {"model_name"}})
-    return run.store.run("bundle", VERSION, shaping, run.inputs("train", "evaluate", "encoder"), build)
+    return run.store.run("bundle", VERSION, shaping, run.inputs("refine", "evaluate", "encoder"), build)
 
 
 def _bundle_settings(run: TrainingRun, side: int) -> BundleSettings:

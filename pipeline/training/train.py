@@ -190,5 +190,5 @@ def load_decoder(run: TrainingRun) -> tuple[Any, Vocabulary]:
     words = Vocabulary.read(run.output("adapt_vocabulary").path / "vocabulary.txt")
     decoder = Decoder(run.settings.decoder, len(words), shape["positions"], shape["channels"])
     decoder.build()
-    decoder.load_weights(run.output("train").path / WEIGHTS)
+    decoder.load_weights(run.output("refine").path / WEIGHTS)
     return decoder, words

@@ -1,19 +1,12 @@
-"""Typed settings. One model is the YAML file, `--set`, Airflow's form and the reference page.
-
-Nothing here reads the environment at import; `Home.from_environment` does, at the edge.
-"""
+"""What can be set, in groups; a field's description is its documentation everywhere."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pipeline.errors import SettingsError
-
-PRESETS = Path(__file__).parent / "presets"
 ENCODERS = ("scenes", "inception_resnet_v2", "resnet50", "mobilenet", "xception")
 
 
@@ -21,9 +14,6 @@ class Group(BaseModel):
     """A group of settings; unknown names are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
-
-
-Settings = TypeVar("Settings", bound=Group)
 
 
 class SourceSettings(Group):
@@ -53,6 +43,9 @@ class SourceSettings(Group):
         description="Share (below 1) or number (1 or more) of training images cut for test where the source has none.",
     )
     max_images: int | None = Field(None, ge=10, description="Take at most so many images of each split; empty for all.")
+    people_terms: Literal["as_written", "neutral"] = Field(
+        "as_written", description="neutral: people's gender is left out of all captions (a man becomes a person)."
+    )
 
     @model_validator(mode="after")
     def _files_are_named(self) -> Self:
@@ -99,6 +92,9 @@ class EncoderSettings(Group):
     )
     fit: Literal["squash", "pad", "crop"] = Field("squash", description="How a picture becomes square.")
     batch_size: int = Field(32, ge=1, le=1024, description="Pictures encoded at once.")
+    views: int = Field(
+        1, ge=1, le=8, description="Views of each training picture to learn from: whole, mirrored, then crops."
+    )
     shards: int = Field(4, ge=1, le=256, description="Parallel parts of feature extraction in the DAG.")
     epochs: int = Field(12, ge=1, le=200, description="scenes: epochs of training the small encoder.")
 
@@ -110,6 +106,8 @@ class DecoderSettings(Group):
         "hybrid", description="Where the image enters: late after the GRU (attention), early before it, hybrid both."
     )
     positions: bool = Field(True, description="Tell the decoder where in the picture each feature lies.")
+    gate: bool = Field(False, description="Let attention look away from the picture, at what was written so far.")
+    tied: bool = Field(False, description="Words are written with the vectors they are read by; needs embedding.")
     embedding: int = Field(512, ge=8, le=4096, description="Width of a word vector.")
     units: int = Field(512, ge=8, le=4096, description="Width of the GRU's state.")
     dropout: float = Field(0.3, ge=0, lt=1, description="Share of activations dropped in training.")
@@ -132,6 +130,26 @@ class TrainingSettings(Group):
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the target spread over all words.")
     patience: int = Field(3, ge=1, description="Epochs without better validation captions (CIDEr-D) before stopping.")
     max_words: int = Field(30, ge=3, le=200, description="Words of a caption that are trained on; the rest is cut.")
+    average: float = Field(
+        0.0, ge=0, lt=1, description="Decay of the moving average of the weights that is kept; 0 keeps the last ones."
+    )
+    start_from: str | None = Field(
+        None, description="A registered version to continue from, such as models:/captioner@champion; empty for none."
+    )
+
+
+class SelfCriticalSettings(Group):
+    """The second stage of training, on the reward of whole captions (Rennie et al., CVPR 2017)."""
+
+    epochs: int = Field(0, ge=0, le=1000, description="Most epochs; 0 leaves the stage out.")
+    batch_size: int = Field(16, ge=1, le=8192, description="Pictures a step.")
+    samples: int = Field(5, ge=2, le=50, description="Captions drawn for each picture; they are each other's baseline.")
+    learning_rate: float = Field(5e-5, gt=0, le=1, description="Learning rate of Adam.")
+    bleu_weight: float = Field(0.0, ge=0, le=10, description="Weight of BLEU-4 beside CIDEr-D in the reward.")
+    likelihood_weight: float = Field(
+        0.0, ge=0, le=1, description="Share of the first stage's loss, which holds captions to people's wording."
+    )
+    patience: int = Field(4, ge=1, description="Epochs without better validation captions (CIDEr-D) before stopping.")
 
 
 class DecodingSettings(Group):
@@ -142,10 +160,22 @@ class DecodingSettings(Group):
     length_power: float = Field(
         1.0, ge=0, le=2, description="beam: hypotheses are ranked by log-probability divided by length to this power."
     )
+    min_words: int = Field(1, ge=1, le=50, description="Shortest caption in words.")
+    block_repeats: bool = Field(False, description="Never write the same pair of words twice in a row, nor one word.")
     top_k: int = Field(10, ge=1, description="sample: most likely words drawn from.")
     temperature: float = Field(1.0, gt=0, le=10, description="sample: above 1 flatter, below 1 sharper.")
     seed: int = Field(0, ge=0, description="sample: seed.")
     max_words: int = Field(25, ge=1, le=200, description="Longest caption in words.")
+
+
+class EvaluationSettings(Group):
+    """How the model is judged beyond its scores."""
+
+    images: int = Field(
+        500,
+        ge=1,
+        description="Test pictures, taken by digest, for what captions each several times (degraded pictures).",
+    )
 
 
 class RegistrySettings(Group):
@@ -164,96 +194,7 @@ class TrainSettings(Group):
     encoder: EncoderSettings = EncoderSettings()
     decoder: DecoderSettings = DecoderSettings()
     training: TrainingSettings = TrainingSettings()
+    self_critical: SelfCriticalSettings = SelfCriticalSettings()
     decoding: DecodingSettings = DecodingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
     registry: RegistrySettings = RegistrySettings()
-
-
-def preset_names() -> list[str]:
-    """Names of the built-in presets, sorted."""
-    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
-
-
-def preset(name: str) -> dict[str, Any]:
-    """The nested values of a built-in preset.
-
-    Raises:
-        SettingsError: no preset has that name.
-    """
-    path = PRESETS / f"{name}.yaml"
-    if name not in preset_names():
-        raise SettingsError(f"unknown preset {name!r}; known presets: {', '.join(preset_names())}")
-    return read_yaml(path)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A settings file as nested values.
-
-    Raises:
-        SettingsError: the file is missing, is not YAML or is not a mapping.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"cannot read settings file {path}: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
-        raise SettingsError(f"settings file {path} holds {type(values).__name__}, expected a mapping of groups")
-    return values
-
-
-def assign(values: dict[str, Any], dotted: str, value: Any) -> None:
-    """Set `group.field` in nested values, in place.
-
-    Raises:
-        SettingsError: the name has no group.
-    """
-    group, _, field = dotted.partition(".")
-    if not field:
-        raise SettingsError(f"setting {dotted!r} must be group.field, for example training.epochs")
-    if not isinstance(values.setdefault(group, {}), dict):
-        raise SettingsError(f"settings group {group!r} is not a mapping")
-    values[group][field] = value
-
-
-def train_settings(values: dict[str, Any]) -> TrainSettings:
-    """Checked settings from nested values; a `preset` key names what they start from.
-
-    Raises:
-        SettingsError: naming each wrong setting, its value and what is allowed.
-    """
-    values = dict(values)
-    merged = preset(values.pop("preset", "scenes"))
-    for group, fields in values.items():
-        if not isinstance(fields, dict):
-            raise SettingsError(f"settings group {group!r} is {fields!r}, expected a mapping")
-        for field, value in fields.items():
-            assign(merged, f"{group}.{field}", value)
-    return checked(TrainSettings, merged)
-
-
-def checked(kind: type[Settings], values: dict[str, Any]) -> Settings:
-    """Nested values as settings of one kind.
-
-    Raises:
-        SettingsError: naming each wrong setting, its value and what is allowed.
-    """
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        raise SettingsError("; ".join(_complaint(kind, item) for item in error.errors())) from error
-
-
-def _complaint(kind: type[Group], item: Any) -> str:
-    name = ".".join(str(part) for part in item["loc"]) or "settings"
-    if item["type"] == "extra_forbidden":
-        return f"unknown setting {name}; known here: {', '.join(_known(kind, item['loc'][:-1]))}"
-    message = item["msg"].removeprefix("Value error, ")
-    given = "" if isinstance(item["input"], dict | BaseModel) else f" (given {item['input']!r})"
-    return f"{name}: {message}{given}"
-
-
-def _known(kind: type[BaseModel], groups: tuple[str, ...]) -> list[str]:
-    for group in groups:
-        nested = kind.model_fields[group].annotation
-        assert isinstance(nested, type)
-        kind = nested
-    return list(kind.model_fields)

@@ -1,0 +1,44 @@
+"""Typed settings. One model is the YAML file, `--set`, Airflow's form and the reference page.
+
+Nothing here reads the environment at import; `Home.from_environment` does, at the edge.
+"""
+
+from pipeline.settings.groups import (
+    ENCODERS,
+    DecoderSettings,
+    DecodingSettings,
+    EncoderSettings,
+    EvaluationSettings,
+    Group,
+    RegistrySettings,
+    SelfCriticalSettings,
+    SourceSettings,
+    TrainingSettings,
+    TrainSettings,
+    ValidationSettings,
+    VocabularySettings,
+)
+from pipeline.settings.reading import PRESETS, assign, checked, preset, preset_names, read_yaml, train_settings
+
+__all__ = [
+    "ENCODERS",
+    "PRESETS",
+    "DecoderSettings",
+    "DecodingSettings",
+    "EncoderSettings",
+    "EvaluationSettings",
+    "Group",
+    "RegistrySettings",
+    "SelfCriticalSettings",
+    "SourceSettings",
+    "TrainSettings",
+    "TrainingSettings",
+    "ValidationSettings",
+    "VocabularySettings",
+    "assign",
+    "checked",
+    "preset",
+    "preset_names",
+    "read_yaml",
+    "train_settings",
+]

@@ -1,0 +1,107 @@
+"""Settings from presets, files and nested values, checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from pipeline.errors import SettingsError
+from pipeline.settings.groups import Group, TrainSettings
+
+PRESETS = Path(__file__).parent.parent / "presets"
+
+Settings = TypeVar("Settings", bound=Group)
+
+
+def preset_names() -> list[str]:
+    """Names of the built-in presets, sorted."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def preset(name: str) -> dict[str, Any]:
+    """The nested values of a built-in preset.
+
+    Raises:
+        SettingsError: no preset has that name.
+    """
+    path = PRESETS / f"{name}.yaml"
+    if name not in preset_names():
+        raise SettingsError(f"unknown preset {name!r}; known presets: {', '.join(preset_names())}")
+    return read_yaml(path)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A settings file as nested values.
+
+    Raises:
+        SettingsError: the file is missing, is not YAML or is not a mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"cannot read settings file {path}: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise SettingsError(f"settings file {path} holds {type(values).__name__}, expected a mapping of groups")
+    return values
+
+
+def assign(values: dict[str, Any], dotted: str, value: Any) -> None:
+    """Set `group.field` in nested values, in place.
+
+    Raises:
+        SettingsError: the name has no group.
+    """
+    group, _, field = dotted.partition(".")
+    if not field:
+        raise SettingsError(f"setting {dotted!r} must be group.field, for example training.epochs")
+    if not isinstance(values.setdefault(group, {}), dict):
+        raise SettingsError(f"settings group {group!r} is not a mapping")
+    values[group][field] = value
+
+
+def train_settings(values: dict[str, Any]) -> TrainSettings:
+    """Checked settings from nested values; a `preset` key names what they start from.
+
+    Raises:
+        SettingsError: naming each wrong setting, its value and what is allowed.
+    """
+    values = dict(values)
+    merged = preset(values.pop("preset", "scenes"))
+    for group, fields in values.items():
+        if not isinstance(fields, dict):
+            raise SettingsError(f"settings group {group!r} is {fields!r}, expected a mapping")
+        for field, value in fields.items():
+            assign(merged, f"{group}.{field}", value)
+    return checked(TrainSettings, merged)
+
+
+def checked(kind: type[Settings], values: dict[str, Any]) -> Settings:
+    """Nested values as settings of one kind.
+
+    Raises:
+        SettingsError: naming each wrong setting, its value and what is allowed.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_complaint(kind, item) for item in error.errors())) from error
+
+
+def _complaint(kind: type[Group], item: Any) -> str:
+    name = ".".join(str(part) for part in item["loc"]) or "settings"
+    if item["type"] == "extra_forbidden":
+        return f"unknown setting {name}; known here: {', '.join(_known(kind, item['loc'][:-1]))}"
+    message = item["msg"].removeprefix("Value error, ")
+    given = "" if isinstance(item["input"], dict | BaseModel) else f" (given {item['input']!r})"
+    return f"{name}: {message}{given}"
+
+
+def _known(kind: type[BaseModel], groups: tuple[str, ...]) -> list[str]:
+    for group in groups:
+        nested = kind.model_fields[group].annotation
+        assert isinstance(nested, type)
+        kind = nested
+    return list(kind.model_fields)
