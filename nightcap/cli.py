@@ -12,7 +12,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import Abort, TyperException
 
-from nightcap.commands import caption, doctor, evaluate, models, night, run, score, train
+from nightcap.commands import caption, doctor, evaluate, models, night, prepare, run, score, train
 from pipeline.errors import NightcapError, SettingsError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 for module in (train, caption, night, evaluate, score, doctor, run):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(models.app, name="models")
+app.add_typer(prepare.app, name="prepare")
 
 
 def main(arguments: list[str] | None = None) -> None:
