@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import SettingsError, SourceChanged
 from pipeline.files import digest_of, sha256, write_json
+from pipeline.people import neutral
 from pipeline.settings import SourceSettings
 from pipeline.sources.base import SPLITS, LabelledBox, Photograph, Source
 from pipeline.stages import Output, Store
@@ -82,7 +83,8 @@ def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Out
 
     A split that the source lacks is cut from train by the digest of the picture's bytes, so that
     a picture keeps its split when others join and equal pictures stay together. A photograph
-    that cannot be read is listed with an empty digest, for validation to quarantine.
+    that cannot be read is listed with an empty digest, for validation to quarantine. With
+    `people_terms: neutral` the captions of all splits are listed without people's gender.
 
     Raises:
         SettingsError: two photographs share a name, or the cuts leave nothing to train on.
@@ -90,12 +92,16 @@ def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Out
 
     def build(folder: Path) -> None:
         tables = _tables(source.photographs())
+        if settings.people_terms == "neutral":
+            tables["captions"]["caption"] = tables["captions"]["caption"].map(neutral)
         tables["images"]["split"] = cut(tables["images"], settings)
         for name, schema in SCHEMAS.items():
             pq.write_table(pa.Table.from_pandas(tables[name], schema, preserve_index=False), folder / f"{name}.parquet")
         write_json(folder / "figures.json", _figures(tables))
 
     shaping = settings.model_dump(mode="json", include={"kind", "val_cut", "test_cut", "max_images"})
+    if settings.people_terms != "as_written":  # named only then, so that snapshots taken before keep their digests
+        shaping["people_terms"] = settings.people_terms
     return store.run("snapshot", VERSION, shaping, {"source": source.fingerprint()}, build)
 
 

@@ -79,6 +79,20 @@ def test_nothing_changed_is_the_same_snapshot_and_a_new_caption_is_not(dataset, 
     assert second.figures()["content"] != first.figures()["content"]
 
 
+def test_neutral_people_terms_are_applied_to_every_split_and_are_another_snapshot(dataset, store, picture):
+    dataset.fill(20)
+    for split in ("train", "val", "test"):
+        dataset.add(f"{split}.png", ["A woman and her dog", "two boys"], split, picture(900 + len(split)))
+    as_written, neutral = taken(dataset, store), taken(dataset, store, people_terms="neutral")
+    assert neutral.digest != as_written.digest
+    written, changed = Snapshot.load(as_written.path), Snapshot.load(neutral.path)
+    for split in ("train", "val", "test"):
+        assert written.references(split)[f"{split}.png"] == ["A woman and her dog", "two boys"]
+        assert changed.references(split)[f"{split}.png"] == ["A person and their dog", "two children"]
+    assert changed.images.equals(written.images)
+    assert list(changed.captions["caption"][:100]) == list(written.captions["caption"][:100])
+
+
 def test_the_content_digest_does_not_depend_on_file_times(dataset, store, tmp_path):
     dataset.fill(20)
     first = taken(dataset, store)

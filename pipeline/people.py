@@ -1,0 +1,210 @@
+"""English words for people: which there are, which of them name a gender, and what to write instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+Gender = Literal["female", "male"]
+
+# word:neutral word; an underscore is a space.
+_MALE = """
+    man:person men:people boy:child boys:children guy:person guys:people dude:person dudes:people
+    gentleman:person gentlemen:people lad:child lads:children male:person males:people
+    father:parent fathers:parents dad:parent dads:parents daddy:parent son:child sons:children
+    brother:sibling brothers:siblings husband:spouse husbands:spouses boyfriend:partner boyfriends:partners
+    grandfather:grandparent grandfathers:grandparents grandpa:grandparent grandson:grandchild
+    uncle:relative nephew:relative groom:newlywed grooms:newlyweds groomsman:attendant groomsmen:attendants
+    schoolboy:pupil schoolboys:pupils cowboy:cowhand cowboys:cowhands businessman:businessperson
+    businessmen:businesspeople policeman:police_officer policemen:police_officers fireman:firefighter
+    firemen:firefighters fisherman:angler fishermen:anglers cameraman:camera_operator
+    cameramen:camera_operators batsman:player batsmen:players baseman:player basemen:players
+    horseman:rider horsemen:riders salesman:salesperson salesmen:salespeople mailman:postal_worker
+    mailmen:postal_workers workman:worker workmen:workers repairman:mechanic repairmen:mechanics
+    serviceman:service_member servicemen:service_members stuntman:stunt_performer stuntmen:stunt_performers
+    swordsman:fencer swordsmen:fencers crewman:crew_member crewmen:crew_members sportsman:athlete
+    sportsmen:athletes
+"""
+_FEMALE = """
+    woman:person women:people girl:child girls:children lady:person ladies:people gal:person gals:people
+    lass:child female:person females:people mother:parent mothers:parents mom:parent moms:parents
+    mommy:parent mum:parent daughter:child daughters:children sister:sibling sisters:siblings
+    wife:spouse wives:spouses girlfriend:partner girlfriends:partners grandmother:grandparent
+    grandmothers:grandparents grandma:grandparent granddaughter:grandchild aunt:relative niece:relative
+    bride:newlywed brides:newlyweds bridesmaid:attendant bridesmaids:attendants schoolgirl:pupil
+    schoolgirls:pupils cowgirl:cowhand cowgirls:cowhands showgirl:dancer showgirls:dancers
+    businesswoman:businessperson businesswomen:businesspeople policewoman:police_officer
+    policewomen:police_officers saleswoman:salesperson saleswomen:salespeople sportswoman:athlete
+    sportswomen:athletes actress:actor actresses:actors waitress:waiter waitresses:waiters
+    hostess:host hostesses:hosts stewardess:flight_attendant stewardesses:flight_attendants
+    ballerina:ballet_dancer ballerinas:ballet_dancers
+"""
+# Ambiguous ones are left out: batter, boxer, coach, couple, family, pitcher, trainer.
+_ANYBODY = """
+    actor adult angler artist athlete attendant audience baby backpacker baker barber bartender bicyclist biker
+    bowler businessperson camper cashier catcher cheerleader chef child climber clown commuter competitor
+    conductor contestant cowhand crowd customer cyclist dancer defender dentist diner diver doctor driver
+    drummer farmer fencer firefighter fisher friend gardener goalie goalkeeper golfer grandchild grandparent
+    guest guitarist gymnast hiker host human individual infant jockey jogger juggler kayaker kid lifeguard mechanic member
+    monk motorcyclist mountaineer musician neighbor newborn newlywed nun nurse officer onlooker operator opponent
+    owner paraglider parasailer parent participant partner passenger pedestrian performer person
+    photographer pilot player police politician priest pupil racer referee relative rider rollerblader
+    rower runner sailor salesperson shopper sibling singer skateboarder skater skier snowboarder soldier
+    somebody someone spectator spouse student surfer swimmer teacher teammate teen teenager toddler tourist
+    trumpeter umpire vendor villager volunteer waiter wakeboarder waterskier windsurfer worker wrestler
+    youngster youth
+    babies businesspeople children grandchildren people police salespeople
+"""
+
+
+def _pairs(table: str) -> Iterator[tuple[str, str]]:
+    for entry in table.split():
+        word, _, instead = entry.partition(":")
+        yield word, instead.replace("_", " ")
+
+
+_INSTEAD = dict(_pairs(_MALE + _FEMALE))
+_GENDER: dict[str, Gender] = dict.fromkeys(dict(_pairs(_MALE)), "male") | dict.fromkeys(dict(_pairs(_FEMALE)), "female")
+PEOPLE = frozenset(
+    {*_ANYBODY.split(), *(f"{word}s" for word in _ANYBODY.split()), *_INSTEAD}
+    - {"male", "males", "female", "females"}  # beside another person word as often as not
+)
+
+_PRONOUNS = {
+    "he": "they",
+    "she": "they",
+    "him": "them",
+    "his": "their",
+    "her": "their",
+    "hers": "theirs",
+    "himself": "themself",
+    "herself": "themself",
+}
+_VERBS = {"is": "are", "was": "were", "has": "have", "'s": "'re", "isn't": "aren't", "wasn't": "weren't"} | {
+    "hasn't": "haven't",
+    "doesn't": "don't",
+}
+# After these a noun phrase has ended, so `her` is an object and `male` a noun.
+_FUNCTION = (
+    "about above across after against all along among and are around as at away back before behind below beside "
+    "between but by can carries down during for from had has have in inside into is near next of off on onto or out "
+    "outside over past that the their then through to together toward towards under up was were when where which "
+    "while who with without"
+).replace(" ", "|")
+
+_KEPT = (  # not people, or a kind of thing
+    r"man[- ]?made|(?:spider|super|bat|iron|snow|gingerbread|lego|stick|pac)[- ]?man|x-?men|cowboy (?:hats?|boots?)"
+    r"|(?:men|women|ladie|lady|gent|gentlemen)'?s'? (?:bath|rest|wash|locker )?rooms?"
+)
+_I = re.IGNORECASE
+_WORD = re.compile(rf"\b(?:(?:{_KEPT})\b|(?:(an?)(\s+))?(?!(?:{_KEPT})\b)([a-z]+)\b('(?!\w))?)", _I)
+_CHILD = re.compile(
+    r"\b(baby|child|infant|kid|toddler) (?:boy|girl)\b|\b(?:boy|girl) (child|infant|kid|scouts?|toddler)\b", _I
+)
+_QUALIFIER = re.compile(
+    rf"(?:\b(an?)(\s+))?\b((?:fe)?male)\s+(?!(?:{_FUNCTION})\b|\w+ing\b|\w*(?<!er)(?<!or)(?<!ist)(?<!ant)(?<![sui])s\b)"
+    r"([a-z]\w*)",
+    _I,
+)
+_SUBJECT = re.compile(r"\b(?:he|she)\b((?:\s+(?:also|just|now|still|then|\w+ly))*)(\s*'s\b|(\s+)([a-z]+(?:n't)?))?", _I)
+_OBJECT = re.compile(rf"\bher\b(?=\s*(?:$|[^\w\s])|\s+(?:{_FUNCTION})\b)|(?<=\bof )his\b(?=\s*(?:$|[^\w\s]))", _I)
+_PRONOUN = re.compile(rf"\b(?:{'|'.join(_PRONOUNS)})\b", _I)
+_TWICE = re.compile(
+    r"\b(they|their|them|themself)(?:\s*/\s*|\s+or\s+)\1\b|\b(children|parents|people|siblings) and \2\b", _I
+)
+
+
+def genders(caption: str) -> set[Gender]:
+    """Which genders a caption's nouns and adjectives name.
+
+    Pronouns do not count: captions say `his` and `her` of animals too.
+    """
+    words = ((found[3] or "").lower() for found in _WORD.finditer(caption))
+    return {_GENDER[word] for word in words if word in _GENDER}
+
+
+def neutral(caption: str) -> str:
+    """The caption with gendered words for people replaced by words that name no gender.
+
+    `A woman feeds her dog as she sits` becomes `A person feeds their dog as they sit`. It is a word map: articles
+    before a replaced word, possessives, capitals and the verb right after a pronoun agree; a second verb, and
+    whom `they` means, are not looked after. Names of things (`cowboy hat`, `snowman`) stay.
+    """
+    for pattern, write in _RULES:
+        caption = pattern.sub(write, caption)
+    return caption
+
+
+def _child(found: re.Match[str]) -> str:
+    return _like(found[0], found[1] or found[2])
+
+
+def _unqualified(found: re.Match[str]) -> str:
+    """`a male athlete` is an athlete."""
+    article, gap, qualifier, word = found.groups()
+    return _with_article(article, gap, word if article else _like(qualifier, word))
+
+
+def _noun(found: re.Match[str]) -> str:
+    article, gap, word, apostrophe = found.groups()
+    instead = _INSTEAD.get((word or "").lower())
+    if instead is None:
+        return found[0]
+    owning = "'s" if apostrophe and not instead.endswith("s") else apostrophe or ""
+    return _with_article(article, gap, _like(word, instead) + owning)
+
+
+def _subject(found: re.Match[str]) -> str:
+    adverbs, predicate, gap, verb = found.groups()
+    start = _like(found[0][:2], "they") + adverbs
+    if not predicate:
+        return start
+    return start + (predicate.replace("'s", "'re") if verb is None else gap + _plural_verb(verb))
+
+
+def _object(found: re.Match[str]) -> str:
+    return _like(found[0], "theirs" if found[0].lower() == "his" else "them")
+
+
+def _pronoun(found: re.Match[str]) -> str:
+    return _like(found[0], _PRONOUNS[found[0].lower()])
+
+
+def _once(found: re.Match[str]) -> str:
+    return found[1] or found[2]
+
+
+_RULES = (
+    (_CHILD, _child),
+    (_QUALIFIER, _unqualified),
+    (_WORD, _noun),
+    (_SUBJECT, _subject),
+    (_OBJECT, _object),
+    (_PRONOUN, _pronoun),
+    (_TWICE, _once),
+)
+
+
+def _plural_verb(verb: str) -> str:
+    """What `they` do, where `he` does it; other words stay."""
+    if verb in _VERBS:
+        return _VERBS[verb]
+    if verb.endswith("ies") and len(verb) > 4:
+        return f"{verb[:-3]}y"
+    if verb.endswith(("ches", "shes", "sses", "xes", "zzes", "oes")):
+        return verb[:-2]
+    return verb[:-1] if verb.endswith("s") and not verb.endswith(("ss", "us", "is", "as")) else verb
+
+
+def _with_article(article: str | None, gap: str | None, words: str) -> str:
+    if article is None:
+        return words
+    return _like(article, "an" if words[0].lower() in "aeiou" else "a") + (gap or "") + words
+
+
+def _like(model: str, words: str) -> str:
+    """Capitals as in the word that was there."""
+    if len(model) > 1 and model.isupper():
+        return words.upper()
+    return words[0].upper() + words[1:] if model[0].isupper() else words
