@@ -40,25 +40,30 @@ class Decoder(keras.Model):  # type: ignore[misc]
     """Embedding, GRU, dot-product attention over the grid, add, layer normalisation, words.
 
     Late fusion is Show, Attend and Tell's order with Luong's dot-product attention (Luong, Pham
-    and Manning, EMNLP 2015); early fusion feeds the picture's gist to the GRU (Vinyals et al.,
-    CVPR 2015); hybrid does both.
+    and Manning, EMNLP 2015); early fusion adds the picture's gist to its state and each word (Vinyals et al.,
+    CVPR 2015); hybrid does both. The gate is a sentinel that attention may rest on instead of the
+    picture (Lu et al., CVPR 2017); tied words are written with the vectors they are read by (Press
+    and Wolf, EACL 2017).
     """
 
     def __init__(self, settings: DecoderSettings, vocabulary_size: int, positions: int, channels: int) -> None:
         super().__init__(name="decoder")
         self.settings = settings
         units = settings.units
-        self.early = settings.fusion in ("early", "hybrid")
-        self.late = settings.fusion in ("late", "hybrid")
+        early, late = settings.fusion != "late", settings.fusion != "early"
         self.project = layers.Dense(units, activation="relu", name="project")
         self.place = layers.Embedding(positions, units, name="place") if settings.positions else None
         self.embed = layers.Embedding(vocabulary_size, settings.embedding, name="embed")
-        self.start = layers.Dense(units, activation="tanh", name="start") if self.early else None
+        self.start = layers.Dense(units, activation="tanh", name="start") if early else None
+        self.tell = layers.Dense(settings.embedding, name="tell") if early else None
         self.gru = layers.GRU(units, return_sequences=True, name="gru")
-        self.query = layers.Dense(units, use_bias=False, name="query") if self.late else None
+        self.query = layers.Dense(units, use_bias=False, name="query") if late else None
+        self.rest = layers.Dense(units, activation="tanh", name="rest") if late and settings.gate else None
         self.normalize = layers.LayerNormalization(name="normalize")
         self.drop = layers.Dropout(settings.dropout, name="drop")
-        self.write = layers.Dense(vocabulary_size, dtype="float32", name="write")
+        self.narrow = layers.Dense(settings.embedding, name="narrow") if settings.tied else None
+        self.write = None if settings.tied else layers.Dense(vocabulary_size, dtype="float32", name="write")
+        self.bias = self.add_weight((vocabulary_size,), "zeros", name="bias") if settings.tied else None
         self.vocabulary_size, self.positions, self.channels = vocabulary_size, positions, channels
 
     def build(self, input_shape: Any = None) -> None:
@@ -78,11 +83,7 @@ class Decoder(keras.Model):  # type: ignore[misc]
         Returns:
             float32 logits [n, words, vocabulary] of the word after each token.
         """
-        seen = self.look(features, training=training)
-        inputs = self._inputs(seen, tokens, training)  # [n, words, embedding (+ units)]
-        outputs = self.gru(inputs, initial_state=self.initial_state(seen))  # [n, words, units]
-        attended, _ = self._attend(seen, outputs)
-        return self.write(self.drop(attended, training=training))
+        return self.words(self.follow(self.look(features, training), tokens, training))
 
     def look(self, features: Any, training: bool = False) -> Seen:
         """What is computed once a picture: [n, positions, channels] to grid and gist."""
@@ -96,18 +97,30 @@ class Decoder(keras.Model):  # type: ignore[misc]
         """The GRU's state before the first word: [n, units]."""
         return self.start(seen.gist) if self.start is not None else ops.zeros_like(seen.gist)
 
+    def follow(self, seen: Seen, tokens: Any, training: bool = False) -> Any:
+        """What is known after each token, int32 [n, words]: [n, words, units]."""
+        inputs = self._inputs(seen, tokens, training)  # [n, words, embedding]
+        outputs = self.gru(inputs, initial_state=self.initial_state(seen))  # [n, words, units]
+        return self.drop(self._attend(seen, outputs)[0], training=training)
+
+    def words(self, known: Any) -> Any:
+        """Logits of the next word from what is known: [.., units] to float32 [.., vocabulary]."""
+        if self.write is not None:
+            return self.write(known)
+        vectors = ops.cast(self.embed.embeddings, self.compute_dtype)  # [vocabulary, embedding]
+        return ops.cast(ops.matmul(self.narrow(known), ops.transpose(vectors)), "float32") + self.bias
+
     def step(self, seen: Seen, state: Any, token: Any) -> Step:
         """Write one word further: state [n, units], token int32 [n]."""
-        inputs = self._inputs(seen, token[:, None], training=False)[:, 0]  # [n, embedding (+ units)]
+        inputs = self._inputs(seen, token[:, None], training=False)[:, 0]  # [n, embedding]
         output, (state, *_) = self.gru.cell(inputs, [state])
-        attended, attention = self._attend(seen, output[:, None])
-        return Step(self.write(attended[:, 0]), state, attention[:, 0])
+        known, attention = self._attend(seen, output[:, None])
+        return Step(self.words(known[:, 0]), state, attention[:, 0])
 
     def _inputs(self, seen: Seen, tokens: Any, training: bool) -> Any:
         words = self.embed(tokens)  # [n, words, embedding]
-        if self.early:
-            gist = ops.repeat(seen.gist[:, None], ops.shape(tokens)[1], axis=1)  # [n, words, units]
-            words = ops.concatenate([words, gist], axis=-1)
+        if self.tell is not None:
+            words = words + self.tell(seen.gist)[:, None]
         return self.drop(words, training=training)
 
     def _attend(self, seen: Seen, outputs: Any) -> tuple[Any, Any]:
@@ -115,6 +128,13 @@ class Decoder(keras.Model):  # type: ignore[misc]
         if self.query is None:
             n, words = ops.shape(outputs)[0], ops.shape(outputs)[1]
             return self.normalize(outputs), ops.zeros((n, words, self.positions))
-        scores = ops.einsum("nwu,npu->nwp", self.query(outputs), seen.grid) / self.settings.units**0.5
-        attention = ops.softmax(scores, axis=-1)
-        return self.normalize(outputs + ops.einsum("nwp,npu->nwu", attention, seen.grid)), attention
+        query = self.query(outputs) / self.settings.units**0.5
+        scores = ops.einsum("nwu,npu->nwp", query, seen.grid)
+        if self.rest is None:
+            attention = ops.softmax(scores, axis=-1)
+            return self.normalize(outputs + ops.einsum("nwp,npu->nwu", attention, seen.grid)), attention
+        rest = self.rest(outputs)  # [n, words, units]
+        scores = ops.concatenate([scores, ops.sum(query * rest, axis=-1, keepdims=True)], axis=-1)
+        shares = ops.softmax(scores, axis=-1)  # [n, words, positions + 1]
+        attention, away = shares[..., :-1], shares[..., -1:]
+        return self.normalize(outputs + ops.einsum("nwp,npu->nwu", attention, seen.grid) + away * rest), attention

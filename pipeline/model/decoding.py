@@ -63,7 +63,9 @@ def _beam(decoder: Decoder, seen: Seen, settings: DecodingSettings, width: int, 
     def write(place: Any, tokens: Any, total: Any, state: Any) -> tuple[Any, ...]:
         last = ops.reshape(ops.take(tokens, place, axis=2), (-1,))  # [n, width] -> [n * width]
         step = decoder.step(spread, state, last)
-        gain = _log_probabilities(step.logits, place, last, settings.max_words)
+        gain = _log_probabilities(step.logits, place, last, settings)
+        if settings.block_repeats:
+            gain = gain + _repeats(ops.reshape(tokens, (-1, places + 1)), place, vocabulary)
         candidates = ops.reshape(total, (-1, 1)) + gain  # [n * width, vocabulary]
         total, best = ops.top_k(ops.reshape(candidates, (-1, width * vocabulary)), width)  # [n, width]
         parent = ops.reshape(rows + best // vocabulary, (-1,))  # [n * width]
@@ -92,7 +94,9 @@ def _sample(decoder: Decoder, seen: Seen, settings: DecodingSettings, vocabulary
     def write(place: Any, tokens: Any, total: Any, state: Any) -> tuple[Any, ...]:
         last = ops.take(tokens, place, axis=2)[:, 0]  # [n]
         step = decoder.step(seen, state, last)
-        gain = _log_probabilities(step.logits, place, last, settings.max_words)
+        gain = _log_probabilities(step.logits, place, last, settings)
+        if settings.block_repeats:
+            gain = gain + _repeats(tokens[:, 0], place, vocabulary)
         likeliest, words = ops.top_k(gain, k)  # [n, k]
         drawn = ops.argmax(likeliest / settings.temperature + ops.take(noise, place, axis=0), axis=-1)[:, None]
         word = ops.take_along_axis(words, drawn, axis=1)  # [n, 1]
@@ -111,16 +115,29 @@ def _unfinished(place: Any, places: int, tokens: Any) -> Any:
     return ops.logical_and(place < places, ops.logical_not(ended))
 
 
-def _log_probabilities(logits: Any, place: Any, last: Any, max_words: int) -> Any:
+def _log_probabilities(logits: Any, place: Any, last: Any, settings: DecodingSettings) -> Any:
     """Log-probabilities [m, vocabulary] of what may be written at a place after the last token [m]."""
     ids = ops.arange(ops.shape(logits)[-1])
     never = ids <= START  # padding, unknown and start come first
-    first = ops.logical_and(place == 0, ids == END)
-    overlong = ops.logical_and(place >= max_words, ids != END)
-    barred = ops.logical_or(never, ops.logical_or(first, overlong))
+    too_short = ops.logical_and(place < settings.min_words, ids == END)
+    overlong = ops.logical_and(place >= settings.max_words, ids != END)
+    barred = ops.logical_or(never, ops.logical_or(too_short, overlong))
     open_ended = ops.where(barred[None], IMPOSSIBLE, ops.log_softmax(logits, axis=-1))
     finished = ops.logical_or(last == END, last == PADDING)[:, None]
     return ops.where(finished, ops.where(ids == PADDING, 0.0, IMPOSSIBLE)[None], open_ended)
+
+
+def _repeats(tokens: Any, place: Any, vocabulary: int) -> Any:
+    """Bar what would repeat the last word, or a pair of words: tokens int32 [m, places] to [m, vocabulary]."""
+    m, places = ops.shape(tokens)[0], ops.shape(tokens)[1]
+    last = ops.take(tokens, place, axis=1)[:, None]  # [m, 1]
+    unfinished = ops.logical_and(last != END, last != PADDING)
+    seen = ops.logical_and(tokens[:, :-1] == last, ops.arange(places - 1)[None] < place)  # [m, places - 1]
+    followers = ops.concatenate([tokens[:, 1:], last], axis=1)  # [m, places]
+    barred = ops.logical_and(ops.concatenate([seen, ops.ones_like(last, dtype="bool")], axis=1), unfinished)
+    rows = ops.repeat(ops.arange(m)[:, None], places, axis=1)
+    where = ops.reshape(ops.stack([rows, followers], axis=-1), (-1, 2))  # [m * places, 2]
+    return ops.scatter(where, ops.reshape(ops.where(barred, IMPOSSIBLE, 0.0), (-1,)), (m, vocabulary))
 
 
 def _put(tokens: Any, place: Any, words: Any) -> Any:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,17 +18,41 @@ from pipeline.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from pipeline.training.step import Fitter
 
+MOST_DANGLING, MOST_REPEATED = 0.01, 0.005
 
-class Quality(NamedTuple):
-    """An epoch's worth; a larger tuple is better.
+@dataclass(frozen=True)
+class Quality:
+    """An epoch's worth on validation pictures.
 
     Attributes:
         cider_d: of greedy captions, in 0..10.
-        negative_loss: minus the loss in nats a word, which decides between equal captions.
+        loss: nats a word, which decides between equal captions.
+        dangling: share of captions that break off, see `Health`.
+        repeated: share of captions that repeat themselves, see `Health`.
     """
 
     cider_d: float
-    negative_loss: float
+    loss: float
+    dangling: float
+    repeated: float
+
+    @property
+    def whole(self) -> bool:
+        """Whether captions are whole sentences; a broken model may earn a higher CIDEr-D, and must not win."""
+        return self.dangling <= MOST_DANGLING and self.repeated <= MOST_REPEATED
+
+    def better_than(self, other: Quality) -> bool:
+        """Whole captions first, then CIDEr-D, then the loss."""
+        return (self.whole, self.cider_d, -self.loss) > (other.whole, other.cider_d, -other.loss)
+
+    def as_dict(self) -> dict[str, float]:
+        """By name, as in the curves."""
+        return {f"val_{name}": value for name, value in asdict(self).items()}
+
+    @classmethod
+    def of(cls, row: Mapping[str, float]) -> Quality:
+        """From a row of the curves."""
+        return cls(**{field.name: row[f"val_{field.name}"] for field in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -57,14 +81,17 @@ class Choice:
 
     def judge(self, fitter: Fitter, batch_size: int) -> Quality:
         """Score the decoder as it is now."""
-        return Quality(self._cider_d(fitter), -self._loss(fitter, batch_size))
+        captions = caption_features(fitter.writer, self.words, self.examples.features, list(self.shas.values()))
+        texts = {image: caption.text for image, caption in zip(self.shas, captions, strict=True)}
+        report = score_captions(self.references, texts, meteor=False)
+        return Quality(
+            cider_d=float(report.scores["cider_d"] or 0.0),
+            loss=self._loss(fitter, batch_size),
+            dangling=report.health.dangling,
+            repeated=report.health.repeated,
+        )
 
     def _loss(self, fitter: Fitter, batch_size: int) -> float:
         totals = np.array([fitter.judge(batch) for batch in self.examples.batches(batch_size, 0, 0)])
         loss, words = totals.sum(axis=0)
         return float(loss / words)
-
-    def _cider_d(self, fitter: Fitter) -> float:
-        captions = caption_features(fitter.writer, self.words, self.examples.features, list(self.shas.values()))
-        texts = {image: caption.text for image, caption in zip(self.shas, captions, strict=True)}
-        return float(score_captions(self.references, texts, meteor=False).scores["cider_d"] or 0.0)

@@ -1,9 +1,10 @@
-"""Pairs of a picture and a caption, in batches of like length."""
+"""Pictures with all their captions, in batches of like length."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from queue import Queue
 from threading import Event, Thread
 from typing import NamedTuple
@@ -15,37 +16,41 @@ from pipeline.features import FeatureStore
 from pipeline.snapshot import Snapshot
 from pipeline.vocabulary import PADDING, Vocabulary
 
-LIKE_LENGTH_BATCHES = 50
+LIKE_LENGTH_BATCHES = 25
 PREFETCH = 4
 
 Tokens = npt.NDArray[np.int32]
 
 
 class Batch(NamedTuple):
-    """Pictures beside captions.
+    """Some pictures, and all captions of each.
 
     Attributes:
         features: float16 [n, positions, channels].
-        tokens: int32 [n, words + 1], `<start>`, words, `<end>`, padded to the batch's longest.
+        pictures: int32 [captions], which of the n pictures a caption is of.
+        tokens: int32 [captions, words + 1], `<start>`, words, `<end>`, padded to the batch's longest.
     """
 
     features: npt.NDArray[np.float16]
+    pictures: npt.NDArray[np.int32]
     tokens: Tokens
 
 
 @dataclass(frozen=True)
 class Examples:
-    """All pairs of one split.
+    """All pairs of one split, the captions of a picture next to each other.
 
     Attributes:
         features: where the pictures' features lie.
-        shas: the picture of each pair.
-        tokens: int32 [pairs, longest], padded.
-        lengths: int32 [pairs], tokens that are no padding.
+        shas: the pictures.
+        starts: int64 [pictures + 1], where each picture's captions begin.
+        tokens: int32 [captions, longest], padded.
+        lengths: int32 [captions], tokens that are no padding.
     """
 
     features: FeatureStore
     shas: tuple[str, ...]
+    starts: npt.NDArray[np.int64]
     tokens: Tokens
     lengths: npt.NDArray[np.int32]
 
@@ -55,33 +60,50 @@ class Examples:
     ) -> Examples:
         """Every caption of every picture of a split."""
         captions = snapshot.captions_of(split)
-        shas = snapshot.images.set_index("image")["sha256"].loc[captions["image"]]
-        encoded = [vocabulary.encode(caption, max_words) for caption in captions["caption"]]
+        shas = snapshot.images.set_index("image")["sha256"].loc[captions["image"]].to_numpy()
+        order = np.argsort(shas, kind="stable")
+        encoded = [vocabulary.encode(caption, max_words) for caption in captions["caption"].to_numpy()[order]]
+        pictures, counts = np.unique(shas[order], return_counts=True)
         lengths = np.array([len(ids) for ids in encoded], np.int32)
         tokens = np.full((len(encoded), lengths.max(initial=0)), PADDING, np.int32)
         for row, ids in zip(tokens, encoded, strict=True):
             row[: len(ids)] = ids
-        return cls(features, tuple(shas), tokens, lengths)
+        return cls(features, tuple(pictures), np.concatenate([[0], np.cumsum(counts)]), tokens, lengths)
 
     def __len__(self) -> int:
         return len(self.shas)
 
+    @cached_property
+    def longest(self) -> npt.NDArray[np.int32]:
+        """Tokens of each picture's longest caption: int32 [pictures]."""
+        return np.maximum.reduceat(self.lengths, self.starts[:-1])
+
+    def captions(self) -> list[Tokens]:
+        """Each picture's captions: int32 [captions, longest]."""
+        return np.split(self.tokens, self.starts[1:-1])
+
     def batches(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
         """An epoch's batches, their order fixed by (seed, epoch), prepared ahead in a thread."""
-        yield from _ahead(self._gather(rows) for rows in self.order(size, seed, epoch))
+        yield from _ahead(self.batch(chosen) for chosen in self.order(size, seed, epoch))
 
     def order(self, size: int, seed: int, epoch: int) -> list[npt.NDArray[np.int64]]:
-        """Rows of each batch: shuffled, sorted by length within a few batches, batches shuffled."""
+        """Pictures of each batch: shuffled, sorted by length within a few batches, batches shuffled."""
         random = np.random.default_rng((seed, epoch))
-        rows = random.permutation(len(self))
-        pools = np.array_split(rows, max(1, len(rows) // (size * LIKE_LENGTH_BATCHES)))
-        alike = [pool[np.argsort(self.lengths[pool], kind="stable")] for pool in pools]
+        shuffled = random.permutation(len(self))
+        pools = np.array_split(shuffled, max(1, len(self) // (size * LIKE_LENGTH_BATCHES)))
+        alike = [pool[np.argsort(self.longest[pool], kind="stable")] for pool in pools]
         batches = [pool[start : start + size] for pool in alike for start in range(0, len(pool), size)]
         return [batches[index] for index in random.permutation(len(batches))]
 
-    def _gather(self, rows: npt.NDArray[np.int64]) -> Batch:
-        tokens = self.tokens[rows, : self.lengths[rows].max()]
-        return Batch(self.features.gather([self.shas[row] for row in rows]), tokens)
+    def batch(self, chosen: npt.NDArray[np.int64]) -> Batch:
+        """Some pictures with their captions."""
+        counts = self.starts[chosen + 1] - self.starts[chosen]
+        rows = np.concatenate([np.arange(*self.starts[[index, index + 1]]) for index in chosen])
+        return Batch(
+            self.features.gather([self.shas[index] for index in chosen]),
+            np.repeat(np.arange(len(chosen), dtype=np.int32), counts),
+            self.tokens[rows, : self.lengths[rows].max()],
+        )
 
 
 def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:

@@ -1,4 +1,4 @@
-"""The loss a word, padding left out."""
+"""The loss a word."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ from typing import Any
 
 from keras import ops
 
-from pipeline.vocabulary import PADDING
+
+def likelihood(logits: Any, targets: Any) -> Any:
+    """Natural log-probability of each word: logits [words, vocabulary], int32 [words] to float32 [words]."""
+    return _of_targets(ops.log_softmax(ops.cast(logits, "float32"), axis=-1), targets)
 
 
-def summed_loss(logits: Any, targets: Any, label_smoothing: float) -> tuple[Any, Any]:
-    """Cross-entropy in nats summed over all words and `<end>`s, and how many there are.
+def summed_loss(logits: Any, targets: Any, label_smoothing: float) -> Any:
+    """Cross-entropy in nats summed over words: float32 scalar.
 
     Args:
-        logits: float32 [n, words, vocabulary].
-        targets: int32 [n, words], padded.
+        logits: [words, vocabulary].
+        targets: int32 [words], no padding among them.
         label_smoothing: share of the target spread evenly over all words (Szegedy et al., CVPR 2016).
-
-    Returns:
-        Two float32 scalars; their quotient is the mean loss a word.
     """
     log_probabilities = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
-    likelihood = ops.take_along_axis(log_probabilities, targets[..., None], axis=-1)[..., 0]  # [n, words]
-    smoothed = (1 - label_smoothing) * likelihood + label_smoothing * ops.mean(log_probabilities, axis=-1)
-    real = ops.cast(targets != PADDING, "float32")
-    return -ops.sum(smoothed * real), ops.sum(real)
+    everywhere = ops.mean(log_probabilities, axis=-1)  # [words]
+    smoothed = (1 - label_smoothing) * _of_targets(log_probabilities, targets) + label_smoothing * everywhere
+    return -ops.sum(smoothed)
+
+
+def _of_targets(log_probabilities: Any, targets: Any) -> Any:
+    return ops.take_along_axis(log_probabilities, targets[:, None], axis=-1)[:, 0]

@@ -1,24 +1,125 @@
-"""refine: the second stage of training, on the reward of whole captions; left out, the weights stay as they are."""
+"""refine: train on the reward of whole captions (Rennie et al., CVPR 2017); left out, the weights stay as they are."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from pipeline.files import write_json
+from pipeline.settings import SelfCriticalSettings, TrainSettings
 from pipeline.stages import Output
-from pipeline.training.train import WEIGHTS, Watch
+from pipeline.training.choice import Choice
+from pipeline.training.epochs import WEIGHTS, Progress, Stage, Watch
+from pipeline.training.examples import Batch, Examples
+from pipeline.training.reward import Reward, Rewards, advantages
+from pipeline.training.train import new_decoder, splits
 from pipeline.training_run import TrainingRun
+from pipeline.vocabulary import PADDING, Vocabulary
 
 VERSION = 1
 
 
 def refine(run: TrainingRun, watch: Watch) -> Output:
-    """Write `decoder.weights.h5` of the best epoch, and the curves."""
-    settings = run.settings.self_critical
+    """Write `decoder.weights.h5` of the best epoch, what it began with among them, and the curves."""
+    recipe = run.settings.self_critical.model_dump(mode="json")
+    inputs = run.inputs("train")
+    unfinished = run.store.scratch("refine", {"version": VERSION, **recipe, **inputs})
 
     def build(folder: Path) -> None:
-        shutil.copyfile(run.output("train").path / WEIGHTS, folder / WEIGHTS)
-        write_json(folder / "figures.json", {"epoch": 0, "curves": []})
+        before = run.output("train")
+        progress = Progress(best=before.figures()["best"])
+        if run.settings.self_critical.epochs:
+            progress = criticise(run.settings, before, *splits(run), unfinished, watch)
+        best = unfinished if progress.best_epoch else before.path
+        shutil.copyfile(best / WEIGHTS, folder / WEIGHTS)
+        write_json(folder / "figures.json", asdict(progress))
 
-    return run.store.run("refine", VERSION, settings.model_dump(mode="json"), run.inputs("train"), build)
+    output = run.store.run("refine", VERSION, recipe, inputs, build)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    return output
+
+
+def criticise(
+    settings: TrainSettings,
+    before: Output,
+    words: Vocabulary,
+    fit_on: Examples,
+    choose_on: Choice,
+    folder: Path,
+    watch: Watch,
+) -> Progress:
+    """Train from the first stage's weights to the end or until captions get no better; see `Stage.run`."""
+    import keras
+
+    from pipeline.training.precision import policy
+    from pipeline.training.step import Fitter
+
+    chosen = settings.self_critical
+    keras.utils.set_random_seed(settings.training.seed)
+    keras.config.set_dtype_policy(policy())
+    try:
+        decoder = new_decoder(settings.decoder, words, fit_on)
+        decoder.load_weights(before.path / WEIGHTS)
+        optimisation = settings.training.model_copy(update={"learning_rate": chosen.learning_rate})
+        fitter = Fitter(decoder, optimisation, len(fit_on.order(chosen.batch_size, 0, 0)) * chosen.epochs)
+        reward = Reward.of(words, fit_on.captions(), chosen.bleu_weight)
+
+        def one_epoch(epoch: int) -> Iterator[float]:
+            for batch in fit_on.batches(chosen.batch_size, settings.training.seed, epoch):
+                yield _step(fitter, batch, reward, chosen, settings.training.max_words)
+
+        stage = Stage("refine", fitter, chosen, one_epoch, choose_on, folder)
+        return stage.run(watch, Progress(best=before.figures()["best"]))
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def _step(fitter: Any, batch: Batch, reward: Reward, settings: SelfCriticalSettings, max_words: int) -> float:
+    """Draw, reward, reinforce; returns the mean reward."""
+    drawn = fitter.draw(batch.features, settings.samples, max_words)
+    pictures = np.repeat(np.arange(len(batch.features), dtype=np.int32), settings.samples)
+    rewards = reward(batch, drawn, pictures)
+    said = Batch(batch.features, pictures, drawn[:, : _longest(drawn)])
+    if settings.likelihood_weight:
+        fitter.reinforce(*_beside_people(said, batch, advantages(rewards, settings.samples), settings))
+    else:
+        fitter.reinforce(said, advantages(rewards, settings.samples) / _words(said))
+    return float(rewards.mean())
+
+
+def _beside_people(
+    said: Batch, people: Batch, gains: Rewards, settings: SelfCriticalSettings
+) -> tuple[Batch, Rewards]:
+    """The drawn captions and people's in one batch, with their weights."""
+    share = settings.likelihood_weight
+    width = max(said.tokens.shape[1], people.tokens.shape[1])
+    rows = [np.pad(item, [(0, 0), (0, width - item.shape[1])]) for item in (said.tokens, people.tokens)]
+    both = Batch(said.features, np.concatenate([said.pictures, people.pictures]), np.concatenate(rows))
+    own = (1 - share) * gains / _words(said)
+    theirs = np.full(len(people.tokens), share / _words(people), np.float32)
+    return both, np.concatenate([own, theirs]).astype(np.float32)
+
+
+def _longest(tokens: Any) -> int:
+    return int((tokens != PADDING).sum(axis=1).max())
+
+
+def _words(batch: Batch) -> int:
+    return int((batch.tokens[:, 1:] != PADDING).sum())
+
+
+def load_decoder(run: TrainingRun) -> tuple[Any, Vocabulary]:
+    """The trained decoder, in float32, and its words."""
+    from pipeline.model.decoder import Decoder
+
+    shape = run.output("extract_features").figures()
+    words = Vocabulary.read(run.output("adapt_vocabulary").path / "vocabulary.txt")
+    decoder = Decoder(run.settings.decoder, len(words), shape["positions"], shape["channels"])
+    decoder.build()
+    decoder.load_weights(run.output("refine").path / WEIGHTS)
+    return decoder, words

@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
+from keras import ops
 
-from pipeline.model.decoder import Decoder
+from pipeline.model.decoder import Decoder, Seen
 from pipeline.model.decoding import Writer
 from pipeline.settings import DecodingSettings, TrainingSettings
+from pipeline.training.average import Average
+from pipeline.training.draw import draw
 from pipeline.training.examples import Batch
-from pipeline.training.loss import summed_loss
+from pipeline.training.loss import likelihood, summed_loss
+from pipeline.vocabulary import PADDING
 
 
 class Fitter:
@@ -20,7 +26,9 @@ class Fitter:
     Attributes:
         decoder: what is fitted.
         optimizer: Adam (Kingma and Ba, 2015); scales the loss under float16.
+        average: the moving average of the weights, which is what is judged and kept.
         writer: the decoder writing greedily, to see how its captions read.
+        random: what captions are drawn by.
     """
 
     def __init__(self, decoder: Decoder, settings: TrainingSettings, steps: int) -> None:
@@ -38,15 +46,25 @@ class Fitter:
         scaled = decoder.dtype_policy.compute_dtype == "float16"
         self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
         self.optimizer.build(decoder.trainable_variables)
+        self.random = keras.random.SeedGenerator(settings.seed)
+        self.average = Average(decoder.trainable_variables, settings.average)
         # One graph for all lengths: shapes are left open.
-        signature = [tf.TensorSpec((None, None, None), tf.float16), tf.TensorSpec((None, None), tf.int32)]
+        features = tf.TensorSpec((None, decoder.positions, decoder.channels), tf.float16)
+        signature = [features, tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None, None), tf.int32)]
         self._fit = tf.function(self._fit_batch, input_signature=signature)
         self._judge = tf.function(self._judge_batch, input_signature=signature)
+        self._reinforce = tf.function(
+            self._reinforce_batch, input_signature=[*signature, tf.TensorSpec((None,), tf.float32)]
+        )
+        self._draw = tf.function(
+            self._draw_captions, input_signature=[features, tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32)]
+        )
 
     @property
     def variables(self) -> list[Any]:
-        """All that a resumed training needs: weights, random state, and the optimizer's moments and step."""
-        return [*self.decoder.variables, *self.optimizer.variables]
+        """All that a resumed training needs: weights, random state, averages, the optimizer's moments and step."""
+        own = [self.random.state, *self.average.values]
+        return [*self.decoder.variables, *own, *self.optimizer.variables]
 
     def fit(self, batch: Batch) -> float:
         """Take one step; returns the smoothed loss in nats a word before it."""
@@ -57,15 +75,58 @@ class Fitter:
         loss, words = self._judge(*batch)
         return float(loss), float(words)
 
-    def _fit_batch(self, features: Any, tokens: Any) -> Any:
+    def draw(self, features: Any, samples: int, max_words: int) -> npt.NDArray[np.int32]:
+        """Captions drawn by their probability: float16 [n, positions, channels] to int32 [n * samples, places]."""
+        return np.asarray(self._draw(features, samples, max_words))
+
+    def reinforce(self, batch: Batch, weights: npt.NDArray[np.float32]) -> None:
+        """Make captions likelier by float32 weights [captions], unlikelier where they are negative.
+
+        What is lowered is the sum of each caption's weight times its negative log-probability
+        (Williams, 1992).
+        """
+        self._reinforce(*batch, weights)
+
+    def _fit_batch(self, features: Any, pictures: Any, tokens: Any) -> Any:
         with tf.GradientTape() as tape:
-            logits = self.decoder(features, tokens[:, :-1], training=True)
-            total, words = summed_loss(logits, tokens[:, 1:], self.smoothing)
-            loss = total / words
+            loss, words = self._summed(features, pictures, tokens, self.smoothing, training=True)
+            loss = loss / words
             scaled = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, self.decoder.trainable_variables)
-        self.optimizer.apply(gradients, self.decoder.trainable_variables)
+        self._apply(tape, scaled)
         return loss
 
-    def _judge_batch(self, features: Any, tokens: Any) -> Any:
-        return summed_loss(self.decoder(features, tokens[:, :-1]), tokens[:, 1:], 0.0)
+    def _reinforce_batch(self, features: Any, pictures: Any, tokens: Any, weights: Any) -> None:
+        with tf.GradientTape() as tape:
+            known, targets = follow(self.decoder, features, pictures, tokens, training=True)
+            each = -likelihood(self.decoder.words(known), targets)  # [words]
+            of = tf.cast(tf.where(tokens[:, 1:] != PADDING)[:, 0], tf.int32)  # [words], the caption it is of
+            scaled = self.optimizer.scale_loss(ops.sum(each * ops.take(weights, of)))
+        self._apply(tape, scaled)
+
+    def _apply(self, tape: tf.GradientTape, loss: Any) -> None:
+        weights = self.decoder.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, weights), weights)
+        self.average.update(weights)
+
+    def _draw_captions(self, features: Any, samples: Any, max_words: Any) -> Any:
+        return draw(self.decoder, self.decoder.look(features), samples, max_words, self.random)
+
+    def _judge_batch(self, features: Any, pictures: Any, tokens: Any) -> Any:
+        return self._summed(features, pictures, tokens, 0.0, training=False)
+
+    def _summed(self, features: Any, pictures: Any, tokens: Any, smoothing: float, training: bool) -> Any:
+        """The loss summed over all words, and their number."""
+        known, targets = follow(self.decoder, features, pictures, tokens, training)
+        return summed_loss(self.decoder.words(known), targets, smoothing), ops.cast(ops.shape(targets)[0], "float32")
+
+
+def follow(decoder: Decoder, features: Any, pictures: Any, tokens: Any, training: bool) -> tuple[Any, Any]:
+    """What the decoder knows before each word, and the word, padding left out: [words, units] and int32 [words].
+
+    A picture is looked at once, however many captions it has; see `Batch` for the arguments.
+    """
+    seen = decoder.look(features, training)
+    spread = Seen(ops.take(seen.grid, pictures, axis=0), ops.take(seen.gist, pictures, axis=0))
+    known = decoder.follow(spread, tokens[:, :-1], training)  # [captions, words, units]
+    real = tokens[:, 1:] != PADDING
+    return tf.boolean_mask(known, real), tf.boolean_mask(tokens[:, 1:], real)

@@ -18,7 +18,8 @@ from pipeline.features import FeatureStore
 from pipeline.snapshot import Snapshot
 from pipeline.training.choice import Choice, Quality
 from pipeline.training.examples import Examples
-from pipeline.training.train import WEIGHTS, Progress, fit
+from pipeline.training.epochs import WEIGHTS, Progress
+from pipeline.training.train import fit
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 EPOCHS = 4
@@ -57,7 +58,7 @@ def assert_same(one, other):
 
 
 def losses(progress):
-    return [(row["train_loss"], row["val_loss"], row["val_cider_d"]) for row in progress.curves]
+    return [(row["train"], row["val_loss"], row["val_cider_d"]) for row in progress.curves]
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def whole(tmp_path_factory):
 def test_it_learns(whole):
     _, progress = whole
     assert progress.epoch == len(progress.curves) == EPOCHS
-    assert progress.curves[-1]["train_loss"] < 0.9 * progress.curves[0]["train_loss"]
+    assert progress.curves[-1]["train"] < 0.9 * progress.curves[0]["train"]
     assert progress.best == max(progress.curves, key=lambda row: (row["val_cider_d"], -row["val_loss"]))
     assert all(row["seconds"] > 0 for row in progress.curves)
 

@@ -1,0 +1,138 @@
+"""Epoch after epoch, the best one kept, a checkpoint each, resumed where a crash struck."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from pipeline.errors import SettingsError
+from pipeline.training import checkpoint
+from pipeline.training.choice import Choice, Quality
+
+if TYPE_CHECKING:
+    from pipeline.training.step import Fitter
+
+log = logging.getLogger(__name__)
+
+WEIGHTS = "decoder.weights.h5"
+STEPS_BETWEEN_LINES = 100
+
+Watch = Callable[[dict[str, float]], None]
+
+
+class Limits(Protocol):
+    """What bounds a stage of training; see the settings of the same names."""
+
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def patience(self) -> int: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def learning_rate(self) -> float: ...
+
+
+@dataclass
+class Progress:
+    """How far training has come.
+
+    Attributes:
+        epoch: epochs done.
+        curves: a row an epoch: train (what the stage lowers or raises), and what `Quality` holds, of
+            greedy captions of validation pictures; seconds.
+        best_epoch: the epoch whose validation captions were best, from 1; 0 when what it began with was.
+        best: the best epoch's row.
+    """
+
+    epoch: int = 0
+    curves: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best: dict[str, float] = field(default_factory=dict)
+
+    def stale(self, patience: int) -> bool:
+        """Whether so many epochs brought nothing better."""
+        return self.epoch - self.best_epoch >= patience
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of training.
+
+    Attributes:
+        name: its name in the log.
+        fitter: what is trained.
+        limits: when it ends.
+        one_epoch: trains an epoch, counted from 1, yielding a figure a step.
+        choose_on: the validation split.
+        folder: where checkpoints lie, and the best epoch's weights afterwards.
+    """
+
+    name: str
+    fitter: Fitter
+    limits: Limits
+    one_epoch: Callable[[int], Any]
+    choose_on: Choice
+    folder: Path
+
+    def run(self, watch: Watch, before: Progress | None = None) -> Progress:
+        """Train from `before` to the end or until captions get no better; `folder/decoder.weights.h5` is the best epoch's.
+
+        Raises:
+            SettingsError: the loss became infinite or no number.
+        """
+        progress = self._resume() or before or Progress()
+        while progress.epoch < self.limits.epochs and not progress.stale(self.limits.patience):
+            self._epoch(progress)
+            checkpoint.save(self.folder, progress.epoch, self.fitter.variables, asdict(progress))
+            watch(progress.curves[-1])
+        return progress
+
+    def _resume(self) -> Progress | None:
+        found = checkpoint.restore(self.folder, self.fitter.variables)
+        if found is None:
+            return None
+        log.info("%s: resuming after epoch %d", self.name, found["epoch"])
+        return Progress(**found)
+
+    def _epoch(self, progress: Progress) -> None:
+        started = time.monotonic()
+        epoch = progress.epoch + 1
+        figure = self._steps(epoch)
+        with self.fitter.average.in_place_of(self.fitter.decoder.trainable_variables):
+            quality = self.choose_on.judge(self.fitter, self.limits.batch_size)
+            self._check_finite(quality, epoch)
+            row = {"train": figure, **quality.as_dict(), "seconds": time.monotonic() - started}
+            if not progress.best or quality.better_than(Quality.of(progress.best)):
+                progress.best_epoch, progress.best = epoch, row
+                self._keep()
+        progress.epoch, progress.curves = epoch, [*progress.curves, row]
+        told = ", ".join(f"{name} {value:.4g}" for name, value in row.items())
+        log.info("%s: epoch %d of %d, %s", self.name, epoch, self.limits.epochs, told)
+
+    def _steps(self, epoch: int) -> float:
+        figures: list[float] = []
+        for figure in self.one_epoch(epoch):
+            figures.append(figure)
+            if len(figures) % STEPS_BETWEEN_LINES == 0:
+                recent = np.mean(figures[-STEPS_BETWEEN_LINES:])
+                log.info("%s: epoch %d, step %d, %.3f", self.name, epoch, len(figures), recent)
+        return float(np.mean(figures))
+
+    def _check_finite(self, quality: Quality, epoch: int) -> None:
+        if not np.isfinite(quality.loss):
+            raise SettingsError(
+                f"training diverged: the validation loss of epoch {epoch} is {quality.loss}; "
+                f"lower the {self.name} stage's learning rate (given {self.limits.learning_rate:g}) or training.clip_norm"
+            )
+
+    def _keep(self) -> None:
+        scratch = self.folder / f".new.{WEIGHTS}"
+        self.fitter.decoder.save_weights(scratch)
+        scratch.replace(self.folder / WEIGHTS)
