@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.errors import DatasetRejected
+from pipeline.errors import DatasetRejected, SettingsError
 from pipeline.files import read_json, sha256_file, write_json
 from pipeline.images import pixels
 from pipeline.model.encoder import IMAGENET, Architecture, Encoder, architecture, build_encoder, weights_digest
@@ -35,10 +36,12 @@ def provide_encoder(run: TrainingRun) -> Output:
     """
     settings = run.settings.encoder
     if settings.name == "scenes":
-        return _train_stage(run)
+        return _train_stage(run) if "start" not in run.done else _kept_stage(run)
     digest = weights_digest(settings.name, settings.weights, settings.weights_sha256)
     weights = settings.weights if settings.weights == IMAGENET else str(Path(settings.weights).resolve())
     facts = {"name": settings.name, "weights": weights, "digest": digest}
+    if "start" in run.done:
+        _check_same(run.output("start").path / WEIGHTS, settings.name, weights)
     return run.store.run("encoder", VERSION, facts, {}, lambda folder: write_json(folder / "encoder.json", facts))
 
 
@@ -47,6 +50,26 @@ def load_encoder(encoder: Output) -> Encoder:
     facts = read_json(encoder.path / "encoder.json")
     weights = encoder.path / WEIGHTS if facts["weights"] == WEIGHTS else facts["weights"]
     return build_encoder(facts["name"], weights)
+
+
+def _kept_stage(run: TrainingRun) -> Output:
+    """The small encoder of the version that training starts from: its decoder knows no other's features."""
+
+    def build(folder: Path) -> None:
+        shutil.copyfile(run.output("start").path / WEIGHTS, folder / WEIGHTS)
+        digest = sha256_file(folder / WEIGHTS)
+        write_json(folder / "encoder.json", {"name": "scenes", "weights": WEIGHTS, "digest": digest})
+
+    return run.store.run("encoder", VERSION, {"name": "scenes"}, run.inputs("start"), build)
+
+
+def _check_same(kept: Path, name: str, weights: str) -> None:
+    known, asked = (build_encoder(name, file).backbone.get_weights() for file in (kept, weights))
+    if any(not np.array_equal(*pair) for pair in zip(known, asked, strict=True)):
+        raise SettingsError(
+            f"encoder.weights={weights}: training.start_from names a version with other weights of {name}; "
+            "give the weights it was trained with"
+        )
 
 
 def _train_stage(run: TrainingRun) -> Output:

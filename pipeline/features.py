@@ -25,6 +25,7 @@ from pipeline.images import pixels
 from pipeline.snapshot import read_images
 from pipeline.stages import Output
 from pipeline.training_run import TrainingRun
+from pipeline.views import WHOLE, view_of
 
 log = logging.getLogger(__name__)
 
@@ -45,15 +46,15 @@ class FeatureStore:
     root: Path
 
     @classmethod
-    def of(cls, run: TrainingRun) -> FeatureStore:
-        """The features of the run's encoder under its way of fitting pictures."""
+    def of(cls, run: TrainingRun, view: int = WHOLE) -> FeatureStore:
+        """The features of the run's encoder under its way of fitting pictures, of one view of them."""
         facts = read_json(run.output("encoder").path / "encoder.json")
         identity = {
             "version": VERSION,
             "name": facts["name"],
             "digest": facts["digest"],
             "fit": run.settings.encoder.fit,
-        }
+        } | ({"view": view} if view != WHOLE else {})
         return cls(run.home.store / "features" / f"{facts['name']}-{digest_of(identity)[:16]}")
 
     @cached_property
@@ -88,16 +89,24 @@ def extract_shard(run: TrainingRun, shard: int) -> dict[str, int]:
     """Extract what is missing of one shard: the pictures whose digest falls to it.
 
     Returns:
-        How many pictures the shard has, and how many were new.
+        How many pictures the shard has, views counted, and how many were new.
     """
-    features = FeatureStore.of(run)
-    images = run.accepted.images
-    mine = images[images["sha256"].map(lambda sha: int(sha[:8], 16) % run.settings.encoder.shards == shard)]
-    known = mine["sha256"].map(features.__contains__).astype(bool)  # an empty shard's would not be bool
-    missing = mine[~known].drop_duplicates("sha256")
-    if len(missing):
-        _extract(run, missing, features)
-    return {"images": len(mine), "extracted": len(missing)}
+    counts = {"images": 0, "extracted": 0}
+    for view in range(run.settings.encoder.views):
+        features = FeatureStore.of(run, view)
+        images = wanted_images(run, view)
+        mine = images[images["sha256"].map(lambda sha: int(sha[:8], 16) % run.settings.encoder.shards == shard)]
+        known = mine["sha256"].map(features.__contains__).astype(bool)  # an empty shard's would not be bool
+        missing = mine[~known].drop_duplicates("sha256")
+        if len(missing):
+            _extract(run, missing, features, view)
+        counts = {"images": counts["images"] + len(mine), "extracted": counts["extracted"] + len(missing)}
+    return counts
+
+
+def wanted_images(run: TrainingRun, view: int) -> pd.DataFrame:
+    """The accepted pictures that need a view: all of them whole, those that are fitted to in others too."""
+    return run.accepted.images if view == WHOLE else run.accepted.images_of("train")
 
 
 def check_features(run: TrainingRun) -> Output:
@@ -108,21 +117,26 @@ def check_features(run: TrainingRun) -> Output:
     """
 
     def build(folder: Path) -> None:
-        features = FeatureStore.of(run)
-        images = run.accepted.images
-        lost = [image for image, sha in zip(images["image"], images["sha256"], strict=True) if sha not in features]
-        if lost:
-            raise DatasetRejected(
-                f"{len(lost)} pictures have no features, first {lost[0]!r}; run extract_features again"
-            )
+        for view in range(run.settings.encoder.views):
+            _check_view(run, view)
+        features, images = FeatureStore.of(run), run.accepted.images
         shape = features.gather([images["sha256"].iloc[0]]).shape[1:]
         write_json(folder / "figures.json", {"images": len(images), "positions": shape[0], "channels": shape[1]})
 
-    recipe = run.settings.encoder.model_dump(mode="json", include={"fit"})
+    recipe = run.settings.encoder.model_dump(mode="json", include={"fit", "views"})
     return run.store.run("extract_features", VERSION, recipe, run.inputs("validate", "encoder"), build)
 
 
-def _extract(run: TrainingRun, missing: pd.DataFrame, features: FeatureStore) -> None:
+def _check_view(run: TrainingRun, view: int) -> None:
+    features, images = FeatureStore.of(run, view), wanted_images(run, view)
+    lost = [image for image, sha in zip(images["image"], images["sha256"], strict=True) if sha not in features]
+    if lost:
+        raise DatasetRejected(
+            f"{len(lost)} pictures have no features of view {view}, first {lost[0]!r}; run extract_features again"
+        )
+
+
+def _extract(run: TrainingRun, missing: pd.DataFrame, features: FeatureStore, view: int) -> None:
     from pipeline.encoder import load_encoder
 
     settings = run.settings.encoder
@@ -131,10 +145,10 @@ def _extract(run: TrainingRun, missing: pd.DataFrame, features: FeatureStore) ->
     done = 0
     while part := list(islice(photographs, PART_IMAGES)):
         shas = [sha for sha, _ in part]
-        decoded = [pixels(data, model.facts.side, settings.fit, run.limits) for _, data in part]
+        decoded = [view_of(pixels(data, model.facts.side, settings.fit, run.limits), view) for _, data in part]
         features.add(shas, np.concatenate(list(_encode(model, decoded, settings.batch_size))))
         done += len(part)
-        log.info("extract_features: %d of %d pictures", done, len(missing))
+        log.info("extract_features: view %d, %d of %d pictures", view, done, len(missing))
 
 
 def _encode(model: Any, decoded: Sequence[npt.NDArray[np.uint8]], batch_size: int) -> Iterator[Features]:

@@ -27,9 +27,13 @@ def validate(run: TrainingRun) -> TrainingRun:
 
 
 def adapt_vocabulary(run: TrainingRun) -> TrainingRun:
-    """Choose the words from training captions."""
+    """Choose the words from training captions, after those of the version that training starts from."""
     from pipeline.vocabulary_adaptation import adapt_vocabulary as adapt
 
+    if run.settings.training.start_from:
+        from pipeline.training.start import provide_start
+
+        run = run.after(provide_start(run, run.settings.training.start_from))
     return run.after(adapt(run))
 
 

@@ -62,8 +62,10 @@ class Decoder(keras.Model):  # type: ignore[misc]
         self.normalize = layers.LayerNormalization(name="normalize")
         self.drop = layers.Dropout(settings.dropout, name="drop")
         self.narrow = layers.Dense(settings.embedding, name="narrow") if settings.tied else None
-        self.write = None if settings.tied else layers.Dense(vocabulary_size, dtype="float32", name="write")
-        self.bias = self.add_weight((vocabulary_size,), "zeros", name="bias") if settings.tied else None
+        if settings.tied:
+            self.bias = self.add_weight((vocabulary_size,), "zeros", name="bias")
+        else:
+            self.write = layers.Dense(vocabulary_size, dtype="float32", name="write")
         self.vocabulary_size, self.positions, self.channels = vocabulary_size, positions, channels
 
     def build(self, input_shape: Any = None) -> None:
@@ -105,7 +107,7 @@ class Decoder(keras.Model):  # type: ignore[misc]
 
     def words(self, known: Any) -> Any:
         """Logits of the next word from what is known: [.., units] to float32 [.., vocabulary]."""
-        if self.write is not None:
+        if self.narrow is None:
             return self.write(known)
         vectors = ops.cast(self.embed.embeddings, self.compute_dtype)  # [vocabulary, embedding]
         return ops.cast(ops.matmul(self.narrow(known), ops.transpose(vectors)), "float32") + self.bias

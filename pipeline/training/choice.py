@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST_DANGLING, MOST_REPEATED = 0.01, 0.005
 
+
 @dataclass(frozen=True)
 class Quality:
     """An epoch's worth on validation pictures.
@@ -75,13 +76,13 @@ class Choice:
     def of(cls, snapshot: Snapshot, words: Vocabulary, features: FeatureStore, max_words: int) -> Choice:
         """The validation split of what was accepted."""
         images = snapshot.images_of("val")
-        examples = Examples.of(snapshot, "val", words, features, max_words)
+        examples = Examples.of(snapshot, "val", words, [features], max_words)
         shas = dict(zip(images["image"], images["sha256"], strict=True))
         return cls(examples, snapshot.references("val"), shas, words)
 
     def judge(self, fitter: Fitter, batch_size: int) -> Quality:
         """Score the decoder as it is now."""
-        captions = caption_features(fitter.writer, self.words, self.examples.features, list(self.shas.values()))
+        captions = caption_features(fitter.writer, self.words, self.examples.views[0], list(self.shas.values()))
         texts = {image: caption.text for image, caption in zip(self.shas, captions, strict=True)}
         report = score_captions(self.references, texts, meteor=False)
         return Quality(

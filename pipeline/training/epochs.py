@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.errors import SettingsError
+from pipeline.settings import SelfCriticalSettings, TrainingSettings
 from pipeline.training import checkpoint
 from pipeline.training.choice import Choice, Quality
 
@@ -24,19 +25,6 @@ WEIGHTS = "decoder.weights.h5"
 STEPS_BETWEEN_LINES = 100
 
 Watch = Callable[[dict[str, float]], None]
-
-
-class Limits(Protocol):
-    """What bounds a stage of training; see the settings of the same names."""
-
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def patience(self) -> int: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
 
 
 @dataclass
@@ -76,7 +64,7 @@ class Stage:
 
     name: str
     fitter: Fitter
-    limits: Limits
+    limits: TrainingSettings | SelfCriticalSettings
     one_epoch: Callable[[int], Any]
     choose_on: Choice
     folder: Path

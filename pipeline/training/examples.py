@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from queue import Queue
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from pipeline.features import FeatureStore
 from pipeline.snapshot import Snapshot
+from pipeline.views import is_mirrored, mirrored_words
 from pipeline.vocabulary import PADDING, Vocabulary
 
 LIKE_LENGTH_BATCHES = 25
@@ -41,22 +42,24 @@ class Examples:
     """All pairs of one split, the captions of a picture next to each other.
 
     Attributes:
-        features: where the pictures' features lie.
+        views: where the features of each view of the pictures lie.
         shas: the pictures.
         starts: int64 [pictures + 1], where each picture's captions begin.
         tokens: int32 [captions, longest], padded.
         lengths: int32 [captions], tokens that are no padding.
+        mirrored: int32 [vocabulary], the word that a word becomes in a mirrored view.
     """
 
-    features: FeatureStore
+    views: tuple[FeatureStore, ...]
     shas: tuple[str, ...]
     starts: npt.NDArray[np.int64]
     tokens: Tokens
     lengths: npt.NDArray[np.int32]
+    mirrored: npt.NDArray[np.int32]
 
     @classmethod
     def of(
-        cls, snapshot: Snapshot, split: str, vocabulary: Vocabulary, features: FeatureStore, max_words: int
+        cls, snapshot: Snapshot, split: str, vocabulary: Vocabulary, views: Sequence[FeatureStore], max_words: int
     ) -> Examples:
         """Every caption of every picture of a split."""
         captions = snapshot.captions_of(split)
@@ -68,7 +71,8 @@ class Examples:
         tokens = np.full((len(encoded), lengths.max(initial=0)), PADDING, np.int32)
         for row, ids in zip(tokens, encoded, strict=True):
             row[: len(ids)] = ids
-        return cls(features, tuple(pictures), np.concatenate([[0], np.cumsum(counts)]), tokens, lengths)
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        return cls(tuple(views), tuple(pictures), starts, tokens, lengths, mirrored_words(vocabulary.words))
 
     def __len__(self) -> int:
         return len(self.shas)
@@ -83,8 +87,10 @@ class Examples:
         return np.split(self.tokens, self.starts[1:-1])
 
     def batches(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
-        """An epoch's batches, their order fixed by (seed, epoch), prepared ahead in a thread."""
-        yield from _ahead(self.batch(chosen) for chosen in self.order(size, seed, epoch))
+        """An epoch's batches, their order and views fixed by (seed, epoch), prepared ahead in a thread."""
+        random = np.random.default_rng((seed, epoch, len(self.views)))
+        view_of = random.integers(len(self.views), size=len(self))
+        yield from _ahead(self.batch(chosen, view_of[chosen]) for chosen in self.order(size, seed, epoch))
 
     def order(self, size: int, seed: int, epoch: int) -> list[npt.NDArray[np.int64]]:
         """Pictures of each batch: shuffled, sorted by length within a few batches, batches shuffled."""
@@ -95,14 +101,18 @@ class Examples:
         batches = [pool[start : start + size] for pool in alike for start in range(0, len(pool), size)]
         return [batches[index] for index in random.permutation(len(batches))]
 
-    def batch(self, chosen: npt.NDArray[np.int64]) -> Batch:
-        """Some pictures with their captions."""
+    def batch(self, chosen: npt.NDArray[np.int64], views: npt.NDArray[np.int64]) -> Batch:
+        """Some pictures, each in one of its views, with their captions."""
         counts = self.starts[chosen + 1] - self.starts[chosen]
         rows = np.concatenate([np.arange(*self.starts[[index, index + 1]]) for index in chosen])
+        tokens = self.tokens[rows, : self.lengths[rows].max()]
+        turned = np.repeat([is_mirrored(view) for view in views], counts)[:, None]  # [captions, 1]
         return Batch(
-            self.features.gather([self.shas[index] for index in chosen]),
+            np.concatenate(
+                [self.views[view].gather([self.shas[index]]) for index, view in zip(chosen, views, strict=True)]
+            ),
             np.repeat(np.arange(len(chosen), dtype=np.int32), counts),
-            self.tokens[rows, : self.lengths[rows].max()],
+            np.where(turned, self.mirrored[tokens], tokens),
         )
 
 

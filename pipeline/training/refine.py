@@ -47,7 +47,6 @@ def refine(run: TrainingRun, watch: Watch) -> Output:
 def criticise(
     settings: TrainSettings,
     before: Output,
-    words: Vocabulary,
     fit_on: Examples,
     choose_on: Choice,
     folder: Path,
@@ -63,11 +62,11 @@ def criticise(
     keras.utils.set_random_seed(settings.training.seed)
     keras.config.set_dtype_policy(policy())
     try:
-        decoder = new_decoder(settings.decoder, words, fit_on)
+        decoder = new_decoder(settings.decoder, choose_on.words, fit_on)
         decoder.load_weights(before.path / WEIGHTS)
         optimisation = settings.training.model_copy(update={"learning_rate": chosen.learning_rate})
         fitter = Fitter(decoder, optimisation, len(fit_on.order(chosen.batch_size, 0, 0)) * chosen.epochs)
-        reward = Reward.of(words, fit_on.captions(), chosen.bleu_weight)
+        reward = Reward.of(choose_on.words, fit_on.captions(), chosen.bleu_weight)
 
         def one_epoch(epoch: int) -> Iterator[float]:
             for batch in fit_on.batches(chosen.batch_size, settings.training.seed, epoch):
@@ -92,9 +91,7 @@ def _step(fitter: Any, batch: Batch, reward: Reward, settings: SelfCriticalSetti
     return float(rewards.mean())
 
 
-def _beside_people(
-    said: Batch, people: Batch, gains: Rewards, settings: SelfCriticalSettings
-) -> tuple[Batch, Rewards]:
+def _beside_people(said: Batch, people: Batch, gains: Rewards, settings: SelfCriticalSettings) -> tuple[Batch, Rewards]:
     """The drawn captions and people's in one batch, with their weights."""
     share = settings.likelihood_weight
     width = max(said.tokens.shape[1], people.tokens.shape[1])

@@ -63,7 +63,8 @@ def advantages(rewards: Rewards, samples: int) -> Rewards:
     """
     each = rewards.reshape(-1, samples)  # [pictures, samples]
     others = (each.sum(axis=1, keepdims=True) - each) / (samples - 1)
-    return (each - others).reshape(-1)  # [pictures * samples]
+    gains: Rewards = each - others
+    return gains.reshape(-1)  # [pictures * samples]
 
 
 def _spell(words: Vocabulary, ids: npt.NDArray[np.int32]) -> list[str]:

@@ -15,6 +15,7 @@ from pipeline.stages import Output
 from pipeline.training.choice import Choice
 from pipeline.training.epochs import WEIGHTS, Progress, Stage, Watch
 from pipeline.training.examples import Examples
+from pipeline.training.start import begin_with
 from pipeline.training_run import TrainingRun
 from pipeline.vocabulary import Vocabulary
 
@@ -28,12 +29,13 @@ def train(run: TrainingRun, watch: Watch) -> Output:
         "decoder": settings.decoder.model_dump(mode="json"),
         "training": settings.training.model_dump(mode="json"),
     }
-    inputs = run.inputs("validate", "adapt_vocabulary", "extract_features")
+    inputs = run.inputs("validate", "adapt_vocabulary", "extract_features", *({"start"} & run.done.keys()))
     unfinished = run.store.scratch("train", {"version": VERSION, **groups, **inputs})
 
     def build(folder: Path) -> None:
-        words, fit_on, choose_on = splits(run)
-        progress = fit(settings, fit_on, choose_on, unfinished, watch)
+        fit_on, choose_on = splits(run)
+        start = run.output("start") if "start" in run.done else None
+        progress = fit(settings, fit_on, choose_on, unfinished, watch, start)
         shutil.copyfile(unfinished / WEIGHTS, folder / WEIGHTS)
         write_json(folder / "figures.json", asdict(progress))
 
@@ -42,16 +44,24 @@ def train(run: TrainingRun, watch: Watch) -> Output:
     return output
 
 
-def splits(run: TrainingRun) -> tuple[Vocabulary, Examples, Choice]:
-    """The words, what is fitted, and what chooses."""
+def splits(run: TrainingRun) -> tuple[Examples, Choice]:
+    """What is fitted, and what chooses."""
     words = Vocabulary.read(run.output("adapt_vocabulary").path / "vocabulary.txt")
-    data = FeatureStore.of(run)
+    views = [FeatureStore.of(run, view) for view in range(run.settings.encoder.views)]
     cut = run.settings.training.max_words
-    return words, Examples.of(run.accepted, "train", words, data, cut), Choice.of(run.accepted, words, data, cut)
+    fit_on = Examples.of(run.accepted, "train", words, views, cut)
+    return fit_on, Choice.of(run.accepted, words, views[0], cut)
 
 
-def fit(settings: TrainSettings, fit_on: Examples, choose_on: Choice, folder: Path, watch: Watch) -> Progress:
-    """Train to the end or until captions get no better; see `Stage.run`.
+def fit(
+    settings: TrainSettings,
+    fit_on: Examples,
+    choose_on: Choice,
+    folder: Path,
+    watch: Watch,
+    start: Output | None = None,
+) -> Progress:
+    """Train, from a version's weights where there is one, until captions get no better; see `Stage.run`.
 
     Raises:
         SettingsError: the loss became infinite or no number.
@@ -66,6 +76,8 @@ def fit(settings: TrainSettings, fit_on: Examples, choose_on: Choice, folder: Pa
     keras.config.set_dtype_policy(policy())
     try:
         decoder = new_decoder(settings.decoder, choose_on.words, fit_on)
+        if start is not None:
+            begin_with(decoder, start)
         fitter = Fitter(decoder, chosen, len(fit_on.order(chosen.batch_size, 0, 0)) * chosen.epochs)
 
         def one_epoch(epoch: int) -> Iterator[float]:
@@ -80,7 +92,7 @@ def new_decoder(settings: DecoderSettings, vocabulary: Vocabulary, examples: Exa
     """A decoder with fresh weights for these features and words."""
     from pipeline.model.decoder import Decoder
 
-    _, positions, channels = examples.features.gather(examples.shas[:1]).shape
+    _, positions, channels = examples.views[0].gather(examples.shas[:1]).shape
     decoder = Decoder(settings, len(vocabulary), positions, channels)
     decoder.build()
     return decoder

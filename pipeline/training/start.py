@@ -1,0 +1,83 @@
+"""Continue from a registered version: its words keep their ids, its weights are where training begins."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.bundle import DECODER, ENCODER, SETTINGS, VOCABULARY, BundleSettings, read_bundle
+from pipeline.captioner_types import PinnedModel
+from pipeline.errors import SettingsError
+from pipeline.files import read_json
+from pipeline.registry import Registry
+from pipeline.settings import DecoderSettings
+from pipeline.stages import Output
+from pipeline.training_run import TrainingRun
+from pipeline.vocabulary import Vocabulary
+
+VERSION = 1
+
+
+def provide_start(run: TrainingRun, uri: str) -> Output:
+    """Keep what a version begins a new one with: weights, vocabulary and settings.
+
+    The output lies under the version's digest, so an alias that moves is another start.
+
+    Raises:
+        ModelNotFound: there is no such version.
+        SettingsError: the new model would be of another architecture.
+    """
+    registry = Registry(run.home)
+    pinned = registry.resolve(uri) if uri.startswith("models:/") else _bare(uri)
+
+    def build(folder: Path) -> None:
+        bundle = registry.fetch(pinned) if uri.startswith("models:/") else read_bundle(Path(uri), pinned.digest)
+        for name in (ENCODER, DECODER, VOCABULARY, SETTINGS):
+            shutil.copyfile(bundle.path / name, folder / name)
+
+    output = run.store.run("start", VERSION, {"digest": pinned.digest}, {}, build)
+    _check_alike(run, uri, _settings(output))
+    return output
+
+
+def begin_with(decoder: Any, start: Output) -> None:
+    """Put a version's weights into a decoder that may know more words; the new ones keep their fresh weights."""
+    from pipeline.model.decoder import Decoder
+
+    settings = _settings(start)
+    words = Vocabulary.read(start.path / VOCABULARY)
+    before = Decoder(settings.decoder, len(words), settings.positions, settings.channels)
+    before.build()
+    before.load_weights(start.path / DECODER)
+    for old, new in zip(before.weights, decoder.weights, strict=True):
+        value = np.array(new)
+        value[tuple(slice(0, size) for size in old.shape)] = np.asarray(old)
+        new.assign(value)
+
+
+def _bare(folder: str) -> PinnedModel:
+    bundle = read_bundle(Path(folder))
+    return PinnedModel("", "", bundle.digest, bundle.settings.engine, folder)
+
+
+def _settings(start: Output) -> BundleSettings:
+    return BundleSettings.model_validate(read_json(start.path / SETTINGS))
+
+
+def _check_alike(run: TrainingRun, uri: str, before: BundleSettings) -> None:
+    wanted, encoder = run.settings.decoder, run.settings.encoder
+    pairs = {f"decoder.{name}": (getattr(before.decoder, name), getattr(wanted, name)) for name in _SHAPING}
+    pairs["encoder.name"] = before.encoder, encoder.name
+    pairs["encoder.fit"] = before.pixels.fit, encoder.fit
+    for name, (was, now) in pairs.items():
+        if was != now:
+            raise SettingsError(
+                f"training.start_from={uri} was trained with {name}={was}, and this training asks for {now}; "
+                f"set {name}={was}, or leave training.start_from empty"
+            )
+
+
+_SHAPING = sorted(set(DecoderSettings.model_fields) - {"dropout"})
