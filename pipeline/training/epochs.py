@@ -33,8 +33,8 @@ class Progress:
 
     Attributes:
         epoch: epochs done.
-        curves: a row an epoch: train (what the stage lowers or raises), and what `Quality` holds, of
-            greedy captions of validation pictures; seconds.
+        curves: a row an epoch: the stage's own figure, what `Quality` holds of greedy captions of
+            validation pictures, and seconds.
         best_epoch: the epoch whose validation captions were best, from 1; 0 when what it began with was.
         best: the best epoch's row.
     """
@@ -55,6 +55,7 @@ class Stage:
 
     Attributes:
         name: its name in the log.
+        figure: what a step reports: the loss in nats a word, or the mean reward.
         fitter: what is trained.
         limits: when it ends.
         one_epoch: trains an epoch, counted from 1, yielding a figure a step.
@@ -63,6 +64,7 @@ class Stage:
     """
 
     name: str
+    figure: str
     fitter: Fitter
     limits: TrainingSettings | SelfCriticalSettings
     one_epoch: Callable[[int], Any]
@@ -96,7 +98,7 @@ class Stage:
         with self.fitter.average.in_place_of(self.fitter.decoder.trainable_variables):
             quality = self.choose_on.judge(self.fitter, self.limits.batch_size)
             self._check_finite(quality, epoch)
-            row = {"train": figure, **quality.as_dict(), "seconds": time.monotonic() - started}
+            row = {self.figure: figure, **quality.as_dict(), "seconds": time.monotonic() - started}
             if not progress.best or quality.better_than(Quality.of(progress.best)):
                 progress.best_epoch, progress.best = epoch, row
                 self._keep()

@@ -83,7 +83,7 @@ def fit(
         def one_epoch(epoch: int) -> Iterator[float]:
             return map(fitter.fit, fit_on.batches(chosen.batch_size, chosen.seed, epoch))
 
-        return Stage("train", fitter, chosen, one_epoch, choose_on, folder).run(watch)
+        return Stage("train", "loss", fitter, chosen, one_epoch, choose_on, folder).run(watch)
     finally:
         keras.config.set_dtype_policy("float32")
 
