@@ -95,13 +95,15 @@ def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Out
         if settings.people_terms == "neutral":
             tables["captions"]["caption"] = tables["captions"]["caption"].map(neutral)
         tables["images"]["split"] = cut(tables["images"], settings)
+        if settings.max_train_images is not None:
+            tables = _fewer(tables, settings.max_train_images)
         for name, schema in SCHEMAS.items():
             pq.write_table(pa.Table.from_pandas(tables[name], schema, preserve_index=False), folder / f"{name}.parquet")
         write_json(folder / "figures.json", _figures(tables))
 
     shaping = settings.model_dump(mode="json", include={"kind", "val_cut", "test_cut", "max_images"})
-    if settings.people_terms != "as_written":  # named only then, so that snapshots taken before keep their digests
-        shaping["people_terms"] = settings.people_terms
+    # Named only where they are set, so that snapshots taken before keep their digests.
+    shaping |= settings.model_dump(mode="json", include={"people_terms", "max_train_images"}, exclude_defaults=True)
     return store.run("snapshot", VERSION, shaping, {"source": source.fingerprint()}, build)
 
 
@@ -176,6 +178,14 @@ def _tables(photographs: Iterable[Photograph]) -> dict[str, pd.DataFrame]:
         rows["captions"] += [(image, position, text) for position, text in enumerate(photograph.captions)]
         rows["objects"] += [(image, box.label, box.left, box.top, box.width, box.height) for box in photograph.objects]
     return {name: pd.DataFrame(rows[name], columns=schema.names) for name, schema in SCHEMAS.items()}
+
+
+def _fewer(tables: dict[str, pd.DataFrame], most: int) -> dict[str, pd.DataFrame]:
+    """The tables with the training pictures of the lowest digests only."""
+    images = tables["images"]
+    train = images[images["split"] == "train"].sort_values("sha256", kind="stable")
+    dropped = set(train["image"].iloc[most:])
+    return {name: table[~table["image"].isin(dropped)].reset_index(drop=True) for name, table in tables.items()}
 
 
 def _lowest(digests: list[str], size: float, name: str) -> set[str]:

@@ -43,6 +43,9 @@ class SourceSettings(Group):
         description="Share (below 1) or number (1 or more) of training images cut for test where the source has none.",
     )
     max_images: int | None = Field(None, ge=10, description="Take at most so many images of each split; empty for all.")
+    max_train_images: int | None = Field(
+        None, ge=10, description="Fit to at most so many training images, taken by digest; empty for all."
+    )
     people_terms: Literal["as_written", "neutral"] = Field(
         "as_written", description="neutral: people's gender is left out of all captions (a man becomes a person)."
     )
@@ -166,6 +169,15 @@ class DecodingSettings(Group):
     temperature: float = Field(1.0, gt=0, le=10, description="sample: above 1 flatter, below 1 sharper.")
     seed: int = Field(0, ge=0, description="sample: seed.")
     max_words: int = Field(25, ge=1, le=200, description="Longest caption in words.")
+
+    @model_validator(mode="after")
+    def _lengths_leave_room(self) -> Self:
+        if self.min_words > self.max_words:
+            raise ValueError(
+                f"decoding.min_words={self.min_words} is above decoding.max_words={self.max_words}, so no caption"
+                " is long and short enough; lower the first or raise the second"
+            )
+        return self
 
 
 class EvaluationSettings(Group):

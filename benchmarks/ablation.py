@@ -1,0 +1,102 @@
+"""What each choice is worth: trains every row of a table and judges it on the same pictures.
+
+    python benchmarks/ablation.py --config flickr8k.yaml --rows benchmarks/ablation.yaml --output rows.jsonl [NAME ..]
+
+Rows that the output already has are not trained again, so a table grows over several sittings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from benchmarks.neighbours import consensus_captions
+from pipeline import train_captioner as stages
+from pipeline.home import Home
+from pipeline.metrics.scores import leave_one_out, score_captions
+from pipeline.settings import assign, read_yaml, train_settings
+from pipeline.training_run import TrainingRun
+
+SHOWN = {"bleu_4": 100, "meteor": 100, "rouge_l": 100, "cider_d": 100, "dangling": 100, "repeated": 100, "unique": 100}
+
+
+def main() -> None:
+    """Train what is missing and print the table."""
+    arguments = _arguments()
+    config, rows = read_yaml(arguments.config), read_yaml(arguments.rows)
+    for name in arguments.names or rows:
+        for seed in rows[name].get("seeds", [1]):
+            if not any((row["name"], row["seed"]) == (name, seed) for row in _done(arguments.output)):
+                _keep(arguments.output, {"name": name, "seed": seed, **_measure(config, rows[name], seed)})
+    print(_table(_done(arguments.output)))
+
+
+def _measure(config: dict[str, Any], row: dict[str, Any], seed: int) -> dict[str, Any]:
+    values = json.loads(json.dumps(config)) | ({"preset": row["preset"]} if "preset" in row else {})
+    for name, value in {**row.get("set", {}), "training.seed": seed}.items():
+        assign(values, name, value)
+    run = _features(TrainingRun(train_settings(values), Home.from_environment()))
+    if row.get("baseline"):
+        return _baseline(row["baseline"], run)
+    started = time.monotonic()
+    run = stages.refine(stages.train(run))
+    seconds = time.monotonic() - started
+    found = stages.evaluate(stages.calibrate(run)).scores()
+    return {"seconds": seconds, **found}
+
+
+def _baseline(name: str, run: TrainingRun) -> dict[str, Any]:
+    references = run.accepted.references("test")
+    if name == "human":
+        return {"scores": leave_one_out(references), "health": {}}
+    return score_captions(references, consensus_captions(run)).as_json()
+
+
+def _features(run: TrainingRun) -> TrainingRun:
+    for stage in (stages.snapshot, stages.validate, stages.adapt_vocabulary, stages.provide_encoder):
+        run = stage(run)
+    for shard in range(run.settings.encoder.shards):
+        stages.extract_shard(run, shard)
+    return stages.extract_features(run)
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    lines = [f"| row | seeds | {' | '.join(SHOWN)} | words used | minutes |", "|---" * (len(SHOWN) + 4) + "|"]
+    for name in dict.fromkeys(row["name"] for row in rows):
+        own = [{**row["scores"], **row["health"], **row} for row in rows if row["name"] == name]
+        figures = [_mean([item.get(key) for item in own], scale) for key, scale in SHOWN.items()]
+        used = _mean([item.get("words_used") for item in own], 1)
+        minutes = _mean([item.get("seconds") for item in own], 1 / 60)
+        lines.append(f"| {name} | {len(own)} | {' | '.join(figures)} | {used} | {minutes} |")
+    return "\n".join(lines)
+
+
+def _mean(values: list[float | None], scale: float) -> str:
+    there = [value for value in values if value is not None]
+    return f"{scale * fmean(there):.1f}" if there else ""
+
+
+def _done(output: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.read_text().splitlines()] if output.exists() else []
+
+
+def _keep(output: Path, row: dict[str, Any]) -> None:
+    with output.open("a") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, required=True, help="settings that name the data and the encoder")
+    parser.add_argument("--rows", type=Path, default=Path(__file__).with_suffix(".yaml"), help="the rows of the table")
+    parser.add_argument("--output", type=Path, required=True, help="where measured rows are kept, a line each")
+    parser.add_argument("names", nargs="*", help="the rows to train; all if none is named")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
