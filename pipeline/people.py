@@ -43,7 +43,7 @@ _FEMALE = """
 # Ambiguous ones are left out: batter, boxer, coach, couple, family, pitcher, trainer.
 _ANYBODY = """
     actor adult angler artist athlete attendant audience baby backpacker baker barber bartender bicyclist biker
-    bowler businessperson camper cashier catcher cheerleader chef child climber clown commuter competitor
+    boarder bowler businessperson camper cashier catcher cheerleader chef child climber clown commuter competitor
     conductor contestant cowhand crowd customer cyclist dancer defender dentist diner diver doctor driver
     drummer farmer fencer firefighter fisher friend gardener goalie goalkeeper golfer grandchild grandparent
     guest guitarist gymnast hiker host human individual infant jockey jogger juggler kayaker kid lifeguard mechanic member
@@ -64,8 +64,8 @@ def _pairs(table: str) -> Iterator[tuple[str, str]]:
         yield word, instead.replace("_", " ")
 
 
-_INSTEAD = dict(_pairs(_MALE + _FEMALE))
-_GENDER: dict[str, Gender] = dict.fromkeys(dict(_pairs(_MALE)), "male") | dict.fromkeys(dict(_pairs(_FEMALE)), "female")
+_MEN, _WOMEN = dict(_pairs(_MALE)), dict(_pairs(_FEMALE))
+_INSTEAD = _MEN | _WOMEN
 PEOPLE = frozenset(
     {*_ANYBODY.split(), *(f"{word}s" for word in _ANYBODY.split()), *_INSTEAD}
     - {"male", "males", "female", "females"}  # beside another person word as often as not
@@ -81,17 +81,23 @@ _PRONOUNS = {
     "himself": "themself",
     "herself": "themself",
 }
-_VERBS = {"is": "are", "was": "were", "has": "have", "'s": "'re", "isn't": "aren't", "wasn't": "weren't"} | {
+_VERBS = {
+    "is": "are",
+    "was": "were",
+    "has": "have",
+    "isn't": "aren't",
+    "wasn't": "weren't",
     "hasn't": "haven't",
     "doesn't": "don't",
 }
 # After these a noun phrase has ended, so `her` is an object and `male` a noun.
-_FUNCTION = (
-    "about above across after against all along among and are around as at away back before behind below beside "
-    "between but by can carries down during for from had has have in inside into is near next of off on onto or out "
-    "outside over past that the their then through to together toward towards under up was were when where which "
-    "while who with without"
-).replace(" ", "|")
+_FUNCTION_WORDS = """
+    about above across after against all along among and are around as at away back before behind below beside
+    between but by can carries down during for from had has have in inside into is near next of off on onto or out
+    outside over past that the their then through to together toward towards under up was were when where which
+    while who with without
+"""
+_FUNCTION = frozenset(_FUNCTION_WORDS.split())
 
 _KEPT = (  # not people, or a kind of thing
     r"man[- ]?made|(?:spider|super|bat|iron|snow|gingerbread|lego|stick|pac)[- ]?man|x-?men|cowboy (?:hats?|boots?)"
@@ -102,13 +108,11 @@ _WORD = re.compile(rf"\b(?:(?:{_KEPT})\b|(?:(an?)(\s+))?(?!(?:{_KEPT})\b)([a-z]+
 _CHILD = re.compile(
     r"\b(baby|child|infant|kid|toddler) (?:boy|girl)\b|\b(?:boy|girl) (child|infant|kid|scouts?|toddler)\b", _I
 )
-_QUALIFIER = re.compile(
-    rf"(?:\b(an?)(\s+))?\b((?:fe)?male)\s+(?!(?:{_FUNCTION})\b|\w+ing\b|\w*(?<!er)(?<!or)(?<!ist)(?<!ant)(?<![sui])s\b)"
-    r"([a-z]\w*)",
-    _I,
-)
+_QUALIFIER = re.compile(r"(?:\b(an?)(\s+))?\b((?:fe)?male)\s+([a-z]+)\b", _I)
 _SUBJECT = re.compile(r"\b(?:he|she)\b((?:\s+(?:also|just|now|still|then|\w+ly))*)(\s*'s\b|(\s+)([a-z]+(?:n't)?))?", _I)
-_OBJECT = re.compile(rf"\bher\b(?=\s*(?:$|[^\w\s])|\s+(?:{_FUNCTION})\b)|(?<=\bof )his\b(?=\s*(?:$|[^\w\s]))", _I)
+_OBJECT = re.compile(
+    rf"\bher\b(?=\s*(?:$|[^\w\s])|\s+(?:{'|'.join(sorted(_FUNCTION))})\b)|(?<=\bof )his\b(?=\s*(?:$|[^\w\s]))", _I
+)
 _PRONOUN = re.compile(rf"\b(?:{'|'.join(_PRONOUNS)})\b", _I)
 _TWICE = re.compile(
     r"\b(they|their|them|themself)(?:\s*/\s*|\s+or\s+)\1\b|\b(children|parents|people|siblings) and \2\b", _I
@@ -120,8 +124,9 @@ def genders(caption: str) -> set[Gender]:
 
     Pronouns do not count: captions say `his` and `her` of animals too.
     """
-    words = ((found[3] or "").lower() for found in _WORD.finditer(caption))
-    return {_GENDER[word] for word in words if word in _GENDER}
+    words = {(found[3] or "").lower() for found in _WORD.finditer(caption)}
+    tables: dict[Gender, dict[str, str]] = {"female": _WOMEN, "male": _MEN}
+    return {gender for gender, table in tables.items() if words & table.keys()}
 
 
 def neutral(caption: str) -> str:
@@ -141,9 +146,18 @@ def _child(found: re.Match[str]) -> str:
 
 
 def _unqualified(found: re.Match[str]) -> str:
-    """`a male athlete` is an athlete."""
+    """`a male athlete` is an athlete; the male of `a male rides` is left for `_noun`."""
     article, gap, qualifier, word = found.groups()
+    if not _is_noun(word.lower()):
+        return found[0]
     return _with_article(article, gap, word if article else _like(qualifier, word))
+
+
+def _is_noun(word: str) -> bool:
+    """A guess at what follows `male`: a noun, or a verb or function word."""
+    if word in _FUNCTION or word.endswith("ing"):
+        return False
+    return word in PEOPLE or word.endswith(("ers", "ors", "ists", "ants", "ss", "us", "is")) or not word.endswith("s")
 
 
 def _noun(found: re.Match[str]) -> str:

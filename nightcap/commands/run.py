@@ -124,7 +124,7 @@ def _follow(api: AirflowApi, dag: str, conf: dict[str, Any], task: str) -> dict[
 
 def _show(run: TrainingRun, version: str) -> None:
     found = run.scores()
-    best = run.output("train").figures()["best"]
+    best = run.output("refine").figures()["best"]
     console.print(f"\nvalidation: CIDEr-D {best['val_cider_d']:.3f}, loss {best['val_loss']:.3f} nats a word")
     console.print(
         f"test split: CIDEr-D {found['scores']['cider_d']:.3f}, the same captions on other pictures {found['wrong_pictures_cider_d']:.3f}"
@@ -152,7 +152,7 @@ def _people(found: dict[str, Any]) -> str:
 
 
 def _truth(found: dict[str, Any]) -> str:
-    return f"; {found['truth']['pair_precision']:.1%} of the objects it names are there" if "truth" in found else ""
+    return f"; {1 - found['chair']['chair_i']:.1%} of the objects it names are there" if "chair" in found else ""
 
 
 def _tell_where(stack: LocalStack) -> None:

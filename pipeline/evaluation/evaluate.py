@@ -11,17 +11,22 @@ import pandas as pd
 
 from pipeline.captioner_types import Caption
 from pipeline.errors import DatasetRejected
+from pipeline.evaluation.gender import gender_errors
+from pipeline.evaluation.novelty import novel_share
+from pipeline.evaluation.objects import coco_chair, scenes_chair
 from pipeline.evaluation.samples import write_samples
+from pipeline.evaluation.slices import slice_scores
 from pipeline.features import FeatureStore
 from pipeline.files import digest_of, write_json, write_text
+from pipeline.metrics.chair import coco_lexicon
 from pipeline.metrics.scores import leave_one_out, score_captions
-from pipeline.sources.scenes.truth import truth_rate
+from pipeline.metrics.tokenizer import tokenize
 from pipeline.stages import Output
 from pipeline.training.captioning import caption_features
-from pipeline.training.train import load_decoder
+from pipeline.training.refine import load_decoder
 from pipeline.training_run import TrainingRun
 
-VERSION = 1
+VERSION = 2
 
 
 def evaluate(run: TrainingRun) -> Output:
@@ -34,7 +39,15 @@ def evaluate(run: TrainingRun) -> Output:
         report = score_captions(references, texts)
         _write(folder, captions, report.per_image)
         evidence = report.as_json() | {"test_digest": digest_of(references)} | _controls(references, texts)
-        write_json(folder / "scores.json", evidence | _truth(run, texts))
+        training = [tuple(tokenize(text)) for text in run.accepted.captions_of("train")["caption"]]
+        evidence |= {
+            "gender": gender_errors(texts, references),
+            "novel": novel_share(texts.values(), set(training)),
+            "slices": slice_scores(
+                {image: row["cider_d"] for image, row in report.per_image.items()}, references, training
+            ),
+        }
+        write_json(folder / "scores.json", evidence | _chair(run, references, texts))
         write_samples(folder / "samples", run, captions, references, report.per_image)
 
     recipe = run.settings.decoding.model_dump(mode="json")
@@ -63,11 +76,14 @@ def _controls(references: Mapping[str, list[str]], captions: Mapping[str, str]) 
     return {"leave_one_out": humans, "wrong_pictures_cider_d": wrong}
 
 
-def _truth(run: TrainingRun, captions: Mapping[str, str]) -> dict[str, Any]:
-    """Whether captions of scenes name what is there; nothing for other sources."""
-    if run.settings.source.kind != "scenes":
-        return {}
-    return {"truth": truth_rate(captions, run.accepted.boxes("test"))}
+def _chair(run: TrainingRun, references: Mapping[str, list[str]], captions: Mapping[str, str]) -> dict[str, Any]:
+    """CHAIR where the source knows what is in the pictures, by names that captions can be searched for."""
+    boxes = run.accepted.boxes("test")
+    if run.settings.source.kind == "scenes":
+        return {"chair": scenes_chair(captions, boxes)}
+    labels = {box.label for found in boxes.values() for box in found}
+    known = labels and labels <= coco_lexicon().categories
+    return {"chair": coco_chair(captions, boxes, references)} if known else {}
 
 
 def _write(folder: Path, captions: Mapping[str, Caption], per_image: Mapping[str, Mapping[str, float]]) -> None:

@@ -108,12 +108,14 @@ def _log_run(run: TrainingRun, registry: Registry) -> str:
 def _log_figures(run: TrainingRun) -> None:
     import mlflow
 
-    for epoch, row in enumerate(run.output("train").figures()["curves"], start=1):
-        mlflow.log_metrics({key: float(value) for key, value in row.items()}, step=epoch)
+    for stage in ("train", "refine"):
+        for epoch, row in enumerate(run.output(stage).figures()["curves"], start=1):
+            mlflow.log_metrics({f"{stage}_{key}": float(value) for key, value in row.items()}, step=epoch)
     scores, words = run.scores(), run.output("adapt_vocabulary").figures()
     mlflow.log_metrics({f"test_{key}": float(value) for key, value in scores["scores"].items() if value is not None})
     mlflow.log_metrics({f"health_{key}": float(value) for key, value in scores["health"].items()})
-    mlflow.log_metrics({f"truth_{key}": float(value) for key, value in scores.get("truth", {}).items()})
+    mlflow.log_metrics({"novel": scores["novel"], "gender_error": scores["gender"]["error"]})
+    mlflow.log_metrics({key: value for key, value in scores.get("chair", {}).items() if key.startswith("chair_")})
     mlflow.log_metrics({f"vocabulary_{key}": words[key] for key in ("size", "val_coverage", "val_out_of_vocabulary")})
 
 

@@ -36,6 +36,8 @@ def test_nouns_with_their_articles_plurals_and_capitals(caption, expected):
         ("a female tennis player", "a tennis player"),
         ("Two male wrestlers", "Two wrestlers"),
         ("Male biker", "Biker"),
+        ("two male athletes", "two athletes"),
+        ("a male skier jumps", "a skier jumps"),
         ("a female in a red hat", "a person in a red hat"),
         ("a young male sits", "a young person sits"),
         ("a male wearing skis", "a person wearing skis"),

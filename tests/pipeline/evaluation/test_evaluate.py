@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 
 from pipeline.captioner_types import Caption
-from pipeline.evaluation.evaluate import caption_split, evaluate
+from pipeline.evaluation.evaluate import _chair, caption_split, evaluate
+from pipeline.evaluation.objects import scenes_chair
 from pipeline.evaluation.samples import write_samples
 from pipeline.files import digest_of, read_json
 from pipeline.metrics.scores import leave_one_out, score_captions
 from pipeline.settings import DecodingSettings
-from pipeline.sources.scenes.truth import truth_rate
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,23 @@ def test_controls_say_what_people_and_wrong_pictures_score(scores, lines, refere
 
 def test_captions_of_scenes_are_held_against_what_is_there(scores, lines, tiny_run):
     captions = {line["image"]: line["caption"] for line in lines}
-    assert scores["truth"] == pytest.approx(truth_rate(captions, tiny_run.accepted.boxes("test")))
+    assert scores["chair"] == pytest.approx(scenes_chair(captions, tiny_run.accepted.boxes("test")))
+
+
+def test_people_s_gender_novelty_and_slices_are_told(scores, lines, references):
+    assert scores["gender"]["naming"] == 0  # scenes hold no people
+    assert 0 <= scores["novel"] <= 1
+    for kind in ("length", "people", "rare_words"):
+        assert sum(row["count"] for row in scores["slices"][kind]) == len(lines)
+        total = sum(row["count"] * row["mean"] for row in scores["slices"][kind])
+        assert total / len(lines) == pytest.approx(scores["scores"]["cider_d"])
+
+
+def test_without_known_objects_there_is_no_chair(tiny_run, references):
+    source = tiny_run.settings.source.model_copy(update={"kind": "tfds"})
+    run = replace(tiny_run, settings=tiny_run.settings.model_copy(update={"source": source}))
+    captions = {image: texts[0] for image, texts in references.items()}
+    assert _chair(run, references, captions) == {}  # labels such as `red circle` are none of COCO's
 
 
 def test_each_picture_has_its_own_scores(folder, scores, lines):

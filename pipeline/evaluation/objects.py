@@ -1,0 +1,32 @@
+"""CHAIR on a test split, where its source says what is in the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pipeline.metrics.chair import Mention, chair, coco_lexicon
+from pipeline.sources.base import LabelledBox
+from pipeline.sources.scenes.truth import named_pairs
+
+
+def scenes_chair(captions: Mapping[str, str], boxes: Mapping[str, Sequence[LabelledBox]]) -> dict[str, float]:
+    """CHAIR of captions of scenes, exact: a mention is a colour before a shape, and all objects are known."""
+    return chair(captions, {image: {box.label for box in boxes[image]} for image in captions}, _pairs)
+
+
+def coco_chair(
+    captions: Mapping[str, str], boxes: Mapping[str, Sequence[LabelledBox]], references: Mapping[str, Sequence[str]]
+) -> dict[str, float]:
+    """CHAIR of captions of COCO's pictures; what references name is in the picture too, as in the paper."""
+    mentions = coco_lexicon().mentions
+    present = {
+        image: {box.label for box in boxes[image]}.union(
+            *(found for text in references[image] for found in mentions(text))
+        )
+        for image in captions
+    }
+    return chair(captions, present, mentions)
+
+
+def _pairs(caption: str) -> list[Mention]:
+    return [frozenset({" ".join(pair)}) for pair in named_pairs(caption)]
