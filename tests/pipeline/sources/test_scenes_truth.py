@@ -1,7 +1,6 @@
 import pytest
 
-from pipeline.sources.base import LabelledBox
-from pipeline.sources.scenes.truth import named_pairs, truth_rate
+from pipeline.sources.scenes.truth import named_pairs
 
 
 @pytest.mark.parametrize(
@@ -22,26 +21,3 @@ from pipeline.sources.scenes.truth import named_pairs, truth_rate
 )
 def test_named_pairs(caption, pairs):
     assert named_pairs(caption) == pairs
-
-
-def box(label):
-    return LabelledBox(label, 0, 0, 1, 1)
-
-
-def test_truth_rate_counts_pairs_over_all_captions():
-    captions = {"a": "a red circle and a blue star", "b": "a white heart", "c": "some shapes"}
-    objects = {"a": [box("red circle")], "b": [box("white heart"), box("pink star")], "c": [box("red star")]}
-    assert truth_rate(captions, objects) == {
-        "pair_precision": pytest.approx(2 / 3),
-        "pair_recall": pytest.approx(2 / 4),
-        "captions_naming_a_pair": pytest.approx(2 / 3),
-    }
-
-
-def test_a_repeated_lie_counts_each_time():
-    rates = truth_rate({"a": "a red circle, a red circle and a blue star"}, {"a": [box("blue star")]})
-    assert rates["pair_precision"] == pytest.approx(1 / 3)
-
-
-def test_truth_rate_of_nothing_is_zero():
-    assert set(truth_rate({}, {}).values()) == {0.0}
