@@ -1,6 +1,6 @@
 """What each choice is worth: trains every row of a table and judges it on the same pictures.
 
-    python benchmarks/ablation.py --config flickr8k.yaml --rows benchmarks/ablation.yaml --output rows.jsonl [NAME ..]
+    python -m benchmarks.ablation --config flickr8k.yaml --rows benchmarks/ablation.yaml --output rows.jsonl [NAME ..]
 
 Rows that the output already has are not trained again, so a table grows over several sittings.
 """

@@ -53,7 +53,11 @@ class Decoder(keras.Model):  # type: ignore[misc]
         early, late = settings.fusion != "late", settings.fusion != "early"
         self.project = layers.Dense(units, activation="relu", name="project")
         self.place = layers.Embedding(positions, units, name="place") if settings.positions else None
-        self.embed = layers.Embedding(vocabulary_size, settings.embedding, name="embed")
+        # Word vectors of unit variance: smaller ones drown in the picture they are added to, and learning stalls.
+        # Tied ones are kept small, so that logits are, and scaled where they are read (Vaswani et al., 2017).
+        self.scale = settings.embedding**0.5 if settings.tied else 1.0
+        vectors = keras.initializers.RandomNormal(stddev=1.0 / self.scale)
+        self.embed = layers.Embedding(vocabulary_size, settings.embedding, vectors, name="embed")
         self.start = layers.Dense(units, activation="tanh", name="start") if early else None
         self.tell = layers.Dense(settings.embedding, name="tell") if early else None
         self.gru = layers.GRU(units, return_sequences=True, name="gru")
@@ -120,7 +124,7 @@ class Decoder(keras.Model):  # type: ignore[misc]
         return Step(self.words(known[:, 0]), state, attention[:, 0])
 
     def _inputs(self, seen: Seen, tokens: Any, training: bool) -> Any:
-        words = self.embed(tokens)  # [n, words, embedding]
+        words = self.embed(tokens) * self.scale  # [n, words, embedding]
         if self.tell is not None:
             words = words + self.tell(seen.gist)[:, None]
         return self.drop(words, training=training)

@@ -121,7 +121,7 @@ class TrainingSettings(Group):
 
     seed: int = Field(1, ge=0, lt=2**32, description="Seed of weights, order and dropout.")
     epochs: int = Field(20, ge=1, le=1000, description="Most epochs.")
-    batch_size: int = Field(64, ge=1, le=8192, description="Captions a step.")
+    batch_size: int = Field(16, ge=1, le=8192, description="Pictures a step, each with all its captions.")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Peak learning rate of Adam.")
     warmup_share: float = Field(
         0.05,

@@ -105,7 +105,9 @@ class Fitter:
 
     def _apply(self, tape: tf.GradientTape, loss: Any) -> None:
         weights = self.decoder.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, weights), weights)
+        # Dense, for Adam squares the parts of a sparse gradient one by one where a word comes twice.
+        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, weights)]
+        self.optimizer.apply(gradients, weights)
         self.average.update(weights)
 
     def _draw_captions(self, features: Any, samples: Any, max_words: Any) -> Any:
