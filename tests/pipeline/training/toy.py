@@ -3,10 +3,15 @@
 Tests import it, and so do the processes they kill.
 """
 
+import os
+import signal
+import subprocess
 import sys
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 
@@ -15,7 +20,8 @@ from pipeline.files import sha256, write_json
 from pipeline.settings import DecoderSettings, SelfCriticalSettings, TrainingSettings, TrainSettings
 from pipeline.snapshot import SCHEMAS, Snapshot
 from pipeline.stages import Output
-from pipeline.training.choice import Choice
+from pipeline.training.choice import Choice, Quality
+from pipeline.training.epochs import WEIGHTS
 from pipeline.training.examples import Examples
 from pipeline.training.refine import criticise
 from pipeline.training.train import fit
@@ -23,13 +29,13 @@ from pipeline.vocabulary import Vocabulary
 
 POSITIONS, CHANNELS = 3, 5
 COLOURS, ANIMALS = ("red", "blue", "green", "grey"), ("dog", "cat", "bird")
-VOCABULARY = Vocabulary.of(["a", "big", "very", "small", "sits", *COLOURS, *ANIMALS])
+VOCABULARY = Vocabulary.of(["a", "big", "very", "left", "right", "sits", *COLOURS, *ANIMALS])
 
 
 def captions_of(number):
     """Two captions of an even number, three of an odd one."""
     thing = f"{COLOURS[number % 4]} {ANIMALS[number % 3]}"
-    return [f"a {thing}", f"a very big {thing} sits", thing][: 2 + number % 2]
+    return [f"a {thing}", f"a very big {thing} sits", f"{thing} left"][: 2 + number % 2]
 
 
 def snapshot(train=10, val=4):
@@ -45,28 +51,28 @@ def snapshot(train=10, val=4):
     return Snapshot(*(pd.DataFrame(tables[name], columns=schema.names) for name, schema in SCHEMAS.items()))
 
 
-def features(folder, taken):
+def features(folder, taken, mirrored=False):
     """Random features, a little like those of pictures that have the same captions."""
-    store = FeatureStore(folder)
+    store = FeatureStore(folder / ("mirrored" if mirrored else "whole"))
     rows = taken.images
     numbers = [int(name.removesuffix(".png")) for name in rows["image"]]
     first_val = sum(rows["split"] == "train")
     seeds = [number if number < first_val else number - first_val for number in numbers]
-    store.add(
-        list(rows["sha256"]),
-        np.stack([np.random.default_rng(seed).normal(size=(POSITIONS, CHANNELS)) for seed in seeds]),
-    )
+    grids = [np.random.default_rng(seed).normal(size=(POSITIONS, CHANNELS)) for seed in seeds]
+    store.add(list(rows["sha256"]), np.stack([grid[::-1] if mirrored else grid for grid in grids]))
     return store
 
 
 def examples(folder, split="train", max_words=30):
+    """Pairs of a split in two views, the second one mirrored."""
     taken = snapshot()
-    return Examples.of(taken, split, VOCABULARY, [features(Path(folder), taken)], max_words)
+    views = [features(folder, taken, mirrored) for mirrored in (False, True)]
+    return Examples.of(taken, split, VOCABULARY, views, max_words)
 
 
 def choice(folder):
     taken = snapshot()
-    return Choice.of(taken, VOCABULARY, features(Path(folder), taken), 30)
+    return Choice.of(taken, VOCABULARY, features(folder, taken), 30)
 
 
 def settings(self_critical=None, **training):
@@ -93,7 +99,57 @@ def refined(folder, first, watch=lambda row: None, **self_critical):
     folder.mkdir(parents=True, exist_ok=True)
     data = folder.parent / "features"
     before = Output("train", "", first)
-    return criticise(settings(self_critical), before, VOCABULARY, examples(data), choice(data), folder, watch)
+    return criticise(settings(self_critical), before, examples(data), choice(data), folder, watch)
+
+
+class Killed(Exception):
+    """Strikes a training from outside."""
+
+
+def strikes_after(epoch):
+    numbers = count(1)
+
+    def watch(row):
+        if next(numbers) == epoch:
+            raise Killed
+
+    return watch
+
+
+def arrays(folder):
+    """The best epoch's weights and the last checkpoint, by name."""
+    found = {}
+    with h5py.File(folder / WEIGHTS) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
+    newest = max(folder.glob("epoch-*"))
+    with np.load(newest / "variables.npz") as variables:
+        found.update({f"{newest.name}/{name}": variables[name] for name in variables.files})
+    return found
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    assert len(one) > 20
+    different = [name for name in one if one[name].tobytes() != other[name].tobytes()]
+    assert different == []
+
+
+def best_of(curves):
+    """The row of the first of the best epochs."""
+    best = curves[0]
+    for row in curves[1:]:
+        best = row if Quality.of(row).better_than(Quality.of(best)) else best
+    return best
+
+
+def killed_after(number, *arguments):
+    """Train in a process that is killed somewhere after so many epochs."""
+    command = [sys.executable, __file__, *map(str, arguments)]
+    environ = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ, text=True) as child:
+        assert [child.stdout.readline() for _ in range(number)] == ["epoch\n"] * number
+        child.send_signal(signal.SIGKILL)
+    assert child.returncode == -signal.SIGKILL
 
 
 if __name__ == "__main__":
