@@ -94,6 +94,12 @@ def test_coco_needs_its_files():
     assert message == "source: source.kind=coco_json needs source.images and source.train_annotations"
 
 
+def test_a_shortest_caption_above_the_longest_is_refused():
+    message = complaint({"decoding": {"min_words": 30, "max_words": 20}})
+    assert message.startswith("decoding: decoding.min_words=30 is above decoding.max_words=20")
+    assert "lower the first or raise the second" in message
+
+
 @pytest.mark.parametrize("name", ["coco", "flickr8k", "scenes", "tutorial"])
 def test_presets_load_and_say_what_they_promise(name):
     assert name in preset_names()

@@ -10,7 +10,17 @@ from pipeline.registry import Registry
 from pipeline.stages import Store
 from pipeline.training_run import TrainingRun
 
-STAGES = ["snapshot", "validate", "adapt_vocabulary", "encoder", "extract_features", "train", "evaluate", "bundle"]
+STAGES = [
+    "snapshot",
+    "validate",
+    "adapt_vocabulary",
+    "encoder",
+    "extract_features",
+    "train",
+    "refine",
+    "evaluate",
+    "bundle",
+]
 
 
 def through(run, seen=lambda row: None):
@@ -18,7 +28,7 @@ def through(run, seen=lambda row: None):
     for stage in (stages.snapshot, stages.validate, stages.adapt_vocabulary, stages.provide_encoder):
         run = stage(run)
     extracted = [stages.extract_shard(run, shard)["extracted"] for shard in range(run.settings.encoder.shards)]
-    run = stages.train(stages.extract_features(run), seen)
+    run = stages.refine(stages.train(stages.extract_features(run), seen), seen)
     run, version = stages.register(stages.evaluate(run))
     return run, version, extracted
 
@@ -76,6 +86,7 @@ def test_a_second_run_does_no_work(tiny_run, caplog):
         ("training", "seed", 9, "train"),
         ("training", "epochs", 2, "train"),
         ("decoder", "units", 40, "train"),
+        ("self_critical", "samples", 3, "refine"),
         ("decoding", "beam_width", 2, "evaluate"),
         ("registry", "model_name", "other", "bundle"),
         ("registry", "experiment", "other", None),

@@ -25,7 +25,7 @@ def test_it_holds_what_the_stages_made(bundle, tiny_run):
     assert (bundle.settings.pixels.side, bundle.settings.pixels.fit) == (112, settings.encoder.fit)
     assert bundle.settings.decoder == settings.decoder
     assert bundle.settings.decoding == settings.decoding
-    for file, stage in ((VOCABULARY, "adapt_vocabulary"), (DECODER, "train")):
+    for file, stage in ((VOCABULARY, "adapt_vocabulary"), (DECODER, "refine")):
         assert sha256_file(bundle.path / file) == sha256_file(tiny_run.output(stage).path / file)
     names = {path.relative_to(bundle.path).as_posix() for path in bundle.path.rglob("*") if path.is_file()}
     golden = {f"{GOLDEN}/{name}" for name in ("captions.json", "0.png", "1.png", "2.png")}
