@@ -12,7 +12,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import Abort, TyperException
 
-from nightcap.commands import caption, doctor, evaluate, models, night, prepare, run, score, train
+from nightcap.commands import caption, doctor, evaluate, explain, models, night, prepare, run, score, train
 from pipeline.errors import NightcapError, SettingsError
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Captioned photographs in, a registered captioning model out; new photographs in, captions out.",
 )
-for module in (train, caption, night, evaluate, score, doctor, run):
+for module in (train, caption, explain, night, evaluate, score, doctor, run):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(models.app, name="models")
 app.add_typer(prepare.app, name="prepare")

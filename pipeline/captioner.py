@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,23 @@ from pipeline.errors import BundleRejected, SettingsError
 from pipeline.home import Home
 from pipeline.images import Fit
 from pipeline.settings import DecodingSettings, checked
+from pipeline.vocabulary import Vocabulary
 
 BATCH = 16
+
+
+class Networks(NamedTuple):
+    """The parts of a model, for who wants to look inside.
+
+    Attributes:
+        encoder: `pipeline.model.encoder.Encoder`.
+        decoder: `pipeline.model.decoder.Decoder`.
+        vocabulary: the words of the decoder's ids.
+    """
+
+    encoder: Any
+    decoder: Any
+    vocabulary: Vocabulary
 
 
 class BundleCaptioner:
@@ -34,6 +49,11 @@ class BundleCaptioner:
         self._vocabulary = bundle.vocabulary
         chosen = checked(DecodingSettings, bundle.settings.decoding.model_dump() | dict(decoding or {}))
         self._encoder, self._writer = _networks(bundle, chosen)
+
+    @property
+    def networks(self) -> Networks:
+        """What the model is made of."""
+        return Networks(self._encoder, self._writer.decoder, self._vocabulary)
 
     def caption(self, pixels: npt.NDArray[np.uint8]) -> list[Caption]:
         """Caption uint8 [n, side, side, 3] for any n: n captions in the same order."""

@@ -14,6 +14,7 @@ from pipeline.errors import DatasetRejected
 from pipeline.evaluation.gender import gender_errors
 from pipeline.evaluation.novelty import novel_share
 from pipeline.evaluation.objects import coco_chair, scenes_chair
+from pipeline.evaluation.pointing import pointing_game
 from pipeline.evaluation.samples import write_samples
 from pipeline.evaluation.slices import slice_scores
 from pipeline.features import FeatureStore
@@ -26,7 +27,7 @@ from pipeline.training.captioning import caption_features
 from pipeline.training.refine import load_decoder
 from pipeline.training_run import TrainingRun
 
-VERSION = 2
+VERSION = 3
 
 
 def evaluate(run: TrainingRun) -> Output:
@@ -50,7 +51,7 @@ def evaluate(run: TrainingRun) -> Output:
         write_json(folder / "scores.json", evidence | _chair(run, references, texts))
         write_samples(folder / "samples", run, captions, references, report.per_image)
 
-    recipe = run.settings.decoding.model_dump(mode="json")
+    recipe = run.settings.model_dump(mode="json", include={"decoding": True, "evaluation": {"images"}})
     return run.store.run("evaluate", VERSION, recipe, run.inputs("validate", "refine"), build)
 
 
@@ -77,10 +78,10 @@ def _controls(references: Mapping[str, list[str]], captions: Mapping[str, str]) 
 
 
 def _chair(run: TrainingRun, references: Mapping[str, list[str]], captions: Mapping[str, str]) -> dict[str, Any]:
-    """CHAIR where the source knows what is in the pictures, by names that captions can be searched for."""
+    """CHAIR where the source knows what is in the pictures, by names to search captions for; for scenes, pointing."""
     boxes = run.accepted.boxes("test")
     if run.settings.source.kind == "scenes":
-        return {"chair": scenes_chair(captions, boxes)}
+        return {"chair": scenes_chair(captions, boxes), "pointing": pointing_game(run, captions)}
     labels = {box.label for found in boxes.values() for box in found}
     known = labels and labels <= coco_lexicon().categories
     return {"chair": coco_chair(captions, boxes, references)} if known else {}

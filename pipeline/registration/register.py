@@ -116,6 +116,8 @@ def _log_figures(run: TrainingRun) -> None:
     mlflow.log_metrics({f"health_{key}": float(value) for key, value in scores["health"].items()})
     mlflow.log_metrics({"novel": scores["novel"], "gender_error": scores["gender"]["error"]})
     mlflow.log_metrics({key: value for key, value in scores.get("chair", {}).items() if key.startswith("chair_")})
+    played = scores.get("pointing", {})
+    mlflow.log_metrics({f"pointing_{key}": value for key, value in played.items() if value is not None})
     mlflow.log_metrics({f"vocabulary_{key}": words[key] for key in ("size", "val_coverage", "val_out_of_vocabulary")})
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-COMMANDS = ("train", "caption", "night", "evaluate", "score", "doctor", "run", "models", "prepare")
+COMMANDS = ("train", "caption", "explain", "night", "evaluate", "score", "doctor", "run", "models", "prepare")
 HEAVY = ("tensorflow", "keras", "mlflow", "pandas", "great_expectations", "airflow", "deltalake", "pyarrow")
 HELP = """
 import sys

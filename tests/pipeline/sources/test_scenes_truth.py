@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.sources.scenes.truth import named_pairs
+from pipeline.sources.scenes.truth import mentions, named_pairs
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,10 @@ from pipeline.sources.scenes.truth import named_pairs
 )
 def test_named_pairs(caption, pairs):
     assert named_pairs(caption) == pairs
+
+
+def test_mentions_say_which_words_they_are():
+    words = ["a", "large", "dotted", "white", "heart", "above", "two", "blue", "stars"]
+    found = mentions(" ".join(words))
+    assert [mention.label for mention in found] == ["white heart", "blue star"]
+    assert [[words[place] for place in mention.places] for mention in found] == [["white", "heart"], ["blue", "stars"]]

@@ -1,0 +1,81 @@
+"""`nightcap explain`: a page that shows what each word of a caption rests on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nightcap.captioning import DEFAULT_MODEL, Model, load_model
+from nightcap.console import console, working
+from pipeline.errors import BadImage, SettingsError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from nightcap.explanation_page import ExplainedPicture
+    from pipeline.captioner_types import Captioner
+
+Folder = Annotated[
+    Path | None,
+    typer.Option("--output", file_okay=False, help="Folder of the page; default explanations in NIGHTCAP_HOME."),
+]
+
+
+def command(
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="A picture.")],
+    model: Model = DEFAULT_MODEL,
+    output: Folder = None,
+) -> None:
+    """Show where the model looked for each word of a picture's caption, and what the word rests on."""
+    from nightcap.explanation_page import render
+    from pipeline.files import digest_of, sha256, write_text
+    from pipeline.objects import printable
+
+    folder = _folder(output)
+    data, picture = _read(image)
+    captioner = load_model(model, None)
+    with working("explaining"):
+        shown = _explain(captioner, printable(image), data, picture)
+    name = f"{printable(Path(image).stem)[:50]}-{digest_of([sha256(data), captioner.digest])[:8]}.html"
+    write_text(folder / name, render(shown, captioner))
+    console.print(f"{shown.caption.text} ({shown.caption.score:.2f})", markup=False)
+    typer.echo(folder / name)
+
+
+def _explain(captioner: Captioner, image: str, data: bytes, picture: Image) -> ExplainedPicture:
+    from nightcap.explanation_page import ExplainedPicture
+    from pipeline.explanation import explain
+    from pipeline.images import ImageLimits, pixels
+
+    seen = pixels(data, captioner.side, captioner.fit, ImageLimits())
+    caption = captioner.caption(seen[None])[0]
+    return ExplainedPicture(image, picture, seen, caption, explain(captioner, seen, caption.text))
+
+
+def _read(image: str) -> tuple[bytes, Image]:
+    """The picture's bytes, and itself upright."""
+    from nightcap.explanation_page import PICTURE_SIDE
+    from nightcap.pictures import NamedFile
+    from pipeline.images import ImageLimits, decode
+
+    if not Path(image).is_file():
+        raise SettingsError(f"there is no picture at {image!r}; name one file")
+    try:
+        data = NamedFile(image, Path(image)).read(ImageLimits())
+        return data, decode(data, ImageLimits(), PICTURE_SIDE)
+    except BadImage as error:
+        raise BadImage(error.reason, f"{image!r} cannot be explained: {error}") from error
+
+
+def _folder(output: Path | None) -> Path:
+    """Where the page goes, made if it is missing."""
+    from pipeline.home import Home
+
+    folder = Home.from_environment().root / "explanations" if output is None else output.absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"--output {folder} cannot be made ({error.strerror}); name another folder") from error
+    return folder

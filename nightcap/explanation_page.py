@@ -1,0 +1,98 @@
+"""A page that lays the maps of a caption's words over the picture; one file, nothing outside it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from pipeline.images import thumbnail
+
+if TYPE_CHECKING:
+    from pipeline.captioner_types import Caption, Captioner
+    from pipeline.explanation import Explanation
+
+TEMPLATE = Path(__file__).parent / "templates" / "explanation.html"
+PICTURE_SIDE = 640
+WARM, COLD = (255, 106, 20), (70, 150, 255)
+STRONGEST = 0.85  # opacity; the picture shines through
+# What a map must reach for full colour, so that one that is nearly level looks so.
+FULL_ATTENTION = 0.25
+FULL_OCCLUSION = 1.0  # nats
+
+
+@dataclass(frozen=True)
+class ExplainedPicture:
+    """What the page shows.
+
+    Attributes:
+        image: what the picture is called.
+        original: the upright picture.
+        seen: uint8 [side, side, 3], as the model saw it.
+        caption: what the model wrote.
+        explanation: of that caption.
+    """
+
+    image: str
+    original: Image.Image
+    seen: npt.NDArray[np.uint8]
+    caption: Caption
+    explanation: Explanation
+
+
+def render(shown: ExplainedPicture, captioner: Captioner) -> str:
+    """The page as HTML."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    squashed = captioner.fit == "squash"  # then the square is the whole picture and may be stretched back
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        image=shown.image,
+        caption=shown.caption,
+        model=" ".join([captioner.name, *(["version", captioner.version] if captioner.version else [])]),
+        engine=captioner.engine,
+        picture=_uri("jpeg", thumbnail(shown.original, PICTURE_SIDE)),
+        seen=_uri("jpeg", thumbnail(Image.fromarray(shown.seen), PICTURE_SIDE)),
+        ratio=f"{shown.original.width} / {shown.original.height}" if squashed else "1",
+        attention=bool(shown.explanation.attention.any()),
+        words=[_word(shown.explanation, place) for place in range(len(shown.explanation.words))],
+    )
+
+
+def _word(explanation: Explanation, place: int) -> dict[str, Any]:
+    attention, occlusion = explanation.attention[place], explanation.occlusion[place]
+    before = float(explanation.log_probabilities[place])
+    after = before - max(0.0, float(occlusion.max()))
+    return {
+        "text": explanation.words[place],
+        "probability": _percent(math.exp(before)),
+        "attention": _heat(attention, FULL_ATTENTION),
+        "looked": _percent(float(attention.max())),
+        "occlusion": _heat(occlusion, FULL_OCCLUSION),
+        "needed": f"{_percent(math.exp(before))} \N{RIGHTWARDS ARROW} {_percent(math.exp(after))}",
+    }
+
+
+def _heat(map_: npt.NDArray[np.float32], full: float) -> str:
+    """A map [rows, columns] as a picture of a pixel a cell, which browsers enlarge smoothly; clear at zero."""
+    strength = np.clip(map_ / max(full, float(np.abs(map_).max())), -1, 1)[..., None]  # [rows, columns, 1]
+    colour = np.where(strength > 0, WARM, COLD)  # [rows, columns, 3]
+    pixels = np.concatenate([colour, np.abs(strength) * 255 * STRONGEST], axis=-1)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.round().astype(np.uint8), "RGBA").save(buffer, "PNG")
+    return _uri("png", buffer.getvalue())
+
+
+def _uri(kind: str, data: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.01 else "under 1%"

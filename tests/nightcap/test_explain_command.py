@@ -1,0 +1,85 @@
+"""`nightcap explain`."""
+
+import base64
+import io
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nightcap.explanation_page import _heat
+
+
+@pytest.fixture
+def picture(tmp_path, photo):
+    path = tmp_path / "<b>holiday & sea.jpg"
+    path.write_bytes(photo(4))
+    return path
+
+
+def opened(uri):
+    return Image.open(io.BytesIO(base64.b64decode(uri.partition("base64,")[2])))
+
+
+def test_a_page_shows_every_word_over_the_picture(run, trained, picture, tmp_path):
+    done = run("explain", picture, "--output", tmp_path / "new" / "pages")
+    assert done.code == 0
+    page = Path(done.out.removesuffix("\n"))
+    assert page.parent == tmp_path / "new" / "pages"
+    text = page.read_text(encoding="utf-8")
+    caption = re.search(r"<h1>(.+)</h1>", text)[1]
+    assert done.err.startswith(f"{caption} (-")
+    assert re.findall(r"<h2>([^<]+)<span>(?:\d+%|under 1%)</span>", text) == caption.split()
+    sources = re.findall(r'<img src="([^"]+)"', text)
+    assert opened(sources[0]).size == (300, 220)
+    assert [opened(source).size for source in sources[1:]] == [(7, 7)] * 2 * len(caption.split())
+    assert "aspect-ratio: 300 / 220" in text  # a squashed picture is shown as it was
+    assert "captioner version 1" in text
+
+
+def test_the_page_asks_for_nothing_and_shows_names_as_text(run, trained, picture, tmp_path):
+    page = Path(run("explain", picture, "--output", tmp_path).out.strip()).read_text(encoding="utf-8")
+    assert "default-src 'none'; img-src data:" in page
+    assert not re.search(r"https?://|<script|<b>holiday", page)
+    assert f"{tmp_path}/&lt;b&gt;holiday &amp; sea.jpg" in page
+    assert all(address.startswith("data:image/") for address in re.findall(r'(?:src="|url\()([^")]+)', page))
+
+
+def test_pages_of_one_name_lie_side_by_side_in_the_home(run, trained, tmp_path, photo):
+    pages = set()
+    for number in (1, 2):
+        path = tmp_path / str(number) / "same.jpg"
+        path.parent.mkdir()
+        path.write_bytes(photo(number))
+        pages.add(Path(run("explain", path).out.strip()))
+    assert {page.parent for page in pages} == {Path(os.environ["NIGHTCAP_HOME"]) / "explanations"}
+    assert len(pages) == len({page.read_text(encoding="utf-8") for page in pages}) == 2
+
+
+@pytest.mark.parametrize("image", ["none.jpg", ".", "s3://bucket/a.jpg"])
+def test_what_is_no_file_is_one_line(run, image):
+    assert run("explain", image).refused(2, image, "name one file")
+
+
+@pytest.mark.parametrize(("name", "says"), [("b_truncated.jpg", "ends too early"), ("c_empty.jpg", "empty")])
+def test_a_broken_picture_is_one_line(run, bad_folder, name, says):
+    assert run("explain", bad_folder / name).refused(1, name, says)
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(run, picture):
+    assert run("explain", picture, "--output", picture / "below").refused(2, "--output", "below")
+
+
+def test_heat_is_warm_above_zero_blue_below_and_clear_at_it():
+    red, _, blue, opacity = np.moveaxis(np.asarray(opened(_heat(np.array([[2.0, -1.0, 0.0]], np.float32), 1.0))), 2, 0)
+    assert red[0, 0] > blue[0, 0]
+    assert red[0, 1] < blue[0, 1]
+    assert opacity[0, 0] > opacity[0, 1] > opacity[0, 2] == 0
+
+
+def test_a_nearly_level_map_looks_level():
+    faint = np.asarray(opened(_heat(np.full((7, 7), 0.02, np.float32), 0.25)))[..., 3]
+    assert faint.max() < 30
