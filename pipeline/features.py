@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipeline.errors import DatasetRejected
+from pipeline.errors import DatasetRejected, ObjectUnavailable
 from pipeline.files import digest_of, read_json, write_bytes, write_json
 from pipeline.images import pixels
 from pipeline.snapshot import read_images
@@ -33,6 +33,34 @@ VERSION = 1
 PART_IMAGES = 256
 
 Features = npt.NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A file of features, opened for each picture: mapped, COCO's 500 parts would hold an open file each.
+
+    Attributes:
+        path: the file.
+        start: bytes before the first picture.
+        shape: positions and channels of a picture.
+    """
+
+    path: Path
+    start: int
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, path: Path) -> _Part:
+        mapped = np.load(path, mmap_mode="r")
+        return cls(path, mapped.offset, mapped.shape[1:])
+
+    def read(self, row: int, into: Features) -> None:
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(self.start + row * into.nbytes)
+            if file.readinto(into.data) != into.nbytes:
+                raise ObjectUnavailable(
+                    f"{self.path} ends before picture {row}; remove it with its .json and run extract_features again"
+                )
 
 
 @dataclass(frozen=True)
@@ -58,10 +86,10 @@ class FeatureStore:
         return cls(run.home.store / "features" / f"{facts['name']}-{digest_of(identity)[:16]}")
 
     @cached_property
-    def _places(self) -> dict[str, tuple[npt.NDArray[np.float16], int]]:
+    def _places(self) -> dict[str, tuple[_Part, int]]:
         places = {}
         for index in sorted(self.root.glob("*.json")):
-            part = np.load(index.with_suffix(".npy"), mmap_mode="r")
+            part = _Part.of(index.with_suffix(".npy"))
             places.update({sha: (part, row) for row, sha in enumerate(read_json(index))})
         return places
 
@@ -69,24 +97,32 @@ class FeatureStore:
         return sha in self._places
 
     def gather(self, shas: Sequence[str]) -> Features:
-        """Features of some pictures: float16 [n, positions, channels].
+        """Features of some pictures, at least one: float16 [n, positions, channels].
 
         Raises:
             KeyError: one was never extracted.
+            ObjectUnavailable: a part was cut short.
         """
-        return np.stack([part[row] for part, row in (self._places[sha] for sha in shas)])
+        places = [self._places[sha] for sha in shas]
+        found = np.empty((len(places), *places[0][0].shape), np.float16)
+        for grid, (part, row) in zip(found, places, strict=True):
+            part.read(row, grid)
+        return found
 
     def add(self, shas: Sequence[str], features: Features) -> None:
         """Keep a part. The index is written last: a part without one does not exist."""
         name = digest_of(list(shas))[:32]
         buffer = BytesIO()
-        np.save(buffer, features.astype(np.float16))
+        np.save(buffer, np.ascontiguousarray(features, np.float16))
         write_bytes(self.root / f"{name}.npy", buffer.getvalue())
         write_json(self.root / f"{name}.json", list(shas))
 
 
 def extract_shard(run: TrainingRun, shard: int) -> dict[str, int]:
-    """Extract what is missing of one shard: the pictures whose digest falls to it.
+    """Extract what is missing of one shard.
+
+    Shards take turns at stretches of the snapshot's order: sources read on from where they are, so
+    pictures picked one by one would cost every shard a pass over the whole dataset.
 
     Returns:
         How many pictures the shard has, views counted, and how many were new.
@@ -95,7 +131,7 @@ def extract_shard(run: TrainingRun, shard: int) -> dict[str, int]:
     for view in range(run.settings.encoder.views):
         features = FeatureStore.of(run, view)
         images = wanted_images(run, view)
-        mine = images[images["sha256"].map(lambda sha: int(sha[:8], 16) % run.settings.encoder.shards == shard)]
+        mine = images[np.arange(len(images)) // PART_IMAGES % run.settings.encoder.shards == shard]
         known = mine["sha256"].map(features.__contains__).astype(bool)  # an empty shard's would not be bool
         missing = mine[~known].drop_duplicates("sha256")
         if len(missing):

@@ -1,10 +1,11 @@
 import shutil
 
 import numpy as np
+import psutil
 import pytest
 
 from pipeline import features as module
-from pipeline.errors import DatasetRejected, SourceChanged
+from pipeline.errors import DatasetRejected, ObjectUnavailable, SourceChanged
 from pipeline.features import FeatureStore, check_features, extract_shard
 from pipeline.files import sha256, sha256_file, write_json
 from pipeline.home import Home
@@ -86,7 +87,7 @@ def test_each_picture_is_extracted_once_by_its_content(run_on, dataset, picture)
     ]
     later = run_on()
     with pytest.raises(
-        DatasetRejected, match=r"2 pictures have no features, first 'train-0050.png'; run extract_features"
+        DatasetRejected, match=r"2 pictures have no features of view 0, first 'train-0050.png'; run extract_features"
     ):
         check_features(later)
     assert sums(extracted(later))["extracted"] == 2
@@ -168,3 +169,29 @@ def test_what_was_never_extracted_is_not_found(tmp_path):
     )
     with pytest.raises(KeyError, match="c"):
         store.gather(["a", "c"])
+
+
+def test_however_many_parts_no_file_stays_open(tmp_path):
+    store = FeatureStore(tmp_path)
+    for number in range(40):
+        store.add([f"sha{number}"], np.full((1, 2, 3), number))
+    before = psutil.Process().num_fds()
+    shas = [f"sha{number}" for number in range(40)]
+    assert store.gather(shas)[:, 1, 2].tolist() == list(range(40))
+    assert psutil.Process().num_fds() == before
+
+
+def test_the_order_of_an_array_in_memory_does_not_matter(tmp_path):
+    store = FeatureStore(tmp_path)
+    store.add(["a", "b"], np.asfortranarray(np.arange(12).reshape(2, 3, 2)))
+    np.testing.assert_array_equal(store.gather(["b"]), [[[6, 7], [8, 9], [10, 11]]])
+
+
+def test_a_part_that_was_cut_short_is_told(tmp_path):
+    store = FeatureStore(tmp_path)
+    store.add(["a", "b"], np.ones((2, 3, 2)))
+    assert store.gather(["b"]).sum() == 6
+    part = next(tmp_path.glob("*.npy"))
+    part.write_bytes(part.read_bytes()[:-2])
+    with pytest.raises(ObjectUnavailable, match=r"ends before picture 1; remove it"):
+        store.gather(["b"])
