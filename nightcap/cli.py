@@ -12,7 +12,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import Abort, TyperException
 
-from nightcap.commands import caption, doctor, evaluate, explain, models, night, prepare, run, score, train
+from nightcap.commands import caption, doctor, evaluate, explain, models, night, prepare, prove, run, score, train
 from pipeline.errors import NightcapError, SettingsError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ for module in (train, caption, explain, night, evaluate, score, doctor, run):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(models.app, name="models")
 app.add_typer(prepare.app, name="prepare")
+app.add_typer(prove.app, name="prove")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nightcap.console import console, load_tensorflow, working
 from nightcap.settings_options import settings_from
+
+if TYPE_CHECKING:
+    from pipeline.training_run import TrainingRun
 
 
 def command(
@@ -26,38 +31,59 @@ def command(
 
     settings = settings_from(config, assignments or [])
     home = Home.from_environment()
-    _reach_registry(home)
+    reach_registry(home)
     load_tensorflow()
-    report = _run_stages(TrainingRun(settings, home))
-    _show(report)
+    _show(run_stages(TrainingRun(settings, home)))
 
 
-def _reach_registry(home: Any) -> None:
+def reach_registry(home: Any) -> None:
     """Say at once, not after an hour's training, that MLflow is not there."""
     from pipeline.registry import Registry
 
     Registry(home).versions()
 
 
-def _run_stages(run: Any) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Trained:
+    """What a training came to.
+
+    Attributes:
+        run: with every stage done.
+        version: name, version and run_id of the registered model.
+        verdict: of the gate.
+        extraction: images, those extracted now, and the seconds that took.
+    """
+
+    run: TrainingRun
+    version: dict[str, str]
+    verdict: dict[str, Any]
+    extraction: dict[str, float]
+
+
+def run_stages(run: TrainingRun) -> Trained:
+    """Run every stage of a training, or find it done, and show each."""
     from pipeline import train_captioner as stages
 
     for stage in (stages.snapshot, stages.validate, stages.adapt_vocabulary, stages.provide_encoder):
         run = _step(stage.__name__, stage, run)
-    for shard in range(run.settings.encoder.shards):
-        _step(f"extract_shard {shard + 1} of {run.settings.encoder.shards}", stages.extract_shard, run, shard)
+    extraction = _extract(run)
     for stage in (stages.extract_features, stages.train, stages.refine, stages.evaluate):
         run = _step(stage.__name__, stage, run)
     run, version = _step("register", stages.register, run)
     verdict = _step("gate", stages.gate, run, version["version"])
     if verdict["promote"]:
         _step("promote", stages.promote, run, version["version"])
-    return {
-        "version": version,
-        "verdict": verdict,
-        "scores": run.scores(),
-        "samples": run.output("evaluate").path / "samples",
-    }
+    return Trained(run, version, verdict, extraction)
+
+
+def _extract(run: TrainingRun) -> dict[str, float]:
+    from pipeline.train_captioner import extract_shard
+
+    started = time.monotonic()
+    shards = run.settings.encoder.shards
+    counts = [_step(f"extract_shard {shard + 1} of {shards}", extract_shard, run, shard) for shard in range(shards)]
+    total = {key: sum(count[key] for count in counts) for key in ("images", "extracted")}
+    return total | {"seconds": round(time.monotonic() - started, 3)}
 
 
 def _step(name: str, stage: Any, *arguments: Any) -> Any:
@@ -67,13 +93,12 @@ def _step(name: str, stage: Any, *arguments: Any) -> Any:
     return result
 
 
-def _show(report: dict[str, Any]) -> None:
-    scores, version = report["scores"]["scores"], report["version"]
+def _show(trained: Trained) -> None:
+    scores, version, verdict = trained.run.scores()["scores"], trained.version, trained.verdict
     figures = "  ".join(f"{name} {value:.3f}" for name, value in scores.items() if value is not None)
     console.print(f"test split: {figures}")
-    console.print(f"samples: {report['samples'] / 'index.html'}", markup=False)
-    verdict = "promoted" if report["verdict"]["promote"] else "not promoted"
-    console.print(
-        f"{version['name']} version {version['version']}, {verdict}: {report['verdict']['reason']}", markup=False
-    )
+    samples = trained.run.output("evaluate").path / "samples"
+    console.print(f"samples: {samples / 'index.html'}", markup=False)
+    promoted = "promoted" if verdict["promote"] else "not promoted"
+    console.print(f"{version['name']} version {version['version']}, {promoted}: {verdict['reason']}", markup=False)
     typer.echo(f"models:/{version['name']}/{version['version']}")

@@ -142,18 +142,19 @@ def prepared_folder(dataset: str, data_dir: Path | None) -> Path:
     parts = _NAME.fullmatch(dataset)
     if parts is None:
         raise SettingsError(f"source.dataset is {dataset!r}; write name/config, for example coco_captions/2014")
-    root = _data_dir(data_dir)
+    root = data_root(data_dir)
     folder = root / parts["name"] / (parts["config"] or "")
     versions = [path.parent for path in folder.glob(f"{parts['version'] or '*'}/features.json")]
     if not versions:
         raise SettingsError(
             f"dataset {dataset} is not prepared in {root}; set source.data_dir, or prepare it once (coco_captions "
-            f"downloads about 19 GB) with: tfds build {dataset} --data_dir {root}"
+            f"downloads 40 GB and needs 115 GB of disk) with: tfds build {dataset} --data_dir {root}"
         )
     return max(versions, key=lambda path: [int(number) for number in re.findall(r"\d+", path.name)])
 
 
-def _data_dir(given: Path | None) -> Path:
+def data_root(given: Path | None) -> Path:
+    """Where prepared datasets lie: the given folder, else TFDS' own default."""
     if given:
         return given.expanduser()
     import tensorflow_datasets as tfds

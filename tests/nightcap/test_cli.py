@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-COMMANDS = ("train", "caption", "explain", "night", "evaluate", "score", "doctor", "run", "models", "prepare")
+COMMANDS = ("train", "caption", "explain", "night", "evaluate", "score", "doctor", "run", "models", "prepare", "prove")
 HEAVY = ("tensorflow", "keras", "mlflow", "pandas", "great_expectations", "airflow", "deltalake", "pyarrow")
 HELP = """
 import sys
@@ -43,7 +43,7 @@ def test_help_is_quick(start):
     assert all(command in done.out for command in COMMANDS)
 
 
-@pytest.mark.parametrize("arguments", [(), ("models",), ("prepare",)])
+@pytest.mark.parametrize("arguments", [(), ("models",), ("prepare",), ("prove",)])
 def test_without_a_command_the_help_is_shown(run, arguments):
     done = run(*arguments)
     assert done.code == 2

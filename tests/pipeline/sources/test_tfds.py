@@ -1,6 +1,5 @@
 import io
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -8,7 +7,7 @@ from pipeline.errors import SettingsError
 from pipeline.settings import SourceSettings
 from pipeline.sources.tfds import TfdsSource, prepared_folder
 
-tfds = pytest.importorskip("tensorflow_datasets")
+toy_coco = pytest.importorskip("toy_coco")  # needs TensorFlow Datasets
 
 SIZES = {"train": 90, "val": 6, "test": 4, "restval": 7}
 WIDTH, HEIGHT = 60, 40
@@ -22,61 +21,17 @@ def jpeg(split, number):
 
 
 def example(split, number):
-    objects = [
-        {
-            "area": 100,
-            "bbox": tfds.features.BBox(ymin=0.25, xmin=0.1, ymax=0.75, xmax=0.5),
-            "id": number,
-            "is_crowd": False,
-            "label": "dog",
-        }
-    ]
-    return {
-        "captions": [{"id": place, "text": f"{split} {number} café {place}"} for place in range(5)],
-        "image": io.BytesIO(jpeg(split, number)),
-        "image/filename": f"COCO_{split}_{number:012d}.jpg",
-        "image/id": number,
-        "objects": objects if number % 2 else [],
-    }
+    captions = [f"{split} {number} café {place}" for place in range(5)]
+    objects = [("dog", (0.25, 0.1, 0.75, 0.5))] if number % 2 else []
+    return toy_coco.example(f"COCO_{split}_{number:012d}.jpg", number, jpeg(split, number), captions, objects)
 
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
     """A dataset with the features and splits of coco_captions, in several files."""
-    features = {
-        "captions": tfds.features.Sequence({"id": np.int64, "text": tfds.features.Text()}),
-        "image": tfds.features.Image(encoding_format="jpeg"),
-        "image/filename": tfds.features.Text(),
-        "image/id": np.int64,
-        "objects": tfds.features.Sequence(
-            {
-                "area": np.int64,
-                "bbox": tfds.features.BBoxFeature(),
-                "id": np.int64,
-                "is_crowd": np.bool_,
-                "label": tfds.features.ClassLabel(names=["cat", "dog"]),
-            }
-        ),
-    }
-
-    # Unregistered, because TFDS has a coco_captions of its own, which downloads.
-    class CocoCaptions(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-        VERSION = tfds.core.Version("1.1.0")
-        BUILDER_CONFIGS = (tfds.core.BuilderConfig(name="2014"),)
-
-        def _info(self):
-            return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
-
-        def _split_generators(self, dl_manager):
-            return {split: self._generate_examples(split) for split in SIZES}
-
-        def _generate_examples(self, split):
-            for number in range(SIZES[split]):
-                yield f"{split}{number}", example(split, number)
-
     folder = tmp_path_factory.mktemp("tfds")
-    builder = CocoCaptions(data_dir=folder, config="2014")
-    builder.download_and_prepare(download_config=tfds.download.DownloadConfig(num_shards=3))
+    examples = {split: [example(split, number) for number in range(size)] for split, size in SIZES.items()}
+    toy_coco.prepare(folder, examples, shards=3)
     return folder
 
 

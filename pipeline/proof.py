@@ -1,0 +1,157 @@
+"""What a training that others should believe writes down: versions, machine, digests, seconds and figures."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from pipeline.encoder import load_encoder
+from pipeline.errors import SettingsError
+from pipeline.files import read_json
+from pipeline.settings import TrainSettings, train_settings
+from pipeline.sources.base import SPLITS
+from pipeline.training_run import TrainingRun
+
+FORMAT = 1
+PACKAGES = ("nightcap", "tensorflow", "tensorflow-cpu", "keras", "tensorflow-datasets", "numpy", "pillow", "mlflow")
+KARPATHY = {"train": 113_287, "val": 5_000, "test": 5_000}  # train with restval
+# Where files lie, who trains and in how many parts: none of it changes what is learned.
+_FREE = {
+    "source.data_dir",
+    "source.max_images",  # told on its own
+    "registry.model_name",
+    "registry.experiment",
+    "encoder.shards",
+    "encoder.batch_size",
+}
+
+
+def describe_device() -> dict[str, Any]:
+    """The machine and the accelerator that TensorFlow sees: `kind` GPU or CPU, and the precision of training."""
+    import tensorflow as tf
+
+    from pipeline.training.precision import policy
+
+    devices = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(device) for device in devices]
+    return {
+        "kind": "GPU" if devices else "CPU",
+        "names": [detail.get("device_name", "unknown") for detail in details],
+        "precision": policy(),
+        "cores": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "system": platform.platform(),
+    }
+
+
+def check_device(device: Mapping[str, Any], allow_cpu: bool) -> None:
+    """See that the training would end within a day.
+
+    Raises:
+        SettingsError: there is no GPU, and nobody said that a CPU will do.
+    """
+    if device["kind"] != "GPU" and not allow_cpu:
+        raise SettingsError(
+            "TensorFlow sees no GPU, and COCO takes days on CPU cores (docs/coco.md); install nightcap[cuda] on a "
+            "machine with an NVIDIA GPU, or give --allow-cpu, best with --max-images"
+        )
+
+
+def proof_of(run: TrainingRun, device: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything there is to say about a finished training, as JSON.
+
+    Args:
+        run: with every stage done.
+        device: see `describe_device`.
+        measured: what only the caller knows, such as seconds of the download and the extraction.
+
+    Returns:
+        `proves_coco`, and in `because` every reason why it does not; settings, versions, device,
+        digests, counts, seconds of each stage when it was built, and the scores on the test split.
+    """
+    counts = run.output("validate").figures()
+    because = shortfalls(run.settings, device, counts["splits"])
+    return {
+        "format": FORMAT,
+        "proves_coco": not because,
+        "because": because,
+        "settings": run.settings.model_dump(mode="json"),
+        "versions": _versions(),
+        "device": dict(device),
+        "digests": _digests(run),
+        "images": {split: counts["splits"][split] for split in SPLITS},
+        "pairs": {split: len(run.accepted.captions_of(split)) for split in SPLITS},
+        "quarantined": {kind: counts[kind]["quarantined"] for kind in ("images", "captions")},
+        "seconds": {stage: read_json(run.output(stage).path / "stage.json")["seconds"] for stage in run.done},
+        "training": run.output("train").figures(),
+        "figures": run.scores(),
+        **measured,
+    }
+
+
+def shortfalls(settings: TrainSettings, device: Mapping[str, Any], images: Mapping[str, int]) -> list[str]:
+    """Why a training says nothing about the preset `coco` on all of COCO; empty when it does."""
+    found = [] if device["kind"] == "GPU" else ["trained on a CPU"]
+    if settings.source.max_images is not None:
+        found.append(f"source.max_images is {settings.source.max_images}")
+    for split, wanted in KARPATHY.items():
+        if images[split] < 0.99 * wanted:  # validation may quarantine a few
+            found.append(f"{images[split]} {split} images, of {wanted} in the Karpathy split")
+    ours, preset = _flat(settings), _flat(train_settings({"preset": "coco"}))
+    changed = sorted(name for name in ours.keys() - _FREE if ours[name] != preset[name])
+    return found + [f"{name} is {ours[name]!r}, in the preset {preset[name]!r}" for name in changed]
+
+
+def weights_sha256(network: Any) -> str:
+    """SHA-256 over an encoder's weights, in order, as float32: the same whatever file they came from."""
+    digest = hashlib.sha256()
+    for weight in network.weights:
+        values = weight.numpy().astype("<f4")
+        digest.update(f"{values.shape}".encode() + values.tobytes())
+    return digest.hexdigest()
+
+
+def _digests(run: TrainingRun) -> dict[str, Any]:
+    return {
+        "source": run.source.fingerprint(),
+        "snapshot_content": run.output("snapshot").figures()["content"],
+        "encoder_weights": weights_sha256(load_encoder(run.output("encoder"))),
+        "bundle": run.output("bundle").figures()["bundle_digest"],
+        "stages": dict(run.done),
+    }
+
+
+def _versions() -> dict[str, Any]:
+    found: dict[str, Any] = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found | {"git": _git(Path(__file__).parents[1])}
+
+
+def _git(checkout: Path) -> dict[str, Any] | None:
+    """The commit that the code is at, and whether nothing was changed since; None outside a checkout."""
+    if not (checkout / ".git").exists():
+        return None
+    try:
+        commit, changes = (
+            subprocess.run(["git", "-C", checkout, *words], capture_output=True, text=True, check=True).stdout  # noqa: S607
+            for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return {"commit": commit.strip(), "unchanged": not changes.strip()}
+
+
+def _flat(settings: TrainSettings) -> dict[str, Any]:
+    groups = settings.model_dump(mode="json")
+    return {f"{group}.{name}": value for group, fields in groups.items() for name, value in fields.items()}
