@@ -18,7 +18,7 @@ from pipeline.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from pipeline.training.step import Fitter
 
-MOST_DANGLING, MOST_REPEATED = 0.01, 0.005
+MOST_DANGLING, MOST_REPEATED = 0.02, 0.01  # of greedy captions; twice what is asked of the beam's
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,10 @@ class Quality:
         """Whether captions are whole sentences; a broken model may earn a higher CIDEr-D, and must not win."""
         return self.dangling <= MOST_DANGLING and self.repeated <= MOST_REPEATED
 
-    def better_than(self, other: Quality) -> bool:
-        """Whole captions first, then CIDEr-D, then the loss."""
-        return (self.whole, self.cider_d, -self.loss) > (other.whole, other.cider_d, -other.loss)
+    def better_than(self, other: Quality, wholeness_first: bool) -> bool:
+        """By CIDEr-D, then the loss; perhaps by `whole` before both."""
+        mine, theirs = ((item.cider_d, -item.loss) for item in (self, other))
+        return (self.whole, *mine) > (other.whole, *theirs) if wholeness_first else mine > theirs
 
     def as_dict(self) -> dict[str, float]:
         """By name, as in the curves."""

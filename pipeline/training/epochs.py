@@ -61,6 +61,7 @@ class Stage:
         one_epoch: trains an epoch, counted from 1, yielding a figure a step.
         choose_on: the validation split.
         folder: where checkpoints lie, and the best epoch's weights afterwards.
+        wholeness_first: whether no epoch is chosen that breaks captions which were whole.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Stage:
     one_epoch: Callable[[int], Any]
     choose_on: Choice
     folder: Path
+    wholeness_first: bool = False
 
     def run(self, watch: Watch, before: Progress | None = None) -> Progress:
         """Train from `before` to the end or until captions get no better; `folder/decoder.weights.h5` is the best epoch's.
@@ -99,7 +101,7 @@ class Stage:
             quality = self.choose_on.judge(self.fitter, self.limits.batch_size)
             self._check_finite(quality, epoch)
             row = {self.figure: figure, **quality.as_dict(), "seconds": time.monotonic() - started}
-            if not progress.best or quality.better_than(Quality.of(progress.best)):
+            if not progress.best or quality.better_than(Quality.of(progress.best), self.wholeness_first):
                 progress.best_epoch, progress.best = epoch, row
                 self._keep()
         progress.epoch, progress.curves = epoch, [*progress.curves, row]

@@ -72,7 +72,7 @@ def criticise(
             for batch in fit_on.batches(chosen.batch_size, settings.training.seed, epoch):
                 yield _step(fitter, batch, reward, chosen, settings.training.max_words)
 
-        stage = Stage("refine", "reward", fitter, chosen, one_epoch, choose_on, folder)
+        stage = Stage("refine", "reward", fitter, chosen, one_epoch, choose_on, folder, wholeness_first=True)
         return stage.run(watch, Progress(best=before.figures()["best"]))
     finally:
         keras.config.set_dtype_policy("float32")
