@@ -72,6 +72,10 @@ def train_captioner() -> None:
         return dict(stages.refine(_run(done)).done)
 
     @task(pool="model")
+    def calibrate(done: dict[str, str]) -> dict[str, str]:
+        return dict(stages.calibrate(_run(done)).done)
+
+    @task(pool="model")
     def evaluate(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.evaluate(_run(done)).done)
 
@@ -96,7 +100,7 @@ def train_captioner() -> None:
     extracted = extract_shard.partial(done=encoded).expand(shard=shards())
     features = extract_features(encoded)
     extracted >> features
-    registered = register(evaluate(refine(train(features))))
+    registered = register(evaluate(calibrate(refine(train(features)))))
     verdict = gate(registered["done"], registered["version"])
     promote(registered["done"], registered["version"], verdict)
 

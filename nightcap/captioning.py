@@ -32,9 +32,15 @@ class Line(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """The line of the output file."""
-        caption, score = (None, None) if self.caption is None else (self.caption.text, round(self.caption.score, 6))
-        status = "captioned" if self.caption else "quarantined"
-        return {"image": self.image, "status": status, "caption": caption, "score": score, "reason": self.reason}
+        said = self.caption
+        return {
+            "image": self.image,
+            "status": "captioned" if said else "quarantined",
+            "caption": said and said.text,
+            "score": said and round(said.score, 6),
+            "confidence": None if said is None or said.confidence is None else round(said.confidence, 6),
+            "reason": self.reason,
+        }
 
 
 def caption_pictures(captioner: Captioner, pictures: Iterable[Any], limits: ImageLimits) -> Iterator[Line]:

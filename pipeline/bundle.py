@@ -1,8 +1,9 @@
 """What a model version is on disk: weights, words and settings; no pickle and no code.
 
-    encoder.weights.h5   decoder.weights.h5   vocabulary.txt   settings.json
+    encoder.weights.h5   decoder.weights.h5   vocabulary.txt   settings.json   confidence.json
     reference.json       golden/              model_card.md    SHA256SUMS
 
+`confidence.json` says how far to trust a caption and which to withhold; bundles of format 1 have none.
 `SHA256SUMS` lists every other file; its own SHA-256 is the bundle's digest.
 """
 
@@ -19,11 +20,11 @@ from pipeline.files import read_json, sha256_file, write_json, write_text
 from pipeline.settings import DecoderSettings, DecodingSettings, Group
 from pipeline.vocabulary import Vocabulary
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 ENGINE: Final = "tensorflow-float32"
 SUMS = "SHA256SUMS"
 ENCODER, DECODER = "encoder.weights.h5", "decoder.weights.h5"
-VOCABULARY, SETTINGS = "vocabulary.txt", "settings.json"
+VOCABULARY, SETTINGS, CONFIDENCE = "vocabulary.txt", "settings.json", "confidence.json"
 REFERENCE, CARD, GOLDEN = "reference.json", "model_card.md", "golden"
 _REQUIRED = frozenset({ENCODER, DECODER, VOCABULARY, SETTINGS, REFERENCE, CARD, f"{GOLDEN}/captions.json"})
 
@@ -47,7 +48,7 @@ class PixelSettings(Group):
 class BundleSettings(Group):
     """The architecture, so that loading rebuilds it from our own code."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[1, 2] = FORMAT
     engine: Literal["tensorflow-float32"] = ENGINE
     encoder: Literal["scenes", "inception_resnet_v2", "resnet50", "mobilenet", "xception"]
     positions: int
@@ -105,7 +106,10 @@ def read_bundle(folder: Path, expected_digest: str | None = None) -> Bundle:
             f"{folder}: {SUMS} has digest {digest}, the registry says {expected_digest}; register it anew"
         )
     _check_files(folder)
-    return Bundle(folder, digest, _read_settings(folder), _read_vocabulary(folder))
+    settings = _read_settings(folder)
+    if settings.format > 1 and not (folder / CONFIDENCE).is_file():
+        raise BundleRejected(f"{folder} holds no {CONFIDENCE}, which bundles of format {settings.format} have")
+    return Bundle(folder, digest, settings, _read_vocabulary(folder))
 
 
 def _check_files(folder: Path) -> None:

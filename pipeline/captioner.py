@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.bundle import DECODER, ENCODER, SETTINGS, VOCABULARY, Bundle, read_bundle
+from pipeline.bundle import CONFIDENCE, DECODER, ENCODER, SETTINGS, VOCABULARY, Bundle, read_bundle
 from pipeline.captioner_types import Caption, Captioner, PinnedModel
+from pipeline.confidence import Confidence, evidence
 from pipeline.errors import BundleRejected, SettingsError
 from pipeline.home import Home
 from pipeline.images import Fit
@@ -48,22 +49,38 @@ class BundleCaptioner:
         self.fit: Fit = bundle.settings.pixels.fit
         self._vocabulary = bundle.vocabulary
         chosen = checked(DecodingSettings, bundle.settings.decoding.model_dump() | dict(decoding or {}))
-        self._encoder, self._writer = _networks(bundle, chosen)
+        self._encoder, self._writer, self._hindsight = _networks(bundle, chosen)
+        self._confidence = _confidence(bundle)
 
     @property
     def networks(self) -> Networks:
         """What the model is made of."""
         return Networks(self._encoder, self._writer.decoder, self._vocabulary)
 
+    @property
+    def withhold_below(self) -> float | None:
+        """Captions with less confidence are better withheld; None where the model was never calibrated."""
+        return None if self._confidence is None else self._confidence.withhold_below
+
     def caption(self, pixels: npt.NDArray[np.uint8]) -> list[Caption]:
         """Caption uint8 [n, side, side, 3] for any n: n captions in the same order."""
         return [caption for batch in _padded(pixels) for caption in self._caption_batch(*batch)]
 
     def _caption_batch(self, pixels: npt.NDArray[np.uint8], count: int) -> Iterator[Caption]:
-        tokens, scores = self._writer.predict_on_batch(self._encoder.predict_on_batch(pixels))
-        for hypotheses, score in zip(np.asarray(tokens)[:count], np.asarray(scores)[:count], strict=True):
+        features = self._encoder.predict_on_batch(pixels)
+        tokens, scores = (np.asarray(item) for item in self._writer.predict_on_batch(features))
+        confidences = self._confidences(np.asarray(features), tokens[:, 0])
+        for hypotheses, score, confidence in zip(tokens[:count], scores[:count], confidences[:count], strict=True):
             texts = [self._vocabulary.decode(ids.tolist()) for ids in hypotheses]
-            yield Caption(texts[0], float(score[0]), tuple(text for text in texts[1:] if text))
+            yield Caption(texts[0], float(score[0]), tuple(text for text in texts[1:] if text), confidence)
+
+    def _confidences(
+        self, features: npt.NDArray[np.float32], tokens: npt.NDArray[np.int32]
+    ) -> Sequence[float] | Sequence[None]:
+        if self._confidence is None:
+            return [None] * len(features)
+        reread = (np.asarray(item) for item in self._hindsight.predict_on_batch((features, tokens)))
+        return [float(value) for value in self._confidence.estimate(evidence(features, *reread))]
 
 
 def load_captioner(home: Home, model: str, decoding: Mapping[str, Any] | None = None) -> Captioner:
@@ -104,10 +121,17 @@ def load_pinned(home: Home, pinned: PinnedModel, decoding: Mapping[str, Any] | N
     return BundleCaptioner(bundle, pinned, decoding)
 
 
-def _networks(bundle: Bundle, decoding: DecodingSettings) -> tuple[Any, Any]:
+def _networks(bundle: Bundle, decoding: DecodingSettings) -> tuple[Any, Any, Any]:
     from pipeline.model.decoding import Writer
+    from pipeline.model.hindsight import Hindsight
 
-    return _encoder(bundle), Writer(_decoder(bundle), decoding, len(bundle.vocabulary))
+    encoder, decoder = _encoder(bundle), _decoder(bundle)
+    return encoder, Writer(decoder, decoding, len(bundle.vocabulary)), Hindsight(decoder)
+
+
+def _confidence(bundle: Bundle) -> Confidence | None:
+    """As it was calibrated; a bundle of format 1 never was."""
+    return None if bundle.settings.format == 1 else Confidence.read(bundle.path / CONFIDENCE)
 
 
 def _encoder(bundle: Bundle) -> Any:

@@ -19,11 +19,13 @@ class Caption:
         text: the words, without `<start>` and `<end>`.
         score: mean natural log-probability of the words and `<end>`; at most 0.
         alternatives: other captions that were considered, best first.
+        confidence: estimated CIDEr-D, above 0; None where the model was never calibrated.
     """
 
     text: str
     score: float
     alternatives: tuple[str, ...] = ()
+    confidence: float | None = None
 
 
 class Captioner(Protocol):

@@ -1,7 +1,7 @@
 """The MLflow pyfunc around a bundle, as code: `mlflow.pyfunc.load_model` and `mlflow models serve`.
 
 Columns in: `image` (encoded bytes) or `path` (a local file, refused unless NIGHTCAP_ALLOW_PATHS=1).
-Columns out: `caption`, `score`, `reason` (why there is no caption; empty otherwise).
+Columns out: `caption`, `score`, `confidence` (estimated CIDEr-D), `reason` (why there is no caption; empty otherwise).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pipeline.errors import BadImage, SettingsError
 from pipeline.images import ImageLimits, pixels
 
 ALLOW_PATHS = "NIGHTCAP_ALLOW_PATHS"
+NAN = float("nan")
 
 
 class CaptionModel(PythonModel):
@@ -41,8 +42,8 @@ class CaptionModel(PythonModel):
         rows = [self._decode(row) for row in model_input.to_dict("records")]
         decoded = [row for row in rows if not isinstance(row, str)]
         captions = iter(self.captioner.caption(np.stack(decoded)) if decoded else [])
-        results = [("", float("nan"), row) if isinstance(row, str) else _answer(next(captions)) for row in rows]
-        return pd.DataFrame(results, columns=["caption", "score", "reason"])
+        results = [("", NAN, NAN, row) if isinstance(row, str) else _answer(next(captions)) for row in rows]
+        return pd.DataFrame(results, columns=["caption", "score", "confidence", "reason"])
 
     def _decode(self, row: dict[Any, Any]) -> Any:
         try:
@@ -51,8 +52,8 @@ class CaptionModel(PythonModel):
             return error.reason
 
 
-def _answer(caption: Any) -> tuple[str, float, str]:
-    return caption.text, caption.score, ""
+def _answer(caption: Any) -> tuple[str, float, float, str]:
+    return caption.text, caption.score, NAN if caption.confidence is None else caption.confidence, ""
 
 
 def _data(row: dict[Any, Any]) -> bytes:

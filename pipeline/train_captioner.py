@@ -72,6 +72,13 @@ def refine(run: TrainingRun, watch: Callable[[dict[str, float]], None] = lambda 
     return run.after(criticise(run, watch))
 
 
+def calibrate(run: TrainingRun) -> TrainingRun:
+    """Learn on the validation split how far to trust its captions."""
+    from pipeline.evaluation.calibrate import calibrate as fit
+
+    return run.after(fit(run))
+
+
 def evaluate(run: TrainingRun) -> TrainingRun:
     """Judge it on the test split."""
     from pipeline.evaluation import evaluate as judge

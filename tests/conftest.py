@@ -105,7 +105,7 @@ def tiny_run(tmp_path_factory):
         run = stage(run)
     for shard in range(run.settings.encoder.shards):
         stages.extract_shard(run, shard)
-    for stage in (stages.extract_features, stages.train, stages.refine, stages.evaluate):
+    for stage in (stages.extract_features, stages.train, stages.refine, stages.calibrate, stages.evaluate):
         run = stage(run)
     run, version = stages.register(run)
     assert stages.gate(run, version["version"])["promote"]

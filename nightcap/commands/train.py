@@ -67,7 +67,7 @@ def run_stages(run: TrainingRun) -> Trained:
     for stage in (stages.snapshot, stages.validate, stages.adapt_vocabulary, stages.provide_encoder):
         run = _step(stage.__name__, stage, run)
     extraction = _extract(run)
-    for stage in (stages.extract_features, stages.train, stages.refine, stages.evaluate):
+    for stage in (stages.extract_features, stages.train, stages.refine, stages.calibrate, stages.evaluate):
         run = _step(stage.__name__, stage, run)
     run, version = _step("register", stages.register, run)
     verdict = _step("gate", stages.gate, run, version["version"])

@@ -15,8 +15,11 @@ from pipeline.evaluation.gender import gender_errors
 from pipeline.evaluation.novelty import novel_share
 from pipeline.evaluation.objects import coco_chair, scenes_chair
 from pipeline.evaluation.pointing import pointing_game
+from pipeline.evaluation.risk_coverage import risk_coverage
+from pipeline.evaluation.robustness import robustness
 from pipeline.evaluation.samples import write_samples
 from pipeline.evaluation.slices import slice_scores
+from pipeline.evaluation.told import confidences
 from pipeline.features import FeatureStore
 from pipeline.files import digest_of, write_json, write_text
 from pipeline.metrics.chair import coco_lexicon
@@ -43,6 +46,10 @@ def evaluate(run: TrainingRun) -> Output:
         training = [tuple(tokenize(text)) for text in run.accepted.captions_of("train")["caption"]]
         evidence |= {
             "gender": gender_errors(texts, references),
+            "robustness": robustness(run),
+            "risk_coverage": risk_coverage(
+                confidences(run, "test", texts), [report.per_image[image]["cider_d"] for image in texts]
+            ),
             "novel": novel_share(texts.values(), set(training)),
             "slices": slice_scores(
                 {image: row["cider_d"] for image, row in report.per_image.items()}, references, training
@@ -52,7 +59,7 @@ def evaluate(run: TrainingRun) -> Output:
         write_samples(folder / "samples", run, captions, references, report.per_image)
 
     recipe = run.settings.model_dump(mode="json", include={"decoding": True, "evaluation": {"images"}})
-    return run.store.run("evaluate", VERSION, recipe, run.inputs("validate", "refine"), build)
+    return run.store.run("evaluate", VERSION, recipe, run.inputs("validate", "refine", "calibrate"), build)
 
 
 def caption_split(run: TrainingRun, split: str) -> dict[str, Caption]:

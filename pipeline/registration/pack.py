@@ -13,6 +13,7 @@ from PIL import Image
 
 from pipeline.bundle import (
     CARD,
+    CONFIDENCE,
     DECODER,
     ENCODER,
     ENGINE,
@@ -33,10 +34,10 @@ from pipeline.images import INTERPOLATION, pixels
 from pipeline.registration.card import model_card
 from pipeline.snapshot import read_images
 from pipeline.stages import Output
-from pipeline.training.train import WEIGHTS
+from pipeline.training.epochs import WEIGHTS
 from pipeline.training_run import TrainingRun
 
-VERSION = 1
+VERSION = 2
 GOLDEN_IMAGES = 3
 
 
@@ -50,6 +51,7 @@ def pack(run: TrainingRun) -> Output:
         network.backbone.save_weights(bundle / ENCODER)
         shutil.copyfile(run.output("refine").path / WEIGHTS, bundle / DECODER)
         shutil.copyfile(run.output("adapt_vocabulary").path / "vocabulary.txt", bundle / VOCABULARY)
+        shutil.copyfile(run.output("calibrate").path / CONFIDENCE, bundle / CONFIDENCE)
         write_settings(bundle, _bundle_settings(run, network.facts.side))
         write_json(bundle / REFERENCE, _reference(run))
         figures = run.output("validate").figures(), run.output("adapt_vocabulary").figures()
@@ -58,7 +60,7 @@ def pack(run: TrainingRun) -> Output:
         write_json(folder / "figures.json", {"bundle_digest": seal(bundle)})
 
     shaping = run.settings.model_dump(mode="json", include={"decoding": True, "registry": {"model_name"}})
-    return run.store.run("bundle", VERSION, shaping, run.inputs("refine", "evaluate", "encoder"), build)
+    return run.store.run("bundle", VERSION, shaping, run.inputs("refine", "calibrate", "evaluate", "encoder"), build)
 
 
 def _bundle_settings(run: TrainingRun, side: int) -> BundleSettings:

@@ -116,6 +116,8 @@ def _log_figures(run: TrainingRun) -> None:
     mlflow.log_metrics({f"health_{key}": float(value) for key, value in scores["health"].items()})
     mlflow.log_metrics({"novel": scores["novel"], "gender_error": scores["gender"]["error"]})
     mlflow.log_metrics({key: value for key, value in scores.get("chair", {}).items() if key.startswith("chair_")})
+    withheld = {f"withheld_{kind}": row["withheld"] for kind, row in scores["robustness"]["kinds"].items()}
+    mlflow.log_metrics(withheld | {"risk_coverage_gain_at_70": scores["risk_coverage"]["gain_at_70"]})
     played = scores.get("pointing", {})
     mlflow.log_metrics({f"pointing_{key}": value for key, value in played.items() if value is not None})
     mlflow.log_metrics({f"vocabulary_{key}": words[key] for key in ("size", "val_coverage", "val_out_of_vocabulary")})
@@ -128,7 +130,14 @@ def _log_model(bundle: Path) -> Any:
 
     source = Path(pipeline.__file__).parent
     columns = Schema([ColSpec("binary", "image", required=False), ColSpec("string", "path", required=False)])
-    answers = Schema([ColSpec("string", "caption"), ColSpec("double", "score"), ColSpec("string", "reason")])
+    answers = Schema(
+        [
+            ColSpec("string", "caption"),
+            ColSpec("double", "score"),
+            ColSpec("double", "confidence"),
+            ColSpec("string", "reason"),
+        ]
+    )
     return mlflow.pyfunc.log_model(
         name="captioner",
         python_model=str(source / "pyfunc_model.py"),

@@ -186,7 +186,7 @@ class EvaluationSettings(Group):
     images: int = Field(
         500,
         ge=1,
-        description="Test pictures, taken by digest, for what captions each several times (degraded pictures).",
+        description="Pictures of val and of test, taken by digest, for what captions each several times (degraded pictures).",
     )
 
 

@@ -28,7 +28,8 @@ ORDER = {
         "extract_features": ["extract_shard", "provide_encoder"],
         "train": ["extract_features"],
         "refine": ["train"],
-        "evaluate": ["refine"],
+        "calibrate": ["refine"],
+        "evaluate": ["calibrate"],
         "register": ["evaluate"],
         "gate": ["register"],
         "promote": ["gate", "register"],
@@ -81,6 +82,7 @@ def test_what_fills_a_machine_waits_for_a_slot(dags):
         ("train_captioner", "extract_shard"): "model",
         ("train_captioner", "train"): "gpu",
         ("train_captioner", "refine"): "gpu",
+        ("train_captioner", "calibrate"): "model",
         ("train_captioner", "evaluate"): "model",
         ("caption_nightly", "caption"): "model",
     }

@@ -68,14 +68,14 @@ def test_every_picture_has_a_line_in_order(whole, bad_folder):
         *(f"{bad_folder}/{name}" for name in sorted([*USABLE, *UNUSABLE], key=str.encode)),
         "notes.txt",
     ]
-    assert all(list(row) == ["image", "status", "caption", "score", "reason"] for row in found)
+    assert all(list(row) == ["image", "status", "caption", "score", "confidence", "reason"] for row in found)
 
 
 def test_what_cannot_be_captioned_has_a_reason(whole, bad_folder):
     bad = {row["image"]: row for row in rows(whole) if row["status"] == "quarantined"}
     reasons = {f"{bad_folder}/{name}": reason for name, reason in UNUSABLE.items()} | {"notes.txt": "not_an_image"}
     assert {image: row["reason"] for image, row in bad.items()} == reasons
-    assert all(row["caption"] is None and row["score"] is None for row in bad.values())
+    assert all(row["caption"] is row["score"] is row["confidence"] is None for row in bad.values())
 
 
 def test_the_rest_is_captioned_as_it_would_be_alone(whole, bad_folder, alone):
@@ -85,6 +85,7 @@ def test_the_rest_is_captioned_as_it_would_be_alone(whole, bad_folder, alone):
         assert same_caption(alone(image), row)
         assert row["caption"]
         assert row["score"] < 0
+        assert row["confidence"] > 0
         assert row["reason"] is None
 
 

@@ -2,7 +2,10 @@
 
 import json
 
-STAGES = "snapshot validate adapt_vocabulary provide_encoder extract_features train evaluate register gate promote"
+STAGES = (
+    "snapshot validate adapt_vocabulary provide_encoder extract_features "
+    "train refine calibrate evaluate register gate promote"
+)
 SETTINGS = (
     "source.scene_count=120",
     "validation.min_images=5",

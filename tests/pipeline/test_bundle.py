@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.bundle import (
     CARD,
+    CONFIDENCE,
     DECODER,
     ENCODER,
     GOLDEN,
@@ -41,6 +42,7 @@ def folder(tmp_path):
         write_bytes(folder / name, f"the bytes of {name}".encode())
     write_json(folder / REFERENCE, {})
     write_json(folder / GOLDEN / "captions.json", {})
+    write_json(folder / CONFIDENCE, {})
     write_settings(folder, CHOSEN)
     WORDS.write(folder / VOCABULARY)
     seal(folder)
@@ -73,7 +75,7 @@ def test_what_was_written_is_read(folder):
 
 def test_the_list_is_what_sha256sum_checks(folder):
     lines = (folder / SUMS).read_text().splitlines()
-    assert len(lines) == 8
+    assert len(lines) == 9
     assert all(sha256_file(folder / line[66:]) == line[:64] and line[64:66] == "  " for line in lines)
 
 
@@ -100,6 +102,15 @@ def test_a_sealed_bundle_without_a_file_every_bundle_has_is_refused(folder, name
     (folder / name).unlink()
     seal(folder)
     assert f"does not list {name}" in refusal(folder)
+
+
+def test_only_bundles_of_before_confidence_may_lack_it(folder):
+    (folder / CONFIDENCE).unlink()
+    seal(folder)
+    assert f"holds no {CONFIDENCE}, which bundles of format 2 have" in refusal(folder)
+    write_settings(folder, CHOSEN.model_copy(update={"format": 1}))
+    seal(folder)
+    assert read_bundle(folder).settings.format == 1
 
 
 @pytest.mark.parametrize("name", ["model.pkl", "code/run.py", ".hidden"])
@@ -135,7 +146,7 @@ def test_a_bundle_that_was_sealed_again_is_refused_when_its_digest_is_known(fold
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"format": 2}, "format"),
+        ({"format": 3}, "format"),
         ({"engine": "onnx-int8"}, "engine"),
         ({"encoder": "vgg16"}, "encoder"),
         ({"run_this": "rm"}, "run_this"),

@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.bundle import DECODER, ENCODER, GOLDEN, SETTINGS, VOCABULARY, read_bundle, seal
+from pipeline.bundle import CONFIDENCE, DECODER, ENCODER, GOLDEN, SETTINGS, VOCABULARY, read_bundle, seal
 from pipeline.captioner import BATCH, load_captioner, load_pinned, pin
 from pipeline.errors import BundleRejected, ModelNotFound, SettingsError
+from pipeline.evaluation.told import confidences
 from pipeline.files import read_json, write_json
 from pipeline.home import Home
+from pipeline.images import pixels
+from pipeline.snapshot import read_images
 from pipeline.vocabulary import Vocabulary
 
 CHAMPION = "models:/captioner@champion"
@@ -60,6 +63,42 @@ def test_a_version_says_what_it_is(champion, packed):
     digest = read_bundle(packed).digest
     assert (champion.name, champion.version, champion.digest) == ("captioner", "1", digest)
     assert (champion.engine, champion.side, champion.fit) == ("tensorflow-float32", 112, "squash")
+
+
+def test_it_says_how_far_to_trust_a_caption_and_which_to_withhold(champion, packed, tiny_run):
+    calibrated = read_json(tiny_run.output("calibrate").path / CONFIDENCE)
+    assert champion.withhold_below == calibrated["withhold_below"] > 0
+    pictures, _ = golden(packed)
+    assert all(caption.confidence > 0 for caption in champion.caption(pictures))
+
+
+def test_pictures_get_the_confidence_they_were_judged_by(champion, tiny_run):
+    images = tiny_run.accepted.images_of("test")
+    given = {}
+    for sha, data in read_images(tiny_run.source, images):
+        (given[sha],) = champion.caption(pixels(data, champion.side, champion.fit, tiny_run.limits)[None])
+    captions = {image: given[sha].text for image, sha in zip(images["image"], images["sha256"], strict=True)}
+    judged = confidences(tiny_run, "test", captions)
+    # features that were kept are float16
+    assert judged == pytest.approx([given[sha].confidence for sha in images["sha256"]], rel=0.02)
+
+
+def test_a_bundle_of_before_confidence_captions_without_it(tiny_run, champion, copy, packed):
+    (copy / CONFIDENCE).unlink()
+    write_json(copy / SETTINGS, read_json(copy / SETTINGS) | {"format": 1})
+    seal(copy)
+    older = load_captioner(tiny_run.home, str(copy))
+    pictures, _ = golden(packed)
+    found = older.caption(pictures)
+    assert older.withhold_below is None
+    assert [caption.confidence for caption in found] == [None] * 3
+    assert [caption.text for caption in found] == [caption.text for caption in champion.caption(pictures)]
+
+
+def test_a_confidence_that_is_not_understood_is_refused(tiny_run, copy):
+    write_json(copy / CONFIDENCE, {"format": 9})
+    seal(copy)
+    assert CONFIDENCE in refusal(tiny_run.home, copy)
 
 
 def test_a_bare_folder_captions_alike(champion, tiny_run, packed):

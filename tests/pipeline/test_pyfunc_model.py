@@ -59,7 +59,9 @@ def test_bytes_are_captioned_and_what_is_no_picture_has_a_reason(told, golden):
     assert [row["score"] for row in found] == pytest.approx([row["score"] for row in golden], abs=1e-4)
     assert {row["reason"] for row in found} == {""}
     assert (page["caption"], page["reason"]) == ("", "not_an_image")
+    assert all(row["confidence"] > 0 for row in found)
     assert page["score"] != page["score"]
+    assert page["confidence"] != page["confidence"]
 
 
 def test_paths_are_refused_unless_they_are_allowed(told, golden):
@@ -87,7 +89,7 @@ def test_what_it_takes_and_gives_is_told(model):
     assert {column.name: column.type.name for column in schema.inputs} == {"image": "binary", "path": "string"}
     assert [column.required for column in schema.inputs] == [False, False]
     answers = {column.name: column.type.name for column in schema.outputs}
-    assert answers == {"caption": "string", "score": "double", "reason": "string"}
+    assert answers == {"caption": "string", "score": "double", "confidence": "double", "reason": "string"}
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +120,7 @@ def test_a_mixed_table_keeps_its_order(model, golden):
     buffer = io.BytesIO()
     Image.new("RGB", (3, 3)).save(buffer, "PNG")
     rows = model.predict(pd.DataFrame({"image": [b"", buffer.getvalue(), b"GIF89a"]}))
-    assert list(rows.columns) == ["caption", "score", "reason"]
+    assert list(rows.columns) == ["caption", "score", "confidence", "reason"]
     assert list(rows["reason"]) == ["empty", "too_small", "truncated"]
     assert list(rows["caption"]) == [""] * 3
 

@@ -18,6 +18,7 @@ STAGES = [
     "extract_features",
     "train",
     "refine",
+    "calibrate",
     "evaluate",
     "bundle",
 ]
@@ -29,7 +30,7 @@ def through(run, seen=lambda row: None):
         run = stage(run)
     extracted = [stages.extract_shard(run, shard)["extracted"] for shard in range(run.settings.encoder.shards)]
     run = stages.refine(stages.train(stages.extract_features(run), seen), seen)
-    run, version = stages.register(stages.evaluate(run))
+    run, version = stages.register(stages.evaluate(stages.calibrate(run)))
     return run, version, extracted
 
 
@@ -87,7 +88,7 @@ def test_a_second_run_does_no_work(tiny_run, caplog):
         ("training", "epochs", 2, "train"),
         ("decoder", "units", 40, "train"),
         ("self_critical", "samples", 3, "refine"),
-        ("decoding", "beam_width", 2, "evaluate"),
+        ("decoding", "beam_width", 2, "calibrate"),
         ("registry", "model_name", "other", "bundle"),
         ("registry", "experiment", "other", None),
         ("encoder", "batch_size", 8, None),

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from pipeline.bundle import CARD, DECODER, ENCODER, GOLDEN, REFERENCE, VOCABULARY, read_bundle
+from pipeline.bundle import CARD, CONFIDENCE, DECODER, ENCODER, GOLDEN, REFERENCE, VOCABULARY, read_bundle
 from pipeline.files import read_json, sha256_file
 from pipeline.home import Home
 from pipeline.registration.card import model_card
@@ -25,11 +25,11 @@ def test_it_holds_what_the_stages_made(bundle, tiny_run):
     assert (bundle.settings.pixels.side, bundle.settings.pixels.fit) == (112, settings.encoder.fit)
     assert bundle.settings.decoder == settings.decoder
     assert bundle.settings.decoding == settings.decoding
-    for file, stage in ((VOCABULARY, "adapt_vocabulary"), (DECODER, "refine")):
+    for file, stage in ((VOCABULARY, "adapt_vocabulary"), (DECODER, "refine"), (CONFIDENCE, "calibrate")):
         assert sha256_file(bundle.path / file) == sha256_file(tiny_run.output(stage).path / file)
     names = {path.relative_to(bundle.path).as_posix() for path in bundle.path.rglob("*") if path.is_file()}
     golden = {f"{GOLDEN}/{name}" for name in ("captions.json", "0.png", "1.png", "2.png")}
-    assert names == {ENCODER, DECODER, VOCABULARY, REFERENCE, CARD, "settings.json", "SHA256SUMS", *golden}
+    assert names == {ENCODER, DECODER, VOCABULARY, CONFIDENCE, REFERENCE, CARD, "settings.json", "SHA256SUMS", *golden}
 
 
 def test_the_reference_says_how_test_captions_are_distributed(bundle, tiny_run):

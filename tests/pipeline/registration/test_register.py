@@ -35,7 +35,7 @@ def second(elsewhere):
     settings = elsewhere.settings
     greedy = settings.decoding.model_copy(update={"method": "greedy"})
     run = replace(elsewhere, settings=settings.model_copy(update={"decoding": greedy}))
-    run, version = stages.register(stages.evaluate(run))
+    run, version = stages.register(stages.evaluate(stages.calibrate(run)))
     assert version["version"] == "2"
     return run
 
@@ -62,6 +62,7 @@ def test_its_run_has_settings_curves_scores_and_files(tiny_run):
     assert run.data.metrics["test_cider_d"] == pytest.approx(scores_of(tiny_run)["scores"]["cider_d"])
     assert {"test_bleu_4", "health_unique", "vocabulary_size"} <= run.data.metrics.keys()
     assert {"chair_i", "chair_s", "novel", "gender_error"} <= run.data.metrics.keys()
+    assert {"risk_coverage_gain_at_70", "withheld_clean", "withheld_blank"} <= run.data.metrics.keys()
     curves = tiny_run.output("train").figures()["curves"]
     assert [item.value for item in client.get_metric_history(version.run_id, "train_val_loss")] == [
         row["val_loss"] for row in curves

@@ -1,0 +1,28 @@
+"""What becomes of captions when the pictures are damaged, and how many of them the model withholds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.evaluation.degrade import KINDS
+from pipeline.evaluation.told import Teller, cider_d_of, load_confidence, sample, tell_clean, tell_degraded
+from pipeline.training_run import TrainingRun
+
+
+def robustness(run: TrainingRun) -> dict[str, Any]:
+    """Judge some test pictures, the same as they are (`clean`) and after each kind of damage.
+
+    Returns:
+        `images`, their number; `withhold_below`; and for each kind in `kinds` the mean `cider_d` in
+        [0, 10], None for blank pictures, and `withheld`, the share of captions below the threshold.
+    """
+    confidence = load_confidence(run)
+    teller, images = Teller(run), sample(run, "test")
+    told = {"clean": tell_clean(run, teller, images)} | tell_degraded(run, teller, images, list(KINDS))
+    references, names = run.accepted.references("test"), list(images["image"])
+    rows = {}
+    for kind, found in told.items():
+        withheld = confidence.estimate(found.evidence) < confidence.withhold_below
+        cider_d = None if kind == "blank" else float(cider_d_of(references, names, found.captions).mean())
+        rows[kind] = {"cider_d": cider_d, "withheld": float(withheld.mean())}
+    return {"images": len(images), "withhold_below": confidence.withhold_below, "kinds": rows}
