@@ -24,9 +24,10 @@ from pipeline.training_run import TrainingRun
 FORMAT = 1
 PACKAGES = ("nightcap", "tensorflow", "tensorflow-cpu", "keras", "tensorflow-datasets", "numpy", "pillow", "mlflow")
 KARPATHY = {"train": 113_287, "val": 5_000, "test": 5_000}  # train with restval
-# Where files lie, who trains and in how many parts: none of it changes what is learned.
+# Where files lie, whose they are, who trains and in how many parts: none of it changes what is learned.
 _FREE = {
     "source.data_dir",
+    "source.terms",
     "source.max_images",  # told on its own
     "registry.model_name",
     "registry.experiment",
@@ -54,14 +55,14 @@ def describe_device() -> dict[str, Any]:
 
 
 def check_device(device: Mapping[str, Any], allow_cpu: bool) -> None:
-    """See that the training would end within a day.
+    """See that the training can use a GPU, or that a CPU was asked for.
 
     Raises:
         SettingsError: there is no GPU, and nobody said that a CPU will do.
     """
     if device["kind"] != "GPU" and not allow_cpu:
         raise SettingsError(
-            "TensorFlow sees no GPU, and COCO takes days on CPU cores (docs/coco.md); install nightcap[cuda] on a "
+            "TensorFlow sees no GPU, and COCO takes a day or more on CPU cores (docs/coco.md); install nightcap[cuda] on a "
             "machine with an NVIDIA GPU, or give --allow-cpu, best with --max-images"
         )
 

@@ -43,7 +43,7 @@ def coco(
         int | None, typer.Option(min=10, help="Take at most so many images of each split; proves nothing about COCO.")
     ] = None,
     allow_cpu: Annotated[
-        bool, typer.Option("--allow-cpu", help="Train without a GPU; takes days on all of COCO.")
+        bool, typer.Option("--allow-cpu", help="Train without a GPU; takes a day or more on all of COCO.")
     ] = False,
     assignments: Annotated[
         list[str] | None,
