@@ -2,60 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from pipeline.settings import TrainSettings
+from pipeline.settings import SourceSettings, TrainSettings
+from pipeline.training_run import TrainingRun
 
-# Folders of the machine that trained are nobody else's business.
-PATHS = {"images", "train_annotations", "val_annotations", "test_annotations", "data_dir"}
+TEMPLATE = Path(__file__).with_name("model_card.md.j2")
+STAGES = ("validate", "adapt_vocabulary", "extract_features", "train", "refine")
+NOT_MEASURED = "not measured"
 
 
-def model_card(
-    settings: TrainSettings, data: dict[str, Any], vocabulary: dict[str, Any], scores: dict[str, Any]
-) -> str:
-    """Markdown filled from the run's own figures."""
-    return "\n".join(
-        [
-            f"# {settings.registry.model_name}",
-            "",
-            "Writes one English-style sentence for a photograph, in the manner of the captions it was trained on.",
-            f"Encoder `{settings.encoder.name}` (frozen), GRU decoder with `{settings.decoder.fusion}` fusion, "
-            f"{settings.decoding.method} decoding.",
-            "",
-            "## Data",
-            f"Source `{settings.source.kind}`. Accepted pictures by split and what was quarantined:",
-            "",
-            _block(data),
-            f"{vocabulary['size']} words; {vocabulary['val_out_of_vocabulary']:.2%} of validation words are unknown to it.",
-            "",
-            "## Scores on the test split",
-            "Fractions; CIDEr-D with document frequencies of the evaluated references, so not comparable between data sets.",
-            "",
-            _table(scores["scores"]),
-            "",
-            "## Health of its captions",
-            _table(scores["health"]),
-            "",
-            "## Limits",
-            "It describes only what its training captions describe, repeats their mistakes and habits, and states what it "
-            "guesses as fact. Use a person's eye where a wrong caption does harm.",
-            "",
-            "## Settings",
-            _block(settings.model_dump(mode="json", exclude={"source": PATHS})),
-        ]
+def card_of(run: TrainingRun) -> str:
+    """The card of a run that is evaluated."""
+    return model_card(run.settings, {stage: run.output(stage).figures() for stage in STAGES}, run.scores())
+
+
+def model_card(settings: TrainSettings, figures: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
+    """The card as Markdown; no folder of the machine that trained is in it.
+
+    Args:
+        settings: of the run.
+        figures: what each of `STAGES` wrote about itself.
+        scores: what `evaluate` found; what is missing beyond `images`, `scores` and `health` is said not to be measured.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATE.parent),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
+    environment.filters |= {"number": _number, "share": _share, "count": _count, "yaml": _yaml}
+    portable = _portable(settings)
+    terms = portable["source"].pop("terms")  # free text, better not in a block of YAML
+    template = environment.get_template(TEMPLATE.name)
+    return template.render(**figures, settings=portable, terms=terms, found=scores)
 
 
-def _table(values: dict[str, Any]) -> str:
-    rows = [f"| {name} | {_shown(value)} |" for name, value in values.items()]
-    return "\n".join(["| measure | value |", "|---|---|", *rows])
+def summary(card: str) -> str:
+    """The paragraph under a card's title."""
+    return card.split("\n\n")[1]
 
 
-def _shown(value: Any) -> str:
-    return "not measured" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+def _portable(settings: TrainSettings) -> dict[str, Any]:
+    """The settings by group, without the folders that files lie in."""
+    paths = {name for name, field in SourceSettings.model_fields.items() if field.annotation == Path | None}
+    groups = settings.model_dump(mode="json", exclude={"source": paths})
+    groups["encoder"]["weights"] = PurePath(settings.encoder.weights).name
+    start = settings.training.start_from
+    if start and not start.startswith("models:/"):
+        groups["training"]["start_from"] = PurePath(start).name
+    return groups
 
 
-def _block(values: dict[str, Any]) -> str:
-    return f"```yaml\n{yaml.safe_dump(values, sort_keys=True, allow_unicode=True)}```\n"
+def _number(value: float | None, digits: int = 3) -> str:
+    return NOT_MEASURED if value is None else f"{value:.{digits}f}"
+
+
+def _share(value: float | None) -> str:
+    return NOT_MEASURED if value is None else f"{value:.1%}"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _yaml(values: Mapping[str, Any]) -> str:
+    return str(yaml.safe_dump(values, sort_keys=True, allow_unicode=True))

@@ -31,13 +31,13 @@ from pipeline.captioner_types import PinnedModel
 from pipeline.encoder import load_encoder
 from pipeline.files import write_bytes, write_json, write_text
 from pipeline.images import INTERPOLATION, pixels
-from pipeline.registration.card import model_card
+from pipeline.registration.card import card_of
 from pipeline.snapshot import read_images
 from pipeline.stages import Output
 from pipeline.training.epochs import WEIGHTS
 from pipeline.training_run import TrainingRun
 
-VERSION = 2
+VERSION = 3
 GOLDEN_IMAGES = 3
 
 
@@ -54,12 +54,12 @@ def pack(run: TrainingRun) -> Output:
         shutil.copyfile(run.output("calibrate").path / CONFIDENCE, bundle / CONFIDENCE)
         write_settings(bundle, _bundle_settings(run, network.facts.side))
         write_json(bundle / REFERENCE, _reference(run))
-        figures = run.output("validate").figures(), run.output("adapt_vocabulary").figures()
-        write_text(bundle / CARD, model_card(run.settings, *figures, run.scores()))
+        write_text(bundle / CARD, card_of(run))
         _write_golden(bundle, run, network.facts.side)
         write_json(folder / "figures.json", {"bundle_digest": seal(bundle)})
 
-    shaping = run.settings.model_dump(mode="json", include={"decoding": True, "registry": {"model_name"}})
+    told = {"decoding": True, "registry": {"model_name"}, "source": {"terms"}}
+    shaping = run.settings.model_dump(mode="json", include=told)
     return run.store.run("bundle", VERSION, shaping, run.inputs("refine", "calibrate", "evaluate", "encoder"), build)
 
 

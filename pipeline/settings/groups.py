@@ -49,6 +49,9 @@ class SourceSettings(Group):
     people_terms: Literal["as_written", "neutral"] = Field(
         "as_written", description="neutral: people's gender is left out of all captions (a man becomes a person)."
     )
+    terms: str | None = Field(
+        None, description="Licence or terms of the pictures and captions, for the model card; empty where not known."
+    )
 
     @model_validator(mode="after")
     def _files_are_named(self) -> Self:

@@ -7,9 +7,7 @@ import pytest
 from pipeline.bundle import CARD, CONFIDENCE, DECODER, ENCODER, GOLDEN, REFERENCE, VOCABULARY, read_bundle
 from pipeline.files import read_json, sha256_file
 from pipeline.home import Home
-from pipeline.registration.card import model_card
 from pipeline.registration.pack import pack
-from pipeline.settings import train_settings
 
 
 @pytest.fixture(scope="module")
@@ -49,31 +47,3 @@ def test_packed_elsewhere_from_the_same_parts_it_is_the_same_bundle(bundle, tiny
     assert not (store / "stages" / "bundle").exists()
     again = pack(replace(tiny_run, home=Home(tmp_path, store, "")))
     assert again.figures()["bundle_digest"] == bundle.digest
-
-
-def test_the_card_says_what_it_learnt_from_and_how_good_it_is(bundle, tiny_run):
-    card = (bundle.path / CARD).read_text(encoding="utf-8")
-    scores = read_json(tiny_run.output("evaluate").path / "scores.json")
-    assert card.startswith("# captioner\n")
-    assert f"| cider_d | {scores['scores']['cider_d']:.4f} |" in card
-    assert f"{tiny_run.output('adapt_vocabulary').figures()['size']} words" in card
-    assert "Source `scenes`" in card
-    assert "scene_count: 120" in card
-
-
-def test_the_card_keeps_the_trainer_s_folders_to_itself():
-    settings = train_settings(
-        {
-            "preset": "flickr8k",
-            "source": {
-                "images": "/home/canary/images",
-                "train_annotations": "/home/canary/train.json",
-                "test_annotations": "/home/canary/test.json",
-            },
-        }
-    )
-    words = {"size": 10, "val_out_of_vocabulary": 0.1}
-    card = model_card(settings, {"images": 3}, words, {"scores": {"cider_d": 0.5, "meteor": None}, "health": {}})
-    assert "canary" not in card
-    assert "| meteor | not measured |" in card
-    assert "val_cut: 500" in card
