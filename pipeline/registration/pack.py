@@ -58,8 +58,9 @@ def pack(run: TrainingRun) -> Output:
         _write_golden(bundle, run, network.facts.side)
         write_json(folder / "figures.json", {"bundle_digest": seal(bundle)})
 
-    told = {"decoding": True, "registry": {"model_name"}, "source": {"terms"}}
-    shaping = run.settings.model_dump(mode="json", include=told)
+    shaping = run.settings.model_dump(
+        mode="json", include={"decoding": True, "registry": {"model_name"}, "source": {"terms"}}
+    )
     return run.store.run("bundle", VERSION, shaping, run.inputs("refine", "calibrate", "evaluate", "encoder"), build)
 
 
