@@ -1,14 +1,7 @@
 import logging
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from dataclasses import replace
-from itertools import count
-from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import toy
@@ -16,49 +9,17 @@ import toy
 from pipeline.errors import SettingsError
 from pipeline.features import FeatureStore
 from pipeline.snapshot import Snapshot
-from pipeline.training.choice import Choice, Quality
+from pipeline.training.choice import Choice
+from pipeline.training.epochs import WEIGHTS
 from pipeline.training.examples import Examples
-from pipeline.training.epochs import WEIGHTS, Progress
 from pipeline.training.train import fit
+from pipeline.vocabulary import PADDING
 
-CHECKOUT = Path(__file__).resolve().parents[3]
 EPOCHS = 4
 
 
-class Killed(Exception):
-    """Strikes a training from outside."""
-
-
-def strikes_after(epoch):
-    numbers = count(1)
-
-    def watch(row):
-        if next(numbers) == epoch:
-            raise Killed
-
-    return watch
-
-
-def arrays(folder):
-    """The best epoch's weights and the last checkpoint, by name."""
-    found = {}
-    with h5py.File(folder / WEIGHTS) as file:
-        file.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
-    newest = max(folder.glob("epoch-*"))
-    with np.load(newest / "variables.npz") as variables:
-        found.update({f"{newest.name}/{name}": variables[name] for name in variables.files})
-    return found
-
-
-def assert_same(one, other):
-    assert one.keys() == other.keys()
-    assert len(one) > 20
-    different = [name for name in one if one[name].tobytes() != other[name].tobytes()]
-    assert different == []
-
-
 def losses(progress):
-    return [(row["train"], row["val_loss"], row["val_cider_d"]) for row in progress.curves]
+    return [(row["loss"], row["val_loss"], row["val_cider_d"]) for row in progress.curves]
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +35,8 @@ def whole(tmp_path_factory):
 def test_it_learns(whole):
     _, progress = whole
     assert progress.epoch == len(progress.curves) == EPOCHS
-    assert progress.curves[-1]["train"] < 0.9 * progress.curves[0]["train"]
-    assert progress.best == max(progress.curves, key=lambda row: (row["val_cider_d"], -row["val_loss"]))
+    assert progress.curves[-1]["loss"] < 0.9 * progress.curves[0]["loss"]
+    assert progress.best == progress.curves[progress.best_epoch - 1] == toy.best_of(progress.curves)
     assert all(row["seconds"] > 0 for row in progress.curves)
 
 
@@ -83,36 +44,31 @@ def test_one_seed_gives_the_same_weights_bit_by_bit(whole, tmp_path):
     folder, progress = whole
     again = toy.trained(tmp_path / "training", epochs=EPOCHS)
     assert losses(again) == losses(progress)
-    assert_same(arrays(tmp_path / "training"), arrays(folder))
+    toy.assert_same(toy.arrays(tmp_path / "training"), toy.arrays(folder))
 
 
 def test_struck_after_an_epoch_it_resumes_and_ends_the_same(whole, tmp_path, caplog):
     folder, progress = whole
-    with pytest.raises(Killed):
-        toy.trained(tmp_path / "training", strikes_after(1), epochs=EPOCHS)
+    with pytest.raises(toy.Killed):
+        toy.trained(tmp_path / "training", toy.strikes_after(1), epochs=EPOCHS)
     seen = []
     with caplog.at_level(logging.INFO):
         resumed = toy.trained(tmp_path / "training", seen.append, epochs=EPOCHS)
     assert "train: resuming after epoch 1" in caplog.text
     assert len(seen) == EPOCHS - 1
     assert losses(resumed) == losses(progress)
-    assert_same(arrays(tmp_path / "training"), arrays(folder))
+    toy.assert_same(toy.arrays(tmp_path / "training"), toy.arrays(folder))
 
 
 def test_killed_at_any_moment_it_resumes_and_ends_the_same(tmp_path):
     epochs = 15
-    command = [sys.executable, str(Path(toy.__file__)), str(tmp_path / "training"), str(epochs)]
-    environ = os.environ | {"PYTHONPATH": str(CHECKOUT)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environ, text=True) as child:
-        assert [child.stdout.readline() for _ in range(3)] == ["epoch\n"] * 3
-        child.send_signal(signal.SIGKILL)
-    assert child.returncode == -signal.SIGKILL
+    toy.killed_after(3, tmp_path / "training", epochs)
     seen = []
     resumed = toy.trained(tmp_path / "training", seen.append, epochs=epochs)
     assert 0 < len(seen) <= epochs - 3
     uninterrupted = toy.trained(tmp_path / "uninterrupted", epochs=epochs)
     assert losses(resumed) == losses(uninterrupted)
-    assert_same(arrays(tmp_path / "training"), arrays(tmp_path / "uninterrupted"))
+    toy.assert_same(toy.arrays(tmp_path / "training"), toy.arrays(tmp_path / "uninterrupted"))
 
 
 def test_with_the_newest_checkpoint_truncated_it_takes_the_one_before(whole, tmp_path, caplog):
@@ -128,7 +84,7 @@ def test_with_the_newest_checkpoint_truncated_it_takes_the_one_before(whole, tmp
     assert f"resuming after epoch {EPOCHS - 1}" in caplog.text
     assert losses(resumed) == losses(progress)
     assert path.stat().st_size == len(data)
-    assert_same(arrays(tmp_path / "training"), arrays(folder))
+    toy.assert_same(toy.arrays(tmp_path / "training"), toy.arrays(folder))
 
 
 def test_done_it_does_nothing_more(whole, tmp_path):
@@ -153,7 +109,7 @@ def captions_by(decoder, examples):
     from pipeline.settings import DecodingSettings
 
     writer = Writer(decoder, DecodingSettings(method="greedy"), len(toy.VOCABULARY))
-    tokens, _ = writer(examples.features.gather(examples.shas).astype("float32"))
+    tokens, _ = writer(examples.views[0].gather(examples.shas).astype("float32"))
     return [toy.VOCABULARY.decode(row[0].tolist()) for row in np.asarray(tokens)]
 
 
@@ -161,18 +117,20 @@ def test_it_stops_when_captions_get_no_better_and_keeps_the_best_epoch(tmp_path)
     import keras
 
     from pipeline.metrics.scores import score_captions
-    from pipeline.training.loss import summed_loss
+    from pipeline.training.loss import likelihood
 
     folder = tmp_path / "training"
     progress = toy.trained(folder, epochs=200, patience=2, learning_rate=0.02)
     assert progress.epoch == progress.best_epoch + 2 < 200
-    assert progress.best == max(progress.curves, key=lambda row: (row["val_cider_d"], -row["val_loss"]))
+    assert progress.best == toy.best_of(progress.curves)
     assert progress.best["val_cider_d"] > 0
     decoder, choose_on = decoder_of(toy.settings(), folder), toy.choice(tmp_path / "features")
     pairs = choose_on.examples
-    features = pairs.features.gather(pairs.shas).astype("float32")
-    loss, words = summed_loss(decoder(features, pairs.tokens[:, :-1]), pairs.tokens[:, 1:], 0.0)
-    assert float(loss / words) == pytest.approx(progress.best["val_loss"], rel=1e-5)
+    counts = np.diff(pairs.starts)
+    features = np.repeat(pairs.views[0].gather(pairs.shas), counts, axis=0).astype("float32")
+    real = pairs.tokens[:, 1:] != PADDING
+    each = likelihood(np.asarray(decoder(features, pairs.tokens[:, :-1]))[real], pairs.tokens[:, 1:][real])
+    assert -np.mean(each) == pytest.approx(progress.best["val_loss"], rel=1e-5)
     written = dict(zip(pairs.shas, captions_by(decoder, pairs), strict=True))
     texts = {image: written[sha] for image, sha in choose_on.shas.items()}
     score = score_captions(choose_on.references, texts, meteor=False).scores["cider_d"]
@@ -185,7 +143,7 @@ def test_a_tiny_model_learns_two_pictures_by_heart(tmp_path):
 
     taken = toy.snapshot(train=2, val=0)
     two = Snapshot(taken.images, taken.captions[taken.captions["position"] == 1], taken.objects)
-    pairs = Examples.of(two, "train", toy.VOCABULARY, toy.features(tmp_path / "features", taken), 30)
+    pairs = Examples.of(two, "train", toy.VOCABULARY, [toy.features(tmp_path / "features", taken)], 30)
     shas = dict(zip(two.images["image"], two.images["sha256"], strict=True))
     same = Choice(pairs, two.references("train"), shas, toy.VOCABULARY)
     settings = toy.settings(epochs=40, learning_rate=0.05, label_smoothing=0.0)
@@ -200,20 +158,16 @@ def test_a_training_that_diverges_says_what_to_lower(tmp_path):
     shas = list(dict.fromkeys(fit_on.shas))
     lost = FeatureStore(tmp_path / "lost")
     lost.add(shas, np.full((len(shas), toy.POSITIONS, toy.CHANNELS), np.nan))
-    broken = replace(fit_on, features=lost)
+    broken = replace(fit_on, views=(lost,))
     with pytest.raises(
-        SettingsError, match=r"diverged: .* epoch 1 is nan; lower training\.learning_rate \(given 0\.01"
+        SettingsError, match=r"diverged: .* epoch 1 is nan; lower the train stage's learning rate \(given 0\.01\)"
     ):
         fit(toy.settings(), broken, toy.choice(tmp_path / "features"), tmp_path, lambda row: None)
     assert not (tmp_path / WEIGHTS).exists()
 
 
-def test_patience_is_counted_from_the_best_epoch():
-    progress = Progress(epoch=5, best_epoch=2)
-    assert [progress.stale(patience) for patience in (2, 3, 4)] == [True, True, False]
-    assert not Progress().stale(1)
-
-
-def test_an_epoch_is_chosen_by_its_captions_and_only_then_by_its_loss():
-    assert Quality(0.5, -3.0) > Quality(0.4, -1.0)
-    assert Quality(0.5, -1.0) > Quality(0.5, -3.0)
+def test_averaging_changes_what_is_judged_and_not_what_is_trained(whole, tmp_path):
+    _, averaged = whole
+    plain = toy.trained(tmp_path / "training", epochs=EPOCHS, average=0.0)
+    assert [row["loss"] for row in plain.curves] == [row["loss"] for row in averaged.curves]
+    assert plain.curves[-1]["val_loss"] != averaged.curves[-1]["val_loss"]
