@@ -67,7 +67,7 @@ class Decoder(keras.Model):  # type: ignore[misc]
         self.drop = layers.Dropout(settings.dropout, name="drop")
         self.narrow = layers.Dense(settings.embedding, name="narrow") if settings.tied else None
         if settings.tied:
-            self.bias = self.add_weight((vocabulary_size,), "zeros", name="bias")
+            self.bias = self.add_weight((vocabulary_size,), "zeros", autocast=False, name="bias")
         else:
             self.write = layers.Dense(vocabulary_size, dtype="float32", name="write")
         self.vocabulary_size, self.positions, self.channels = vocabulary_size, positions, channels
