@@ -60,10 +60,11 @@ def _training_steps() -> tuple[Callable[[], object], Callable[[], object]]:
     fitter = Fitter(decoder, TrainingSettings(), steps=1000)
     pictures = random.integers(0, 256, (BATCH, facts.side, facts.side, 3), dtype=np.uint8)
     tokens = random.integers(4, WORDS, (BATCH, 13), dtype=np.int32)
+    each = np.arange(BATCH, dtype=np.int32)  # one caption a picture
     kept = np.asarray(encoder.predict_on_batch(pictures)).astype(np.float16)
     return (
-        lambda: fitter.fit(Batch(kept, tokens)),
-        lambda: fitter.fit(Batch(np.asarray(encoder.predict_on_batch(pictures)).astype(np.float16), tokens)),
+        lambda: fitter.fit(Batch(kept, each, tokens)),
+        lambda: fitter.fit(Batch(np.asarray(encoder.predict_on_batch(pictures)).astype(np.float16), each, tokens)),
     )
 
 
