@@ -140,12 +140,13 @@ class Registry:
         """The version that already holds this bundle, if any."""
         return next((item for item in self.versions(name) if item.tags.get(DIGEST_TAG) == digest), None)
 
-    def create(self, name: str, model_uri: str, tags: dict[str, str]) -> Version:
-        """Register a logged model, its tags with it, so that no version ever lacks its digest."""
+    def create(self, name: str, model_uri: str, tags: dict[str, str], description: str) -> Version:
+        """Register a logged model, its tags with it, so that no version ever lacks its digest; then describe it."""
         with self.answering(), redirect_stderr(io.StringIO()):  # it prints that it succeeded
             import mlflow
 
             created = mlflow.register_model(model_uri, name, tags=tags)
+            self._client.update_model_version(name, created.version, description)
             return _version(self._client.get_model_version(name, created.version))
 
     def set_alias(self, name: str, alias: str, version: str) -> None:

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 import pipeline
-from pipeline.bundle import ENGINE
+from pipeline.bundle import CARD, ENGINE
 from pipeline.captioner import BATCH, load_pinned
 from pipeline.captioner_types import Captioner, PinnedModel
 from pipeline.gate import Verdict, judge
 from pipeline.images import pixels
 from pipeline.metrics.scores import score_captions
+from pipeline.registration.card import summary
 from pipeline.registry import CHALLENGER, CIDER_TAG, DIGEST_TAG, ENGINE_TAG, Registry, Version
 from pipeline.snapshot import read_images
 from pipeline.training_run import TrainingRun
@@ -28,6 +29,7 @@ REQUIREMENTS = ("h5py", "keras", "numpy", "pandas", "pillow", "pydantic", "pyyam
 TEST_TAG = "test_digest"
 NOTE = """Under *Artifacts*:
 
+- `model_card.md`: what the model is, is for, and how good it is
 - `data_docs/index.html`: what was validated, accepted and quarantined
 - `evaluation/samples/index.html`: test pictures with the model's captions and people's
 - `evaluation/per_image.parquet`: every test caption with its scores
@@ -40,7 +42,8 @@ def register_bundle(run: TrainingRun) -> Version:
     name, digest = run.settings.registry.model_name, _digest(run)
     version = registry.with_digest(name, digest)
     if version is None:
-        version = registry.create(name, _log_run(run, registry), _tags(run, digest))
+        card = (_bundle(run) / CARD).read_text(encoding="utf-8")
+        version = registry.create(name, _log_run(run, registry), _tags(run, digest), summary(card))
     else:
         log.info("register: %s version %s already holds bundle %s", name, version.version, digest[:12])
     if not version.aliases:
@@ -81,6 +84,10 @@ def _digest(run: TrainingRun) -> str:
     return str(run.output("bundle").figures()["bundle_digest"])
 
 
+def _bundle(run: TrainingRun) -> Path:
+    return run.output("bundle").path / "bundle"
+
+
 def _caption_test(run: TrainingRun, captioner: Captioner) -> dict[str, str]:
     images = run.accepted.images_of("test")
     captions: dict[str, str] = {}
@@ -100,9 +107,10 @@ def _log_run(run: TrainingRun, registry: Registry) -> str:
     with registry.answering(), mlflow.start_run(experiment_id=experiment, tags=tags, description=NOTE):
         mlflow.log_params(_flat(run.settings.model_dump(mode="json")))
         _log_figures(run)
+        mlflow.log_artifact(str(_bundle(run) / CARD))
         mlflow.log_artifacts(str(run.output("validate").path / "data_docs"), "data_docs")
         mlflow.log_artifacts(str(run.output("evaluate").path), "evaluation")
-        return str(_log_model(run.output("bundle").path / "bundle").model_uri)
+        return str(_log_model(_bundle(run)).model_uri)
 
 
 def _log_figures(run: TrainingRun) -> None:

@@ -68,14 +68,23 @@ def test_its_run_has_settings_curves_scores_and_files(tiny_run):
         row["val_loss"] for row in curves
     ]
     found = {
-        item.path for folder in ("data_docs", "evaluation") for item in client.list_artifacts(version.run_id, folder)
+        item.path
+        for folder in ("", "data_docs", "evaluation")
+        for item in client.list_artifacts(version.run_id, folder)
     }
     assert {
+        "model_card.md",
         "data_docs/index.html",
         "evaluation/scores.json",
         "evaluation/samples",
         "evaluation/per_image.parquet",
     } <= found
+
+
+def test_a_version_is_described_by_its_card(tiny_run):
+    described = client_of(tiny_run).get_model_version("captioner", "1").description
+    assert described.startswith("Writes one sentence for a drawn picture")
+    assert f"CIDEr-D {scores_of(tiny_run)['scores']['cider_d']:.3f} on 12 test pictures" in described
 
 
 def test_the_same_bundle_registered_again_is_the_same_version(elsewhere):
