@@ -39,6 +39,7 @@ source:
   images: images
   train_annotations: captions_train.json  # the preset's val_cut of these pictures choose
   test_annotations: captions_val.json  # judges, as in docs/results.md; captions_test.json is the official test split
+  terms: "Flickr8k, Hodosh, Young and Hockenmaier (JAIR 47, 2013): research and education only."
 """
 
 
