@@ -138,14 +138,15 @@ def test_weights_of_zero_change_nothing(batch):
 
 def test_every_step_moves_the_average(batch):
     fitter = fitter_of(average=0.9)
-    begun = weights_of(fitter)
-    fitter.fit(batch)
-    fitter.reinforce(batch, np.ones(6, np.float32))
+    paths = [weights_of(fitter)]
+    for step in (lambda: fitter.fit(batch), lambda: fitter.reinforce(batch, np.ones(6, np.float32))):
+        step()
+        paths.append(weights_of(fitter))
     assert int(fitter.average.values[0]) == 2
-    for average, first, last in zip(fitter.average.values[1:], begun, weights_of(fitter), strict=True):
-        inside = np.abs(np.array(average) - first) <= np.abs(last - first) + 1e-4
-        assert inside.all()
-        assert (np.array(average) != last).any()
+    for average, begun, first, second in zip(fitter.average.values[1:], *paths, strict=True):
+        expected = (begun / 11 + first * 10 / 11) / 6 + second * 5 / 6
+        np.testing.assert_allclose(average, expected, atol=1e-6)
+    assert any((one != other).any() for one, other in zip(paths[1], paths[2], strict=True))
 
 
 def test_the_learning_rate_rises_then_falls_to_nothing(batch):
