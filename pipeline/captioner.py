@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pipeline.bundle import CONFIDENCE, DECODER, ENCODER, SETTINGS, VOCABULARY, Bundle, read_bundle
 from pipeline.captioner_types import Caption, Captioner, PinnedModel
-from pipeline.confidence import Confidence, evidence
+from pipeline.confidence import Confidence
 from pipeline.errors import BundleRejected, SettingsError
 from pipeline.home import Home
 from pipeline.images import Fit
@@ -80,7 +80,7 @@ class BundleCaptioner:
         if self._confidence is None:
             return [None] * len(features)
         reread = (np.asarray(item) for item in self._hindsight.predict_on_batch((features, tokens)))
-        return [float(value) for value in self._confidence.estimate(evidence(features, *reread))]
+        return [float(value) for value in self._confidence.of(features, *reread)]
 
 
 def load_captioner(home: Home, model: str, decoding: Mapping[str, Any] | None = None) -> Captioner:

@@ -14,19 +14,22 @@ import numpy as np
 import pandas as pd
 
 from pipeline.bundle import CONFIDENCE
-from pipeline.confidence import EVIDENCE, Confidence
+from pipeline.confidence import EVIDENCE, Confidence, Gists
 from pipeline.evaluation.estimate import FOLDS, fit_estimate, held_out
 from pipeline.evaluation.risk_coverage import risk_coverage
-from pipeline.evaluation.told import Teller, Told, cider_d_of, sample, tell_clean, tell_degraded
+from pipeline.evaluation.told import BATCH, Teller, Told, cider_d_of, sample, tell_clean, tell_degraded
+from pipeline.features import FeatureStore
 from pipeline.files import write_json
 from pipeline.stages import Output
 from pipeline.training_run import TrainingRun
 
-VERSION: Final = 1
+VERSION: Final = 2
 CLEAN: Final = "clean"
 BLANK: Final = "blank"
 FITTED_KINDS: Final = (BLANK, "blur", "heavy_blur", "covered_25", "covered_50")
-PENALTY: Final = 0.1
+DIRECTIONS: Final = 32
+GIST_PICTURES: Final = 3000
+PENALTY: Final = 0.03
 WITHHELD_SHARE: Final = 0.1
 
 
@@ -34,19 +37,27 @@ def calibrate(run: TrainingRun) -> Output:
     """Write `confidence.json`, and how well it does on validation pictures it was not fitted to."""
 
     def build(folder: Path) -> None:
-        table = _table(run, Teller(run))
+        gists = _training_gists(run)
+        table = _table(run, Teller(run, gists))
         inputs, folds = np.stack(list(table["evidence"])), table["fold"].to_numpy()
         scores, weights = table["cider_d"].to_numpy(), table["weight"].to_numpy()
         table["held_out"] = held_out(inputs, scores, weights, PENALTY, folds)
         clean = table[table["kind"] == CLEAN]
         threshold = float(clean["held_out"].quantile(WITHHELD_SHARE))
         estimate = fit_estimate(inputs, scores, weights, PENALTY)
-        Confidence(estimate, threshold).write(folder / CONFIDENCE)
+        Confidence(gists, estimate, threshold).write(folder / CONFIDENCE)
         named = dict(zip(EVIDENCE, estimate.weights.tolist(), strict=True))
         write_json(folder / "figures.json", _figures(table, threshold) | {"weights": named})
 
     recipe = run.settings.model_dump(mode="json", include={"decoding": True, "evaluation": {"images"}})
     return run.store.run("calibrate", VERSION, recipe, run.inputs("validate", "encoder", "refine"), build)
+
+
+def _training_gists(run: TrainingRun) -> Gists:
+    images = run.accepted.images_of("train").drop_duplicates("sha256").sort_values("sha256").head(GIST_PICTURES)
+    features, shas = FeatureStore.of(run), list(images["sha256"])
+    parts = [features.gather(shas[at : at + BATCH]).mean(axis=1, dtype=float) for at in range(0, len(shas), BATCH)]
+    return Gists.of(np.concatenate(parts), DIRECTIONS)
 
 
 def _table(run: TrainingRun, teller: Teller) -> pd.DataFrame:

@@ -17,7 +17,7 @@ def robustness(run: TrainingRun) -> dict[str, Any]:
         [0, 10], None for blank pictures, and `withheld`, the share of captions below the threshold.
     """
     confidence = load_confidence(run)
-    teller, images = Teller(run), sample(run, "test")
+    teller, images = Teller(run, confidence.gists), sample(run, "test")
     told = {"clean": tell_clean(run, teller, images)} | tell_degraded(run, teller, images, list(KINDS))
     references, names = run.accepted.references("test"), list(images["image"])
     rows = {}

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.bundle import CONFIDENCE
-from pipeline.confidence import Confidence, Reals, evidence
+from pipeline.confidence import Confidence, Gists, Reals, evidence
 from pipeline.evaluation.degrade import degrade
 from pipeline.features import FeatureStore
 from pipeline.images import pixels
@@ -40,13 +40,14 @@ class Told(NamedTuple):
 class Teller:
     """A run's decoder, for features float [n, positions, channels] of any n, in batches of one padded shape."""
 
-    def __init__(self, run: TrainingRun) -> None:
+    def __init__(self, run: TrainingRun, gists: Gists) -> None:
         from pipeline.model.decoding import Writer
         from pipeline.model.hindsight import Hindsight
 
         decoder, self._words = load_decoder(run)
         self._writer = Writer(decoder, run.settings.decoding, len(self._words))
         self._hindsight = Hindsight(decoder)
+        self._gists = gists
 
     def tell(self, features: npt.NDArray[Any]) -> Told:
         """Caption pictures."""
@@ -70,7 +71,8 @@ class Teller:
 
     def _judge(self, features: npt.NDArray[Any], tokens: npt.NDArray[np.int32]) -> Reals:
         reread = self._hindsight.predict_on_batch((_padded(features), _padded(tokens)))
-        return evidence(features, *(np.asarray(item)[: len(features)] for item in reread))
+        likely, entropy = (np.asarray(item)[: len(features)] for item in reread)
+        return evidence(features, likely, entropy, self._gists)
 
 
 def _padded(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -98,7 +100,7 @@ def load_confidence(run: TrainingRun) -> Confidence:
 def confidences(run: TrainingRun, split: str, captions: Mapping[str, str]) -> list[float]:
     """The confidence of each caption that the decoder gave to a picture of a split, in the captions' order."""
     confidence = load_confidence(run)
-    teller, features = Teller(run), FeatureStore.of(run)
+    teller, features = Teller(run, confidence.gists), FeatureStore.of(run)
     shas = run.accepted.images_of(split).set_index("image")["sha256"].loc[list(captions)].to_list()
     texts, cuts = list(captions.values()), range(0, len(shas), BATCH)
     parts = [teller.judge(features.gather(shas[at : at + BATCH]), texts[at : at + BATCH]) for at in cuts]
