@@ -62,7 +62,7 @@ def check_device(device: Mapping[str, Any], allow_cpu: bool) -> None:
     """
     if device["kind"] != "GPU" and not allow_cpu:
         raise SettingsError(
-            "TensorFlow sees no GPU, and COCO takes a day or more on CPU cores (docs/coco.md); install nightcap[cuda] on a "
+            "TensorFlow sees no GPU, and COCO takes days on CPU cores (docs/coco.md); install nightcap[cuda] on a "
             "machine with an NVIDIA GPU, or give --allow-cpu, best with --max-images"
         )
 

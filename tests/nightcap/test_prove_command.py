@@ -45,6 +45,7 @@ def options(data_dir):
     return ["--data-dir", data_dir, *(option for setting in SMALL for option in ("--set", setting))]
 
 
+@pytest.mark.timeout(900)  # a whole training, twice
 @pytest.mark.usefixtures("without_java")
 def test_it_trains_and_says_what_that_proves(run, options, tmp_path):
     file = tmp_path / "proof.json"
