@@ -49,7 +49,7 @@ class BundleCaptioner:
         self.fit: Fit = bundle.settings.pixels.fit
         self._vocabulary = bundle.vocabulary
         chosen = checked(DecodingSettings, bundle.settings.decoding.model_dump() | dict(decoding or {}))
-        self._encoder, self._writer, self._hindsight = _networks(bundle, chosen)
+        self._encoder, self._writer, self._reader = _networks(bundle, chosen)
         self._confidence = _confidence(bundle)
 
     @property
@@ -79,8 +79,9 @@ class BundleCaptioner:
     ) -> Sequence[float] | Sequence[None]:
         if self._confidence is None:
             return [None] * len(features)
-        reread = (np.asarray(item) for item in self._hindsight.predict_on_batch((features, tokens)))
-        return [float(value) for value in self._confidence.of(features, *reread)]
+        read = self._reader.predict_on_batch((features, tokens))
+        found = self._confidence.of(features, np.asarray(read.likely), np.asarray(read.entropy))
+        return [float(value) for value in found]
 
 
 def load_captioner(home: Home, model: str, decoding: Mapping[str, Any] | None = None) -> Captioner:
@@ -123,10 +124,10 @@ def load_pinned(home: Home, pinned: PinnedModel, decoding: Mapping[str, Any] | N
 
 def _networks(bundle: Bundle, decoding: DecodingSettings) -> tuple[Any, Any, Any]:
     from pipeline.model.decoding import Writer
-    from pipeline.model.hindsight import Hindsight
+    from pipeline.model.reading import Reader
 
     encoder, decoder = _encoder(bundle), _decoder(bundle)
-    return encoder, Writer(decoder, decoding, len(bundle.vocabulary)), Hindsight(decoder)
+    return encoder, Writer(decoder, decoding, len(bundle.vocabulary)), Reader(decoder)
 
 
 def _confidence(bundle: Bundle) -> Confidence | None:

@@ -83,7 +83,7 @@ def evidence(features: npt.NDArray[Any], likely: npt.NDArray[Any], entropy: npt.
 
     Args:
         features: [n, positions, channels], of which each picture's caption was written.
-        likely: [n, words], log-probabilities as in `pipeline.model.hindsight.Reread`.
+        likely: [n, words], log-probabilities as in `pipeline.model.reading.Reading`.
         entropy: [n, words], likewise.
         gists: of the training pictures.
     """

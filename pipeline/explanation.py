@@ -49,11 +49,11 @@ class Explainer:
 
     def explain(self, pixels: npt.NDArray[np.uint8], caption: str) -> Explanation:
         """Explain any words about a picture, uint8 [side, side, 3]; those it does not know as `[UNK]`."""
-        tokens = self._vocabulary.encode(caption, len(caption))[:-1]  # `<start>` and the words
+        tokens = self._vocabulary.encode(caption, len(caption))[1:-1]  # the words alone
         features = _encode(self._encoder, _with_each_cell_greyed(pixels, self._positions))
         log_probabilities, attention = self._read(features, tokens)
         return Explanation(
-            words=tuple(self._vocabulary.words[token] for token in tokens[1:]),
+            words=tuple(self._vocabulary.words[token] for token in tokens),
             log_probabilities=log_probabilities[0],
             attention=attention.reshape(-1, self._side, self._side),  # [words, positions]
             occlusion=(log_probabilities[0] - log_probabilities[1:]).T.reshape(-1, self._side, self._side),
@@ -61,9 +61,9 @@ class Explainer:
 
     def _read(self, features: Maps, tokens: Sequence[int]) -> tuple[Maps, Maps]:
         """Log-probabilities [pictures, words], and attention [words, positions] to the first picture."""
-        rows = np.tile(np.array(tokens, np.int32), (len(features), 1))  # [pictures, 1 + words]
+        rows = np.tile(np.array(tokens, np.int32), (len(features), 1))  # [pictures, words]
         reading = self._reader.predict_on_batch((features, rows))
-        return np.asarray(reading.log_probabilities), np.asarray(reading.attention)[0]
+        return np.asarray(reading.likely), np.asarray(reading.attention)[0]
 
 
 def explain(captioner: Captioner, pixels: npt.NDArray[np.uint8], caption: str | None = None) -> Explanation:

@@ -42,11 +42,11 @@ class Teller:
 
     def __init__(self, run: TrainingRun, gists: Gists) -> None:
         from pipeline.model.decoding import Writer
-        from pipeline.model.hindsight import Hindsight
+        from pipeline.model.reading import Reader
 
         decoder, self._words = load_decoder(run)
         self._writer = Writer(decoder, run.settings.decoding, len(self._words))
-        self._hindsight = Hindsight(decoder)
+        self._reader = Reader(decoder)
         self._gists = gists
 
     def tell(self, features: npt.NDArray[Any]) -> Told:
@@ -70,8 +70,8 @@ class Teller:
         return np.concatenate([self._judge(features[at : at + BATCH], tokens[at : at + BATCH]) for at in cuts])
 
     def _judge(self, features: npt.NDArray[Any], tokens: npt.NDArray[np.int32]) -> Reals:
-        reread = self._hindsight.predict_on_batch((_padded(features), _padded(tokens)))
-        likely, entropy = (np.asarray(item)[: len(features)] for item in reread)
+        read = self._reader.predict_on_batch((_padded(features), _padded(tokens)))
+        likely, entropy = (np.asarray(item)[: len(features)] for item in (read.likely, read.entropy))
         return evidence(features, likely, entropy, self._gists)
 
 

@@ -89,7 +89,7 @@ class Decoder(keras.Model):  # type: ignore[misc]
         Returns:
             float32 logits [n, words, vocabulary] of the word after each token.
         """
-        return self.words(self.follow(self.look(features, training), tokens, training))
+        return self.words(self.follow(self.look(features, training), tokens, training)[0])
 
     def look(self, features: Any, training: bool = False) -> Seen:
         """What is computed once a picture: [n, positions, channels] to grid and gist."""
@@ -103,11 +103,12 @@ class Decoder(keras.Model):  # type: ignore[misc]
         """The GRU's state before the first word: [n, units]."""
         return self.start(seen.gist) if self.start is not None else ops.zeros_like(seen.gist)
 
-    def follow(self, seen: Seen, tokens: Any, training: bool = False) -> Any:
-        """What is known after each token, int32 [n, words]: [n, words, units]."""
+    def follow(self, seen: Seen, tokens: Any, training: bool = False) -> tuple[Any, Any]:
+        """After each token, int32 [n, words], what is known [n, words, units] and attention [n, words, positions]."""
         inputs = self._inputs(seen, tokens, training)  # [n, words, embedding]
         outputs = self.gru(inputs, initial_state=self.initial_state(seen))  # [n, words, units]
-        return self.drop(self._attend(seen, outputs)[0], training=training)
+        known, attention = self._attend(seen, outputs)
+        return self.drop(known, training=training), attention
 
     def words(self, known: Any) -> Any:
         """Logits of the next word from what is known: [.., units] to float32 [.., vocabulary]."""

@@ -129,6 +129,6 @@ def follow(decoder: Decoder, features: Any, pictures: Any, tokens: Any, training
     """
     seen = decoder.look(features, training)
     spread = Seen(ops.take(seen.grid, pictures, axis=0), ops.take(seen.gist, pictures, axis=0))
-    known = decoder.follow(spread, tokens[:, :-1], training)  # [captions, words, units]
+    known, _ = decoder.follow(spread, tokens[:, :-1], training)  # [captions, words, units]
     real = tokens[:, 1:] != PADDING
     return tf.boolean_mask(known, real), tf.boolean_mask(tokens[:, 1:], real)
