@@ -70,7 +70,8 @@ class Gists:
 
 
 def _unit(rows: Reals) -> Reals:
-    return rows / (np.linalg.norm(rows, axis=1, keepdims=True) + _TINY)
+    units: Reals = rows / (np.linalg.norm(rows, axis=1, keepdims=True) + _TINY)
+    return units
 
 
 def _brief(values: Reals) -> Reals:
