@@ -3,7 +3,7 @@
     encoder.weights.h5   decoder.weights.h5   vocabulary.txt   settings.json   confidence.json
     reference.json       golden/              model_card.md    SHA256SUMS
 
-`confidence.json` says how far to trust a caption and which to withhold; bundles of format 1 have none.
+`confidence.json` says how far to trust a caption and which to withhold. Format 1 was of decoders that are no more.
 `SHA256SUMS` lists every other file; its own SHA-256 is the bundle's digest.
 """
 
@@ -26,7 +26,7 @@ SUMS = "SHA256SUMS"
 ENCODER, DECODER = "encoder.weights.h5", "decoder.weights.h5"
 VOCABULARY, SETTINGS, CONFIDENCE = "vocabulary.txt", "settings.json", "confidence.json"
 REFERENCE, CARD, GOLDEN = "reference.json", "model_card.md", "golden"
-_REQUIRED = frozenset({ENCODER, DECODER, VOCABULARY, SETTINGS, REFERENCE, CARD, f"{GOLDEN}/captions.json"})
+_REQUIRED = frozenset({ENCODER, DECODER, VOCABULARY, SETTINGS, CONFIDENCE, REFERENCE, CARD, f"{GOLDEN}/captions.json"})
 
 
 class PixelSettings(Group):
@@ -48,7 +48,7 @@ class PixelSettings(Group):
 class BundleSettings(Group):
     """The architecture, so that loading rebuilds it from our own code."""
 
-    format: Literal[1, 2] = FORMAT
+    format: Literal[2] = FORMAT
     engine: Literal["tensorflow-float32"] = ENGINE
     encoder: Literal["scenes", "inception_resnet_v2", "resnet50", "mobilenet", "xception"]
     positions: int
@@ -106,17 +106,14 @@ def read_bundle(folder: Path, expected_digest: str | None = None) -> Bundle:
             f"{folder}: {SUMS} has digest {digest}, the registry says {expected_digest}; register it anew"
         )
     _check_files(folder)
-    settings = _read_settings(folder)
-    if settings.format > 1 and not (folder / CONFIDENCE).is_file():
-        raise BundleRejected(f"{folder} holds no {CONFIDENCE}, which bundles of format {settings.format} have")
-    return Bundle(folder, digest, settings, _read_vocabulary(folder))
+    return Bundle(folder, digest, _read_settings(folder), _read_vocabulary(folder))
 
 
 def _check_files(folder: Path) -> None:
     listed = _listed(folder)
     present = _files(folder)
     for name in sorted(_REQUIRED - listed.keys()):
-        raise BundleRejected(f"{folder}: {SUMS} does not list {name}, which every bundle has")
+        raise BundleRejected(f"{folder}: {SUMS} does not list {name}, which every bundle has; register the model anew")
     for name in sorted(present.keys() ^ listed.keys()):
         what = "is not listed" if name in present else "is missing"
         raise BundleRejected(f"{folder}: {name} {what}; fetch the bundle again or register it anew")
@@ -138,7 +135,9 @@ def _read_settings(folder: Path) -> BundleSettings:
         return BundleSettings.model_validate(read_json(folder / SETTINGS))
     except (ValidationError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise BundleRejected(f"{folder}: {SETTINGS} is not understood by this version of Nightcap: {reason}") from error
+        raise BundleRejected(
+            f"{folder}: {SETTINGS} is not understood by this version of Nightcap: {reason}; train again"
+        ) from error
 
 
 def _read_vocabulary(folder: Path) -> Vocabulary:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,7 +50,7 @@ class BundleCaptioner:
         self._vocabulary = bundle.vocabulary
         chosen = checked(DecodingSettings, bundle.settings.decoding.model_dump() | dict(decoding or {}))
         self._encoder, self._writer, self._reader = _networks(bundle, chosen)
-        self._confidence = _confidence(bundle)
+        self._confidence = Confidence.read(bundle.path / CONFIDENCE)
 
     @property
     def networks(self) -> Networks:
@@ -58,9 +58,9 @@ class BundleCaptioner:
         return Networks(self._encoder, self._writer.decoder, self._vocabulary)
 
     @property
-    def withhold_below(self) -> float | None:
-        """Captions with less confidence are better withheld; None where the model was never calibrated."""
-        return None if self._confidence is None else self._confidence.withhold_below
+    def withhold_below(self) -> float:
+        """Captions with less confidence are better withheld."""
+        return self._confidence.withhold_below
 
     def caption(self, pixels: npt.NDArray[np.uint8]) -> list[Caption]:
         """Caption uint8 [n, side, side, 3] for any n: n captions in the same order."""
@@ -74,11 +74,7 @@ class BundleCaptioner:
             texts = [self._vocabulary.decode(ids.tolist()) for ids in hypotheses]
             yield Caption(texts[0], float(score[0]), tuple(text for text in texts[1:] if text), confidence)
 
-    def _confidences(
-        self, features: npt.NDArray[np.float32], tokens: npt.NDArray[np.int32]
-    ) -> Sequence[float] | Sequence[None]:
-        if self._confidence is None:
-            return [None] * len(features)
+    def _confidences(self, features: npt.NDArray[np.float32], tokens: npt.NDArray[np.int32]) -> list[float]:
         read = self._reader.predict_on_batch((features, tokens))
         found = self._confidence.of(features, np.asarray(read.likely), np.asarray(read.entropy))
         return [float(value) for value in found]
@@ -128,11 +124,6 @@ def _networks(bundle: Bundle, decoding: DecodingSettings) -> tuple[Any, Any, Any
 
     encoder, decoder = _encoder(bundle), _decoder(bundle)
     return encoder, Writer(decoder, decoding, len(bundle.vocabulary)), Reader(decoder)
-
-
-def _confidence(bundle: Bundle) -> Confidence | None:
-    """As it was calibrated; a bundle of format 1 never was."""
-    return None if bundle.settings.format == 1 else Confidence.read(bundle.path / CONFIDENCE)
 
 
 def _encoder(bundle: Bundle) -> Any:

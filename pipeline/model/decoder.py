@@ -51,6 +51,9 @@ class Decoder(keras.Model):  # type: ignore[misc]
         self.settings = settings
         units = settings.units
         early, late = settings.fusion != "late", settings.fusion != "early"
+        # What encoders give is rectified: taken as it is, a small step in all weights of one unit moves it far.
+        self.centre = self.add_weight((channels,), "zeros", trainable=False, autocast=False, name="centre")
+        self.spread = self.add_weight((channels,), "ones", trainable=False, autocast=False, name="spread")
         self.project = layers.Dense(units, activation="relu", name="project")
         self.place = layers.Embedding(positions, units, name="place") if settings.positions else None
         # Word vectors of unit variance: smaller ones drown in the picture they are added to, and learning stalls.
@@ -78,6 +81,13 @@ class Decoder(keras.Model):  # type: ignore[misc]
             self.built = True
             self(ops.zeros((1, self.positions, self.channels)), ops.zeros((1, 2), dtype="int32"))
 
+    def standardise(self, features: Any) -> None:
+        """Take each channel's mean and deviation from features of training pictures: [n, positions, channels]."""
+        self.centre.assign(ops.mean(ops.cast(features, "float32"), axis=(0, 1)))
+        deviation = ops.std(ops.cast(features, "float32"), axis=(0, 1))  # [channels]
+        # A channel that hardly ever speaks in training must not shout in use.
+        self.spread.assign(deviation + 0.1 * ops.mean(deviation) + 1e-6)
+
     def call(self, features: Any, tokens: Any, training: bool = False) -> Any:
         """Teacher forcing.
 
@@ -93,6 +103,7 @@ class Decoder(keras.Model):  # type: ignore[misc]
 
     def look(self, features: Any, training: bool = False) -> Seen:
         """What is computed once a picture: [n, positions, channels] to grid and gist."""
+        features = (ops.cast(features, "float32") - self.centre) / self.spread
         # Dropped after the rectifier: noise before it would raise what comes out, in training only.
         grid = self.drop(self.project(features), training=training)  # [n, positions, units]
         if self.place is not None:

@@ -21,7 +21,7 @@ from pipeline.training.train import new_decoder, splits
 from pipeline.training_run import TrainingRun
 from pipeline.vocabulary import PADDING, Vocabulary
 
-VERSION = 1
+VERSION = 2
 
 
 def refine(run: TrainingRun, watch: Watch) -> Output:

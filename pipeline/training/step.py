@@ -97,7 +97,8 @@ class Fitter:
 
     def _reinforce_batch(self, features: Any, pictures: Any, tokens: Any, weights: Any) -> None:
         with tf.GradientTape() as tape:
-            known, targets = follow(self.decoder, features, pictures, tokens, training=True)
+            # Without dropout, as captions are drawn: gains are worth nothing to another distribution.
+            known, targets = follow(self.decoder, features, pictures, tokens, training=False)
             each = -likelihood(self.decoder.words(known), targets)  # [words]
             of = tf.cast(tf.where(tokens[:, 1:] != PADDING)[:, 0], tf.int32)  # [words], the caption it is of
             scaled = self.optimizer.scale_loss(ops.sum(each * ops.take(weights, of)))

@@ -19,7 +19,8 @@ from pipeline.training.start import begin_with
 from pipeline.training_run import TrainingRun
 from pipeline.vocabulary import Vocabulary
 
-VERSION = 3
+VERSION = 4
+STANDARD_PICTURES = 1024  # in the order of their digests; more do not change what is typical
 
 
 def train(run: TrainingRun, watch: Watch) -> Output:
@@ -92,7 +93,8 @@ def new_decoder(settings: DecoderSettings, vocabulary: Vocabulary, examples: Exa
     """A decoder with fresh weights for these features and words."""
     from pipeline.model.decoder import Decoder
 
-    _, positions, channels = examples.views[0].gather(examples.shas[:1]).shape
-    decoder = Decoder(settings, len(vocabulary), positions, channels)
+    features = examples.views[0].gather(examples.shas[:STANDARD_PICTURES])
+    decoder = Decoder(settings, len(vocabulary), *features.shape[1:])
     decoder.build()
+    decoder.standardise(features)
     return decoder

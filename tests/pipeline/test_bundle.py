@@ -97,20 +97,11 @@ def test_a_missing_file_is_refused_by_name(folder, name):
     assert f"{name} is missing" in refusal(folder)
 
 
-@pytest.mark.parametrize("name", [ENCODER, VOCABULARY, REFERENCE, f"{GOLDEN}/captions.json"])
+@pytest.mark.parametrize("name", [ENCODER, VOCABULARY, CONFIDENCE, REFERENCE, f"{GOLDEN}/captions.json"])
 def test_a_sealed_bundle_without_a_file_every_bundle_has_is_refused(folder, name):
     (folder / name).unlink()
     seal(folder)
     assert f"does not list {name}" in refusal(folder)
-
-
-def test_only_bundles_of_before_confidence_may_lack_it(folder):
-    (folder / CONFIDENCE).unlink()
-    seal(folder)
-    assert f"holds no {CONFIDENCE}, which bundles of format 2 have" in refusal(folder)
-    write_settings(folder, CHOSEN.model_copy(update={"format": 1}))
-    seal(folder)
-    assert read_bundle(folder).settings.format == 1
 
 
 @pytest.mark.parametrize("name", ["model.pkl", "code/run.py", ".hidden"])
@@ -146,7 +137,7 @@ def test_a_bundle_that_was_sealed_again_is_refused_when_its_digest_is_known(fold
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"format": 3}, "format"),
+        ({"format": 1}, "format"),
         ({"engine": "onnx-int8"}, "engine"),
         ({"encoder": "vgg16"}, "encoder"),
         ({"run_this": "rm"}, "run_this"),

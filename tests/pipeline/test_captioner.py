@@ -83,18 +83,6 @@ def test_pictures_get_the_confidence_they_were_judged_by(champion, tiny_run):
     assert judged == pytest.approx([given[sha].confidence for sha in images["sha256"]], rel=0.02)
 
 
-def test_a_bundle_of_before_confidence_captions_without_it(tiny_run, champion, copy, packed):
-    (copy / CONFIDENCE).unlink()
-    write_json(copy / SETTINGS, read_json(copy / SETTINGS) | {"format": 1})
-    seal(copy)
-    older = load_captioner(tiny_run.home, str(copy))
-    pictures, _ = golden(packed)
-    found = older.caption(pictures)
-    assert older.withhold_below is None
-    assert [caption.confidence for caption in found] == [None] * 3
-    assert [caption.text for caption in found] == [caption.text for caption in champion.caption(pictures)]
-
-
 def test_a_confidence_that_is_not_understood_is_refused(tiny_run, copy):
     write_json(copy / CONFIDENCE, {"format": 9})
     seal(copy)
