@@ -168,6 +168,20 @@ def test_dropout_acts_in_training_only(features, tokens):
     assert np.abs(trained - np.asarray(decoder(features, tokens))).max() > 1e-3
 
 
+def test_once_standardised_features_may_be_of_any_scale_and_level(features, tokens):
+    plain, scaled = decoder_of("hybrid"), decoder_of("hybrid")
+    plain.standardise(features)
+    scaled.standardise(features * 4 + 5)
+    expected = np.asarray(plain(features, tokens))
+    np.testing.assert_allclose(expected, scaled(features * 4 + 5, tokens), atol=1e-4)
+    assert np.abs(expected - np.asarray(decoder_of("hybrid")(features, tokens))).max() > 1e-3
+    seen = (features - np.asarray(plain.centre)) / np.asarray(plain.spread)
+    np.testing.assert_allclose(seen.mean((0, 1)), 0, atol=1e-6)
+    assert (np.abs(seen.std((0, 1)) - 0.9) < 0.1).all()
+    plain.standardise(features * np.float32([1, 1, 1, 1, 1, 0]))  # a channel that says nothing
+    assert np.isfinite(np.asarray(plain(features * 50, tokens))).all()
+
+
 def test_a_picture_s_logits_do_not_depend_on_its_neighbours(features, tokens):
     decoder = decoder_of("hybrid")
     others = np.concatenate([features[:1], features[:0:-1] * 5])
@@ -177,9 +191,10 @@ def test_a_picture_s_logits_do_not_depend_on_its_neighbours(features, tokens):
 @every_kind
 def test_weights_come_back_from_a_file(kind, features, tokens, tmp_path):
     decoder = decoder_of(**kind)
-    decoder.save_weights(tmp_path / "d.weights.h5")
     other = decoder_of(**kind)
-    for variable in other.trainable_variables:
+    decoder.standardise(features)
+    decoder.save_weights(tmp_path / "d.weights.h5")
+    for variable in (*other.trainable_variables, other.centre, other.spread):
         variable.assign(variable * 0 + 0.1)
     other.load_weights(tmp_path / "d.weights.h5")
     np.testing.assert_array_equal(decoder(features, tokens), other(features, tokens))

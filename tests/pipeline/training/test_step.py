@@ -113,6 +113,16 @@ def test_reinforcing_lowers_each_caption_s_weight_times_its_negative_log_probabi
     )
 
 
+def test_captions_are_reinforced_as_they_were_drawn_without_dropout(batch):
+    gains = np.array([0.5, -0.25, 0.0, 1.0, -1.0, 0.125], np.float32)
+    steady, dropping = fitter_of(KINDS[2]), fitter_of(KINDS[2] | {"dropout": 0.5})
+    for own, other in zip(dropping.decoder.trainable_variables, weights_of(steady), strict=True):
+        own.assign(other)
+    for fitter in (steady, dropping):
+        fitter.reinforce(batch, gains)
+    assert_alike(steady, dropping, atol=0)
+
+
 def test_reinforced_captions_get_likelier_and_discouraged_ones_unlikelier(batch):
     fitter = fitter_of()
 
