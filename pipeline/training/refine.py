@@ -16,12 +16,12 @@ from pipeline.stages import Output
 from pipeline.training.choice import Choice
 from pipeline.training.epochs import WEIGHTS, Progress, Stage, Watch
 from pipeline.training.examples import Batch, Examples
-from pipeline.training.reward import Reward, Rewards, advantages
+from pipeline.training.reward import Reward, advantages
 from pipeline.training.train import new_decoder, splits
 from pipeline.training_run import TrainingRun
 from pipeline.vocabulary import PADDING, Vocabulary
 
-VERSION = 2
+VERSION = 3
 
 
 def refine(run: TrainingRun, watch: Watch) -> Output:
@@ -65,7 +65,8 @@ def criticise(
         decoder = new_decoder(settings.decoder, choose_on.words, fit_on)
         decoder.load_weights(before.path / WEIGHTS)
         optimisation = settings.training.model_copy(update={"learning_rate": chosen.learning_rate})
-        fitter = Fitter(decoder, optimisation, len(fit_on.order(chosen.batch_size, 0, 0)) * chosen.epochs)
+        steps = len(fit_on.order(chosen.batch_size, 0, 0)) * chosen.epochs
+        fitter = Fitter(decoder, optimisation, steps, chosen.likelihood_weight)
         reward = Reward.of(choose_on.words, fit_on.captions(), chosen.bleu_weight)
 
         def one_epoch(epoch: int) -> Iterator[float]:
@@ -84,22 +85,8 @@ def _step(fitter: Any, batch: Batch, reward: Reward, settings: SelfCriticalSetti
     pictures = np.repeat(np.arange(len(batch.features), dtype=np.int32), settings.samples)
     rewards = reward(batch, drawn, pictures)
     said = Batch(batch.features, pictures, drawn[:, : _longest(drawn)])
-    if settings.likelihood_weight:
-        fitter.reinforce(*_beside_people(said, batch, advantages(rewards, settings.samples), settings))
-    else:
-        fitter.reinforce(said, advantages(rewards, settings.samples) / _words(said))
+    fitter.reinforce(batch, said, advantages(rewards, settings.samples) / _words(said))
     return float(rewards.mean())
-
-
-def _beside_people(said: Batch, people: Batch, gains: Rewards, settings: SelfCriticalSettings) -> tuple[Batch, Rewards]:
-    """The drawn captions and people's in one batch, with their weights."""
-    share = settings.likelihood_weight
-    width = max(said.tokens.shape[1], people.tokens.shape[1])
-    rows = [np.pad(item, [(0, 0), (0, width - item.shape[1])]) for item in (said.tokens, people.tokens)]
-    both = Batch(said.features, np.concatenate([said.pictures, people.pictures]), np.concatenate(rows))
-    own = (1 - share) * gains / _words(said)
-    theirs = np.full(len(people.tokens), share / _words(people), np.float32)
-    return both, np.concatenate([own, theirs]).astype(np.float32)
 
 
 def _longest(tokens: Any) -> int:

@@ -29,10 +29,11 @@ class Fitter:
         average: the moving average of the weights, which is what is judged and kept.
         writer: the decoder writing greedily, to see how its captions read.
         random: what captions are drawn by.
+        people_share: share of the loss on people's captions when captions are reinforced, in [0, 1].
     """
 
-    def __init__(self, decoder: Decoder, settings: TrainingSettings, steps: int) -> None:
-        self.decoder = decoder
+    def __init__(self, decoder: Decoder, settings: TrainingSettings, steps: int, people_share: float = 0.0) -> None:
+        self.decoder, self.people_share = decoder, people_share
         self.smoothing = settings.label_smoothing
         self.writer = Writer(decoder, DecodingSettings(method="greedy"), decoder.vocabulary_size)
         warmup = int(steps * settings.warmup_share)
@@ -50,11 +51,12 @@ class Fitter:
         self.average = Average(decoder.trainable_variables, settings.average)
         # One graph for all lengths: shapes are left open.
         features = tf.TensorSpec((None, decoder.positions, decoder.channels), tf.float16)
-        signature = [features, tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None, None), tf.int32)]
+        captions = [tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None, None), tf.int32)]
+        signature = [features, *captions]
         self._fit = tf.function(self._fit_batch, input_signature=signature)
         self._judge = tf.function(self._judge_batch, input_signature=signature)
         self._reinforce = tf.function(
-            self._reinforce_batch, input_signature=[*signature, tf.TensorSpec((None,), tf.float32)]
+            self._reinforce_batch, input_signature=[*signature, *captions, tf.TensorSpec((None,), tf.float32)]
         )
         self._draw = tf.function(
             self._draw_captions, input_signature=[features, tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32)]
@@ -79,13 +81,13 @@ class Fitter:
         """Captions drawn by their probability: float16 [n, positions, channels] to int32 [n * samples, places]."""
         return np.asarray(self._draw(features, samples, max_words))
 
-    def reinforce(self, batch: Batch, weights: npt.NDArray[np.float32]) -> None:
+    def reinforce(self, people: Batch, said: Batch, weights: npt.NDArray[np.float32]) -> None:
         """Make captions likelier by float32 weights [captions], unlikelier where they are negative.
 
         What is lowered is the sum of each caption's weight times its negative log-probability
-        (Williams, 1992).
+        (Williams, 1992), and by `people_share` the loss on what people say of the same pictures.
         """
-        self._reinforce(*batch, weights)
+        self._reinforce(*people, *said[1:], weights)
 
     def _fit_batch(self, features: Any, pictures: Any, tokens: Any) -> Any:
         with tf.GradientTape() as tape:
@@ -95,14 +97,21 @@ class Fitter:
         self._apply(tape, scaled)
         return loss
 
-    def _reinforce_batch(self, features: Any, pictures: Any, tokens: Any, weights: Any) -> None:
+    def _reinforce_batch(self, features: Any, pictures: Any, tokens: Any, of: Any, said: Any, weights: Any) -> None:
         with tf.GradientTape() as tape:
-            # Without dropout, as captions are drawn: gains are worth nothing to another distribution.
-            known, targets = follow(self.decoder, features, pictures, tokens, training=False)
-            each = -likelihood(self.decoder.words(known), targets)  # [words]
-            of = tf.cast(tf.where(tokens[:, 1:] != PADDING)[:, 0], tf.int32)  # [words], the caption it is of
-            scaled = self.optimizer.scale_loss(ops.sum(each * ops.take(weights, of)))
+            loss = (1 - self.people_share) * self._regret(features, of, said, weights)
+            if self.people_share:
+                summed, words = self._summed(features, pictures, tokens, self.smoothing, training=True)
+                loss = loss + self.people_share * summed / words
+            scaled = self.optimizer.scale_loss(loss)
         self._apply(tape, scaled)
+
+    def _regret(self, features: Any, pictures: Any, tokens: Any, weights: Any) -> Any:
+        # Without dropout, as captions are drawn: gains are worth nothing to another distribution.
+        known, targets = follow(self.decoder, features, pictures, tokens, training=False)
+        each = -likelihood(self.decoder.words(known), targets)  # [words]
+        of = tf.cast(tf.where(tokens[:, 1:] != PADDING)[:, 0], tf.int32)  # [words], the caption it is of
+        return ops.sum(each * ops.take(weights, of))
 
     def _apply(self, tape: tf.GradientTape, loss: Any) -> None:
         weights = self.decoder.trainable_variables

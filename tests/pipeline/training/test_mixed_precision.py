@@ -44,7 +44,7 @@ def test_mixed_precision_learns_from_what_it_drew(batch, policy):
         assert ((drawn == PADDING) | (drawn >= START)).all()
         before = fitter.judge(batch)[0]
         for _ in range(5):
-            fitter.reinforce(batch, np.full(8, 1 / 56, np.float32))
+            fitter.reinforce(batch, batch, np.full(8, 1 / 56, np.float32))
         assert fitter.judge(batch)[0] < before
 
 

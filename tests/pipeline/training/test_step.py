@@ -17,12 +17,12 @@ KINDS = [
 ]
 
 
-def fitter_of(decoder=None, **training):
+def fitter_of(decoder=None, people_share=0.0, **training):
     keras.utils.set_random_seed(3)
     chosen = DecoderSettings(**{"embedding": 8, "units": 8, "dropout": 0.0, **(decoder or KINDS[2])})
     network = Decoder(chosen, WORDS, POSITIONS, CHANNELS)
     network.build()
-    return Fitter(network, TrainingSettings(**{"warmup_share": 0.0, **training}), steps=1000)
+    return Fitter(network, TrainingSettings(**{"warmup_share": 0.0, **training}), steps=1000, people_share=people_share)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_the_order_of_captions_in_a_batch_does_not_matter(batch):
 def test_reinforcing_lowers_each_caption_s_weight_times_its_negative_log_probability(decoder, batch):
     gains = np.array([0.5, -0.25, 0.0, 1.0, -1.0, 0.125], np.float32)
     fitter, by_hand = fitter_of(decoder), fitter_of(decoder)
-    fitter.reinforce(batch, gains)
+    fitter.reinforce(batch, batch, gains)
     features = batch.features[batch.pictures].astype("float32")
     with tf.GradientTape() as tape:
         likely = tf.nn.log_softmax(by_hand.decoder(features, batch.tokens[:, :-1]))
@@ -119,8 +119,21 @@ def test_captions_are_reinforced_as_they_were_drawn_without_dropout(batch):
     for own, other in zip(dropping.decoder.trainable_variables, weights_of(steady), strict=True):
         own.assign(other)
     for fitter in (steady, dropping):
-        fitter.reinforce(batch, gains)
+        fitter.reinforce(batch, batch, gains)
     assert_alike(steady, dropping, atol=0)
+
+
+def test_what_people_say_may_hold_reinforced_captions(batch):
+    """At a share of 1 it is the first stage's step, whatever the gains; between, it is neither."""
+    gains = np.array([0.5, -0.25, 0.0, 1.0, -1.0, 0.125], np.float32)
+    said = batch._replace(tokens=batch.tokens[::-1].copy())
+    held, half, free, fitted = fitter_of(people_share=1.0), fitter_of(people_share=0.5), fitter_of(), fitter_of()
+    for fitter in (held, half, free):
+        fitter.reinforce(batch, said, gains)
+    fitted.fit(batch)
+    assert_alike(held, fitted)
+    for one, other in ((half, fitted), (half, free), (free, fitted)):
+        assert any(np.abs(a - b).max() > 1e-4 for a, b in zip(weights_of(one), weights_of(other), strict=True))
 
 
 def test_reinforced_captions_get_likelier_and_discouraged_ones_unlikelier(batch):
@@ -134,7 +147,7 @@ def test_reinforced_captions_get_likelier_and_discouraged_ones_unlikelier(batch)
 
     before = likelihoods()
     for _ in range(5):
-        fitter.reinforce(batch, np.array([1, -1, 1, -1, 1, -1], np.float32))
+        fitter.reinforce(batch, batch, np.array([1, -1, 1, -1, 1, -1], np.float32))
     changes = np.subtract(likelihoods(), before)
     assert (changes[::2] > 0).all()
     assert (changes[1::2] < 0).all()
@@ -142,14 +155,14 @@ def test_reinforced_captions_get_likelier_and_discouraged_ones_unlikelier(batch)
 
 def test_weights_of_zero_change_nothing(batch):
     fitter = fitter_of()
-    fitter.reinforce(batch, np.zeros(6, np.float32))
+    fitter.reinforce(batch, batch, np.zeros(6, np.float32))
     assert_alike(fitter, fitter_of(), atol=0)
 
 
 def test_every_step_moves_the_average(batch):
     fitter = fitter_of(average=0.9)
     paths = [weights_of(fitter)]
-    for step in (lambda: fitter.fit(batch), lambda: fitter.reinforce(batch, np.ones(6, np.float32))):
+    for step in (lambda: fitter.fit(batch), lambda: fitter.reinforce(batch, batch, np.ones(6, np.float32))):
         step()
         paths.append(weights_of(fitter))
     assert int(fitter.average.values[0]) == 2
