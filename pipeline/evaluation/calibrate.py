@@ -37,7 +37,7 @@ def calibrate(run: TrainingRun) -> Output:
     """Write `confidence.json`, and how well it does on validation pictures it was not fitted to."""
 
     def build(folder: Path) -> None:
-        gists = _training_gists(run)
+        gists = training_gists(run)
         table = _table(run, Teller(run, gists))
         inputs, folds = np.stack(list(table["evidence"])), table["fold"].to_numpy()
         scores, weights = table["cider_d"].to_numpy(), table["weight"].to_numpy()
@@ -53,7 +53,8 @@ def calibrate(run: TrainingRun) -> Output:
     return run.store.run("calibrate", VERSION, recipe, run.inputs("validate", "encoder", "refine"), build)
 
 
-def _training_gists(run: TrainingRun) -> Gists:
+def training_gists(run: TrainingRun) -> Gists:
+    """What pictures of the training split are like."""
     images = run.accepted.images_of("train").drop_duplicates("sha256").sort_values("sha256").head(GIST_PICTURES)
     features, shas = FeatureStore.of(run), list(images["sha256"])
     parts = [features.gather(shas[at : at + BATCH]).mean(axis=1, dtype=float) for at in range(0, len(shas), BATCH)]
