@@ -1,7 +1,7 @@
 # Every target that needs .venv calls `setup` first, which does nothing when .venv is up to date.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench docs env lock clean
+.PHONY: help setup run test lint bench soak docs env lock clean
 
 BIN := .venv/bin
 ifneq ($(filter-out fast all,$(TIER)),)
@@ -33,6 +33,10 @@ lint: setup ## Check style, types and the direction of imports
 
 bench: setup ## Measure what our choices gain over their baselines
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python benchmarks/bench.py
+
+soak: setup ## Train and judge every row of the ablation table (CONFIG=flickr8k.yaml; a day of two cores)
+	@$(BIN)/python -m benchmarks.ablation --config $(or $(CONFIG),$(error CONFIG is empty; name the settings of your data, as nightcap prepare flickr8k writes them)) \
+		--output $(or $(NIGHTCAP_HOME),.nightcap)/ablation.jsonl
 
 docs: setup ## Write docs/reference.md from the code
 	$(BIN)/python infra/make_reference.py
