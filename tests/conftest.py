@@ -27,6 +27,7 @@ def pytest_configure(config):
         os.environ.pop(name, None)
     os.environ["NIGHTCAP_HOME"] = str(config.stash[HOME] / "nightcap")
     os.environ["AIRFLOW_HOME"] = str(config.stash[HOME] / "airflow")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # read when it is imported, by whichever test comes first
     os.environ[MARK] = uuid.uuid4().hex
     hypothesis.settings.register_profile("nightcap", deadline=None)  # a busy machine is no failure
     hypothesis.settings.load_profile("nightcap")

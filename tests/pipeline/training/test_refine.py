@@ -103,7 +103,7 @@ def test_people_s_captions_may_be_mixed_in(first, whole, tmp_path):
 
 def elsewhere(run, folder, **recipe):
     """The finished stages in a store that may be added to, with another recipe for the second part of training."""
-    shutil.copytree(run.home.store, folder / "store", ignore=shutil.ignore_patterns("bundle", "mlflow"))
+    shutil.copytree(run.home.store, folder / "store", ignore=shutil.ignore_patterns("bundle", "mlflow", "unfinished"))
     chosen = run.settings.self_critical.model_copy(update=recipe)
     settings = run.settings.model_copy(update={"self_critical": chosen})
     return replace(run, settings=settings, home=Home(folder, folder / "store", ""))
