@@ -12,6 +12,14 @@ import pytest
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 
+@pytest.fixture(autouse=True)
+def _heeding_interrupts():
+    """What a shell starts in the background ignores SIGINT, and so does all that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("log", ["airflow-migrate.log", "airflow-scheduler.log"])
 def test_an_interrupted_start_leaves_nothing(tmp_path, processes_of, log):
     env = {**os.environ, "NIGHTCAP_HOME": str(tmp_path)}
