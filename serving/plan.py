@@ -103,7 +103,7 @@ def _choose(
 
 def _known(table: CaptionTable) -> Iterator[int]:
     """Hashes, as millions of names would fill the memory; 64 bits meet by chance once in 10^6 such nights."""
-    for batch in table.known().to_batches():
+    for batch in table.known():
         yield from map(hash, zip(batch["image"].to_pylist(), batch["etag"].to_pylist(), strict=True))
 
 

@@ -1,0 +1,7 @@
+"""The Delta tables of captions: `captions`, the history, and `captions_current` beside it."""
+
+from pipeline.table.commits import APPLICATION
+from pipeline.table.history import CaptionTable, Policy, Rows
+from pipeline.table.schema import CAPTIONED, HUMAN, MODEL, QUARANTINED, SCHEMA
+
+__all__ = ["APPLICATION", "CAPTIONED", "HUMAN", "MODEL", "QUARANTINED", "SCHEMA", "CaptionTable", "Policy", "Rows"]
