@@ -5,16 +5,22 @@ from __future__ import annotations
 import logging
 import shutil
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from pipeline.errors import NightRejected, PublishConflict
 from pipeline.files import read_json, write_json
+from pipeline.forgotten import Forgotten
 from pipeline.table import SCHEMA, CaptionTable
-from serving.plans import Plan
+from pipeline.table.upkeep import sweep
+from serving.plans import Plan, store_of
 
 log = logging.getLogger(__name__)
 
@@ -45,14 +51,15 @@ def publish(plan_path: str | Path, accept_quarantine: bool = False) -> dict[str,
     tally = _tally(plan)
     already = not _append(plan, table, tally, accept_quarantine or plan.settings.accept_quarantine)
     table.write_current()
-    rows = table.rows(plan.night, plan.run).num_rows
+    sweep(table)
     outcome = {
         "night": plan.night,
         "run": plan.run,
         "version": table.version(),
         **tally,
-        "duplicates": tally["captioned"] + tally["quarantined"] - rows,
+        "duplicates": tally["captioned"] + tally["quarantined"] - table.count(plan.night, plan.run),
         "already_published": already,
+        "published_at": datetime.now(UTC).isoformat(),
     }
     write_json(marker, outcome)
     shutil.rmtree(plan.parts, ignore_errors=True)
@@ -67,12 +74,11 @@ def _append(plan: Plan, table: CaptionTable, tally: dict[str, Any], accept: bool
     if not accept:
         _judge(plan, tally)
     try:
-        rows = _collect(plan, tally)
+        return table.append(_collect(plan, tally), plan.table_version) > 0 or not _is_published(plan, table)
     except (NightRejected, FileNotFoundError):
         if _is_published(plan, table):  # and whoever did so is clearing the parts away
             return False
         raise
-    return table.append(rows, plan.table_version) > 0 or not _is_published(plan, table)
 
 
 def _is_published(plan: Plan, table: CaptionTable) -> bool:
@@ -117,14 +123,36 @@ def _judge(plan: Plan, tally: dict[str, Any]) -> None:
     )
 
 
-def _collect(plan: Plan, tally: dict[str, Any]) -> pa.Table:
+@dataclass(frozen=True)
+class _Parts:
+    """The rows of finished parts, without what was forgotten since they were captioned.
+
+    Attributes:
+        files: in the order of the plan.
+        store: where the list of forgotten pictures lies; read anew for every try at publishing.
+    """
+
+    files: list[Path]
+    store: Path
+
+    def to_batches(self) -> Iterator[pa.RecordBatch]:
+        forgotten = Forgotten.of(self.store)
+        for file in self.files:
+            for batch in ds.dataset(str(file), SCHEMA).to_batches():
+                yield batch.filter(_kept(batch, forgotten)) if forgotten else batch
+
+
+def _kept(batch: pa.RecordBatch, forgotten: Forgotten) -> pa.Array:
+    return pa.array([image not in forgotten for image in batch["image"].to_pylist()], pa.bool_())
+
+
+def _collect(plan: Plan, tally: dict[str, Any]) -> _Parts:
     """All finished parts' rows."""
     files = [path for shard in range(len(plan.shards)) for path in plan.part_files(shard) if path.exists()]
-    rows = [pq.read_table(path) for path in files]
-    count = sum(len(part) for part in rows)
+    count = sum(pq.read_metadata(path).num_rows for path in files)
     if count != tally["captioned"] + tally["quarantined"]:
         raise NightRejected(
             f"night {plan.night!r}: the parts in {plan.parts} hold {count} rows, but the shards counted "
             f"{tally['captioned']} captioned and {tally['quarantined']} quarantined; run the shards again"
         )
-    return pa.concat_tables([SCHEMA.empty_table(), *rows])
+    return _Parts(files, store_of(plan.folder))

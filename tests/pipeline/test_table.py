@@ -1,52 +1,15 @@
 """The Delta tables of captions, on real tables."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from table_rows import START, current, images, keys, quarantined, row, rows
 
 from pipeline.errors import ObjectUnavailable, SettingsError
-from pipeline.table import SCHEMA, CaptionTable
-
-START = datetime(2025, 1, 1, tzinfo=UTC)
-
-
-def row(image, **values):
-    return {
-        "image": image,
-        "etag": "e1",
-        "status": "captioned",
-        "caption": f"a picture of {image}",
-        "alternatives": [],
-        "score": -1.0,
-        "source": "model",
-        "model_name": "captioner",
-        "model_version": "1",
-        "night": "n1",
-        "run": "r1",
-        "captioned_at": START,
-        "withdrawn": False,
-    } | values
-
-
-def rows(*values):
-    return pa.Table.from_pylist(list(values), schema=SCHEMA)
-
-
-def images(table):
-    return sorted(DeltaTable(table.uri).to_pyarrow_table()["image"].to_pylist())
-
-
-def known(table, *policy):
-    return {tuple(key.values()) for batch in table.known(*policy) for key in batch.to_pylist()}
-
-
-def current(table):
-    found = DeltaTable(table.current_uri).to_pyarrow_table().to_pylist()
-    return {each["image"]: each["caption"] for each in found}
-
+from pipeline.table import HUMAN, SCHEMA, CaptionTable
 
 def test_a_table_that_is_not_there_is_empty(tmp_path):
     table = CaptionTable(tmp_path / "captions")
@@ -67,11 +30,34 @@ def test_what_is_appended_is_read_back(tmp_path):
 
 def test_known_leaves_out_what_may_pass(tmp_path):
     table = CaptionTable(tmp_path / "captions")
-    quarantined = {"status": "quarantined", "caption": None}
+    table.append(rows(row("a"), quarantined("b", "empty"), quarantined("c", "source_changed")), 0)
+    assert keys(table.known()) == {("a", "e1"), ("b", "e1")}
+
+
+@pytest.mark.parametrize(
+    ("policy", "known"),
+    [
+        ("new", "older ours newer other broken human"),
+        ("older_version", "ours newer broken human"),
+        ("everything", "ours"),
+    ],
+)
+def test_what_a_policy_knows(tmp_path, policy, known):
+    table = CaptionTable(tmp_path / "captions")
     table.append(
-        rows(row("a"), row("b", **quarantined, reason="empty"), row("c", **quarantined, reason="source_changed")), 0
+        rows(
+            row("older", model_version="9"),
+            row("ours", model_version="10"),
+            row("newer", model_version="11"),
+            row("other", model_name="foreign", model_version="10"),
+            row("withdrawn", model_version="10", withdrawn=True),
+            quarantined("broken", "corrupt", model_version="9"),
+            quarantined("changed", "source_changed", model_version="10"),
+            row("human", source=HUMAN, model_name=None, model_version=None),
+        ),
+        0,
     )
-    assert known(table) == {("a", "e1"), ("b", "e1")}
+    assert {image for image, _ in keys(table.known(policy, ("captioner", "10")))} == set(known.split())
 
 
 def test_appending_again_adds_nothing(tmp_path):
