@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.errors import BadImage, SettingsError
 from pipeline.images import ImageLimits, check_bytes
-from pipeline.objects import FORBIDDEN, LocalFolder, ObjectInfo, open_folder, printable
+from pipeline.objects import FORBIDDEN, Folder, LocalFolder, ObjectInfo, open_folder, printable
 
 MISSING = "missing"
 
@@ -51,7 +51,7 @@ class ListedFile:
     """
 
     image: str
-    folder: LocalFolder
+    folder: Folder
     info: ObjectInfo
 
     def read(self, limits: ImageLimits) -> bytes:
@@ -85,13 +85,13 @@ class Pictures:
     def __iter__(self) -> Iterator[NamedFile | ListedFile]:
         self.ignored = 0
         for argument in self.arguments:
-            if Path(argument).is_file():
+            if "://" not in argument and Path(argument).is_file():
                 yield NamedFile(printable(argument), Path(argument))
             else:
                 yield from self._inside(argument)
 
     def _inside(self, argument: str) -> Iterator[ListedFile]:
-        folder = LocalFolder(Path(argument), bound=False)  # a person may link to their own pictures
+        folder = open_folder(argument, bound=False)  # a person may link to their own pictures
         for info in folder.list():
             yield ListedFile(printable(f"{argument.rstrip('/')}/{info.name}"), folder, info)
         self.ignored += folder.ignored

@@ -18,18 +18,21 @@ class Home:
         root: `NIGHTCAP_HOME`; else `.nightcap` beside pyproject.toml; else `~/.nightcap`.
         store: `NIGHTCAP_STORE`, where stage outputs lie; default `root/store`.
         tracking_uri: `MLFLOW_TRACKING_URI`; default a SQLite file in `root`.
+        roots: `NIGHTCAP_ROOTS`, folders and `s3://bucket/prefix` addresses with commas between them,
+            under which nights may read beside `root`; default none.
     """
 
     root: Path
     store: Path
     tracking_uri: str
+    roots: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Home:
         """Read the environment.
 
         Raises:
-            SettingsError: `NIGHTCAP_HOME` is relative, or the store is not a local folder.
+            SettingsError: `NIGHTCAP_HOME` or a root is relative, or the store is not a local folder.
         """
         root = Path(environ.get("NIGHTCAP_HOME") or _default_root())
         if not root.is_absolute():
@@ -40,7 +43,7 @@ class Home:
                 f"NIGHTCAP_STORE is {store!r}; set it to an absolute local folder (object stores are not supported yet)"
             )
         tracking_uri = environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
-        return cls(root, Path(store), tracking_uri)
+        return cls(root, Path(store), tracking_uri, _roots(environ.get("NIGHTCAP_ROOTS", "")))
 
     @property
     def artifacts(self) -> Path:
@@ -61,3 +64,11 @@ class Home:
 def _default_root() -> Path:
     checkout = Path(__file__).resolve().parent.parent
     return checkout / ".nightcap" if (checkout / "pyproject.toml").is_file() else Path.home() / ".nightcap"
+
+
+def _roots(text: str) -> tuple[str, ...]:
+    roots = tuple(root.strip() for root in text.split(",") if root.strip())
+    for root in roots:
+        if not root.startswith(("/", "s3://")):
+            raise SettingsError(f"NIGHTCAP_ROOTS has {root!r}; use absolute folders and s3://bucket/prefix addresses")
+    return roots

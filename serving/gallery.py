@@ -18,7 +18,7 @@ from pipeline import images, objects
 from pipeline.errors import NightcapError
 from pipeline.files import sha256, whole_folder, write_bytes, write_text
 from pipeline.images import decode, thumbnail
-from pipeline.objects import LocalFolder, ObjectInfo
+from pipeline.objects import Folder, ObjectInfo
 from pipeline.table import CAPTIONED, QUARANTINED
 from serving.plans import Plan
 from serving.summary import NightSummary
@@ -88,10 +88,11 @@ def _sample(captions: pa.Table, size: int) -> list[dict[str, Any]]:
 
 def _cards(plan: Plan, rows: list[dict[str, Any]], folder: Path) -> Iterator[Card]:
     listed = _listed(plan, {row["image"] for row in rows})
+    pictures = _input(plan)
     for row in rows:
         yield Card(
             name=_name(plan, row),
-            thumbnail=_thumbnail(plan, listed[row["image"]], folder),
+            thumbnail=pictures and _thumbnail(plan, pictures, listed[row["image"]], folder),
             caption=row["caption"],
             alternatives=row["alternatives"] or [],
             score=row["score"],
@@ -107,10 +108,19 @@ def _listed(plan: Plan, images: set[str]) -> dict[str, ObjectInfo]:
     return {info.uri: info for info in pictures if info.uri in images}
 
 
-def _thumbnail(plan: Plan, info: ObjectInfo, folder: Path) -> str | None:
+def _input(plan: Plan) -> Folder | None:
+    """Where the pictures are, if they still are."""
+    try:
+        return plan.open_input()
+    except NightcapError as error:
+        log.warning("no thumbnails: %s", error)
+        return None
+
+
+def _thumbnail(plan: Plan, pictures: Folder, info: ObjectInfo, folder: Path) -> str | None:
     """A thumbnail's path relative to the page; None if the picture is not there any more."""
     try:
-        picture = decode(LocalFolder(Path(plan.input)).read(info), plan.settings.limits(), THUMBNAIL_SIDE)
+        picture = decode(pictures.read(info), plan.settings.limits(), THUMBNAIL_SIDE)
     except NightcapError as error:
         log.warning("no thumbnail: %s", error)
         return None

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import heapq
 import logging
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pipeline.captioner_types import PinnedModel
 from pipeline.errors import SettingsError
-from pipeline.files import whole_folder, write_json, write_text
+from pipeline.files import whole_folder, write_json
 from pipeline.home import Home
-from pipeline.objects import LocalFolder, ObjectInfo, open_folder
+from pipeline.objects import Folder, address_of, open_folder, require_inside
 from pipeline.table import CaptionTable
-from serving.plans import Attempt, Counts, Plan, plan_path, run_folder, shard_lines, shard_path
+from serving.choice import Choice, Days, Known, Listing, Whole, days_from, hashes_of
+from serving.cursor import Cursor
+from serving.layout import Layout
+from serving.manifest import Manifest
+from serving.newest import Newest
+from serving.plans import Attempt, Counts, Plan, plan_path, run_folder, shard_path
 from serving.settings import NightSettings
 
 log = logging.getLogger(__name__)
@@ -25,19 +30,19 @@ def plan(settings: NightSettings, home: Home, model: PinnedModel, attempt: Attem
     """Plan a run, or return the plan it already has.
 
     A night takes pictures modified before its end that the table lacks, newest first, at most
-    `max_images` of them.
+    `max_images` of them. However many are listed, few are in memory at once.
 
     Returns:
         Small JSON: `night`, `run`, `plan` (path of `plan.json`), `shards` (how many) and `counts`.
 
     Raises:
-        SettingsError: the input or the table is unusable, the run was planned for others, or another
-            run was published as this night.
+        SettingsError: the input or the table is unusable or lies outside the roots, the run was
+            planned for others, or another run was published as this night.
         ObjectUnavailable: the input or the table cannot be read.
     """
     path = plan_path(run_folder(home.store, attempt))
     if not path.is_file():
-        _write(path.parent, _decide(settings, home, model, attempt))
+        _make(_Job.open(settings, home, model, attempt), path.parent)
     made = Plan.read(path)
     _refuse_other_job(made, settings, home)
     log.info("night %s, run %s: %s", made.night, made.run, made.counts)
@@ -50,71 +55,114 @@ def plan(settings: NightSettings, home: Home, model: PinnedModel, attempt: Attem
     }
 
 
-def _decide(settings: NightSettings, home: Home, model: PinnedModel, attempt: Attempt) -> tuple[Plan, list[ObjectInfo]]:
-    now = datetime.now(UTC)
-    folder = open_folder(settings.input or _inbox(home))
-    table = CaptionTable(settings.table or home.captions)
-    sequence = table.version()  # before the rows, so that it is never ahead of them
-    _refuse_published(table, attempt)
-    counts, pictures = _choose(folder, table, settings.max_images, attempt.before)
-    sizes = [
-        len(pictures[start : start + settings.shard_size]) for start in range(0, len(pictures), settings.shard_size)
-    ]
-    decided = Plan(
-        folder=run_folder(home.store, attempt),
-        night=attempt.night,
-        run=attempt.run,
-        before=attempt.before,
+@dataclass(frozen=True)
+class _Job:
+    """What is to be planned, with what it needs opened and found allowed."""
+
+    settings: NightSettings
+    home: Home
+    model: PinnedModel
+    attempt: Attempt
+    folder: Folder
+    table: CaptionTable
+    sequence: int
+
+    @classmethod
+    def open(cls, settings: NightSettings, home: Home, model: PinnedModel, attempt: Attempt) -> _Job:
+        table = CaptionTable(settings.table or home.captions)
+        sequence = table.version()  # before the rows, so that it is never ahead of them
+        _refuse_published(table, attempt)
+        return cls(settings, home, model, attempt, _open_input(settings, home), table, sequence)
+
+
+def _make(job: _Job, target: Path) -> None:
+    """Write `plan.json` and the shards' lists, all or nothing; then the next night's cursor."""
+    now, settings = datetime.now(UTC), job.settings
+    layout = Layout(settings.layout) if settings.layout else None
+    cursor = Cursor.read(job.home.store, (job.folder.uri, job.table.uri, settings.layout or ""), job.sequence)
+    with Newest(job.home.store, settings.max_images) as newest:
+        choice = Choice(job.attempt.before, _known(job), newest, layout)
+        counts = choice.go_through(_listing(job, layout, cursor))
+        with whole_folder(target) as scratch:
+            sizes = _write_shards(newest, settings.shard_size, scratch)
+            write_json(scratch / "plan.json", _decided(job, now, counts, sizes).model_dump(mode="json"))
+    if layout and settings.policy == "new" and not settings.manifest:
+        cursor.move(_next_day(choice, job))
+
+
+def _known(job: _Job) -> Known:
+    return hashes_of(job.table.known(job.settings.policy, (job.model.name, job.model.version)))
+
+
+def _listing(job: _Job, layout: Layout | None, cursor: Cursor) -> Listing:
+    settings = job.settings
+    if settings.manifest:
+        require_inside(settings.manifest, _roots(job.home))
+        return Manifest(Path(settings.manifest), job.folder)
+    if layout and cursor.day and settings.policy == "new":
+        days = days_from(cursor.day, job.attempt.before, settings.late_days)
+        log.info("listing %s from %s to %s", job.folder.uri, *days)
+        return Days(job.folder, layout, *days)
+    return Whole(job.folder)
+
+
+def _next_day(choice: Choice, job: _Job) -> date | None:
+    """Where the next night begins; None while something is new that no list of days would find."""
+    if choice.strays:
+        log.warning(
+            "layout %r does not fit the names of %d new objects in %s; the next night lists everything again",
+            job.settings.layout,
+            choice.strays,
+            job.folder.uri,
+        )
+        return None
+    until = job.attempt.before.date()
+    return min(choice.oldest or until, until)
+
+
+def _write_shards(newest: Newest, size: int, folder: Path) -> tuple[int, ...]:
+    """Write the lists, and tell how many pictures each has."""
+    lines, sizes = newest.lines(), list[int]()
+    while shard := list(islice(lines, size)):
+        shard_path(folder, len(sizes)).write_text("".join(shard), encoding="utf-8")
+        sizes.append(len(shard))
+    return tuple(sizes)
+
+
+def _decided(job: _Job, now: datetime, counts: Counts, sizes: tuple[int, ...]) -> Plan:
+    return Plan(
+        folder=run_folder(job.home.store, job.attempt),
+        night=job.attempt.night,
+        run=job.attempt.run,
+        before=job.attempt.before,
         planned_at=now,
-        deadline=settings.deadline(now),
-        input=str(folder.root),
-        table=table.uri,
-        table_version=sequence,
-        model=model,
-        settings=settings,
+        deadline=job.settings.deadline(now),
+        input=job.folder.uri,
+        table=job.table.uri,
+        table_version=job.sequence,
+        model=job.model,
+        settings=job.settings,
         counts=counts,
-        shards=tuple(sizes),
+        shards=sizes,
     )
-    return decided, pictures
 
 
-def _choose(
-    folder: LocalFolder, table: CaptionTable, budget: int | None, before: datetime
-) -> tuple[Counts, list[ObjectInfo]]:
-    """What to caption, newest first, holding no more of the listing than that in memory."""
-    known = set(_known(table))
-    tally = {"listed": 0, "unchanged": 0, "later": 0}
-
-    def fresh() -> Iterator[ObjectInfo]:
-        for info in folder.list():
-            if info.modified >= before:
-                tally["later"] += 1
-                continue
-            tally["listed"] += 1
-            if hash((info.uri, info.etag)) in known:
-                tally["unchanged"] += 1
-            else:
-                yield info
-
-    newest = sorted(fresh(), key=_age) if budget is None else heapq.nsmallest(budget, fresh(), key=_age)
-    backlog = tally["listed"] - tally["unchanged"] - len(newest)
-    return Counts(**tally, planned=len(newest), backlog=backlog, ignored=folder.ignored), newest
+def _open_input(settings: NightSettings, home: Home) -> Folder:
+    if settings.input is None:
+        home.inbox.mkdir(parents=True, exist_ok=True)
+    uri = settings.input or str(home.inbox)
+    require_inside(uri, _roots(home))
+    return open_folder(uri, settings.store_patience_s)
 
 
-def _known(table: CaptionTable) -> Iterator[int]:
-    """Hashes, as millions of names would fill the memory; 64 bits meet by chance once in 10^6 such nights."""
-    for batch in table.known():
-        yield from map(hash, zip(batch["image"].to_pylist(), batch["etag"].to_pylist(), strict=True))
-
-
-def _age(info: ObjectInfo) -> tuple[float, str]:
-    return -info.modified.timestamp(), info.name
+def _roots(home: Home) -> tuple[str, ...]:
+    return (str(home.root), *home.roots)
 
 
 def _refuse_other_job(made: Plan, settings: NightSettings, home: Home) -> None:
     """A run that is resumed must not quietly caption another folder than the one asked for."""
     wanted = {
-        "input": str(Path(settings.input or home.inbox).resolve()),
+        "input": address_of(settings.input or str(home.inbox)),
         "table": CaptionTable(settings.table or home.captions).uri,
     }
     for name, value in wanted.items():
@@ -131,18 +179,3 @@ def _refuse_published(table: CaptionTable, attempt: Attempt) -> None:
         raise SettingsError(
             f"night {attempt.night!r} is already in table {table.uri}, published by run {run!r}; name another night"
         )
-
-
-def _inbox(home: Home) -> str:
-    home.inbox.mkdir(parents=True, exist_ok=True)
-    return str(home.inbox)
-
-
-def _write(target: Path, decided: tuple[Plan, list[ObjectInfo]]) -> None:
-    made, pictures = decided
-    with whole_folder(target) as scratch:
-        start = 0
-        for shard, size in enumerate(made.shards):
-            write_text(shard_path(scratch, shard), "".join(shard_lines(pictures[start : start + size])))
-            start += size
-        write_json(scratch / "plan.json", made.model_dump(mode="json"))

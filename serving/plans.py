@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,9 +18,9 @@ from pathlib import Path
 from pydantic import Field
 
 from pipeline.captioner_types import PinnedModel
-from pipeline.errors import SettingsError
+from pipeline.errors import ObjectUnavailable, SettingsError
 from pipeline.files import read_json
-from pipeline.objects import ObjectInfo
+from pipeline.objects import Folder, ObjectInfo, open_folder
 from pipeline.settings import Group
 from serving.settings import NightSettings
 
@@ -95,7 +94,7 @@ class Plan(Group):
 
     Attributes:
         folder: the run's.
-        input: folder of pictures.
+        input: folder of pictures, or `s3://bucket/prefix`.
         table: path of the Delta table.
         table_version: its writer sequence when it was read.
         deadline: no part is begun after it.
@@ -143,6 +142,17 @@ class Plan(Group):
         """Where publish writes what it did."""
         return self.folder / "published.json"
 
+    def open_input(self) -> Folder:
+        """The folder of pictures.
+
+        Raises:
+            ObjectUnavailable: a local one is not there any more.
+        """
+        try:
+            return open_folder(self.input, self.settings.store_patience_s, self.settings.readers)
+        except SettingsError as error:
+            raise ObjectUnavailable(f"{error}; it was there when the night was planned") from error
+
     def pictures(self, shard: int) -> list[ObjectInfo]:
         """One shard's pictures."""
         with shard_path(self.path.parent, shard).open(encoding="utf-8") as lines:
@@ -163,6 +173,11 @@ def run_folder(store: Path, attempt: Attempt) -> Path:
     return store / "nights" / attempt.night / attempt.run
 
 
+def store_of(folder: Path) -> Path:
+    """The store that a run's folder lies in."""
+    return folder.parents[2]
+
+
 def plan_path(folder: Path) -> Path:
     """Where a run's plan lies."""
     return folder / "plan" / "plan.json"
@@ -173,10 +188,9 @@ def shard_path(folder: Path, shard: int) -> Path:
     return folder / f"{shard:05d}.jsonl"
 
 
-def shard_lines(pictures: list[ObjectInfo]) -> Iterator[str]:
-    """Pictures as JSON lines; names that are no UTF-8 survive as escapes."""
-    for info in pictures:
-        yield json.dumps([info.name, info.uri, info.etag, info.size, info.modified.isoformat()]) + "\n"
+def shard_line(info: ObjectInfo) -> str:
+    """A picture as a line of JSON; names that are no UTF-8 survive as escapes."""
+    return json.dumps([info.name, info.uri, info.etag, info.size, info.modified.isoformat()]) + "\n"
 
 
 def _object(line: str) -> ObjectInfo:

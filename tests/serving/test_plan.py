@@ -11,7 +11,7 @@ from night_world import PINNED, picture
 from pipeline.errors import SettingsError
 from pipeline.objects import ObjectInfo
 from serving.plan import plan
-from serving.plans import Attempt, Plan, shard_lines, shard_path
+from serving.plans import Attempt, Plan, shard_line, shard_path
 from serving.settings import NightSettings, night_settings
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -78,7 +78,7 @@ def test_a_missing_plan(tmp_path):
 def test_listed_pictures_survive_writing(tmp_path_factory, name, modified):
     info = ObjectInfo(name, f"/in/{name}", "1-2", 1, modified)
     folder = tmp_path_factory.mktemp("shard")
-    shard_path(folder, 0).write_text("".join(shard_lines([info, info])), encoding="utf-8")
+    shard_path(folder, 0).write_text(shard_line(info) * 2, encoding="utf-8")
     made = Plan.model_construct(folder=folder / "run")
     (folder / "run" / "plan").mkdir(parents=True)
     shard_path(folder, 0).rename(shard_path(made.path.parent, 0))

@@ -135,7 +135,12 @@ def test_permissions(as_nobody):
 @pytest.mark.parametrize(
     ("uri", "complaint"),
     [
-        ("s3://bucket/night", "not supported yet"),
+        ("S3://bucket/night", "S3: is not supported"),
+        ("s3://", "no address"),
+        ("s3://a/b", "no address"),
+        ("s3://bucket/../other", "no address"),
+        ("s3://user:secret@host/x", "no address"),
+        ("s3://arn:aws:s3:us-east-1:123456789012:accesspoint/x", "no address"),
         ("https://example.org/a", "https: is not supported"),
         ("ftp://example.org/a", "ftp: is not supported"),
         ("file:///etc", "file: is not supported"),

@@ -1,0 +1,39 @@
+"""Listing, reading and writing objects behind one small interface: local folders and S3.
+
+An object's `etag` names one state of it: other bytes under the same name have another etag, and
+reading gives the bytes that were listed or says that they are gone.
+"""
+
+from pipeline.objects.base import (
+    FORBIDDEN,
+    REASONS,
+    SOURCE_CHANGED,
+    SUFFIXES,
+    UNSAFE_NAME,
+    Folder,
+    ObjectInfo,
+    is_picture,
+    printable,
+    safe_name,
+)
+from pipeline.objects.local import LocalFolder
+from pipeline.objects.open import address_of, open_folder, require_inside
+from pipeline.objects.s3 import S3Folder
+
+__all__ = [
+    "FORBIDDEN",
+    "REASONS",
+    "SOURCE_CHANGED",
+    "SUFFIXES",
+    "UNSAFE_NAME",
+    "Folder",
+    "LocalFolder",
+    "ObjectInfo",
+    "S3Folder",
+    "address_of",
+    "is_picture",
+    "open_folder",
+    "printable",
+    "require_inside",
+    "safe_name",
+]

@@ -1,0 +1,148 @@
+"""Nights on an object store that fails: a real one, behind a proxy that makes it."""
+
+import time
+from dataclasses import replace
+
+import pytest
+from faulty_proxy import Faults, faulty_proxy
+
+from pipeline.errors import NightcapError, ObjectUnavailable, SettingsError
+from pipeline.home import Home
+from pipeline.objects import open_folder
+from serving.plan import plan
+from serving.plans import Plan
+from serving.settings import NightSettings
+from serving.shard import caption_shard
+from tests.serving.night_world import PINNED, World, picture
+
+pytestmark = pytest.mark.integration
+
+PATIENCE_S = 12
+
+
+@pytest.fixture
+def night(s3, tmp_path):
+    """A night's surroundings whose input is a prefix with 40 pictures."""
+    store, uri = s3
+    world = World(Home(tmp_path, tmp_path / "store", f"sqlite:///{tmp_path / 'mlflow.db'}", roots=("s3://pictures",)))
+    folder = open_folder(uri)
+    for number in range(40):
+        folder.write(f"{number:03d}.jpg", picture((number, 2 * number, 99)))
+    return store, uri, world
+
+
+@pytest.fixture
+def faulty(night, monkeypatch):
+    """Puts a proxy with some faults between the night and its store."""
+    store, _, _ = night
+    running = []
+
+    def begin(**shares):
+        faults = Faults(**shares)
+        running.append(faulty_proxy(store.endpoint, faults))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", running[-1].__enter__())
+        return faults
+
+    yield begin
+    for proxy in running:
+        proxy.__exit__(None, None, None)
+
+
+def test_a_night_from_a_store(night):
+    _, uri, world = night
+    summary = world.night(input=uri, shard_size=25, part_size=10)
+    assert (summary.captioned, summary.quarantined, summary.input) == (40, 0, uri)
+    assert [row["image"] for row in world.rows()] == [f"{uri}/{number:03d}.jpg" for number in range(40)]
+    assert world.night("n2", input=uri).counts.unchanged == 40
+    page = (world.folder() / "gallery" / "index.html").read_text()
+    assert page.count("<img") == 40
+    assert ">039.jpg<" in page
+
+
+@pytest.mark.parametrize(
+    "shares", [{"errors": 0.3}, {"throttles": 0.3}, {"errors": 0.1, "throttles": 0.1, "resets": 0.1}]
+)
+def test_10_a_night_survives_faults_in_30_percent_of_its_calls(night, faulty, shares):
+    _, uri, world = night
+    faults = faulty(**shares)
+    summary = world.night(input=uri, part_size=20, readers=4)
+    assert (summary.captioned, summary.quarantined) == (40, 0)
+    assert faults.struck > 0.2 * 40
+    assert len(world.rows()) == 40
+
+
+@pytest.mark.parametrize("shares", [{"errors": 1}, {"throttles": 1}, {"resets": 1}])
+def test_10_when_all_calls_fail_the_plan_does_before_its_deadline(night, faulty, shares):
+    _, uri, world = night
+    faulty(**shares)
+    began = time.monotonic()
+    with pytest.raises(ObjectUnavailable, match="cannot list s3://pictures"):
+        world.night(input=uri, store_patience_s=PATIENCE_S)
+    assert time.monotonic() - began < PATIENCE_S
+    assert not world.home.captions.exists()
+    assert not world.folder().exists()
+
+
+def test_10_a_store_that_goes_away_fails_the_shard_once_for_all_its_pictures(night, faulty):
+    _, uri, world = night
+    path = plan(NightSettings(input=uri, store_patience_s=PATIENCE_S), world.home, PINNED, world.attempt())["plan"]
+    faulty(errors=1)
+    began = time.monotonic()
+    with pytest.raises(ObjectUnavailable, match="cannot read s3://pictures"):
+        caption_shard(path, 0, world.load)
+    assert time.monotonic() - began < PATIENCE_S + 3
+    assert not world.home.captions.exists()
+    assert not list((world.folder()).glob("parts/*"))
+
+
+def test_10_bodies_that_drip_are_given_up_in_time(night, faulty):
+    _, uri, world = night
+    open_folder(uri).write("big.jpg", bytes(2_000_000))
+    path = plan(NightSettings(input=uri, store_patience_s=PATIENCE_S), world.home, PINNED, world.attempt())["plan"]
+    faulty(bytes_per_s=20_000)
+    began = time.monotonic()
+    with pytest.raises(ObjectUnavailable, match="too slowly"):
+        caption_shard(path, 0, world.load)
+    assert time.monotonic() - began < 2 * PATIENCE_S
+
+
+def test_11_what_is_changed_or_deleted_after_the_listing_is_source_changed(night):
+    _, uri, world = night
+    path = plan(NightSettings(input=uri), world.home, PINNED, world.attempt())["plan"]
+    folder = open_folder(uri)
+    folder.write("001.jpg", picture("white", (99, 99)))
+    folder.delete("002.jpg")
+    folder.write("003.jpg", picture((3, 6, 99)))  # the same bytes are the same object
+    counts = caption_shard(path, 0, world.load)
+    assert (counts["captioned"], counts["reasons"]) == (38, {"source_changed": 2})
+    world.night(input=uri)
+    assert world.night("n2", input=uri).captioned == 1
+
+
+@pytest.mark.parametrize("wrong", [{"AWS_SECRET_ACCESS_KEY": "canary-secret"}, {"AWS_ACCESS_KEY_ID": "canary-key"}])
+def test_wrong_credentials_are_told_at_once_in_one_line_without_them(night, monkeypatch, wrong):
+    store, uri, world = night
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    began = time.monotonic()
+    with pytest.raises(SettingsError, match="check the AWS credentials") as caught:
+        world.night(input=uri)
+    assert time.monotonic() - began < 5
+    assert "\n" not in str(caught.value)
+    assert not {"canary-secret", "canary-key", store.secret_key, store.access_key} & set(str(caught.value).split())
+    assert not world.folder().exists()
+
+
+def test_credentials_that_are_revoked_fail_the_shard_and_quarantine_nothing(night, monkeypatch):
+    _, uri, world = night
+    path = plan(NightSettings(input=uri), world.home, PINNED, world.attempt())["plan"]
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "revoked")
+    with pytest.raises(SettingsError, match="SignatureDoesNotMatch"):
+        caption_shard(path, 0, world.load)
+
+
+def test_no_such_bucket(night):
+    _, _, world = night
+    world.home = replace(world.home, roots=("s3://nowhere",))
+    with pytest.raises(NightcapError, match="no such bucket"):
+        world.night(input="s3://nowhere/in")
