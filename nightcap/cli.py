@@ -12,7 +12,22 @@ from typing import NoReturn
 import typer
 from typer.exceptions import Abort, TyperException
 
-from nightcap.commands import caption, doctor, evaluate, explain, models, night, prepare, prove, run, score, train
+from nightcap.commands import (
+    caption,
+    doctor,
+    evaluate,
+    explain,
+    forget,
+    models,
+    night,
+    prepare,
+    prove,
+    replay,
+    run,
+    score,
+    tables,
+    train,
+)
 from pipeline.errors import NightcapError, SettingsError
 
 app = typer.Typer(
@@ -22,9 +37,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Captioned photographs in, a registered captioning model out; new photographs in, captions out.",
 )
-for module in (train, caption, explain, night, evaluate, score, doctor, run):
+for module in (train, caption, explain, night, replay, forget, evaluate, score, doctor, run):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(models.app, name="models")
+app.add_typer(tables.app, name="tables")
 app.add_typer(prepare.app, name="prepare")
 app.add_typer(prove.app, name="prove")
 

@@ -20,6 +20,7 @@ _KEPT = (
     "pattern",
     "minLength",
     "maxLength",
+    "items",
 )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.forgotten import Forgotten
 from pipeline.objects import Folder, ObjectInfo
 from serving.layout import Layout
 from serving.newest import Newest
@@ -66,16 +67,20 @@ class Choice:
     Attributes:
         before: only what was modified before this moment is chosen.
         known: sorted hashes of what needs no caption any more.
+        forgotten: what must never be captioned.
         newest: takes in what is chosen.
         layout: of the names, if they have one.
+        wanted: sorted hashes of what a replay takes and nothing else; None on an ordinary night.
         oldest: the first day of anything that is not known; None if there is none.
         strays: unknown objects whose names are not in the layout.
     """
 
     before: datetime
     known: Known
+    forgotten: Forgotten
     newest: Newest
     layout: Layout | None = None
+    wanted: Known | None = None
     oldest: date | None = None
     strays: int = 0
     _listed: int = 0
@@ -97,7 +102,7 @@ class Choice:
         )
 
     def _take(self, batch: list[ObjectInfo]) -> None:
-        for info, is_known in zip(batch, _contains(self.known, batch), strict=True):
+        for info, is_known in zip(batch, self._spared(batch), strict=True):
             is_due = info.modified < self.before
             self._later += not is_due
             self._listed += is_due
@@ -107,6 +112,15 @@ class Choice:
             if is_due:
                 self.newest.add(info)
             self._date(info)
+
+    def _spared(self, batch: list[ObjectInfo]) -> npt.NDArray[np.bool_]:
+        """bool [batch]: whether an object needs no caption."""
+        spared = _contains(self.known, batch)
+        if self.wanted is not None:
+            spared |= ~_contains(self.wanted, batch)
+        if self.forgotten:
+            spared |= np.array([info.uri in self.forgotten for info in batch])
+        return spared
 
     def _date(self, info: ObjectInfo) -> None:
         if self.layout is None:

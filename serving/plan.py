@@ -12,9 +12,11 @@ from typing import Any
 from pipeline.captioner_types import PinnedModel
 from pipeline.errors import SettingsError
 from pipeline.files import whole_folder, write_json
+from pipeline.forgotten import Forgotten
 from pipeline.home import Home
 from pipeline.objects import Folder, address_of, open_folder, require_inside
 from pipeline.table import CaptionTable
+from pipeline.table.replay import Replay
 from serving.choice import Choice, Days, Known, Listing, Whole, days_from, hashes_of
 from serving.cursor import Cursor
 from serving.layout import Layout
@@ -74,6 +76,10 @@ class _Job:
         _refuse_published(table, attempt)
         return cls(settings, home, model, attempt, _open_input(settings, home), table, sequence)
 
+    @property
+    def replay(self) -> Replay | None:
+        return self.settings.replay((self.model.name, self.model.version))
+
 
 def _make(job: _Job, target: Path) -> None:
     """Write `plan.json` and the shards' lists, all or nothing; then the next night's cursor."""
@@ -81,17 +87,28 @@ def _make(job: _Job, target: Path) -> None:
     layout = Layout(settings.layout) if settings.layout else None
     cursor = Cursor.read(job.home.store, (job.folder.uri, job.table.uri, settings.layout or ""), job.sequence)
     with Newest(job.home.store, settings.max_images) as newest:
-        choice = Choice(job.attempt.before, _known(job), newest, layout)
+        choice = Choice(job.attempt.before, _known(job), Forgotten.of(job.home.store), newest, layout, _wanted(job))
         counts = choice.go_through(_listing(job, layout, cursor))
         with whole_folder(target) as scratch:
             sizes = _write_shards(newest, settings.shard_size, scratch)
             write_json(scratch / "plan.json", _decided(job, now, counts, sizes).model_dump(mode="json"))
-    if layout and settings.policy == "new" and not settings.manifest:
+    if layout and _is_ordinary(job) and not settings.manifest:
         cursor.move(_next_day(choice, job))
 
 
 def _known(job: _Job) -> Known:
+    if job.replay is not None:
+        return hashes_of(())
     return hashes_of(job.table.known(job.settings.policy, (job.model.name, job.model.version)))
+
+
+def _wanted(job: _Job) -> Known | None:
+    return None if job.replay is None else hashes_of(job.table.again(job.replay))
+
+
+def _is_ordinary(job: _Job) -> bool:
+    """Whether what an earlier night was done with may be left out."""
+    return job.settings.policy == "new" and job.replay is None
 
 
 def _listing(job: _Job, layout: Layout | None, cursor: Cursor) -> Listing:
@@ -99,7 +116,7 @@ def _listing(job: _Job, layout: Layout | None, cursor: Cursor) -> Listing:
     if settings.manifest:
         require_inside(settings.manifest, _roots(job.home))
         return Manifest(Path(settings.manifest), job.folder)
-    if layout and cursor.day and settings.policy == "new":
+    if layout and cursor.day and _is_ordinary(job):
         days = days_from(cursor.day, job.attempt.before, settings.late_days)
         log.info("listing %s from %s to %s", job.folder.uri, *days)
         return Days(job.folder, layout, *days)
@@ -152,6 +169,8 @@ def _open_input(settings: NightSettings, home: Home) -> Folder:
         home.inbox.mkdir(parents=True, exist_ok=True)
     uri = settings.input or str(home.inbox)
     require_inside(uri, _roots(home))
+    if settings.output is not None:
+        require_inside(settings.output, _roots(home))
     return open_folder(uri, settings.store_patience_s)
 
 

@@ -9,12 +9,13 @@ from uuid import uuid4
 from pipeline.files import write_json
 from pipeline.table import CaptionTable
 from serving.gallery import write_gallery
+from serving.outputs import write_outputs
 from serving.plans import LATEST, Plan
 from serving.summary import NightSummary, summarize
 
 
 def report(plan_path: str | Path) -> NightSummary:
-    """Write `summary.json` and `gallery/index.html` into the run's folder.
+    """Write the outputs, `summary.json` and `gallery/index.html` of a run.
 
     If the night had pictures, `nights/latest` becomes a link to that folder.
 
@@ -23,7 +24,7 @@ def report(plan_path: str | Path) -> NightSummary:
     """
     plan = Plan.read(plan_path)
     rows = CaptionTable(plan.table).rows(plan.night, plan.run)
-    summary = summarize(plan, rows)
+    summary = summarize(plan, rows, write_outputs(plan))
     write_gallery(plan, summary, rows)
     write_json(plan.folder / "summary.json", summary.to_json())
     if plan.counts.planned:

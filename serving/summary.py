@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from pipeline.captioner_types import PinnedModel
 from pipeline.files import read_json
 from pipeline.table import CAPTIONED
+from serving.outputs.write import Written
 from serving.plans import Counts, Plan
 
 _NOTHING = {"captioned": 0, "quarantined": 0, "left": 0, "reasons": {}, "duplicates": 0, "already_published": False}
@@ -37,10 +38,12 @@ class NightSummary:
         already_published: an earlier call had published this run.
         backlog: pictures that wait for later nights.
         backlog_nights: nights like this one until none waits; None if it did nothing.
+        backlog_end: the day that comes to, at a night a day.
         mean_score: of the captions, natural log-probability a word.
         distinct_captions: how many of the captions differ.
-        seconds: from planning to this report.
+        seconds: from planning to publishing, or to this report if there was nothing to publish.
         gallery: path of the page.
+        output: what was written beside the table; None if nothing was asked for.
     """
 
     night: str
@@ -58,20 +61,24 @@ class NightSummary:
     already_published: bool
     backlog: int
     backlog_nights: int | None
+    backlog_end: str | None
     mean_score: float | None
     distinct_captions: int
     seconds: float
     gallery: str
+    output: Written | None
 
     def to_json(self) -> dict[str, Any]:
         """As `summary.json` has it."""
         return asdict(self) | {"counts": self.counts.model_dump()}
 
 
-def summarize(plan: Plan, rows: pa.Table) -> NightSummary:
+def summarize(plan: Plan, rows: pa.Table, output: Written | None = None) -> NightSummary:
     """The figures of a run that published `rows`, or that had nothing to do."""
     outcome = _NOTHING | (read_json(plan.published_file) if plan.published_file.is_file() else {})
     done, waiting = outcome["captioned"] + outcome["quarantined"], plan.counts.backlog + outcome["left"]
+    nights = -(-waiting // done) if done else None
+    ended = datetime.fromisoformat(outcome["published_at"]) if "published_at" in outcome else datetime.now(UTC)
     captions = rows.filter(pc.field("status") == CAPTIONED)
     return NightSummary(
         night=plan.night,
@@ -88,9 +95,11 @@ def summarize(plan: Plan, rows: pa.Table) -> NightSummary:
         duplicates=outcome["duplicates"],
         already_published=outcome["already_published"],
         backlog=waiting,
-        backlog_nights=-(-waiting // done) if done else None,
+        backlog_nights=nights,
+        backlog_end=None if nights is None else f"{plan.planned_at + timedelta(nights):%Y-%m-%d}",
         mean_score=pc.mean(captions["score"]).as_py(),
         distinct_captions=pc.count_distinct(captions["caption"]).as_py(),
-        seconds=round((datetime.now(UTC) - plan.planned_at).total_seconds(), 1),
+        seconds=round((ended - plan.planned_at).total_seconds(), 1),
         gallery=str(plan.folder / "gallery" / "index.html"),
+        output=output,
     )

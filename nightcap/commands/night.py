@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -31,6 +32,9 @@ def command(
     accept_quarantine: Annotated[
         bool, typer.Option("--accept-quarantine", help="Publish however many are quarantined.")
     ] = False,
+    output: Annotated[str | None, typer.Option(help="Folder that captions are also written to.")] = None,
+    write_csv: Annotated[bool, typer.Option("--csv", help="With --output, a CSV file, too.")] = False,
+    write_sidecars: Annotated[bool, typer.Option("--sidecars", help="With --output, a text file a picture.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="End with 3 if a picture was quarantined.")] = False,
 ) -> None:
     """Caption what is new in a folder and publish it to a table, once."""
@@ -46,10 +50,14 @@ def command(
         "model": model,
         "max_images": max_images,
         "accept_quarantine": accept_quarantine,
+        "output": output if output is None or "://" in output else str(Path(output).absolute()),
+        "write_csv": write_csv,
+        "write_sidecars": write_sidecars,
     }
     settings = night_settings({key: value for key, value in given.items() if value is not None})
     home = Home.from_environment()
-    home = replace(home, roots=(*home.roots, *([folder] if folder else [])))  # what a user types is the user's own
+    typed = [place for place in (folder, settings.output) if place]  # what a user types is the user's own
+    home = replace(home, roots=(*home.roots, *typed))
     with working("captioning"):
         pinned = pin(home, settings.model)
         summary = run_night(settings, home, pinned, partial(load, home), Attempt.at(datetime.now(UTC), night))
@@ -65,6 +73,7 @@ def show(summary: Any) -> None:
     console.print(
         f"night {summary.night}: {summary.captioned} captioned, {summary.quarantined} quarantined"
         f"{f' ({reasons})' if reasons else ''}, {counts.unchanged} unchanged, {counts.ignored} ignored, "
-        f"{summary.backlog} left for later{f', {counts.later} too new' if counts.later else ''}"
+        f"{summary.backlog} left for later{f' (until {summary.backlog_end})' if summary.backlog and summary.backlog_end else ''}"
+        f"{f', {counts.later} too new' if counts.later else ''}"
     )
     typer.echo(summary.gallery)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.table.history import CaptionTable
-from pipeline.table.schema import CAPTIONED, MODEL
+from pipeline.table.schema import CAPTIONED, MODEL, one_of
 
 
 def withdraw(table: CaptionTable, name: str, version: str) -> int:
@@ -43,8 +43,8 @@ def erase(table: CaptionTable, images: Collection[str]) -> int:
     Raises:
         PublishConflict: nights kept publishing first.
     """
+    count = sum(len(batch) for batch in table.batches(one_of("image", images), ["image"]))
     gone = pa.array(sorted(images), pa.string())
-    count = sum(len(batch) for batch in table.batches(pc.field("image").isin(gone), ["image"]))
     table.rewrite(lambda batch: batch.filter(pc.invert(pc.is_in(batch["image"], value_set=gone))))
     table.write_current()
     return count

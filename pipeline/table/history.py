@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -16,7 +16,7 @@ from pipeline.errors import PublishConflict, SettingsError
 from pipeline.table.commits import batches_of, commit, dataset_of, find, open_table, reaching, sequence_of
 from pipeline.table.current import current_rows
 from pipeline.table.replay import Replay, again
-from pipeline.table.schema import CAPTIONED, FINAL, HUMAN, QUARANTINED, SCHEMA, USABLE
+from pipeline.table.schema import CAPTIONED, FINAL, HUMAN, QUARANTINED, SCHEMA, USABLE, one_of
 
 Policy = Literal["new", "older_version", "everything"]
 
@@ -108,6 +108,25 @@ class CaptionTable:
             for image, time, text in zip(batch["image"].to_pylist(), times, batch["caption"].to_pylist(), strict=True):
                 found[image] = max(found.get(image, (time, text)), (time, text), key=lambda each: each[0])
         return {image: text for image, (_, text) in found.items()}
+
+    def said(self, images: Collection[str]) -> dict[str, frozenset[str]]:
+        """Every caption that some images ever had, whoever wrote it, withdrawn or not."""
+        found: dict[str, set[str]] = {}
+        theirs = (pc.field("status") == CAPTIONED) & one_of("image", images)
+        for batch in self.batches(theirs, ["image", "caption"]):
+            for image, text in zip(batch["image"].to_pylist(), batch["caption"].to_pylist(), strict=True):
+                found.setdefault(image, set()).add(text)
+        return {image: frozenset(texts) for image, texts in found.items()}
+
+    def current(self, images: Collection[str]) -> dict[str, str]:
+        """The current captions of some images, those that have one."""
+        columns = ["image", "caption"]
+        with reaching(self.current_uri):
+            table = find(self.current_uri)
+            if table is None:
+                return {}
+            found = batches_of(dataset_of(table), one_of("image", images), columns)
+            return {row["image"]: row["caption"] for batch in found for row in batch.to_pylist()}
 
     def batches(self, condition: ds.Expression, columns: list[str]) -> Iterator[pa.RecordBatch]:
         """Rows that meet a condition, in the table's order, few in memory at once."""

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from pipeline.table.commits import BATCH_ROWS, batches_of
-from pipeline.table.schema import QUARANTINED, USABLE
+from pipeline.table.schema import QUARANTINED, USABLE, one_of
 
 Key = tuple[str, str]
 
@@ -60,9 +60,9 @@ def _candidates(history: ds.Dataset, replay: Replay) -> dict[Key, int]:
     elif replay.night is not None:
         condition &= pc.field("night") == replay.night
     if replay.reasons:
-        condition &= pc.field("reason").isin(sorted(replay.reasons))
+        condition &= one_of("reason", replay.reasons)
     if replay.images:
-        condition &= pc.field("image").isin(sorted(replay.images))
+        condition &= one_of("image", replay.images)
     found: dict[Key, int] = {}
     for batch in batches_of(history, condition, [*_KEY, "captioned_at"]):
         for key, time in _dated(batch):
@@ -75,7 +75,7 @@ def _ending(replay: Replay) -> ds.Expression:
     if replay.is_recaption:
         name, version = replay.model
         return USABLE & (pc.field("model_name") == name) & (pc.field("model_version") == version)
-    other = (pc.field("status") == QUARANTINED) & ~pc.field("reason").isin(sorted(replay.reasons))
+    other = (pc.field("status") == QUARANTINED) & ~one_of("reason", replay.reasons)
     return USABLE | other if replay.reasons else USABLE
 
 

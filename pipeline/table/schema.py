@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -45,3 +47,8 @@ CORE = frozenset(SCHEMA.names) - {"confidence", "sequence"}
 _STATUS, _REASON = pc.field("status"), pc.field("reason")
 USABLE: ds.Expression = (_STATUS == CAPTIONED) & ~pc.field("withdrawn")
 FINAL: ds.Expression = USABLE | ((_STATUS == QUARANTINED) & (_REASON != SOURCE_CHANGED))
+
+
+def one_of(column: str, values: Collection[str]) -> ds.Expression:
+    """Rows whose text in a column is one of some values, of which there may be none."""
+    return pc.field(column).isin(pa.array(sorted(values), pa.string()))

@@ -1,0 +1,72 @@
+"""`nightcap forget`: pictures leave no trace, and are not captioned again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nightcap.console import console, working
+from pipeline.errors import SettingsError
+
+
+def command(
+    images: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="File with a picture a line, as the table names them.")
+    ],
+    table: Annotated[
+        str | None, typer.Option(help="Delta table of captions; default captions in NIGHTCAP_STORE.")
+    ] = None,
+) -> None:
+    """Remove pictures' captions, thumbnails, features and snapshot rows for good, and never caption them again."""
+    from pipeline.forgetting import Forgetting
+    from pipeline.forgotten import remember_to_forget
+    from pipeline.home import Home
+    from pipeline.table import CaptionTable
+    from pipeline.table.changes import erase
+    from pipeline.table.upkeep import purge
+    from serving.forget import digests_of, strip_nights
+    from serving.report import report
+
+    named = _read(images)
+    home = Home.from_environment()
+    found = CaptionTable(table or home.captions)
+    with working("forgetting") as show:
+        remember_to_forget(home.store, named)  # first, so that no night under way brings them back
+        show("looking for what was trained on them")
+        forgetting = Forgetting(home, named, digests_of(found, named))
+        exposed = forgetting.exposed()
+        show("removing snapshot rows, features and copies")
+        files = forgetting.run(exposed)
+        show("removing captions")
+        nights = strip_nights(home.store, named)
+        rows = erase(found, named)
+        purge(found)
+        for night in nights:
+            report(night)
+    console.print(f"{len(named)} pictures: {rows} rows, {len(nights)} nights and {files} files of trainings are without them")
+    for each in exposed:
+        typer.echo(_told(each))
+
+
+def _read(path: Path) -> frozenset[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"--images {path} is not UTF-8 ({error.reason}); write a picture a line") from error
+    named = frozenset(_address(line.strip()) for line in lines if line.strip())
+    if not named:
+        raise SettingsError(f"--images {path} names no picture; write one a line, as the table of captions names them")
+    return named
+
+
+def _address(line: str) -> str:
+    return line if "://" in line else str(Path(line).absolute())
+
+
+def _told(exposed: Any) -> str:
+    version = exposed.version
+    did = {"train": "was trained on", "val": "was chosen with", "test": "was judged on"}
+    what = " and ".join(text for split, text in did.items() if split in exposed.splits)
+    return f"{version.name} version {version.version} {what} a forgotten picture; train anew without it, then retire it"

@@ -1,0 +1,158 @@
+"""Take pictures out of what trainings have kept: snapshots and what was made from them, and features."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline.features import FeatureStore
+from pipeline.files import read_json
+from pipeline.home import Home
+from pipeline.registry import DIGEST_TAG, Registry, Version
+from pipeline.scrub import scrub_folder
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a snapshot knew of the pictures.
+
+    Attributes:
+        snapshot: its digest.
+        names: what it called them.
+        digests: SHA-256 of their bytes.
+        captions: what people had written.
+        splits: where they were.
+    """
+
+    snapshot: str
+    names: frozenset[str]
+    digests: frozenset[str]
+    captions: frozenset[str]
+    splits: frozenset[str]
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """Whatever in a file stands for one of the pictures."""
+        return self.names | self.digests | self.captions | {digest[:16] for digest in self.digests}
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """A registered version that has seen the pictures.
+
+    Attributes:
+        version: which.
+        splits: `train` if it was trained on one, `val` if they helped choose it, `test` if they judged it.
+    """
+
+    version: Version
+    splits: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """Takes some pictures out of a store.
+
+    Attributes:
+        home: whose store.
+        images: their addresses.
+        digests: SHA-256 of their bytes, as far as is known.
+    """
+
+    home: Home
+    images: frozenset[str]
+    digests: frozenset[str]
+
+    def exposed(self) -> list[Exposed]:
+        """The registered versions that come from a snapshot with the pictures.
+
+        Raises:
+            RegistryUnavailable: MLflow does not answer.
+        """
+        splits: dict[str, frozenset[str]] = {}
+        for trace in self.traces:
+            for folder in self._made_from(trace.snapshot, "bundle"):
+                digest = str(read_json(folder / "figures.json")["bundle_digest"])
+                splits[digest] = splits.get(digest, frozenset()) | trace.splits
+        if not splits:
+            return []
+        versions = Registry(self.home).versions()
+        return [Exposed(each, splits[each.tags[DIGEST_TAG]]) for each in versions if each.tags.get(DIGEST_TAG) in splits]
+
+    def run(self, exposed: Collection[Exposed]) -> int:
+        """Take the pictures out of features, outputs of stages, and what MLflow has copied; tell how many files."""
+        done = self._drop_features()
+        for trace in self.traces:
+            texts = trace.texts | self.images
+            done += sum(scrub_folder(folder, texts) for folder in self._made_from(trace.snapshot))
+            done += sum(scrub_folder(folder, texts) for folder in self._copies(exposed))
+        return done
+
+    @cached_property
+    def traces(self) -> list[Trace]:
+        """What the snapshots of the store know of the pictures, those who do."""
+        found = (self._trace(folder) for folder in sorted((self.home.store / "stages/snapshot").glob("[0-9a-f]*")))
+        return [trace for trace in found if trace.names]
+
+    def _trace(self, folder: Path) -> Trace:
+        images, captions = (pd.read_parquet(folder / f"{name}.parquet") for name in ("images", "captions"))
+        known = images["uri"].isin(self.images) | images["image"].isin(self.images)
+        ours = images[known | images["sha256"].isin(self.digests)]
+        said = captions[captions["image"].isin(ours["image"])]["caption"]
+        return Trace(
+            folder.name,
+            frozenset(ours["image"]),
+            frozenset(ours["sha256"]) - {""},
+            frozenset(said),
+            frozenset(ours["split"]),
+        )
+
+    def _made_from(self, snapshot: str, stage: str = "*") -> list[Path]:
+        """The folders of outputs that a snapshot went into, itself among them."""
+        return [folder for folder in self.home.store.glob(f"stages/{stage}/[0-9a-f]*") if snapshot in self._sources(folder)]
+
+    def _sources(self, folder: Path) -> frozenset[str]:
+        """The snapshots that an output was made from, through the stages between."""
+        recipe = self._recipes.get((folder.parent.name, folder.name), {})
+        if folder.parent.name == "snapshot":
+            return frozenset({folder.name})
+        above = (folder.parents[1] / stage / digest[:32] for stage, digest in recipe.items())
+        return frozenset(source for parent in above for source in self._sources(parent))
+
+    @cached_property
+    def _recipes(self) -> dict[tuple[str, str], dict[str, str]]:
+        """The inputs of each output by its stage and folder."""
+        files = self.home.store.glob("stages/*/[0-9a-f]*/stage.json")
+        return {(file.parent.parent.name, file.parent.name): read_json(file)["inputs"] for file in files}
+
+    def _copies(self, exposed: Collection[Exposed]) -> Iterator[Path]:
+        """What MLflow keeps in the store of the runs that made versions."""
+        for each in exposed:
+            yield from self.home.artifacts.glob(f"*/{each.version.run_id}/artifacts")
+
+    def _drop_features(self) -> int:
+        digests = self.digests.union(*(trace.digests for trace in self.traces))
+        indexes = sorted((self.home.store / "features").glob("*/*.json"))
+        return sum(_drop_features(index, digests) for index in indexes)
+
+
+def _drop_features(index: Path, digests: Collection[str]) -> bool:
+    """Write a part anew without some pictures; tell whether it had them."""
+    shas = read_json(index)
+    keep = [row for row, sha in enumerate(shas) if sha not in digests]
+    if len(keep) == len(shas):
+        return False
+    if keep:
+        grids = np.load(index.with_suffix(".npy"), mmap_mode="r")
+        FeatureStore(index.parent).add([shas[row] for row in keep], grids[keep])
+    index.unlink()  # first, as a part without one does not exist
+    index.with_suffix(".npy").unlink(missing_ok=True)
+    return True

@@ -1,0 +1,109 @@
+"""Take every mention of some texts out of files: rows, entries, lines, or the whole file."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.files import read_json, write_bytes, write_json, write_text
+
+SHORTEST = 4  # a shorter text is in any page by chance
+
+_GONE = object()
+
+
+def scrub_folder(folder: Path, texts: Collection[str]) -> int:
+    """Scrub every file below a folder, and tell how many were changed or removed.
+
+    Rows of Parquet files, lines and entries of JSON are dropped where a value is one of the texts. Other
+    files are removed if they mention one anywhere, or if their name begins with one.
+    """
+    return sum(scrub(path, texts) for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def scrub(path: Path, texts: Collection[str]) -> bool:
+    """Scrub one file, and tell whether it changed."""
+    kind = path.suffix
+    if kind == ".parquet":
+        return _rows(path, texts)
+    if kind == ".jsonl":
+        return drop_lines(path, texts)
+    if kind == ".json":
+        return _entries(path, texts)
+    if not (mentions(path.read_bytes(), texts) or any(path.name.startswith(text) for text in texts)):
+        return False
+    path.unlink()
+    return True
+
+
+def mentions(data: bytes, texts: Collection[str]) -> bool:
+    """Whether bytes hold a text as it is, or as JSON or a page would write it."""
+    return any(spelt in data for text in texts if len(text) >= SHORTEST for spelt in _spellings(text))
+
+
+def drop_lines(path: Path, texts: Collection[str]) -> bool:
+    """Drop the lines of JSON in which a value is one of the texts; tell whether there were any."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if line.isspace() or pruned(json.loads(line), texts) == json.loads(line)]
+    if len(kept) == len(lines):
+        return False
+    write_text(path, "".join(kept))
+    return True
+
+
+def pruned(value: Any, texts: Collection[str]) -> Any:
+    """A JSON value without the entries, and the objects in lists, in which a string is one of the texts."""
+    left = _pruned(value, texts)
+    return None if left is _GONE else left
+
+
+def _pruned(value: Any, texts: Collection[str]) -> Any:
+    if isinstance(value, str):
+        return _GONE if value in texts else value
+    if isinstance(value, list):
+        return [left for item in value if (left := _pruned(item, texts)) is not _GONE]
+    if isinstance(value, dict):
+        if any(isinstance(item, str) and item in texts for item in value.values()):
+            return _GONE
+        return {
+            key: left for key, item in value.items() if key not in texts and (left := _pruned(item, texts)) is not _GONE
+        }
+    return value
+
+
+def _rows(path: Path, texts: Collection[str]) -> bool:
+    rows = pq.read_table(path)
+    wanted = pa.array(sorted(texts), pa.string())
+    named = [name for name in rows.column_names if pa.types.is_string(rows.schema.field(name).type)]
+    keep = pa.array([True] * len(rows), pa.bool_())
+    for name in named:
+        keep = pc.and_(keep, pc.invert(pc.is_in(rows[name].combine_chunks(), value_set=wanted)))
+    kept = rows.filter(keep)
+    if len(kept) == len(rows):
+        return False
+    sink = pa.BufferOutputStream()
+    pq.write_table(kept, sink)
+    write_bytes(path, sink.getvalue().to_pybytes())
+    return True
+
+
+def _entries(path: Path, texts: Collection[str]) -> bool:
+    before = read_json(path)
+    after = pruned(before, texts)
+    if after == before:
+        return False
+    write_json(path, after)
+    return True
+
+
+def _spellings(text: str) -> Iterator[bytes]:
+    yield text.encode("utf-8", "surrogateescape")
+    yield json.dumps(text)[1:-1].encode()
+    yield html.escape(text).encode("utf-8", "surrogateescape")

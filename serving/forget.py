@@ -1,0 +1,64 @@
+"""Take pictures out of what nights have kept: lists, galleries and outputs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from pipeline.files import read_json, write_json, write_text
+from pipeline.scrub import pruned
+from pipeline.table import CaptionTable
+from pipeline.table.schema import one_of
+from serving.outputs import forget_sidecars
+from serving.plans import Plan
+
+log = logging.getLogger(__name__)
+
+
+def digests_of(table: CaptionTable, images: Collection[str]) -> frozenset[str]:
+    """SHA-256 of the bytes that some images have had."""
+    rows = table.batches(one_of("image", images), ["sha256"])
+    return frozenset(sha for batch in rows for sha in batch["sha256"].to_pylist() if sha)
+
+
+def strip_nights(store: Path, images: Collection[str]) -> list[Path]:
+    """Take images out of the lists of nights, remove the galleries and text files that show them.
+
+    Must come before the images are taken out of the table; afterwards each of these nights is to be
+    reported again. A run that is not published yet is removed whole: the next night plans its other
+    pictures anew.
+
+    Returns:
+        The plans of the nights to report.
+    """
+    plans = sorted(store.glob("nights/*/*/plan/plan.json"))
+    return [path for path in plans if _strip(path, images)]
+
+
+def _strip(path: Path, images: Collection[str]) -> bool:
+    """Whether a night had the images and is there still."""
+    lists = {shard: kept for shard in sorted(path.parent.glob("*.jsonl")) if (kept := _without(shard, images)) is not None}
+    decided = read_json(path)
+    if not lists and pruned(decided, images) == decided:
+        return False
+    plan = Plan.read(path)
+    if plan.counts.planned and not plan.published_file.is_file():
+        log.warning("night %s, run %s is removed: it has a picture to forget and is unpublished", plan.night, plan.run)
+        shutil.rmtree(plan.folder)
+        return False
+    shutil.rmtree(plan.folder / "gallery", ignore_errors=True)
+    forget_sidecars(plan, images)
+    write_json(path, pruned(decided, images))
+    for shard, kept in lists.items():
+        write_text(shard, kept)
+    return True
+
+
+def _without(shard: Path, images: Collection[str]) -> str | None:
+    """A list without the lines that name one of the images; None if there are none."""
+    lines = shard.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if json.loads(line)[1] not in images]
+    return "".join(kept) if len(kept) < len(lines) else None

@@ -1,0 +1,108 @@
+"""Where outputs go: names under one prefix, each written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Protocol
+
+from pipeline.errors import ObjectUnavailable, SettingsError
+from pipeline.files import sha256
+
+LONGEST = 200  # bytes of a part of a name; file systems take 255, and scratch files need some
+
+
+class Place(Protocol):
+    """A prefix under which names with forward slashes are files or objects."""
+
+    def write(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """A stream whose bytes take the name when the block ends without an error."""
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """What has the name; None if nothing has."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove what has the name, if anything has."""
+        ...
+
+
+class LocalPlace:
+    """A folder on this machine."""
+
+    def __init__(self, root: str | Path) -> None:
+        """Name a folder, made when something is written.
+
+        Raises:
+            SettingsError: the address is no local path.
+        """
+        if "://" in str(root):
+            raise SettingsError(f"output {str(root)!r} is not supported yet; name a local folder by its path")
+        self.root = Path(root).absolute()
+
+    @contextmanager
+    def write(self, name: str) -> Iterator[BinaryIO]:
+        """A stream whose bytes take the name when the block ends without an error.
+
+        Raises:
+            ObjectUnavailable: the disk failed, is full, or the name leads out of the folder through a link.
+        """
+        path = self._path(name)
+        try:
+            self._check(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=".nightcap-")
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    yield file
+                Path(scratch).chmod(0o644)
+                Path(scratch).replace(path)
+            except BaseException:
+                Path(scratch).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise ObjectUnavailable(f"cannot write {path}: {error.strerror or error}") from error
+
+    def read(self, name: str) -> bytes | None:
+        """What has the name; None if nothing has.
+
+        Raises:
+            ObjectUnavailable: the disk failed.
+        """
+        path = self._path(name)
+        try:
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise ObjectUnavailable(f"cannot read {path}: {error.strerror or error}") from error
+
+    def remove(self, name: str) -> None:
+        """Remove what has the name, if anything has."""
+        self._path(name).unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        return self.root.joinpath(*map(_part, PurePosixPath(name.lstrip("/")).parts))
+
+    def _check(self, path: Path) -> None:
+        if not path.parent.resolve().is_relative_to(self.root.resolve()):
+            raise ObjectUnavailable(f"{path} leads out of {self.root} through a link; remove the link")
+
+
+def _part(part: str) -> str:
+    """A part of a name as a file may be called: no way up, nothing that is not printable, not too long."""
+    safe = "".join(char if char.isprintable() and char != "\\" else "_" for char in part)
+    encoded = safe.encode("utf-8", "replace")
+    if safe in {".", ".."} or safe != part or len(encoded) > LONGEST:
+        stem = encoded[: LONGEST - 32].decode("utf-8", "ignore").lstrip(".")
+        return f"{stem}~{sha256(part.encode('utf-8', 'surrogatepass'))[:16]}{_ending(safe)}"
+    return safe
+
+
+def _ending(part: str) -> str:
+    ending = PurePosixPath(part).suffix
+    return ending if len(ending.encode("utf-8", "replace")) <= 8 else ""

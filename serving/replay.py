@@ -1,0 +1,49 @@
+"""Replays: pictures that were done are sent through once more, as a night of their own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from pipeline.files import read_json
+from pipeline.home import Home
+from pipeline.table import QUARANTINED, CaptionTable
+from serving.plans import Attempt
+from serving.settings import NightSettings
+
+
+def attempt_of(settings: NightSettings, home: Home, moment: datetime, run: str | None = None) -> Attempt:
+    """The night that ends at an aware moment; a replay of `night` is called `night.r2`, the next `night.r3`.
+
+    Args:
+        settings: of the night.
+        home: where the default table lies.
+        moment: before which its pictures were modified.
+        run: Airflow's run id.
+    """
+    if settings.replay_night is None:
+        return Attempt.at(moment, run=run)
+    table = CaptionTable(settings.table or home.captions)
+    names = (f"{settings.replay_night}.r{number}" for number in count(2))
+    return Attempt.at(moment, next(name for name in names if table.run_of(name) is None), run)
+
+
+def input_of(home: Home, night: str) -> str | None:
+    """The folder of pictures that a night was planned for; None if its files are gone."""
+    plans = sorted((home.store / "nights" / Path(night).name).glob("*/plan/plan.json"))
+    return str(read_json(plans[-1])["input"]) if plans else None
+
+
+def quarantined(table: CaptionTable) -> dict[str, int]:
+    """How many rows of the table are quarantined, by reason, the most frequent first."""
+    return dict(Counter(_reasons(table)).most_common())
+
+
+def _reasons(table: CaptionTable) -> Iterator[str]:
+    for batch in table.batches(pc.field("status") == QUARANTINED, ["reason"]):
+        yield from batch["reason"].to_pylist()

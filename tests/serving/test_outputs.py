@@ -1,0 +1,212 @@
+"""Captions as files beside the table."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from night_world import ColourCaptioner, picture
+
+from pipeline.captioner_types import Caption
+from pipeline.errors import ObjectUnavailable, SettingsError
+from pipeline.table import CaptionTable
+from pipeline.table.schema import HUMAN, SCHEMA
+from serving.outputs.place import LocalPlace
+from serving.outputs.text import cell, shorten
+from serving.report import report
+
+
+@pytest.fixture
+def out(world):
+    return world.home.root / "out"
+
+
+def lines(out, night="n1"):
+    return [json.loads(line) for line in (out / f"captions-{night}.jsonl").read_text().splitlines()]
+
+
+def sheet(out, night="n1"):
+    return list(csv.DictReader(io.StringIO((out / f"captions-{night}.csv").read_text(), newline="")))
+
+
+def write_by_hand(world, image, caption):
+    import pyarrow as pa
+
+    table = CaptionTable(world.home.captions)
+    row = {"image": image, "etag": "", "status": "captioned", "caption": caption, "source": HUMAN, "withdrawn": False}
+    row["captioned_at"] = world.now
+    assert table.append(pa.Table.from_pylist([row], schema=SCHEMA), table.version()) == 1
+    table.write_current()
+
+
+def test_nothing_is_written_unless_asked_for(world):
+    world.fill(1)
+    assert world.night().output is None
+
+
+def test_every_picture_has_its_line(world, out):
+    paths = world.fill(3)
+    world.put("bad.jpg", b"")
+    summary = world.night(output=str(out), write_csv=True, alternatives=1)
+    assert summary.output.records == 4
+    found = {line["image"]: line for line in lines(out)}
+    assert {image for image, line in found.items() if line["status"] == "captioned"} == set(paths)
+    assert found[paths[0]]["alternatives"][0].startswith("<b>")
+    assert found[str(world.home.inbox / "bad.jpg")]["reason"] == "empty"
+    assert [row["image"] for row in sheet(out)] == [line["image"] for line in lines(out)]
+    assert not list(out.rglob("*.txt"))
+
+
+def test_the_same_run_again_writes_the_same(world, out):
+    world.fill(2)
+    world.night(output=str(out), write_csv=True, write_sidecars=True)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    report(world.folder() / "plan" / "plan.json")
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+class Formulas(ColourCaptioner):
+    def caption(self, pixels):
+        return [Caption('=HYPERLINK("http://x", "y")', -1.0, ("+1", "fine")) for _ in pixels]
+
+
+def test_a_spreadsheet_sees_no_formula(world, out):
+    world.put("@sum.jpg", picture("red"))
+    world.night(load=lambda pinned: Formulas(), output=str(out), write_csv=True, alternatives=5)
+    (row,) = sheet(out)
+    assert row["caption"] == "'=HYPERLINK(\"http://x\", \"y\")"
+    assert row["alternatives"] == "'+1 | fine"
+    assert float(row["score"]) == -1.0
+
+
+@given(st.text())
+def test_no_cell_begins_a_formula(text):
+    assert not cell(text).lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert cell(text).removeprefix("'") in {text, text.removeprefix("'")}
+
+
+def test_text_files_follow_the_pictures(world, out):
+    world.put("deep/er/a.jpg", picture((1, 2, 3)))
+    world.put("deep/er/a.png", picture((9, 9, 9), kind="PNG"))
+    summary = world.night(output=str(out), write_sidecars=True, write_jsonl=False)
+    assert summary.output.sidecars == 2
+    assert (out / "deep/er/a.png.txt").read_text() == "a picture of 9 9 9\n"
+    assert (out / "deep/er/a.jpg.txt").read_text().startswith("a picture of ")
+    assert not list(out.glob("captions-*"))
+
+
+def test_what_a_person_wrote_into_a_text_file_stays(world, out):
+    world.fill(2)
+    world.night(output=str(out), write_sidecars=True)
+    (out / "000.jpg.txt").write_text("my own words\n")
+    for name in ("000.jpg", "001.jpg"):
+        world.put(name, picture("white", (50, 50)))
+    summary = world.night("n2", output=str(out), write_sidecars=True)
+    assert (summary.output.kept, summary.output.sidecars) == (1, 1)
+    assert (out / "000.jpg.txt").read_text() == "my own words\n"
+    assert (out / "001.jpg.txt").read_text() == "a picture of 255 255 255\n"
+
+
+def test_a_persons_caption_is_what_every_output_says(world, out):
+    paths = world.fill(2)
+    world.night(output=str(out), write_sidecars=True)
+    write_by_hand(world, paths[0], "a photograph, by hand")
+    for name in ("000.jpg", "001.jpg"):
+        world.put(name, picture("white", (50, 50)))
+    world.night("n2", output=str(out), write_sidecars=True, write_csv=True, alternatives=3)
+    said = {line["image"]: (line["caption"], line["source"], line["alternatives"]) for line in lines(out, "n2")}
+    assert said[paths[0]] == ("a photograph, by hand", "human", [])
+    assert said[paths[1]][1] == "model"
+    assert {row["caption"] for row in sheet(out, "n2")} == {"a photograph, by hand", "a picture of 255 255 255"}
+    assert (out / "000.jpg.txt").read_text() == "a photograph, by hand\n"
+
+
+def test_an_old_night_reported_again_leaves_newer_text_files(world, out):
+    world.fill(1)
+    world.night(output=str(out), write_sidecars=True)
+    world.put("000.jpg", picture("white", (50, 50)))
+    world.night("n2", output=str(out), write_sidecars=True)
+    report(world.folder() / "plan" / "plan.json")
+    assert (out / "000.jpg.txt").read_text() == "a picture of 255 255 255\n"
+
+
+def test_captions_are_cut_at_a_word_in_the_outputs_only(world, out):
+    world.fill(1)
+    world.night(output=str(out), write_sidecars=True, max_caption_length=12)
+    assert lines(out)[0]["caption"] == "a picture…"
+    assert world.rows()[0]["caption"].startswith("a picture of ")
+    world.put("000.jpg", picture("white", (50, 50)))
+    assert world.night("n2", output=str(out), write_sidecars=True).output.sidecars == 1
+    assert (out / "000.jpg.txt").read_text() == "a picture of 255 255 255\n"
+
+
+@pytest.mark.parametrize(
+    ("most", "cut"),
+    [(None, "a dog, runs over"), (16, "a dog, runs over"), (15, "a dog, runs…"), (12, "a dog, runs…"), (11, "a dog…")],
+)
+def test_cuts(most, cut):
+    assert shorten("a dog, runs over", most) == cut
+
+
+@given(st.text(), st.integers(10, 40))
+def test_a_cut_caption_is_not_longer(text, most):
+    assert len(shorten(text, most)) <= most
+    assert shorten("x" * 50, most) == "x" * (most - 1) + "…"
+
+
+NAMES = st.lists(st.text(max_size=300) | st.sampled_from(["..", ".", "", "~", "%2e%2e", "\0", "a\\..\\b", "CON"]), max_size=6)
+
+
+@given(NAMES.map("/".join) | NAMES.map(lambda parts: "/" + "/".join(parts)))
+def test_no_name_leads_out(tmp_path_factory, name):
+    root = tmp_path_factory.mktemp("place")
+    place = LocalPlace(root / "prefix")
+    with place.write(name + "/x.txt") as file:
+        file.write(b"said")
+    written = [path for path in root.rglob("*") if path.is_file()]
+    assert len(written) == 1
+    assert written[0].is_relative_to(root / "prefix")
+    assert place.read(name + "/x.txt") == b"said"
+
+
+def test_names_that_differ_are_files_that_differ(tmp_path):
+    place = LocalPlace(tmp_path)
+    names = ["a/../b", "a/b", "é" * 300, "é" * 299, "a\0b", "a_b", "x\nb", "../b", "a/\\b"]
+    for name in names:
+        with place.write(name) as file:
+            file.write(name.encode())
+    assert [place.read(name) for name in names] == [name.encode() for name in names]
+
+
+def test_a_link_out_of_the_prefix_is_not_followed(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (tmp_path / "prefix").mkdir()
+    (tmp_path / "prefix" / "link").symlink_to(outside)
+    with pytest.raises(ObjectUnavailable, match="through a link"), LocalPlace(tmp_path / "prefix").write("link/deep/x"):
+        pass
+    assert not list(outside.iterdir())
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    place = LocalPlace(tmp_path)
+    with place.write("x") as file:
+        file.write(b"old")
+    with pytest.raises(RuntimeError), place.write("x") as file:
+        file.write(b"half")
+        raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+    assert place.read("x") == b"old"
+
+
+def test_an_output_must_lie_under_a_root(world, tmp_path_factory):
+    world.fill(1)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    with pytest.raises(SettingsError, match="NIGHTCAP_ROOTS"):
+        world.night(output=str(elsewhere))
+    with pytest.raises(SettingsError):
+        LocalPlace("s3://bucket/out")
+    assert not list(Path(elsewhere).iterdir())
