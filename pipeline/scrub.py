@@ -80,12 +80,10 @@ def _pruned(value: Any, texts: Collection[str]) -> Any:
 
 def _rows(path: Path, texts: Collection[str]) -> bool:
     rows = pq.read_table(path)
-    wanted = pa.array(sorted(texts), pa.string())
-    named = [name for name in rows.column_names if pa.types.is_string(rows.schema.field(name).type)]
-    keep = pa.array([True] * len(rows), pa.bool_())
-    for name in named:
-        keep = pc.and_(keep, pc.invert(pc.is_in(rows[name].combine_chunks(), value_set=wanted)))
-    kept = rows.filter(keep)
+    kept = rows
+    for field in rows.schema:
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            kept = kept.filter(pc.invert(pc.is_in(kept[field.name], value_set=pa.array(sorted(texts), field.type))))
     if len(kept) == len(rows):
         return False
     sink = pa.BufferOutputStream()

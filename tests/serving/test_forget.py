@@ -1,0 +1,182 @@
+"""`nightcap forget` leaves no byte of a picture's name or caption."""
+
+import html
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from night_world import PINNED, ColourCaptioner, picture, unexpected
+
+from nightcap.cli import main
+from pipeline.captioner_types import Caption
+from pipeline.features import FeatureStore
+from pipeline.files import sha256, write_json, write_text
+from pipeline.forgotten import Forgotten
+from pipeline.stages import Store
+from pipeline.table import CaptionTable
+from serving.plan import plan
+from serving.publish import publish
+from serving.settings import NightSettings
+from serving.shard import caption_shard
+
+NAME = "zq-wedding/über <bride> & groom.jpg"
+SAID, WRITTEN = "a bride in crimson zqvelvet", "two people marry in zqchapel"
+DATA = picture((201, 7, 7))
+
+
+class Knowing(ColourCaptioner):
+    """Says something telling of one picture."""
+
+    def caption(self, pixels):
+        return [
+            Caption(SAID, -0.5, (f"{SAID} alternatively",)) if each.alternatives[0] == "<b>201</b>" else each
+            for each in super().caption(pixels)
+        ]
+
+
+@pytest.fixture
+def home(world, monkeypatch):
+    """Nights that captioned the picture twice, outputs, a training that had it, and a night under way."""
+    monkeypatch.setenv("NIGHTCAP_HOME", str(world.home.root))
+    world.captioner = Knowing()
+    secret = world.put(NAME, DATA)
+    world.fill(3)
+    outputs = {"output": str(world.home.root / "out"), "write_csv": True, "write_sidecars": True, "alternatives": 2}
+    world.night(**outputs)
+    (world.home.inbox / NAME).write_bytes(DATA + b"\0")
+    world.fill(1, start=50)
+    world.night("n2", **outputs)
+    training(world.home)
+    (world.home.inbox / NAME).write_bytes(DATA + b"\0\0")
+    begun = plan(NightSettings(), world.home, PINNED, world.attempt("n3"))["plan"]
+    caption_shard(begun, 0, world.load)
+    return world, secret, begun
+
+
+def training(home):
+    """A snapshot under another name, what was made from it, and another snapshot without it."""
+    mine = outputs_of(home, "mine", {"bride.jpg": (DATA, WRITTEN), "other.jpg": (b"other", "a dog")})
+    outputs_of(home, "theirs", {"other.jpg": (b"other", "a dog")})
+    features = FeatureStore(home.store / "features" / "scenes-1")
+    features.add([sha256(DATA), sha256(b"other")], np.array([np.full((2, 3), 7), np.full((2, 3), 9)]))
+    features.add([sha256(DATA + b"\0")], np.full((1, 2, 3), 7))
+    return mine
+
+
+def outputs_of(home, source, pictures):
+    store = Store(home.store)
+
+    def snapshot(folder):
+        rows = [(name, f"/data/{name}", sha256(data), "train", len(data)) for name, (data, _) in pictures.items()]
+        pd.DataFrame(rows, columns=["image", "uri", "sha256", "split", "bytes"]).to_parquet(folder / "images.parquet")
+        said = [(name, 0, text) for name, (_, text) in pictures.items()]
+        pd.DataFrame(said, columns=["image", "position", "caption"]).to_parquet(folder / "captions.parquet")
+
+    def evaluation(folder):
+        rows = [{"image": name, "caption": text, "cider_d": 1.0} for name, (_, text) in pictures.items()]
+        pd.DataFrame(rows).to_parquet(folder / "per_image.parquet")
+        write_text(folder / "captions.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+        write_json(folder / "scores.json", {"worst": rows, "images": len(rows)})
+        for name, (data, text) in pictures.items():
+            write_text(folder / "samples" / f"{sha256(data)[:16]}.jpg", "thumbnail")
+            write_text(folder / "samples" / f"{name}.html", f"<p>{html.escape(text)}</p>")
+
+    made = store.run("snapshot", 1, {}, {"source": source}, snapshot)
+    checked = store.run("validate", 1, {}, {"snapshot": made.digest}, snapshot)
+    return store.run("evaluate", 1, {}, {"validate": checked.digest}, evaluation)
+
+
+def forget(world, *images, **options):
+    named = world.home.root.parent / "to-forget.txt"
+    named.write_text("".join(f"{image}\n" for image in images))
+    with pytest.raises(SystemExit) as ended:
+        main(["forget", "--images", str(named)])
+    assert not ended.value.code
+
+
+def traces(root):
+    """Files below a folder that still tell of the picture, other than the picture itself."""
+    texts = [NAME, NAME.rpartition("/")[2], SAID, WRITTEN, "bride.jpg", sha256(DATA), sha256(DATA + b"\0")]
+    spelt = {form.encode() for text in texts for form in (text, json.dumps(text)[1:-1], html.escape(text))}
+    for path in root.rglob("*"):
+        if not path.is_file() or path.is_relative_to(root / "inbox"):
+            continue
+        data = path.read_bytes() + str(path.relative_to(root)).encode()
+        if path.suffix == ".parquet":
+            data += repr(pq.read_table(path).to_pylist()).encode()
+        if path.suffix == ".npy":
+            data += b"zqvelvet" if (np.load(path) == 7).any() else b""
+        if b"zq" in data or any(form in data for form in spelt):
+            yield path
+
+
+def test_no_byte_stays(home):
+    world, secret, begun = home
+    assert len(list(traces(world.home.root))) > 15
+    kept = {row["image"]: row["caption"] for row in world.rows(current=True) if row["image"] != secret}
+    forget(world, secret)
+    assert list(traces(world.home.root)) == []
+    assert {row["image"]: row["caption"] for row in world.rows(current=True)} == kept
+    assert not Path(begun).exists()
+
+
+def test_what_is_not_forgotten_stays(home):
+    world, secret, _ = home
+    forget(world, secret)
+    for night, pictures in (("n1", 3), ("n2", 1)):
+        page = (world.folder(night) / "gallery" / "index.html").read_text()
+        assert page.count("<img") == pictures
+        assert len((world.home.root / "out" / f"captions-{night}.jsonl").read_text().splitlines()) == pictures
+    assert (world.home.root / "out" / "000.jpg.txt").exists()
+    features = FeatureStore(world.home.store / "features" / "scenes-1")
+    assert (features.gather([sha256(b"other")]) == 9).all()
+    pages = sorted(path.name for path in world.home.store.glob("stages/evaluate/*/samples/*"))
+    assert pages == [f"{sha256(b'other')[:16]}.jpg"] * 2 + ["other.jpg.html"] * 2
+    for table in world.home.store.glob("stages/*/*/*.parquet"):
+        assert pd.read_parquet(table)["image"].tolist() == ["other.jpg"]
+    assert (world.home.inbox / NAME).exists()
+
+
+def test_it_is_not_captioned_again(home):
+    world, secret, _ = home
+    forget(world, secret)
+    assert secret in Forgotten.of(world.home.store)
+    counts = world.night("n4", load=unexpected).counts
+    assert (counts.planned, counts.unchanged) == (0, 5)
+
+
+def test_a_night_under_way_cannot_bring_it_back(home, monkeypatch):
+    """Its parts were read before the picture was forgotten, and are committed after."""
+    world, secret, begun = home
+    from pipeline.forgotten import remember_to_forget
+
+    remember_to_forget(world.home.store, [secret])
+    assert publish(begun)["duplicates"] == 1
+    assert [row["night"] for row in world.rows() if row["image"] == secret] == ["n1", "n2"]
+
+
+def test_what_somebody_else_wrote_into_a_text_file_is_theirs(home):
+    world, secret, _ = home
+    mine = world.home.root / "out" / f"{NAME}.txt"
+    mine.write_text("my own words\n")
+    forget(world, secret)
+    assert mine.read_text() == "my own words\n"
+
+
+def test_pictures_nobody_knows(home):
+    world, _, _ = home
+    before = len(world.rows())
+    forget(world, "/nowhere/x.jpg", "s3://bucket/y.jpg")
+    assert len(world.rows()) == before
+    assert "s3://bucket/y.jpg" in Forgotten.of(world.home.store)
+    assert CaptionTable(world.home.captions).version() == 3
+
+
+def test_forgetting_twice(home):
+    world, secret, _ = home
+    forget(world, secret)
+    forget(world, secret)
+    assert list(traces(world.home.root)) == []

@@ -1,0 +1,41 @@
+"""Attempts that nobody will publish."""
+
+import os
+import time
+
+from night_world import PINNED
+
+from serving.leftovers import clear_attempts
+from serving.plan import plan
+from serving.publish import publish
+from serving.settings import NightSettings
+from serving.shard import caption_shard
+
+
+def attempt(world, night):
+    made = plan(NightSettings(), world.home, PINNED, world.attempt(night))
+    caption_shard(made["plan"], 0, world.load)
+    return made["plan"]
+
+
+def aged(folder, days):
+    before = time.time() - days * 86_400
+    for path in (folder, *folder.rglob("*")):
+        os.utime(path, (before, before))
+
+
+def test_only_old_attempts_that_were_not_published_go(world):
+    world.fill(2)
+    paths = {night: attempt(world, night) for night in ("published", "stale", "young")}
+    publish(paths["published"])
+    scratch = world.folder("stale").parent / ".r1.dead"
+    scratch.mkdir()
+    for folder in (world.folder("published"), world.folder("stale"), scratch):
+        aged(folder, 8)
+    assert clear_attempts(world.home.store, 7) == 2
+    assert [world.folder(night).exists() for night in paths] == [True, False, True]
+    assert clear_attempts(world.home.store, 7) == 0
+
+
+def test_an_empty_store(tmp_path):
+    assert clear_attempts(tmp_path, 0) == 0

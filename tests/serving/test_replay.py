@@ -1,0 +1,91 @@
+"""Pictures that were done go through once more."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
+
+import pytest
+from night_world import PINNED, ColourCaptioner, picture, unexpected
+
+from pipeline.table import CaptionTable
+from serving.night import run_night
+from serving.replay import attempt_of, input_of, quarantined
+from serving.settings import NightSettings
+
+MOMENTS = count()
+NEWER = replace(PINNED, version="4", digest="e" * 64)
+
+
+def replayed(world, model=PINNED, load=None, **settings):
+    asked = NightSettings(**settings)
+    attempt = attempt_of(asked, world.home, world.now + timedelta(seconds=next(MOMENTS)))
+    captioner = ColourCaptioner(version=model.version, digest=model.digest)
+    return run_night(asked, world.home, model, load or (lambda pinned: captioner), attempt)
+
+
+@pytest.fixture
+def broken(world):
+    """A night with two good pictures, a broken one, and one too small for its settings."""
+    world.fill(2)
+    world.put("broken.jpg", b"<html>")
+    world.put("tiny.png", picture("red", (4, 4), "PNG"))
+    assert world.night().reasons == {"not_an_image": 1, "too_small": 1}
+    return world
+
+
+def test_quarantined_pictures_go_through_again_after_a_fix(broken):
+    summary = replayed(broken, replay_reasons=["too_small"], min_side=2)
+    assert (summary.captioned, summary.quarantined, summary.counts.unchanged) == (1, 0, 3)
+    tiny = [row for row in broken.rows() if row["image"].endswith("tiny.png")]
+    assert [(row["status"], row["night"] == "n1") for row in tiny] in (
+        [("quarantined", True), ("captioned", False)],
+        [("captioned", False), ("quarantined", True)],
+    )
+    assert len(broken.rows(current=True)) == 3
+    again = replayed(broken, replay_reasons=["too_small"], min_side=2, load=unexpected)
+    assert again.counts.planned == 0
+
+
+def test_what_is_still_broken_is_quarantined_again_and_may_be_replayed_again(broken):
+    for times in (2, 3):
+        assert replayed(broken, replay_reasons=["not_an_image"]).reasons == {"not_an_image": 1}
+        assert sum(row["image"].endswith("broken.jpg") for row in broken.rows()) == times
+    assert quarantined(CaptionTable(broken.home.captions)) == {"not_an_image": 3, "too_small": 1}
+
+
+def test_only_some_pictures(broken):
+    image = str(broken.home.inbox / "broken.jpg")
+    assert replayed(broken, replay_images=[image]).quarantined == 1
+    assert replayed(broken, replay_images=[str(broken.home.inbox / "000.jpg")], load=unexpected).counts.planned == 0
+
+
+def test_a_night_again_with_another_version(broken):
+    broken.fill(1, start=50)
+    broken.night("n2")
+    summary = replayed(broken, NEWER, replay_night="n1")
+    assert (summary.night, summary.captioned, summary.quarantined) == ("n1.r2", 2, 2)
+    versions = {row["model_version"] for row in broken.rows(current=True)}
+    assert versions == {"3", "4"}
+    assert replayed(broken, NEWER, replay_night="n1", replay_images=[str(broken.home.inbox / "000.jpg")]).night == "n1.r3"
+    assert len(broken.rows()) == 4 + 1 + 4
+
+
+def test_a_replay_that_was_stopped_resumes_under_its_name(broken):
+    def fails(pinned):
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        replayed(broken, NEWER, replay_night="n1", load=fails)
+    assert replayed(broken, NEWER, replay_night="n1").night == "n1.r2"
+
+
+def test_new_pictures_wait_for_an_ordinary_night(broken):
+    broken.fill(1, start=50)
+    assert replayed(broken, replay_reasons=["empty"], load=unexpected).counts.planned == 0
+    assert broken.night("n2").captioned == 1
+
+
+def test_the_folder_of_a_night(broken):
+    assert input_of(broken.home, "n1") == str(broken.home.inbox)
+    assert input_of(broken.home, "../n1") == str(broken.home.inbox)
+    assert input_of(broken.home, "none") is None
