@@ -35,7 +35,7 @@ def caption_nightly() -> None:
         from pipeline.errors import ModelNotFound
         from pipeline.home import Home
         from serving.plan import plan as plan_night
-        from serving.plans import Attempt
+        from serving.replay import attempt_of
         from serving.settings import night_settings
 
         context = get_current_context()
@@ -44,7 +44,8 @@ def caption_nightly() -> None:
             model = pin(home, settings.model)
         except ModelNotFound as error:
             raise AirflowSkipException(f"nothing is captioned until a model is promoted: {error}") from error
-        return plan_night(settings, home, model, Attempt.at(run.data_interval_end or run.run_after, run=run.run_id))
+        moment = run.data_interval_end or run.run_after
+        return plan_night(settings, home, model, attempt_of(settings, home, moment, run.run_id))
 
     @task
     def shards(count: int) -> list[int]:

@@ -15,6 +15,7 @@ from pipeline.form import Field, fields_of
 from pipeline.settings import TrainSettings, preset_names
 from pipeline.validation import reasons
 from serving.settings import NightSettings
+from serving.tending import TendingSettings
 
 TARGET = Path(__file__).parents[1] / "docs" / "reference.md"
 
@@ -22,7 +23,8 @@ ENVIRONMENT = {
     "NIGHTCAP_HOME": "An absolute folder for everything Nightcap keeps. Default: `.nightcap` in the checkout, else `~/.nightcap`.",
     "NIGHTCAP_STORE": "An absolute folder for stage outputs, nights and tables. Default: `$NIGHTCAP_HOME/store`.",
     "NIGHTCAP_SCHEDULE": "When `caption_nightly` runs, as cron. Default: `0 2 * * *`.",
-    "NIGHTCAP_TIMEZONE": "The time zone of that schedule. Default: `UTC`.",
+    "NIGHTCAP_UPKEEP_SCHEDULE": "When `tend_tables` runs, as cron. Default: `0 12 * * 0`.",
+    "NIGHTCAP_TIMEZONE": "The time zone of these schedules. Default: `UTC`.",
     "NIGHTCAP_ALLOW_PATHS": "`1` lets a served model (pyfunc) read local files named in column `path`. Default: refused.",
     "MLFLOW_TRACKING_URI": "The MLflow server or database. Default: `sqlite:///$NIGHTCAP_HOME/mlflow.db`.",
     "AWS_*, AWS_ENDPOINT_URL": "Credentials and address of the object store behind MLflow's artifacts, as boto3 reads them.",
@@ -63,6 +65,9 @@ def reference() -> Iterator[str]:
     yield "\n## Night settings"
     yield "The form of `caption_nightly`; `nightcap night` has options for those that people change by hand."
     yield from _settings(fields_of(NightSettings))
+    yield "\n## Settings of the tables' upkeep"
+    yield "The form of `tend_tables`; `nightcap tables` has options for them."
+    yield from _settings(fields_of(TendingSettings))
     yield "\n## Reasons"
     yield "Why something is quarantined or a data set rejected."
     yield from _reasons()

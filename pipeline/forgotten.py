@@ -38,7 +38,7 @@ class Forgotten:
         folder = store / "forgotten"
         if not (folder / _SALT).is_file():
             return cls(b"", frozenset())
-        entries = (name for name in os.listdir(folder) if _ENTRY.fullmatch(name))
+        entries = (path.name for path in folder.iterdir() if _ENTRY.fullmatch(path.name))
         return cls((folder / _SALT).read_bytes(), frozenset(entries))
 
     def __contains__(self, image: object) -> bool:

@@ -40,7 +40,9 @@ def strip_nights(store: Path, images: Collection[str]) -> list[Path]:
 
 def _strip(path: Path, images: Collection[str]) -> bool:
     """Whether a night had the images and is there still."""
-    lists = {shard: kept for shard in sorted(path.parent.glob("*.jsonl")) if (kept := _without(shard, images)) is not None}
+    lists = {
+        shard: kept for shard in sorted(path.parent.glob("*.jsonl")) if (kept := _without(shard, images)) is not None
+    }
     decided = read_json(path)
     if not lists and pruned(decided, images) == decided:
         return False

@@ -45,6 +45,39 @@ def list_versions(
         Console(width=None if sys.stdout.isatty() else WIDTH).print(_table(rows))
 
 
+@app.command()
+def rollback(
+    version: Annotated[str, typer.Argument(help="Number of the version that captions from now on.")],
+    name: Annotated[str, typer.Option(help="The model.")] = "captioner",
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="Also mark what later versions have captioned as withdrawn.")
+    ] = False,
+    table: Annotated[
+        str | None, typer.Option(help="Delta table to withdraw from; default captions in NIGHTCAP_STORE.")
+    ] = None,
+) -> None:
+    """Make an earlier version the champion again. Pictures whose captions are withdrawn fall back to those before.
+
+    A night of a later version that is under way still publishes its captions: run this again after it.
+    """
+    from pipeline.home import Home
+    from pipeline.registry import CHAMPION, Registry
+    from pipeline.table import CaptionTable
+    from pipeline.table.changes import withdraw as withdraw_captions
+
+    home = Home.from_environment()
+    with working("asking MLflow"):
+        registry = Registry(home)
+        earlier = registry.resolve(f"models:/{name}/{version}")
+        later = [each.version for each in registry.versions(name) if int(each.version) > int(earlier.version)]
+        registry.set_alias(name, CHAMPION, earlier.version)
+    typer.echo(f"{name} version {earlier.version} is the champion")
+    for given_up in later if withdraw else ():
+        with working("withdrawing captions"):
+            count = withdraw_captions(CaptionTable(table or home.captions), name, given_up)
+        typer.echo(f"{count} captions of version {given_up} are withdrawn")
+
+
 def _row(version: Any) -> dict[str, Any]:
     from pipeline.registry import CIDER_TAG, DIGEST_TAG
 

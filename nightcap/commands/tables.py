@@ -2,70 +2,62 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nightcap.console import working
 
 if TYPE_CHECKING:
-    from pipeline.table import CaptionTable
+    from serving.tending import Tending
 
-app = typer.Typer(no_args_is_help=True, help="Upkeep of the tables of captions.")
+app = typer.Typer(no_args_is_help=True, help="Upkeep of the tables of captions; nights may go on meanwhile.")
 
 Table = Annotated[str | None, typer.Option(help="Delta table of captions; default captions in NIGHTCAP_STORE.")]
-KeepDays = Annotated[
-    float, typer.Option(min=0.0, help="Days that earlier versions and unpublished attempts stay; more than a night.")
-]
 
 
 @app.callback()
 def tables() -> None:
-    """Upkeep of the tables of captions."""
+    """Upkeep of the tables of captions; nights may go on meanwhile."""
 
 
 @app.command()
 def compact(table: Table = None) -> None:
     """Write the history into few files; no row changes."""
-    from pipeline.table.upkeep import compact as compact_table
-
-    found = _open(table)
+    tending = _open(table=table)
     with working("compacting"):
-        gone = compact_table(found)
-    typer.echo(f"{found.uri}: {gone} files fewer")
+        fewer = tending.compact()
+    typer.echo(f"{tending.table.uri}: {fewer} files fewer")
 
 
 @app.command()
-def vacuum(table: Table = None, keep_days: KeepDays = 7.0) -> None:
-    """Remove files that only versions older than a week need, and what attempts that died have left."""
-    from pipeline.home import Home
-    from pipeline.table.upkeep import vacuum as vacuum_table
-    from serving.leftovers import clear_attempts
-
-    found = _open(table)
+def vacuum(
+    table: Table = None,
+    keep_days: Annotated[
+        float | None, typer.Option(min=0.0, help="Days of the past that stay, more than a night; default 7.")
+    ] = None,
+) -> None:
+    """Remove files that only versions of the past need, and attempts that nobody will publish."""
+    tending = _open(table=table, keep_days=keep_days)
     with working("removing"):
-        gone = vacuum_table(found, keep_days)
-        attempts = clear_attempts(Home.from_environment().store, keep_days)
-    typer.echo(f"{found.uri}: removed {gone} files and {attempts} unpublished attempts")
+        gone = tending.vacuum()
+    typer.echo(f"{tending.table.uri}: removed {gone['files']} files and {gone['attempts']} unpublished attempts")
 
 
 @app.command()
 def upgrade(table: Table = None) -> None:
-    """Add the columns that joined since the tables were made."""
-    from pipeline.table.upkeep import upgrade as upgrade_table
-
-    found = _open(table)
-    added = upgrade_table(found)
+    """Add the columns that joined since the tables were made; the next night would, too."""
+    tending = _open(table=table)
+    added = tending.upgrade()
     told = f"added {', '.join(added)}" if added else "has every column"
-    typer.echo(f"{found.uri}: {told}")
+    typer.echo(f"{tending.table.uri}: {told}")
 
 
-def _open(table: str | None) -> CaptionTable:
+def _open(**given: Any) -> Tending:
     from pipeline.errors import SettingsError
-    from pipeline.home import Home
-    from pipeline.table import CaptionTable
+    from serving.tending import Tending
 
-    found = CaptionTable(table or Home.from_environment().captions)
-    if not found.version():
-        raise SettingsError(f"no table of captions at {found.uri}; a night makes it")
-    return found
+    tending = Tending.of({key: value for key, value in given.items() if value is not None})
+    if not tending.table.version():
+        raise SettingsError(f"no table of captions at {tending.table.uri}; a night makes it")
+    return tending

@@ -215,4 +215,3 @@ def _is_ours(text: bytes | None, captions: Collection[str]) -> bool:
         return False
     said = text.decode("utf-8", "replace").strip()
     return bool(said) and any(said in {caption, shorten(caption, len(said))} for caption in captions)
-

@@ -13,9 +13,14 @@ import pytest
 from pipeline.form import fields_of, training_fields
 from pipeline.settings import preset_names
 from serving.settings import NightSettings
+from serving.tending import TendingSettings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-FIELDS = {"train_captioner": list(training_fields()), "caption_nightly": list(fields_of(NightSettings))}
+FIELDS = {
+    "train_captioner": list(training_fields()),
+    "caption_nightly": list(fields_of(NightSettings)),
+    "tend_tables": list(fields_of(TendingSettings)),
+}
 EVERY_FIELD = [(dag, field.name) for dag, fields in FIELDS.items() for field in fields]
 ORDER = {
     "train_captioner": {
@@ -41,6 +46,7 @@ ORDER = {
         "publish": ["caption", "plan"],
         "report": ["plan", "publish"],
     },
+    "tend_tables": {"upgrade": [], "compact": ["upgrade"], "vacuum": ["compact"]},
 }
 
 
@@ -59,9 +65,9 @@ def dags(facts):
     return facts["usual"]["dags"]
 
 
-def test_both_files_are_read_without_errors(facts):
+def test_all_files_are_read_without_errors(facts):
     assert facts["usual"]["errors"] == {}
-    assert set(facts["usual"]["dags"]) == {"train_captioner", "caption_nightly"}
+    assert set(facts["usual"]["dags"]) == set(ORDER)
 
 
 @pytest.mark.parametrize("dag", ORDER)
@@ -115,11 +121,12 @@ def test_nights_come_by_the_clock_and_trainings_when_asked(facts):
     }
     assert clocks == {"usual": ["0 2 * * *", "UTC"], "changed": ["30 4 * * 1-5", "Europe/Paris"]}
     assert facts["changed"]["dags"]["train_captioner"]["expression"] is None
+    assert facts["usual"]["dags"]["tend_tables"]["expression"] == "0 12 * * 0"
 
 
 def test_a_mistaken_schedule_is_an_import_error_of_its_dag_only(facts):
     assert list(facts["mistaken"]["errors"]) == ["caption_nightly.py"]
-    assert set(facts["mistaken"]["dags"]) == {"train_captioner"}
+    assert set(facts["mistaken"]["dags"]) == {"train_captioner", "tend_tables"}
 
 
 @pytest.mark.parametrize(("dag", "name"), EVERY_FIELD)
@@ -161,6 +168,10 @@ def test_presets_are_offered_by_name(dags):
         ("caption_nightly", "max_quarantine_share", 1.5),
         ("caption_nightly", "accept_quarantine", "yes"),
         ("caption_nightly", "model", ""),
+        ("caption_nightly", "replay_reasons", "empty"),
+        ("caption_nightly", "replay_reasons", [1]),
+        ("caption_nightly", "max_caption_length", 0),
+        ("tend_tables", "keep_days", -1),
     ],
 )
 def test_a_bad_value_is_refused_by_the_form(dags, dag, name, value):

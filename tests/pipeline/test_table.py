@@ -11,6 +11,7 @@ from table_rows import START, current, images, keys, quarantined, row, rows
 from pipeline.errors import ObjectUnavailable, SettingsError
 from pipeline.table import HUMAN, SCHEMA, CaptionTable
 
+
 def test_a_table_that_is_not_there_is_empty(tmp_path):
     table = CaptionTable(tmp_path / "captions")
     assert (table.version(), list(table.known()), table.run_of("n1")) == (0, [], None)

@@ -21,7 +21,9 @@ def table(tmp_path):
         0,
     )
     table.append(
-        rows(row("mended", **later(night="n2", model_version="2")), quarantined("worse", "corrupt", **later(night="n2"))),
+        rows(
+            row("mended", **later(night="n2", model_version="2")), quarantined("worse", "corrupt", **later(night="n2"))
+        ),
         1,
     )
     return table

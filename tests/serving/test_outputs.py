@@ -77,7 +77,7 @@ def test_a_spreadsheet_sees_no_formula(world, out):
     world.put("@sum.jpg", picture("red"))
     world.night(load=lambda pinned: Formulas(), output=str(out), write_csv=True, alternatives=5)
     (row,) = sheet(out)
-    assert row["caption"] == "'=HYPERLINK(\"http://x\", \"y\")"
+    assert row["caption"] == '\'=HYPERLINK("http://x", "y")'
     assert row["alternatives"] == "'+1 | fine"
     assert float(row["score"]) == -1.0
 
@@ -157,7 +157,9 @@ def test_a_cut_caption_is_not_longer(text, most):
     assert shorten("x" * 50, most) == "x" * (most - 1) + "…"
 
 
-NAMES = st.lists(st.text(max_size=300) | st.sampled_from(["..", ".", "", "~", "%2e%2e", "\0", "a\\..\\b", "CON"]), max_size=6)
+NAMES = st.lists(
+    st.text(max_size=300) | st.sampled_from(["..", ".", "", "~", "%2e%2e", "\0", "a\\..\\b", "CON"]), max_size=6
+)
 
 
 @given(NAMES.map("/".join) | NAMES.map(lambda parts: "/" + "/".join(parts)))

@@ -66,7 +66,9 @@ def test_a_night_again_with_another_version(broken):
     assert (summary.night, summary.captioned, summary.quarantined) == ("n1.r2", 2, 2)
     versions = {row["model_version"] for row in broken.rows(current=True)}
     assert versions == {"3", "4"}
-    assert replayed(broken, NEWER, replay_night="n1", replay_images=[str(broken.home.inbox / "000.jpg")]).night == "n1.r3"
+    assert (
+        replayed(broken, NEWER, replay_night="n1", replay_images=[str(broken.home.inbox / "000.jpg")]).night == "n1.r3"
+    )
     assert len(broken.rows()) == 4 + 1 + 4
 
 

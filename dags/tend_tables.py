@@ -1,0 +1,50 @@
+"""tend_tables: once a week the tables of captions are brought up to date, compacted, and rid of what nobody needs."""
+
+from __future__ import annotations
+
+import os
+
+from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
+
+from dags.common import RETRIES, form
+from pipeline.form import fields_of
+from serving.tending import TendingSettings
+
+SCHEDULE = os.environ.get("NIGHTCAP_UPKEEP_SCHEDULE", "0 12 * * 0")
+TIMEZONE = os.environ.get("NIGHTCAP_TIMEZONE", "UTC")
+
+
+@dag(
+    schedule=CronTriggerTimetable(SCHEDULE, timezone=TIMEZONE),
+    catchup=False,
+    max_active_runs=1,
+    params=form(fields_of(TendingSettings)),
+    default_args=RETRIES,
+    tags=["nightcap", "captions"],
+    doc_md=__doc__,
+)
+def tend_tables() -> None:
+    """Upgrade, compact, vacuum; nights may run meanwhile."""
+
+    @task
+    def upgrade() -> list[str]:
+        from serving.tending import Tending
+
+        return Tending.of(dict(get_current_context()["params"])).upgrade()
+
+    @task
+    def compact() -> int:
+        from serving.tending import Tending
+
+        return Tending.of(dict(get_current_context()["params"])).compact()
+
+    @task
+    def vacuum() -> dict[str, int]:
+        from serving.tending import Tending
+
+        return Tending.of(dict(get_current_context()["params"])).vacuum()
+
+    upgrade() >> compact() >> vacuum()
+
+
+tend_tables()

@@ -1,0 +1,79 @@
+"""Upkeep of a table of captions and of the nights' files, as the command line and Airflow call it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from pipeline.home import Home
+from pipeline.settings import Group, checked
+
+if TYPE_CHECKING:
+    from pipeline.table import CaptionTable
+
+
+class TendingSettings(Group):
+    """Everything `tend_tables` needs."""
+
+    table: str | None = Field(
+        None, description="Delta table of captions, a local path; empty for captions in NIGHTCAP_STORE."
+    )
+    keep_days: float = Field(
+        7.0, ge=0, le=3650, description="Days that earlier versions and unpublished attempts stay; more than a night."
+    )
+
+
+@dataclass(frozen=True)
+class Tending:
+    """What can be done for a table, while nights go on.
+
+    Attributes:
+        settings: which table, and how much of its past stays.
+        home: where the default table and the nights lie.
+    """
+
+    settings: TendingSettings
+    home: Home
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Tending:
+        """With the home that the environment names.
+
+        Raises:
+            SettingsError: naming each wrong setting, its value and what is allowed.
+        """
+        return cls(checked(TendingSettings, dict(values)), Home.from_environment())
+
+    @property
+    def table(self) -> CaptionTable:
+        """The table, which need not exist yet."""
+        from pipeline.table import CaptionTable
+
+        return CaptionTable(self.settings.table or self.home.captions)
+
+    def upgrade(self) -> list[str]:
+        """Add the columns that joined since the tables were made, and tell which."""
+        from pipeline.table.upkeep import upgrade
+
+        return upgrade(self.table)
+
+    def compact(self) -> int:
+        """Write the history into few files, and tell how many fewer there are."""
+        from pipeline.table.upkeep import compact
+
+        return compact(self.table)
+
+    def vacuum(self) -> dict[str, int]:
+        """Remove what no version of the last days needs, and attempts that nobody will publish.
+
+        Returns:
+            Small JSON: `files` and `attempts`.
+        """
+        from pipeline.table.upkeep import vacuum
+        from serving.leftovers import clear_attempts
+
+        days = self.settings.keep_days
+        return {"files": vacuum(self.table, days), "attempts": clear_attempts(self.home.store, days)}
