@@ -60,6 +60,6 @@ def _beside(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _placed(folder: Path, key: str, value: Any) -> Any:
-    if key not in PATHS or not isinstance(value, str) or value == "imagenet":
+    if key not in PATHS or not isinstance(value, str) or value == "imagenet" or value.startswith("s3://"):
         return value
     return str(folder / Path(value).expanduser())

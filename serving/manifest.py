@@ -12,7 +12,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from pipeline.errors import SettingsError
-from pipeline.objects import Folder, ObjectInfo, is_picture
+from pipeline.objects import Folder, ObjectInfo, is_hidden, is_picture
 from pipeline.objects.s3 import SCHEME
 
 _NAMES = {
@@ -86,7 +86,7 @@ class Manifest:
         if row.get("is_latest") is False or row.get("is_delete_marker"):
             return None
         name = self._inside(row["key"], row.get("bucket"))
-        return name if name and is_picture(name) else None
+        return name if name and is_picture(name) and not is_hidden(name) else None
 
     def _inside(self, key: str, bucket: str | None) -> str | None:
         if not self._folder.uri.startswith(SCHEME):

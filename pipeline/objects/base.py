@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -122,3 +123,8 @@ def safe_name(name: str) -> str:
 def printable(path: str) -> str:
     """A path as text that is valid UTF-8; other bytes become escapes such as `\\xff`."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def shown(uri: str) -> str:
+    """An address for a message: without user and password."""
+    return re.sub(r"//[^/@]*@", "//", uri)

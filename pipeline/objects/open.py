@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.errors import SettingsError
-from pipeline.objects.base import Folder
+from pipeline.objects.base import Folder, shown
 from pipeline.objects.local import LocalFolder
 from pipeline.objects.s3 import SCHEME, Address, S3Folder
 
@@ -40,10 +40,11 @@ def local_path(uri: str) -> Path:
     if separator or uri.lower().startswith("file:"):
         scheme = scheme.partition(":")[0]
         raise SettingsError(
-            f"{uri!r}: {scheme}: is not supported; name a local folder by its path, or s3://bucket/prefix"
+            f"{shown(uri)!r}: {scheme}: is not supported; name a local folder by its path, or s3://bucket/prefix"
         )
     if not uri or "\0" in uri:
-        raise SettingsError("input is empty; name a local folder, or s3://bucket/prefix")
+        fault = "has a null character" if uri else "is empty"
+        raise SettingsError(f"input {fault}; name a local folder, or s3://bucket/prefix")
     return Path(uri)
 
 
@@ -65,7 +66,7 @@ def require_inside(uri: str, roots: Iterable[str]) -> None:
     roots = tuple(roots)
     if not any(_holds(root, uri) for root in roots):
         raise SettingsError(
-            f"{uri!r} lies in none of {', '.join(roots) or 'no roots'}; add its folder to NIGHTCAP_ROOTS"
+            f"{shown(uri)!r} lies in none of {', '.join(roots) or 'no roots'}; add its folder to NIGHTCAP_ROOTS"
         )
 
 

@@ -13,7 +13,7 @@ from io import BytesIO
 from typing import Any, Self, TypeVar
 
 from pipeline.errors import ObjectUnavailable, SettingsError, SourceChanged
-from pipeline.objects.base import ObjectInfo, is_hidden, is_picture, printable, safe_name
+from pipeline.objects.base import ObjectInfo, is_hidden, is_picture, printable, safe_name, shown
 from pipeline.objects.patience import Patience, Trouble
 from pipeline.objects.s3_client import PART_BYTES, Access, connect, endpoint_of, longest_try, translated
 
@@ -48,7 +48,7 @@ class Address:
         prefix = prefix.strip("/")
         odd = prefix and any(part in {"", ".", ".."} for part in prefix.split("/"))
         if not uri.startswith(SCHEME) or not _BUCKET.fullmatch(bucket) or odd or not prefix.isprintable():
-            raise SettingsError(f"{uri!r} is no address in an object store; use s3://bucket/prefix")
+            raise SettingsError(f"{shown(uri)!r} is no address in an object store; use s3://bucket/prefix")
         return cls(bucket, f"{prefix}/" if prefix else "")
 
     def __str__(self) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 ENCODERS = ("scenes", "inception_resnet_v2", "resnet50", "mobilenet", "xception")
 
@@ -23,7 +23,12 @@ class SourceSettings(Group):
         "scenes",
         description="scenes: built-in pictures; coco_json: a COCO captions file beside a folder; tfds: TensorFlow Datasets.",
     )
-    images: Path | None = Field(None, description="coco_json: the folder the annotations' file names are relative to.")
+    images: Annotated[str | None, BeforeValidator(lambda given: str(given) if isinstance(given, Path) else given)] = (
+        Field(
+            None,
+            description="coco_json: the folder, or s3://bucket/prefix, that the annotations' file names are relative to.",
+        )
+    )
     train_annotations: Path | None = Field(None, description="coco_json: captions that fit the model.")
     val_annotations: Path | None = Field(None, description="coco_json: captions that choose; cut from train if empty.")
     test_annotations: Path | None = Field(None, description="coco_json: captions that judge; cut from train if empty.")

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.errors import ObjectUnavailable, SettingsError
+from pipeline.errors import SettingsError
 from pipeline.files import digest_of, sha256_file
 from pipeline.settings import SourceSettings
 from pipeline.sources.base import SPLITS, Photograph, Split
+from pipeline.sources.pictures import open_pictures
 
 log = logging.getLogger(__name__)
-
-_ABSENT = {
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.EACCES,
-    errno.EPERM,
-    errno.ELOOP,
-    errno.ENAMETOOLONG,
-}
 
 
 class _Image(BaseModel):
@@ -59,25 +49,22 @@ class CocoJsonSource:
 
     `image` and `uri` are the file name inside the images folder. A picture that several splits
     name is one photograph in each; `image` is then `train:NAME` or `val:NAME` outside the split
-    that judges most. Pictures are reached through `_stamp` and `_bytes` alone, which is where an
-    object store would join.
+    that judges most. The images folder may be a prefix in an object store.
     """
 
     def __init__(self, settings: SourceSettings) -> None:
-        if settings.images is None or not settings.images.is_dir():
-            raise SettingsError(f"source.images is {str(settings.images)!r}, which is not a folder of pictures")
-        self._root = settings.images.resolve()
+        self._pictures = open_pictures(settings.images)
         files = (settings.train_annotations, settings.val_annotations, settings.test_annotations)
         self._files = {split: file for split, file in zip(SPLITS, files, strict=True) if file}
         self._max_images = settings.max_images
 
     def fingerprint(self) -> str:
-        """SHA-256 over the annotation files and every named picture's size and time.
+        """SHA-256 over the annotation files and every named picture's size and time, or ETag.
 
         Raises:
             SettingsError: as `photographs`.
         """
-        pictures = {entry.uri: self._stamp(entry.uri) for entry in self._entries}
+        pictures = self._pictures.stamps(entry.uri for entry in self._entries)
         return digest_of([{split: sha256_file(file) for split, file in self._files.items()}, pictures])
 
     def photographs(self) -> Iterator[Photograph]:
@@ -85,20 +72,21 @@ class CocoJsonSource:
 
         Raises:
             SettingsError: an annotation file is malformed, or names a file outside the images folder.
-            ObjectUnavailable: the file system fails.
+            ObjectUnavailable: the file system or the object store fails.
         """
-        for entry in self._entries:
-            yield Photograph(entry.image, entry.uri, entry.split, entry.captions, self._bytes(entry.uri))
+        read = self._pictures.read(entry.uri for entry in self._entries)
+        for entry, data in zip(self._entries, read, strict=True):
+            yield Photograph(entry.image, entry.uri, entry.split, entry.captions, data)
 
     def read(self, uris: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
         """Encoded bytes of pictures named by their path inside the images folder.
 
         Raises:
             SettingsError: a path leads outside the images folder.
-            ObjectUnavailable: the file system fails.
+            ObjectUnavailable: the file system or the object store fails.
         """
-        for uri in dict.fromkeys(uris):
-            yield uri, self._bytes(uri)
+        unique = dict.fromkeys(uris)
+        return zip(unique, self._pictures.read(unique), strict=True)
 
     @cached_property
     def _entries(self) -> list[_Entry]:
@@ -118,7 +106,8 @@ class CocoJsonSource:
         """Captions by path inside the images folder, both in the file's order."""
         parsed = _parse(file)
         paths = {
-            entry.id: self._inside(entry.file_name, f"{file}: images[{i}]") for i, entry in enumerate(parsed.images)
+            entry.id: self._pictures.path(entry.file_name, f"{file}: images[{i}]")
+            for i, entry in enumerate(parsed.images)
         }
         if len(paths) < len(parsed.images):
             raise SettingsError(
@@ -131,42 +120,6 @@ class CocoJsonSource:
         if strays:
             log.warning("%s: %d captions belong to images that the file does not list; ignored", file, strays)
         return {path: tuple(texts) for path, texts in captions.items()}
-
-    def _inside(self, name: str, where: str) -> str:
-        """A file name as a normal path that stays inside the images folder, symbolic links included."""
-        path = PurePosixPath(name)
-        lexical = path.parts and not path.is_absolute() and ".." not in path.parts and "\0" not in name
-        if not lexical or not (self._root / path).resolve().is_relative_to(self._root):
-            raise SettingsError(
-                f"{where} has file_name {name!r}, which does not stay inside {self._root}; "
-                "file names are relative to source.images"
-            )
-        return str(path)
-
-    def _path(self, uri: str) -> Path:
-        return self._root / self._inside(uri, "a photograph")
-
-    def _stamp(self, uri: str) -> list[int] | None:
-        try:
-            found = self._path(uri).stat()
-        except OSError as error:
-            if error.errno in _ABSENT:
-                return None
-            raise _unavailable(uri, error) from error
-        return [found.st_size, found.st_mtime_ns]
-
-    def _bytes(self, uri: str) -> bytes | None:
-        path = self._path(uri)
-        try:
-            return path.read_bytes() if path.is_file() else None
-        except OSError as error:
-            if error.errno in _ABSENT:
-                return None
-            raise _unavailable(uri, error) from error
-
-
-def _unavailable(uri: str, error: OSError) -> ObjectUnavailable:
-    return ObjectUnavailable(f"cannot read {uri!r}: {error}; try again when the file system answers")
 
 
 def read_annotations(file: Path) -> dict[str, list[str]]:

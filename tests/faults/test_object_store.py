@@ -10,7 +10,6 @@ from pipeline.errors import NightcapError, ObjectUnavailable, SettingsError
 from pipeline.home import Home
 from pipeline.objects import open_folder
 from serving.plan import plan
-from serving.plans import Plan
 from serving.settings import NightSettings
 from serving.shard import caption_shard
 from tests.serving.night_world import PINNED, World, picture

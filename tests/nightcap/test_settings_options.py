@@ -30,7 +30,7 @@ def test_paths_on_the_command_line_are_relative_to_where_it_is_typed(tmp_path, m
     monkeypatch.chdir(tmp_path / "work")
     given = ["source.images=photos", "source.train_annotations=/abs.json", "source.kind=coco_json"]
     settings = settings_from(config(tmp_path, "source: {images: other}"), given)
-    assert settings.source.images == tmp_path / "work" / "photos"
+    assert settings.source.images == str(tmp_path / "work" / "photos")
     assert settings.source.train_annotations == Path("/abs.json")
 
 

@@ -1,0 +1,100 @@
+"""A bucket in memory on loopback, which takes any key that S3's protocol can carry, and remembers what it was asked."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+PAGE = 7
+
+
+@dataclass
+class Bucket:
+    """Objects by key; `asked` are the requests' methods and decoded paths."""
+
+    endpoint: str = ""
+    objects: dict = field(default_factory=dict)
+    asked: list = field(default_factory=list)
+
+    @property
+    def environment(self):
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "y",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+
+
+@contextmanager
+def canned_bucket():
+    """A server of one bucket called `bucket`."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.bucket = Bucket(f"http://127.0.0.1:{server.server_address[1]}")
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.bucket
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def etag(data):
+    return hashlib.md5(data).hexdigest()
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        bucket, parts = self.server.bucket, urlsplit(self.path)
+        _, name, *key = unquote(parts.path).split("/", 2)
+        bucket.asked.append((self.command, unquote(parts.path)))
+        assert name == "bucket"
+        if not key:
+            self._answer(200, self._listing(parse_qs(parts.query)))
+        elif key[0] not in bucket.objects:
+            self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
+        elif self.headers["If-Match"].strip('"') != etag(bucket.objects[key[0]]):
+            self._answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
+        else:
+            self._answer(200, bucket.objects[key[0]], {"ETag": f'"{etag(bucket.objects[key[0]])}"'})
+
+    def do_PUT(self):
+        bucket = self.server.bucket
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        bucket.asked.append(("PUT", unquote(urlsplit(self.path).path)))
+        self._answer(200, b"", {"ETag": f'"{etag(data)}"'})
+
+    def _listing(self, query):
+        prefix, start = query.get("prefix", [""])[0], int(query.get("continuation-token", ["0"])[0])
+        keys = sorted(key for key in self.server.bucket.objects if key.startswith(prefix))
+        rows = "".join(
+            f"<Contents><Key>{quote(key)}</Key><LastModified>2026-11-23T02:00:00.000Z</LastModified>"
+            f"<ETag>&quot;{etag(data)}&quot;</ETag><Size>{len(data)}</Size></Contents>"
+            for key in keys[start : start + PAGE]
+            for data in [self.server.bucket.objects[key]]
+        )
+        more = start + PAGE < len(keys)
+        token = f"<NextContinuationToken>{start + PAGE}</NextContinuationToken>" if more else ""
+        flag = "true" if more else "false"
+        return (
+            f"<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>{flag}</IsTruncated>{token}{rows}"
+            f"</ListBucketResult>"
+        ).encode()
+
+    def _answer(self, status, body, headers=None):
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        """The tests' output is theirs."""

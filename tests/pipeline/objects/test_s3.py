@@ -1,0 +1,174 @@
+"""Names and pages in a bucket, on a canned server; the real store's tests are in tests/faults."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from canned_bucket import canned_bucket
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import BadInput, ObjectUnavailable, SettingsError, SourceChanged
+from pipeline.objects import S3Folder, is_hidden, is_picture, open_folder
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    with canned_bucket() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+ODD = [
+    "..",
+    ".",
+    "",
+    "%2e%2e",
+    "%2F",
+    "%00",
+    "a b",
+    "+",
+    "?x=1",
+    "#f",
+    "ü",
+    "\u202e",
+    "\0",
+    "\n",
+    "&amp;",
+    "<a>",
+    "'",
+    '"',
+    "\\",
+]
+part = st.one_of(st.sampled_from(ODD), st.text(st.characters(codec="utf-8"), max_size=6))
+key = st.one_of(
+    st.lists(part, min_size=1, max_size=5).map("/".join),
+    st.integers(1, 1024).map(lambda length: "k" * length),
+).filter(lambda text: 0 < len(text.encode()) <= 1024)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(key, st.binary(max_size=20), max_size=12), st.sampled_from(["", "in", "a/b c"]))
+def test_19_keys_are_names_only(bucket, objects, prefix):
+    below = f"{prefix}/" if prefix else ""
+    bucket.objects = {below + name: data for name, data in objects.items()} | {"inner.jpg": b"", "secret/a.jpg": b""}
+    bucket.asked.clear()
+    folder = S3Folder(f"s3://bucket/{prefix}")
+    found = {info.name: folder.read(info) for info in folder.list()}
+    inside = {name[len(below) :]: data for name, data in bucket.objects.items() if name.startswith(below)}
+    wanted = {n: d for n, d in inside.items() if is_picture(n) and not is_hidden(n) and n and not n.endswith("/")}
+    assert found == wanted
+    assert {path for _, path in bucket.asked} == {"/bucket"} | {f"/bucket/{below}{name}" for name in found}
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(key)
+def test_19_nothing_is_written_outside_the_prefix(bucket, tmp_path_factory, name):
+    bucket.asked.clear()
+    root = tmp_path_factory.mktemp("out") / "prefix"
+    root.mkdir()
+    for folder in (S3Folder("s3://bucket/prefix"), open_folder(str(root))):
+        try:
+            folder.write(name, b"x")
+        except BadInput as bad:
+            assert bad.reason == "unsafe_name"
+    assert all(os.path.normpath(path).startswith("/bucket/prefix/") for _, path in bucket.asked)
+    assert [path.name for path in root.parent.iterdir()] == ["prefix"]
+
+
+@pytest.mark.parametrize("name", ["../a", "/a", "a//b", "a/./b", "a/..", "", "a\0", "a\nb", "k" * 1025, "\udcff", "a/"])
+def test_names_that_may_not_be_written(bucket, tmp_path, name):
+    for folder in (S3Folder("s3://bucket/prefix"), open_folder(str(tmp_path))):
+        for change in (lambda folder=folder: folder.write(name, b""), lambda folder=folder: folder.delete(name)):
+            with pytest.raises(BadInput, match="cannot name an object"):
+                change()
+    assert not bucket.asked
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_local_write_does_not_follow_a_link_out(tmp_path):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "root/link").symlink_to(tmp_path / "other")
+    (tmp_path / "root/file.txt").symlink_to(tmp_path / "other/file.txt")
+    folder = open_folder(str(tmp_path / "root"))
+    with pytest.raises(BadInput, match="by a link"):
+        folder.write("link/a.txt", b"x")
+    folder.write("file.txt", b"x")
+    folder.write("new/b.txt", b"y")
+    assert not list((tmp_path / "other").iterdir())
+    assert (tmp_path / "root/file.txt").read_bytes() == b"x"
+    with pytest.raises(BadInput, match="no file can be called"):
+        folder.write("k" * 300, b"")
+
+
+def test_pages_follow_each_other_and_may_be_left(bucket):
+    bucket.objects = {f"in/{number:03d}.jpg": b"" for number in range(100)}
+    folder = S3Folder("s3://bucket/in")
+    assert [info.name for info in folder.list()] == [f"{number:03d}.jpg" for number in range(100)]
+    threads = threading.active_count()
+    listing = folder.list()
+    next(listing)
+    listing.close()
+    assert threading.active_count() <= threads + 1
+    assert len(bucket.asked) < 40
+
+
+def test_other_bytes_under_a_listed_name_are_refused(bucket):
+    bucket.objects = {"a.jpg": b"one", "b.jpg": b"two"}
+    folder = S3Folder("s3://bucket")
+    first, second = folder.list()
+    bucket.objects = {"a.jpg": b"other"}
+    for info in (first, second):
+        with pytest.raises(SourceChanged):
+            folder.read(info)
+    assert folder.ignored == 0
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"AWS_ENDPOINT_URL": "http://169.254.169.254"},
+        {"AWS_ENDPOINT_URL": "http://[fe80::1]:80"},
+        {"AWS_ENDPOINT_URL": "not an address"},
+        {"AWS_PROFILE": "nobody"},
+    ],
+)
+def test_an_environment_that_cannot_be_used(monkeypatch, environment):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match="AWS"):
+        S3Folder("s3://bucket")
+
+
+def test_no_credentials_are_told_at_once(bucket, monkeypatch, tmp_path):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(SettingsError, match="no usable AWS credentials"):
+        list(S3Folder("s3://bucket").list())
+    assert not bucket.asked
+
+
+def test_nothing_listens(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://user:canary@127.0.0.1:9")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+    began = time.monotonic()
+    with pytest.raises(ObjectUnavailable, match="EndpointConnectionError") as caught:
+        list(S3Folder("s3://bucket", patience_s=10).list())
+    assert time.monotonic() - began < 10
+    assert "canary" not in str(caught.value)
+
+
+def test_opening_a_local_folder_imports_no_aws_library():
+    code = "import sys, json, pipeline.objects as o; o.open_folder('/'); print(json.dumps([n for n in sys.modules if n.startswith('boto')]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []
