@@ -21,7 +21,7 @@ def test_paths_in_a_file_are_relative_to_it(tmp_path, monkeypatch):
     config(tmp_path, text)
     settings = settings_from(Path("../settings.yaml"), [])
     here = tmp_path / "elsewhere" / ".."
-    assert (settings.source.images, settings.source.train_annotations) == (here / "photos", here / "a/b.json")
+    assert (settings.source.images, settings.source.train_annotations) == (str(here / "photos"), here / "a/b.json")
     assert settings.encoder.weights == str(here / "net.h5")
 
 

@@ -49,12 +49,12 @@ def test_an_outage_is_waited_for_once(clock):
     shared = Patience(60, 3)
     with pytest.raises(ObjectUnavailable):
         shared.call("read a", failing(clock, 10_000))
-    ended = clock[0]
-    with pytest.raises(ObjectUnavailable):
-        shared.call("read b", failing(clock, 10_000))
-    assert clock[0] == ended + 1, "one try tells that it goes on"
-    assert shared.call("read c", failing(clock, 0)) == "done"
-    assert shared.call("read d", failing(clock, 3)) == "done", "an answer moved the deadline"
+    for name in ("b", "c", "d"):
+        with pytest.raises(ObjectUnavailable):
+            shared.call(f"read {name}", failing(clock, 10_000))
+    assert clock[0] <= 60 + 3, "a try each tells that it goes on"
+    assert shared.call("read e", failing(clock, 0)) == "done"
+    assert shared.call("read f", failing(clock, 3)) == "done", "an answer moved the deadline"
 
 
 def test_quiet_hours_are_no_trouble(clock):
