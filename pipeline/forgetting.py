@@ -85,7 +85,9 @@ class Forgetting:
         if not splits:
             return []
         versions = Registry(self.home).versions()
-        return [Exposed(each, splits[each.tags[DIGEST_TAG]]) for each in versions if each.tags.get(DIGEST_TAG) in splits]
+        return [
+            Exposed(each, splits[each.tags[DIGEST_TAG]]) for each in versions if each.tags.get(DIGEST_TAG) in splits
+        ]
 
     def run(self, exposed: Collection[Exposed]) -> int:
         """Take the pictures out of features, outputs of stages, and what MLflow has copied; tell how many files."""
@@ -117,7 +119,9 @@ class Forgetting:
 
     def _made_from(self, snapshot: str, stage: str = "*") -> list[Path]:
         """The folders of outputs that a snapshot went into, itself among them."""
-        return [folder for folder in self.home.store.glob(f"stages/{stage}/[0-9a-f]*") if snapshot in self._sources(folder)]
+        return [
+            folder for folder in self.home.store.glob(f"stages/{stage}/[0-9a-f]*") if snapshot in self._sources(folder)
+        ]
 
     def _sources(self, folder: Path) -> frozenset[str]:
         """The snapshots that an output was made from, through the stages between."""

@@ -48,6 +48,21 @@ def mentions(data: bytes, texts: Collection[str]) -> bool:
     return any(spelt in data for text in texts if len(text) >= SHORTEST for spelt in _spellings(text))
 
 
+def drop_mentions(path: Path, texts: Collection[str]) -> bool:
+    """Drop the lines of a log that mention a text; tell whether there were any.
+
+    The file stays the one that it is, as its writer may have it open.
+    """
+    with path.open("r+b") as file:
+        lines = file.readlines()
+        kept = [line for line in lines if not mentions(line, texts)]
+        if len(kept) < len(lines):
+            file.seek(0)
+            file.writelines(kept)
+            file.truncate()
+    return len(kept) < len(lines)
+
+
 def drop_lines(path: Path, texts: Collection[str]) -> bool:
     """Drop the lines of JSON in which a value is one of the texts; tell whether there were any."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)

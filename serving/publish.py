@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from pipeline.errors import NightRejected, PublishConflict
+from pipeline.errors import NightRejected, ObjectUnavailable, PublishConflict
 from pipeline.files import read_json, write_json
 from pipeline.forgotten import Forgotten
 from pipeline.table import SCHEMA, CaptionTable
@@ -75,7 +75,7 @@ def _append(plan: Plan, table: CaptionTable, tally: dict[str, Any], accept: bool
         _judge(plan, tally)
     try:
         return table.append(_collect(plan, tally), plan.table_version) > 0 or not _is_published(plan, table)
-    except (NightRejected, FileNotFoundError):
+    except (NightRejected, ObjectUnavailable, FileNotFoundError):
         if _is_published(plan, table):  # and whoever did so is clearing the parts away
             return False
         raise
@@ -127,16 +127,19 @@ def _judge(plan: Plan, tally: dict[str, Any]) -> None:
 class _Parts:
     """The rows of finished parts, without what was forgotten since they were captioned.
 
+    They are read anew for every try at publishing, and so is who has published the night, and what is forgotten.
+
     Attributes:
+        plan: of the run.
         files: in the order of the plan.
-        store: where the list of forgotten pictures lies; read anew for every try at publishing.
     """
 
+    plan: Plan
     files: list[Path]
-    store: Path
 
     def to_batches(self) -> Iterator[pa.RecordBatch]:
-        forgotten = Forgotten.of(self.store)
+        _is_published(self.plan, CaptionTable(self.plan.table))  # by another run: refused
+        forgotten = Forgotten.of(store_of(self.plan.folder))
         for file in self.files:
             for batch in ds.dataset(str(file), SCHEMA).to_batches():
                 yield batch.filter(_kept(batch, forgotten)) if forgotten else batch
@@ -155,4 +158,4 @@ def _collect(plan: Plan, tally: dict[str, Any]) -> _Parts:
             f"night {plan.night!r}: the parts in {plan.parts} hold {count} rows, but the shards counted "
             f"{tally['captioned']} captioned and {tally['quarantined']} quarantined; run the shards again"
         )
-    return _Parts(files, store_of(plan.folder))
+    return _Parts(plan, files)

@@ -23,6 +23,7 @@ def command(
     from pipeline.forgetting import Forgetting
     from pipeline.forgotten import remember_to_forget
     from pipeline.home import Home
+    from pipeline.scrub import drop_mentions
     from pipeline.table import CaptionTable
     from pipeline.table.changes import erase
     from pipeline.table.upkeep import purge
@@ -45,7 +46,8 @@ def command(
         purge(found)
         for night in nights:
             report(night)
-    console.print(f"{len(named)} pictures: {rows} rows, {len(nights)} nights and {files} files of trainings are without them")
+        files += sum(drop_mentions(log, named) for log in home.root.rglob("*.log"))
+    console.print(f"{len(named)} pictures: {rows} rows, {len(nights)} nights and {files} other files are without them")
     for each in exposed:
         typer.echo(_told(each))
 

@@ -139,7 +139,12 @@ def commit(
     Raises:
         OSError: the disk failed or is full; what was written is removed again.
     """
-    staged = _stage(Path(uri), batches, sequence)
+    try:
+        staged = _stage(Path(uri), batches, sequence)
+    except FileNotFoundError:
+        if DeltaTable(uri).version() == table.version():
+            raise
+        return None  # the number was taken meanwhile, and the files were swept away as a dead attempt's
     if mode == "append" and not staged.rows:
         return 0
     return staged.rows if _named(uri, table, staged, mode, sequence) else None

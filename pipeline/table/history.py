@@ -163,8 +163,9 @@ class CaptionTable:
         Raises:
             PublishConflict: others kept committing first.
         """
-        if self.version() == 0:
-            return 0
+        with reaching(self.uri):
+            if find(self.uri) is None:
+                return 0
         return self._change(lambda table: map(change, batches_of(dataset_of(table))), "overwrite")
 
     def _change(

@@ -50,6 +50,7 @@ def home(world, monkeypatch):
     world.fill(1, start=50)
     world.night("n2", **outputs)
     training(world.home)
+    write_text(world.home.root / "logs" / "night.log", f"before\n{secret} is quarantined\nafter\n")
     (world.home.inbox / NAME).write_bytes(DATA + b"\0\0")
     begun = plan(NightSettings(), world.home, PINNED, world.attempt("n3"))["plan"]
     caption_shard(begun, 0, world.load)
@@ -138,6 +139,7 @@ def test_what_is_not_forgotten_stays(home):
     for table in world.home.store.glob("stages/*/*/*.parquet"):
         assert pd.read_parquet(table)["image"].tolist() == ["other.jpg"]
     assert (world.home.inbox / NAME).exists()
+    assert (world.home.root / "logs" / "night.log").read_text() == "before\nafter\n"
 
 
 def test_it_is_not_captioned_again(home):

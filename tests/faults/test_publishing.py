@@ -1,0 +1,303 @@
+"""Publishing while others do, while they die, and with no room left on the disk."""
+
+import multiprocessing
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+from deltalake import DeltaTable
+
+from pipeline.errors import NightcapError, ObjectUnavailable
+from pipeline.home import Home
+from pipeline.table import CaptionTable
+from pipeline.table.upkeep import vacuum
+from serving.plan import plan
+from serving.publish import publish
+from serving.settings import NightSettings
+from serving.shard import caption_shard
+from tests.pipeline.table_rows import row, rows
+from tests.serving.night_world import PINNED, ColourCaptioner, World
+
+PAGE = 4096
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World(Home(tmp_path, tmp_path / "store", f"sqlite:///{tmp_path / 'mlflow.db'}"))
+
+
+@pytest.fixture(scope="module")
+def pool():
+    """Eight processes that have imported what publishing needs."""
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(["serving.publish", "tests.faults.test_publishing"])
+    with ProcessPoolExecutor(8, server) as pool:
+        yield pool
+
+
+def captioned(world, night="n1", run="r1", **settings):
+    """A run whose shards have finished."""
+    made = plan(NightSettings(**settings), world.home, PINNED, world.attempt(night, run))
+    for shard in range(made["shards"]):
+        caption_shard(made["plan"], shard, world.load)
+    return made["plan"]
+
+
+def whole_night(root, run):
+    """Plan, caption and publish a night in one process; what it ended with."""
+    world = World(Home(root, root / "store", ""))
+    try:
+        path = captioned(world, "n1", run, shard_size=2)
+        return publish(path)["already_published"]
+    except NightcapError as error:
+        return str(error)
+
+
+def commits(uri, operation):
+    return [each for each in DeltaTable(str(uri)).history() if each["operation"] == operation]
+
+
+def images(world):
+    return [row["image"] for row in world.rows()]
+
+
+def test_6_eight_processes_publish_one_night_once(world, pool):
+    paths = world.fill(5)
+    path = captioned(world, shard_size=2)
+    outcomes = list(pool.map(publish, [path] * 8))
+    assert sorted(outcome["already_published"] for outcome in outcomes) == [False] + [True] * 7
+    assert images(world) == paths
+    assert len(commits(world.home.captions, "WRITE")) == 1
+    assert {row["run"] for row in world.rows()} == {"r1"}
+
+
+def test_6_eight_whole_nights_at_once_are_one(world, pool):
+    paths = world.fill(5)
+    outcomes = [pool.submit(whole_night, world.home.root, "r1") for _ in range(8)]
+    found = [outcome.result() for outcome in outcomes]
+    assert sorted(map(str, found)) == ["False"] + ["True"] * 7
+    assert images(world) == paths
+    assert len(commits(world.home.captions, "WRITE")) == 1
+
+
+def test_6_the_command_line_beside_the_scheduler(world, pool):
+    """The same night under eight run ids: one publishes, the others hear that it is done."""
+    paths = world.fill(5)
+    outcomes = [pool.submit(whole_night, world.home.root, f"r{run}") for run in range(8)]
+    found = [outcome.result() for outcome in outcomes]
+    assert found.count(False) == 1
+    assert all("published" in outcome for outcome in found if outcome is not False), found
+    assert images(world) == paths
+    assert len({row["run"] for row in world.rows()}) == 1
+
+
+def append(uri, names, expected):
+    return CaptionTable(uri).append(rows(*(row(name) for name in names)), expected)
+
+
+def test_eight_processes_make_one_table(world, pool):
+    """Several may commit the table's making, which changes nothing."""
+    uri = str(world.home.captions)
+    counts = list(pool.map(append, [uri] * 8, [["a", "b"], ["b", "c"], ["c", "d"], ["d", "a"]] * 2, [0] * 8))
+    assert sum(counts) == 4
+    table = DeltaTable(uri)
+    assert sorted(table.to_pyarrow_table()["image"].to_pylist()) == ["a", "b", "c", "d"]
+    assert CaptionTable(uri).version() == len(commits(uri, "WRITE")) == sum(count > 0 for count in counts)
+    CaptionTable(uri).write_current()
+    assert DeltaTable(f"{uri}_current").to_pyarrow_table().num_rows == 4
+
+
+def test_two_nights_planned_against_one_table(world, pool):
+    """A manual night beside the scheduled one, at the same moment and over the same pictures."""
+    paths = world.fill(6)
+    plans = [captioned(world, night, f"run-{night}") for night in ("scheduled", "manual")]
+    outcomes = list(pool.map(publish, plans))
+    assert images(world) == paths
+    assert sorted(outcome["duplicates"] for outcome in outcomes) == [0, 6]
+
+
+DYING = """
+import os, signal, sys
+from pipeline.table import commits
+from serving.publish import publish
+place, path = sys.argv[1:]
+work = getattr(commits, place)
+def die(*arguments):
+    work(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(commits, place, die)
+publish(path)
+"""
+
+
+@pytest.mark.parametrize(("place", "committed"), [("_write", 0), ("_stage", 0), ("_named", 1)])
+def test_1_killed_at_a_boundary_of_publishing(world, place, committed):
+    """After a file was written, after all were, after the commit: the same run again publishes it once."""
+    paths = world.fill(4)
+    path = captioned(world)
+    dying = subprocess.run([sys.executable, "-c", DYING, place, path], check=False, timeout=600, cwd=Path.cwd())
+    assert dying.returncode == -signal.SIGKILL
+    assert CaptionTable(world.home.captions).version() == committed
+    assert publish(path)["already_published"] == bool(committed)
+    assert images(world) == paths
+    assert len(list(world.home.captions.glob("*.parquet"))) == 1
+
+
+def test_15_an_attempt_believed_dead_cannot_publish(world):
+    """It was stopped before its commit, the retry published, and now it goes on."""
+    paths = world.fill(4)
+    path = captioned(world)
+    zombie = subprocess.Popen([sys.executable, "-c", STOPPING, path], stdout=subprocess.PIPE, text=True, cwd=Path.cwd())
+    try:
+        while psutil.Process(zombie.pid).status() != psutil.STATUS_STOPPED:
+            time.sleep(0.02)
+        assert publish(path)["already_published"] is False
+        zombie.send_signal(signal.SIGCONT)
+        assert zombie.communicate(timeout=600)[0] == "already published\n"
+    finally:
+        zombie.kill()
+    assert images(world) == paths
+    assert len(commits(world.home.captions, "WRITE")) == 1
+    assert len(list(world.home.captions.glob("*.parquet"))) == 1
+
+
+STOPPING = """
+import os, signal, sys
+from pipeline.table import commits
+from serving.publish import publish
+named = commits._named
+def stop(*arguments):
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return named(*arguments)
+commits._named = stop
+print("already published" if publish(sys.argv[1])["already_published"] else "published")
+"""
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def narrow(tmp_path):
+    """A file system of 1 MiB."""
+    folder = tmp_path / "narrow"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"may not mount a small file system here: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def noise(count):
+    """Rows that do not compress."""
+    return rows(*(row(f"{n}-{os.urandom(400).hex()}") for n in range(count)))
+
+
+def test_14_a_full_disk(narrow):
+    """A clear error, nothing published, nothing left behind, and it goes on once there is room."""
+    table = CaptionTable(narrow / "captions")
+    assert table.append(noise(10), 0) == 10
+    table.write_current()
+    before, much = files(narrow), noise(4000)
+    with pytest.raises(ObjectUnavailable, match=r"captions: .*No space left on device"):
+        table.append(much, 1)
+    assert files(narrow) == before
+    assert (table.version(), len(DeltaTable(table.uri).to_pyarrow_table())) == (1, 10)
+    subprocess.run(["mount", "-o", "remount,size=32m", narrow], check=True)
+    assert table.append(much, 1) == 4000
+    table.write_current()
+    assert DeltaTable(table.current_uri).to_pyarrow_table().num_rows == 4010
+
+
+def test_14_hardly_any_room(narrow):
+    """One page after the other is freed: none for the data, some for the data, all but the log's, enough."""
+    table = CaptionTable(narrow / "captions")
+    table.append(noise(10), 0)
+    filler, small, failed = narrow / "filler", rows(row("small")), 0
+    fill(filler)
+    before = files(narrow)
+    while not appended(table, small):
+        failed += 1
+        assert files(narrow) == before
+        assert table.version() == 1
+        os.truncate(filler, filler.stat().st_size - PAGE)
+    assert failed >= 3
+    assert (table.version(), len(DeltaTable(table.uri).to_pyarrow_table())) == (2, 11)
+
+
+def fill(path):
+    with path.open("wb", buffering=0) as file, pytest.raises(OSError):
+        while True:
+            file.write(bytes(PAGE))
+
+
+def appended(table, some):
+    try:
+        return table.append(some, 1)
+    except ObjectUnavailable:
+        return 0
+
+
+def limited(uri, count):
+    """Append under a limit on the size of files, which works without being root."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    try:
+        return CaptionTable(uri).append(noise(count), 0)
+    except NightcapError as error:
+        return type(error).__name__, str(error)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+def test_14_a_file_that_may_not_grow(tmp_path, pool):
+    uri = str(tmp_path / "captions")
+    kind, message = pool.submit(limited, uri, 2000).result()
+    assert kind == "ObjectUnavailable"
+    assert "File too large" in message
+    assert list(Path(uri).glob("*.parquet")) == []
+    assert CaptionTable(uri).version() == 0
+    assert append(uri, ["a"], 0) == 1
+
+
+def test_27_twenty_nights_in_one_process(tmp_path):
+    """Memory after the third night, when every library is warm, and after the twentieth."""
+    world = World(Home(tmp_path, tmp_path / "store", ""), ColourCaptioner())
+    process, memory = psutil.Process(), []
+    for night in range(20):
+        world.fill(40, start=40 * night)
+        world.night(f"n{night}", f"r{night}", shard_size=20, part_size=10)
+        memory.append(process.memory_info().rss)
+    assert len(world.rows()) == 800
+    assert memory[-1] < memory[4] * 1.05, [f"{used / 2**20:.0f} MiB" for used in memory]
+
+
+def test_upkeep_beside_nights(world, pool):
+    """Compaction and vacuum while nights publish: no row is lost or doubled."""
+    uri = str(world.home.captions)
+    append(uri, ["first"], 0)
+    tended = pool.submit(tend, uri, 10)
+    counts = list(pool.map(append, [uri] * 20, [[f"p{n}"] for n in range(20)], [1] * 20))
+    tended.result()
+    assert counts == [1] * 20
+    assert len(DeltaTable(uri).to_pyarrow_table()) == 21
+    assert CaptionTable(uri).version() > 21
+
+
+def tend(uri, times):
+    from pipeline.table.upkeep import compact
+
+    for _ in range(times):
+        compact(CaptionTable(uri))
+        vacuum(CaptionTable(uri), keep_days=1)
