@@ -147,7 +147,8 @@ def _contains(known: Known, batch: list[ObjectInfo]) -> npt.NDArray[np.bool_]:
         return np.zeros(len(batch), bool)
     wanted = _hashes((info.uri, info.etag) for info in batch)
     places = np.searchsorted(known, wanted)
-    return known[np.minimum(places, len(known) - 1)] == wanted
+    found: npt.NDArray[np.bool_] = known[np.minimum(places, len(known) - 1)] == wanted
+    return found
 
 
 def _hashes(pairs: Iterable[tuple[str, str]]) -> Known:

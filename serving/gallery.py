@@ -92,7 +92,7 @@ def _cards(plan: Plan, rows: list[dict[str, Any]], folder: Path) -> Iterator[Car
     for row in rows:
         yield Card(
             name=_name(plan, row),
-            thumbnail=pictures and _thumbnail(plan, pictures, listed[row["image"]], folder),
+            thumbnail=_thumbnail(plan, pictures, listed[row["image"]], folder) if pictures else None,
             caption=row["caption"],
             alternatives=row["alternatives"] or [],
             score=row["score"],

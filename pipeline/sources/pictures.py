@@ -85,7 +85,8 @@ class LocalPictures:
         try:
             found = self._inside(path).stat()
         except OSError as error:
-            return _none_if_absent(path, error)
+            _raise_unless_absent(path, error)
+            return None
         return [found.st_size, found.st_mtime_ns]
 
     def _bytes(self, path: str) -> bytes | None:
@@ -93,7 +94,8 @@ class LocalPictures:
         try:
             return file.read_bytes() if file.is_file() else None
         except OSError as error:
-            return _none_if_absent(path, error)
+            _raise_unless_absent(path, error)
+            return None
 
 
 class StoredPictures:
@@ -141,6 +143,6 @@ def _outside(name: str, where: str, root: str) -> SettingsError:
     )
 
 
-def _none_if_absent(path: str, error: OSError) -> None:
+def _raise_unless_absent(path: str, error: OSError) -> None:
     if error.errno not in _ABSENT:
         raise ObjectUnavailable(f"cannot read {path!r}: {error}; try again when the file system answers") from error

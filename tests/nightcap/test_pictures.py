@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from canned_bucket import canned_bucket
 
 from nightcap.pictures import Pictures
 from pipeline.errors import BadInput, SettingsError
@@ -140,3 +141,14 @@ def test_a_file_of_too_many_bytes_is_not_read(here):
         with pytest.raises(BadInput) as caught:
             picture.read(ImageLimits(max_bytes=0))
         assert caught.value.reason == "too_large_file"
+
+
+def test_pictures_of_a_bucket(monkeypatch):
+    with canned_bucket() as bucket:
+        for name, value in bucket.environment.items():
+            monkeypatch.setenv(name, value)
+        bucket.objects = {"in/a.jpg": b"one", "in/b/c.png": b"three", "in/notes.txt": b""}
+        pictures = Pictures(["s3://bucket/in/"])
+        found = {picture.image: picture.read(ImageLimits()) for picture in pictures}
+    assert found == {"s3://bucket/in/a.jpg": b"one", "s3://bucket/in/b/c.png": b"three"}
+    assert pictures.ignored == 1

@@ -1,5 +1,7 @@
 """Planning: once, under names that are safe, with settings that are checked."""
 
+import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -116,3 +118,29 @@ def test_limits_are_those_set():
 def test_the_inbox_is_made(world):
     assert plan(NightSettings(), world.home, PINNED, world.attempt())["shards"] == 0
     assert Path(world.home.inbox).is_dir()
+
+
+NEWER = replace(PINNED, version="4", uri="models:/captioner/4")
+
+
+def planned(world, model, number, **settings):
+    return plan(NightSettings(**settings), world.home, model, world.attempt(f"p{number}"))["counts"]["planned"]
+
+
+def test_policies(world):
+    world.fill(3)
+    world.put("broken.jpg", b"<html>")
+    world.night()
+    world.put("fresh.jpg", picture("blue"))
+    wanted = {"new": (1, 1), "older_version": (1, 4), "everything": (1, 5)}
+    for number, (policy, counts) in enumerate(wanted.items()):
+        found = tuple(planned(world, model, f"{number}{model.version}", policy=policy) for model in (PINNED, NEWER))
+        assert found == counts, policy
+
+
+def test_a_plan_without_a_budget_is_newest_first(world):
+    for age, path in enumerate(world.fill(5)):
+        os.utime(path, (1_700_000_000 - age, 1_700_000_000 - age))
+    made = Plan.read(plan(NightSettings(max_images=None, shard_size=2), world.home, PINNED, world.attempt())["plan"])
+    assert made.shards == (2, 2, 1)
+    assert [info.name for shard in range(3) for info in made.pictures(shard)] == [f"{n:03d}.jpg" for n in range(5)]
