@@ -23,7 +23,7 @@ from serving.publish import publish
 from serving.settings import NightSettings
 from serving.shard import caption_shard
 from tests.pipeline.table_rows import row, rows
-from tests.serving.night_world import PINNED, ColourCaptioner, World
+from tests.serving.night_world import PINNED, ColourCaptioner, World, picture
 
 PAGE = 4096
 
@@ -276,7 +276,8 @@ def test_27_twenty_nights_in_one_process(tmp_path):
     world = World(Home(tmp_path, tmp_path / "store", ""), ColourCaptioner())
     process, memory = psutil.Process(), []
     for night in range(20):
-        world.fill(40, start=40 * night)
+        for n in range(40 * night, 40 * night + 40):
+            world.put(f"{n:03d}.jpg", picture((n % 256, n // 256, 99)))
         world.night(f"n{night}", f"r{night}", shard_size=20, part_size=10)
         memory.append(process.memory_info().rss)
     assert len(world.rows()) == 800

@@ -55,7 +55,7 @@ class World:
 
     home: Home
     captioner: ColourCaptioner = field(default_factory=ColourCaptioner)
-    now: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(minutes=1))
+    now: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(hours=1))
 
     def put(self, name, data):
         path = self.home.inbox / name
