@@ -37,6 +37,8 @@ FILE_ROWS = 1_000_000
 GROUP_ROWS = 65_536
 BATCH_ROWS = 16_384
 
+_CONFIGURATION = {"delta.checkpointInterval": "10"}  # else opening a table reads up to a hundred commits
+
 _OURS = re.compile(r"part-(\d+)-[0-9a-f]{32}\.parquet")
 
 
@@ -83,7 +85,9 @@ def open_table(uri: str) -> DeltaTable:
     Several may make it or add columns at once; that changes nothing twice.
     """
     try:
-        table = find(uri) or DeltaTable.create(uri, SCHEMA, mode="ignore", name=Path(uri).name)
+        table = find(uri) or DeltaTable.create(
+            uri, SCHEMA, mode="ignore", name=Path(uri).name, configuration=_CONFIGURATION
+        )
         return DeltaTable(uri) if add_columns(table) else table
     except DeltaError:
         return DeltaTable(uri)
@@ -205,10 +209,9 @@ def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 def _write(path: Path, groups: Iterator[pa.Table], sequence: int) -> pq.FileMetaData:
-    facts: list[pq.FileMetaData] = []
     with path.open("xb") as file:
         first = next(groups)
-        with pq.ParquetWriter(file, first.schema, compression="zstd", metadata_collector=facts) as writer:
+        with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
             writer.write_table(_numbered(first, sequence))
             for group in groups:
                 writer.write_table(_numbered(group, sequence))
