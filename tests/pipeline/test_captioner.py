@@ -163,7 +163,7 @@ def test_weights_that_are_none_are_refused(tiny_run, copy, name):
 def test_a_shape_the_encoder_never_has_is_refused(tiny_run, copy, change):
     write_json(copy / SETTINGS, read_json(copy / SETTINGS) | change)
     seal(copy)
-    assert "gives scenes side, positions and channels" in refusal(tiny_run.home, copy)
+    assert f"{SETTINGS} gives scenes" in refusal(tiny_run.home, copy)
 
 
 def test_an_architecture_the_weights_are_not_of_is_refused(tiny_run, copy):
