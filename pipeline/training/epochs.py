@@ -1,4 +1,4 @@
-"""Epoch after epoch, the best one kept, a checkpoint each, resumed where a crash struck."""
+"""Epoch after epoch, a checkpoint each, resumed where a crash struck; the last that keeps up with the best is kept."""
 
 from __future__ import annotations
 
@@ -37,12 +37,22 @@ class Progress:
             validation pictures, and seconds.
         best_epoch: the epoch whose validation captions were best, from 1; 0 when what it began with was.
         best: the best epoch's row.
+        kept_epoch: the last epoch whose captions are as good as the best's but for chance. It has learnt the longest, so it
+            knows more words, and which of two such epochs scores higher is luck.
+        kept: the kept epoch's row.
     """
 
     epoch: int = 0
     curves: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     best: dict[str, float] = field(default_factory=dict)
+    kept_epoch: int = 0
+    kept: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_what(cls, row: dict[str, float]) -> Progress:
+        """Nothing done yet on weights whose quality is known."""
+        return cls(best=row, kept=row)
 
     def stale(self, patience: int) -> bool:
         """Whether so many epochs brought nothing better."""
@@ -60,8 +70,8 @@ class Stage:
         limits: when it ends.
         one_epoch: trains an epoch, counted from 1, yielding a figure a step.
         choose_on: the validation split.
-        folder: where checkpoints lie, and the best epoch's weights afterwards.
-        wholeness_first: whether no epoch is chosen that breaks captions which were whole.
+        folder: where checkpoints lie, and the kept epoch's weights afterwards.
+        wholeness_first: whether no epoch is kept that breaks captions which were whole.
     """
 
     name: str
@@ -74,7 +84,7 @@ class Stage:
     wholeness_first: bool = False
 
     def run(self, watch: Watch, before: Progress | None = None) -> Progress:
-        """Train from `before` to the end or until captions get no better; `folder/decoder.weights.h5` is the best epoch's.
+        """Train from `before` to the end or until captions get no better; `folder/decoder.weights.h5` is the kept epoch's.
 
         Raises:
             SettingsError: the loss became infinite or no number.
@@ -103,6 +113,8 @@ class Stage:
             row = {self.figure: figure, **quality.as_dict(), "seconds": time.monotonic() - started}
             if not progress.best or quality.better_than(Quality.of(progress.best), self.wholeness_first):
                 progress.best_epoch, progress.best = epoch, row
+            if quality.keeps_up_with(Quality.of(progress.best), self.wholeness_first):
+                progress.kept_epoch, progress.kept = epoch, row
                 self._keep()
         progress.epoch, progress.curves = epoch, [*progress.curves, row]
         told = ", ".join(f"{name} {value:.4g}" for name, value in row.items())
