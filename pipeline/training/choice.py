@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pipeline.training.step import Fitter
 
 MOST_DANGLING, MOST_REPEATED = 0.02, 0.01  # of greedy captions; twice what is asked of the beam's
-NOISE = 0.5  # of a mean's standard error: that of the difference of two epochs, most of whose captions are alike
 
 
 @dataclass(frozen=True)
@@ -50,11 +49,11 @@ class Quality:
         mine, theirs = ((item.cider_d, -item.loss) for item in (self, other))
         return (self.whole, *mine) > (other.whole, *theirs) if wholeness_first else mine > theirs
 
-    def keeps_up_with(self, best: Quality, wholeness_first: bool) -> bool:
-        """Whether it is no worse than the best, as far as so many pictures can tell."""
+    def keeps_up_with(self, best: Quality, wholeness_first: bool, noise: float) -> bool:
+        """Whether it is no worse than the best but for so many of its standard errors."""
         if wholeness_first and self.whole != best.whole:
             return self.whole
-        return self.cider_d >= best.cider_d - NOISE * best.error
+        return self.cider_d >= best.cider_d - noise * best.error
 
     def as_dict(self) -> dict[str, float]:
         """By name, as in the curves."""

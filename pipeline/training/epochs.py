@@ -37,8 +37,7 @@ class Progress:
             validation pictures, and seconds.
         best_epoch: the epoch whose validation captions were best, from 1; 0 when what it began with was.
         best: the best epoch's row.
-        kept_epoch: the last epoch whose captions are as good as the best's but for chance. It has learnt the longest, so it
-            knows more words, and which of two such epochs scores higher is luck.
+        kept_epoch: the last epoch whose captions keep up with the best's, see `Stage.noise`.
         kept: the kept epoch's row.
     """
 
@@ -72,6 +71,8 @@ class Stage:
         choose_on: the validation split.
         folder: where checkpoints lie, and the kept epoch's weights afterwards.
         wholeness_first: whether no epoch is kept that breaks captions which were whole.
+        noise: how far below the best a later epoch may score and be kept, in standard errors of the mean. Half of one
+            is that of the difference of two epochs, most of whose captions are alike.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Stage:
     choose_on: Choice
     folder: Path
     wholeness_first: bool = False
+    noise: float = 0.0
 
     def run(self, watch: Watch, before: Progress | None = None) -> Progress:
         """Train from `before` to the end or until captions get no better; `folder/decoder.weights.h5` is the kept epoch's.
@@ -113,7 +115,7 @@ class Stage:
             row = {self.figure: figure, **quality.as_dict(), "seconds": time.monotonic() - started}
             if not progress.best or quality.better_than(Quality.of(progress.best), self.wholeness_first):
                 progress.best_epoch, progress.best = epoch, row
-            if quality.keeps_up_with(Quality.of(progress.best), self.wholeness_first):
+            if quality.keeps_up_with(Quality.of(progress.best), self.wholeness_first, self.noise):
                 progress.kept_epoch, progress.kept = epoch, row
                 self._keep()
         progress.epoch, progress.curves = epoch, [*progress.curves, row]

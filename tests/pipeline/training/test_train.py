@@ -37,7 +37,7 @@ def test_it_learns(whole):
     assert progress.epoch == len(progress.curves) == EPOCHS
     assert progress.curves[-1]["loss"] < 0.9 * progress.curves[0]["loss"]
     assert progress.best == progress.curves[progress.best_epoch - 1] == toy.best_of(progress.curves)
-    assert progress.kept == progress.curves[progress.kept_epoch - 1] == toy.kept_of(progress.curves)
+    assert progress.kept == progress.curves[progress.kept_epoch - 1] == toy.kept_of(progress.curves, noise=0.5)
     assert all(row["seconds"] > 0 for row in progress.curves)
 
 
@@ -124,7 +124,7 @@ def test_it_stops_when_captions_get_no_better_and_keeps_the_last_that_keeps_up(t
     progress = toy.trained(folder, epochs=200, patience=2, learning_rate=0.02)
     assert progress.epoch == progress.best_epoch + 2 < 200
     assert progress.best == toy.best_of(progress.curves)
-    assert progress.kept == toy.kept_of(progress.curves)
+    assert progress.kept == toy.kept_of(progress.curves, noise=0.5)
     assert progress.kept["val_cider_d"] > 0
     decoder, choose_on = decoder_of(toy.settings(), folder), toy.choice(tmp_path / "features")
     pairs = choose_on.examples

@@ -142,12 +142,14 @@ def best_of(curves, wholeness_first=False):
     return best
 
 
-def kept_of(curves, wholeness_first=False):
+def kept_of(curves, wholeness_first=False, noise=0.0):
     """The row of the last epoch that kept up with the best so far."""
     keeping = (
         row
         for place, row in enumerate(curves)
-        if Quality.of(row).keeps_up_with(Quality.of(best_of(curves[: place + 1], wholeness_first)), wholeness_first)
+        if Quality.of(row).keeps_up_with(
+            Quality.of(best_of(curves[: place + 1], wholeness_first)), wholeness_first, noise
+        )
     )
     return list(keeping)[-1]
 
