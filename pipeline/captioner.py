@@ -132,7 +132,7 @@ def _encoder(bundle: Bundle) -> Any:
     settings, side = bundle.settings, bundle.settings.pixels.side
     try:
         encoder = build_encoder(settings.encoder, bundle.path / ENCODER, side)
-    except SettingsError as error:
+    except (SettingsError, ValueError) as error:  # the latter is Keras': a side too small for the network
         raise BundleRejected(f"{bundle.path / ENCODER} does not fit {SETTINGS}: {error}") from error
     shape = encoder.facts.positions, encoder.facts.channels
     if shape != (settings.positions, settings.channels):

@@ -113,14 +113,18 @@ class Stage:
             quality = self.choose_on.judge(self.fitter, self.limits.batch_size)
             self._check_finite(quality, epoch)
             row = {self.figure: figure, **quality.as_dict(), "seconds": time.monotonic() - started}
-            if not progress.best or quality.better_than(Quality.of(progress.best), self.wholeness_first):
+            better = not progress.best or quality.better_than(Quality.of(progress.best), self.wholeness_first)
+            if better:
                 progress.best_epoch, progress.best = epoch, row
-            if quality.keeps_up_with(Quality.of(progress.best), self.wholeness_first, self.noise):
+            if better or self._forgives(quality, Quality.of(progress.best)):
                 progress.kept_epoch, progress.kept = epoch, row
                 self._keep()
         progress.epoch, progress.curves = epoch, [*progress.curves, row]
         told = ", ".join(f"{name} {value:.4g}" for name, value in row.items())
         log.info("%s: epoch %d of %d, %s", self.name, epoch, self.limits.epochs, told)
+
+    def _forgives(self, quality: Quality, best: Quality) -> bool:
+        return self.noise > 0 and quality.keeps_up_with(best, self.wholeness_first, self.noise)
 
     def _steps(self, epoch: int) -> float:
         figures: list[float] = []

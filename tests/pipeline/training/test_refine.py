@@ -55,7 +55,7 @@ def test_the_mean_reward_of_what_it_says_rises(whole):
 def test_what_is_kept_keeps_up_with_the_best_and_with_what_it_began_with(first, whole, tmp_path):
     folder, progress = whole
     began, kept = (Quality.of(item.kept) for item in (first[1], progress))
-    assert kept.whole or not began.whole
+    assert not began.better_than(kept, wholeness_first=True)
     assert progress.best == toy.best_of([first[1].kept, *progress.curves], wholeness_first=True)
     assert progress.kept == toy.kept_of([first[1].kept, *progress.curves], wholeness_first=True)
     assert progress.kept_epoch > 0

@@ -143,7 +143,9 @@ def best_of(curves, wholeness_first=False):
 
 
 def kept_of(curves, wholeness_first=False, noise=0.0):
-    """The row of the last epoch that kept up with the best so far."""
+    """The row of the last epoch that kept up with the best so far; the best itself where no noise is forgiven."""
+    if not noise:
+        return best_of(curves, wholeness_first)
     keeping = (
         row
         for place, row in enumerate(curves)
