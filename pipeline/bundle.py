@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from pipeline.errors import BundleRejected, ModelNotFound
 from pipeline.files import read_json, sha256_file, write_json, write_text
@@ -39,7 +39,7 @@ class PixelSettings(Group):
         value_range: of the pixels the encoder gets; it preprocesses them itself.
     """
 
-    side: int
+    side: int = Field(ge=1, le=1024)
     fit: Literal["squash", "pad", "crop"]
     interpolation: Literal["bicubic"]
     value_range: tuple[Literal[0], Literal[255]] = (0, 255)

@@ -127,16 +127,20 @@ def _networks(bundle: Bundle, decoding: DecodingSettings) -> tuple[Any, Any, Any
 
 
 def _encoder(bundle: Bundle) -> Any:
-    from pipeline.model.encoder import architecture, build_encoder
+    from pipeline.model.encoder import build_encoder
 
-    settings, facts = bundle.settings, architecture(bundle.settings.encoder)
-    shape = settings.pixels.side, settings.positions, settings.channels
-    if shape != (facts.side, facts.positions, facts.channels):
-        raise BundleRejected(f"{bundle.path / SETTINGS} gives {settings.encoder} side, positions and channels {shape}")
+    settings, side = bundle.settings, bundle.settings.pixels.side
     try:
-        return build_encoder(settings.encoder, bundle.path / ENCODER)
-    except SettingsError as error:
+        encoder = build_encoder(settings.encoder, bundle.path / ENCODER, side)
+    except (SettingsError, ValueError) as error:  # the latter is Keras': a side too small for the network
         raise BundleRejected(f"{bundle.path / ENCODER} does not fit {SETTINGS}: {error}") from error
+    shape = encoder.facts.positions, encoder.facts.channels
+    if shape != (settings.positions, settings.channels):
+        raise BundleRejected(
+            f"{bundle.path / SETTINGS} gives {settings.encoder} {settings.positions} positions and "
+            f"{settings.channels} channels, but at side {side} it has {shape[0]} and {shape[1]}"
+        )
+    return encoder
 
 
 def _decoder(bundle: Bundle) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from functools import lru_cache
 
 import numpy as np
@@ -47,12 +48,10 @@ def _stretched(image: Image.Image) -> Image.Image:
 
 def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """An L, RGB or CMYK picture as RGB, by its profile where that is sound."""
-    try:
+    with suppress(ImageCms.PyCMSError, ValueError):  # then it is taken as if untagged
         transform = _transform(profile, image.mode) if profile else None
         if transform:
             return transform.apply(image)
-    except (ImageCms.PyCMSError, ValueError):
-        pass  # as if untagged
     return image.convert("RGB")
 
 

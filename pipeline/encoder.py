@@ -28,7 +28,7 @@ LEARNING_RATE = 3e-3
 
 
 def provide_encoder(run: TrainingRun) -> Output:
-    """Write `encoder.json`: name, where its weights lie and their digest.
+    """Write `encoder.json`: name, where its weights lie, their digest, and the side of its pictures if it is not the usual one.
 
     Raises:
         SettingsError: the weights are missing or not the expected ones.
@@ -39,7 +39,8 @@ def provide_encoder(run: TrainingRun) -> Output:
         return _train_stage(run) if "start" not in run.done else _kept_stage(run)
     digest = weights_digest(settings.name, settings.weights, settings.weights_sha256)
     weights = settings.weights if settings.weights == IMAGENET else str(Path(settings.weights).resolve())
-    facts = {"name": settings.name, "weights": weights, "digest": digest}
+    facts: dict[str, str | int] = {"name": settings.name, "weights": weights, "digest": digest}
+    facts |= {"side": settings.side} if settings.side else {}
     if "start" in run.done:
         _check_same(run.output("start").path / WEIGHTS, settings.name, weights)
     return run.store.run("encoder", VERSION, facts, {}, lambda folder: write_json(folder / "encoder.json", facts))
@@ -49,7 +50,7 @@ def load_encoder(encoder: Output) -> Encoder:
     """The frozen network of a finished encoder stage."""
     facts = read_json(encoder.path / "encoder.json")
     weights = encoder.path / WEIGHTS if facts["weights"] == WEIGHTS else facts["weights"]
-    return build_encoder(facts["name"], weights)
+    return build_encoder(facts["name"], weights, facts.get("side"))
 
 
 def _kept_stage(run: TrainingRun) -> Output:

@@ -83,6 +83,7 @@ class FeatureStore:
             "digest": facts["digest"],
             "fit": run.settings.encoder.fit,
         } | ({"view": view} if view != WHOLE else {})
+        identity |= {"side": facts["side"]} if "side" in facts else {}
         return cls(run.home.store / "features" / f"{facts['name']}-{digest_of(identity)[:16]}")
 
     @cached_property

@@ -124,8 +124,8 @@ def _follow(api: AirflowApi, dag: str, conf: dict[str, Any], task: str) -> dict[
 
 def _show(run: TrainingRun, version: str) -> None:
     found = run.scores()
-    best = run.output("refine").figures()["best"]
-    console.print(f"\nvalidation: CIDEr-D {best['val_cider_d']:.3f}, loss {best['val_loss']:.3f} nats a word")
+    kept = run.output("refine").figures()["kept"]
+    console.print(f"\nvalidation: CIDEr-D {kept['val_cider_d']:.3f}, loss {kept['val_loss']:.3f} nats a word")
     console.print(
         f"test split: CIDEr-D {found['scores']['cider_d']:.3f}, the same captions on other pictures {found['wrong_pictures_cider_d']:.3f}"
         f"{_people(found)}{_truth(found)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,11 @@ IMAGENET = "imagenet"
 
 @dataclass(frozen=True)
 class Architecture:
-    """What is fixed about an encoder.
+    """The facts of an encoder.
 
     Attributes:
-        side: pixels of its square input.
-        positions: cells of its output grid.
+        side: pixels of its square input, by custom; `build_encoder` takes others.
+        positions: cells of its output grid at that side.
         channels: features a cell.
         module: the `keras.applications` module that holds its `preprocess_input`, if it is one.
         function: the constructor's name in that module.
@@ -45,7 +45,7 @@ ARCHITECTURES = {
 
 
 def architecture(name: str) -> Architecture:
-    """The fixed facts of an encoder.
+    """The facts of an encoder as it is known.
 
     Raises:
         SettingsError: no encoder has that name.
@@ -63,7 +63,8 @@ class Encoder(keras.Model):  # type: ignore[misc]
 
     def __init__(self, name: str, backbone: keras.Model) -> None:
         super().__init__(name=f"encoder_{name}", trainable=False)
-        self.facts = architecture(name)
+        _, rows, columns, _ = backbone.output_shape
+        self.facts = replace(architecture(name), side=backbone.input_shape[1], positions=rows * columns)
         self.backbone = backbone
 
     def call(self, pixels: Any) -> Any:
@@ -73,14 +74,20 @@ class Encoder(keras.Model):  # type: ignore[misc]
         return ops.reshape(grid, (-1, self.facts.positions, self.facts.channels))
 
 
-def build_encoder(name: str, weights: str | Path | None) -> Encoder:
+def build_encoder(name: str, weights: str | Path | None, side: int | None = None) -> Encoder:
     """An encoder with weights: `imagenet` (downloaded by Keras), a file, or None for random ones.
+
+    Args:
+        name: the network.
+        weights: see above.
+        side: pixels of its square input; None for what it is known by.
 
     Raises:
         SettingsError: the weights cannot be loaded into this network.
         ObjectUnavailable: Keras cannot download its weights.
     """
-    facts = architecture(name)
+    known = architecture(name)
+    facts = replace(known, side=side or known.side)
     backbone = scenes_backbone(facts) if name == "scenes" else _application(facts, weights == IMAGENET)
     for index, layer in enumerate(backbone.layers):
         layer.name = f"layer_{index}"  # Keras counts through the process, and its names would end up in digests

@@ -102,12 +102,27 @@ class EncoderSettings(Group):
         None, pattern="^[0-9a-f]{64}$", description="Digest the weights file must have; empty to accept it."
     )
     fit: Literal["squash", "pad", "crop"] = Field("squash", description="How a picture becomes square.")
+    side: int | None = Field(
+        None,
+        ge=96,
+        le=1024,
+        description="Side in pixels that pictures are scaled to; empty for what the network is known by (224 or 299). "
+        "Networks often see more in enlarged pictures, at a cost that grows with the square.",
+    )
     batch_size: int = Field(32, ge=1, le=1024, description="Pictures encoded at once.")
     views: int = Field(
         1, ge=1, le=8, description="Views of each training picture to learn from: whole, mirrored, then crops."
     )
     shards: int = Field(4, ge=1, le=256, description="Parallel parts of feature extraction in the DAG.")
     epochs: int = Field(12, ge=1, le=200, description="scenes: epochs of training the small encoder.")
+
+    @model_validator(mode="after")
+    def _scenes_have_one_side(self) -> Self:
+        if self.name == "scenes" and self.side is not None:
+            raise ValueError(
+                f"encoder.side={self.side}: the scenes encoder takes 112 pixels only; leave encoder.side empty"
+            )
+        return self
 
 
 class DecoderSettings(Group):

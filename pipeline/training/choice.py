@@ -26,13 +26,15 @@ class Quality:
     """An epoch's worth on validation pictures.
 
     Attributes:
-        cider_d: of greedy captions, in 0..10.
+        cider_d: mean of greedy captions, in 0..10.
+        error: its standard error over the pictures.
         loss: nats a word, which decides between equal captions.
         dangling: share of captions that break off, see `Health`.
         repeated: share of captions that repeat themselves, see `Health`.
     """
 
     cider_d: float
+    error: float
     loss: float
     dangling: float
     repeated: float
@@ -46,6 +48,12 @@ class Quality:
         """By CIDEr-D, then the loss; perhaps by `whole` before both."""
         mine, theirs = ((item.cider_d, -item.loss) for item in (self, other))
         return (self.whole, *mine) > (other.whole, *theirs) if wholeness_first else mine > theirs
+
+    def keeps_up_with(self, best: Quality, wholeness_first: bool, noise: float) -> bool:
+        """Whether it is no worse than the best but for so many of its standard errors."""
+        if wholeness_first and self.whole != best.whole:
+            return self.whole
+        return self.cider_d >= best.cider_d - noise * best.error
 
     def as_dict(self) -> dict[str, float]:
         """By name, as in the curves."""
@@ -86,8 +94,10 @@ class Choice:
         captions = caption_features(fitter.writer, self.words, self.examples.views[0], list(self.shas.values()))
         texts = {image: caption.text for image, caption in zip(self.shas, captions, strict=True)}
         report = score_captions(self.references, texts, meteor=False)
+        each = [scores["cider_d"] for scores in report.per_image.values()]
         return Quality(
             cider_d=float(report.scores["cider_d"] or 0.0),
+            error=float(np.std(each) / len(each) ** 0.5),
             loss=self._loss(fitter, batch_size),
             dangling=report.health.dangling,
             repeated=report.health.repeated,

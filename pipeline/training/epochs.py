@@ -1,4 +1,4 @@
-"""Epoch after epoch, the best one kept, a checkpoint each, resumed where a crash struck."""
+"""Epoch after epoch, a checkpoint each, resumed where a crash struck; the last that keeps up with the best is kept."""
 
 from __future__ import annotations
 
@@ -37,12 +37,21 @@ class Progress:
             validation pictures, and seconds.
         best_epoch: the epoch whose validation captions were best, from 1; 0 when what it began with was.
         best: the best epoch's row.
+        kept_epoch: the last epoch whose captions keep up with the best's, see `Stage.noise`.
+        kept: the kept epoch's row.
     """
 
     epoch: int = 0
     curves: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     best: dict[str, float] = field(default_factory=dict)
+    kept_epoch: int = 0
+    kept: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_what(cls, row: dict[str, float]) -> Progress:
+        """Nothing done yet on weights whose quality is known."""
+        return cls(best=row, kept=row)
 
     def stale(self, patience: int) -> bool:
         """Whether so many epochs brought nothing better."""
@@ -60,8 +69,10 @@ class Stage:
         limits: when it ends.
         one_epoch: trains an epoch, counted from 1, yielding a figure a step.
         choose_on: the validation split.
-        folder: where checkpoints lie, and the best epoch's weights afterwards.
-        wholeness_first: whether no epoch is chosen that breaks captions which were whole.
+        folder: where checkpoints lie, and the kept epoch's weights afterwards.
+        wholeness_first: whether no epoch is kept that breaks captions which were whole.
+        noise: how far below the best a later epoch may score and be kept, in standard errors of the mean. Half of one
+            is that of the difference of two epochs, most of whose captions are alike.
     """
 
     name: str
@@ -72,9 +83,10 @@ class Stage:
     choose_on: Choice
     folder: Path
     wholeness_first: bool = False
+    noise: float = 0.0
 
     def run(self, watch: Watch, before: Progress | None = None) -> Progress:
-        """Train from `before` to the end or until captions get no better; `folder/decoder.weights.h5` is the best epoch's.
+        """Train from `before` to the end or until captions get no better; `folder/decoder.weights.h5` is the kept epoch's.
 
         Raises:
             SettingsError: the loss became infinite or no number.
@@ -101,12 +113,18 @@ class Stage:
             quality = self.choose_on.judge(self.fitter, self.limits.batch_size)
             self._check_finite(quality, epoch)
             row = {self.figure: figure, **quality.as_dict(), "seconds": time.monotonic() - started}
-            if not progress.best or quality.better_than(Quality.of(progress.best), self.wholeness_first):
+            better = not progress.best or quality.better_than(Quality.of(progress.best), self.wholeness_first)
+            if better:
                 progress.best_epoch, progress.best = epoch, row
+            if better or self._forgives(quality, Quality.of(progress.best)):
+                progress.kept_epoch, progress.kept = epoch, row
                 self._keep()
         progress.epoch, progress.curves = epoch, [*progress.curves, row]
         told = ", ".join(f"{name} {value:.4g}" for name, value in row.items())
         log.info("%s: epoch %d of %d, %s", self.name, epoch, self.limits.epochs, told)
+
+    def _forgives(self, quality: Quality, best: Quality) -> bool:
+        return self.noise > 0 and quality.keeps_up_with(best, self.wholeness_first, self.noise)
 
     def _steps(self, epoch: int) -> float:
         figures: list[float] = []

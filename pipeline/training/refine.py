@@ -21,22 +21,22 @@ from pipeline.training.train import new_decoder, splits
 from pipeline.training_run import TrainingRun
 from pipeline.vocabulary import PADDING, Vocabulary
 
-VERSION = 3
+VERSION = 4
 
 
 def refine(run: TrainingRun, watch: Watch) -> Output:
-    """Write `decoder.weights.h5` of the best epoch, what it began with among them, and the curves."""
+    """Write `decoder.weights.h5` of the kept epoch, what it began with among them, and the curves."""
     recipe = run.settings.self_critical.model_dump(mode="json")
     inputs = run.inputs("train")
     unfinished = run.store.scratch("refine", {"version": VERSION, **recipe, **inputs})
 
     def build(folder: Path) -> None:
         before = run.output("train")
-        progress = Progress(best=before.figures()["best"])
+        progress = Progress.from_what(before.figures()["kept"])
         if run.settings.self_critical.epochs:
             progress = criticise(run.settings, before, *splits(run), unfinished, watch)
-        best = unfinished if progress.best_epoch else before.path
-        shutil.copyfile(best / WEIGHTS, folder / WEIGHTS)
+        kept = unfinished if progress.kept_epoch else before.path
+        shutil.copyfile(kept / WEIGHTS, folder / WEIGHTS)
         write_json(folder / "figures.json", asdict(progress))
 
     output = run.store.run("refine", VERSION, recipe, inputs, build)
@@ -74,7 +74,7 @@ def criticise(
                 yield _step(fitter, batch, reward, chosen, settings.training.max_words)
 
         stage = Stage("refine", "reward", fitter, chosen, one_epoch, choose_on, folder, wholeness_first=True)
-        return stage.run(watch, Progress(best=before.figures()["best"]))
+        return stage.run(watch, Progress.from_what(before.figures()["kept"]))
     finally:
         keras.config.set_dtype_policy("float32")
 

@@ -68,9 +68,12 @@ def _settings(start: Output) -> BundleSettings:
 
 
 def _check_alike(run: TrainingRun, uri: str, before: BundleSettings) -> None:
+    from pipeline.model.encoder import architecture
+
     wanted, encoder = run.settings.decoder, run.settings.encoder
     pairs = {f"decoder.{name}": (getattr(before.decoder, name), getattr(wanted, name)) for name in _SHAPING}
     pairs["encoder.name"] = before.encoder, encoder.name
+    pairs["encoder.side"] = before.pixels.side, encoder.side or architecture(encoder.name).side
     pairs["encoder.fit"] = before.pixels.fit, encoder.fit
     for name, (was, now) in pairs.items():
         if was != now:

@@ -163,7 +163,26 @@ def test_weights_that_are_none_are_refused(tiny_run, copy, name):
 def test_a_shape_the_encoder_never_has_is_refused(tiny_run, copy, change):
     write_json(copy / SETTINGS, read_json(copy / SETTINGS) | change)
     seal(copy)
-    assert "gives scenes side, positions and channels" in refusal(tiny_run.home, copy)
+    told = refusal(tiny_run.home, copy)
+    assert f"{SETTINGS} gives scenes" in told
+    assert "positions" in told
+    assert "channels, but at side" in told
+
+
+@pytest.mark.parametrize("side", [0, 5000])
+def test_a_side_no_picture_is_scaled_to_is_refused_before_a_network_is_built(tiny_run, copy, side):
+    pixels = read_json(copy / SETTINGS)["pixels"]
+    write_json(copy / SETTINGS, read_json(copy / SETTINGS) | {"pixels": pixels | {"side": side}})
+    seal(copy)
+    assert "pixels.side" in refusal(tiny_run.home, copy)
+
+
+def test_a_side_the_network_cannot_take_is_refused(tiny_run, copy):
+    pixels = read_json(copy / SETTINGS)["pixels"]
+    changed = {"encoder": "inception_resnet_v2", "pixels": pixels | {"side": 64}}
+    write_json(copy / SETTINGS, read_json(copy / SETTINGS) | changed)
+    seal(copy)
+    assert f"{ENCODER} does not fit {SETTINGS}" in refusal(tiny_run.home, copy)
 
 
 def test_an_architecture_the_weights_are_not_of_is_refused(tiny_run, copy):

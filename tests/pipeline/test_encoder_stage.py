@@ -31,6 +31,14 @@ def test_weights_are_named_by_place_and_digest(tmp_path, weights):
     assert other.digest != output.digest
 
 
+def test_a_side_of_its_own_is_another_encoder(tmp_path, weights):
+    usual, larger = (
+        provide_encoder(run_with(tmp_path, name="mobilenet", weights=str(weights), side=side)) for side in (None, 320)
+    )
+    assert usual.digest != larger.digest
+    assert read_json(larger.path / "encoder.json")["side"] == 320
+
+
 def test_weights_with_another_digest_are_refused_in_one_line(tmp_path, weights):
     with pytest.raises(SettingsError, match=r"has SHA-256 [0-9a-f]{64}, but encoder\.weights_sha256 asks for 0{64}$"):
         provide_encoder(run_with(tmp_path, name="mobilenet", weights=str(weights), weights_sha256="0" * 64))

@@ -12,7 +12,7 @@ from pipeline.home import Home
 from pipeline.images import ImageLimits, pixels
 from pipeline.settings import EncoderSettings, TrainSettings
 from pipeline.snapshot import SCHEMAS
-from pipeline.train_captioner import snapshot
+from pipeline.train_captioner import provide_encoder, snapshot
 from pipeline.training_run import TrainingRun
 
 WEIGHTS = "encoder.weights.h5"
@@ -40,16 +40,19 @@ def dataset(new_dataset):
     return dataset
 
 
+def accept(run):
+    """The run with every picture of its snapshot accepted."""
+
+    def build(folder):
+        for name in SCHEMAS:
+            shutil.copy(run.output("snapshot").path / f"{name}.parquet", folder)
+
+    return run.after(run.store.run("validate", 1, {}, run.inputs("snapshot"), build))
+
+
 @pytest.fixture
 def run_on(dataset, tmp_path, weights):
     """A run with an encoder and every picture of the dataset accepted, as it is now."""
-
-    def accept(run):
-        def build(folder):
-            for name in SCHEMAS:
-                shutil.copy(run.output("snapshot").path / f"{name}.parquet", folder)
-
-        return run.after(run.store.run("validate", 1, {}, run.inputs("snapshot"), build))
 
     def give_encoder(folder):
         shutil.copy(weights, folder)
@@ -118,6 +121,24 @@ def test_another_way_of_fitting_has_features_of_its_own(run_on):
     extracted(run_on())
     assert sums(extracted(run_on(fit="crop")))["extracted"] == 14
     assert sums(extracted(run_on()))["extracted"] == 0
+
+
+def test_larger_pictures_have_more_cells_and_features_of_their_own(dataset, tmp_path):
+    from pipeline.model.encoder import build_encoder
+
+    weights = tmp_path / "mobilenet.weights.h5"
+    build_encoder("mobilenet", None).backbone.save_weights(weights)
+
+    def figures(side):
+        encoder = EncoderSettings(name="mobilenet", weights=str(weights), side=side, shards=1, batch_size=4)
+        home = Home(tmp_path, tmp_path / "store", "")
+        run = accept(snapshot(TrainingRun(TrainSettings(source=dataset.settings(), encoder=encoder), home)))
+        run = provide_encoder(run)
+        return extract_shard(run, 0)["extracted"], check_features(run).figures()["positions"]
+
+    assert figures(None) == (14, 49)
+    assert figures(160) == (14, 25)
+    assert figures(None) == (0, 49)
 
 
 def test_a_crash_costs_one_part(run_on, dataset, monkeypatch):

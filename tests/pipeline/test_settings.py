@@ -94,6 +94,12 @@ def test_coco_needs_its_files():
     assert message == "source: source.kind=coco_json needs source.images and source.train_annotations"
 
 
+def test_the_scenes_encoder_takes_pictures_of_one_side_only():
+    assert "encoder.side=224: the scenes encoder takes 112 pixels only" in complaint(
+        {"encoder": {"name": "scenes", "side": 224}}
+    )
+
+
 def test_a_shortest_caption_above_the_longest_is_refused():
     message = complaint({"decoding": {"min_words": 30, "max_words": 20}})
     assert message.startswith("decoding: decoding.min_words=30 is above decoding.max_words=20")

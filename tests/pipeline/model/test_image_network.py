@@ -76,6 +76,12 @@ def test_a_built_network_has_the_shape_its_facts_say(networks, name):
     assert (features[0] != features[1]).any()
 
 
+def test_a_network_may_take_larger_pictures(networks):
+    encoder = networks.build_encoder("mobilenet", None, side=320)
+    assert (encoder.facts.side, encoder.facts.positions, encoder.facts.channels) == (320, 100, 1024)
+    assert np.asarray(encoder.predict_on_batch(pictures(320))).shape == (2, 100, 1024)
+
+
 @pytest.mark.parametrize("name", ["inception_resnet_v2", "resnet50", "xception"])
 def test_the_facts_of_big_networks_are_keras_own(networks, name):
     import keras

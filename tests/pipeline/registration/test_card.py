@@ -17,10 +17,10 @@ FIGURES = {
     "extract_features": {"positions": 49, "channels": 2048},
     "train": {
         "curves": [{}, {}],
-        "best_epoch": 2,
-        "best": {"val_cider_d": 0.5566},
+        "kept_epoch": 2,
+        "kept": {"val_cider_d": 0.5566},
     },
-    "refine": {"curves": [], "best_epoch": 0, "best": {"val_cider_d": 0.5566}},
+    "refine": {"curves": [], "kept_epoch": 0, "kept": {"val_cider_d": 0.5566}},
 }
 NAMES = {
     "bleu_1": "BLEU-1",
@@ -143,10 +143,10 @@ def test_it_says_what_made_the_model():
 
 def test_a_second_stage_is_told_also_where_it_brought_nothing():
     curves = [{}] * 3
-    best = {"val_cider_d": 0.6}
-    better = card_with(refine={"curves": curves, "best_epoch": 3, "best": best})
+    kept = {"val_cider_d": 0.6}
+    better = card_with(refine={"curves": curves, "kept_epoch": 3, "kept": kept})
     assert rows(section(better, "Model"))[2][1:] == ["3", "3", "0.600"]
-    worse = card_with(refine={"curves": curves, "best_epoch": 0, "best": best})
+    worse = card_with(refine={"curves": curves, "kept_epoch": 0, "kept": kept})
     assert rows(section(worse, "Model"))[2][1:] == ["3", "none; what it began with", "0.600"]
 
 

@@ -52,15 +52,16 @@ def test_the_mean_reward_of_what_it_says_rises(whole):
     assert np.mean(rewards[-3:]) > 1.3 * np.mean(rewards[:3])
 
 
-def test_what_is_kept_is_the_best_and_no_worse_than_what_it_began_with(first, whole, tmp_path):
+def test_what_is_kept_keeps_up_with_the_best_and_with_what_it_began_with(first, whole, tmp_path):
     folder, progress = whole
-    began, best = (Quality.of(item.best) for item in (first[1], progress))
-    assert not began.better_than(best, wholeness_first=True)
-    assert progress.best == toy.best_of([first[1].best, *progress.curves], wholeness_first=True)
-    assert progress.best_epoch > 0
-    kept = judged(folder, tmp_path)
-    assert kept.cider_d == pytest.approx(best.cider_d)
-    assert kept.loss == pytest.approx(best.loss, rel=1e-5)
+    began, kept = (Quality.of(item.kept) for item in (first[1], progress))
+    assert not began.better_than(kept, wholeness_first=True)
+    assert progress.best == toy.best_of([first[1].kept, *progress.curves], wholeness_first=True)
+    assert progress.kept == toy.kept_of([first[1].kept, *progress.curves], wholeness_first=True)
+    assert progress.kept_epoch > 0
+    found = judged(folder, tmp_path)
+    assert found.cider_d == pytest.approx(kept.cider_d)
+    assert found.loss == pytest.approx(kept.loss, rel=1e-5)
     assert judged(first[0], tmp_path).cider_d == pytest.approx(began.cider_d)
 
 
@@ -96,7 +97,7 @@ def test_people_s_captions_may_be_mixed_in(first, whole, tmp_path):
     """Held to people's wording alone it learns as the first stage does, and differs from the reward's path."""
     wording = toy.refined(tmp_path / "wording", first[0], epochs=4, likelihood_weight=1.0)
     losses = [row["val_loss"] for row in wording.curves]
-    assert losses[-1] < first[1].best["val_loss"]
+    assert losses[-1] < first[1].kept["val_loss"]
     half = toy.refined(tmp_path / "half", first[0], epochs=4, likelihood_weight=0.5)
     assert len({tuple(figures(item)[:4]) for item in (wording, half, whole[1])}) == 3
 
@@ -112,7 +113,7 @@ def elsewhere(run, folder, **recipe):
 def test_left_out_the_weights_stay_as_they_are(tiny_run):
     before, output = tiny_run.output("train"), tiny_run.output("refine")
     assert sha256_file(output.path / WEIGHTS) == sha256_file(before.path / WEIGHTS)
-    assert output.figures() == asdict(Progress(best=before.figures()["best"]))
+    assert output.figures() == asdict(Progress.from_what(before.figures()["kept"]))
 
 
 def test_an_epoch_that_spoils_captions_leaves_the_weights_as_they_were(tiny_run, tmp_path):
@@ -122,7 +123,7 @@ def test_an_epoch_that_spoils_captions_leaves_the_weights_as_they_were(tiny_run,
     seen = []
     output = refine(run, seen.append)
     assert len(seen) == len(output.figures()["curves"]) == 1
-    assert output.figures()["best_epoch"] == 0
+    assert output.figures()["kept_epoch"] == 0
     assert sha256_file(output.path / WEIGHTS) == sha256_file(tiny_run.output("train").path / WEIGHTS)
     assert not list((tmp_path / "store" / "unfinished" / "refine").iterdir())
 
@@ -133,10 +134,10 @@ def test_what_it_kept_is_what_later_stages_load(tiny_run, tmp_path):
     run = elsewhere(tiny_run, tmp_path, epochs=1, learning_rate=1e-3, likelihood_weight=1.0)
     before = run.output("train")
     spoilt = before.figures()
-    spoilt["best"] = {**spoilt["best"], "val_cider_d": 0.0, "val_loss": 99.0, "val_dangling": 1.0}
+    spoilt["kept"] = {**spoilt["kept"], "val_cider_d": 0.0, "val_loss": 99.0, "val_dangling": 1.0}
     write_json(before.path / "figures.json", spoilt)  # so that any epoch is better
     run = run.after(refine(run, lambda row: None))
-    assert run.output("refine").figures()["best_epoch"] == 1
+    assert run.output("refine").figures()["kept_epoch"] == 1
     decoder, words = load_decoder(run)
     assert len(words) == decoder.vocabulary_size
     began, _ = load_decoder(tiny_run)

@@ -142,6 +142,20 @@ def best_of(curves, wholeness_first=False):
     return best
 
 
+def kept_of(curves, wholeness_first=False, noise=0.0):
+    """The row of the last epoch that kept up with the best so far; the best itself where no noise is forgiven."""
+    if not noise:
+        return best_of(curves, wholeness_first)
+    keeping = (
+        row
+        for place, row in enumerate(curves)
+        if Quality.of(row).keeps_up_with(
+            Quality.of(best_of(curves[: place + 1], wholeness_first)), wholeness_first, noise
+        )
+    )
+    return list(keeping)[-1]
+
+
 def killed_after(number, *arguments):
     """Train in a process that is killed somewhere after so many epochs."""
     command = [sys.executable, __file__, *map(str, arguments)]
