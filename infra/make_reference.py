@@ -10,10 +10,11 @@ from typing import Any
 import typer
 
 from nightcap.cli import app
-from pipeline import images, objects
+from pipeline import decoders, images, objects, quality
 from pipeline.form import Field, fields_of
 from pipeline.settings import TrainSettings, preset_names
 from pipeline.validation import reasons
+from serving import usable
 from serving.settings import NightSettings
 from serving.tending import TendingSettings
 
@@ -72,6 +73,9 @@ def reference() -> Iterator[str]:
     yield "\n## Reasons"
     yield "Why something is quarantined or a data set rejected."
     yield from _reasons()
+    yield "\n## Flags"
+    yield "What a picture's row has in `flags`; the setting `unusable` says what follows."
+    yield from _table(("flag", "meaning"), ((f"`{flag}`", text) for flag, text in quality.FLAGS.items()))
     yield "\n## Environment"
     yield from _table(("variable", "meaning"), ENVIRONMENT.items())
 
@@ -122,7 +126,12 @@ def _default(value: Any) -> str:
 
 def _reasons() -> Iterator[str]:
     groups = {
-        "Pictures of a night or of `nightcap caption`": {**images.REASONS, **objects.REASONS},
+        "Pictures of a night or of `nightcap caption`": {
+            **images.REASONS,
+            **decoders.REASONS,
+            **objects.REASONS,
+            **usable.REASONS,
+        },
         "Pictures of a training": reasons.IMAGE_REASONS,
         "Captions of a training": reasons.CAPTION_REASONS,
         "Data sets": reasons.DATASET_REASONS,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageCms
 
 WHITE = (255, 255, 255)
@@ -33,17 +35,32 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
 def _over_white(image: Image.Image, profile: bytes | None) -> Image.Image:
     canvas = Image.new("RGB", image.size, WHITE)
-    for top in range(0, image.height, STRIP):  # so that a large picture is never held four times
-        strip = image.crop((0, top, image.width, min(top + STRIP, image.height))).convert("RGBA")
+    for top, stored in _strips(image):
+        strip = stored.convert("RGBA")
         canvas.paste(_srgb(strip.convert("RGB"), profile), (0, top), strip.getchannel("A"))
     return canvas
 
 
 def _stretched(image: Image.Image) -> Image.Image:
     """32-bit values, whose white nobody knows, as 0..255 from the darkest to the lightest."""
-    values = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)  # [height, width]
-    low, high = float(values.min()), float(values.max())
-    return Image.fromarray(np.uint8((values - low) * (255 / max(high - low, 1e-12))))
+    ends = [(values.min(), values.max()) for _, values in _finite(image)]
+    low, high = float(min(end[0] for end in ends)), float(max(end[1] for end in ends))
+    canvas = Image.new("L", image.size)
+    for top, values in _finite(image):
+        canvas.paste(Image.fromarray(np.uint8((values - low) * (255 / max(high - low, 1e-12)))), (0, top))
+    return canvas
+
+
+def _finite(image: Image.Image) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+    """Strips as float32 [height, width]."""
+    for top, strip in _strips(image):
+        yield top, np.nan_to_num(np.asarray(strip, np.float32), posinf=0, neginf=0)
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """A picture from its top down, so that a large one is never held several times."""
+    for top in range(0, image.height, STRIP):
+        yield top, image.crop((0, top, image.width, min(top + STRIP, image.height)))
 
 
 def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:

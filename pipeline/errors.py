@@ -3,7 +3,8 @@
     NightcapError
     ├── Retryable             the outside world failed; the same call may work later
     │   ├── RegistryUnavailable
-    │   └── ObjectUnavailable
+    │   ├── ObjectUnavailable
+    │   └── DecoderUnavailable
     ├── Permanent             fails again until a person changes something
     │   ├── SettingsError     an argument, setting or file named by the user is wrong
     │   │   └── ModelNotFound
@@ -40,6 +41,10 @@ class RegistryUnavailable(Retryable):
 
 class ObjectUnavailable(Retryable):
     """A file or object could not be read or written for a reason that may pass."""
+
+
+class DecoderUnavailable(Retryable):
+    """No process for decoding pictures can be started."""
 
 
 class Permanent(NightcapError):

@@ -22,7 +22,7 @@ from pipeline.errors import BadImage
 
 Fit = Literal["squash", "pad", "crop"]
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 INTERPOLATION = "bicubic"  # antialiased, as Pillow does it
 LARGE_PIXELS = 12_000_000  # larger ones, which may need 20 bytes a pixel, are decoded one at a time
 GREY = (127, 127, 127)  # what `pad` adds; near zero after most networks' preprocessing
@@ -35,16 +35,18 @@ CORRUPT = "corrupt"
 TOO_LARGE_FILE = "too_large_file"
 TOO_MANY_PIXELS = "too_many_pixels"
 TOO_SMALL = "too_small"
+TOO_MUCH_MEMORY = "decoder_memory"
 
 REASONS = {
     EMPTY: "The file has no bytes.",
     NOT_AN_IMAGE: "The bytes are no picture, whatever the file's name says.",
-    UNSUPPORTED_FORMAT: "A picture in a format other than JPEG, PNG, WebP, GIF, BMP and TIFF.",
+    UNSUPPORTED_FORMAT: "A picture in a format other than JPEG, PNG, WebP, AVIF, GIF, BMP and TIFF.",
     TRUNCATED: "The file ends before the picture does.",
     CORRUPT: "The file starts like a picture but cannot be decoded.",
     TOO_LARGE_FILE: "The file has more bytes than the limit.",
     TOO_MANY_PIXELS: "The picture has more pixels than the limit; refused before decoding.",
     TOO_SMALL: "A side of the picture has fewer pixels than the limit.",
+    TOO_MUCH_MEMORY: "Decoding the picture needs more memory than a decoder may have.",
 }
 
 _SIGNATURES = {
@@ -227,6 +229,8 @@ def _check_pixels(size: tuple[int, int], limits: ImageLimits) -> None:
 
 def _broken(data: bytes, error: Exception) -> BadImage:
     """Why bytes that Pillow cannot read are refused."""
+    if isinstance(error, MemoryError):
+        return BadImage(TOO_MUCH_MEMORY, f"decoding {len(data):,} bytes needs more memory than there is")
     known = _format(data)
     detail = " ".join(str(error).split()) or type(error).__name__
     if known is None:
@@ -244,12 +248,14 @@ def _broken(data: bytes, error: Exception) -> BadImage:
 def _format(data: bytes) -> str | None:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
+    if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
+        return "AVIF"
     return next((name for start, name in _SIGNATURES.items() if data.startswith(start)), None)
 
 
 def _foreign_format(data: bytes) -> str | None:
     if data[4:8] == b"ftyp":
-        return "AVIF" if data[8:12] in (b"avif", b"avis") else "HEIC or another ISO media file"
+        return "HEIC or another ISO media file"
     return next((name for start, name in _FOREIGN.items() if data.startswith(start)), None)
 
 

@@ -14,18 +14,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from pipeline import images, objects
+from pipeline import decoders, images, objects
 from pipeline.errors import NightcapError
 from pipeline.files import sha256, whole_folder, write_bytes, write_text
 from pipeline.images import decode, thumbnail
 from pipeline.objects import Folder, ObjectInfo
 from pipeline.table import CAPTIONED, QUARANTINED
+from serving import usable
 from serving.plans import Plan
 from serving.summary import NightSummary
 
 log = logging.getLogger(__name__)
 
-REASONS = images.REASONS | objects.REASONS
+REASONS = images.REASONS | decoders.REASONS | objects.REASONS | usable.REASONS
 THUMBNAIL_SIDE = 360
 MAX_QUARANTINED = 500
 

@@ -21,6 +21,7 @@ from pipeline.forgotten import Forgotten
 from pipeline.table import SCHEMA, CaptionTable
 from pipeline.table.upkeep import sweep
 from serving.plans import Plan, store_of
+from serving.usable import WITHHELD
 
 log = logging.getLogger(__name__)
 
@@ -113,10 +114,11 @@ def _tally(plan: Plan) -> dict[str, Any]:
 
 def _judge(plan: Plan, tally: dict[str, Any]) -> None:
     done, settings = tally["captioned"] + tally["quarantined"], plan.settings
-    if done < settings.quarantine_floor or tally["quarantined"] <= settings.max_quarantine_share * done:
+    refused = tally["quarantined"] - tally["reasons"].get(WITHHELD, 0)  # a doubtful caption is no bad picture
+    if done < settings.quarantine_floor or refused <= settings.max_quarantine_share * done:
         return
     raise NightRejected(
-        f"night {plan.night!r}: {tally['quarantined']} of {done} pictures are quarantined "
+        f"night {plan.night!r}: {refused} of {done} pictures are quarantined "
         f"({', '.join(f'{reason} {count}' for reason, count in tally['reasons'].items())}), more than "
         f"max_quarantine_share={settings.max_quarantine_share:g}; look at {plan.input}, and if that is how its pictures "
         f"are, publish with accept_quarantine=true"

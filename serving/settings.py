@@ -12,7 +12,8 @@ from pipeline.settings import Group, checked
 from serving.layout import Layout
 
 if TYPE_CHECKING:
-    from pipeline.images import ImageLimits
+    from pipeline.decoders import Work
+    from pipeline.images import Fit, ImageLimits
     from pipeline.table.replay import Replay
 
 
@@ -74,13 +75,32 @@ class NightSettings(Group):
     time_zone: str = Field("UTC", description="The time zone of stop_at, such as Europe/Paris.")
     shard_size: int = Field(2000, ge=1, le=100_000, description="Pictures a shard, which loads the model once.")
     part_size: int = Field(300, ge=1, le=2000, description="Pictures written at once; a retry repeats no more.")
-    readers: int = Field(2, ge=1, le=64, description="Threads of a shard that read and decode ahead of the model.")
+    readers: int = Field(4, ge=1, le=64, description="Threads of a shard that read ahead of the model.")
+    decoders: int = Field(
+        2, ge=1, le=64, description="Processes of a shard that decode; a picture that kills one costs only itself."
+    )
+    decode_seconds: float = Field(4.0, gt=0, le=600, description="Most CPU time to decode a picture, in seconds.")
+    decoder_memory_mb: int = Field(
+        950, ge=100, le=100_000, description="Most memory to decode a picture, in megabytes: about 17 a megapixel."
+    )
     store_patience_s: int = Field(
         300, ge=10, le=86_400, description="Seconds that an object store may fail to answer before a shard does."
     )
     max_image_bytes: int = Field(50_000_000, ge=1, description="Largest encoded picture in bytes.")
     max_megapixels: float = Field(50.0, gt=0, le=170, description="Largest picture in megapixels.")
     min_side: int = Field(8, ge=1, description="Smallest side of a picture in pixels.")
+    unusable: Literal["record", "withhold_unsure", "withhold", "quarantine"] = Field(
+        "withhold_unsure",
+        description="Pictures with a flag (small, blank, dark, blurred). record: captioned like others; withhold_unsure: "
+        "their caption is withheld where the model is less sure than its own limit; withhold: it always is; quarantine: "
+        "they are not captioned.",
+    )
+    withhold_below: float | None = Field(
+        0.0,
+        ge=0,
+        description="Captions with less confidence (estimated CIDEr-D) are withheld: kept in the table, not published. "
+        "Empty for the model's own limit, 0 for none.",
+    )
     max_quarantine_share: float = Field(
         0.05, ge=0, le=1, description="Above this share of quarantined pictures a night is not published."
     )
@@ -135,6 +155,12 @@ class NightSettings(Group):
         from pipeline.images import ImageLimits
 
         return ImageLimits(self.max_image_bytes, self.max_megapixels, self.min_side)
+
+    def work(self, side: int, fit: Fit) -> Work:
+        """What decoders do for a model that takes squares of `side` pixels."""
+        from pipeline.decoders import Work
+
+        return Work(self.limits(), side, fit, self.decode_seconds, self.decoder_memory_mb)
 
     def deadline(self, now: datetime) -> datetime | None:
         """When `stop_at` next comes after an aware moment."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.captioner_types import Caption, Captioner, PinnedModel
+from pipeline.decoders import Decoders
 from pipeline.errors import BadInput, BundleRejected
 from pipeline.files import read_json, sha256, write_bytes, write_json
-from pipeline.images import ImageLimits, check_bytes, open_picture, resize
+from pipeline.images import check_bytes
 from pipeline.objects import Folder, ObjectInfo
 from pipeline.table import CAPTIONED, MODEL, QUARANTINED, SCHEMA
 from serving.plans import Plan
+from serving.settings import NightSettings
+from serving.usable import UNUSABLE, WITHHELD, is_refused, is_withheld
 
 log = logging.getLogger(__name__)
 
 Loader = Callable[[PinnedModel], Captioner]
+
+CHUNK = 64  # pictures that are captioned while others of their part are decoded
 
 
 @dataclass
@@ -37,15 +43,17 @@ class Prepared:
         sha256: of its bytes, if they could be read.
         width: of the upright original in pixels.
         height: of the upright original in pixels.
-        pixels: uint8 [side, side, 3] for the model; None if it is quarantined.
+        flags: of `pipeline.quality.FLAGS`; None if it was not decoded.
+        pixels: uint8 [side, side, 3] for the model; None if it need not see it, or has.
         reason: why it is quarantined.
-        caption: what the model says; None until then, or if it is quarantined.
+        caption: what the model says; None until then, or if it was not asked.
     """
 
     info: ObjectInfo
     sha256: str | None = None
     width: int | None = None
     height: int | None = None
+    flags: tuple[str, ...] | None = None
     pixels: np.ndarray | None = None
     reason: str | None = None
     caption: Caption | None = None
@@ -69,6 +77,7 @@ def caption_shard(plan_path: str | Path, shard: int, load: Loader) -> dict[str, 
     Raises:
         BundleRejected: the loaded model is not the pinned one.
         ObjectUnavailable: the input failed; no picture is quarantined for that.
+        DecoderUnavailable: no picture can be decoded, whichever.
     """
     plan = Plan.read(plan_path)
     if plan.published_file.is_file():  # and the parts are gone
@@ -79,28 +88,30 @@ def caption_shard(plan_path: str | Path, shard: int, load: Loader) -> dict[str, 
         captioner = load(plan.model)
         _check(captioner, plan.model)
         for part, prepared in _read_ahead(plan, missing, captioner):
-            _caption(captioner, [each for each in prepared if each.pixels is not None])
-            _write(part.path, _rows(plan, prepared))
+            _write(part.path, _rows(plan, _captioned(captioner, plan.settings, prepared)))
     counts = {"shard": shard, **_count(parts)}
     write_json(plan.shard_file(shard), counts)
     log.info("shard %d of %d: %s", shard + 1, len(plan.shards), counts)
     return counts
 
 
-def prepare(folder: Folder, info: ObjectInfo, captioner: Captioner, limits: ImageLimits) -> Prepared:
+def prepare(folder: Folder, info: ObjectInfo, decoders: Decoders, settings: NightSettings) -> Prepared:
     """Read, check, decode and resize one picture; what is wrong with it is its `reason`.
 
     Raises:
         ObjectUnavailable: the folder failed.
+        DecoderUnavailable: no picture can be decoded, whichever.
     """
     prepared = Prepared(info)
     try:
-        check_bytes(info.size, limits)
+        check_bytes(info.size, decoders.work.limits)
         data = folder.read(info)
         prepared.sha256 = sha256(data)
-        picture = open_picture(data, limits, captioner.side)
-        prepared.width, prepared.height = picture.width, picture.height
-        prepared.pixels = resize(picture.image, captioner.side, captioner.fit)
+        picture = decoders.decode(data)
+        prepared.width, prepared.height, prepared.flags = picture.width, picture.height, picture.flags
+        if is_refused(picture.flags, settings):
+            raise BadInput(UNUSABLE, f"it is {', '.join(picture.flags)}")
+        prepared.pixels = picture.pixels
     except BadInput as bad:
         prepared.reason = bad.reason
         log.warning("%s is quarantined as %s: %s", info.uri, bad.reason, bad)
@@ -127,9 +138,16 @@ def _check(captioner: Captioner, pinned: PinnedModel) -> None:
         )
 
 
-def _read_ahead(plan: Plan, parts: list[_Part], captioner: Captioner) -> Iterator[tuple[_Part, list[Prepared]]]:
-    """Parts with their pictures; while the caller captions one, the next is read and decoded."""
-    folder, limits = plan.open_input(), plan.settings.limits()
+def _read_ahead(plan: Plan, parts: list[_Part], captioner: Captioner) -> Iterator[tuple[_Part, Iterator[Prepared]]]:
+    """Parts with their pictures as they are decoded; while the caller captions one part, the next is begun."""
+    folder, settings = plan.open_input(), plan.settings
+    with Decoders(settings.work(captioner.side, captioner.fit), settings.decoders) as decoders:
+        yield from _in_order(plan, parts, lambda info: prepare(folder, info, decoders, settings))
+
+
+def _in_order(
+    plan: Plan, parts: list[_Part], read: Callable[[ObjectInfo], Prepared]
+) -> Iterator[tuple[_Part, Iterator[Prepared]]]:
     waiting: deque[tuple[_Part, list[Future[Prepared]]]] = deque()
     pool = ThreadPoolExecutor(plan.settings.readers, "reader")
     try:
@@ -137,7 +155,7 @@ def _read_ahead(plan: Plan, parts: list[_Part], captioner: Captioner) -> Iterato
             if _is_over(plan):
                 log.warning("it is past %s; the rest of the shard is left for another night", plan.deadline)
                 break
-            waiting.append((part, [pool.submit(prepare, folder, info, captioner, limits) for info in part.pictures]))
+            waiting.append((part, [pool.submit(read, info) for info in part.pictures]))
             if len(waiting) > 1:
                 yield _finished(waiting)
         while waiting:
@@ -146,17 +164,28 @@ def _read_ahead(plan: Plan, parts: list[_Part], captioner: Captioner) -> Iterato
         pool.shutdown(cancel_futures=True)
 
 
-def _finished(waiting: deque[tuple[_Part, list[Future[Prepared]]]]) -> tuple[_Part, list[Prepared]]:
+def _finished(waiting: deque[tuple[_Part, list[Future[Prepared]]]]) -> tuple[_Part, Iterator[Prepared]]:
     part, futures = waiting.popleft()
-    return part, [future.result() for future in futures]
+    return part, (future.result() for future in futures)
 
 
-def _caption(captioner: Captioner, readable: list[Prepared]) -> None:
+def _captioned(captioner: Captioner, settings: NightSettings, prepared: Iterator[Prepared]) -> list[Prepared]:
+    """A part's pictures, captioned as they come."""
+    done: list[Prepared] = []
+    while chunk := list(islice(prepared, CHUNK)):
+        _caption(captioner, settings, [each for each in chunk if each.pixels is not None])
+        done += chunk
+    return done
+
+
+def _caption(captioner: Captioner, settings: NightSettings, readable: list[Prepared]) -> None:
     if not readable:
         return
     captions = captioner.caption(np.stack([each.pixels for each in readable if each.pixels is not None]))
     for each, caption in zip(readable, captions, strict=True):
-        each.caption = caption
+        each.caption, each.pixels = caption, None
+        if is_withheld(caption, each.flags or (), settings, captioner):
+            each.reason = WITHHELD
 
 
 def _rows(plan: Plan, prepared: list[Prepared]) -> pa.Table:
@@ -180,15 +209,18 @@ def _row(prepared: Prepared) -> dict[str, Any]:
         "sha256": prepared.sha256,
         "width": prepared.width,
         "height": prepared.height,
+        "flags": prepared.flags,
+        "status": QUARANTINED if prepared.reason else CAPTIONED,
+        "reason": prepared.reason,
     }
     caption = prepared.caption
     if caption is None:
-        return row | {"status": QUARANTINED, "reason": prepared.reason}
+        return row
     return row | {
-        "status": CAPTIONED,
         "caption": caption.text,
         "alternatives": list(caption.alternatives),
         "score": caption.score,
+        "confidence": caption.confidence,
     }
 
 

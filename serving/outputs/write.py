@@ -128,7 +128,8 @@ def _records(job: _Job) -> Iterator[list[Record]]:
 
 def _record(job: _Job, row: Record, by_hand: str | None) -> Record:
     settings = job.plan.settings
-    record = row if by_hand is None else row | _by_hand(by_hand)
+    told = row if row["status"] == CAPTIONED else row | {"caption": None, "alternatives": []}  # some are withheld
+    record = told if by_hand is None else told | _by_hand(by_hand)
     record["alternatives"] = (record["alternatives"] or [])[: settings.alternatives]
     if record["caption"] is not None:
         record["caption"] = shorten(record["caption"], settings.max_caption_length)

@@ -17,6 +17,7 @@ import pytest
 from night_world import PINNED, ColourCaptioner, picture, unexpected
 from PIL import Image
 
+from pipeline.decoders import Decoders, Work
 from pipeline.errors import BundleRejected, ObjectUnavailable
 from pipeline.files import read_json, sha256, write_json
 from pipeline.images import ImageLimits
@@ -192,12 +193,11 @@ def test_a_retry_repeats_only_the_part_it_was_at(world):
 def test_a_lost_folder_fails_the_shard_and_quarantines_nothing(world):
     world.fill(3)
     path = planned(world)
-    captioner = world.captioner
     listed = Plan.read(path).pictures(0)
     folder = LocalFolder(world.home.inbox)
     world.home.inbox.rename(world.home.root / "unmounted")
     with pytest.raises(ObjectUnavailable, match="still mounted"):
-        prepare(folder, listed[0], captioner, ImageLimits())
+        prepare(folder, listed[0], Decoders(Work(ImageLimits(), 16, "squash"), 0), NightSettings())
     with pytest.raises(ObjectUnavailable, match="it was there when the night was planned"):
         caption_shard(path, 0, world.load)
     assert not (world.folder() / "parts").exists()

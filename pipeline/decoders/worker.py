@@ -1,0 +1,78 @@
+"""The process that decodes, and may die of it: `python -m pipeline.decoders.worker WORK`, a socket for its stdin.
+
+It takes frames of encoded pictures, and gives for each a frame of facts and one of pixels, or of facts with a
+reason. It limits itself: the kernel kills it at a picture's time limit whether its parent still lives or not, and
+address space that cannot be had is a MemoryError. It ends when the socket does.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import socket
+import sys
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pipeline.decoders import wire
+from pipeline.decoders.work import Decoded, Work
+from pipeline.errors import BadImage
+from pipeline.images import open_picture, resize
+from pipeline.quality import flags_of
+
+
+def main() -> None:
+    """Serve one parent until it is gone."""
+    work = Work.from_json(sys.argv[1])
+    warnings.simplefilter("ignore")  # what Pillow thinks of a picture's metadata
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
+    Image.init()  # else the first WebP pays for loading every plugin
+    _limit(work)
+    with suppress(OSError), socket.socket(fileno=sys.stdin.fileno()) as parent:
+        wire.send(parent, b"ready")
+        while True:
+            _answer(parent, work, wire.receive(parent, work.limits.max_bytes))
+
+
+def _limit(work: Work) -> None:
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + work.memory_mb * 1_000_000
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")  # rather this process than the shard
+
+
+def _answer(parent: socket.socket, work: Work, data: bytearray) -> None:
+    _count_down(work.seconds, work.patience_s)
+    try:
+        done = _decode(bytes(data), work)
+    except BadImage as bad:
+        facts, pixels = {"reason": bad.reason, "message": str(bad)[:500]}, np.empty(0, np.uint8)
+    else:
+        facts, pixels = {"size": [done.width, done.height], "flags": done.flags}, done.pixels
+    finally:
+        _count_down(0, 0)
+    wire.send(parent, json.dumps(facts).encode())
+    wire.send(parent, pixels.tobytes())
+
+
+def _count_down(cpu_s: float, wall_s: float) -> None:
+    """The kernel ends the process after these seconds; 0 stops the clocks."""
+    signal.setitimer(signal.ITIMER_PROF, cpu_s)
+    signal.setitimer(signal.ITIMER_REAL, wall_s)
+
+
+def _decode(data: bytes, work: Work) -> Decoded:
+    picture = open_picture(data, work.limits, work.side)
+    pixels = resize(picture.image, work.side, work.fit)
+    return Decoded(pixels, picture.width, picture.height, flags_of(picture.image, picture.width, picture.height))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Which pictures are not worth a caption, and which captions not worth telling."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from pipeline.captioner_types import Caption, Captioner
+from serving.settings import NightSettings
+
+WITHHELD = "withheld"
+UNUSABLE = "unusable"
+
+REASONS = {
+    WITHHELD: "The model was not sure enough of its caption, or the picture has a flag: the caption stays in the table, "
+    "unpublished.",
+    UNUSABLE: "The picture has a flag, and unusable is set to quarantine.",
+}
+
+
+def is_refused(flags: Collection[str], settings: NightSettings) -> bool:
+    """Whether a picture with these flags is not even shown to the model."""
+    return bool(flags) and settings.unusable == "quarantine"
+
+
+def is_withheld(caption: Caption, flags: Collection[str], settings: NightSettings, captioner: Captioner) -> bool:
+    """Whether a caption is kept but not published.
+
+    A captioner that was never calibrated has no confidence, and a limit of its own neither.
+    """
+    if flags and settings.unusable == "withhold":
+        return True
+    own = float(getattr(captioner, "withhold_below", 0.0))
+    limit = own if settings.withhold_below is None else settings.withhold_below
+    if flags and settings.unusable == "withhold_unsure":
+        limit = max(limit, own)
+    return caption.confidence is not None and caption.confidence < limit
