@@ -39,11 +39,12 @@ class Decoders:
     """
 
     def __init__(self, work: Work, processes: int) -> None:
-        """Start them; the first pictures wait until they are up."""
+        """Start the first; each other starts when all before it are busy."""
         self.work = work
         self._idle: queue.LifoQueue[_Decoder | None] = queue.LifoQueue()
-        for _ in range(processes):
-            self._idle.put(_Decoder(work))
+        for _ in range(processes - 1):
+            self._idle.put(None)
+        self._idle.put(_Decoder(work))
 
     def __enter__(self) -> Decoders:
         return self

@@ -8,6 +8,7 @@ address space that cannot be had is a MemoryError. It ends when the socket does.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import socket
@@ -17,7 +18,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import (  # noqa: F401 - else the first WebP would load the plugins of every format there is
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from pipeline.decoders import wire
 from pipeline.decoders.work import Decoded, Work
@@ -31,8 +40,8 @@ def main() -> None:
     work = Work.from_json(sys.argv[1])
     warnings.simplefilter("ignore")  # what Pillow thinks of a picture's metadata
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
-    Image.init()  # else the first WebP pays for loading every plugin
     _limit(work)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # libraries have much to say of bad pictures
     with suppress(OSError), socket.socket(fileno=sys.stdin.fileno()) as parent:
         wire.send(parent, b"ready")
         while True:

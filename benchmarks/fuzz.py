@@ -1,0 +1,115 @@
+"""Spoil pictures at random and have them decoded as a night does: whatever comes, a picture or a reason.
+
+    python -m benchmarks.fuzz --count 100000
+
+Every twentieth picture is left whole and must be decoded. Prints a line of JSON, and ends with 1 if a whole one was
+not, if a decoder died or ran out of time, or if one held more than a gigabyte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import random
+import resource
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import takewhile
+from typing import TypeVar
+
+from benchmarks.odd_pictures import mutated, valid
+from pipeline.decoders import CRASHED, TIMEOUT, Decoders, Work
+from pipeline.errors import BadImage
+from pipeline.images import ImageLimits
+from pipeline.objects.ahead import in_parallel
+
+Item = TypeVar("Item")
+
+WHOLE_EVERY = 20
+MOST_MEMORY_MB = 1000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the pictures.
+
+    Attributes:
+        pictures: how many.
+        decoded: of these.
+        reasons: why others were not, and how many.
+        whole: left as they were.
+        lost: whole ones that were not decoded.
+        slowest_s: wall time of the slowest.
+        memory_mb: the most that a decoder held.
+    """
+
+    pictures: int
+    decoded: int
+    reasons: dict[str, int]
+    whole: int
+    lost: int
+    slowest_s: float
+    memory_mb: int
+
+    @property
+    def is_good(self) -> bool:
+        """Whether no picture harmed a decoder, and none was lost."""
+        deaths = self.reasons.keys() & {CRASHED, TIMEOUT}
+        return not deaths and not self.lost and self.memory_mb < MOST_MEMORY_MB
+
+
+def fuzz(count: int, seed: int, processes: int, minutes: float = math.inf) -> Outcome:
+    """Decode `count` pictures, or as many as go into some minutes; the same seed gives the same ones."""
+    end = time.monotonic() + 60 * minutes
+    slowest, reasons, whole, lost = 0.0, Counter[str](), 0, 0
+    with Decoders(Work(ImageLimits(), 64, "squash"), processes) as decoders:
+
+        def attempt(item: tuple[bytes, bool]) -> tuple[str, bool, float]:
+            data, is_whole = item
+            began = time.monotonic()
+            try:
+                decoders.decode(data)
+                reason = ""
+            except BadImage as bad:
+                reason = bad.reason
+            return reason, is_whole, time.monotonic() - began
+
+        for reason, is_whole, seconds in in_parallel(attempt, _until(end, pictures(count, seed)), processes):
+            reasons[reason] += 1
+            whole, lost, slowest = whole + is_whole, lost + (is_whole and bool(reason)), max(slowest, seconds)
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    return Outcome(reasons.total(), reasons.pop("", 0), dict(reasons.most_common()), whole, lost, round(slowest, 2), memory)
+
+
+def pictures(count: int, seed: int) -> Iterator[tuple[bytes, bool]]:
+    """Bytes, and whether they are whole."""
+    rng, seeds = random.Random(seed), list(valid().values())  # noqa: S311 - to spoil pictures
+    for number in range(count):
+        data = seeds[number // WHOLE_EVERY % len(seeds)] if number % WHOLE_EVERY == 0 else rng.choice(seeds)
+        yield (data, True) if number % WHOLE_EVERY == 0 else (mutated(data, rng.choice(seeds), rng), False)
+
+
+def _until(end: float, items: Iterator[Item]) -> Iterator[Item]:
+    return takewhile(lambda _: time.monotonic() < end, items)
+
+
+def main() -> None:
+    """Fuzz, print, judge."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after these")
+    args = parser.parse_args()
+    outcome = fuzz(args.count, args.seed, args.processes, args.minutes)
+    print(json.dumps(asdict(outcome)))
+    sys.exit(not outcome.is_good)
+
+
+if __name__ == "__main__":
+    main()
