@@ -83,7 +83,9 @@ def fuzz(count: int, seed: int, processes: int, minutes: float = math.inf) -> Ou
             reasons[reason] += 1
             whole, lost, slowest = whole + is_whole, lost + (is_whole and bool(reason)), max(slowest, seconds)
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    return Outcome(reasons.total(), reasons.pop("", 0), dict(reasons.most_common()), whole, lost, round(slowest, 2), memory)
+    return Outcome(
+        reasons.total(), reasons.pop("", 0), dict(reasons.most_common()), whole, lost, round(slowest, 2), memory
+    )
 
 
 def pictures(count: int, seed: int) -> Iterator[tuple[bytes, bool]]:

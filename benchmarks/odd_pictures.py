@@ -13,7 +13,16 @@ from PIL import Image, ImageCms
 
 WIDTH, HEIGHT = 60, 44
 KINDS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
-_INTERESTING = (b"\0", b"\xff", b"\x7f", b"\x80", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\x7f\xff")
+_INTERESTING = (
+    b"\0",
+    b"\xff",
+    b"\x7f",
+    b"\x80",
+    b"\0\0\0\0",
+    b"\xff\xff\xff\xff",
+    b"\x7f\xff\xff\xff",
+    b"\0\0\x7f\xff",
+)
 
 
 def photograph(width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
@@ -56,12 +65,16 @@ def valid() -> dict[str, bytes]:
     photo, frames = photograph(), [Image.new("RGB", (WIDTH, HEIGHT), colour) for colour in ("blue", "lime")]
     found = {f"plain.{kind.lower()}": encoded(photo, kind) for kind in KINDS}
     for mode in ("1", "L", "LA", "P", "RGBA", "I;16"):
-        image = Image.fromarray(np.asarray(photo.convert("L"), np.uint16) * 257) if mode == "I;16" else photo.convert(mode)
+        image = (
+            Image.fromarray(np.asarray(photo.convert("L"), np.uint16) * 257) if mode == "I;16" else photo.convert(mode)
+        )
         found |= {f"{mode}.{kind.lower()}": encoded(image, kind) for kind in ("PNG", "TIFF")}
     for mode in ("I", "F"):
         found[f"{mode}.tiff"] = encoded(Image.fromarray(np.asarray(photo.convert(mode)) * 300), "TIFF")
     for mode in ("CMYK", "LAB", "YCbCr"):
-        found[f"{mode}.tiff"] = encoded(photo.convert("L").convert("CMYK") if mode == "CMYK" else _converted(photo, mode), "TIFF")
+        found[f"{mode}.tiff"] = encoded(
+            photo.convert("L").convert("CMYK") if mode == "CMYK" else _converted(photo, mode), "TIFF"
+        )
     for kind in ("GIF", "WEBP", "TIFF", "PNG", "AVIF"):
         found[f"animated.{kind.lower()}"] = encoded(photo, kind, save_all=True, append_images=frames)
     for compression in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
@@ -81,8 +94,15 @@ def valid() -> dict[str, bytes]:
         "palette.bmp": encoded(photo.convert("P"), "BMP"),
         "bits16.png": png(40, 40, bits=16),
     }
-    for name, icc in (("sound", profile()), ("srgb", profile(False)), ("nonsense", b"nonsense" * 50), ("empty", b"\0" * 128)):
-        found |= {f"icc-{name}.{kind.lower()}": encoded(photo, kind, icc_profile=icc) for kind in ("JPEG", "PNG", "WEBP")}
+    for name, icc in (
+        ("sound", profile()),
+        ("srgb", profile(False)),
+        ("nonsense", b"nonsense" * 50),
+        ("empty", b"\0" * 128),
+    ):
+        found |= {
+            f"icc-{name}.{kind.lower()}": encoded(photo, kind, icc_profile=icc) for kind in ("JPEG", "PNG", "WEBP")
+        }
     for turn in range(10):
         exif = Image.Exif()
         exif[0x0112] = turn

@@ -1,6 +1,5 @@
 """Decoders that die, hang and swell, and what that costs the pictures beside."""
 
-import io
 import os
 import signal
 import subprocess
