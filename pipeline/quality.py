@@ -22,8 +22,8 @@ SMALL_SIDE = 32
 BLANK_DEVIATION = 2.0
 DARK_LEVEL = 50.0
 BLURRED_SHARPNESS = 0.1
-"""Limits in pixels and grey levels of 0..255. No picture of Flickr8k's 7,080 in our data is flagged blank or
-dark, and its least sharp has 0.13; a Gaussian of 2% of the longer side leaves 0.05 and 0.11 at most."""
+"""Limits in pixels and grey levels of 0..255. Of 3,540 photographs in our data none has a flag; a Gaussian of 2% of
+the longer side leaves a sharpness of 0.11 at most, of 200 photographs tried, and their own is 0.17 at least."""
 _LOOKED_AT = 192  # pixels of the longer side
 
 

@@ -101,7 +101,7 @@ class _Decoder:
         try:
             with theirs:
                 self._process = subprocess.Popen(
-                    command, stdin=theirs, stdout=subprocess.DEVNULL, env=_environment(), close_fds=True
+                    command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=_environment(), close_fds=True
                 )
         except OSError as error:
             self._line.close()

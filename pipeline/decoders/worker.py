@@ -16,6 +16,7 @@ import sys
 import warnings
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import (  # noqa: F401 - else the first WebP would load the plugins of every format there is
@@ -58,6 +59,7 @@ def _limit(work: Work) -> None:
 
 
 def _answer(parent: socket.socket, work: Work, data: bytearray) -> None:
+    facts: dict[str, Any]
     _count_down(work.seconds, work.patience_s)
     try:
         done = _decode(bytes(data), work)
