@@ -136,12 +136,15 @@ class _Decoder:
         """
         side = self.work.side
         wire.send(self._line, data)
-        facts: dict[str, Any] = json.loads(wire.receive(self._line, _LONGEST_FACTS))
+        facts = _facts(wire.receive(self._line, _LONGEST_FACTS))
         pixels = wire.receive(self._line, side * side * 3)
         if "reason" in facts:
             raise BadImage(facts["reason"] if facts["reason"] in images.REASONS else CRASHED, facts["message"])
-        width, height = facts["size"]
-        return Decoded(np.frombuffer(pixels, np.uint8).reshape(side, side, 3), width, height, tuple(facts["flags"]))
+        try:
+            width, height = facts["size"]
+            return Decoded(np.frombuffer(pixels, np.uint8).reshape(side, side, 3), width, height, tuple(facts["flags"]))
+        except (KeyError, ValueError) as error:
+            raise ConnectionError(f"it answers {str(facts)[:200]} and {len(pixels)} bytes") from error
 
     def autopsy(self, error: OSError) -> str:
         """End what is left of it, and tell whether time killed it."""
@@ -159,6 +162,13 @@ class _Decoder:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _facts(frame: bytearray) -> dict[str, Any]:
+    try:
+        return dict(json.loads(frame))
+    except (TypeError, ValueError) as error:  # a picture may have taken the decoder over
+        raise ConnectionError(f"it answers {bytes(frame[:200])!r}") from error
 
 
 def _environment() -> dict[str, str]:

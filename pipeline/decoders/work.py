@@ -40,7 +40,7 @@ class Work:
     @property
     def patience_s(self) -> float:
         """Wall time after which a picture is given up, on a machine however busy."""
-        return 5 * self.seconds
+        return 10 * self.seconds
 
     def to_json(self) -> str:
         """As `from_json` reads it."""
