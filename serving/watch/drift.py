@@ -44,7 +44,7 @@ class Drift(Group):
 
 
 def divergence(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Any:
-    """Jensen-Shannon divergence of counts or shares [..., bins], base 2: float [...] in [0, 1]."""
+    """Jensen-Shannon divergence of counts or shares [..., bins], base 2: float [...] in [0, 1]; they broadcast."""
     p, q = (each / each.sum(axis=-1, keepdims=True) for each in (first, second))
     middle = (p + q) / 2
     return ((_relative(p, middle) + _relative(q, middle)) / 2).clip(0.0, 1.0)
@@ -52,8 +52,8 @@ def divergence(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Any:
 
 def _relative(p: Reals, middle: Reals) -> Reals:
     """Relative entropy in bits."""
-    ratios = np.divide(p, middle, out=np.ones_like(p), where=p > 0)
-    total: Reals = (p * np.log2(ratios)).sum(axis=-1)
+    ratios = p / np.where(middle > 0, middle, 1.0)
+    total: Reals = (p * np.log2(np.where(p > 0, ratios, 1.0))).sum(axis=-1)
     return total
 
 
