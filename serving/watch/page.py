@@ -81,12 +81,13 @@ def watch_of(plan: Plan, captions: pa.Table) -> Watch | None:
     figures = Figures.model_validate(read_json(plan.watch_file))
     frequent = pc.value_counts(captions["caption"]).to_pylist()
     top = max(frequent, key=lambda item: (item["counts"], item["values"]), default=None)
-    rows = [DriftRow(TITLES[name], list(_compared(drift)), drift) for name, drift in figures.drifts.items()]
-    far = any(drift.is_over for drift in figures.drifts.values())
+    drifts, spreads = figures.drifts, figures.spreads
+    rows = [DriftRow(TITLES[name], list(_compared(drifts[name])), drifts[name]) for name in TITLES if name in drifts]
+    far = any(row.drift.is_over for row in rows)
     return Watch(
         figures=figures,
         top_caption=top and str(top["values"]),
-        charts=[_chart(TITLES[name], spread) for name, spread in figures.spreads.items()],
+        charts=[_chart(TITLES[name], spreads[name]) for name in TITLES if name in spreads],
         drifts=rows,
         verdict="far" if far else "near" if rows else "unknown",
     )
