@@ -36,7 +36,8 @@ def caption_nightly() -> None:
         from pipeline.captioner import pin
         from pipeline.errors import ModelNotFound
         from pipeline.home import Home
-        from serving.plan import held, plan as plan_night
+        from serving.plan import held
+        from serving.plan import plan as plan_night
         from serving.replay import attempt_of
         from serving.settings import night_settings
 

@@ -81,7 +81,9 @@ def reference() -> Iterator[str]:
         "the setting `experiment` names. A sign is one of "
         f"{', '.join(f'`{sign}`' for sign in (*CAPTION_SIGNS, *PICTURE_SIGNS))}."
     )
-    rows = ((f"`{PREFIX}{name}`", f"`{item.label}`" if item.label else "", item.meaning) for name, item in METRICS.items())
+    rows = (
+        (f"`{PREFIX}{name}`", f"`{item.label}`" if item.label else "", item.meaning) for name, item in METRICS.items()
+    )
     yield from _table(("metric", "label", "meaning"), rows)
     yield "\n## Reasons"
     yield "Why something is quarantined or a data set rejected."

@@ -83,5 +83,7 @@ def _roots(text: str) -> tuple[str, ...]:
 
 def _address(name: str, url: str) -> str:
     if url and not url.startswith(("http://", "https://")):
-        raise SettingsError(f"{name} is no address; set it to one that begins with http:// or https://, or leave it out")
+        raise SettingsError(
+            f"{name} is no address; set it to one that begins with http:// or https://, or leave it out"
+        )
     return url

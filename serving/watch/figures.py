@@ -77,7 +77,7 @@ class Figures(Group):
     top_caption_share: float
     spreads: dict[str, Spread]
     drifts: dict[str, Drift]
-    alarms: dict[str, str] = {}
+    alarms: dict[str, str]
 
     @property
     def done(self) -> int:
@@ -86,7 +86,7 @@ class Figures(Group):
 
 
 def figures_of(plan: Plan, tally: Mapping[str, Any], files: Sequence[Path]) -> Figures:
-    """The figures of a run whose shards have finished.
+    """The figures of a run whose shards have finished, not judged yet.
 
     Args:
         plan: of the run.
@@ -106,6 +106,7 @@ def figures_of(plan: Plan, tally: Mapping[str, Any], files: Sequence[Path]) -> F
         top_caption_share=round(passage.top / max(tally["captioned"], 1), 6),
         spreads=passage.spreads(),
         drifts=drifts_of(reference, passage.compared, plan.settings),
+        alarms={},
     )
 
 

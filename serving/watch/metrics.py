@@ -26,7 +26,8 @@ class Metric(NamedTuple):
 
 METRICS: Final = {
     "images": Metric(
-        "status", "Images by what became of them: `captioned`, `quarantined`, `left`, `unchanged`, `backlog`, `ignored`."
+        "status",
+        "Images by what became of them: `captioned`, `quarantined`, `left`, `unchanged`, `backlog`, `ignored`.",
     ),
     "quarantined_images": Metric("reason", "Quarantined images by reason."),
     "quarantined_share": Metric("", "Quarantined images among those captioned or quarantined, 0 to 1."),

@@ -112,5 +112,3 @@ def _warning(whom: str, night: str) -> Iterator[None]:
         yield
     except Exception as error:  # whatever it is, the night matters more
         log.warning("night %s: %s was not told of it: %s", night, whom, scrubbed(error))
-
-

@@ -114,7 +114,9 @@ def test_22_too_much_in_quarantine_holds_the_night_until_a_person_accepts_it(wor
     assert (len(world.rows()), len(pushes(listener))) == (50, 2)
 
 
-@pytest.mark.parametrize(("good", "bad", "is_held"), [(21, 19, False), (380, 20, False), (379, 21, True), (0, 20, True)])
+@pytest.mark.parametrize(
+    ("good", "bad", "is_held"), [(21, 19, False), (380, 20, False), (379, 21, True), (0, 20, True)]
+)
 def test_22_the_share_and_the_floor(world, good, bad, is_held):
     world.fill(good)
     spoil(world, bad)

@@ -83,7 +83,9 @@ def test_a_night_from_elsewhere_is_over_and_one_like_it_is_not():
     }
     found = drifts_of(known, night, NightSettings())
     assert {name: drift.is_over for name, drift in found.items()} == {"strangeness": True, "words": False}
-    assert all(0 <= drift.divergence <= 1 and sum(drift.night) == pytest.approx(1, abs=1e-4) for drift in found.values())
+    assert all(
+        0 <= drift.divergence <= 1 and sum(drift.night) == pytest.approx(1, abs=1e-4) for drift in found.values()
+    )
 
 
 def test_a_sign_that_a_night_lacks_has_no_drift():
