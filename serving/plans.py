@@ -6,6 +6,7 @@ nights/<night>/<run>/plan/plan.json      what was decided; never changes
                      shards/00000.json   one finished shard's counts
                      reference.json      what the model's captions and pictures usually are like
                      watch.json, held.json       what the night was like; why it is not published
+                     told-held, told-published   who watches from outside has been told
                      published.json, summary.json, gallery/
 """
 
