@@ -10,6 +10,7 @@ from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from dags.common import RETRIES, form
+from dags.notifier import NightFailed
 from pipeline.form import fields_of
 from serving.settings import NightSettings
 
@@ -23,6 +24,7 @@ TIMEZONE = os.environ.get("NIGHTCAP_TIMEZONE", "UTC")
     max_active_runs=1,
     params=form(fields_of(NightSettings)),
     default_args=RETRIES,
+    on_failure_callback=NightFailed(),
     tags=["nightcap", "captions"],
     doc_md=__doc__,
 )
@@ -34,12 +36,15 @@ def caption_nightly() -> None:
         from pipeline.captioner import pin
         from pipeline.errors import ModelNotFound
         from pipeline.home import Home
+        from serving.plan import held
         from serving.plan import plan as plan_night
         from serving.replay import attempt_of
         from serving.settings import night_settings
 
         context = get_current_context()
         settings, home, run = night_settings(dict(context["params"])), Home.from_environment(), context["dag_run"]
+        if settings.held_night:
+            return held(home, settings.held_night)
         try:
             model = pin(home, settings.model)
         except ModelNotFound as error:
@@ -63,9 +68,11 @@ def caption_nightly() -> None:
 
     @task
     def publish(plan_path: str) -> dict[str, Any]:
-        from serving.publish import publish as publish_night
+        from pipeline.home import Home
+        from serving.watch.tell import publish_and_tell
 
-        return publish_night(plan_path)
+        accepted = {name: get_current_context()["params"][name] for name in ("accept_quarantine", "accept_drift")}
+        return publish_and_tell(plan_path, Home.from_environment(), **accepted)
 
     @task
     def report(plan_path: str) -> dict[str, Any]:

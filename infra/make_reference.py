@@ -12,11 +12,14 @@ import typer
 from nightcap.cli import app
 from pipeline import decoders, images, objects, quality
 from pipeline.form import Field, fields_of
+from pipeline.reference import CAPTION_SIGNS, PICTURE_SIGNS
 from pipeline.settings import TrainSettings, preset_names
 from pipeline.validation import reasons
 from serving import usable
 from serving.settings import NightSettings
 from serving.tending import TendingSettings
+from serving.watch.metrics import METRICS, PREFIX
+from serving.watch.tell import JOB
 
 TARGET = Path(__file__).parents[1] / "docs" / "reference.md"
 
@@ -27,6 +30,8 @@ ENVIRONMENT = {
     "NIGHTCAP_SCHEDULE": "When `caption_nightly` runs, as cron. Default: `0 2 * * *`.",
     "NIGHTCAP_UPKEEP_SCHEDULE": "When `tend_tables` runs, as cron. Default: `0 12 * * 0`.",
     "NIGHTCAP_TIMEZONE": "The time zone of these schedules. Default: `UTC`.",
+    "NIGHTCAP_PUSHGATEWAY": "Address of a Prometheus Pushgateway that nights push their metrics to. Default: none.",
+    "NIGHTCAP_WEBHOOK": "Address that a JSON object is POSTed to when a night fails or is held back. It is treated as a secret. Default: none.",
     "NIGHTCAP_ALLOW_PATHS": "`1` lets a served model (pyfunc) read local files named in column `path`. Default: refused.",
     "MLFLOW_TRACKING_URI": "The MLflow server or database. Default: `sqlite:///$NIGHTCAP_HOME/mlflow.db`.",
     "AWS_*, AWS_ENDPOINT_URL": "Credentials and address of the object store of pictures and of MLflow's artifacts, as boto3 reads them.",
@@ -70,6 +75,17 @@ def reference() -> Iterator[str]:
     yield "\n## Settings of the tables' upkeep"
     yield "The form of `tend_tables`; `nightcap tables` has options for them."
     yield from _settings(fields_of(TendingSettings))
+    yield "\n## Metrics of a night"
+    yield (
+        f"All are gauges, at the Pushgateway by these names under job `{JOB}` and the table's address, of the last night that had pictures; in "
+        f"MLflow without `{PREFIX}` and with the label's value at the end (`images_captioned`), a run a night in the experiment that "
+        "the setting `experiment` names. A sign is one of "
+        f"{', '.join(f'`{sign}`' for sign in (*CAPTION_SIGNS, *PICTURE_SIGNS))}."
+    )
+    rows = (
+        (f"`{PREFIX}{name}`", f"`{item.label}`" if item.label else "", item.meaning) for name, item in METRICS.items()
+    )
+    yield from _table(("metric", "label", "meaning"), rows)
     yield "\n## Reasons"
     yield "Why something is quarantined or a data set rejected."
     yield from _reasons()

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.bundle import CONFIDENCE, DECODER, ENCODER, SETTINGS, VOCABULARY, Bundle, read_bundle
+from pipeline.bundle import CONFIDENCE, DECODER, ENCODER, REFERENCE, SETTINGS, VOCABULARY, Bundle, read_bundle
 from pipeline.captioner_types import Caption, Captioner, PinnedModel
-from pipeline.confidence import Confidence
+from pipeline.confidence import EVIDENCE, Confidence, Reals, evidence
 from pipeline.errors import BundleRejected, SettingsError
 from pipeline.home import Home
 from pipeline.images import Fit
+from pipeline.reference import PICTURE_SIGNS, read_reference
 from pipeline.settings import DecodingSettings, checked
 from pipeline.vocabulary import Vocabulary
 
@@ -39,6 +40,9 @@ class BundleCaptioner:
     """A bundle that captions; see `Captioner` for its attributes.
 
     Batches have one fixed padded shape, so a picture's caption does not depend on its neighbours.
+
+    Attributes:
+        reference: how signs of captions and pictures were distributed, by their names; empty where not known.
     """
 
     def __init__(self, bundle: Bundle, pinned: PinnedModel, decoding: Mapping[str, Any] | None = None) -> None:
@@ -51,6 +55,7 @@ class BundleCaptioner:
         chosen = checked(DecodingSettings, bundle.settings.decoding.model_dump() | dict(decoding or {}))
         self._encoder, self._writer, self._reader = _networks(bundle, chosen)
         self._confidence = Confidence.read(bundle.path / CONFIDENCE)
+        self.reference = read_reference(bundle.path / REFERENCE)
 
     @property
     def networks(self) -> Networks:
@@ -69,15 +74,23 @@ class BundleCaptioner:
     def _caption_batch(self, pixels: npt.NDArray[np.uint8], count: int) -> Iterator[Caption]:
         features = self._encoder.predict_on_batch(pixels)
         tokens, scores = (np.asarray(item) for item in self._writer.predict_on_batch(features))
-        confidences = self._confidences(np.asarray(features), tokens[:, 0])
-        for hypotheses, score, confidence in zip(tokens[:count], scores[:count], confidences[:count], strict=True):
+        judged = self._judge(np.asarray(features), tokens[:, 0])
+        confidences = self._confidence.estimate(judged)
+        rows = zip(tokens[:count], scores[:count], confidences[:count], judged[:count], strict=True)
+        for hypotheses, score, confidence, signs in rows:
             texts = [self._vocabulary.decode(ids.tolist()) for ids in hypotheses]
-            yield Caption(texts[0], float(score[0]), tuple(text for text in texts[1:] if text), confidence)
+            others = tuple(text for text in texts[1:] if text)
+            yield Caption(texts[0], float(score[0]), others, float(confidence), _of_picture(signs))
 
-    def _confidences(self, features: npt.NDArray[np.float32], tokens: npt.NDArray[np.int32]) -> list[float]:
+    def _judge(self, features: npt.NDArray[np.float32], tokens: npt.NDArray[np.int32]) -> Reals:
+        """The evidence for captions: float [n, len(EVIDENCE)]."""
         read = self._reader.predict_on_batch((features, tokens))
-        found = self._confidence.of(features, np.asarray(read.likely), np.asarray(read.entropy))
-        return [float(value) for value in found]
+        return evidence(features, np.asarray(read.likely), np.asarray(read.entropy), self._confidence.gists)
+
+
+def _of_picture(signs: Reals) -> dict[str, float]:
+    named = dict(zip(EVIDENCE, signs.tolist(), strict=True))
+    return {name: named[name] for name in PICTURE_SIGNS}
 
 
 def load_captioner(home: Home, model: str, decoding: Mapping[str, Any] | None = None) -> Captioner:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -20,12 +21,14 @@ class Caption:
         score: mean natural log-probability of the words and `<end>`; at most 0.
         alternatives: other captions that were considered, best first.
         confidence: estimated CIDEr-D, above 0; None where the model was never calibrated.
+        signs: numbers of the picture's features by name, for drift; empty where the model has none.
     """
 
     text: str
     score: float
     alternatives: tuple[str, ...] = ()
     confidence: float | None = None
+    signs: Mapping[str, float] = field(default_factory=dict, compare=False)
 
 
 class Captioner(Protocol):

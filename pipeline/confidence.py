@@ -144,10 +144,6 @@ class Confidence:
     estimate: Estimate
     withhold_below: float
 
-    def of(self, features: npt.NDArray[Any], likely: npt.NDArray[Any], entropy: npt.NDArray[Any]) -> Reals:
-        """The confidence of captions, float [n], above 0; for the arguments see `evidence`."""
-        return self.estimate(evidence(features, likely, entropy, self.gists))
-
     def write(self, path: Path) -> None:
         """Write `confidence.json`."""
         values = {

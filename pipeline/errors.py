@@ -10,7 +10,8 @@
     │   │   └── ModelNotFound
     │   ├── DatasetRejected   a dataset rule failed
     │   ├── BundleRejected    a model version is damaged or is not what it claims to be
-    │   ├── NightRejected     a night's captions are incomplete or too many are missing
+    │   ├── NightRejected     a night cannot be published as it is
+    │   │   └── NightHeld     it is whole, but too odd to publish without a person's word
     │   └── PublishConflict   another run published first
     └── BadInput              one picture or caption; it is quarantined under `reason`
         ├── BadImage
@@ -71,6 +72,10 @@ class BundleRejected(Permanent):
 
 class NightRejected(Permanent):
     """A night cannot be published as it is: parts are missing, or too much is quarantined."""
+
+
+class NightHeld(NightRejected):
+    """A night is whole, but too odd to be published unless a person accepts it; its parts stay."""
 
 
 class PublishConflict(Permanent):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import SettingsError
@@ -20,19 +20,24 @@ class Home:
         tracking_uri: `MLFLOW_TRACKING_URI`; default a SQLite file in `root`.
         roots: `NIGHTCAP_ROOTS`, folders and `s3://bucket/prefix` addresses with commas between them,
             under which nights may read beside `root`; default none.
+        pushgateway: `NIGHTCAP_PUSHGATEWAY`, where nights push metrics; empty for nowhere.
+        webhook: `NIGHTCAP_WEBHOOK`, where failed nights are told of; empty for nowhere. It may be a secret.
     """
 
     root: Path
     store: Path
     tracking_uri: str
     roots: tuple[str, ...] = ()
+    pushgateway: str = field(default="", repr=False)
+    webhook: str = field(default="", repr=False)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Home:
         """Read the environment.
 
         Raises:
-            SettingsError: `NIGHTCAP_HOME` or a root is relative, or the store is not a local folder.
+            SettingsError: `NIGHTCAP_HOME` or a root is relative, the store is not a local folder, or an address
+                of a service is none.
         """
         root = Path(environ.get("NIGHTCAP_HOME") or _default_root())
         if not root.is_absolute():
@@ -43,7 +48,9 @@ class Home:
                 f"NIGHTCAP_STORE is {store!r}; set it to an absolute local folder (object stores are not supported yet)"
             )
         tracking_uri = environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
-        return cls(root, Path(store), tracking_uri, _roots(environ.get("NIGHTCAP_ROOTS", "")))
+        roots = _roots(environ.get("NIGHTCAP_ROOTS", ""))
+        services = (_address(name, environ.get(name, "")) for name in ("NIGHTCAP_PUSHGATEWAY", "NIGHTCAP_WEBHOOK"))
+        return cls(root, Path(store), tracking_uri, roots, *services)
 
     @property
     def artifacts(self) -> Path:
@@ -72,3 +79,11 @@ def _roots(text: str) -> tuple[str, ...]:
         if not root.startswith(("/", "s3://")):
             raise SettingsError(f"NIGHTCAP_ROOTS has {root!r}; use absolute folders and s3://bucket/prefix addresses")
     return roots
+
+
+def _address(name: str, url: str) -> str:
+    if url and not url.startswith(("http://", "https://")):
+        raise SettingsError(
+            f"{name} is no address; set it to one that begins with http:// or https://, or leave it out"
+        )
+    return url

@@ -23,6 +23,7 @@ from pipeline.table import CAPTIONED, QUARANTINED
 from serving import usable
 from serving.plans import Plan
 from serving.summary import NightSummary
+from serving.watch.page import watch_of
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ def write_gallery(plan: Plan, summary: NightSummary, rows: pa.Table) -> None:
             quarantined_total=len(quarantined),
             reasons=REASONS,
             duration=_duration(summary.seconds),
+            watch=watch_of(plan, captions),
         )
         write_text(folder / "index.html", page)
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from functools import cache
+from pathlib import Path
 
 from pipeline.captioner_types import PinnedModel
 from pipeline.home import Home
 from serving.plan import plan
 from serving.plans import Attempt
-from serving.publish import publish
 from serving.report import report
 from serving.settings import NightSettings
 from serving.shard import Loader, caption_shard
 from serving.summary import NightSummary
+from serving.watch.tell import publish_and_tell
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,17 @@ def run_night(settings: NightSettings, home: Home, model: PinnedModel, load: Loa
         once = cache(load)
         for shard in range(planned["shards"]):
             caption_shard(planned["plan"], shard, once)
-        publish(planned["plan"], settings.accept_quarantine)
+        publish_and_tell(planned["plan"], home, settings.accept_quarantine, settings.accept_drift)
     else:
         log.info("night %s: nothing new in %s", attempt.night, settings.input or home.inbox)
     return report(planned["plan"])
+
+
+def publish_held(plan_path: Path, home: Home, accept_quarantine: bool, accept_drift: bool) -> NightSummary:
+    """Publish a night that was held back, as far as it is accepted now, and report it; nothing is captioned.
+
+    Raises:
+        NightcapError: as `run_night`.
+    """
+    publish_and_tell(plan_path, home, accept_quarantine, accept_drift)
+    return report(plan_path)

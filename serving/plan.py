@@ -24,6 +24,7 @@ from serving.manifest import Manifest
 from serving.newest import Newest
 from serving.plans import Attempt, Counts, Plan, plan_path, run_folder, shard_path
 from serving.settings import NightSettings
+from serving.watch.guard import held_night
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +49,26 @@ def plan(settings: NightSettings, home: Home, model: PinnedModel, attempt: Attem
     made = Plan.read(path)
     _refuse_other_job(made, settings, home)
     log.info("night %s, run %s: %s", made.night, made.run, made.counts)
+    return _told(made)
+
+
+def held(home: Home, night: str) -> dict[str, Any]:
+    """The plan of a night that was held back, as `plan` returns it.
+
+    Raises:
+        SettingsError: no such night waits.
+    """
+    path = held_night(home.store, night)
+    if path is None:
+        raise SettingsError(f"no night {night!r} is held back in {home.store / 'nights'}; look for held.json there")
+    return _told(Plan.read(path))
+
+
+def _told(made: Plan) -> dict[str, Any]:
     return {
         "night": made.night,
         "run": made.run,
-        "plan": str(path),
+        "plan": str(made.path),
         "shards": len(made.shards),
         "counts": made.counts.model_dump(),
     }

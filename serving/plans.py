@@ -4,6 +4,9 @@ nights/<night>/<run>/plan/plan.json      what was decided; never changes
                      plan/00000.jsonl    one shard's pictures, a line each
                      parts/00000-0000.parquet    captions, until they are published
                      shards/00000.json   one finished shard's counts
+                     reference.json      what the model's captions and pictures usually are like
+                     watch.json, held.json       what the night was like; why it is not published
+                     told-held, told-published   who watches from outside has been told
                      published.json, summary.json, gallery/
 """
 
@@ -141,6 +144,16 @@ class Plan(Group):
     def published_file(self) -> Path:
         """Where publish writes what it did."""
         return self.folder / "published.json"
+
+    @property
+    def reference_file(self) -> Path:
+        """Where shards note what the model's captions and pictures usually are like."""
+        return self.folder / "reference.json"
+
+    @property
+    def watch_file(self) -> Path:
+        """Where the night's figures are written."""
+        return self.folder / "watch.json"
 
     def open_input(self) -> Folder:
         """The folder of pictures.

@@ -21,12 +21,12 @@ from pipeline.forgotten import Forgotten
 from pipeline.table import SCHEMA, CaptionTable
 from pipeline.table.upkeep import sweep
 from serving.plans import Plan, store_of
-from serving.usable import WITHHELD
+from serving.watch.guard import Accepted, guard
 
 log = logging.getLogger(__name__)
 
 
-def publish(plan_path: str | Path, accept_quarantine: bool = False) -> dict[str, Any]:
+def publish(plan_path: str | Path, accept_quarantine: bool = False, accept_drift: bool = False) -> dict[str, Any]:
     """Append all the run's rows in one commit, rewrite the current captions, and drop the parts.
 
     A run that is published already stays as it is, which is a normal outcome.
@@ -34,6 +34,7 @@ def publish(plan_path: str | Path, accept_quarantine: bool = False) -> dict[str,
     Args:
         plan_path: of `plan.json`; all its shards must have finished.
         accept_quarantine: publish whatever the share of quarantined pictures, as does the setting.
+        accept_drift: publish however far the night is from what the model was made for, likewise.
 
     Returns:
         Small JSON: `night`, `run`, `version` (the table's writer sequence), `captioned`,
@@ -41,7 +42,8 @@ def publish(plan_path: str | Path, accept_quarantine: bool = False) -> dict[str,
         had published meanwhile) and `already_published`.
 
     Raises:
-        NightRejected: shards are missing, counts do not add up, or too much is quarantined.
+        NightRejected: shards are missing, or counts do not add up.
+        NightHeld: too much is quarantined or the night has drifted; the parts stay for a call that accepts it.
         PublishConflict: another run was published as this night.
     """
     plan = Plan.read(plan_path)
@@ -50,7 +52,7 @@ def publish(plan_path: str | Path, accept_quarantine: bool = False) -> dict[str,
         return dict(read_json(marker)) | {"already_published": True}
     table = CaptionTable(plan.table)
     tally = _tally(plan)
-    already = not _append(plan, table, tally, accept_quarantine or plan.settings.accept_quarantine)
+    already = not _append(plan, table, tally, Accepted(accept_quarantine, accept_drift))
     table.write_current()
     sweep(table)
     outcome = {
@@ -68,14 +70,14 @@ def publish(plan_path: str | Path, accept_quarantine: bool = False) -> dict[str,
     return outcome
 
 
-def _append(plan: Plan, table: CaptionTable, tally: dict[str, Any], accept: bool) -> bool:
+def _append(plan: Plan, table: CaptionTable, tally: dict[str, Any], accepted: Accepted) -> bool:
     """Whether this call published the run; False if it was published before."""
     if _is_published(plan, table):
         return False
-    if not accept:
-        _judge(plan, tally)
     try:
-        return table.append(_collect(plan, tally), plan.table_version) > 0 or not _is_published(plan, table)
+        parts = _collect(plan, tally)
+        guard(plan, tally, parts.files, accepted)
+        return table.append(parts, plan.table_version) > 0 or not _is_published(plan, table)
     except (NightRejected, ObjectUnavailable, FileNotFoundError):
         if _is_published(plan, table):  # and whoever did so is clearing the parts away
             return False
@@ -110,19 +112,6 @@ def _tally(plan: Plan) -> dict[str, Any]:
     for shard in shards:
         reasons.update(shard["reasons"])
     return {**total, "reasons": dict(reasons.most_common())}
-
-
-def _judge(plan: Plan, tally: dict[str, Any]) -> None:
-    done, settings = tally["captioned"] + tally["quarantined"], plan.settings
-    refused = tally["quarantined"] - tally["reasons"].get(WITHHELD, 0)  # a doubtful caption is no bad picture
-    if done < settings.quarantine_floor or refused <= settings.max_quarantine_share * done:
-        return
-    raise NightRejected(
-        f"night {plan.night!r}: {refused} of {done} pictures are quarantined "
-        f"({', '.join(f'{reason} {count}' for reason, count in tally['reasons'].items())}), more than "
-        f"max_quarantine_share={settings.max_quarantine_share:g}; look at {plan.input}, and if that is how its pictures "
-        f"are, publish with accept_quarantine=true"
-    )
 
 
 @dataclass(frozen=True)

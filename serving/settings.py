@@ -104,8 +104,31 @@ class NightSettings(Group):
     max_quarantine_share: float = Field(
         0.05, ge=0, le=1, description="Above this share of quarantined pictures a night is not published."
     )
-    quarantine_floor: int = Field(20, ge=1, description="A night of fewer pictures is published whatever the share.")
+    quarantine_floor: int = Field(
+        20, ge=1, description="Fewer quarantined pictures than this never hold a night back, whatever their share."
+    )
     accept_quarantine: bool = Field(False, description="Publish whatever the share of quarantined pictures.")
+    max_picture_drift: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="A night is not published if its pictures' features are further than this, beyond chance, from those "
+        "the model was made for (Jensen-Shannon divergence).",
+    )
+    max_caption_drift: float = Field(
+        0.3, ge=0, le=1, description="The same of the captions: their words, scores and confidence."
+    )
+    drift_floor: int = Field(20, ge=1, description="A night of fewer captions is published whatever its drift.")
+    accept_drift: bool = Field(False, description="Publish however far the night is from what the model was made for.")
+    held_night: str | None = Field(
+        None,
+        min_length=1,
+        description="A night that was held back: what it has captioned is published as the two settings to accept say. "
+        "Empty for a night of new pictures.",
+    )
+    experiment: str | None = Field(
+        "nights", min_length=1, max_length=64, description="MLflow experiment with a run a night; empty for none."
+    )
     gallery_size: int = Field(60, ge=0, le=1000, description="Pictures in the gallery, a sample of the night's.")
     output: str | None = Field(
         None,

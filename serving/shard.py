@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +27,7 @@ from pipeline.table import CAPTIONED, MODEL, QUARANTINED, SCHEMA
 from serving.plans import Plan
 from serving.settings import NightSettings
 from serving.usable import UNUSABLE, WITHHELD, is_refused, is_withheld
+from serving.watch.signs import keep_reference, watched
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +89,13 @@ def caption_shard(plan_path: str | Path, shard: int, load: Loader) -> dict[str, 
     if missing and not _is_over(plan):
         captioner = load(plan.model)
         _check(captioner, plan.model)
+        keep_reference(plan.reference_file, captioner)
+        started = time.monotonic()
         for part, prepared in _read_ahead(plan, missing, captioner):
-            _write(part.path, _rows(plan, _captioned(captioner, plan.settings, prepared)))
+            done = _captioned(captioner, plan.settings, prepared)
+            captions = [each.caption for each in done]
+            _write(part.path, watched(_rows(plan, done), captions, time.monotonic() - started))
+            started = time.monotonic()
     counts = {"shard": shard, **_count(parts)}
     write_json(plan.shard_file(shard), counts)
     log.info("shard %d of %d: %s", shard + 1, len(plan.shards), counts)

@@ -32,17 +32,25 @@ def command(
     accept_quarantine: Annotated[
         bool, typer.Option("--accept-quarantine", help="Publish however many are quarantined.")
     ] = False,
+    accept_drift: Annotated[
+        bool, typer.Option("--accept-drift", help="Publish however far it is from what the model was made for.")
+    ] = False,
     output: Annotated[str | None, typer.Option(help="Folder that captions are also written to.")] = None,
     write_csv: Annotated[bool, typer.Option("--csv", help="With --output, a CSV file, too.")] = False,
     write_sidecars: Annotated[bool, typer.Option("--sidecars", help="With --output, a text file a picture.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="End with 3 if a picture was quarantined.")] = False,
 ) -> None:
-    """Caption what is new in a folder and publish it to a table, once."""
+    """Caption what is new in a folder and publish it to a table, once.
+
+    A night that was held back is published as it is, if it is named and accepted.
+    """
     from pipeline.captioner import pin
     from pipeline.home import Home
-    from serving.night import run_night
+    from serving.night import publish_held, run_night
     from serving.plans import Attempt
     from serving.settings import night_settings
+    from serving.watch.alerts import alerting
+    from serving.watch.guard import held_night
 
     given = {
         "input": folder,
@@ -50,6 +58,7 @@ def command(
         "model": model,
         "max_images": max_images,
         "accept_quarantine": accept_quarantine,
+        "accept_drift": accept_drift,
         "output": output if output is None or "://" in output else str(Path(output).absolute()),
         "write_csv": write_csv,
         "write_sidecars": write_sidecars,
@@ -58,9 +67,13 @@ def command(
     home = Home.from_environment()
     typed = [place for place in (folder, settings.output) if place]  # what a user types is the user's own
     home = replace(home, roots=(*home.roots, *typed))
-    with working("captioning"):
-        pinned = pin(home, settings.model)
-        summary = run_night(settings, home, pinned, partial(load, home), Attempt.at(datetime.now(UTC), night))
+    attempt = Attempt.at(datetime.now(UTC), night)
+    waiting = held_night(home.store, attempt.night) if accept_quarantine or accept_drift else None
+    with working("captioning"), alerting(home, attempt.night):
+        if waiting:
+            summary = publish_held(waiting, home, accept_quarantine, accept_drift)
+        else:
+            summary = run_night(settings, home, pin(home, settings.model), partial(load, home), attempt)
     show(summary)
     if strict and summary.quarantined:
         raise typer.Exit(3)

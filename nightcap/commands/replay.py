@@ -36,6 +36,9 @@ def command(
     accept_quarantine: Annotated[
         bool, typer.Option("--accept-quarantine", help="Publish however many are quarantined again.")
     ] = False,
+    accept_drift: Annotated[
+        bool, typer.Option("--accept-drift", help="Publish however far they are from what the model was made for.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="End with 3 if a picture was quarantined.")] = False,
 ) -> None:
     """Caption quarantined pictures again after a fix, or a night again with another version; history stays."""
@@ -45,6 +48,7 @@ def command(
     from serving.night import run_night
     from serving.replay import attempt_of, input_of, quarantined
     from serving.settings import night_settings
+    from serving.watch.alerts import alerting
 
     if not (reasons or images or night):
         raise SettingsError("nothing to replay; name a --reason, an --image or a --night")
@@ -58,13 +62,12 @@ def command(
         "replay_images": images,
         "replay_night": night,
     }
-    settings = night_settings(
-        {key: value for key, value in given.items() if value} | {"accept_quarantine": accept_quarantine}
-    )
+    accepted = {"accept_quarantine": accept_quarantine, "accept_drift": accept_drift}
+    settings = night_settings({key: value for key, value in given.items() if value} | accepted)
     home = replace(home, roots=(*home.roots, *([found] if found else [])))  # what a user types is the user's own
-    with working("captioning"):
+    attempt = attempt_of(settings, home, datetime.now(UTC))
+    with working("captioning"), alerting(home, attempt.night):
         pinned = pin(home, settings.model)
-        attempt = attempt_of(settings, home, datetime.now(UTC))
         summary = run_night(settings, home, pinned, partial(load, home), attempt)
     show(summary)
     if not summary.counts.planned:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import shutil
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
 from pipeline.bundle import (
@@ -32,12 +30,13 @@ from pipeline.encoder import load_encoder
 from pipeline.files import write_bytes, write_json, write_text
 from pipeline.images import INTERPOLATION, pixels
 from pipeline.registration.card import card_of
+from pipeline.registration.reference import reference_of
 from pipeline.snapshot import read_images
 from pipeline.stages import Output
 from pipeline.training.epochs import WEIGHTS
 from pipeline.training_run import TrainingRun
 
-VERSION = 3
+VERSION = 4
 GOLDEN_IMAGES = 3
 
 
@@ -53,7 +52,7 @@ def pack(run: TrainingRun) -> Output:
         shutil.copyfile(run.output("adapt_vocabulary").path / "vocabulary.txt", bundle / VOCABULARY)
         shutil.copyfile(run.output("calibrate").path / CONFIDENCE, bundle / CONFIDENCE)
         write_settings(bundle, _bundle_settings(run, network.facts.side))
-        write_json(bundle / REFERENCE, _reference(run))
+        write_json(bundle / REFERENCE, reference_of(run))
         write_text(bundle / CARD, card_of(run))
         _write_golden(bundle, run, network.facts.side)
         write_json(folder / "figures.json", {"bundle_digest": seal(bundle)})
@@ -74,20 +73,6 @@ def _bundle_settings(run: TrainingRun, side: int) -> BundleSettings:
         decoder=run.settings.decoder,
         decoding=run.settings.decoding,
     )
-
-
-def _reference(run: TrainingRun) -> dict[str, Any]:
-    """How captions of the test split are distributed, for later nights to be compared with."""
-    rows = pd.read_parquet(run.output("evaluate").path / "per_image.parquet")
-    words = rows["caption"].map(lambda caption: len(caption.split()))
-    quantiles = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99]
-    return {
-        "images": len(rows),
-        "score_quantiles": {str(q): float(rows["score"].quantile(q)) for q in quantiles},
-        "words_quantiles": {str(q): float(words.quantile(q)) for q in quantiles},
-        "health": run.scores()["health"],
-        "engine": ENGINE,
-    }
 
 
 def _write_golden(bundle: Path, run: TrainingRun, side: int) -> None:

@@ -74,6 +74,7 @@ class World:
         return self.captioner
 
     def night(self, night="n1", run="r1", load=None, **settings):
+        settings = {"experiment": None, **settings}  # MLflow's database takes seconds to make
         return run_night(NightSettings(**settings), self.home, PINNED, load or self.load, self.attempt(night, run))
 
     def rows(self, current=False):

@@ -7,7 +7,7 @@ import pytest
 from deltalake import DeltaTable
 from night_world import PINNED, unexpected
 
-from pipeline.errors import NightRejected, PublishConflict
+from pipeline.errors import NightHeld, NightRejected, PublishConflict
 from serving.plan import plan
 from serving.plans import Plan
 from serving.publish import publish
@@ -98,8 +98,8 @@ def test_too_much_quarantine_stops_until_accepted(world):
     world.fill(18)
     for n in range(2):
         world.put(f"bad{n}.jpg", b"<html>")
-    path = captioned(world)
-    with pytest.raises(NightRejected, match=r"2 of 20 .*not_an_image 2.*accept_quarantine=true"):
+    path = captioned(world, quarantine_floor=2)
+    with pytest.raises(NightHeld, match=r"2 of 20 .*not_an_image 2.*accept_quarantine=true"):
         publish(path)
     assert not world.home.captions.exists()
     assert publish(path, accept_quarantine=True)["quarantined"] == 2

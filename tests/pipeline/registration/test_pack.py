@@ -1,13 +1,18 @@
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from pipeline.bundle import CARD, CONFIDENCE, DECODER, ENCODER, GOLDEN, REFERENCE, VOCABULARY, read_bundle
+from pipeline.captioner import load_captioner
 from pipeline.files import read_json, sha256_file
 from pipeline.home import Home
+from pipeline.images import pixels
+from pipeline.reference import CAPTION_SIGNS, PICTURE_SIGNS, count, word_count
 from pipeline.registration.pack import pack
+from pipeline.snapshot import read_images
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +44,23 @@ def test_the_reference_says_how_test_captions_are_distributed(bundle, tiny_run):
     assert scores == sorted(scores)
     assert 1 <= reference["words_quantiles"]["0.01"] <= reference["words_quantiles"]["0.99"] <= 15
     assert reference["health"]["empty"] == 0
+
+
+def test_the_reference_counts_validation_pictures_as_a_night_would(bundle, tiny_run):
+    captioner = load_captioner(tiny_run.home, str(bundle.path))
+    images = tiny_run.accepted.images_of("val")
+    squares = [
+        pixels(data, captioner.side, captioner.fit, tiny_run.limits) for _, data in read_images(tiny_run.source, images)
+    ]
+    captions = captioner.caption(np.stack(squares))
+    signs = [
+        {"words": word_count(each.text), "score": each.score, "confidence": each.confidence} | dict(each.signs)
+        for each in captions
+    ]
+    assert set(captioner.reference) == set(signs[0]) == {*CAPTION_SIGNS, *PICTURE_SIGNS}
+    for name, known in captioner.reference.items():
+        found = count(known.edges, np.array([each[name] for each in signs]))
+        assert np.abs(found - known.counts).sum() <= 2, name  # one may lie on an edge in float16 and not in float32
 
 
 def test_packed_elsewhere_from_the_same_parts_it_is_the_same_bundle(bundle, tiny_run, tmp_path):

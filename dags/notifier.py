@@ -1,0 +1,24 @@
+"""Tells people that a night failed; Airflow calls it where it reads DAG files, so it imports next to nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseNotifier
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class NightFailed(BaseNotifier):
+    """POSTs to `NIGHTCAP_WEBHOOK` which run failed where, and why it is held back if it is."""
+
+    def notify(self, context: Context) -> None:
+        """Tell of the run in Airflow's context."""
+        from pipeline.home import Home
+        from serving.watch.alerts import alert_of_run
+
+        about: Any = context
+        instance = about.get("ti")
+        task = instance.task_id if instance else None
+        alert_of_run(Home.from_environment(), about["run_id"], task, about.get("reason"))
