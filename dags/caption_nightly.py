@@ -31,9 +31,9 @@ def caption_nightly() -> None:
 
     @task(multiple_outputs=True)
     def plan() -> dict[str, Any]:
-        from pipeline.captioner import pin
         from pipeline.errors import ModelNotFound
         from pipeline.home import Home
+        from serving.model import pin_for_night
         from serving.plan import plan as plan_night
         from serving.replay import attempt_of
         from serving.settings import night_settings
@@ -41,7 +41,7 @@ def caption_nightly() -> None:
         context = get_current_context()
         settings, home, run = night_settings(dict(context["params"])), Home.from_environment(), context["dag_run"]
         try:
-            model = pin(home, settings.model)
+            model = pin_for_night(settings, home)
         except ModelNotFound as error:
             raise AirflowSkipException(f"nothing is captioned until a model is promoted: {error}") from error
         moment = run.data_interval_end or run.run_after

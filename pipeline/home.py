@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import SettingsError
+from pipeline.foreign.limits import ForeignLimits
 
 
 @dataclass(frozen=True)
@@ -20,19 +21,21 @@ class Home:
         tracking_uri: `MLFLOW_TRACKING_URI`; default a SQLite file in `root`.
         roots: `NIGHTCAP_ROOTS`, folders and `s3://bucket/prefix` addresses with commas between them,
             under which nights may read beside `root`; default none.
+        foreign: `NIGHTCAP_FOREIGN_*`, what a foreign captioner may use.
     """
 
     root: Path
     store: Path
     tracking_uri: str
     roots: tuple[str, ...] = ()
+    foreign: ForeignLimits = field(default_factory=ForeignLimits)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Home:
         """Read the environment.
 
         Raises:
-            SettingsError: `NIGHTCAP_HOME` or a root is relative, or the store is not a local folder.
+            SettingsError: `NIGHTCAP_HOME` or a root is relative, the store is not a local folder, or a limit is no number.
         """
         root = Path(environ.get("NIGHTCAP_HOME") or _default_root())
         if not root.is_absolute():
@@ -43,7 +46,8 @@ class Home:
                 f"NIGHTCAP_STORE is {store!r}; set it to an absolute local folder (object stores are not supported yet)"
             )
         tracking_uri = environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
-        return cls(root, Path(store), tracking_uri, _roots(environ.get("NIGHTCAP_ROOTS", "")))
+        roots, foreign = _roots(environ.get("NIGHTCAP_ROOTS", "")), ForeignLimits.from_environment(environ)
+        return cls(root, Path(store), tracking_uri, roots, foreign)
 
     @property
     def artifacts(self) -> Path:

@@ -38,8 +38,8 @@ def command(
     strict: Annotated[bool, typer.Option("--strict", help="End with 3 if a picture was quarantined.")] = False,
 ) -> None:
     """Caption what is new in a folder and publish it to a table, once."""
-    from pipeline.captioner import pin
     from pipeline.home import Home
+    from serving.model import pin_for_night
     from serving.night import run_night
     from serving.plans import Attempt
     from serving.settings import night_settings
@@ -59,7 +59,7 @@ def command(
     typed = [place for place in (folder, settings.output) if place]  # what a user types is the user's own
     home = replace(home, roots=(*home.roots, *typed))
     with working("captioning"):
-        pinned = pin(home, settings.model)
+        pinned = pin_for_night(settings, home)
         summary = run_night(settings, home, pinned, partial(load, home), Attempt.at(datetime.now(UTC), night))
     show(summary)
     if strict and summary.quarantined:
