@@ -29,6 +29,9 @@ def command(
     ] = None,
     model: Model = DEFAULT_MODEL,
     max_images: Annotated[int | None, typer.Option(min=1, help="Most pictures; the newest come first.")] = None,
+    alternatives: Annotated[
+        int | None, typer.Option(min=0, max=20, help="Next best captions recorded with each; default none.")
+    ] = None,
     accept_quarantine: Annotated[
         bool, typer.Option("--accept-quarantine", help="Publish however many are quarantined.")
     ] = False,
@@ -49,6 +52,7 @@ def command(
         "table": table,
         "model": model,
         "max_images": max_images,
+        "alternatives": alternatives,
         "accept_quarantine": accept_quarantine,
         "output": output if output is None or "://" in output else str(Path(output).absolute()),
         "write_csv": write_csv,

@@ -42,7 +42,7 @@ def _caption(answer: Any) -> Caption:
     try:
         text = _text(given.get("caption"))
     except BadInput as bad:
-        log.warning("a foreign captioner's answer is no caption: %s", bad)
+        log.warning("a foreign captioner's answer is no caption: %s", str(bad))  # see ForeignCaptioner._failed
         return Caption("", None, reason=bad.reason)
     score, confidence = _number(given.get("score")), _number(given.get("confidence"))
     return Caption(

@@ -31,7 +31,7 @@ MARK = "NIGHTCAP_FOREIGN_MARK"
 MAX_ANSWER = 1 << 20
 TAIL = 4000
 ROUNDS = 5
-SETTLE_S = 2.0
+SETTLE_S = 5.0
 # All that it is told about us; credentials and addresses are not in it.
 PASSED_ON = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
 
@@ -150,7 +150,8 @@ class _Tail:
 def _start(
     folder: Path, limits: ForeignLimits, theirs: socket.socket, environment: dict[str, str]
 ) -> subprocess.Popen[bytes]:
-    command = [limits.python, "-I", str(CHILD), str(folder), str(limits.memory_mb << 20)]
+    # Isolated, so nothing of ours is imported; and without .pyc, or its files would not be those of its digest any more.
+    command = [limits.python, "-I", "-B", str(CHILD), str(folder), str(limits.memory_mb << 20)]
     try:
         return subprocess.Popen(
             command,
@@ -175,7 +176,6 @@ def _environment(scratch: str, mark: str) -> dict[str, str]:
         "PATH": os.defpath,
         "HOME": scratch,
         "TMPDIR": scratch,
-        "PYTHONDONTWRITEBYTECODE": "1",  # else its files would not be those of its digest any more
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_LOGGING_LEVEL": "ERROR",
         MARK: mark,

@@ -31,6 +31,8 @@ from serving.night import run_night
 from serving.settings import NightSettings
 
 CODE = Path(__file__).with_name("strangers_captioner.py")
+# Each of these starts a process that imports MLflow, several times over.
+starts = pytest.mark.integration
 LIMITS = ForeignLimits(memory_mb=8192, load_s=120, batch_s=60)
 
 
@@ -101,6 +103,7 @@ def running():
     return found
 
 
+@starts
 def test_a_night_of_a_strangers_captioner(stranger, monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "canary")
@@ -135,6 +138,7 @@ def test_a_night_of_a_strangers_captioner(stranger, monkeypatch, tmp_path):
     assert night_of(stranger, night="n2").counts.planned == 0
 
 
+@starts
 def test_one_that_hangs_is_killed_with_its_children(stranger):
     home = replace(stranger.home, foreign=replace(LIMITS, batch_s=5))
     captioner = load_pinned(home, pin(home, "models:/stranger/1"))
@@ -146,6 +150,7 @@ def test_one_that_hangs_is_killed_with_its_children(stranger):
     assert running() == []
 
 
+@starts
 def test_one_that_fails_at_everything_stops_the_night(stranger):
     put(stranger, CRASH, (*GREED[:2], 0), FEW)
     with pytest.raises(BundleRejected, match=r"stranger version 1 failed at 3 pictures .* nothing is published"):
@@ -153,6 +158,7 @@ def test_one_that_fails_at_everything_stops_the_night(stranger):
     assert not stranger.home.captions.exists()
 
 
+@starts
 def test_one_that_cannot_be_loaded_fails_before_any_write(stranger, tmp_path):
     code = tmp_path / "broken.py"
     code.write_text(
@@ -164,7 +170,7 @@ def test_one_that_cannot_be_loaded_fails_before_any_write(stranger, tmp_path):
     uri = log_model(stranger.home, "broken", code)
     name_foreign(stranger.home, uri)
     put(stranger, (1, 2, 3))
-    with pytest.raises(BundleRejected, match=r"broken version 1 cannot be loaded: it ended with 1; .*no gears"):
+    with pytest.raises(BundleRejected, match=r"broken version 1 cannot be loaded: .*no gears"):
         night_of(stranger, uri)
     assert not (stranger.folder() / "parts").exists()
     assert not stranger.home.captions.exists()
@@ -178,6 +184,7 @@ def test_memory_and_the_interpreter_have_limits(stranger):
         load_pinned(replace(stranger.home, foreign=replace(LIMITS, python="/no/python")), pinned)
 
 
+@starts
 def test_a_script_may_stand_for_its_python(stranger, tmp_path):
     script = tmp_path / "python"
     script.write_text(f'#!/bin/sh\nexec env INSIDE=1 {sys.executable} "$@"\n')
@@ -219,6 +226,7 @@ def artifacts(home, name):
     return Path(url2pathname(urlsplit(uri).path))
 
 
+@starts
 def test_a_damaged_copy_is_fetched_anew(stranger):
     pinned = pin(stranger.home, "models:/stranger/1")
     kept = stranger.home.root / "cache" / "models" / pinned.digest
@@ -332,7 +340,7 @@ def test_one_that_does_not_keep_to_the_protocol_is_ended(talk, tmp_path):
     script.write_text(f"#!{sys.executable} -IS\n{talk}\nimport sys; sys.stdout.flush(); sys.stdin.readline()\n")
     script.chmod(0o755)
     with pytest.raises(BadInput):
-        ForeignProcess(tmp_path, ForeignLimits(str(script), 0, 20, 20)).ask([b"abc"])
+        ForeignProcess(tmp_path, ForeignLimits(str(script), 0, 3, 3)).ask([b"abc"])
     assert running() == []
 
 
