@@ -56,7 +56,7 @@ def _streams() -> tuple[BinaryIO, Callable[[Any], None]]:
 
 def _load(folder: str) -> Any:
     import mlflow.pyfunc
-    import pandas  # noqa: F401, ICN001 - it takes its time, which is no batch's
+    import pandas  # noqa: F401 - it takes its time, which is no batch's
 
     return mlflow.pyfunc.load_model(folder)
 

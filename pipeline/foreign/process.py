@@ -155,8 +155,8 @@ def _start(
     try:
         return subprocess.Popen(
             command,
-            stdin=theirs,
-            stdout=theirs,
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
             stderr=subprocess.PIPE,
             cwd=environment["HOME"],
             env=environment,

@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import time
+from pathlib import Path
 
 import mlflow
 import pandas as pd
@@ -15,7 +16,7 @@ ODD = {MARKUP: "<img src=x onerror=alert(1)>", TURNED: "a \u202egnp.exe", EMPTY:
 
 class Captioner(mlflow.pyfunc.PythonModel):
     def predict(self, context, model_input, params=None):
-        print("talking on standard output\n" * 100, flush=True)
+        os.write(1, b"talking on standard output\n" * 100)
         colours = [colour_of(data) for data in model_input["image"]]
         if CRASH in colours:
             os.abort()
@@ -37,7 +38,7 @@ def colour_of(data):
 
 def words_for(colour):
     if colour == TELL:
-        return f"process {os.getpid()} in {os.getcwd()} knows {' '.join(sorted(os.environ))}"
+        return f"process {os.getpid()} in {Path.cwd()} knows {' '.join(sorted(os.environ))}"
     return ODD.get(colour, "a field of {} {} {}".format(*colour))
 
 
