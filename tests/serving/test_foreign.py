@@ -15,6 +15,7 @@ from night_world import World, picture
 from strangers_captioner import CRASH, EMPTY, FEW, GREED, HANG, MARKUP, TELL, TURNED
 
 from nightcap.captioning import caption_pictures
+from nightcap.cli import main
 from pipeline.captioner import load_pinned, pin
 from pipeline.captioner_types import FOREIGN
 from pipeline.errors import BadInput, BundleRejected, SettingsError
@@ -203,6 +204,18 @@ def test_only_a_version_that_a_person_named_is_run(stranger):
         name_foreign(stranger.home, uri)
     with pytest.raises(BundleRejected, match="holds no folder artifacts/bundle"):
         load_pinned(stranger.home, pin(stranger.home, uri))
+
+
+def test_a_person_names_a_version_on_the_command_line(stranger, monkeypatch, capsys):
+    uri = log_model(stranger.home, "commanded")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", stranger.home.tracking_uri)
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main(["models", "foreign", uri])
+    assert ended.value.code in {None, 0}
+    pinned = pin(stranger.home, uri)
+    assert capsys.readouterr().out == f"{uri} may caption, with digest {pinned.digest}\n"
+    assert (pinned.engine, pinned.uri) == (FOREIGN, uri)
 
 
 def test_altered_files_are_refused(stranger):
