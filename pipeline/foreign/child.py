@@ -36,7 +36,8 @@ def _limit(memory_bytes: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if memory_bytes:
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if memory_bytes and (hard == resource.RLIM_INFINITY or memory_bytes < hard):
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
 
