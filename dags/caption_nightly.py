@@ -33,9 +33,9 @@ def caption_nightly() -> None:
 
     @task(multiple_outputs=True)
     def plan() -> dict[str, Any]:
-        from pipeline.captioner import pin
         from pipeline.errors import ModelNotFound
         from pipeline.home import Home
+        from serving.model import pin_for_night
         from serving.plan import held
         from serving.plan import plan as plan_night
         from serving.replay import attempt_of
@@ -46,7 +46,7 @@ def caption_nightly() -> None:
         if settings.held_night:
             return held(home, settings.held_night)
         try:
-            model = pin(home, settings.model)
+            model = pin_for_night(settings, home)
         except ModelNotFound as error:
             raise AirflowSkipException(f"nothing is captioned until a model is promoted: {error}") from error
         moment = run.data_interval_end or run.run_after

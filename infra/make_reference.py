@@ -11,6 +11,7 @@ import typer
 
 from nightcap.cli import app
 from pipeline import decoders, images, objects, quality
+from pipeline.foreign import answers
 from pipeline.form import Field, fields_of
 from pipeline.reference import CAPTION_SIGNS, PICTURE_SIGNS
 from pipeline.settings import TrainSettings, preset_names
@@ -33,6 +34,10 @@ ENVIRONMENT = {
     "NIGHTCAP_PUSHGATEWAY": "Address of a Prometheus Pushgateway that nights push their metrics to. Default: none.",
     "NIGHTCAP_WEBHOOK": "Address that a JSON object is POSTed to when a night fails or is held back. It is treated as a secret. Default: none.",
     "NIGHTCAP_ALLOW_PATHS": "`1` lets a served model (pyfunc) read local files named in column `path`. Default: refused.",
+    "NIGHTCAP_FOREIGN_PYTHON": "The Python that runs foreign captioners, or a script that takes its arguments. Default: Nightcap's own.",
+    "NIGHTCAP_FOREIGN_MEMORY_MB": "Address space of a foreign captioner's process in MiB; 0 for no limit, which CUDA needs. Default: 16384.",
+    "NIGHTCAP_FOREIGN_LOAD_S": "Seconds that a foreign captioner may take to load. Default: 600.",
+    "NIGHTCAP_FOREIGN_BATCH_S": "Seconds that a foreign captioner may take for a batch of 16 pictures. Default: 300.",
     "MLFLOW_TRACKING_URI": "The MLflow server or database. Default: `sqlite:///$NIGHTCAP_HOME/mlflow.db`.",
     "AWS_*, AWS_ENDPOINT_URL": "Credentials and address of the object store of pictures and of MLflow's artifacts, as boto3 reads them.",
 }
@@ -147,6 +152,7 @@ def _reasons() -> Iterator[str]:
             **decoders.REASONS,
             **objects.REASONS,
             **usable.REASONS,
+            **answers.REASONS,
         },
         "Pictures of a training": reasons.IMAGE_REASONS,
         "Captions of a training": reasons.CAPTION_REASONS,

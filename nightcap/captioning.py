@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from nightcap.console import console, load_tensorflow, working
-from pipeline.captioner_types import Caption, Captioner, PinnedModel
+from pipeline.captioner_types import FOREIGN, Caption, Captioner, PinnedModel
 from pipeline.errors import BadInput
 from pipeline.images import ImageLimits, pixels
 
@@ -37,7 +37,7 @@ class Line(NamedTuple):
             "image": self.image,
             "status": "captioned" if said else "quarantined",
             "caption": said and said.text,
-            "score": said and round(said.score, 6),
+            "score": None if said is None or said.score is None else round(said.score, 6),
             "confidence": None if said is None or said.confidence is None else round(said.confidence, 6),
             "reason": self.reason,
         }
@@ -53,8 +53,9 @@ def caption_pictures(captioner: Captioner, pictures: Iterable[Any], limits: Imag
         good = [item for item in decoded if not isinstance(item, str)]
         captions = iter(captioner.caption(np.stack(good)) if good else [])
         for picture, item in zip(chunk, decoded, strict=True):
-            bad = isinstance(item, str)
-            yield Line(picture.image, None if bad else next(captions), item if bad else None)
+            said = None if isinstance(item, str) else next(captions)
+            reason = item if said is None else said.reason
+            yield Line(picture.image, None if reason else said, reason)
 
 
 def load_model(model: str, beam: int | None) -> Captioner:
@@ -72,7 +73,8 @@ def load(home: Home, pinned: PinnedModel, changes: Mapping[str, Any] | None = No
     """The captioner of a pinned model; a person is told if nobody vouches for it."""
     from pipeline.captioner import load_pinned
 
-    load_tensorflow()
+    if pinned.engine != FOREIGN:
+        load_tensorflow()
     captioner = load_pinned(home, pinned, changes)
     if not pinned.version:
         console.print(f"{pinned.uri}: a bare folder, origin not verified", style="yellow", markup=False)

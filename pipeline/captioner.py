@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.bundle import CONFIDENCE, DECODER, ENCODER, REFERENCE, SETTINGS, VOCABULARY, Bundle, read_bundle
-from pipeline.captioner_types import Caption, Captioner, PinnedModel
+from pipeline.captioner_types import FOREIGN, Caption, Captioner, PinnedModel
 from pipeline.confidence import EVIDENCE, Confidence, Reals, evidence
-from pipeline.errors import BundleRejected, SettingsError
+from pipeline.errors import BundleRejected, ModelNotFound, RegistryUnavailable, SettingsError
+from pipeline.foreign.model import read_foreign
 from pipeline.home import Home
 from pipeline.images import Fit
+from pipeline.model_cache import WHOLE, cached, fetch, last_known
 from pipeline.reference import PICTURE_SIGNS, read_reference
 from pipeline.settings import DecodingSettings, checked
 from pipeline.vocabulary import Vocabulary
@@ -79,8 +81,8 @@ class BundleCaptioner:
         rows = zip(tokens[:count], scores[:count], confidences[:count], judged[:count], strict=True)
         for hypotheses, score, confidence, signs in rows:
             texts = [self._vocabulary.decode(ids.tolist()) for ids in hypotheses]
-            others = tuple(text for text in texts[1:] if text)
-            yield Caption(texts[0], float(score[0]), others, float(confidence), _of_picture(signs))
+            others = dict.fromkeys(text for text in texts[1:] if text and text != texts[0])
+            yield Caption(texts[0], float(score[0]), tuple(others), float(confidence), signs=_of_picture(signs))
 
     def _judge(self, features: npt.NDArray[np.float32], tokens: npt.NDArray[np.int32]) -> Reals:
         """The evidence for captions: float [n, len(EVIDENCE)]."""
@@ -121,14 +123,40 @@ def pin(home: Home, model: str) -> PinnedModel:
 
 
 def load_pinned(home: Home, pinned: PinnedModel, decoding: Mapping[str, Any] | None = None) -> Captioner:
-    """The captioner of a pinned version, its files checked against the pinned digest; raises as `load_captioner`."""
-    if pinned.uri.startswith("models:/"):
-        from pipeline.registry import Registry
+    """The captioner of a pinned version, its files checked against the pinned digest; raises as `load_captioner`.
 
-        bundle = Registry(home).fetch(pinned)
-    else:
-        bundle = read_bundle(Path(pinned.uri), pinned.digest)
-    return BundleCaptioner(bundle, pinned, decoding)
+    What the cache holds already is loaded although MLflow does not answer.
+    """
+    if pinned.engine == FOREIGN:
+        return _foreign(home, pinned, decoding)
+    if pinned.uri.startswith("models:/"):
+        return BundleCaptioner(fetch(home, pinned, read_bundle), pinned, decoding)
+    return BundleCaptioner(read_bundle(Path(pinned.uri), pinned.digest), pinned, decoding)
+
+
+def pin_last_known(home: Home, model: str) -> PinnedModel:
+    """The version that a registry's address stood for when a night was last planned, if its files are here, unaltered.
+
+    Raises:
+        RegistryUnavailable: no version is known, or its files are not here.
+    """
+    pinned = last_known(home, model)
+    try:
+        if pinned.engine == FOREIGN:
+            cached(home, pinned, read_foreign)
+        else:
+            cached(home, pinned, read_bundle)
+    except (ModelNotFound, BundleRejected) as error:
+        raise RegistryUnavailable(f"the last known version of {model} is not on this machine: {error}") from error
+    return pinned
+
+
+def _foreign(home: Home, pinned: PinnedModel, decoding: Mapping[str, Any] | None) -> Captioner:
+    from pipeline.foreign.captioner import ForeignCaptioner
+
+    if decoding:
+        raise SettingsError(f"{pinned.uri} is a foreign captioner, whose decoding ({', '.join(decoding)}) is its own")
+    return ForeignCaptioner(fetch(home, pinned, read_foreign, WHOLE), pinned, home.foreign)
 
 
 def _networks(bundle: Bundle, decoding: DecodingSettings) -> tuple[Any, Any, Any]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.errors import SettingsError
+from pipeline.foreign.limits import ForeignLimits
+
+_SERVICES = ("NIGHTCAP_PUSHGATEWAY", "NIGHTCAP_WEBHOOK")
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Home:
             under which nights may read beside `root`; default none.
         pushgateway: `NIGHTCAP_PUSHGATEWAY`, where nights push metrics; empty for nowhere.
         webhook: `NIGHTCAP_WEBHOOK`, where failed nights are told of; empty for nowhere. It may be a secret.
+        foreign: `NIGHTCAP_FOREIGN_*`, what a foreign captioner may use.
     """
 
     root: Path
@@ -30,14 +34,15 @@ class Home:
     roots: tuple[str, ...] = ()
     pushgateway: str = field(default="", repr=False)
     webhook: str = field(default="", repr=False)
+    foreign: ForeignLimits = field(default_factory=ForeignLimits)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Home:
         """Read the environment.
 
         Raises:
-            SettingsError: `NIGHTCAP_HOME` or a root is relative, the store is not a local folder, or an address
-                of a service is none.
+            SettingsError: `NIGHTCAP_HOME` or a root is relative, the store is not a local folder, an address of a
+                service is none, or a limit is no number.
         """
         root = Path(environ.get("NIGHTCAP_HOME") or _default_root())
         if not root.is_absolute():
@@ -48,9 +53,9 @@ class Home:
                 f"NIGHTCAP_STORE is {store!r}; set it to an absolute local folder (object stores are not supported yet)"
             )
         tracking_uri = environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
-        roots = _roots(environ.get("NIGHTCAP_ROOTS", ""))
-        services = (_address(name, environ.get(name, "")) for name in ("NIGHTCAP_PUSHGATEWAY", "NIGHTCAP_WEBHOOK"))
-        return cls(root, Path(store), tracking_uri, roots, *services)
+        roots, foreign = _roots(environ.get("NIGHTCAP_ROOTS", "")), ForeignLimits.from_environment(environ)
+        pushgateway, webhook = (_address(name, environ.get(name, "")) for name in _SERVICES)
+        return cls(root, Path(store), tracking_uri, roots, pushgateway, webhook, foreign)
 
     @property
     def artifacts(self) -> Path:

@@ -17,17 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipeline.bundle import Bundle, read_bundle
 from pipeline.captioner_types import PinnedModel
 from pipeline.errors import BundleRejected, ModelNotFound, RegistryUnavailable, SettingsError
 from pipeline.files import whole_folder
 from pipeline.home import Home
 from pipeline.mlflow_database import create_database
+from pipeline.model_cache import forget
 
 log = logging.getLogger(__name__)
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 DIGEST_TAG, ENGINE_TAG, CIDER_TAG = "bundle_digest", "engine", "test_cider_d"
+NOTE = "registered_model_meta"  # MLflow adds it to what it downloads
 HEALTH_TIMEOUT_S = 5.0
 
 T = TypeVar("T")
@@ -82,15 +83,25 @@ class Registry:
             ModelNotFound: there is no such version.
             BundleRejected: the version carries no digest, so Nightcap did not register it.
         """
-        name, alias, number = _parse(uri)
-        found = self._find(uri, lambda: self._client.get_model_version_by_alias(name, alias)) if alias else None
-        found = found or self._find(uri, lambda: self._client.get_model_version(name, number))
+        found = self.version(uri)
         if DIGEST_TAG not in found.tags:
             raise BundleRejected(
-                f"{uri} is version {found.version} without a {DIGEST_TAG} tag; Nightcap did not register it"
+                f"{uri} is version {found.version} without a {DIGEST_TAG} tag; Nightcap did not register it. If it is a "
+                f"captioner of others that you trust to run here, name it: nightcap models foreign {uri}"
             )
-        pinned_uri = f"models:/{name}/{found.version}"
-        return PinnedModel(name, str(found.version), found.tags[DIGEST_TAG], found.tags.get(ENGINE_TAG, ""), pinned_uri)
+        pinned_uri, engine = f"models:/{found.name}/{found.version}", found.tags.get(ENGINE_TAG, "")
+        return PinnedModel(found.name, found.version, found.tags[DIGEST_TAG], engine, pinned_uri)
+
+    def version(self, uri: str) -> Version:
+        """What `models:/name@alias` or `models:/name/version` stands for, whoever registered it.
+
+        Raises:
+            SettingsError: the URI has another form.
+            ModelNotFound: there is no such version.
+        """
+        name, alias, number = _parse(uri)
+        found = self._find(uri, lambda: self._client.get_model_version_by_alias(name, alias)) if alias else None
+        return _version(found or self._find(uri, lambda: self._client.get_model_version(name, number)))
 
     def champion(self, name: str) -> PinnedModel | None:
         """The version that captions, or None before the first promotion."""
@@ -99,32 +110,20 @@ class Registry:
         except ModelNotFound:
             return None
 
-    def fetch(self, pinned: PinnedModel) -> Bundle:
-        """The version's bundle in the local cache, checked against the pinned digest; a damaged copy is fetched anew.
+    def download(self, uri: str, part: str, target: Path) -> None:
+        """Copy a folder of what a version holds, or `.` for all of it, to `target`, whole or not at all.
 
         Raises:
-            BundleRejected: the version holds no bundle, or not the one that was registered.
+            BundleRejected: the version holds no such folder.
         """
-        target = self._home.root / "cache" / "models" / pinned.digest
-        try:
-            return read_bundle(target, pinned.digest)
-        except ModelNotFound:
-            log.info("fetching %s", pinned.uri)
-        except BundleRejected as error:
-            log.warning("the cached copy is damaged and fetched anew: %s", error)
-        shutil.rmtree(target, ignore_errors=True)
-        self._download(pinned, target)
-        return read_bundle(target, pinned.digest)
-
-    def _download(self, pinned: PinnedModel, target: Path) -> None:
         with tempfile.TemporaryDirectory() as scratch, self.answering():
             import mlflow
 
-            model = Path(mlflow.artifacts.download_artifacts(pinned.uri, dst_path=scratch))
-            bundle = model / "artifacts" / "bundle"
-            if not bundle.is_dir():
-                raise BundleRejected(f"{pinned.uri} holds no bundle under artifacts/; register it anew")
-            _copy(bundle, target)
+            model = Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
+            (model / NOTE).unlink(missing_ok=True)
+            if not (model / part).is_dir():
+                raise BundleRejected(f"{uri} holds no folder {part}; register it anew")
+            _copy(model / part, target)
 
     def versions(self, name: str | None = None) -> list[Version]:
         """Registered versions, the newest first, of one model or of all."""
@@ -150,7 +149,8 @@ class Registry:
             return _version(self._client.get_model_version(name, created.version))
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
-        """Point an alias at a version."""
+        """Point an alias at a version; what it stood for before is no night's last known version any more."""
+        forget(self._home, f"models:/{name}@{alias}")
         with self.answering():
             self._client.set_registered_model_alias(name, alias, version)
 
@@ -263,4 +263,4 @@ def _pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
 
 def _copy(source: Path, target: Path) -> None:
     with whole_folder(target) as folder:
-        shutil.copytree(source, folder, dirs_exist_ok=True)
+        shutil.copytree(source, folder, dirs_exist_ok=True, symlinks=True)

@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from pipeline import decoders, images, objects
 from pipeline.errors import NightcapError
 from pipeline.files import sha256, whole_folder, write_bytes, write_text
+from pipeline.foreign import answers
 from pipeline.images import decode, thumbnail
 from pipeline.objects import Folder, ObjectInfo
 from pipeline.table import CAPTIONED, QUARANTINED
@@ -27,7 +28,7 @@ from serving.watch.page import watch_of
 
 log = logging.getLogger(__name__)
 
-REASONS = images.REASONS | decoders.REASONS | objects.REASONS | usable.REASONS
+REASONS = images.REASONS | decoders.REASONS | objects.REASONS | answers.REASONS | usable.REASONS
 THUMBNAIL_SIDE = 360
 MAX_QUARANTINED = 500
 
@@ -41,7 +42,7 @@ class Card:
         thumbnail: path relative to the page; None if the picture has changed since.
         caption: what the model said.
         alternatives: what else it considered.
-        score: mean natural log-probability a word.
+        score: mean natural log-probability a word; None where a foreign captioner told none.
         confidence: the same as a mean probability a word, 0..1.
         width: of the original in pixels.
         height: of the original in pixels.
@@ -51,8 +52,8 @@ class Card:
     thumbnail: str | None
     caption: str
     alternatives: list[str]
-    score: float
-    confidence: float
+    score: float | None
+    confidence: float | None
     width: int
     height: int
 
@@ -99,7 +100,7 @@ def _cards(plan: Plan, rows: list[dict[str, Any]], folder: Path) -> Iterator[Car
             caption=row["caption"],
             alternatives=row["alternatives"] or [],
             score=row["score"],
-            confidence=math.exp(min(row["score"], 0.0)),
+            confidence=None if row["score"] is None else math.exp(min(row["score"], 0.0)),
             width=row["width"],
             height=row["height"],
         )

@@ -14,6 +14,7 @@ from pipeline.errors import SettingsError
 from pipeline.files import whole_folder, write_json
 from pipeline.forgotten import Forgotten
 from pipeline.home import Home
+from pipeline.model_cache import remember
 from pipeline.objects import Folder, address_of, open_folder, require_inside
 from pipeline.table import CaptionTable
 from pipeline.table.replay import Replay
@@ -48,6 +49,7 @@ def plan(settings: NightSettings, home: Home, model: PinnedModel, attempt: Attem
         _make(_Job.open(settings, home, model, attempt), path.parent)
     made = Plan.read(path)
     _refuse_other_job(made, settings, home)
+    remember(home, settings.model, model)
     log.info("night %s, run %s: %s", made.night, made.run, made.counts)
     return _told(made)
 

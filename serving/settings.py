@@ -64,6 +64,11 @@ class NightSettings(Group):
         min_length=1,
         description="models:/name@alias, models:/name/version or a bundle's folder; pinned when the night is planned.",
     )
+    registry_down: Literal["fail", "last_known"] = Field(
+        "fail",
+        description="When MLflow does not answer as a night is planned. fail: before anything is written; last_known: the "
+        "version that the last night was planned with, if nobody promoted since and this machine has its files unaltered.",
+    )
     max_images: int | None = Field(
         50_000, ge=1, description="Most pictures a night; the newest come first, the rest waits. Empty for all."
     )
@@ -140,7 +145,13 @@ class NightSettings(Group):
     write_sidecars: bool = Field(
         False, description="With an output, a text file a picture, named as the picture and .txt; other people's stay."
     )
-    alternatives: int = Field(0, ge=0, le=20, description="Alternative captions in the JSON lines and the CSV file.")
+    alternatives: int = Field(
+        0,
+        ge=0,
+        le=20,
+        description="Next best captions that a night records beside each caption, in the table and the outputs; the search "
+        "finds at most one fewer than the model's decoding.beam_width.",
+    )
     max_caption_length: int | None = Field(
         None, ge=10, description="Most characters of a caption in the output, cut at a word; empty for no limit."
     )

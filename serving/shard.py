@@ -190,8 +190,9 @@ def _caption(captioner: Captioner, settings: NightSettings, readable: list[Prepa
         return
     captions = captioner.caption(np.stack([each.pixels for each in readable if each.pixels is not None]))
     for each, caption in zip(readable, captions, strict=True):
-        each.caption, each.pixels = caption, None
-        if is_withheld(caption, each.flags or (), settings, captioner):
+        each.pixels = None
+        each.caption, each.reason = (caption, None) if caption.reason is None else (None, caption.reason)
+        if each.caption and is_withheld(caption, each.flags or (), settings, captioner):
             each.reason = WITHHELD
 
 
@@ -206,10 +207,10 @@ def _rows(plan: Plan, prepared: list[Prepared]) -> pa.Table:
         "captioned_at": datetime.now(UTC),
         "withdrawn": False,
     }
-    return pa.Table.from_pylist([common | _row(each) for each in prepared], schema=SCHEMA)
+    return pa.Table.from_pylist([common | _row(each, plan.settings.alternatives) for each in prepared], schema=SCHEMA)
 
 
-def _row(prepared: Prepared) -> dict[str, Any]:
+def _row(prepared: Prepared, alternatives: int) -> dict[str, Any]:
     row = {
         "image": prepared.info.uri,
         "etag": prepared.info.etag,
@@ -225,7 +226,7 @@ def _row(prepared: Prepared) -> dict[str, Any]:
         return row
     return row | {
         "caption": caption.text,
-        "alternatives": list(caption.alternatives),
+        "alternatives": list(caption.alternatives[:alternatives]),
         "score": caption.score,
         "confidence": caption.confidence,
     }

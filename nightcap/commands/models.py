@@ -46,6 +46,22 @@ def list_versions(
 
 
 @app.command()
+def foreign(
+    model: Annotated[str, typer.Argument(help="models:/name/version or models:/name@alias of an MLflow pyfunc.")],
+) -> None:
+    """Name a registered captioner that others made, so that nights may run its code in a process of its own.
+
+    Its files and signature are checked, none of it is run. Only this version is named, and only with these files.
+    """
+    from pipeline.foreign.naming import name_foreign
+    from pipeline.home import Home
+
+    with working("checking its files"):
+        pinned = name_foreign(Home.from_environment(), model)
+    typer.echo(f"{pinned.uri} may caption, with digest {pinned.digest}")
+
+
+@app.command()
 def rollback(
     version: Annotated[str, typer.Argument(help="Number of the version that captions from now on.")],
     name: Annotated[str, typer.Option(help="The model.")] = "captioner",

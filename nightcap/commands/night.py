@@ -29,6 +29,9 @@ def command(
     ] = None,
     model: Model = DEFAULT_MODEL,
     max_images: Annotated[int | None, typer.Option(min=1, help="Most pictures; the newest come first.")] = None,
+    alternatives: Annotated[
+        int | None, typer.Option(min=0, max=20, help="Next best captions recorded with each; default none.")
+    ] = None,
     accept_quarantine: Annotated[
         bool, typer.Option("--accept-quarantine", help="Publish however many are quarantined.")
     ] = False,
@@ -44,8 +47,8 @@ def command(
 
     A night that was held back is published as it is, if it is named and accepted.
     """
-    from pipeline.captioner import pin
     from pipeline.home import Home
+    from serving.model import pin_for_night
     from serving.night import publish_held, run_night
     from serving.plans import Attempt
     from serving.settings import night_settings
@@ -57,6 +60,7 @@ def command(
         "table": table,
         "model": model,
         "max_images": max_images,
+        "alternatives": alternatives,
         "accept_quarantine": accept_quarantine,
         "accept_drift": accept_drift,
         "output": output if output is None or "://" in output else str(Path(output).absolute()),
@@ -73,7 +77,7 @@ def command(
         if waiting:
             summary = publish_held(waiting, home, accept_quarantine, accept_drift)
         else:
-            summary = run_night(settings, home, pin(home, settings.model), partial(load, home), attempt)
+            summary = run_night(settings, home, pin_for_night(settings, home), partial(load, home), attempt)
     show(summary)
     if strict and summary.quarantined:
         raise typer.Exit(3)

@@ -42,9 +42,9 @@ def command(
     strict: Annotated[bool, typer.Option("--strict", help="End with 3 if a picture was quarantined.")] = False,
 ) -> None:
     """Caption quarantined pictures again after a fix, or a night again with another version; history stays."""
-    from pipeline.captioner import pin
     from pipeline.home import Home
     from pipeline.table import CaptionTable
+    from serving.model import pin_for_night
     from serving.night import run_night
     from serving.replay import attempt_of, input_of, quarantined
     from serving.settings import night_settings
@@ -67,7 +67,7 @@ def command(
     home = replace(home, roots=(*home.roots, *([found] if found else [])))  # what a user types is the user's own
     attempt = attempt_of(settings, home, datetime.now(UTC))
     with working("captioning"), alerting(home, attempt.night):
-        pinned = pin(home, settings.model)
+        pinned = pin_for_night(settings, home)
         summary = run_night(settings, home, pinned, partial(load, home), attempt)
     show(summary)
     if not summary.counts.planned:

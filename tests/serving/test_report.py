@@ -58,9 +58,10 @@ def test_everything_is_escaped(world):
 
     world.put('<script>alert("n")<\u2215script>.jpg', picture("red"))
     world.put("<script>bad.jpg", b"")
-    world.night(load=lambda pinned: Hostile())
+    world.night(load=lambda pinned: Hostile(), alternatives=1)
     shown = page(world)
     assert shown.all("script") == []
+    assert shown.says("<img src=x>")
     assert [set(attributes) for attributes in shown.all("img")] == [{"src", "alt", "loading"}]
     assert shown.says('<script>alert("c")</script>')
     assert shown.says("<script>bad.jpg")

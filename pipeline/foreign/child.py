@@ -1,0 +1,95 @@
+"""Runs a foreign captioner. A program of its own: it needs mlflow and pandas, and nothing of ours.
+
+    python -I child.py FOLDER MEMORY_BYTES
+
+A request on standard input is a line of JSON, a list of sizes, and then so many bytes a picture. An answer on
+standard output is a line of JSON: {"ready": true}, {"answers": [..]} or {"error": ".."}.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import math
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
+
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+COLUMNS = ("caption", "score", "confidence")
+
+
+def main(folder: str, memory_bytes: int) -> None:
+    """Load the model in a folder, then answer requests until there are no more."""
+    _limit(memory_bytes)
+    requests, answer = _streams()
+    model = _load(folder)
+    answer({"ready": True})
+    for pictures in _pictures(requests):
+        answer(_captions(model, pictures))
+
+
+def _limit(memory_bytes: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if memory_bytes and (hard == resource.RLIM_INFINITY or memory_bytes < hard):
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+
+
+def _streams() -> tuple[BinaryIO, Callable[[Any], None]]:
+    """Take the pipes away, so that what the model prints goes to standard error and reads nothing."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+
+    def answer(message: Any) -> None:
+        answers.write(json.dumps(message).encode() + b"\n")
+        answers.flush()
+
+    return requests, answer
+
+
+def _load(folder: str) -> Any:
+    import mlflow.pyfunc
+    import pandas  # noqa: F401 - it takes its time, which is no batch's
+
+    return mlflow.pyfunc.load_model(folder)
+
+
+def _pictures(requests: BinaryIO) -> Iterator[list[bytes]]:
+    while head := requests.readline():
+        yield [requests.read(size) for size in json.loads(head)]
+
+
+def _captions(model: Any, pictures: list[bytes]) -> dict[str, Any]:
+    import pandas as pd
+
+    try:
+        return {"answers": _records(model.predict(pd.DataFrame({"image": pictures})))}
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"[:2000]}
+
+
+def _records(told: Any) -> list[dict[str, Any]]:
+    """A table's rows, a list of records, or a list of captions alone."""
+    rows = told.to_dict("records") if hasattr(told, "columns") else list(told)
+    named = [row if isinstance(row, dict) else {"caption": row} for row in rows]
+    return [{name: _plain(row.get(name)) for name in COLUMNS} for row in named]
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can say; not a number becomes null."""
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, str | int | float) else str(type(value))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,92 @@
+"""Versions on this machine: files by digest, and which version a name stood for when a night was last planned."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+from pipeline.captioner_types import PinnedModel
+from pipeline.errors import BundleRejected, ModelNotFound, RegistryUnavailable
+from pipeline.files import read_json, sha256, write_json
+from pipeline.home import Home
+
+log = logging.getLogger(__name__)
+
+BUNDLE, WHOLE = "artifacts/bundle", "."
+
+Model = TypeVar("Model")
+Read = Callable[[Path, str], Model]
+
+
+def fetch(home: Home, pinned: PinnedModel, read: Read[Model], part: str = BUNDLE) -> Model:
+    """A version's files in the local cache; MLflow is asked only if they are missing or damaged.
+
+    Args:
+        home: where the cache is.
+        pinned: the version.
+        read: checks and reads a folder, given the digest that it must have.
+        part: of what MLflow keeps of the version.
+
+    Raises:
+        BundleRejected: the version holds no such part, or not what was registered.
+        RegistryUnavailable: it must be fetched, and MLflow does not answer.
+    """
+    from pipeline.registry import Registry
+
+    try:
+        return cached(home, pinned, read)
+    except ModelNotFound:
+        log.info("fetching %s", pinned.uri)
+    except BundleRejected as error:
+        log.warning("the cached copy is damaged and fetched anew: %s", error)
+    target = _folder(home, pinned)
+    shutil.rmtree(target, ignore_errors=True)
+    Registry(home).download(pinned.uri, part, target)
+    return read(target, pinned.digest)
+
+
+def cached(home: Home, pinned: PinnedModel, read: Read[Model]) -> Model:
+    """A version's files as the local cache has them.
+
+    Raises:
+        ModelNotFound: they are not there.
+        BundleRejected: they are damaged.
+    """
+    return read(_folder(home, pinned), pinned.digest)
+
+
+def remember(home: Home, uri: str, pinned: PinnedModel) -> None:
+    """Keep in the store which version a registry's address stands for."""
+    known = {"model": uri, "pinned": asdict(pinned)}
+    path = _memory(home, uri)
+    if uri.startswith("models:/") and not (path.is_file() and read_json(path) == known):
+        write_json(path, known)
+
+
+def last_known(home: Home, uri: str) -> PinnedModel:
+    """Which version a registry's address stood for when a night was last planned with it.
+
+    Raises:
+        RegistryUnavailable: none was since an alias last moved.
+    """
+    path = _memory(home, uri)
+    if not path.is_file():
+        raise RegistryUnavailable(f"no night was planned with {uri} since it was last promoted, so no version is known")
+    return PinnedModel(**read_json(path)["pinned"])
+
+
+def forget(home: Home, uri: str) -> None:
+    """What an address stood for counts no more."""
+    _memory(home, uri).unlink(missing_ok=True)
+
+
+def _folder(home: Home, pinned: PinnedModel) -> Path:
+    return home.root / "cache" / "models" / pinned.digest
+
+
+def _memory(home: Home, uri: str) -> Path:
+    return home.store / "last_known" / f"{sha256(uri.encode())[:16]}.json"

@@ -1,0 +1,368 @@
+"""Captioners that others made: named by a person, run in a process of their own, believed in nothing."""
+
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import numpy as np
+import psutil
+import pytest
+from night_world import World, picture
+from strangers_captioner import CRASH, EMPTY, FEW, GREED, HANG, MARKUP, TELL, TURNED
+
+from nightcap.captioning import caption_pictures
+from nightcap.cli import main
+from pipeline.captioner import load_pinned, pin
+from pipeline.captioner_types import FOREIGN
+from pipeline.errors import BadInput, BundleRejected, SettingsError
+from pipeline.foreign.answers import captions_of
+from pipeline.foreign.limits import ForeignLimits
+from pipeline.foreign.naming import name_foreign
+from pipeline.foreign.process import MARK, ForeignProcess
+from pipeline.home import Home
+from pipeline.images import ImageLimits
+from pipeline.registry import DIGEST_TAG, Registry
+from serving.night import run_night
+from serving.settings import NightSettings
+
+CODE = Path(__file__).with_name("strangers_captioner.py")
+# Each of these starts a process that imports MLflow, several times over.
+starts = pytest.mark.integration
+LIMITS = ForeignLimits(memory_mb=8192, load_s=120, batch_s=60)
+
+
+def log_model(home, name, code=CODE, inputs=("image",), outputs=("caption",), **told):
+    """Register somebody's model; its columns are binary, and strings."""
+    import mlflow
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    registry = Registry(home)
+    takes = Schema([ColSpec("binary", column) for column in inputs])
+    gives = Schema([ColSpec("string", column) for column in outputs])
+    with mlflow.start_run(experiment_id=registry.experiment("strangers")):
+        logged = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(code),
+            signature=ModelSignature(takes, gives),
+            pip_requirements=[],
+            metadata={"side": 32, **told},
+        )
+    version = registry.create(name, logged.model_uri, {}, "")
+    return f"models:/{name}/{version.version}"
+
+
+@pytest.fixture(scope="module")
+def strangers(tmp_path_factory):
+    """A registry with a captioner that a person named."""
+    root = tmp_path_factory.mktemp("strangers")
+    home = Home(root, root / "store", f"sqlite:///{root / 'mlflow.db'}", foreign=LIMITS)
+    name_foreign(home, log_model(home, "stranger"))
+    return home
+
+
+@pytest.fixture
+def stranger(strangers, tmp_path):
+    """A night's surroundings where that registry is the registry."""
+    return World(replace(strangers, root=tmp_path, store=tmp_path / "store"))
+
+
+def night_of(world, model="models:/stranger/1", night="n1"):
+    pinned = pin(world.home, model)
+    return run_night(
+        NightSettings(model=model),
+        world.home,
+        pinned,
+        lambda pinned: load_pinned(world.home, pinned),
+        world.attempt(night),
+    )
+
+
+def put(world, *colours):
+    return [world.put("{:03d}-{:03d}-{:03d}.png".format(*each), picture(each, kind="PNG")) for each in colours]
+
+
+def rows_by_name(world):
+    return {Path(row["image"]).stem: row for row in world.rows()}
+
+
+def running():
+    """Processes that foreign captioners left."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if MARK in process.environ() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@starts
+def test_a_night_of_a_strangers_captioner(stranger, monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "canary")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (tmp_path / "scratch").mkdir()
+    good = [(n, 20, 90) for n in range(6)]
+    put(stranger, *good, CRASH, FEW, MARKUP, TURNED, EMPTY, GREED, TELL)
+    summary = night_of(stranger)
+    assert (summary.captioned, summary.quarantined, summary.version) == (7, 6, 1)
+    assert summary.reasons == {"captioner_failed": 3, "caption_rejected": 3}
+
+    rows = rows_by_name(stranger)
+    reasons = {colour: rows["{:03d}-{:03d}-{:03d}".format(*colour)]["reason"] for colour in (CRASH, FEW, GREED)}
+    assert set(reasons.values()) == {"captioner_failed"}
+    for colour in good:
+        row = rows["{:03d}-{:03d}-{:03d}".format(*colour)]
+        assert row["caption"] == "a field of {} {} {}".format(*colour)
+        assert row["score"] == -colour[0] / 256
+        assert (row["model_name"], row["model_version"], row["engine"]) == ("stranger", "1", FOREIGN)
+        assert row["confidence"] is None
+        assert row["alternatives"] == []
+
+    _, pid, _, folder, _, *known = rows["{:03d}-{:03d}-{:03d}".format(*TELL)]["caption"].split()
+    assert int(pid) != os.getpid()
+    assert Path(folder).parent == tmp_path / "scratch"
+    assert not {name for name in known if name.startswith(("AWS", "NIGHTCAP_HOME", "MLFLOW_TRACKING"))}
+    assert "canary" not in (stranger.folder() / "gallery" / "index.html").read_text()
+
+    assert list((tmp_path / "scratch").iterdir()) == []
+    assert running() == []
+    assert night_of(stranger, night="n2").counts.planned == 0
+
+
+@starts
+def test_one_that_hangs_is_killed_with_its_children(stranger):
+    home = replace(stranger.home, foreign=replace(LIMITS, batch_s=5))
+    captioner = load_pinned(home, pin(home, "models:/stranger/1"))
+    assert len(running()) == 1
+    started = time.monotonic()
+    [caption] = captioner.caption(np.full((1, 32, 32, 3), HANG, np.uint8))
+    assert (caption.text, caption.reason) == ("", "captioner_failed")
+    assert time.monotonic() - started < 20
+    assert running() == []
+
+
+@starts
+def test_one_that_fails_at_everything_stops_the_night(stranger):
+    put(stranger, CRASH, (*GREED[:2], 0), FEW)
+    with pytest.raises(BundleRejected, match=r"stranger version 1 failed at 3 pictures .* nothing is published"):
+        night_of(stranger)
+    assert not stranger.home.captions.exists()
+
+
+@starts
+def test_one_that_cannot_be_loaded_fails_before_any_write(stranger, tmp_path):
+    code = tmp_path / "broken.py"
+    code.write_text(
+        CODE.read_text().replace(
+            "    def predict",
+            "    def load_context(self, context):\n        raise OSError('no gears')\n\n    def predict",
+        )
+    )
+    uri = log_model(stranger.home, "broken", code)
+    name_foreign(stranger.home, uri)
+    put(stranger, (1, 2, 3))
+    with pytest.raises(BundleRejected, match=r"broken version 1 cannot be loaded: .*no gears"):
+        night_of(stranger, uri)
+    assert not (stranger.folder() / "parts").exists()
+    assert not stranger.home.captions.exists()
+
+
+def test_memory_and_the_interpreter_have_limits(stranger):
+    pinned = pin(stranger.home, "models:/stranger/1")
+    with pytest.raises(BundleRejected, match="cannot be loaded"):
+        load_pinned(replace(stranger.home, foreign=replace(LIMITS, memory_mb=64)), pinned)
+    with pytest.raises(SettingsError, match="NIGHTCAP_FOREIGN_PYTHON '/no/python' cannot be started"):
+        load_pinned(replace(stranger.home, foreign=replace(LIMITS, python="/no/python")), pinned)
+
+
+@starts
+def test_a_script_may_stand_for_its_python(stranger, tmp_path):
+    script = tmp_path / "python"
+    script.write_text(f'#!/bin/sh\nexec env INSIDE=1 {sys.executable} "$@"\n')
+    script.chmod(0o755)
+    home = replace(stranger.home, foreign=replace(LIMITS, python=str(script)))
+    captioner = load_pinned(home, pin(home, "models:/stranger/1"))
+    [caption] = captioner.caption(np.full((1, 32, 32, 3), TELL, np.uint8))
+    assert "INSIDE" in caption.text.split()
+
+
+def test_only_a_version_that_a_person_named_is_run(stranger):
+    uri = log_model(stranger.home, "stranger")
+    with pytest.raises(BundleRejected, match=f"nightcap models foreign {uri}"):
+        pin(stranger.home, uri)
+    registry = Registry(stranger.home)
+    registry.tag("stranger", uri.rpartition("/")[2], {DIGEST_TAG: "0" * 64})
+    with pytest.raises(BundleRejected, match="Nightcap's own"):
+        name_foreign(stranger.home, uri)
+    with pytest.raises(BundleRejected, match="holds no folder artifacts/bundle"):
+        load_pinned(stranger.home, pin(stranger.home, uri))
+
+
+def test_a_person_names_a_version_on_the_command_line(stranger, monkeypatch, capsys):
+    uri = log_model(stranger.home, "commanded")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", stranger.home.tracking_uri)
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main(["models", "foreign", uri])
+    assert ended.value.code in {None, 0}
+    pinned = pin(stranger.home, uri)
+    assert capsys.readouterr().out == f"{uri} may caption, with digest {pinned.digest}\n"
+    assert (pinned.engine, pinned.uri) == (FOREIGN, uri)
+
+
+def test_altered_files_are_refused(stranger):
+    uri = log_model(stranger.home, "altered")
+    pinned = name_foreign(stranger.home, uri)
+    assert name_foreign(stranger.home, uri) == pinned == pin(stranger.home, uri)
+    code = artifacts(stranger.home, "altered") / CODE.name
+    code.write_text(code.read_text() + "\n# altered\n")
+    for act in (lambda: load_pinned(stranger.home, pinned), lambda: name_foreign(stranger.home, uri)):
+        with pytest.raises(BundleRejected, match="log it as a new version"):
+            act()
+
+
+def artifacts(home, name):
+    """Where MLflow keeps the first version's files."""
+    import mlflow
+
+    uri = mlflow.MlflowClient(home.tracking_uri).get_model_version_download_uri(name, "1")
+    return Path(url2pathname(urlsplit(uri).path))
+
+
+@starts
+def test_a_damaged_copy_is_fetched_anew(stranger):
+    pinned = pin(stranger.home, "models:/stranger/1")
+    kept = stranger.home.root / "cache" / "models" / pinned.digest
+    load_pinned(stranger.home, pinned)
+    (kept / "extra.py").write_text("")
+    load_pinned(stranger.home, pinned)
+    assert not (kept / "extra.py").exists()
+    assert not list(kept.rglob("*.pyc"))
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        {"inputs": ("text",)},
+        {"inputs": ("image", "question")},
+        {"outputs": ("label",)},
+        {"side": 0},
+        {"fit": "stretch"},
+    ],
+)
+def test_what_takes_or_gives_something_else_is_no_captioner(stranger, unfit):
+    uri = log_model(stranger.home, "unfit", **unfit)
+    with pytest.raises(BundleRejected, match=r"signature|metadata"):
+        name_foreign(stranger.home, uri)
+    assert DIGEST_TAG not in Registry(stranger.home).version(uri).tags
+
+
+def test_bad_pictures_have_lines_of_their_own(stranger):
+    """`nightcap caption` with a foreign captioner."""
+
+    class Given:
+        def __init__(self, colour):
+            self.image, self.colour = str(colour), colour
+
+        def read(self, limits):
+            return picture(self.colour, kind="PNG")
+
+    captioner = load_pinned(stranger.home, pin(stranger.home, "models:/stranger/1"))
+    lines = [line.as_json() for line in caption_pictures(captioner, map(Given, (MARKUP, (7, 8, 9))), ImageLimits())]
+    assert [(line["status"], line["reason"]) for line in lines] == [
+        ("quarantined", "caption_rejected"),
+        ("captioned", None),
+    ]
+    with pytest.raises(SettingsError, match="whose decoding"):
+        load_pinned(stranger.home, pin(stranger.home, "models:/stranger/1"), {"beam_width": 5})
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        None,
+        7,
+        "",
+        " \n",
+        "?!",
+        "x" * 1001,
+        "<b>bold</b>",
+        "a </p>",
+        "<!-- -->",
+        "a\x00b",
+        "a\x1b[31m",
+        "\u202egnp",
+        "\u2066a",
+        "a\u200b",
+        "\ufeffa",
+        "\ud800a",
+        "\ue000a",
+        ["a"],
+        {"a": 1},
+    ],
+)
+def test_what_is_no_caption(caption):
+    [told] = captions_of([{"caption": caption}], 1)
+    assert (told.text, told.score, told.reason) == ("", None, "caption_rejected")
+
+
+@pytest.mark.parametrize(
+    ("answer", "score", "confidence"),
+    [
+        ({"score": -0.5, "confidence": 0.7}, -0.5, 0.7),
+        ({"score": 0.9, "confidence": -1}, None, None),
+        ({"score": "good", "confidence": True}, None, None),
+        ({"score": float("nan"), "confidence": float("inf")}, None, None),
+        ({"score": -(10**400)}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_figures_are_taken_only_where_they_can_be_ours(answer, score, confidence):
+    [told] = captions_of([answer | {"caption": " two\n words "}], 1)
+    assert (told.text, told.score, told.confidence, told.reason) == ("two words", score, confidence, None)
+
+
+@pytest.mark.parametrize("caption", ["a café", "3 < 4", "一只狗", "में\u200dके", "a dog \U0001f436"])
+def test_captions_of_any_language_stay(caption):
+    assert captions_of([{"caption": caption}], 1)[0].text == caption
+
+
+@pytest.mark.parametrize("answers", [None, {}, [], ["a"], [{"caption": "a"}] * 3])
+def test_the_wrong_number_of_answers_is_a_failure(answers):
+    with pytest.raises(BadInput, match="answers for 2 pictures") as caught:
+        captions_of(answers, 2)
+    assert caught.value.reason == "captioner_failed"
+
+
+@pytest.mark.parametrize(
+    "talk",
+    ["print('{}')", "print('[1]')", "print('nonsense')", "print('x' * (2 << 20))", "print('[' * 100000)", "pass"],
+)
+def test_one_that_does_not_keep_to_the_protocol_is_ended(talk, tmp_path):
+    script = tmp_path / "python"
+    script.write_text(f"#!{sys.executable} -IS\n{talk}\nimport sys; sys.stdout.flush(); sys.stdin.readline()\n")
+    script.chmod(0o755)
+    with pytest.raises(BadInput):
+        ForeignProcess(tmp_path, ForeignLimits(str(script), 0, 3, 3)).ask([b"abc"])
+    assert running() == []
+
+
+def test_limits_are_read_from_the_environment():
+    given = {
+        "NIGHTCAP_FOREIGN_PYTHON": "/opt/python",
+        "NIGHTCAP_FOREIGN_MEMORY_MB": "0",
+        "NIGHTCAP_FOREIGN_BATCH_S": "9",
+    }
+    assert ForeignLimits.from_environment(given) == ForeignLimits("/opt/python", 0, ForeignLimits.load_s, 9)
+    assert ForeignLimits.from_environment({}) == ForeignLimits()
+    for wrong in ("-1", "many", "1.5", "²"):
+        with pytest.raises(SettingsError, match="NIGHTCAP_FOREIGN_LOAD_S"):
+            ForeignLimits.from_environment({"NIGHTCAP_FOREIGN_LOAD_S": wrong})
