@@ -13,6 +13,8 @@ from tests.faults.killing import BAD, EQUAL, Night, draw, kill_after
 
 SOAK = bool(os.environ.get("NIGHTCAP_SOAK"))
 SEED = int(os.environ.get("NIGHTCAP_SEED") or time.time_ns() % 1_000_000)
+pytestmark = pytest.mark.timeout(7200 if SOAK else 600)
+
 WHOLE = {"shard_size": 400, "part_size": 100, "gallery_size": 10}
 SMALL = WHOLE if SOAK else {"shard_size": 4, "part_size": 3, "gallery_size": 1, "quarantine_floor": 100}
 
@@ -50,7 +52,9 @@ def require_equal(night, undisturbed):
         assert len({row["image"] for row in rows}) == len(rows)
     home = night.world.home
     assert CaptionTable(home.captions).version() == 1
-    assert len(list(home.captions.glob("*.parquet"))) == len(list(Path(f"{home.captions}_current").glob("*.parquet"))) == 1
+    assert (
+        len(list(home.captions.glob("*.parquet"))) == len(list(Path(f"{home.captions}_current").glob("*.parquet"))) == 1
+    )
     folder = night.world.folder()
     assert not (folder / "parts").exists()
     assert (folder / "gallery" / "index.html").is_file()

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import psutil
 
 from nightcap.local.processes import Service
-from nightcap.local.stack import LocalStack
 from nightcap.local.processes import stop as stop_services
+from nightcap.local.stack import LocalStack
 
 WORKERS = ("one", "two")
 
