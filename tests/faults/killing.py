@@ -105,7 +105,7 @@ def signal_at(write, number, root):
         if _writes(event, arguments, prefix):
             left -= 1
             if not left:
-                os.kill(os.getpid(), number)
+                signal.raise_signal(number)
 
     _tell_of_what_python_does_not()
     sys.addaudithook(hook)
