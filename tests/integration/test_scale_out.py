@@ -52,8 +52,7 @@ def stack(home):
 @pytest.fixture(scope="module")
 def api(stack):
     api = stack.api()
-    two_at_once = {"name": "model", "slots": 2, "description": "one for each worker", "include_deferred": False}
-    api._call("PATCH", "pools/model", two_at_once)
+    api._call("PATCH", "pools/model?update_mask=slots", {"slots": len(stack.workers)})
     return api
 
 
