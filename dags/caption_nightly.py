@@ -62,9 +62,11 @@ def caption_nightly() -> None:
     def caption(plan_path: str, shard: int) -> dict[str, Any]:
         from pipeline.captioner import load_pinned
         from pipeline.home import Home
+        from pipeline.stopping import heeding_sigterm
         from serving.shard import caption_shard
 
-        return caption_shard(plan_path, shard, partial(load_pinned, Home.from_environment()))
+        with heeding_sigterm():  # Airflow by itself lets the task go on until it is killed
+            return caption_shard(plan_path, shard, partial(load_pinned, Home.from_environment()))
 
     @task
     def publish(plan_path: str) -> dict[str, Any]:

@@ -48,6 +48,7 @@ EXIT_CODES = {
     "2": "Arguments or settings are wrong.",
     "3": "Done, but something was quarantined and `--strict` was given.",
     "130": "Interrupted.",
+    "143": "Terminated: what was at work is dropped, and the same night goes on where it was.",
 }
 
 

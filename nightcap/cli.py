@@ -29,6 +29,7 @@ from nightcap.commands import (
     train,
 )
 from pipeline.errors import NightcapError, SettingsError
+from pipeline.stopping import CODE, Stopped, heeding_sigterm
 
 app = typer.Typer(
     add_completion=False,
@@ -46,11 +47,12 @@ app.add_typer(prove.app, name="prove")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and exit: 0 done, 1 the outside world failed, 2 arguments or settings are wrong."""
+    """Run a command and exit: 0 done, 1 the outside world failed, 2 arguments or settings are wrong, 143 terminated."""
     _quieten()
     _speak_utf8()
     try:
-        code = typer.main.get_command(app).main(args=arguments, prog_name="nightcap", standalone_mode=False)
+        with heeding_sigterm():
+            code = typer.main.get_command(app).main(args=arguments, prog_name="nightcap", standalone_mode=False)
         sys.stdout.flush()
         sys.exit(code)
     except NightcapError as error:
@@ -59,6 +61,8 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(_usage(error), SettingsError.exit_code)
     except (KeyboardInterrupt, Abort):
         _fail("interrupted", 130)
+    except Stopped:
+        _fail("terminated", CODE)
     except OSError as error:
         sys.stdout = io.StringIO()  # else what could not be written is tried again at exit
         _fail("" if isinstance(error, BrokenPipeError) else str(error), NightcapError.exit_code)

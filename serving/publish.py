@@ -49,6 +49,7 @@ def publish(plan_path: str | Path, accept_quarantine: bool = False, accept_drift
     plan = Plan.read(plan_path)
     marker = plan.published_file
     if marker.is_file():
+        shutil.rmtree(plan.parts, ignore_errors=True)  # whoever published it may have died over them
         return dict(read_json(marker)) | {"already_published": True}
     table = CaptionTable(plan.table)
     tally = _tally(plan)

@@ -25,7 +25,8 @@ def report(plan_path: str | Path) -> NightSummary:
     plan = Plan.read(plan_path)
     rows = CaptionTable(plan.table).rows(plan.night, plan.run)
     summary = summarize(plan, rows, write_outputs(plan))
-    write_gallery(plan, summary, rows)
+    if not (plan.folder / "gallery").is_dir():  # a night that is done opens no picture
+        write_gallery(plan, summary, rows)
     write_json(plan.folder / "summary.json", summary.to_json())
     if plan.counts.planned:
         _point(plan.folder.parent.parent / LATEST, plan.folder)
@@ -36,4 +37,8 @@ def _point(link: Path, folder: Path) -> None:
     """Make a relative link, replacing the one there in one step."""
     fresh = link.with_name(f".{link.name}.{uuid4().hex}")
     fresh.symlink_to(os.path.relpath(folder, link.parent))
-    fresh.replace(link)
+    try:
+        fresh.replace(link)
+    except BaseException:
+        fresh.unlink()
+        raise

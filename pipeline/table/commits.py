@@ -245,6 +245,8 @@ def _named(uri: str, table: DeltaTable, staged: Staged, mode: str, sequence: int
     except BaseException as error:
         latest = DeltaTable(uri)
         if _holds(latest, staged):  # what failed came after the commit
+            if not isinstance(error, Exception):
+                raise
             log.warning("table %s: %s", uri, error)
             return True
         _discard(Path(uri), staged.actions)

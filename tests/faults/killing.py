@@ -1,0 +1,160 @@
+"""Nights in processes of their own that get a signal: at a random moment, or at a chosen write."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pipeline.home import Home
+from pipeline.stopping import CODE, Stopped, heeding_sigterm
+from tests.serving.night_world import ColourCaptioner, World
+
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["serving.night", "deltalake", "pandas", "PIL.JpegImagePlugin", "tests.faults.killing"])
+
+EQUAL = ("image", "etag", "sha256", "status", "reason", "caption", "model_version")
+BAD = 50  # one file in so many is no picture
+WRITES = {"os.chmod", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "os.truncate"}
+TOLD = {"fsync", "create", "commit", "committed"}
+
+
+@dataclass
+class Diary(ColourCaptioner):
+    """Notes how many pictures it captions in a file, which outlives the process."""
+
+    file: Path = Path()
+
+    def caption(self, pixels):
+        captions = super().caption(pixels)
+        with self.file.open("a") as file:
+            file.write(f"{len(pixels)}\n")
+        return captions
+
+
+@dataclass(frozen=True)
+class Night:
+    """One night over a folder of pictures, in a home of its own.
+
+    Attributes:
+        root: of the home.
+        pictures: folder of pictures.
+        settings: others of the night.
+    """
+
+    root: Path
+    pictures: Path
+    settings: dict
+
+    @property
+    def world(self):
+        return World(Home(self.root, self.root / "store", "", (str(self.pictures),)))
+
+    @property
+    def diary(self):
+        return self.root.with_suffix(".diary")
+
+    def start(self, write=0, number=signal.SIGKILL):
+        """A process at work on the night, which gets a signal at its n-th write, unless n is 0."""
+        process = SERVER.Process(target=work, args=(self, write, number))
+        process.start()
+        return process
+
+    def run(self, write=0, number=signal.SIGKILL):
+        """Work on the night until the end; whether it was the signal's."""
+        process = self.start(write, number)
+        process.join(600)
+        code = process.exitcode
+        process.close()
+        assert code in {0, CODE if number == signal.SIGTERM else -number}, f"the night ended with {code}"
+        return code != 0
+
+    def captioned(self):
+        """How many pictures the model was shown, in all runs together."""
+        return sum(map(int, self.diary.read_text().split())) if self.diary.exists() else 0
+
+
+def work(night, write, number):
+    world = night.world
+    world.captioner = Diary(file=night.diary)
+    try:
+        with heeding_sigterm():
+            if write:
+                signal_at(write, number, night.root)
+            world.night(input=str(night.pictures), **night.settings)
+    except Stopped:
+        sys.exit(CODE)
+
+
+def signal_at(write, number, root):
+    """Send this process a signal just before its n-th write under a folder.
+
+    A write is a call that makes, fills, names, moves or removes a file, or commits to a table.
+    """
+    left, prefix = write, os.fspath(root)
+
+    def hook(event, arguments):
+        nonlocal left
+        if _writes(event, arguments, prefix):
+            left -= 1
+            if not left:
+                signal.raise_signal(number)
+
+    _tell_of_what_python_does_not()
+    sys.addaudithook(hook)
+
+
+def _writes(event, arguments, prefix):
+    if event in TOLD:
+        return True
+    if event == "open":
+        path, _, flags = arguments
+        return bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)) and str(path).startswith(prefix)
+    return event in WRITES
+
+
+def _tell_of_what_python_does_not():
+    from deltalake import DeltaTable
+
+    def told(event, function, afterwards="done"):
+        def call(*arguments, **options):
+            sys.audit(event)
+            result = function(*arguments, **options)
+            sys.audit(afterwards)
+            return result
+
+        return call
+
+    os.fsync = told("fsync", os.fsync)
+    DeltaTable.create = told("create", DeltaTable.create)
+    DeltaTable.create_write_transaction = told("commit", DeltaTable.create_write_transaction, "committed")
+
+
+def draw(folder, count):
+    """Pictures that all differ, and a few files that are none."""
+    folder.mkdir()
+    for n in range(count):
+        path = folder / f"{n:05d}.jpg"
+        if n % BAD == BAD // 2:
+            path.write_bytes(b"<html>")
+        else:
+            Image.fromarray(np.full((24, 32, 3), (n % 256, n // 256 * 16, 99), np.uint8)).save(path, quality=90)
+    return folder
+
+
+def kill_after(night, seconds):
+    """Kill a fresh process at work on the night after a while; whether it was still at work then."""
+    process = night.start()
+    time.sleep(seconds)
+    process.kill()
+    process.join(60)
+    code = process.exitcode
+    process.close()
+    return code == -signal.SIGKILL
