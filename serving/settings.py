@@ -94,11 +94,10 @@ class NightSettings(Group):
     max_image_bytes: int = Field(50_000_000, ge=1, description="Largest encoded picture in bytes.")
     max_megapixels: float = Field(50.0, gt=0, le=170, description="Largest picture in megapixels.")
     min_side: int = Field(8, ge=1, description="Smallest side of a picture in pixels.")
-    unusable: Literal["record", "withhold_unsure", "withhold", "quarantine"] = Field(
-        "withhold_unsure",
-        description="Pictures with a flag (small, blank, dark, blurred). record: captioned like others; withhold_unsure: "
-        "their caption is withheld where the model is less sure than its own limit; withhold: it always is; quarantine: "
-        "they are not captioned.",
+    unusable: Literal["record", "withhold", "quarantine"] = Field(
+        "withhold",
+        description="Pictures with a flag (small, blank, dark, blurred). record: captioned like others; withhold: their "
+        "caption is kept in the table, not published; quarantine: they are not captioned.",
     )
     withhold_below: float | None = Field(
         0.0,

@@ -31,6 +31,4 @@ def is_withheld(caption: Caption, flags: Collection[str], settings: NightSetting
         return True
     own = float(getattr(captioner, "withhold_below", 0.0))
     limit = own if settings.withhold_below is None else settings.withhold_below
-    if flags and settings.unusable == "withhold_unsure":
-        limit = max(limit, own)
     return caption.confidence is not None and caption.confidence < limit

@@ -14,9 +14,8 @@ from serving.night import run_night
 from serving.plan import plan
 from serving.plans import Attempt
 from serving.publish import publish
-from serving.settings import NightSettings
 from serving.shard import caption_shard
-from tests.serving.night_world import PINNED, World, picture, unexpected
+from tests.serving.night_world import PINNED, World, picture, settings_of, unexpected
 
 FIRST = datetime(2026, 3, 1, 2, tzinfo=UTC)
 NIGHTS = [Attempt.at(FIRST + timedelta(days=day), run=f"backfill__{day}") for day in range(7)]
@@ -35,7 +34,7 @@ def world(tmp_path):
 
 
 def night(world, attempt, load=None):
-    return run_night(NightSettings(), world.home, PINNED, load or world.load, attempt)
+    return run_night(settings_of(), world.home, PINNED, load or world.load, attempt)
 
 
 def require_whole(world):
@@ -60,7 +59,7 @@ def test_9_backwards_the_newest_night_takes_all(world):
 
 def test_9_all_at_once_nothing_is_published_twice(world):
     """Every night is planned and captioned before the first is published."""
-    plans = [plan(NightSettings(), world.home, PINNED, attempt)["plan"] for attempt in NIGHTS]
+    plans = [plan(settings_of(), world.home, PINNED, attempt)["plan"] for attempt in NIGHTS]
     for path in plans:
         caption_shard(path, 0, world.load)
     duplicates = [publish(path)["duplicates"] for path in plans]

@@ -25,9 +25,8 @@ from pipeline.sources.coco import CocoJsonSource
 from pipeline.stages import Store
 from serving.gallery import REASONS
 from serving.plan import plan
-from serving.settings import NightSettings
 from serving.shard import caption_shard
-from tests.serving.night_world import PINNED, World, picture
+from tests.serving.night_world import PINNED, World, picture, settings_of
 
 SUFFIX = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "AVIF": ".avif", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
 
@@ -129,7 +128,7 @@ def test_16_malformed_and_odd_pictures(world):
     assert len(sound | other) >= 200
     for name, data in (sound | other).items():
         world.put(name, data)
-    path = plan(NightSettings(part_size=2000), world.home, PINNED, world.attempt())["plan"]
+    path = plan(settings_of(part_size=2000), world.home, PINNED, world.attempt())["plan"]
     process = psutil.Process()
     before, began = process.memory_info().rss, time.monotonic()
     counts = caption_shard(path, 0, world.load)
@@ -220,7 +219,7 @@ def test_18_one_flipped_byte_where_the_digest_is_known(tmp_path, kind):
 
 def test_18_a_picture_that_changes_after_the_night_is_planned(world):
     path = Path(world.put("photo.jpg", picture("red")))
-    planned = plan(NightSettings(), world.home, PINNED, world.attempt())["plan"]
+    planned = plan(settings_of(), world.home, PINNED, world.attempt())["plan"]
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)

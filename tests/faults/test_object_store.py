@@ -10,9 +10,8 @@ from pipeline.errors import NightcapError, ObjectUnavailable, SettingsError
 from pipeline.home import Home
 from pipeline.objects import open_folder
 from serving.plan import plan
-from serving.settings import NightSettings
 from serving.shard import caption_shard
-from tests.serving.night_world import PINNED, World, picture
+from tests.serving.night_world import PINNED, World, picture, settings_of
 
 pytestmark = pytest.mark.integration
 
@@ -84,7 +83,7 @@ def test_10_when_all_calls_fail_the_plan_does_before_its_deadline(night, faulty,
 
 def test_10_a_store_that_goes_away_fails_the_shard_once_for_all_its_pictures(night, faulty):
     _, uri, world = night
-    path = plan(NightSettings(input=uri, store_patience_s=PATIENCE_S), world.home, PINNED, world.attempt())["plan"]
+    path = plan(settings_of(input=uri, store_patience_s=PATIENCE_S), world.home, PINNED, world.attempt())["plan"]
     faulty(errors=1)
     began = time.monotonic()
     with pytest.raises(ObjectUnavailable, match="cannot read s3://pictures"):
@@ -97,7 +96,7 @@ def test_10_a_store_that_goes_away_fails_the_shard_once_for_all_its_pictures(nig
 def test_10_bodies_that_drip_are_given_up_in_time(night, faulty):
     _, uri, world = night
     open_folder(uri).write("big.jpg", bytes(2_000_000))
-    path = plan(NightSettings(input=uri, store_patience_s=PATIENCE_S), world.home, PINNED, world.attempt())["plan"]
+    path = plan(settings_of(input=uri, store_patience_s=PATIENCE_S), world.home, PINNED, world.attempt())["plan"]
     faulty(bytes_per_s=20_000)
     began = time.monotonic()
     with pytest.raises(ObjectUnavailable, match="too slowly"):
@@ -107,7 +106,7 @@ def test_10_bodies_that_drip_are_given_up_in_time(night, faulty):
 
 def test_11_what_is_changed_or_deleted_after_the_listing_is_source_changed(night):
     _, uri, world = night
-    path = plan(NightSettings(input=uri), world.home, PINNED, world.attempt())["plan"]
+    path = plan(settings_of(input=uri), world.home, PINNED, world.attempt())["plan"]
     folder = open_folder(uri)
     folder.write("001.jpg", picture("white", (99, 99)))
     folder.delete("002.jpg")
@@ -134,7 +133,7 @@ def test_wrong_credentials_are_told_at_once_in_one_line_without_them(night, monk
 
 def test_credentials_that_are_revoked_fail_the_shard_and_quarantine_nothing(night, monkeypatch):
     _, uri, world = night
-    path = plan(NightSettings(input=uri), world.home, PINNED, world.attempt())["plan"]
+    path = plan(settings_of(input=uri), world.home, PINNED, world.attempt())["plan"]
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "revoked")
     with pytest.raises(SettingsError, match="SignatureDoesNotMatch"):
         caption_shard(path, 0, world.load)

@@ -24,10 +24,9 @@ from pipeline.table import CaptionTable
 from pipeline.table.upkeep import vacuum
 from serving.plan import plan
 from serving.publish import publish
-from serving.settings import NightSettings
 from serving.shard import caption_shard
 from tests.pipeline.table_rows import row, rows
-from tests.serving.night_world import PINNED, ColourCaptioner, World, picture
+from tests.serving.night_world import PINNED, ColourCaptioner, World, picture, settings_of
 
 PAGE = 4096
 
@@ -48,7 +47,7 @@ def pool():
 
 def captioned(world, night="n1", run="r1", **settings):
     """A run whose shards have finished."""
-    made = plan(NightSettings(**settings), world.home, PINNED, world.attempt(night, run))
+    made = plan(settings_of(**settings), world.home, PINNED, world.attempt(night, run))
     for shard in range(made["shards"]):
         caption_shard(made["plan"], shard, world.load)
     return made["plan"]

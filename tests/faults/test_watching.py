@@ -21,7 +21,7 @@ from serving.plans import Attempt
 from serving.settings import NightSettings
 from serving.shard import caption_shard
 from serving.watch.guard import held_night
-from tests.serving.night_world import PINNED, World, picture, unexpected
+from tests.serving.night_world import PINNED, World, picture, settings_of, unexpected
 
 SECRET = "hunter2-canary"
 
@@ -129,7 +129,7 @@ def test_22_the_share_and_the_floor(world, good, bad, is_held):
 
 
 def captioned(world, **settings):
-    made = plan(NightSettings(experiment=None, **settings), world.home, PINNED, world.attempt())
+    made = plan(settings_of(experiment=None, **settings), world.home, PINNED, world.attempt())
     for shard in range(made["shards"]):
         caption_shard(made["plan"], shard, world.load)
     return made["plan"]

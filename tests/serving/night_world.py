@@ -49,6 +49,11 @@ def picture(colour, size=(40, 30), kind="JPEG"):
     return buffer.getvalue()
 
 
+def settings_of(**given):
+    """Settings of a night whose pictures are of one colour each: flagged, and captioned all the same."""
+    return NightSettings(**{"unusable": "record", **given})
+
+
 @dataclass
 class World:
     """A home and an inbox in a temporary folder."""
@@ -75,7 +80,7 @@ class World:
 
     def night(self, night="n1", run="r1", load=None, **settings):
         settings = {"experiment": None, **settings}  # MLflow's database takes seconds to make
-        return run_night(NightSettings(**settings), self.home, PINNED, load or self.load, self.attempt(night, run))
+        return run_night(settings_of(**settings), self.home, PINNED, load or self.load, self.attempt(night, run))
 
     def rows(self, current=False):
         table = DeltaTable(f"{self.home.captions}{'_current' if current else ''}")

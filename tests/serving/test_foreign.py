@@ -11,7 +11,7 @@ from urllib.request import url2pathname
 import numpy as np
 import psutil
 import pytest
-from night_world import World, picture
+from night_world import World, picture, settings_of
 from strangers_captioner import CRASH, EMPTY, FEW, GREED, HANG, MARKUP, TELL, TURNED
 
 from nightcap.captioning import caption_pictures
@@ -27,7 +27,6 @@ from pipeline.home import Home
 from pipeline.images import ImageLimits
 from pipeline.registry import DIGEST_TAG, Registry
 from serving.night import run_night
-from serving.settings import NightSettings
 
 CODE = Path(__file__).with_name("strangers_captioner.py")
 # Each of these starts a process that imports MLflow, several times over.
@@ -74,7 +73,7 @@ def stranger(strangers, tmp_path):
 def night_of(world, model="models:/stranger/1", night="n1"):
     pinned = pin(world.home, model)
     return run_night(
-        NightSettings(model=model),
+        settings_of(model=model),
         world.home,
         pinned,
         lambda pinned: load_pinned(world.home, pinned),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from night_world import PINNED, ColourCaptioner, picture, unexpected
+from night_world import PINNED, ColourCaptioner, picture, settings_of, unexpected
 
 from nightcap.cli import main
 from pipeline.captioner_types import Caption
@@ -19,7 +19,6 @@ from pipeline.stages import Store
 from pipeline.table import CaptionTable
 from serving.plan import plan
 from serving.publish import publish
-from serving.settings import NightSettings
 from serving.shard import caption_shard
 
 NAME = "zq-wedding/über <bride> & groom.jpg"
@@ -52,7 +51,7 @@ def home(world, monkeypatch):
     training(world.home)
     write_text(world.home.root / "logs" / "night.log", f"before\n{secret} is quarantined\nafter\n")
     (world.home.inbox / NAME).write_bytes(DATA + b"\0\0")
-    begun = plan(NightSettings(), world.home, PINNED, world.attempt("n3"))["plan"]
+    begun = plan(settings_of(), world.home, PINNED, world.attempt("n3"))["plan"]
     caption_shard(begun, 0, world.load)
     return world, secret, begun
 

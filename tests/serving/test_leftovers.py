@@ -3,17 +3,16 @@
 import os
 import time
 
-from night_world import PINNED
+from night_world import PINNED, settings_of
 
 from serving.leftovers import clear_attempts
 from serving.plan import plan
 from serving.publish import publish
-from serving.settings import NightSettings
 from serving.shard import caption_shard
 
 
 def attempt(world, night):
-    made = plan(NightSettings(), world.home, PINNED, world.attempt(night))
+    made = plan(settings_of(), world.home, PINNED, world.attempt(night))
     caption_shard(made["plan"], 0, world.load)
     return made["plan"]
 

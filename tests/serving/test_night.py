@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from night_world import PINNED, ColourCaptioner, picture, unexpected
+from night_world import PINNED, ColourCaptioner, picture, settings_of, unexpected
 from PIL import Image
 
 from pipeline.decoders import Decoders, Work
@@ -155,7 +155,7 @@ def test_odd_pictures_are_captioned_or_quarantined_with_a_reason(world):
 
 
 def planned(world, **settings):
-    return plan(NightSettings(**settings), world.home, PINNED, world.attempt())["plan"]
+    return plan(settings_of(**settings), world.home, PINNED, world.attempt())["plan"]
 
 
 def test_what_changes_after_planning_is_source_changed_and_comes_again(world):

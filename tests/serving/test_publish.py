@@ -5,18 +5,17 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 from deltalake import DeltaTable
-from night_world import PINNED, unexpected
+from night_world import PINNED, settings_of, unexpected
 
 from pipeline.errors import NightHeld, NightRejected, PublishConflict
 from serving.plan import plan
 from serving.plans import Plan
 from serving.publish import publish
-from serving.settings import NightSettings
 from serving.shard import caption_shard
 
 
 def planned(world, night="n1", run="r1", **settings):
-    made = plan(NightSettings(**settings), world.home, PINNED, world.attempt(night, run))
+    made = plan(settings_of(**settings), world.home, PINNED, world.attempt(night, run))
     return made["plan"], range(made["shards"])
 
 

@@ -106,6 +106,6 @@ def test_what_was_withheld_waits_for_a_replay(inbox):
 
 def test_a_captioner_that_was_never_calibrated_is_believed():
     caption, captioner = Caption("a dog", -1.0), ColourCaptioner()
-    assert not is_withheld(caption, ("blank",), NightSettings(), captioner)
+    assert not is_withheld(caption, ("blank",), NightSettings(unusable="record"), captioner)
     assert not is_withheld(caption, (), NightSettings(withhold_below=None), captioner)
-    assert is_withheld(caption, ("blank",), NightSettings(unusable="withhold"), captioner)
+    assert is_withheld(caption, ("blank",), NightSettings(), captioner)
