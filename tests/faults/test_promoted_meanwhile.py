@@ -8,9 +8,8 @@ from pipeline.registry import CHAMPION, DIGEST_TAG, ENGINE_TAG, Registry
 from serving.plan import plan
 from serving.publish import publish
 from serving.report import report
-from serving.settings import NightSettings
 from serving.shard import caption_shard
-from tests.serving.night_world import ColourCaptioner, World
+from tests.serving.night_world import ColourCaptioner, World, settings_of
 
 MODEL = "models:/captioner@champion"
 
@@ -40,7 +39,7 @@ def load(pinned):
 def test_7_every_row_of_a_night_carries_the_version_that_it_was_planned_with(world):
     world.fill(6)
     promote(world.home, "1")
-    settings = NightSettings(model=MODEL, shard_size=2)
+    settings = settings_of(model=MODEL, shard_size=2)
     planned = plan(settings, world.home, pin(world.home, MODEL), world.attempt())
     caption_shard(planned["plan"], 0, load)
     promote(world.home, "2")

@@ -12,12 +12,11 @@ from pipeline.home import Home
 from pipeline.registry import CHAMPION, Registry
 from serving.model import pin_for_night
 from serving.night import run_night
-from serving.settings import NightSettings
 from tests.faults.registered_bundle import CHAMPION_URI, loader, register_champion
-from tests.serving.night_world import World
+from tests.serving.night_world import World, settings_of
 
 DOWN = "http://127.0.0.1:1"
-LAST_KNOWN = NightSettings(model=CHAMPION_URI, registry_down="last_known")
+LAST_KNOWN = settings_of(model=CHAMPION_URI, registry_down="last_known")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +60,7 @@ def refused(world, settings=LAST_KNOWN):
 def test_12_without_the_registry_a_night_fails_before_any_write(world):
     night(world, "n1", world.home)
     world.fill(1, start=5)
-    assert "registry_down is fail" in refused(world, NightSettings(model=CHAMPION_URI))
+    assert "registry_down is fail" in refused(world, settings_of(model=CHAMPION_URI))
 
 
 def test_12_by_the_policy_the_last_known_version_captions(world, caplog):
@@ -86,7 +85,7 @@ def test_12_an_altered_copy_is_refused(world):
 
 
 def test_12_a_version_whose_files_are_not_here_is_refused(world):
-    settings = NightSettings(model=CHAMPION_URI, registry_down="last_known")
+    settings = settings_of(model=CHAMPION_URI, registry_down="last_known")
     Path(world.home.inbox / "000.jpg").unlink()
     Path(world.home.inbox / "001.jpg").unlink()
     night(world, "n1", world.home)  # nothing new, so no model was fetched

@@ -246,7 +246,7 @@ def test_a_plan_tells_what_it_decided(world):
     made = Plan.read(planned(world, shard_size=2))
     assert made.shards == (2, 2, 1)
     assert made.model == PINNED
-    assert made.settings == NightSettings(shard_size=2)
+    assert made.settings == settings_of(shard_size=2)
     assert made.input == str(world.home.inbox)
     assert sum(len(made.pictures(shard)) for shard in range(3)) == 5
 

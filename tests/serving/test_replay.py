@@ -5,19 +5,18 @@ from datetime import timedelta
 from itertools import count
 
 import pytest
-from night_world import PINNED, ColourCaptioner, picture, unexpected
+from night_world import PINNED, ColourCaptioner, picture, settings_of, unexpected
 
 from pipeline.table import CaptionTable
 from serving.night import run_night
 from serving.replay import attempt_of, input_of, quarantined
-from serving.settings import NightSettings
 
 MOMENTS = count()
 NEWER = replace(PINNED, version="4", digest="e" * 64)
 
 
 def replayed(world, model=PINNED, load=None, **settings):
-    asked = NightSettings(**settings)
+    asked = settings_of(**settings)
     attempt = attempt_of(asked, world.home, world.now + timedelta(seconds=next(MOMENTS)))
     captioner = ColourCaptioner(version=model.version, digest=model.digest)
     return run_night(asked, world.home, model, load or (lambda pinned: captioner), attempt)

@@ -42,11 +42,10 @@ def outcome(world, **settings):
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({}, {"photo": None, "white": None, "grey": "withheld"}),
         ({"unusable": "record"}, {"photo": None, "white": None, "grey": None}),
         ({"unusable": "withhold"}, {"photo": None, "white": "withheld", "grey": "withheld"}),
         ({"unusable": "quarantine"}, {"photo": None, "white": "unusable", "grey": "unusable"}),
-        ({"withhold_below": None}, {"photo": "withheld", "white": None, "grey": "withheld"}),
+        ({"unusable": "record", "withhold_below": None}, {"photo": "withheld", "white": None, "grey": "withheld"}),
         ({"unusable": "record", "withhold_below": 2}, dict.fromkeys(("photo", "white", "grey"), "withheld")),
     ],
 )

@@ -31,7 +31,7 @@ class Signed(ColourCaptioner):
     def caption(self, pixels):
         said = zip(super().caption(pixels), pixels, strict=True)
         return [
-            Caption(each.text if place % 2 else SAME, each.score, (), 0.5, {"level": float(picture.mean())})
+            Caption(each.text if place % 2 else SAME, each.score, (), 0.5, signs={"level": float(picture.mean())})
             for place, (each, picture) in enumerate(said)
         ]
 
