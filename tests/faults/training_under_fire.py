@@ -68,9 +68,9 @@ def tell(root, stage, point, ended):
 
 
 def main(root):
-    for stage in POINTS:
+    for stage, points in POINTS.items():
         apart(train, root / "whole", stage, None, 5.0)
-        for point in POINTS[stage]:
+        for point in points:
             ended = apart(train, root / "killed", stage, point)
             tell(root / "killed", stage, point[1], ended)
         apart(train, root / "killed", stage)

@@ -18,7 +18,16 @@ def test_what_bundles_have_is_let_in(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["model.pkl", "weights.npy", "code/run.py", "golden/0.png.py", "golden/x.png", "golden/0.svg", "lib.so", "golden/../0.png"],
+    [
+        "model.pkl",
+        "weights.npy",
+        "code/run.py",
+        "golden/0.png.py",
+        "golden/x.png",
+        "golden/0.svg",
+        "lib.so",
+        "golden/../0.png",
+    ],
 )
 def test_any_other_name_is_refused(name):
     with pytest.raises(BundleRejected, match="is listed, but it is no file of a bundle"):
@@ -50,7 +59,12 @@ def test_weights_are_let_in(weights):
 
 @pytest.mark.parametrize(
     ("data", "says"),
-    [(pickle.dumps({"weights": [1.0]}), "a pickle"), (b"\x7fELF\2\1", "a program"), (b"#!/bin/sh\n", "a script"), (b"", "HDF")],
+    [
+        (pickle.dumps({"weights": [1.0]}), "a pickle"),
+        (b"\x7fELF\2\1", "a program"),
+        (b"#!/bin/sh\n", "a script"),
+        (b"", "HDF"),
+    ],
 )
 def test_other_bytes_named_weights_are_refused(weights, data, says):
     weights.write_bytes(data)
@@ -89,7 +103,10 @@ def virtual(file, folder):
         (lambda file, folder: file.update({"alias": h5py.SoftLink("/layers")}), "alias in / is a link"),
         (elsewhere, "stolen does not lie in the file"),
         (virtual, "stolen does not lie in the file"),
-        (lambda file, folder: file.create_dataset("bomb", (10**6, 10**6), "float32", chunks=(10, 10)), "bomb does not lie"),
+        (
+            lambda file, folder: file.create_dataset("bomb", (10**6, 10**6), "float32", chunks=(10, 10)),
+            "bomb does not lie",
+        ),
         (lambda file, folder: file.create_dataset("words", data=["import os"]), "words holds object"),
         (lambda file, folder: file.attrs.update({"model_config": "{}"}), "/ has model_config"),
     ],
