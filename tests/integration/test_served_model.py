@@ -10,6 +10,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,6 +42,7 @@ def address(registered, tmp_path_factory):
     command += ["--host", "127.0.0.1", "--port", str(free_port)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("NIGHTCAP", "PYTHON"))}
     environment |= {"MLFLOW_TRACKING_URI": registered.tracking_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # it calls uvicorn
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
             command, env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
@@ -48,7 +51,8 @@ def address(registered, tmp_path_factory):
         wait_for(f"http://127.0.0.1:{free_port}/ping", server, folder / "log")
         yield f"http://127.0.0.1:{free_port}"
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
         server.wait(timeout=30)
 
 
