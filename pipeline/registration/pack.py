@@ -37,7 +37,7 @@ from pipeline.stages import Output
 from pipeline.training.epochs import WEIGHTS
 from pipeline.training_run import TrainingRun
 
-VERSION = 3
+VERSION = 4
 GOLDEN_IMAGES = 3
 
 
