@@ -110,7 +110,7 @@ def _log_run(run: TrainingRun, registry: Registry) -> str:
         mlflow.log_artifact(str(_bundle(run) / CARD))
         mlflow.log_artifacts(str(run.output("validate").path / "data_docs"), "data_docs")
         mlflow.log_artifacts(str(run.output("evaluate").path), "evaluation")
-        return str(_log_model(_bundle(run)).model_uri)
+        return str(log_model(_bundle(run), _digest(run)).model_uri)
 
 
 def _log_figures(run: TrainingRun) -> None:
@@ -131,7 +131,8 @@ def _log_figures(run: TrainingRun) -> None:
     mlflow.log_metrics({f"vocabulary_{key}": words[key] for key in ("size", "val_coverage", "val_out_of_vocabulary")})
 
 
-def _log_model(bundle: Path) -> Any:
+def log_model(bundle: Path, digest: str) -> Any:
+    """Log the pyfunc around a bundle, with our code, in the MLflow run under way; it refuses a bundle of another digest."""
     import mlflow
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
@@ -151,6 +152,7 @@ def _log_model(bundle: Path) -> Any:
         python_model=str(source / "pyfunc_model.py"),
         artifacts={"bundle": str(bundle)},
         code_paths=[str(source)],
+        model_config={DIGEST_TAG: digest},
         signature=ModelSignature(columns, answers),
         pip_requirements=_requirements(),
     )

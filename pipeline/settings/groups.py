@@ -159,6 +159,9 @@ class TrainingSettings(Group):
     average: float = Field(
         0.0, ge=0, lt=1, description="Decay of the moving average of the weights that is kept; 0 keeps the last ones."
     )
+    checkpoint_minutes: float = Field(
+        5.0, ge=0, le=1440, description="Minutes between checkpoints within an epoch; 0 writes one after every step."
+    )
     start_from: str | None = Field(
         None, description="A registered version to continue from, such as models:/captioner@champion; empty for none."
     )

@@ -86,11 +86,11 @@ class Examples:
         """Each picture's captions: int32 [captions, longest]."""
         return np.split(self.tokens, self.starts[1:-1])
 
-    def batches(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
-        """An epoch's batches, their order and views fixed by (seed, epoch), prepared ahead in a thread."""
+    def batches(self, size: int, seed: int, epoch: int, done: int = 0) -> Iterator[Batch]:
+        """An epoch's batches after those that are done, order and views fixed by (seed, epoch), prepared in a thread."""
         random = np.random.default_rng((seed, epoch, len(self.views)))
         view_of = random.integers(len(self.views), size=len(self))
-        yield from _ahead(self.batch(chosen, view_of[chosen]) for chosen in self.order(size, seed, epoch))
+        yield from _ahead(self.batch(chosen, view_of[chosen]) for chosen in self.order(size, seed, epoch)[done:])
 
     def order(self, size: int, seed: int, epoch: int) -> list[npt.NDArray[np.int64]]:
         """Pictures of each batch: shuffled, sorted by length within a few batches, batches shuffled."""

@@ -1,5 +1,7 @@
 import shutil
 
+import h5py
+import numpy as np
 import pytest
 
 from pipeline.bundle import (
@@ -38,8 +40,11 @@ WORDS = Vocabulary.of(["dog", "été"])
 def folder(tmp_path):
     """A bundle whose weights nobody loads."""
     folder = tmp_path / "bundle"
-    for name in (ENCODER, DECODER, CARD, f"{GOLDEN}/0.png"):
-        write_bytes(folder / name, f"the bytes of {name}".encode())
+    write_bytes(folder / CARD, b"# A card")
+    write_bytes(folder / GOLDEN / "0.png", b"\x89PNG\r\n\x1a\n of which nobody reads on")
+    for name in (ENCODER, DECODER):
+        with h5py.File(folder / name, "w") as file:
+            file["layers/dense/vars/0"] = np.arange(6, dtype="float32")
     write_json(folder / REFERENCE, {})
     write_json(folder / GOLDEN / "captions.json", {})
     write_json(folder / CONFIDENCE, {})
@@ -137,7 +142,9 @@ def test_a_bundle_that_was_sealed_again_is_refused_when_its_digest_is_known(fold
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"format": 1}, "format"),
+        ({"format_version": 1}, "format_version"),
+        ({"format_version": 4}, "format_version"),
+        ({"format": 2}, "format"),
         ({"engine": "onnx-int8"}, "engine"),
         ({"encoder": "vgg16"}, "encoder"),
         ({"run_this": "rm"}, "run_this"),

@@ -154,7 +154,7 @@ def test_a_vocabulary_of_another_size_is_refused(tiny_run, copy):
 def test_weights_that_are_none_are_refused(tiny_run, copy, name):
     (copy / name).write_bytes(b"no weights")
     seal(copy)
-    assert f"{name} does not fit" in refusal(tiny_run.home, copy)
+    assert f"{name} is not understood" in refusal(tiny_run.home, copy)
 
 
 @pytest.mark.parametrize(
