@@ -12,6 +12,7 @@ import typer
 from nightcap.cli import app
 from pipeline import images, objects
 from pipeline.form import Field, fields_of
+from pipeline.secrets import PATTERN
 from pipeline.settings import TrainSettings, preset_names
 from pipeline.validation import reasons
 from serving.settings import NightSettings
@@ -112,7 +113,13 @@ def _allowed(schema: Mapping[str, Any]) -> str:
     )
     bounds = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
     limits = [f"{word} {schema[key]:g}" for key, word in bounds.items() if key in schema]
-    return ", ".join([kind, *limits, *([f"`{schema['pattern']}`"] if "pattern" in schema else [])])
+    return ", ".join([kind, *limits, *_form(schema.get("pattern"))])
+
+
+def _form(pattern: str | None) -> list[str]:
+    if pattern == PATTERN:
+        return ["no password in it"]
+    return [] if pattern is None else [f"`{pattern}`"]
 
 
 def _default(value: Any) -> str:

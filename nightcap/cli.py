@@ -22,6 +22,7 @@ from nightcap.commands import (
     night,
     prepare,
     prove,
+    quarantine,
     replay,
     run,
     score,
@@ -29,6 +30,7 @@ from nightcap.commands import (
     train,
 )
 from pipeline.errors import NightcapError, SettingsError
+from pipeline.secrets import masked
 
 app = typer.Typer(
     add_completion=False,
@@ -37,7 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Captioned photographs in, a registered captioning model out; new photographs in, captions out.",
 )
-for module in (train, caption, explain, night, replay, forget, evaluate, score, doctor, run):
+for module in (train, caption, explain, night, replay, quarantine, forget, evaluate, score, doctor, run):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(models.app, name="models")
 app.add_typer(tables.app, name="tables")
@@ -72,7 +74,7 @@ def _usage(error: TyperException) -> str:
 
 def _fail(message: str, code: int) -> NoReturn:
     if message:
-        sys.stderr.write(f"nightcap: {' '.join(message.split())}\n")
+        sys.stderr.write(f"nightcap: {masked(' '.join(message.split()))}\n")
     sys.exit(code)
 
 

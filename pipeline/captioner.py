@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.binding import check_bound
 from pipeline.bundle import CONFIDENCE, DECODER, ENCODER, SETTINGS, VOCABULARY, Bundle, read_bundle
 from pipeline.captioner_types import Caption, Captioner, PinnedModel
 from pipeline.confidence import Confidence
@@ -147,6 +148,7 @@ def _decoder(bundle: Bundle) -> Any:
     from pipeline.model.decoder import Decoder
 
     settings = bundle.settings
+    check_bound(bundle.path / DECODER, bundle.path / VOCABULARY)
     decoder = Decoder(settings.decoder, len(bundle.vocabulary), settings.positions, settings.channels)
     decoder.build()
     try:

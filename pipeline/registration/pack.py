@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from pipeline.binding import bind
 from pipeline.bundle import (
     CARD,
     CONFIDENCE,
@@ -37,7 +38,7 @@ from pipeline.stages import Output
 from pipeline.training.epochs import WEIGHTS
 from pipeline.training_run import TrainingRun
 
-VERSION = 3
+VERSION = 4
 GOLDEN_IMAGES = 3
 
 
@@ -51,6 +52,7 @@ def pack(run: TrainingRun) -> Output:
         network.backbone.save_weights(bundle / ENCODER)
         shutil.copyfile(run.output("refine").path / WEIGHTS, bundle / DECODER)
         shutil.copyfile(run.output("adapt_vocabulary").path / "vocabulary.txt", bundle / VOCABULARY)
+        bind(bundle / DECODER, bundle / VOCABULARY)
         shutil.copyfile(run.output("calibrate").path / CONFIDENCE, bundle / CONFIDENCE)
         write_settings(bundle, _bundle_settings(run, network.facts.side))
         write_json(bundle / REFERENCE, _reference(run))
