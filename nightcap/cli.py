@@ -14,6 +14,7 @@ from typer.exceptions import Abort, TyperException
 
 from nightcap.commands import (
     caption,
+    correct,
     doctor,
     evaluate,
     explain,
@@ -39,7 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Captioned photographs in, a registered captioning model out; new photographs in, captions out.",
 )
-for module in (train, caption, explain, night, replay, quarantine, forget, evaluate, score, doctor, run):
+for module in (train, caption, explain, night, replay, quarantine, correct, forget, evaluate, score, doctor, run):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(models.app, name="models")
 app.add_typer(tables.app, name="tables")

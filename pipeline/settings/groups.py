@@ -60,6 +60,15 @@ class SourceSettings(Group):
         None, description="Licence or terms of the pictures and captions, for the model card; empty where not known."
     )
 
+    corrections: Address | None = Field(
+        None,
+        description="Delta table of people's corrections that join the snapshot; empty for corrections in NIGHTCAP_STORE, "
+        "if there are any; none for none.",
+    )
+    corrections_held_out: float = Field(
+        0.2, ge=0, le=0.9, description="Share of the corrected pictures, by digest, for val and test in equal parts."
+    )
+
     @model_validator(mode="after")
     def _files_are_named(self) -> Self:
         if self.kind == "coco_json" and not (self.images and self.train_annotations):
@@ -189,6 +198,9 @@ class TrainingSettings(Group):
     max_words: int = Field(30, ge=3, le=200, description="Words of a caption that are trained on; the rest is cut.")
     average: float = Field(
         0.0, ge=0, lt=1, description="Decay of the moving average of the weights that is kept; 0 keeps the last ones."
+    )
+    corrections_weight: int = Field(
+        3, ge=1, le=100, description="How often a corrected picture of train is learnt from in an epoch; others once."
     )
     start_from: Address | None = Field(
         None, description="A registered version to continue from, such as models:/captioner@champion; empty for none."

@@ -16,7 +16,10 @@ from pipeline.validation.profile import Profile
 
 LAST, NONE = "last", "none"
 
-_SIZES = {"max_images", "max_train_images", "scene_count", "scene_seed", "val_cut", "test_cut", "terms"}
+_SIZES = {"max_images", "max_train_images", "scene_count", "scene_seed", "val_cut", "test_cut", "terms"} | {
+    "corrections",
+    "corrections_held_out",
+}
 
 
 @dataclass(frozen=True)
