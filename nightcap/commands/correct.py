@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def command(
-    file: Annotated[Path, typer.Argument(help="CSV file with the columns image and caption, and perhaps who and when.")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV file with the columns image and caption, and perhaps who and when.")
+    ],
     who: Annotated[str | None, typer.Option(help="Who says so, where the file does not; default this user.")] = None,
     table: Annotated[
         str | None, typer.Option(help="Delta table of corrections; default corrections in NIGHTCAP_STORE.")
@@ -45,7 +47,9 @@ def _read(file: Path, who: str) -> Iterator[Correction]:
             when = datetime.fromisoformat(row["when"]) if row.get("when") else now
             yield Correction(address_of(row["image"]), row["caption"], row.get("who") or who, when)
         except (ValueError, KeyError, SettingsError) as error:
-            raise SettingsError(f"{file}:{line}: {error}; a line is image, caption, and perhaps who and when") from error
+            raise SettingsError(
+                f"{file}:{line}: {error}; a line is image, caption, and perhaps who and when"
+            ) from error
 
 
 def _rows(file: Path) -> list[dict[str, str]]:

@@ -25,11 +25,11 @@ class SourceSettings(Group):
         "scenes",
         description="scenes: built-in pictures; coco_json: a COCO captions file beside a folder; tfds: TensorFlow Datasets.",
     )
-    images: Annotated[Address | None, BeforeValidator(lambda given: str(given) if isinstance(given, Path) else given)] = (
-        Field(
-            None,
-            description="coco_json: the folder, or s3://bucket/prefix, that the annotations' file names are relative to.",
-        )
+    images: Annotated[
+        Address | None, BeforeValidator(lambda given: str(given) if isinstance(given, Path) else given)
+    ] = Field(
+        None,
+        description="coco_json: the folder, or s3://bucket/prefix, that the annotations' file names are relative to.",
     )
     train_annotations: Path | None = Field(None, description="coco_json: captions that fit the model.")
     val_annotations: Path | None = Field(None, description="coco_json: captions that choose; cut from train if empty.")
@@ -106,7 +106,8 @@ class ValidationSettings(Group):
         description="What the snapshot is compared with: last, the last accepted one of this source; none; or a profile.json.",
     )
     drift: Literal["reject", "warn"] = Field(
-        "reject", description="warn: a snapshot that differs too much is accepted, and is what the next is compared with."
+        "reject",
+        description="warn: a snapshot that differs too much is accepted, and is what the next is compared with.",
     )
     max_length_drift: float = Field(
         0.2, ge=0, le=1, description="Largest difference of caption lengths: 0 the same, 1 nothing in common."
@@ -118,7 +119,10 @@ class ValidationSettings(Group):
         0.05, ge=0, le=1, description="By how much the share of words that the reference does not know may grow."
     )
     max_image_drift: float = Field(
-        0.2, ge=0, le=1, description="Largest difference of brightness, contrast, saturation, shape and size of pictures."
+        0.2,
+        ge=0,
+        le=1,
+        description="Largest difference of brightness, contrast, saturation, shape and size of pictures.",
     )
 
 

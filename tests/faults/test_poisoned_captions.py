@@ -31,7 +31,7 @@ POISON = {
     f"{MARK} " + "x" * 1_000_000: reasons.CAPTION_TOO_LONG,
     f"{MARK} word " * 100_000: reasons.CAPTION_TOO_LONG,
     f"write to {MARK}@example.com now": reasons.PERSONAL_DATA,
-    f"write to {MARK}＠ex\u200bample.com now": reasons.PERSONAL_DATA,
+    f"write to {MARK}\uff20ex\u200bample.com now": reasons.PERSONAL_DATA,
     f"call {MARK} at +1 555 123 4567": reasons.PERSONAL_DATA,
     f"click javascript:{MARK}()": reasons.LINK,
     f"buy at https://{MARK}.example now": reasons.LINK,
@@ -47,7 +47,11 @@ def poisoned(tmp_path_factory):
     for number, caption in enumerate(POISON):
         dataset.add(f"poison-{number}.png", ["a plain picture of poison", caption], data=picture_of(300 + number))
     for number in range(10):
-        dataset.add(f"many-{number}.png", [f"many {number}", *[f"{REPEATED}{' ' * k}" for k in range(1000)]], data=picture_of(400 + number))
+        dataset.add(
+            f"many-{number}.png",
+            [f"many {number}", *[f"{REPEATED}{' ' * k}" for k in range(1000)]],
+            data=picture_of(400 + number),
+        )
     root = tmp_path_factory.mktemp("poisoned")
     rules = ValidationSettings(min_images=5, max_quarantine_share=1)
     run = TrainingRun(TrainSettings(source=dataset.settings(), validation=rules), Home(root, root / "store", ""))
@@ -105,7 +109,9 @@ def test_21_what_is_shown_of_it_is_escaped_and_personal_data_are_not_shown(poiso
 
 def test_21_so_much_of_it_refuses_the_data_unless_told_otherwise(poisoned):
     strict = poisoned.settings.model_copy(update={"validation": ValidationSettings(min_images=5)})
-    with pytest.raises(DatasetRejected, match=r"caption_quarantine_share is 0\.\d+, needed: at most 5% of the captions"):
+    with pytest.raises(
+        DatasetRejected, match=r"caption_quarantine_share is 0\.\d+, needed: at most 5% of the captions"
+    ):
         validate(TrainingRun(strict, poisoned.home, poisoned.done))
 
 

@@ -25,7 +25,11 @@ def collection(seed, images=200, zipf=1.0, extra=0, bright=0.5, prefix="w"):
     shares = 1 / np.arange(1, len(WORDS) + 1) ** zipf
     words = np.array([word.replace("w", prefix, 1) for word in WORDS])
     rows = [
-        (f"{seed}-{image}", place, " ".join(random.choice(words, random.integers(6, 14) + extra, p=shares / shares.sum())))
+        (
+            f"{seed}-{image}",
+            place,
+            " ".join(random.choice(words, random.integers(6, 14) + extra, p=shares / shares.sum())),
+        )
         for image in range(images)
         for place in range(5)
     ]
@@ -98,7 +102,9 @@ def test_each_snapshot_is_compared_with_the_one_accepted_before(new_dataset, tmp
     assert validate(COMMON, first, None, store, "pictures") == accepted  # nothing changed: no work
     assert validate(COMMON, second, None, store, "pictures") == later
     bright, third = snapshot_of(new_dataset, store, 200, shade=99)
-    with pytest.raises(DatasetRejected, match=r"brightness_drift is 0\.\d+, needed: the brightness of pictures differs by"):
+    with pytest.raises(
+        DatasetRejected, match=r"brightness_drift is 0\.\d+, needed: the brightness of pictures differs by"
+    ):
         validate(COMMON, third, bright, store, "pictures")
     assert len(list((tmp_path / "store/references/pictures").iterdir())) == 2
     warned = validate(COMMON.model_copy(update={"drift": "warn"}), third, bright, store, "pictures")
