@@ -142,7 +142,7 @@ def held_out(images: pd.DataFrame, share: float) -> pd.Series[str]:
     """The split of each corrected picture by its digest alone, so that it keeps it when others join."""
     places = images["sha256"].map(lambda digest: _place(digest) if digest else 0.5)
     split = pd.Series("train", images.index, dtype=str)
-    return split.mask(places < share / 2, "test").mask(places >= 1 - share / 2, "val")
+    return split.mask(places < share / 2, "test").mask(places > 1 - share / 2, "val")
 
 
 def read_images(source: Source, images: pd.DataFrame) -> Iterator[tuple[str, bytes]]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
@@ -95,7 +96,7 @@ class CorrectionTable:
                 table.create_checkpoint()
         return len(rows) - len(kept)
 
-    def _rows(self) -> list[dict[str, object]]:
+    def _rows(self) -> list[dict[str, Any]]:
         with reaching(self.uri):
             if not DeltaTable.is_deltatable(self.uri):
                 return []

@@ -18,7 +18,7 @@ from pipeline.sources.base import SPLITS, Source
 from pipeline.validation.facts import caption_facts, image_facts, measure
 from pipeline.validation.lookalikes import Lookalike
 from pipeline.validation.looks import Looks
-from pipeline.validation.profile import Profile, drift, halves, profile_of
+from pipeline.validation.profile import Profile, drift, halves, kept, measured
 from pipeline.validation.reasons import NEAR_DUPLICATE
 from pipeline.validation.rules import Rule, caption_rules, dataset_rules, drift_rules, image_rules
 from pipeline.validation.suites import Suites, Verdict
@@ -70,24 +70,24 @@ class Judge:
         spoken = caption_facts(snapshot.captions)
         by_caption = suites.judge("captions", spoken, caption_rules(settings, len(spoken)), ("row", "name", "position"))
         captions = self._reasons("caption", snapshot.captions, spoken, by_caption)
-        measured = measure(snapshot.images, source, limits_of(settings))
+        seen_of = measure(snapshot.images, source, limits_of(settings))
         named = snapshot.captions["image"][captions["reason"] == ""]
-        seen, alike = image_facts(snapshot.images, named, measured, settings.near_duplicate_bits)
+        seen, alike = image_facts(snapshot.images, named, seen_of, settings.near_duplicate_bits)
         by_image = suites.judge("images", seen, image_rules(settings), ("row", "name"))
         images = self._reasons("image", snapshot.images, seen, by_image)
         accepted = _accepted(snapshot, captions["reason"], images["reason"], seen[["width", "height"]])
         figures = _figures(accepted, captions, images)
         whole = suites.judge("dataset", _observed(figures), dataset_rules(settings))
-        looks = measured.looks.of_rows(snapshot.images.index.isin(accepted.images.index))
-        profile = profile_of(accepted, looks)
-        drifted = self._drift(suites, figures, profile, accepted, looks)
+        looks = seen_of.looks.of_rows(snapshot.images.index.isin(accepted.images.index))
+        found = measured(accepted, looks)
+        drifted = self._drift(suites, figures, found, accepted, looks)
         failed = _complaints(whole, _observed(figures))
         if settings.drift == "reject":
             failed += _complaints(drifted, pd.DataFrame([figures.get("drift", {})]))
         judged = {"captions": by_caption, "images": by_image, "dataset": whole, "drift": drifted}
         quarantine = _quarantine(snapshot, captions["reason"], images["reason"], alike)
         suites_run = {name: verdicts for name, verdicts in judged.items() if verdicts}
-        return Judged(accepted, quarantine, figures, suites_run, failed, profile, alike)
+        return Judged(accepted, quarantine, figures, suites_run, failed, kept(found), alike)
 
     def _reasons(self, kind: str, rows: pd.DataFrame, facts: pd.DataFrame, verdicts: list[Verdict]) -> pd.DataFrame:
         """Columns reason, of the first rule that a row fails without a waiver, empty if accepted; and waived."""
@@ -102,12 +102,12 @@ class Judge:
         return found
 
     def _drift(
-        self, suites: Suites, figures: dict[str, Any], profile: Profile, accepted: Snapshot, looks: Looks
+        self, suites: Suites, figures: dict[str, Any], found: Profile, accepted: Snapshot, looks: Looks
     ) -> list[Verdict]:
         """How the rules on drift did, none without a reference; the drifts join the figures."""
         if self.reference is None or not len(accepted.images):
             return []
-        figures["drift"] = drift(profile, halves(accepted, looks), self.reference)
+        figures["drift"] = drift(found, halves(accepted, looks), self.reference)
         return suites.judge("drift", pd.DataFrame([figures["drift"]]), drift_rules(self.settings))
 
 
@@ -140,9 +140,9 @@ def _quarantine(
             images.loc[each.row, "detail"] = f"like {twin['image']} of {twin['split']}, likeness {each.likeness:.2f}"
     captions = snapshot.captions.assign(kind="caption", reason=caption_reasons)
     captions["sha256"] = captions["image"].map(digests)
-    rows = pd.concat([images[image_reasons != ""], captions[caption_reasons != ""]])
+    rows: pd.DataFrame = pd.concat([images[image_reasons != ""], captions[caption_reasons != ""]]).assign(status=STATUS)
     rows["position"] = rows["position"].astype("Int64")  # images have none
-    return rows.assign(status=STATUS)[TRAINING.names]
+    return rows.loc[:, TRAINING.names]
 
 
 def _figures(accepted: Snapshot, captions: pd.DataFrame, images: pd.DataFrame) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pandas as pd
 from pipeline.sources.base import SPLITS
 from pipeline.validation.looks import Looks
 
-LIKENESS = 0.85  # least correlation of two pictures' grey levels
+LIKENESS = 0.88  # least correlation of two pictures' grey levels
 _ROWS = 256  # compared at once: their distances fit a processor's cache
 
 

@@ -132,7 +132,7 @@ def _pairs(judged: Judged, snapshot: Snapshot, source: Source) -> list[dict[str,
         {
             "likeness": each.likeness,
             "pictures": [
-                {"name": image["image"], "split": image["split"], "data": shown[image["sha256"]]}
+                {"name": image["image"], "split": image["split"], "data": shown[str(image["sha256"])]}
                 for image in (snapshot.images.loc[each.row], snapshot.images.loc[each.twin])
             ],
         }

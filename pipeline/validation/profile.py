@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.snapshot import Snapshot
 from pipeline.validation.looks import STATISTICS, Looks
@@ -33,6 +34,9 @@ _EDGES = {
     "megapixels": np.array([0, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.3, 2.6, 5, 10, 20, np.inf]),
 }
 
+# What a profile must have to be compared with.
+MEASURED = ("images", "lengths", "words", "other_words", *STATISTICS)
+
 # Each difference, what it says, and the setting that limits it.
 DRIFTS = {
     "length_drift": ("the lengths of captions differ", "max_length_drift"),
@@ -45,56 +49,64 @@ Profile = dict[str, Any]
 Counts = dict[str, int]
 
 
-def profile_of(snapshot: Snapshot, looks: Looks) -> Profile:
-    """What is kept of an accepted snapshot for others to be compared with; `looks` are of its images.
+def measured(snapshot: Snapshot, looks: Looks) -> Profile:
+    """All that is compared of a snapshot; `looks` are of its images.
 
     Returns:
-        images, captions and vocabulary (counts); lengths (captions by words); words (occurrences, of
-        those that several pictures have); other_words (occurrences of all others); and counts of
-        pictures in the bins of each of `STATISTICS`.
+        images, captions and vocabulary (counts); lengths (captions by words); words (occurrences);
+        pictures (how many have each word); other_words (0); and counts of pictures in the bins of each of
+        `STATISTICS`.
     """
     said = _words_by_image(snapshot)
     counts = Counter(word for captions in said.values() for words in captions for word in words)
-    having = Counter(word for captions in said.values() for word in set(chain(*captions)))
-    listed = {word: count for word, count in counts.most_common(LISTED) if having[word] >= LEAST}
     lengths = Counter(min(len(words), LONGEST) for captions in said.values() for words in captions)
     return {
         "images": len(snapshot.images),
         "captions": len(snapshot.captions),
         "vocabulary": len(counts),
         "lengths": {str(length): lengths[length] for length in sorted(lengths)},
-        "words": listed,
-        "other_words": counts.total() - sum(listed.values()),
+        "words": dict(counts.most_common()),
+        "pictures": dict(Counter(word for captions in said.values() for word in set(chain(*captions)))),
+        "other_words": 0,
         **_binned(looks),
     }
 
 
+def kept(found: Profile) -> Profile:
+    """What is kept of what was measured: only words that several pictures have; the rest are other_words."""
+    words, pictures = found["words"], found["pictures"]
+    listed = {word: words[word] for word in list(words)[:LISTED] if pictures[word] >= LEAST}
+    profile = {name: value for name, value in found.items() if name != "pictures"}
+    return profile | {"words": listed, "other_words": sum(words.values()) - sum(listed.values())}
+
+
 def halves(snapshot: Snapshot, looks: Looks) -> tuple[Profile, Profile]:
-    """Profiles of two halves of a snapshot, parted by digest."""
+    """Two halves of a snapshot, parted by digest, measured."""
     images = snapshot.images.reset_index(drop=True)
     odd = images["sha256"].str[-1].isin(list("13579bdf")).to_numpy()
-    parts = []
-    for rows in (odd, ~odd):
-        named = images[rows]
-        captions = snapshot.captions[snapshot.captions["image"].isin(named["image"])]
-        parts.append(profile_of(Snapshot(named, captions, snapshot.objects), looks.of_rows(rows)))
-    return parts[0], parts[1]
+    return _part(snapshot, looks, odd), _part(snapshot, looks, ~odd)
 
 
 def drift(new: Profile, parts: tuple[Profile, Profile], reference: Profile) -> dict[str, float]:
-    """Each of `DRIFTS` between a new profile, with those of its halves, and an earlier one."""
-    frequent = frozenset(word for word, _ in Counter(reference["words"]).most_common(FREQUENT))
+    """Each of `DRIFTS` between a snapshot and its halves, as measured, and an earlier profile."""
+    frequent = frozenset(sorted(reference["words"], key=lambda word: (-reference["words"][word], word))[:FREQUENT])
 
     def differs(counts: Callable[[Profile], Counts]) -> float:
         chance = _divergence(counts(parts[0]), counts(parts[1])) / 4 * (1 + new["images"] / reference["images"])
         return math.sqrt(max(0.0, _divergence(counts(new), counts(reference)) - CHANCE * chance))
 
     return {
-        "length_drift": differs(lambda profile: profile["lengths"]),
+        "length_drift": differs(itemgetter("lengths")),
         "word_drift": differs(lambda profile: _folded(profile, frequent)),
         "new_words": max(0.0, _unlisted(new, reference) - _unlisted(reference, reference)),
         **{f"{name}_drift": differs(itemgetter(name)) for name in STATISTICS},
     }
+
+
+def _part(snapshot: Snapshot, looks: Looks, rows: npt.NDArray[np.bool_]) -> Profile:
+    images = snapshot.images[rows]
+    captions = snapshot.captions[snapshot.captions["image"].isin(images["image"])]
+    return measured(Snapshot(images, captions, snapshot.objects), looks.of_rows(rows))
 
 
 def _words_by_image(snapshot: Snapshot) -> dict[str, list[list[str]]]:
@@ -124,8 +136,8 @@ def _folded(profile: Profile, frequent: frozenset[str]) -> Counts:
 
 def _unlisted(profile: Profile, reference: Profile) -> float:
     """The share of a profile's words that the reference does not name."""
-    named = sum(count for word, count in profile["words"].items() if word in reference["words"])
-    return 1 - named / max(1, sum(profile["words"].values()) + profile["other_words"])
+    named: int = sum(count for word, count in profile["words"].items() if word in reference["words"])
+    return 1 - named / max(1, int(sum(profile["words"].values())) + int(profile["other_words"]))
 
 
 def _divergence(first: Counts, second: Counts) -> float:

@@ -12,7 +12,7 @@ from pipeline.errors import SettingsError
 from pipeline.files import digest_of, read_json, write_json
 from pipeline.settings import SourceSettings
 from pipeline.stages import Store
-from pipeline.validation.profile import Profile
+from pipeline.validation.profile import MEASURED, Profile
 
 LAST, NONE = "last", "none"
 
@@ -80,7 +80,7 @@ def reference_for(setting: str, references: References, snapshot: str) -> Profil
         return references.before(snapshot)
     try:
         profile = read_json(Path(setting))
-        return dict(profile) if profile["words"] and profile["images"] else None
+        return {name: profile[name] for name in MEASURED} | profile
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SettingsError(
             f"validation.reference is {setting!r}, which is neither last, none nor a profile.json that validate wrote"

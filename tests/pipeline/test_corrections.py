@@ -148,14 +148,16 @@ def test_the_split_of_a_corrected_picture_is_its_digest_s():
 def test_the_command_adds_lines_of_a_file(home, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("NIGHTCAP_HOME", str(home.root))
     file = tmp_path / "corrections.csv"
-    file.write_text("image,caption,who,when\n/in/a.png,a red dog,bob,2026-01-01T00:00:00+00:00\ns3://b/c.png,a cat,,\n")
+    file.write_text(
+        "image,caption,who,when\n/in/a.png,a red dog,bob,2026-01-01T00:00:00+00:00\ns3://bucket/c.png,a cat,,\n"
+    )
     with pytest.raises(SystemExit) as ended:
         main(["correct", str(file), "--who", "ann"])
     assert not ended.value.code
     assert "2 corrections in" in capsys.readouterr().out
     first, second = CorrectionTable(home.store / "corrections").read()
     assert (first.image, first.caption, first.who, first.corrected_at) == ("/in/a.png", "a red dog", "bob", NOW)
-    assert (second.image, second.who) == ("s3://b/c.png", "ann")
+    assert (second.image, second.who) == ("s3://bucket/c.png", "ann")
     file.write_text("image,caption\n/in/a.png,\n")
     with pytest.raises(SystemExit) as ended:
         main(["correct", str(file)])
