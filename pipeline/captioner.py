@@ -148,7 +148,6 @@ def _decoder(bundle: Bundle) -> Any:
     from pipeline.model.decoder import Decoder
 
     settings = bundle.settings
-    check_bound(bundle.path / DECODER, bundle.path / VOCABULARY)
     decoder = Decoder(settings.decoder, len(bundle.vocabulary), settings.positions, settings.channels)
     decoder.build()
     try:
@@ -156,6 +155,7 @@ def _decoder(bundle: Bundle) -> Any:
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise BundleRejected(f"{bundle.path / DECODER} does not fit {SETTINGS} and {VOCABULARY}: {reason}") from error
+    check_bound(bundle.path / DECODER, bundle.path / VOCABULARY)
     return decoder
 
 

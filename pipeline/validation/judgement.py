@@ -142,7 +142,7 @@ def _quarantine(
     captions["sha256"] = captions["image"].map(digests)
     rows: pd.DataFrame = pd.concat([images[image_reasons != ""], captions[caption_reasons != ""]]).assign(status=STATUS)
     rows["position"] = rows["position"].astype("Int64")  # images have none
-    return rows.loc[:, TRAINING.names]
+    return rows.reindex(columns=TRAINING.names)
 
 
 def _figures(accepted: Snapshot, captions: pd.DataFrame, images: pd.DataFrame) -> dict[str, Any]:

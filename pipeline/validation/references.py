@@ -79,7 +79,7 @@ def reference_for(setting: str, references: References, snapshot: str) -> Profil
     if setting == LAST:
         return references.before(snapshot)
     try:
-        profile = read_json(Path(setting))
+        profile: Profile = read_json(Path(setting))
         return {name: profile[name] for name in MEASURED} | profile
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SettingsError(
