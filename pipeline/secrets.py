@@ -14,7 +14,7 @@ _USER = re.compile(r"(?<=://)[^/@\s]*@")
 _QUERY = re.compile(
     r"(?i)(?<=[?&;])([\w.-]*(?:key|token|secret|signature|password|passwd|credential|sig)[\w.-]*)=[^&\s;\"']*"
 )
-PATTERN = r"^(?![^?]*://[^/@]*@)(?!.*[?&;][\w.-]*([Kk]ey|[Tt]oken|[Ss]ecret|[Ss]ignature|[Pp]assword|[Cc]redential)[\w.-]*=).*$"
+PATTERN = r"^(?![^?]*://[^/@]*@)(?!.*[?&;][\w.-]*([Kk]ey|[Tt]oken|[Ss]ecret|[Ss]ignature|[Pp]assword|[Cc]redential)[\w.-]*=).+$"
 
 
 def masked(text: str) -> str:
