@@ -39,9 +39,11 @@ def train_captioner() -> None:
     def snapshot() -> dict[str, str]:
         return dict(stages.snapshot(_run()).done)
 
-    @task
+    @task(doc_md="What was accepted and why not is a page; XCom `data_docs` and the log say where it lies.")
     def validate(done: dict[str, str]) -> dict[str, str]:
-        return dict(stages.validate(_run(done)).done)
+        run = stages.validate(_run(done))
+        get_current_context()["ti"].xcom_push(key="data_docs", value=stages.data_docs(run))
+        return dict(run.done)
 
     @task
     def adapt_vocabulary(done: dict[str, str]) -> dict[str, str]:

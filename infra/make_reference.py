@@ -14,6 +14,7 @@ from pipeline import decoders, images, objects, quality
 from pipeline.foreign import answers
 from pipeline.form import Field, fields_of
 from pipeline.reference import CAPTION_SIGNS, PICTURE_SIGNS
+from pipeline.secrets import PATTERN
 from pipeline.settings import TrainSettings, preset_names
 from pipeline.validation import reasons
 from serving import usable
@@ -138,7 +139,13 @@ def _allowed(schema: Mapping[str, Any]) -> str:
     )
     bounds = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
     limits = [f"{word} {schema[key]:g}" for key, word in bounds.items() if key in schema]
-    return ", ".join([kind, *limits, *([f"`{schema['pattern']}`"] if "pattern" in schema else [])])
+    return ", ".join([kind, *limits, *_form(schema.get("pattern"))])
+
+
+def _form(pattern: str | None) -> list[str]:
+    if pattern == PATTERN:
+        return ["no password in it"]
+    return [] if pattern is None else [f"`{pattern}`"]
 
 
 def _default(value: Any) -> str:

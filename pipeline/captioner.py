@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.binding import check_bound
 from pipeline.bundle import CONFIDENCE, DECODER, ENCODER, REFERENCE, SETTINGS, VOCABULARY, Bundle, read_bundle
 from pipeline.captioner_types import FOREIGN, Caption, Captioner, PinnedModel
 from pipeline.confidence import EVIDENCE, Confidence, Reals, evidence
@@ -195,6 +196,7 @@ def _decoder(bundle: Bundle) -> Any:
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise BundleRejected(f"{bundle.path / DECODER} does not fit {SETTINGS} and {VOCABULARY}: {reason}") from error
+    check_bound(bundle.path / DECODER, bundle.path / VOCABULARY)
     return decoder
 
 

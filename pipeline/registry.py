@@ -23,6 +23,7 @@ from pipeline.files import whole_folder
 from pipeline.home import Home
 from pipeline.mlflow_database import create_database
 from pipeline.model_cache import forget
+from pipeline.secrets import masked
 
 log = logging.getLogger(__name__)
 
@@ -235,13 +236,13 @@ def _answering(home: Home) -> Iterator[None]:
 
 
 def _unavailable(home: Home, error: Exception) -> RegistryUnavailable:
-    reason = " ".join(str(getattr(error, "reason", error)).split())[:200]
+    reason = masked(" ".join(str(getattr(error, "reason", error)).split()))[:200]
     return RegistryUnavailable(f"MLflow at {shown_uri(home)} does not answer ({reason}); check MLFLOW_TRACKING_URI")
 
 
 def shown_uri(home: Home) -> str:
     """The tracking URI without the name and password it may hold."""
-    return re.sub(r"//[^/]*@", "//", home.tracking_uri)
+    return masked(re.sub(r"//[^/]*@", "//", home.tracking_uri))
 
 
 def _version(item: Any) -> Version:

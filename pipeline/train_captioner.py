@@ -21,9 +21,16 @@ def snapshot(run: TrainingRun) -> TrainingRun:
 
 def validate(run: TrainingRun) -> TrainingRun:
     """Accept what may be trained on, quarantine the rest, or stop."""
-    from pipeline.validation import validate as validate_snapshot
+    from pipeline.validation import validate as judge
+    from pipeline.validation.references import collection_of
 
-    return run.after(validate_snapshot(run.settings.validation, run.output("snapshot"), run.source, run.store))
+    collection = collection_of(run.settings.source)
+    return run.after(judge(run.settings.validation, run.output("snapshot"), run.source, run.store, collection))
+
+
+def data_docs(run: TrainingRun) -> str:
+    """The page that says what validation found."""
+    return str(run.output("validate").path / "data_docs" / "index.html")
 
 
 def adapt_vocabulary(run: TrainingRun) -> TrainingRun:

@@ -19,7 +19,9 @@ from pipeline.gate import Verdict, judge
 from pipeline.images import pixels
 from pipeline.metrics.scores import score_captions
 from pipeline.registration.card import summary
+from pipeline.registration.words import compared_words
 from pipeline.registry import CHALLENGER, CIDER_TAG, DIGEST_TAG, ENGINE_TAG, Registry, Version
+from pipeline.secrets import masked
 from pipeline.snapshot import read_images
 from pipeline.training_run import TrainingRun
 
@@ -30,7 +32,8 @@ TEST_TAG = "test_digest"
 NOTE = """Under *Artifacts*:
 
 - `model_card.md`: what the model is, is for, and how good it is
-- `data_docs/index.html`: what was validated, accepted and quarantined
+- `data_docs/index.html`: what was validated, accepted and quarantined, and how far it is from the snapshot before
+- `vocabulary.json`: words that the champion lacks, words that it has alone, and which of these published captions use
 - `evaluation/samples/index.html`: test pictures with the model's captions and people's
 - `evaluation/per_image.parquet`: every test caption with its scores
 """
@@ -107,6 +110,7 @@ def _log_run(run: TrainingRun, registry: Registry) -> str:
     with registry.answering(), mlflow.start_run(experiment_id=experiment, tags=tags, description=NOTE):
         mlflow.log_params(_flat(run.settings.model_dump(mode="json")))
         _log_figures(run)
+        _log_words(compared_words(run, registry))
         mlflow.log_artifact(str(_bundle(run) / CARD))
         mlflow.log_artifacts(str(run.output("validate").path / "data_docs"), "data_docs")
         mlflow.log_artifacts(str(run.output("evaluate").path), "evaluation")
@@ -129,6 +133,14 @@ def _log_figures(run: TrainingRun) -> None:
     played = scores.get("pointing", {})
     mlflow.log_metrics({f"pointing_{key}": value for key, value in played.items() if value is not None})
     mlflow.log_metrics({f"vocabulary_{key}": words[key] for key in ("size", "val_coverage", "val_out_of_vocabulary")})
+
+
+def _log_words(found: Mapping[str, Any]) -> None:
+    import mlflow
+
+    mlflow.log_dict(dict(found), "vocabulary.json")
+    counts = ("added", "lost", "moved", "lost_published", "champion_coverage")
+    mlflow.log_metrics({f"vocabulary_{key}": float(found[key]) for key in counts if key in found})
 
 
 def log_model(bundle: Path, digest: str) -> Any:
@@ -166,7 +178,7 @@ def _requirements() -> list[str]:
 
 def _flat(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {
-        f"{group}.{key}": value
+        f"{group}.{key}": masked(value) if isinstance(value, str) else value
         for group, fields in groups.items()
         for key, value in fields.items()
         if value is not None

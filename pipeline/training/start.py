@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.binding import check_bound
 from pipeline.bundle import DECODER, ENCODER, SETTINGS, VOCABULARY, BundleSettings, read_bundle
 from pipeline.captioner_types import PinnedModel
 from pipeline.errors import SettingsError
@@ -49,6 +50,7 @@ def begin_with(decoder: Any, start: Output) -> None:
     from pipeline.model.decoder import Decoder
 
     settings = _settings(start)
+    check_bound(start.path / DECODER, start.path / VOCABULARY)
     words = Vocabulary.read(start.path / VOCABULARY)
     before = Decoder(settings.decoder, len(words), settings.positions, settings.channels)
     before.build()

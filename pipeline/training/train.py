@@ -50,7 +50,7 @@ def splits(run: TrainingRun) -> tuple[Examples, Choice]:
     words = Vocabulary.read(run.output("adapt_vocabulary").path / "vocabulary.txt")
     views = [FeatureStore.of(run, view) for view in range(run.settings.encoder.views)]
     cut = run.settings.training.max_words
-    fit_on = Examples.of(run.accepted, "train", words, views, cut)
+    fit_on = Examples.of(run.accepted, "train", words, views, cut, run.settings.training.corrections_weight)
     return fit_on, Choice.of(run.accepted, words, views[0], cut)
 
 
