@@ -22,6 +22,7 @@ TARGET = Path(__file__).parents[1] / "docs" / "reference.md"
 ENVIRONMENT = {
     "NIGHTCAP_HOME": "An absolute folder for everything Nightcap keeps. Default: `.nightcap` in the checkout, else `~/.nightcap`.",
     "NIGHTCAP_STORE": "An absolute folder for stage outputs, nights and tables. Default: `$NIGHTCAP_HOME/store`.",
+    "NIGHTCAP_PROMOTIONS": "An absolute folder or `s3://bucket/prefix` for the promotion journal; machines that share one MLflow share it. Default: `$NIGHTCAP_STORE/promotions`.",
     "NIGHTCAP_ROOTS": "Absolute folders and `s3://bucket/prefix` addresses with commas between them, under which nights may read beside `NIGHTCAP_HOME`.",
     "NIGHTCAP_SCHEDULE": "When `caption_nightly` runs, as cron. Default: `0 2 * * *`.",
     "NIGHTCAP_UPKEEP_SCHEDULE": "When `tend_tables` runs, as cron. Default: `0 12 * * 0`.",

@@ -10,7 +10,9 @@
     │   ├── DatasetRejected   a dataset rule failed
     │   ├── BundleRejected    a model version is damaged or is not what it claims to be
     │   ├── NightRejected     a night's captions are incomplete or too many are missing
-    │   └── PublishConflict   another run published first
+    │   ├── PublishConflict   another run published first
+    │   ├── PromotionConflict another promotion came first
+    │   └── PromotionRefused  a model version may not caption
     └── BadInput              one picture or caption; it is quarantined under `reason`
         ├── BadImage
         └── SourceChanged
@@ -70,6 +72,14 @@ class NightRejected(Permanent):
 
 class PublishConflict(Permanent):
     """Another run published to the same table first."""
+
+
+class PromotionConflict(Permanent):
+    """Another promotion or rollback of the same model came first; the verdict is about a champion that is none."""
+
+
+class PromotionRefused(Permanent):
+    """A model version may not caption: the gate refused it, or it does not do what its bundle says."""
 
 
 class BadInput(NightcapError):

@@ -20,19 +20,21 @@ class Home:
         tracking_uri: `MLFLOW_TRACKING_URI`; default a SQLite file in `root`.
         roots: `NIGHTCAP_ROOTS`, folders and `s3://bucket/prefix` addresses with commas between them,
             under which nights may read beside `root`; default none.
+        journal: `NIGHTCAP_PROMOTIONS`, a folder or `s3://bucket/prefix`; default empty, see `promotions`.
     """
 
     root: Path
     store: Path
     tracking_uri: str
     roots: tuple[str, ...] = ()
+    journal: str = ""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Home:
         """Read the environment.
 
         Raises:
-            SettingsError: `NIGHTCAP_HOME` or a root is relative, or the store is not a local folder.
+            SettingsError: `NIGHTCAP_HOME`, a root or the journal is relative, or the store is not a local folder.
         """
         root = Path(environ.get("NIGHTCAP_HOME") or _default_root())
         if not root.is_absolute():
@@ -43,12 +45,22 @@ class Home:
                 f"NIGHTCAP_STORE is {store!r}; set it to an absolute local folder (object stores are not supported yet)"
             )
         tracking_uri = environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
-        return cls(root, Path(store), tracking_uri, _roots(environ.get("NIGHTCAP_ROOTS", "")))
+        roots, journal = _roots(environ.get("NIGHTCAP_ROOTS", "")), environ.get("NIGHTCAP_PROMOTIONS", "")
+        if journal and not journal.startswith(("/", "s3://")):
+            raise SettingsError(
+                f"NIGHTCAP_PROMOTIONS is {journal!r}; set it to an absolute folder or s3://bucket/prefix"
+            )
+        return cls(root, Path(store), tracking_uri, roots, journal)
 
     @property
     def artifacts(self) -> Path:
         """Where MLflow's artifacts lie when no server decides otherwise."""
         return self.store / "mlflow"
+
+    @property
+    def promotions(self) -> str:
+        """Where the promotion journal lies; machines that share one MLflow share it."""
+        return self.journal or str(self.store / "promotions")
 
     @property
     def inbox(self) -> Path:

@@ -27,7 +27,7 @@ from pipeline.mlflow_database import create_database
 log = logging.getLogger(__name__)
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-DIGEST_TAG, ENGINE_TAG, CIDER_TAG = "bundle_digest", "engine", "test_cider_d"
+DIGEST_TAG, ENGINE_TAG, CIDER_TAG, TEST_TAG = "bundle_digest", "engine", "test_cider_d", "test_digest"
 HEALTH_TIMEOUT_S = 5.0
 
 T = TypeVar("T")
@@ -93,9 +93,20 @@ class Registry:
         return PinnedModel(name, str(found.version), found.tags[DIGEST_TAG], found.tags.get(ENGINE_TAG, ""), pinned_uri)
 
     def champion(self, name: str) -> PinnedModel | None:
-        """The version that captions, or None before the first promotion."""
+        """The version that the alias names, or None; which one captions is for `pipeline.promotion` to say."""
         try:
             return self.resolve(f"models:/{name}@{CHAMPION}")
+        except ModelNotFound:
+            return None
+
+    def aliased(self, name: str, alias: str) -> str | None:
+        """The number of the version that an alias names, if any."""
+        try:
+            return str(
+                self._find(
+                    f"models:/{name}@{alias}", lambda: self._client.get_model_version_by_alias(name, alias)
+                ).version
+            )
         except ModelNotFound:
             return None
 
@@ -115,6 +126,12 @@ class Registry:
         shutil.rmtree(target, ignore_errors=True)
         self._download(pinned, target)
         return read_bundle(target, pinned.digest)
+
+    def check(self, pinned: PinnedModel) -> None:
+        """Download the version anew, past the cache, and check every file; raises as `fetch`."""
+        with tempfile.TemporaryDirectory() as scratch:
+            self._download(pinned, Path(scratch) / "bundle")
+            read_bundle(Path(scratch) / "bundle", pinned.digest)
 
     def _download(self, pinned: PinnedModel, target: Path) -> None:
         with tempfile.TemporaryDirectory() as scratch, self.answering():
@@ -159,6 +176,25 @@ class Registry:
         with self.answering():
             for key, value in tags.items():
                 self._client.set_model_version_tag(name, version, key, value)
+
+    def tags(self, pinned: PinnedModel) -> dict[str, str]:
+        """The tags of a version."""
+        return dict(self._find(pinned.uri, lambda: self._client.get_model_version(pinned.name, pinned.version)).tags)
+
+    def log_files(self, pinned: PinnedModel, folder: Path, place: str) -> None:
+        """Add the files of a folder to the run that made a version."""
+        with self.answering():
+            run = self._client.get_model_version(pinned.name, pinned.version).run_id
+            self._client.log_artifacts(run, str(folder), place)
+
+    def read_file(self, pinned: PinnedModel, path: str) -> str | None:
+        """A text file of the run that made a version, if it has it."""
+        with tempfile.TemporaryDirectory() as scratch, self.answering():
+            run = self._client.get_model_version(pinned.name, pinned.version).run_id
+            there = {item.path for item in self._client.list_artifacts(run, str(Path(path).parent))}
+            if path not in there:
+                return None
+            return Path(self._client.download_artifacts(run, path, scratch)).read_text(encoding="utf-8")
 
     def experiment(self, name: str) -> str:
         """The id of an experiment, made if it is missing.

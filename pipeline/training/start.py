@@ -12,7 +12,7 @@ from pipeline.bundle import DECODER, ENCODER, SETTINGS, VOCABULARY, BundleSettin
 from pipeline.captioner_types import PinnedModel
 from pipeline.errors import SettingsError
 from pipeline.files import read_json
-from pipeline.registry import Registry
+from pipeline.promotion import Promotions
 from pipeline.settings import DecoderSettings
 from pipeline.stages import Output
 from pipeline.training_run import TrainingRun
@@ -30,11 +30,13 @@ def provide_start(run: TrainingRun, uri: str) -> Output:
         ModelNotFound: there is no such version.
         SettingsError: the new model would be of another architecture.
     """
-    registry = Registry(run.home)
-    pinned = registry.resolve(uri) if uri.startswith("models:/") else _bare(uri)
+    promotions = Promotions(run.home)
+    pinned = promotions.resolve(uri) if uri.startswith("models:/") else _bare(uri)
 
     def build(folder: Path) -> None:
-        bundle = registry.fetch(pinned) if uri.startswith("models:/") else read_bundle(Path(uri), pinned.digest)
+        bundle = (
+            promotions.registry.fetch(pinned) if uri.startswith("models:/") else read_bundle(Path(uri), pinned.digest)
+        )
         for name in (ENCODER, DECODER, VOCABULARY, SETTINGS):
             shutil.copyfile(bundle.path / name, folder / name)
 
