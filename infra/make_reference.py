@@ -14,6 +14,7 @@ from pipeline import images, objects
 from pipeline.form import Field, fields_of
 from pipeline.settings import TrainSettings, preset_names
 from pipeline.validation import reasons
+from serving.rollback import RollbackSettings
 from serving.settings import NightSettings
 from serving.tending import TendingSettings
 
@@ -26,6 +27,7 @@ ENVIRONMENT = {
     "NIGHTCAP_ROOTS": "Absolute folders and `s3://bucket/prefix` addresses with commas between them, under which nights may read beside `NIGHTCAP_HOME`.",
     "NIGHTCAP_SCHEDULE": "When `caption_nightly` runs, as cron. Default: `0 2 * * *`.",
     "NIGHTCAP_UPKEEP_SCHEDULE": "When `tend_tables` runs, as cron. Default: `0 12 * * 0`.",
+    "NIGHTCAP_APPROVAL_HOURS": "How long `train_captioner` waits for a person's approval; silence is a refusal. Default: `72`.",
     "NIGHTCAP_TIMEZONE": "The time zone of these schedules. Default: `UTC`.",
     "NIGHTCAP_ALLOW_PATHS": "`1` lets a served model (pyfunc) read local files named in column `path`. Default: refused.",
     "MLFLOW_TRACKING_URI": "The MLflow server or database. Default: `sqlite:///$NIGHTCAP_HOME/mlflow.db`.",
@@ -70,6 +72,9 @@ def reference() -> Iterator[str]:
     yield "\n## Settings of the tables' upkeep"
     yield "The form of `tend_tables`; `nightcap tables` has options for them."
     yield from _settings(fields_of(TendingSettings))
+    yield "\n## Settings of a rollback"
+    yield "The form of `rollback_captioner`; `nightcap models rollback` has options for them."
+    yield from _settings(fields_of(RollbackSettings))
     yield "\n## Reasons"
     yield "Why something is quarantined or a data set rejected."
     yield from _reasons()

@@ -113,11 +113,12 @@ def rollback(
     from pipeline.registry import Registry
     from pipeline.table import CaptionTable
     from pipeline.table.changes import withdraw as withdraw_captions
-    from serving.rollback import roll_back
+    from serving.rollback import roll_back, rollback_settings
 
     home = Home.from_environment()
     with working("asking MLflow"):
-        done = roll_back(home, name, version, whoami(), why, table)
+        settings = rollback_settings({"version": version, "why": why, "model_name": name, "table": table})
+        done = roll_back(home, settings, whoami())
         champion = done["version"]
         later = [each.version for each in Registry(home).versions(name) if int(each.version) > int(champion)]
     typer.echo(f"{name} version {champion} is the champion{_noted(done['entry'])}")

@@ -165,14 +165,17 @@ def _better(challenger: Candidate, champion: Candidate, found: Bounds, settings:
 
 def _floors(challenger: Candidate, settings: GateSettings) -> Iterator[Check]:
     """What a version must be that has nobody to beat."""
-    high = challenger.cider_d.mean() * POINTS >= settings.first_points
+    high = bool(challenger.cider_d.mean() * POINTS >= settings.first_points)
     found = f"CIDEr-D {_mean(challenger.cider_d)} on {len(challenger.cider_d)} test pictures"
     below = f"too low for a first version: {found}, the floor is {settings.first_points:g}"
-    yield Check("floor", bool(high), f"there is no champion yet; {found}" if high else below)
-    own = _bounds(challenger.cider_d - challenger.moved, settings)
-    looks = own.lower > 0
-    text = f"captions {'fit' if looks else 'do not surely fit'} their own pictures better than others: {_signed(own)}"
-    yield Check("own_pictures", looks, text)
+    yield Check("floor", high, f"there is no champion yet; {found}" if high else below)
+    if settings.first_points:
+        own = _bounds(challenger.cider_d - challenger.moved, settings)
+        looks = own.lower > 0
+        text = (
+            f"captions {'fit' if looks else 'do not surely fit'} their own pictures better than others: {_signed(own)}"
+        )
+        yield Check("own_pictures", looks, text)
 
 
 def _compared(name: str, challenger: Reals, champion: Reals, settings: GateSettings) -> Compared:

@@ -231,7 +231,13 @@ class GateSettings(Group):
         le=100,
         description="A slice refuses a version that is surely worse there, by more than so many points.",
     )
-    first_points: float = Field(5.0, ge=0, le=1000, description="Fewest points of a first version, which beats nobody.")
+    first_points: float = Field(
+        5.0,
+        ge=0,
+        le=1000,
+        description="Fewest points of a first version, whose captions must also fit their own pictures better than others; "
+        "0 for no such floor.",
+    )
     max_faulty_share: float = Field(
         0.05,
         ge=0,
