@@ -53,7 +53,7 @@ def try_version(home: Home, uri: str, budget: GateSettings) -> dict[str, float]:
     if "error" in told or ended.returncode or not told:
         reason = told.get("error") or f"ended with {ended.returncode}: {ended.stderr.strip()[-500:]}"
         raise PromotionRefused(f"{uri} on trial in a process of its own: {reason}")
-    _check_budget(uri, told, budget)
+    check_budget(uri, told, budget)
     return told
 
 
@@ -93,7 +93,12 @@ def _last_json(text: str) -> dict[str, Any]:
         return {}
 
 
-def _check_budget(uri: str, told: Mapping[str, float], budget: GateSettings) -> None:
+def check_budget(uri: str, told: Mapping[str, float], budget: GateSettings) -> None:
+    """See that a trial took no more than it may.
+
+    Raises:
+        PromotionRefused: it did.
+    """
     limits = {
         "seconds_per_image": ("gate.max_seconds_per_image", budget.max_seconds_per_image),
         "memory_gib": ("gate.max_memory_gib", budget.max_memory_gib),

@@ -107,10 +107,18 @@ class Promotions:
 
         Raises:
             SettingsError: nothing is known of a version before.
+            PromotionRefused: the version has never captioned, so it had no trial.
             ModelNotFound, BundleRejected, PromotionConflict: as `promote`.
         """
-        since = self.journal.last()
-        return self._decide("rollback", name, version or self.before(name), since, who=who, why=why)
+        since, version = self.journal.last(), version or self.before(name)
+        self.registry.resolve(f"models:/{name}/{version}")
+        before = {each for entry in self.journal.entries(name) for each in (entry.origin, entry.target)}
+        if before and version not in before:
+            raise PromotionRefused(
+                f"{name} version {version} has never captioned, so it is none to go back to; "
+                f"`nightcap models promote {version}` tries it first"
+            )
+        return self._decide("rollback", name, version, since, who=who, why=why)
 
     def before(self, name: str) -> str:
         """The version that captioned before the present champion was promoted.

@@ -15,6 +15,7 @@ import pandas as pd
 
 from pipeline.captioner import BATCH, load_pinned
 from pipeline.captioner_types import Captioner, PinnedModel
+from pipeline.errors import PromotionRefused
 from pipeline.evaluation.objects import chair_of
 from pipeline.evaluation.slices import Slice, slices_of
 from pipeline.files import read_json, sha256_file, write_json
@@ -89,7 +90,11 @@ def judge_version(run: TrainingRun, version: str) -> Outcome:
     if champion is not None and champion.version == version:
         return Outcome(False, "it already is the champion", score, score, since)
     pinned = promotions.registry.resolve(f"models:/{name}/{version}")
-    output = _verdict(run, promotions, pinned, champion)
+    try:
+        output = _verdict(run, promotions, pinned, champion)
+    except PromotionRefused as error:
+        promotions.registry.tag(name, version, {GATE_TAG: REFUSED, VERDICT_TAG: str(error)[:TAG_LENGTH]})
+        raise
     verdict, digest = read_json(output.path / VERDICT), sha256_file(output.path / VERDICT)
     promotions.registry.log_files(pinned, output.path, f"gate/{digest[:12]}")
     tags = {

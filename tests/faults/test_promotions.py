@@ -15,7 +15,7 @@ from pipeline.bundle import DECODER, SUMS
 from pipeline.captioner import pin
 from pipeline.errors import BundleRejected, NightcapError, PromotionConflict, PromotionRefused
 from pipeline.home import Home
-from pipeline.infra_validation import try_version
+from pipeline.infra_validation import check_budget, try_version
 from pipeline.journal import Change, Journal
 from pipeline.promotion import Promotions
 from pipeline.registry import CHAMPION, Registry
@@ -201,13 +201,7 @@ def test_13_a_version_that_keeps_no_budget_is_refused(tiny_run):
     for setting, value in (("max_memory_gib", 0.01), ("max_seconds_per_image", 1e-9)):
         budget = tiny_run.settings.gate.model_copy(update={setting: value})
         with pytest.raises(PromotionRefused, match=f"above gate.{setting}={value:g}"):
-            _check(uri, found, budget)
+            check_budget(uri, found, budget)
     hasty = tiny_run.settings.gate.model_copy(update={"trial_timeout_s": 0.2})
-    with pytest.raises(PromotionRefused, match="did not caption 4 pictures in 0.2 s"):
+    with pytest.raises(PromotionRefused, match=r"did not caption 4 pictures in 0\.2 s"):
         try_version(tiny_run.home, uri, hasty)
-
-
-def _check(uri, found, budget):
-    from pipeline.infra_validation import _check_budget
-
-    _check_budget(uri, found, budget)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from pipeline.bundle import (
     CARD,
     CONFIDENCE,
@@ -60,10 +62,8 @@ def add_versions(home, *texts, name=NAME):
         from mlflow.exceptions import MlflowException
 
         client = MlflowClient(home.tracking_uri)
-        try:
+        with suppress(MlflowException):  # it is there
             client.create_registered_model(name)
-        except MlflowException:
-            pass
         for text in texts:
             number = len(registry.versions(name)) + 1
             digest = write_bundle(bundle_of(home, number), text)

@@ -90,6 +90,14 @@ def test_a_rollback_is_one_more_entry(home, promotions):
     assert promotions.journal.last() == 5
 
 
+def test_one_goes_back_only_to_what_has_captioned(promotions):
+    promotions.registry.set_alias(NAME, CHAMPION, "2")
+    assert promotions.rollback(NAME, "1", "somebody").origin == "2"  # before the first entry nobody knows
+    with pytest.raises(PromotionRefused, match="version 3 has never captioned"):
+        promotions.rollback(NAME, "3", "somebody")
+    assert promotions.rollback(NAME, "2", "somebody").target == "2"
+
+
 def test_what_was_rolled_back_from_is_known_until_a_person_promotes_it(promotions):
     promote(promotions, "1")
     promote(promotions, "2")
@@ -140,7 +148,7 @@ def test_a_damaged_version_is_not_promoted(home, promotions):
 
 def test_by_hand_only_what_passed_against_the_present_champion(promotions):
     promote(promotions, "1")
-    with pytest.raises(PromotionRefused, match="it was never judged; .*--anyway"):
+    with pytest.raises(PromotionRefused, match=r"it was never judged; .*--anyway"):
         promotions.promote_by_hand(NAME, "2", "me", "")
     promotions.registry.tag(NAME, "2", {GATE_TAG: REFUSED, VERDICT_TAG: "not better", JUDGED_AGAINST_TAG: "1"})
     with pytest.raises(PromotionRefused, match="not better"):
