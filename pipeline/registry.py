@@ -141,7 +141,8 @@ class Registry:
             bundle = model / "artifacts" / "bundle"
             if not bundle.is_dir():
                 raise BundleRejected(f"{pinned.uri} holds no bundle under artifacts/; register it anew")
-            _copy(bundle, target)
+            with whole_folder(target) as folder:
+                shutil.copytree(bundle, folder, dirs_exist_ok=True)
 
     def versions(self, name: str | None = None) -> list[Version]:
         """Registered versions, the newest first, of one model or of all."""
@@ -184,17 +185,19 @@ class Registry:
     def log_files(self, pinned: PinnedModel, folder: Path, place: str) -> None:
         """Add the files of a folder to the run that made a version."""
         with self.answering():
-            run = self._client.get_model_version(pinned.name, pinned.version).run_id
-            self._client.log_artifacts(run, str(folder), place)
+            self._client.log_artifacts(self._run_of(pinned), str(folder), place)
 
     def read_file(self, pinned: PinnedModel, path: str) -> str | None:
         """A text file of the run that made a version, if it has it."""
         with tempfile.TemporaryDirectory() as scratch, self.answering():
-            run = self._client.get_model_version(pinned.name, pinned.version).run_id
+            run = self._run_of(pinned)
             there = {item.path for item in self._client.list_artifacts(run, str(Path(path).parent))}
             if path not in there:
                 return None
             return Path(self._client.download_artifacts(run, path, scratch)).read_text(encoding="utf-8")
+
+    def _run_of(self, pinned: PinnedModel) -> str:
+        return str(self._client.get_model_version(pinned.name, pinned.version).run_id)
 
     def experiment(self, name: str) -> str:
         """The id of an experiment, made if it is missing.
@@ -239,6 +242,7 @@ def _prepare(home: Home) -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     if home.tracking_uri.startswith("http"):
         try:
@@ -295,8 +299,3 @@ def _pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
         token = page.token
         if not token:
             return
-
-
-def _copy(source: Path, target: Path) -> None:
-    with whole_folder(target) as folder:
-        shutil.copytree(source, folder, dirs_exist_ok=True)
