@@ -102,13 +102,10 @@ class Registry:
     def aliased(self, name: str, alias: str) -> str | None:
         """The number of the version that an alias names, if any."""
         try:
-            return str(
-                self._find(
-                    f"models:/{name}@{alias}", lambda: self._client.get_model_version_by_alias(name, alias)
-                ).version
-            )
+            found = self._find(f"{name}@{alias}", lambda: self._client.get_model_version_by_alias(name, alias))
         except ModelNotFound:
             return None
+        return str(found.version)
 
     def fetch(self, pinned: PinnedModel) -> Bundle:
         """The version's bundle in the local cache, checked against the pinned digest; a damaged copy is fetched anew.
