@@ -22,6 +22,7 @@ LENIENT_GATE = {
     "max_faulty_share": 1,
     "max_same_share": 1,
     "max_chair": 1,
+    "max_chair_rise": 1,
     "max_withheld_share": 1,
     "sample_images": 4,
     "max_seconds_per_image": 60,
