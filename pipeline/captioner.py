@@ -116,9 +116,9 @@ def load_captioner(home: Home, model: str, decoding: Mapping[str, Any] | None = 
 def pin(home: Home, model: str) -> PinnedModel:
     """One version that stays the same while it is used, by its digest; raises as `load_captioner`."""
     if model.startswith("models:/"):
-        from pipeline.registry import Registry
+        from pipeline.promotion import Promotions
 
-        return Registry(home).resolve(model)
+        return Promotions(home).resolve(model)
     bundle = read_bundle(Path(model).resolve())
     return PinnedModel(bundle.path.name, "", bundle.digest, bundle.settings.engine, str(bundle.path))
 

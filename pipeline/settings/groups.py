@@ -263,6 +263,54 @@ class EvaluationSettings(Group):
     )
 
 
+class GateSettings(Group):
+    """When a version may caption in the champion's place; points are hundredths of CIDEr-D, as tables show it."""
+
+    approval: Literal["automatic", "person"] = Field(
+        "automatic", description="person: what the gate lets pass is promoted when a person has approved it."
+    )
+    margin_points: float = Field(
+        0.0, ge=-100, le=100, description="Points by which a version must surely beat the champion on the test split."
+    )
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="How sure: of the one-sided bounds of differences.")
+    resamples: int = Field(2000, ge=100, le=100_000, description="Resamples of the paired bootstrap.")
+    slice_images: int = Field(100, ge=2, description="Fewest pictures of a slice that may refuse a version.")
+    slice_drop_points: float = Field(
+        5.0,
+        ge=0,
+        le=100,
+        description="A slice refuses a version that is surely worse there, by more than so many points.",
+    )
+    first_points: float = Field(
+        5.0,
+        ge=0,
+        le=1000,
+        description="Fewest points of a first version, whose captions must also fit their own pictures better than others; "
+        "0 for no such floor.",
+    )
+    max_faulty_share: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Largest share of test captions that break off, repeat themselves, hold [UNK] or are empty, each of "
+        "these by itself; or the champion's share, if that is larger.",
+    )
+    max_same_share: float = Field(
+        0.25, ge=0, le=1, description="Largest share of test pictures with one and the same caption; or the champion's."
+    )
+    max_chair: float = Field(
+        0.5, ge=0, le=1, description="Largest share of named objects that are not there (CHAIR), of a first version."
+    )
+    max_chair_rise: float = Field(0.02, ge=0, le=1, description="By how much that share may be above the champion's.")
+    max_withheld_share: float = Field(
+        0.3, ge=0, le=1, description="Largest share of test captions that the version itself would withhold."
+    )
+    sample_images: int = Field(64, ge=1, le=10_000, description="Pictures that a version captions on trial.")
+    max_seconds_per_image: float = Field(5.0, gt=0, description="Longest time a picture of the trial, in the mean.")
+    max_memory_gib: float = Field(8.0, gt=0, description="Most memory of the process of the trial.")
+    trial_timeout_s: int = Field(900, ge=10, description="Seconds after which a trial is given up.")
+
+
 class RegistrySettings(Group):
     """Where the model is registered."""
 
@@ -282,4 +330,5 @@ class TrainSettings(Group):
     self_critical: SelfCriticalSettings = SelfCriticalSettings()
     decoding: DecodingSettings = DecodingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    gate: GateSettings = GateSettings()
     registry: RegistrySettings = RegistrySettings()

@@ -14,7 +14,7 @@ from pipeline.captioner_types import PinnedModel
 from pipeline.errors import SettingsError
 from pipeline.files import read_json
 from pipeline.model_cache import fetch
-from pipeline.registry import Registry
+from pipeline.promotion import Promotions
 from pipeline.settings import DecoderSettings
 from pipeline.stages import Output
 from pipeline.training_run import TrainingRun
@@ -32,7 +32,7 @@ def provide_start(run: TrainingRun, uri: str) -> Output:
         ModelNotFound: there is no such version.
         SettingsError: the new model would be of another architecture.
     """
-    pinned = Registry(run.home).resolve(uri) if uri.startswith("models:/") else _bare(uri)
+    pinned = Promotions(run.home).resolve(uri) if uri.startswith("models:/") else _bare(uri)
 
     def build(folder: Path) -> None:
         known = uri.startswith("models:/")
