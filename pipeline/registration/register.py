@@ -67,7 +67,7 @@ def _log_run(run: TrainingRun, registry: Registry) -> str:
     with registry.answering(), mlflow.start_run(experiment_id=experiment, tags=tags, description=NOTE):
         mlflow.log_params(_flat(run.settings.model_dump(mode="json")))
         _log_figures(run)
-        _log_words(compared_words(run, registry))
+        _log_words(compared_words(run))
         mlflow.log_artifact(str(_bundle(run) / CARD))
         mlflow.log_artifacts(str(run.output("validate").path / "data_docs"), "data_docs")
         mlflow.log_artifacts(str(run.output("evaluate").path), "evaluation")

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from pipeline.bundle import read_bundle
 from pipeline.errors import BundleRejected
 from pipeline.model_cache import fetch
-from pipeline.registry import Registry
+from pipeline.promotion import Promotions
 from pipeline.table import MODEL, CaptionTable
 from pipeline.table.schema import USABLE
 from pipeline.training_run import TrainingRun
@@ -21,10 +21,10 @@ from pipeline.vocabulary_adaptation import coverage
 SHOWN = 200  # words that are listed of each kind
 
 
-def compared_words(run: TrainingRun, registry: Registry) -> dict[str, Any]:
+def compared_words(run: TrainingRun) -> dict[str, Any]:
     """The run's vocabulary compared with the champion's; see `compare`. Only `size` where there is no champion."""
     new = Vocabulary.read(run.output("adapt_vocabulary").path / "vocabulary.txt")
-    champion = registry.champion(run.settings.registry.model_name)
+    champion = Promotions(run.home).champion(run.settings.registry.model_name)
     if champion is None:
         return {"size": len(new)}
     try:
