@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.errors import BundleRejected
 from pipeline.files import sha256_file
 
-_WORDS = "vocabulary_sha256"
+WORDS = "vocabulary_sha256"
 
 
 def bind(weights: Path, vocabulary: Path) -> None:
@@ -15,7 +15,7 @@ def bind(weights: Path, vocabulary: Path) -> None:
     import h5py
 
     with h5py.File(weights, "r+") as file:
-        file.attrs[_WORDS] = sha256_file(vocabulary)
+        file.attrs[WORDS] = sha256_file(vocabulary)
 
 
 def check_bound(weights: Path, vocabulary: Path) -> None:
@@ -28,7 +28,7 @@ def check_bound(weights: Path, vocabulary: Path) -> None:
 
     try:
         with h5py.File(weights, "r") as file:
-            bound = file.attrs.get(_WORDS)
+            bound = file.attrs.get(WORDS)
     except OSError as error:
         raise BundleRejected(f"{weights} cannot be read: {error}; register the model anew") from error
     if bound is not None and bound != sha256_file(vocabulary):

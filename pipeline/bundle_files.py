@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pipeline.binding import WORDS
 from pipeline.errors import BundleRejected
 
 _OPENINGS = {
@@ -17,7 +18,7 @@ _OPENINGS = {
     b"#!": "a script",
 }
 _HDF5, _PNG = b"\x89HDF\r\n\x1a\n", b"\x89PNG\r\n\x1a\n"
-_ATTRIBUTES = {"name", "dtype"}  # a whole model has its layers' code and settings in others
+_ATTRIBUTES = {"name", "dtype", WORDS}  # a whole model has its layers' code and settings in others
 
 
 def check_name(name: str, required: frozenset[str]) -> None:

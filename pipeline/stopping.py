@@ -31,7 +31,8 @@ def heeding_sigterm() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if signal.getsignal(signal.SIGTERM) is _stop:  # else it came, and stays ignored until the process has ended
+            signal.signal(signal.SIGTERM, before)
 
 
 def _stop(number: int, frame: Any) -> NoReturn:

@@ -52,7 +52,8 @@ def stack(home):
 @pytest.fixture(scope="module")
 def api(stack):
     api = stack.api()
-    api._call("PATCH", "pools/model?update_mask=slots", {"slots": len(stack.workers)})
+    pool = {"pool": "model", "slots": len(stack.workers), "include_deferred": False}
+    api._call("PATCH", "pools/model?update_mask=slots", pool)
     return api
 
 
@@ -112,8 +113,8 @@ def at_work(api, run, folder, but=None):
     def look():
         for shard in range(SHARDS):
             parts = len(list((folder / "parts").glob(f"{shard:05d}-*.parquet")))
-            fresh = parts < SHARD // NIGHT["part_size"] - 4 and str(shard) != but and running(api, run, str(shard))
-            if parts and fresh:
+            fresh = 0 < parts < SHARD // NIGHT["part_size"] - 4 and str(shard) != but
+            if fresh and running(api, run, str(shard)):  # it does not exist before its first part
                 found.append(str(shard))
         return found
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import suppress
+
+import h5py
+import numpy as np
+from PIL import Image
 
 from pipeline.bundle import (
     CARD,
@@ -17,7 +22,7 @@ from pipeline.bundle import (
     seal,
     write_settings,
 )
-from pipeline.files import write_bytes, write_json
+from pipeline.files import write_bytes, write_json, write_text
 from pipeline.home import Home
 from pipeline.promotion import Promotions
 from pipeline.registry import DIGEST_TAG, Registry
@@ -41,13 +46,22 @@ def home_in(root):
 
 def write_bundle(folder, text):
     """A sealed bundle that no other text gives; its digest."""
-    for name in (ENCODER, DECODER, CARD, f"{GOLDEN}/0.png"):
-        write_bytes(folder / name, f"{name} of {text}".encode())
+    write_text(folder / CARD, text)
+    write_bytes(folder / GOLDEN / "0.png", _picture())
+    for name in (ENCODER, DECODER):
+        with h5py.File(folder / name, "w") as file:
+            file["numbers"] = np.frombuffer(text.encode(), np.uint8)
     for name in (REFERENCE, CONFIDENCE, f"{GOLDEN}/captions.json"):
         write_json(folder / name, {})
     write_settings(folder, SETTINGS)
     Vocabulary.of(["dog"]).write(folder / VOCABULARY)
     return seal(folder)
+
+
+def _picture():
+    buffer = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def bundle_of(home, number):
