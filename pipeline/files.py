@@ -10,7 +10,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -54,6 +57,16 @@ def create_bytes(path: Path, data: bytes) -> bool:
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file whole or not at all."""
     write_bytes(path, text.encode())
+
+
+def write_parquet(path: Path, rows: pa.Table) -> None:
+    """Write a Parquet file whole or not at all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows, sink)
+    write_bytes(path, sink.getvalue().to_pybytes())
 
 
 def write_json(path: Path, value: Any) -> None:

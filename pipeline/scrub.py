@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.files import read_json, write_bytes, write_json, write_text
+from pipeline.files import read_json, write_json, write_parquet, write_text
 
 SHORTEST = 4  # a shorter text is in any page by chance
 
@@ -66,7 +66,7 @@ def drop_mentions(path: Path, texts: Collection[str]) -> bool:
 def drop_lines(path: Path, texts: Collection[str]) -> bool:
     """Drop the lines of JSON in which a value is one of the texts; tell whether there were any."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if line.isspace() or pruned(json.loads(line), texts) == json.loads(line)]
+    kept = [line for line in lines if line.isspace() or _is_clear(json.loads(line), texts)]
     if len(kept) == len(lines):
         return False
     write_text(path, "".join(kept))
@@ -77,6 +77,10 @@ def pruned(value: Any, texts: Collection[str]) -> Any:
     """A JSON value without the entries, and the objects in lists, in which a string is one of the texts."""
     left = _pruned(value, texts)
     return None if left is _GONE else left
+
+
+def _is_clear(value: Any, texts: Collection[str]) -> bool:
+    return bool(pruned(value, texts) == value)
 
 
 def _pruned(value: Any, texts: Collection[str]) -> Any:
@@ -101,9 +105,7 @@ def _rows(path: Path, texts: Collection[str]) -> bool:
             kept = kept.filter(pc.invert(pc.is_in(kept[field.name], value_set=pa.array(sorted(texts), field.type))))
     if len(kept) == len(rows):
         return False
-    sink = pa.BufferOutputStream()
-    pq.write_table(kept, sink)
-    write_bytes(path, sink.getvalue().to_pybytes())
+    write_parquet(path, kept)
     return True
 
 

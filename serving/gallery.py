@@ -43,7 +43,7 @@ class Card:
         caption: what the model said.
         alternatives: what else it considered.
         score: mean natural log-probability a word; None where a foreign captioner told none.
-        confidence: the same as a mean probability a word, 0..1.
+        probability: the same as a mean probability a word, 0..1.
         width: of the original in pixels.
         height: of the original in pixels.
     """
@@ -53,7 +53,7 @@ class Card:
     caption: str
     alternatives: list[str]
     score: float | None
-    confidence: float | None
+    probability: float | None
     width: int
     height: int
 
@@ -75,7 +75,9 @@ def write_gallery(plan: Plan, summary: NightSummary, rows: pa.Table) -> None:
             planned_at=plan.planned_at,
             cards=cards,
             captions=len(captions),
-            quarantined=[(_name(plan, row), row["reason"]) for row in quarantined[:MAX_QUARANTINED].to_pylist()],
+            quarantined=[
+                (plan.name_of(row["image"]), row["reason"]) for row in quarantined[:MAX_QUARANTINED].to_pylist()
+            ],
             quarantined_total=len(quarantined),
             reasons=REASONS,
             duration=_duration(summary.seconds),
@@ -95,12 +97,12 @@ def _cards(plan: Plan, rows: list[dict[str, Any]], folder: Path) -> Iterator[Car
     pictures = _input(plan)
     for row in rows:
         yield Card(
-            name=_name(plan, row),
+            name=plan.name_of(row["image"]),
             thumbnail=_thumbnail(plan, pictures, listed[row["image"]], folder) if pictures else None,
             caption=row["caption"],
             alternatives=row["alternatives"] or [],
             score=row["score"],
-            confidence=None if row["score"] is None else math.exp(min(row["score"], 0.0)),
+            probability=None if row["score"] is None else math.exp(min(row["score"], 0.0)),
             width=row["width"],
             height=row["height"],
         )
@@ -132,10 +134,6 @@ def _thumbnail(plan: Plan, pictures: Folder, info: ObjectInfo, folder: Path) -> 
     name = f"thumbnails/{sha256(small)[:16]}.jpg"
     write_bytes(folder / name, small)
     return name
-
-
-def _name(plan: Plan, row: dict[str, Any]) -> str:
-    return str(row["image"]).removeprefix(plan.input.rstrip("/") + "/")
 
 
 @cache

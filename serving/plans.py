@@ -166,6 +166,10 @@ class Plan(Group):
         except SettingsError as error:
             raise ObjectUnavailable(f"{error}; it was there when the night was planned") from error
 
+    def name_of(self, image: str) -> str:
+        """A picture's name under the input."""
+        return image.removeprefix(self.input.rstrip("/") + "/")
+
     def pictures(self, shard: int) -> list[ObjectInfo]:
         """One shard's pictures."""
         with shard_path(self.path.parent, shard).open(encoding="utf-8") as lines:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from pipeline.captioner_types import Caption, Captioner, PinnedModel
 from pipeline.decoders import Decoders
 from pipeline.errors import BadInput, BundleRejected
-from pipeline.files import read_json, sha256, write_bytes, write_json
+from pipeline.files import read_json, sha256, write_json, write_parquet
 from pipeline.images import check_bytes
 from pipeline.objects import Folder, ObjectInfo
 from pipeline.table import CAPTIONED, MODEL, QUARANTINED, SCHEMA
@@ -94,7 +94,7 @@ def caption_shard(plan_path: str | Path, shard: int, load: Loader) -> dict[str, 
         for part, prepared in _read_ahead(plan, missing, captioner):
             done = _captioned(captioner, plan.settings, prepared)
             captions = [each.caption for each in done]
-            _write(part.path, watched(_rows(plan, done), captions, time.monotonic() - started))
+            write_parquet(part.path, watched(_rows(plan, done), captions, time.monotonic() - started))
             started = time.monotonic()
     counts = {"shard": shard, **_count(parts)}
     write_json(plan.shard_file(shard), counts)
@@ -230,12 +230,6 @@ def _row(prepared: Prepared, alternatives: int) -> dict[str, Any]:
         "score": caption.score,
         "confidence": caption.confidence,
     }
-
-
-def _write(path: Path, rows: pa.Table) -> None:
-    sink = pa.BufferOutputStream()
-    pq.write_table(rows, sink)
-    write_bytes(path, sink.getvalue().to_pybytes())
 
 
 def _count(parts: list[_Part]) -> dict[str, Any]:

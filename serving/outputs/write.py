@@ -106,7 +106,7 @@ def file_name(plan: Plan, ending: str) -> str:
 
 def sidecar_name(plan: Plan, image: str) -> str:
     """A picture's text file under the output: where it lies under the input."""
-    return image.removeprefix(plan.input.rstrip("/") + "/") + ".txt"
+    return plan.name_of(image) + ".txt"
 
 
 def _takers(job: _Job) -> Iterator[Callable[[ExitStack], Take]]:

@@ -2,26 +2,11 @@
 
 from dataclasses import replace
 
-from pipeline.bundle import (
-    CARD,
-    CONFIDENCE,
-    DECODER,
-    ENCODER,
-    GOLDEN,
-    REFERENCE,
-    VOCABULARY,
-    BundleSettings,
-    PixelSettings,
-    read_bundle,
-    seal,
-    write_settings,
-)
-from pipeline.files import write_bytes, write_json
+from pipeline.bundle import read_bundle
 from pipeline.model_cache import fetch
 from pipeline.registry import CHAMPION, DIGEST_TAG, ENGINE_TAG, Registry
-from pipeline.settings import DecoderSettings, DecodingSettings
-from pipeline.vocabulary import Vocabulary
 from tests.serving.night_world import ColourCaptioner
+from tests.toy_bundle import write_bundle
 
 CHAMPION_URI = "models:/captioner@champion"
 
@@ -39,25 +24,6 @@ def register_champion(home, words=("dog",)):
     version = client.create_model_version("captioner", model.as_uri(), tags=tags).version
     registry.set_alias("captioner", CHAMPION, version)
     return str(version)
-
-
-def write_bundle(folder, words):
-    """Write a bundle, and tell its digest."""
-    for name in (ENCODER, DECODER, CARD):
-        write_bytes(folder / name, name.encode())
-    for name in (REFERENCE, CONFIDENCE, f"{GOLDEN}/captions.json"):
-        write_json(folder / name, {})
-    settings = BundleSettings(
-        encoder="scenes",
-        positions=49,
-        channels=128,
-        pixels=PixelSettings(side=112, fit="pad", interpolation="bicubic"),
-        decoder=DecoderSettings(units=16),
-        decoding=DecodingSettings(method="greedy"),
-    )
-    write_settings(folder, settings)
-    Vocabulary.of(words).write(folder / VOCABULARY)
-    return seal(folder)
 
 
 def loader(home):

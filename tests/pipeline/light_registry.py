@@ -2,66 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from contextlib import suppress
 
-import h5py
-import numpy as np
-from PIL import Image
-
-from pipeline.bundle import (
-    CARD,
-    CONFIDENCE,
-    DECODER,
-    ENCODER,
-    GOLDEN,
-    REFERENCE,
-    VOCABULARY,
-    BundleSettings,
-    PixelSettings,
-    seal,
-    write_settings,
-)
-from pipeline.files import write_bytes, write_json, write_text
 from pipeline.home import Home
 from pipeline.promotion import Promotions
 from pipeline.registry import DIGEST_TAG, Registry
-from pipeline.settings import DecoderSettings, DecodingSettings
-from pipeline.vocabulary import Vocabulary
+from tests.toy_bundle import write_bundle
 
 NAME = "captioner"
-SETTINGS = BundleSettings(
-    encoder="scenes",
-    positions=49,
-    channels=128,
-    pixels=PixelSettings(side=112, fit="pad", interpolation="bicubic"),
-    decoder=DecoderSettings(units=16),
-    decoding=DecodingSettings(method="greedy"),
-)
 
 
 def home_in(root):
     return Home(root, root / "store", f"sqlite:///{root / 'mlflow.db'}")
-
-
-def write_bundle(folder, text):
-    """A sealed bundle that no other text gives; its digest."""
-    write_text(folder / CARD, text)
-    write_bytes(folder / GOLDEN / "0.png", _picture())
-    for name in (ENCODER, DECODER):
-        with h5py.File(folder / name, "w") as file:
-            file["numbers"] = np.frombuffer(text.encode(), np.uint8)
-    for name in (REFERENCE, CONFIDENCE, f"{GOLDEN}/captions.json"):
-        write_json(folder / name, {})
-    write_settings(folder, SETTINGS)
-    Vocabulary.of(["dog"]).write(folder / VOCABULARY)
-    return seal(folder)
-
-
-def _picture():
-    buffer = io.BytesIO()
-    Image.new("RGB", (1, 1)).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def bundle_of(home, number):
@@ -80,7 +32,7 @@ def add_versions(home, *texts, name=NAME):
             client.create_registered_model(name)
         for text in texts:
             number = len(registry.versions(name)) + 1
-            digest = write_bundle(bundle_of(home, number), text)
+            digest = write_bundle(bundle_of(home, number), ["dog"], text)
             source = bundle_of(home, number).parents[1].as_uri()
             client.create_model_version(name, source, tags={DIGEST_TAG: digest})
     return registry

@@ -1,7 +1,5 @@
 import shutil
 
-import h5py
-import numpy as np
 import pytest
 
 from pipeline.bundle import (
@@ -14,25 +12,14 @@ from pipeline.bundle import (
     SETTINGS,
     SUMS,
     VOCABULARY,
-    BundleSettings,
-    PixelSettings,
     read_bundle,
     seal,
-    write_settings,
 )
 from pipeline.errors import BundleRejected, ModelNotFound
 from pipeline.files import read_json, sha256_file, write_bytes, write_json, write_text
-from pipeline.settings import DecoderSettings, DecodingSettings
 from pipeline.vocabulary import Vocabulary
+from tests.toy_bundle import CHOSEN, write_bundle
 
-CHOSEN = BundleSettings(
-    encoder="scenes",
-    positions=49,
-    channels=128,
-    pixels=PixelSettings(side=112, fit="pad", interpolation="bicubic"),
-    decoder=DecoderSettings(units=16),
-    decoding=DecodingSettings(method="greedy"),
-)
 WORDS = Vocabulary.of(["dog", "été"])
 
 
@@ -40,17 +27,7 @@ WORDS = Vocabulary.of(["dog", "été"])
 def folder(tmp_path):
     """A bundle whose weights nobody loads."""
     folder = tmp_path / "bundle"
-    write_bytes(folder / CARD, b"# A card")
-    write_bytes(folder / GOLDEN / "0.png", b"\x89PNG\r\n\x1a\n of which nobody reads on")
-    for name in (ENCODER, DECODER):
-        with h5py.File(folder / name, "w") as file:
-            file["layers/dense/vars/0"] = np.arange(6, dtype="float32")
-    write_json(folder / REFERENCE, {})
-    write_json(folder / GOLDEN / "captions.json", {})
-    write_json(folder / CONFIDENCE, {})
-    write_settings(folder, CHOSEN)
-    WORDS.write(folder / VOCABULARY)
-    seal(folder)
+    write_bundle(folder, ["dog", "été"])
     return folder
 
 
