@@ -53,7 +53,8 @@ def holding(folder, secret=CANARY):
 
 def test_24_a_registered_version_its_run_and_what_tasks_hand_on(tiny_run, tmp_path, canaries, heard):
     home = Home(tmp_path, tmp_path / "store", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    run, version = stages.register(replace(tiny_run, home=replace(home, store=tiny_run.home.store)))
+    home = replace(home, store=tiny_run.home.store, journal=str(tmp_path / "promotions"))
+    run, version = stages.register(replace(tiny_run, home=home))
     handed_on = json.dumps([dict(run.done), version, stages.gate(run, version["version"])])
     assert CANARY not in handed_on
     assert not holding(tmp_path)

@@ -22,6 +22,8 @@ PICTURES = odd_pictures()
 ROOT = Path(pipeline.__file__).parents[1]
 MAY_RESIZE = {
     "pipeline/images.py",
+    "pipeline/quality.py",  # flags pictures
+    "pipeline/validation/looks.py",  # compares pictures
     "pipeline/views.py",  # crops of square pixels, for training alone
     "pipeline/sources/scenes/drawing.py",  # draws pictures
 }
