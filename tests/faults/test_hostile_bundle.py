@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
+from PIL import Image
 
 from pipeline.bundle import CONFIDENCE, DECODER, SUMS, VOCABULARY, read_bundle, seal
 from pipeline.captioner import load_captioner
 from pipeline.errors import BundleRejected
 from pipeline.vocabulary import Vocabulary
 from tests.registered_bundle import register_stored, stored_model
-from tests.serving.night_world import picture
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CHAMPION = "models:/captioner@champion"
@@ -138,7 +138,7 @@ def test_23_a_night_never_runs_code_of_the_artifact_store(home, model, tmp_path)
         path.write_text(f"{path.read_text()}\nopen({str(marker)!r}, 'a').write({path.name!r})\n")
     inbox = tmp_path / "photos"
     inbox.mkdir()
-    (inbox / "1.jpg").write_bytes(picture("red", (60, 50)))
+    Image.effect_noise((320, 240), 60).convert("RGB").save(inbox / "1.jpg")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("NIGHTCAP", "MLFLOW"))}
     environment |= {"NIGHTCAP_HOME": str(home.root), "PYTHONPATH": str(CHECKOUT)}
     table = tmp_path / "table"
