@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule
+from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRule
 
 from pipeline.form import Field
+
+CAPTIONER = Asset("captioner", uri="x-nightcap://captioner")
 
 # Every error of ours says in its class whether the same call may work later.
 RETRIES: dict[str, Any] = {
@@ -29,3 +31,9 @@ def form(fields: Iterable[Field]) -> dict[str, Param]:
         field.name: Param(field.default, description=field.description, section=field.section, **field.schema)
         for field in fields
     }
+
+
+def approver(answer: Mapping[str, Any] | None) -> str | None:
+    """Who approved, by what an `ApprovalOperator` returned; None where nobody was asked."""
+    user = (answer or {}).get("responded_by_user") or {}
+    return user.get("name") or user.get("id")

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import os
+from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Asset, Metadata, dag, get_current_context, task
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import Metadata, TriggerRule, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import RETRIES, form
+from dags.common import CAPTIONER, RETRIES, approver, form
 from pipeline import train_captioner as stages
 from pipeline.form import training_fields, training_values
 
-CAPTIONER = Asset("captioner", uri="x-nightcap://captioner")
+APPROVAL_TIMEOUT = timedelta(hours=float(os.environ.get("NIGHTCAP_APPROVAL_HOURS", "72")))
+REQUEST = """{% set verdict = ti.xcom_pull(task_ids='gate') %}
+**{{ verdict.reason }}**
+
+| | CIDEr-D |
+|---|---|
+| this version | {{ '%.1f' | format(100 * verdict.challenger) }} |
+| the champion | {{ '%.1f' | format(100 * verdict.champion) if verdict.champion is not none else 'none yet' }} |
+
+Pictures with both versions' captions, and every rule of the gate: `{{ verdict.page }}`, and under *Artifacts*, `gate`,
+of the version's MLflow run. Verdict `{{ verdict.digest[:12] }}`. Nobody answering counts as *Reject*.
+"""
 
 
 def _run(done: dict[str, str] | None = None) -> Any:
@@ -39,9 +53,11 @@ def train_captioner() -> None:
     def snapshot() -> dict[str, str]:
         return dict(stages.snapshot(_run()).done)
 
-    @task
+    @task(doc_md="What was accepted and why not is a page; XCom `data_docs` and the log say where it lies.")
     def validate(done: dict[str, str]) -> dict[str, str]:
-        return dict(stages.validate(_run(done)).done)
+        run = stages.validate(_run(done))
+        get_current_context()["ti"].xcom_push(key="data_docs", value=stages.data_docs(run))
+        return dict(run.done)
 
     @task
     def adapt_vocabulary(done: dict[str, str]) -> dict[str, str]:
@@ -88,12 +104,21 @@ def train_captioner() -> None:
     def gate(done: dict[str, str], version: str) -> dict[str, Any]:
         return stages.gate(_run(done), version)
 
-    @task(outlets=[CAPTIONER])
+    @task.short_circuit(ignore_downstream_trigger_rules=False)
+    def ask(verdict: dict[str, Any]) -> bool:
+        """Only what the gate lets pass is shown to a person, and only where the form says so."""
+        return bool(verdict["promote"]) and _run().settings.gate.approval == "person"
+
+    @task(outlets=[CAPTIONER], trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     def promote(done: dict[str, str], version: str, verdict: dict[str, Any]) -> Any:
         if not verdict["promote"]:
             raise AirflowSkipException(f"version {version} is not promoted: {verdict['reason']}")
-        stages.promote(_run(done), version)
-        yield Metadata(CAPTIONER, extra={"version": version})
+        context = get_current_context()
+        who = approver(context["ti"].xcom_pull(task_ids="approve")) or f"{context['dag'].dag_id} {context['run_id']}"
+        verdict = stages.promote(_run(done), version, verdict, who)
+        if not verdict["promoted"]:
+            raise AirflowSkipException(f"version {version} is not promoted: {verdict['reason']}")
+        yield Metadata(CAPTIONER, extra={"version": version, "verdict": verdict["digest"]})
 
     accepted = validate(snapshot())
     encoded = provide_encoder(adapt_vocabulary(accepted))
@@ -102,7 +127,14 @@ def train_captioner() -> None:
     extracted >> features
     registered = register(evaluate(calibrate(refine(train(features)))))
     verdict = gate(registered["done"], registered["version"])
-    promote(registered["done"], registered["version"], verdict)
+    approve = ApprovalOperator(
+        task_id="approve",
+        subject="Shall version {{ ti.xcom_pull(task_ids='register', key='version') }} of the captioner go to work?",
+        body=REQUEST,
+        defaults=ApprovalOperator.REJECT,
+        response_timeout=APPROVAL_TIMEOUT,
+    )
+    ask(verdict) >> approve >> promote(registered["done"], registered["version"], verdict)
 
 
 train_captioner()

@@ -14,9 +14,11 @@ from pipeline import decoders, images, objects, quality
 from pipeline.foreign import answers
 from pipeline.form import Field, fields_of
 from pipeline.reference import CAPTION_SIGNS, PICTURE_SIGNS
+from pipeline.secrets import PATTERN
 from pipeline.settings import TrainSettings, preset_names
 from pipeline.validation import reasons
 from serving import usable
+from serving.rollback import RollbackSettings
 from serving.settings import NightSettings
 from serving.tending import TendingSettings
 from serving.watch.metrics import METRICS, PREFIX
@@ -27,9 +29,11 @@ TARGET = Path(__file__).parents[1] / "docs" / "reference.md"
 ENVIRONMENT = {
     "NIGHTCAP_HOME": "An absolute folder for everything Nightcap keeps. Default: `.nightcap` in the checkout, else `~/.nightcap`.",
     "NIGHTCAP_STORE": "An absolute folder for stage outputs, nights and tables. Default: `$NIGHTCAP_HOME/store`.",
+    "NIGHTCAP_PROMOTIONS": "An absolute folder or `s3://bucket/prefix` for the promotion journal; machines that share one MLflow share it. Default: `$NIGHTCAP_STORE/promotions`.",
     "NIGHTCAP_ROOTS": "Absolute folders and `s3://bucket/prefix` addresses with commas between them, under which nights may read beside `NIGHTCAP_HOME`.",
     "NIGHTCAP_SCHEDULE": "When `caption_nightly` runs, as cron. Default: `0 2 * * *`.",
     "NIGHTCAP_UPKEEP_SCHEDULE": "When `tend_tables` runs, as cron. Default: `0 12 * * 0`.",
+    "NIGHTCAP_APPROVAL_HOURS": "How long `train_captioner` waits for a person's approval; silence is a refusal. Default: `72`.",
     "NIGHTCAP_TIMEZONE": "The time zone of these schedules. Default: `UTC`.",
     "NIGHTCAP_PUSHGATEWAY": "Address of a Prometheus Pushgateway that nights push their metrics to. Default: none.",
     "NIGHTCAP_WEBHOOK": "Address that a JSON object is POSTed to when a night fails or is held back. It is treated as a secret. Default: none.",
@@ -92,6 +96,9 @@ def reference() -> Iterator[str]:
         (f"`{PREFIX}{name}`", f"`{item.label}`" if item.label else "", item.meaning) for name, item in METRICS.items()
     )
     yield from _table(("metric", "label", "meaning"), rows)
+    yield "\n## Settings of a rollback"
+    yield "The form of `rollback_captioner`; `nightcap models rollback` has options for them."
+    yield from _settings(fields_of(RollbackSettings))
     yield "\n## Reasons"
     yield "Why something is quarantined or a data set rejected."
     yield from _reasons()
@@ -138,7 +145,13 @@ def _allowed(schema: Mapping[str, Any]) -> str:
     )
     bounds = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
     limits = [f"{word} {schema[key]:g}" for key, word in bounds.items() if key in schema]
-    return ", ".join([kind, *limits, *([f"`{schema['pattern']}`"] if "pattern" in schema else [])])
+    return ", ".join([kind, *limits, *_form(schema.get("pattern"))])
+
+
+def _form(pattern: str | None) -> list[str]:
+    if pattern == PATTERN:
+        return ["no password in it"]
+    return [] if pattern is None else [f"`{pattern}`"]
 
 
 def _default(value: Any) -> str:

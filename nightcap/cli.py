@@ -14,6 +14,7 @@ from typer.exceptions import Abort, TyperException
 
 from nightcap.commands import (
     caption,
+    correct,
     doctor,
     evaluate,
     explain,
@@ -22,6 +23,7 @@ from nightcap.commands import (
     night,
     prepare,
     prove,
+    quarantine,
     replay,
     run,
     score,
@@ -29,6 +31,7 @@ from nightcap.commands import (
     train,
 )
 from pipeline.errors import NightcapError, SettingsError
+from pipeline.secrets import masked
 from pipeline.stopping import CODE, Stopped, heeding_sigterm
 
 app = typer.Typer(
@@ -38,7 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Captioned photographs in, a registered captioning model out; new photographs in, captions out.",
 )
-for module in (train, caption, explain, night, replay, forget, evaluate, score, doctor, run):
+for module in (train, caption, explain, night, replay, quarantine, correct, forget, evaluate, score, doctor, run):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(models.app, name="models")
 app.add_typer(tables.app, name="tables")
@@ -76,7 +79,7 @@ def _usage(error: TyperException) -> str:
 
 def _fail(message: str, code: int) -> NoReturn:
     if message:
-        sys.stderr.write(f"nightcap: {' '.join(message.split())}\n")
+        sys.stderr.write(f"nightcap: {masked(' '.join(message.split()))}\n")
     sys.exit(code)
 
 

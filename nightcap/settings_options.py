@@ -8,10 +8,11 @@ from typing import Any
 import yaml
 
 from pipeline.errors import SettingsError
+from pipeline.secrets import masked
 from pipeline.settings import TrainSettings, assign, read_yaml, train_settings
 
 ANNOTATIONS = ("source.train_annotations", "source.val_annotations", "source.test_annotations")
-PATHS = ("source.images", *ANNOTATIONS, "source.data_dir", "encoder.weights")
+PATHS = ("source.images", *ANNOTATIONS, "source.data_dir", "encoder.weights", "validation.waivers")
 
 
 def settings_from(config: Path | None, assignments: list[str]) -> TrainSettings:
@@ -35,7 +36,7 @@ def values_from(config: Path | None, assignments: list[str]) -> dict[str, Any]:
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
-            raise SettingsError(f"--set {assignment!r} must be key=value, for example training.epochs=3")
+            raise SettingsError(f"--set {masked(assignment)!r} must be key=value, for example training.epochs=3")
         if key == "preset":
             values["preset"] = text
         else:
@@ -47,7 +48,7 @@ def _parsed(assignment: str, text: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise SettingsError(f"--set {assignment!r}: the value is no YAML scalar or list") from error
+        raise SettingsError(f"--set {masked(assignment)!r}: the value is no YAML scalar or list") from error
 
 
 def _beside(folder: Path, values: dict[str, Any]) -> dict[str, Any]:

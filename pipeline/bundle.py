@@ -3,24 +3,25 @@
     encoder.weights.h5   decoder.weights.h5   vocabulary.txt   settings.json   confidence.json
     reference.json       golden/              model_card.md    SHA256SUMS
 
-`confidence.json` says how far to trust a caption and which to withhold. Format 1 was of decoders that are no more.
-`SHA256SUMS` lists every other file; its own SHA-256 is the bundle's digest.
+`confidence.json` says how far to trust a caption and which to withhold. `SHA256SUMS` lists every other file; its own
+SHA-256 is the bundle's digest. Format 1 was of decoders that are no more; format 2 called its number `format`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
+from pipeline.bundle_files import check_content, check_name
 from pipeline.errors import BundleRejected, ModelNotFound
 from pipeline.files import read_json, sha256_file, write_json, write_text
 from pipeline.settings import DecoderSettings, DecodingSettings, Group
 from pipeline.vocabulary import Vocabulary
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 ENGINE: Final = "tensorflow-float32"
 SUMS = "SHA256SUMS"
 ENCODER, DECODER = "encoder.weights.h5", "decoder.weights.h5"
@@ -48,7 +49,7 @@ class PixelSettings(Group):
 class BundleSettings(Group):
     """The architecture, so that loading rebuilds it from our own code."""
 
-    format: Literal[2] = FORMAT
+    format_version: Literal[3] = FORMAT
     engine: Literal["tensorflow-float32"] = ENGINE
     encoder: Literal["scenes", "inception_resnet_v2", "resnet50", "mobilenet", "xception"]
     positions: int
@@ -56,6 +57,13 @@ class BundleSettings(Group):
     pixels: PixelSettings
     decoder: DecoderSettings
     decoding: DecodingSettings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_older_format(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("format") == 2 and "format_version" not in values:
+            return {name: value for name, value in values.items() if name != "format"}
+        return values
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ def read_bundle(folder: Path, expected_digest: str | None = None) -> Bundle:
 
     Raises:
         ModelNotFound: the folder is no bundle.
-        BundleRejected: a file is missing, altered or unlisted, or the settings are not understood.
+        BundleRejected: a file is missing, altered, unlisted or not what bundles hold, or it is not understood.
     """
     if not (folder / SUMS).is_file():
         raise ModelNotFound(f"{folder} is no model bundle: it holds no {SUMS}")
@@ -106,7 +114,7 @@ def read_bundle(folder: Path, expected_digest: str | None = None) -> Bundle:
             f"{folder}: {SUMS} has digest {digest}, the registry says {expected_digest}; register it anew"
         )
     _check_files(folder)
-    return Bundle(folder, digest, _read_settings(folder), _read_vocabulary(folder))
+    return Bundle(folder, digest, _read_settings(folder), Vocabulary.read(folder / VOCABULARY))
 
 
 def _check_files(folder: Path) -> None:
@@ -120,6 +128,17 @@ def _check_files(folder: Path) -> None:
     for name, path in present.items():
         if sha256_file(path) != listed[name]:
             raise BundleRejected(f"{folder}: {name} was altered after the bundle was sealed; fetch it again")
+    _check_harmless(folder, present)
+
+
+def _check_harmless(folder: Path, present: dict[str, Path]) -> None:
+    """Refuse what a bundle never needs, even if it is listed and as it was registered."""
+    try:
+        for name, path in present.items():
+            check_name(name, _REQUIRED)
+            check_content(name, path)
+    except BundleRejected as error:
+        raise BundleRejected(f"{folder}: {error}") from error
 
 
 def _listed(folder: Path) -> dict[str, str]:
@@ -138,13 +157,6 @@ def _read_settings(folder: Path) -> BundleSettings:
         raise BundleRejected(
             f"{folder}: {SETTINGS} is not understood by this version of Nightcap: {reason}; train again"
         ) from error
-
-
-def _read_vocabulary(folder: Path) -> Vocabulary:
-    try:
-        return Vocabulary.read(folder / VOCABULARY)
-    except UnicodeDecodeError as error:
-        raise BundleRejected(f"{folder}: {VOCABULARY} is not UTF-8; register the model anew") from error
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.binding import check_bound
 from pipeline.bundle import CONFIDENCE, DECODER, ENCODER, REFERENCE, SETTINGS, VOCABULARY, Bundle, read_bundle
 from pipeline.captioner_types import FOREIGN, Caption, Captioner, PinnedModel
 from pipeline.confidence import EVIDENCE, Confidence, Reals, evidence
@@ -115,9 +116,9 @@ def load_captioner(home: Home, model: str, decoding: Mapping[str, Any] | None = 
 def pin(home: Home, model: str) -> PinnedModel:
     """One version that stays the same while it is used, by its digest; raises as `load_captioner`."""
     if model.startswith("models:/"):
-        from pipeline.registry import Registry
+        from pipeline.promotion import Promotions
 
-        return Registry(home).resolve(model)
+        return Promotions(home).resolve(model)
     bundle = read_bundle(Path(model).resolve())
     return PinnedModel(bundle.path.name, "", bundle.digest, bundle.settings.engine, str(bundle.path))
 
@@ -195,6 +196,7 @@ def _decoder(bundle: Bundle) -> Any:
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise BundleRejected(f"{bundle.path / DECODER} does not fit {SETTINGS} and {VOCABULARY}: {reason}") from error
+    check_bound(bundle.path / DECODER, bundle.path / VOCABULARY)
     return decoder
 
 

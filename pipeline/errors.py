@@ -12,7 +12,9 @@
     │   ├── BundleRejected    a model version is damaged or is not what it claims to be
     │   ├── NightRejected     a night cannot be published as it is
     │   │   └── NightHeld     it is whole, but too odd to publish without a person's word
-    │   └── PublishConflict   another run published first
+    │   ├── PublishConflict   another run published first
+    │   ├── PromotionConflict another promotion came first
+    │   └── PromotionRefused  a model version may not caption
     └── BadInput              one picture or caption; it is quarantined under `reason`
         ├── BadImage
         └── SourceChanged
@@ -80,6 +82,14 @@ class NightHeld(NightRejected):
 
 class PublishConflict(Permanent):
     """Another run published to the same table first."""
+
+
+class PromotionConflict(Permanent):
+    """Another promotion or rollback of the same model came first; the verdict is about a champion that is none."""
+
+
+class PromotionRefused(Permanent):
+    """A model version may not caption: the gate refused it, or it does not do what its bundle says."""
 
 
 class BadInput(NightcapError):

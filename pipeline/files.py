@@ -32,6 +32,28 @@ def write_bytes(path: Path, data: bytes) -> None:
         raise
 
 
+def create_bytes(path: Path, data: bytes) -> bool:
+    """Make a file, whole, unless there is one of that name; of many processes at once one makes it.
+
+    Returns:
+        Whether this call made it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        path.hardlink_to(name)
+    except FileExistsError:
+        return False
+    finally:
+        Path(name).unlink(missing_ok=True)
+    return True
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file whole or not at all."""
     write_bytes(path, text.encode())

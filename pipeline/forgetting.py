@@ -16,6 +16,7 @@ from pipeline.files import read_json
 from pipeline.home import Home
 from pipeline.registry import DIGEST_TAG, Registry, Version
 from pipeline.scrub import scrub_folder
+from pipeline.sources.base import CORRECTED
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ class Forgetting:
 
     def _trace(self, folder: Path) -> Trace:
         images, captions = (pd.read_parquet(folder / f"{name}.parquet") for name in ("images", "captions"))
-        known = images["uri"].isin(self.images) | images["image"].isin(self.images)
+        known = images["uri"].str.removeprefix(CORRECTED).isin(self.images) | images["image"].isin(self.images)
         ours = images[known | images["sha256"].isin(self.digests)]
         said = captions[captions["image"].isin(ours["image"])]["caption"]
         return Trace(

@@ -26,6 +26,7 @@ class Home:
         pushgateway: `NIGHTCAP_PUSHGATEWAY`, where nights push metrics; empty for nowhere.
         webhook: `NIGHTCAP_WEBHOOK`, where failed nights are told of; empty for nowhere. It may be a secret.
         foreign: `NIGHTCAP_FOREIGN_*`, what a foreign captioner may use.
+        journal: `NIGHTCAP_PROMOTIONS`, a folder or `s3://bucket/prefix`; default empty, see `promotions`.
     """
 
     root: Path
@@ -35,13 +36,14 @@ class Home:
     pushgateway: str = field(default="", repr=False)
     webhook: str = field(default="", repr=False)
     foreign: ForeignLimits = field(default_factory=ForeignLimits)
+    journal: str = ""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Home:
         """Read the environment.
 
         Raises:
-            SettingsError: `NIGHTCAP_HOME` or a root is relative, the store is not a local folder, an address of a
+            SettingsError: `NIGHTCAP_HOME`, a root or the journal is relative, the store is not a local folder, an address of a
                 service is none, or a limit is no number.
         """
         root = Path(environ.get("NIGHTCAP_HOME") or _default_root())
@@ -55,12 +57,22 @@ class Home:
         tracking_uri = environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
         roots, foreign = _roots(environ.get("NIGHTCAP_ROOTS", "")), ForeignLimits.from_environment(environ)
         pushgateway, webhook = (_address(name, environ.get(name, "")) for name in _SERVICES)
-        return cls(root, Path(store), tracking_uri, roots, pushgateway, webhook, foreign)
+        journal = environ.get("NIGHTCAP_PROMOTIONS", "")
+        if journal and not journal.startswith(("/", "s3://")):
+            raise SettingsError(
+                f"NIGHTCAP_PROMOTIONS is {journal!r}; set it to an absolute folder or s3://bucket/prefix"
+            )
+        return cls(root, Path(store), tracking_uri, roots, pushgateway, webhook, foreign, journal)
 
     @property
     def artifacts(self) -> Path:
         """Where MLflow's artifacts lie when no server decides otherwise."""
         return self.store / "mlflow"
+
+    @property
+    def promotions(self) -> str:
+        """Where the promotion journal lies; machines that share one MLflow share it."""
+        return self.journal or str(self.store / "promotions")
 
     @property
     def inbox(self) -> Path:

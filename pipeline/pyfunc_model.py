@@ -29,8 +29,9 @@ class CaptionModel(PythonModel):
     """Captions pictures that come as rows of a table."""
 
     def load_context(self, context: Any) -> None:
-        """Check the bundle against its own digests and load it."""
-        bundle = read_bundle(Path(context.artifacts["bundle"]))
+        """Check the bundle against its digests, of which the list's own was logged beside it, and load it."""
+        logged = context.model_config or {}  # none in versions of format 2
+        bundle = read_bundle(Path(context.artifacts["bundle"]), logged.get("bundle_digest"))
         self.captioner = BundleCaptioner(bundle, PinnedModel("pyfunc", "", bundle.digest, bundle.settings.engine, ""))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:

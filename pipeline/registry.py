@@ -23,11 +23,12 @@ from pipeline.files import whole_folder
 from pipeline.home import Home
 from pipeline.mlflow_database import create_database
 from pipeline.model_cache import forget
+from pipeline.secrets import masked
 
 log = logging.getLogger(__name__)
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-DIGEST_TAG, ENGINE_TAG, CIDER_TAG = "bundle_digest", "engine", "test_cider_d"
+DIGEST_TAG, ENGINE_TAG, CIDER_TAG, TEST_TAG = "bundle_digest", "engine", "test_cider_d", "test_digest"
 NOTE = "registered_model_meta"  # MLflow adds it to what it downloads
 HEALTH_TIMEOUT_S = 5.0
 
@@ -104,11 +105,19 @@ class Registry:
         return _version(found or self._find(uri, lambda: self._client.get_model_version(name, number)))
 
     def champion(self, name: str) -> PinnedModel | None:
-        """The version that captions, or None before the first promotion."""
+        """The version that the alias names, or None; which one captions is for `pipeline.promotion` to say."""
         try:
             return self.resolve(f"models:/{name}@{CHAMPION}")
         except ModelNotFound:
             return None
+
+    def aliased(self, name: str, alias: str) -> str | None:
+        """The number of the version that an alias names, if any."""
+        try:
+            found = self._find(f"{name}@{alias}", lambda: self._client.get_model_version_by_alias(name, alias))
+        except ModelNotFound:
+            return None
+        return str(found.version)
 
     def download(self, uri: str, part: str, target: Path) -> None:
         """Copy a folder of what a version holds, or `.` for all of it, to `target`, whole or not at all.
@@ -160,6 +169,27 @@ class Registry:
             for key, value in tags.items():
                 self._client.set_model_version_tag(name, version, key, value)
 
+    def tags(self, pinned: PinnedModel) -> dict[str, str]:
+        """The tags of a version."""
+        return dict(self._find(pinned.uri, lambda: self._client.get_model_version(pinned.name, pinned.version)).tags)
+
+    def log_files(self, pinned: PinnedModel, folder: Path, place: str) -> None:
+        """Add the files of a folder to the run that made a version."""
+        with self.answering():
+            self._client.log_artifacts(self._run_of(pinned), str(folder), place)
+
+    def read_file(self, pinned: PinnedModel, path: str) -> str | None:
+        """A text file of the run that made a version, if it has it."""
+        with tempfile.TemporaryDirectory() as scratch, self.answering():
+            run = self._run_of(pinned)
+            there = {item.path for item in self._client.list_artifacts(run, str(Path(path).parent))}
+            if path not in there:
+                return None
+            return Path(self._client.download_artifacts(run, path, scratch)).read_text(encoding="utf-8")
+
+    def _run_of(self, pinned: PinnedModel) -> str:
+        return str(self._client.get_model_version(pinned.name, pinned.version).run_id)
+
     def experiment(self, name: str) -> str:
         """The id of an experiment, made if it is missing.
 
@@ -203,6 +233,7 @@ def _prepare(home: Home) -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     if home.tracking_uri.startswith("http"):
         try:
@@ -235,13 +266,13 @@ def _answering(home: Home) -> Iterator[None]:
 
 
 def _unavailable(home: Home, error: Exception) -> RegistryUnavailable:
-    reason = " ".join(str(getattr(error, "reason", error)).split())[:200]
+    reason = masked(" ".join(str(getattr(error, "reason", error)).split()))[:200]
     return RegistryUnavailable(f"MLflow at {shown_uri(home)} does not answer ({reason}); check MLFLOW_TRACKING_URI")
 
 
 def shown_uri(home: Home) -> str:
     """The tracking URI without the name and password it may hold."""
-    return re.sub(r"//[^/]*@", "//", home.tracking_uri)
+    return masked(re.sub(r"//[^/]*@", "//", home.tracking_uri))
 
 
 def _version(item: Any) -> Version:

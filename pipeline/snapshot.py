@@ -15,11 +15,12 @@ from pipeline.errors import SettingsError, SourceChanged
 from pipeline.files import digest_of, sha256, write_json
 from pipeline.people import neutral
 from pipeline.settings import SourceSettings
-from pipeline.sources.base import SPLITS, LabelledBox, Photograph, Source
+from pipeline.sources.base import CORRECTED, SPLITS, LabelledBox, Photograph, Source
 from pipeline.stages import Output, Store
 
 VERSION = 1
 
+_LATER = {"people_terms", "max_train_images", "corrections_held_out"}
 _TEXT, _WHOLE, _REAL = pa.string(), pa.int64(), pa.float64()
 SCHEMAS = {
     "images": pa.schema({"image": _TEXT, "uri": _TEXT, "sha256": _TEXT, "split": _TEXT, "bytes": _WHOLE}),
@@ -94,7 +95,10 @@ def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Out
         tables = _tables(source.photographs())
         if settings.people_terms == "neutral":
             tables["captions"]["caption"] = tables["captions"]["caption"].map(neutral)
-        tables["images"]["split"] = cut(tables["images"], settings)
+        images = tables["images"]
+        corrected = images["image"].str.startswith(CORRECTED)
+        kept_apart = held_out(images[corrected], settings.corrections_held_out)
+        images["split"] = pd.concat([cut(images[~corrected], settings), kept_apart]).sort_index()
         if settings.max_train_images is not None:
             tables = _fewer(tables, settings.max_train_images)
         for name, schema in SCHEMAS.items():
@@ -103,7 +107,7 @@ def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Out
 
     shaping = settings.model_dump(mode="json", include={"kind", "val_cut", "test_cut", "max_images"})
     # Named only where they are set, so that snapshots taken before keep their digests.
-    shaping |= settings.model_dump(mode="json", include={"people_terms", "max_train_images"}, exclude_defaults=True)
+    shaping |= settings.model_dump(mode="json", include=_LATER, exclude_defaults=True)
     return store.run("snapshot", VERSION, shaping, {"source": source.fingerprint()}, build)
 
 
@@ -132,6 +136,13 @@ def cut(images: pd.DataFrame, settings: SourceSettings) -> pd.Series[str]:
     is_train = split == "train"
     split = split.mask(is_train & images["sha256"].isin(test), "test")
     return split.mask(is_train & images["sha256"].isin(val), "val")
+
+
+def held_out(images: pd.DataFrame, share: float) -> pd.Series[str]:
+    """The split of each corrected picture by its digest alone, so that it keeps it when others join."""
+    places = images["sha256"].map(lambda digest: _place(digest) if digest else 0.5)
+    split = pd.Series("train", images.index, dtype=str)
+    return split.mask(places < share / 2, "test").mask(places > 1 - share / 2, "val")
 
 
 def read_images(source: Source, images: pd.DataFrame) -> Iterator[tuple[str, bytes]]:
@@ -181,9 +192,10 @@ def _tables(photographs: Iterable[Photograph]) -> dict[str, pd.DataFrame]:
 
 
 def _fewer(tables: dict[str, pd.DataFrame], most: int) -> dict[str, pd.DataFrame]:
-    """The tables with the training pictures of the lowest digests only."""
+    """The tables with the training pictures of the lowest digests only; corrected ones stay."""
     images = tables["images"]
-    train = images[images["split"] == "train"].sort_values("sha256", kind="stable")
+    source = images[(images["split"] == "train") & ~images["image"].str.startswith(CORRECTED)]
+    train = source.sort_values("sha256", kind="stable")
     dropped = set(train["image"].iloc[most:])
     return {name: table[~table["image"].isin(dropped)].reset_index(drop=True) for name, table in tables.items()}
 

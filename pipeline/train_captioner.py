@@ -5,7 +5,7 @@ A stage takes the run so far and returns it with its own output added.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,9 +21,16 @@ def snapshot(run: TrainingRun) -> TrainingRun:
 
 def validate(run: TrainingRun) -> TrainingRun:
     """Accept what may be trained on, quarantine the rest, or stop."""
-    from pipeline.validation import validate as validate_snapshot
+    from pipeline.validation import validate as judge
+    from pipeline.validation.references import collection_of
 
-    return run.after(validate_snapshot(run.settings.validation, run.output("snapshot"), run.source, run.store))
+    collection = collection_of(run.settings.source)
+    return run.after(judge(run.settings.validation, run.output("snapshot"), run.source, run.store, collection))
+
+
+def data_docs(run: TrainingRun) -> str:
+    """The page that says what validation found."""
+    return str(run.output("validate").path / "data_docs" / "index.html")
 
 
 def adapt_vocabulary(run: TrainingRun) -> TrainingRun:
@@ -81,7 +88,7 @@ def calibrate(run: TrainingRun) -> TrainingRun:
 
 def evaluate(run: TrainingRun) -> TrainingRun:
     """Judge it on the test split."""
-    from pipeline.evaluation import evaluate as judge
+    from pipeline.evaluation.evaluate import evaluate as judge
 
     return run.after(judge(run))
 
@@ -97,14 +104,26 @@ def register(run: TrainingRun) -> tuple[TrainingRun, dict[str, str]]:
 
 
 def gate(run: TrainingRun, version: str) -> dict[str, Any]:
-    """Compare the version with the champion; returns the verdict."""
-    from pipeline.registration.register import judge_version
+    """Compare the version with the champion; returns the verdict in short."""
+    from pipeline.gate.stage import judge_version
 
     return judge_version(run, version).as_json()
 
 
-def promote(run: TrainingRun, version: str) -> None:
-    """Make the version the champion."""
-    from pipeline.registry import CHAMPION, Registry
+def promote(
+    run: TrainingRun, version: str, verdict: Mapping[str, Any] | None = None, who: str | None = None
+) -> dict[str, Any]:
+    """Make the version the champion if the gate lets it, which is asked again when another promotion came first.
 
-    Registry(run.home).set_alias(run.settings.registry.model_name, CHAMPION, version)
+    Args:
+        run: with every stage done.
+        version: its number.
+        verdict: what `gate` returned; None to ask it now.
+        who: for the promotion journal; None for the user of this process.
+
+    Returns:
+        The verdict that counted in the end, with `promoted`.
+    """
+    from pipeline.gate.promotion import promote_judged
+
+    return promote_judged(run, version, verdict or gate(run, version), who)

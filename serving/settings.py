@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
+from pipeline.secrets import Address
 from pipeline.settings import Group, checked
 from serving.layout import Layout
 
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 class NightSettings(Group):
     """Everything `caption_nightly` needs."""
 
-    input: str | None = Field(
+    input: Address | None = Field(
         None,
         description="Folder of new pictures, or s3://bucket/prefix, under a root; empty for the inbox in NIGHTCAP_HOME.",
     )
-    manifest: str | None = Field(
+    manifest: Address | None = Field(
         None,
         description="Parquet or CSV file of key, etag, size and last_modified, instead of listing the input; such as "
         "S3 Inventory's.",
@@ -56,10 +57,10 @@ class NightSettings(Group):
     replay_images: tuple[str, ...] | None = Field(
         None, description="Of a replay only these, a line each, as the table names them; empty for all."
     )
-    table: str | None = Field(
+    table: Address | None = Field(
         None, description="Delta table of captions, a local path; empty for captions in NIGHTCAP_STORE."
     )
-    model: str = Field(
+    model: Address = Field(
         "models:/captioner@champion",
         min_length=1,
         description="models:/name@alias, models:/name/version or a bundle's folder; pinned when the night is planned.",
@@ -134,7 +135,7 @@ class NightSettings(Group):
         "nights", min_length=1, max_length=64, description="MLflow experiment with a run a night; empty for none."
     )
     gallery_size: int = Field(60, ge=0, le=1000, description="Pictures in the gallery, a sample of the night's.")
-    output: str | None = Field(
+    output: Address | None = Field(
         None,
         description="Folder that captions are also written to, under a root: what people wrote comes before the model's. "
         "Empty for the table only.",

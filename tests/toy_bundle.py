@@ -1,4 +1,7 @@
-"""A whole bundle whose weights nobody can load."""
+"""A whole bundle whose weights nobody can load, so that no test of its files needs TensorFlow."""
+
+import h5py
+import numpy as np
 
 from pipeline.bundle import (
     CARD,
@@ -13,7 +16,7 @@ from pipeline.bundle import (
     seal,
     write_settings,
 )
-from pipeline.files import write_bytes, write_json
+from pipeline.files import write_bytes, write_json, write_text
 from pipeline.settings import DecoderSettings, DecodingSettings
 from pipeline.vocabulary import Vocabulary
 
@@ -27,10 +30,13 @@ CHOSEN = BundleSettings(
 )
 
 
-def write_bundle(folder, words):
-    """Write a bundle, and tell its digest."""
-    for name in (ENCODER, DECODER, CARD, f"{GOLDEN}/0.png"):
-        write_bytes(folder / name, f"the bytes of {name}".encode())
+def write_bundle(folder, words, card="# A card"):
+    """Write a bundle that no other words and card give, and tell its digest."""
+    write_text(folder / CARD, card)
+    write_bytes(folder / GOLDEN / "0.png", b"\x89PNG\r\n\x1a\n of which nobody reads on")
+    for name in (ENCODER, DECODER):
+        with h5py.File(folder / name, "w") as file:
+            file["numbers"] = np.frombuffer(card.encode(), np.uint8)
     for name in (REFERENCE, CONFIDENCE, f"{GOLDEN}/captions.json"):
         write_json(folder / name, {})
     write_settings(folder, CHOSEN)

@@ -26,6 +26,7 @@ def command(
     from pipeline.scrub import drop_mentions
     from pipeline.table import CaptionTable
     from pipeline.table.changes import erase
+    from pipeline.table.corrections import CorrectionTable
     from pipeline.table.upkeep import purge
     from serving.forget import digests_of, strip_nights
     from serving.report import report
@@ -42,7 +43,7 @@ def command(
         files = forgetting.run(exposed)
         show("removing captions")
         nights = strip_nights(home.store, named)
-        rows = erase(found, named)
+        rows = erase(found, named) + CorrectionTable(home.store / "corrections").forget(named)
         purge(found)
         for night in nights:
             report(night)

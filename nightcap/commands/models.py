@@ -45,6 +45,50 @@ def list_versions(
         Console(width=None if sys.stdout.isatty() else WIDTH).print(_table(rows))
 
 
+NameOption = Annotated[str, typer.Option(help="The model.")]
+WhyOption = Annotated[str, typer.Option(help="A word for the promotion journal.")]
+
+
+@app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="Number of the version that captions from now on.")],
+    name: NameOption = "captioner",
+    why: WhyOption = "",
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Even if the gate has not let it pass against the present champion.")
+    ] = False,
+) -> None:
+    """Make a version the champion, after a trial in a clean process."""
+    from pipeline.home import Home
+    from pipeline.infra_validation import try_version
+    from pipeline.promotion import Promotions, whoami
+    from pipeline.settings import GateSettings
+
+    home = Home.from_environment()
+    with working("loading it in a clean process"):
+        try_version(home, f"models:/{name}/{version}", GateSettings())
+    with working("asking MLflow"):
+        entry = Promotions(home).promote_by_hand(name, version, whoami(), why, anyway)
+    typer.echo(f"{name} version {version} is the champion{_noted(entry.number if entry else None)}")
+
+
+@app.command()
+def verify(
+    version: Annotated[str, typer.Argument(help="Number of the version.")], name: NameOption = "captioner"
+) -> None:
+    """Load a version in a clean process, reproduce its golden captions and caption a sample."""
+    from pipeline.home import Home
+    from pipeline.infra_validation import try_version
+    from pipeline.settings import GateSettings
+
+    with working("loading it in a clean process"):
+        found = try_version(Home.from_environment(), f"models:/{name}/{version}", GateSettings())
+    typer.echo(
+        f"{name} version {version}: {found['golden']:.0f} golden captions reproduced; loaded in {found['load_s']:.1f} s, "
+        f"{found['seconds_per_image']:.3f} s a picture, at most {found['memory_gib']:.2f} GiB"
+    )
+
+
 @app.command()
 def foreign(
     model: Annotated[str, typer.Argument(help="models:/name/version or models:/name@alias of an MLflow pyfunc.")],
@@ -63,8 +107,11 @@ def foreign(
 
 @app.command()
 def rollback(
-    version: Annotated[str, typer.Argument(help="Number of the version that captions from now on.")],
-    name: Annotated[str, typer.Option(help="The model.")] = "captioner",
+    version: Annotated[
+        str | None, typer.Argument(help="Number of the version that captions from now on; default the one before.")
+    ] = None,
+    name: NameOption = "captioner",
+    why: WhyOption = "",
     withdraw: Annotated[
         bool, typer.Option("--withdraw", help="Also mark what later versions have captioned as withdrawn.")
     ] = False,
@@ -72,26 +119,62 @@ def rollback(
         str | None, typer.Option(help="Delta table to withdraw from; default captions in NIGHTCAP_STORE.")
     ] = None,
 ) -> None:
-    """Make an earlier version the champion again. Pictures whose captions are withdrawn fall back to those before.
+    """Make an earlier version the champion again, and tell which nights used the one that is given up.
 
-    A night of a later version that is under way still publishes its captions: run this again after it.
+    Pictures whose captions are withdrawn fall back to those before. A night of a later version that is under way still
+    publishes its captions: run this again after it.
     """
     from pipeline.home import Home
-    from pipeline.registry import CHAMPION, Registry
+    from pipeline.promotion import whoami
+    from pipeline.registry import Registry
     from pipeline.table import CaptionTable
     from pipeline.table.changes import withdraw as withdraw_captions
+    from serving.rollback import roll_back, rollback_settings
 
     home = Home.from_environment()
     with working("asking MLflow"):
-        registry = Registry(home)
-        earlier = registry.resolve(f"models:/{name}/{version}")
-        later = [each.version for each in registry.versions(name) if int(each.version) > int(earlier.version)]
-        registry.set_alias(name, CHAMPION, earlier.version)
-    typer.echo(f"{name} version {earlier.version} is the champion")
+        settings = rollback_settings({"version": version, "why": why, "model_name": name, "table": table})
+        done = roll_back(home, settings, whoami())
+        champion = done["version"]
+        later = [each.version for each in Registry(home).versions(name) if int(each.version) > int(champion)]
+    typer.echo(f"{name} version {champion} is the champion{_noted(done['entry'])}")
+    if done["given_up"]:
+        typer.echo(_used(done["given_up"], done["nights"]))
     for given_up in later if withdraw else ():
         with working("withdrawing captions"):
             count = withdraw_captions(CaptionTable(table or home.captions), name, given_up)
         typer.echo(f"{count} captions of version {given_up} are withdrawn")
+
+
+@app.command()
+def journal(
+    name: Annotated[str, typer.Argument(help="The model.")] = "captioner",
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON an entry.")] = False,
+) -> None:
+    """Show the promotion journal of a model: every promotion and rollback, the newest first."""
+    from pipeline.home import Home
+    from pipeline.journal import Journal
+
+    for entry in Journal.of(Home.from_environment()).entries(name):
+        if as_json:
+            typer.echo(entry.model_dump_json(by_alias=True))
+        else:
+            why = f": {entry.why}" if entry.why else ""
+            typer.echo(
+                f"{entry.number:>4}  {entry.when:%Y-%m-%d %H:%M}  {entry.action} {entry.origin or '-'} -> {entry.target}  "
+                f"{entry.who}{why}"
+            )
+
+
+def _noted(entry: int | None) -> str:
+    return f" (entry {entry} of the promotion journal)" if entry else " already"
+
+
+def _used(version: str, nights: dict[str, int]) -> str:
+    if not nights:
+        return f"no night has used version {version}"
+    told = ", ".join(f"{night} ({count})" for night, count in nights.items())
+    return f"nights that used version {version}, with their captions: {told}"
 
 
 def _row(version: Any) -> dict[str, Any]:

@@ -71,8 +71,8 @@ def run_stages(run: TrainingRun) -> Trained:
         run = _step(stage.__name__, stage, run)
     run, version = _step("register", stages.register, run)
     verdict = _step("gate", stages.gate, run, version["version"])
-    if verdict["promote"]:
-        _step("promote", stages.promote, run, version["version"])
+    if verdict["promote"] and run.settings.gate.approval == "automatic":
+        verdict = _step("promote", stages.promote, run, version["version"], verdict)
     return Trained(run, version, verdict, extraction)
 
 
@@ -99,6 +99,10 @@ def _show(trained: Trained) -> None:
     console.print(f"test split: {figures}")
     samples = trained.run.output("evaluate").path / "samples"
     console.print(f"samples: {samples / 'index.html'}", markup=False)
-    promoted = "promoted" if verdict["promote"] else "not promoted"
+    if verdict["page"]:
+        console.print(f"verdict: {verdict['page']}", markup=False)
+    promoted = "promoted" if verdict.get("promoted") else "not promoted"
+    if verdict["promote"] and not verdict.get("promoted"):
+        promoted = f"waits for a person (`nightcap models promote {version['version']}`)"
     console.print(f"{version['name']} version {version['version']}, {promoted}: {verdict['reason']}", markup=False)
     typer.echo(f"models:/{version['name']}/{version['version']}")

@@ -13,7 +13,7 @@ from pipeline.captioner_types import Caption
 from pipeline.errors import DatasetRejected
 from pipeline.evaluation.gender import gender_errors
 from pipeline.evaluation.novelty import novel_share
-from pipeline.evaluation.objects import coco_chair, scenes_chair
+from pipeline.evaluation.objects import chair_of
 from pipeline.evaluation.pointing import pointing_game
 from pipeline.evaluation.risk_coverage import risk_coverage
 from pipeline.evaluation.robustness import robustness
@@ -22,7 +22,6 @@ from pipeline.evaluation.slices import slice_scores
 from pipeline.evaluation.told import confidences
 from pipeline.features import FeatureStore
 from pipeline.files import digest_of, write_json, write_text
-from pipeline.metrics.chair import coco_lexicon
 from pipeline.metrics.scores import leave_one_out, score_captions
 from pipeline.metrics.tokenizer import tokenize
 from pipeline.stages import Output
@@ -86,12 +85,10 @@ def _controls(references: Mapping[str, list[str]], captions: Mapping[str, str]) 
 
 def _chair(run: TrainingRun, references: Mapping[str, list[str]], captions: Mapping[str, str]) -> dict[str, Any]:
     """CHAIR where the source knows what is in the pictures, by names to search captions for; for scenes, pointing."""
-    boxes = run.accepted.boxes("test")
-    if run.settings.source.kind == "scenes":
-        return {"chair": scenes_chair(captions, boxes), "pointing": pointing_game(run, captions)}
-    labels = {box.label for found in boxes.values() for box in found}
-    known = labels and labels <= coco_lexicon().categories
-    return {"chair": coco_chair(captions, boxes, references)} if known else {}
+    kind = run.settings.source.kind
+    found = chair_of(kind, captions, run.accepted.boxes("test"), references)
+    pointed = {"pointing": pointing_game(run, captions)} if kind == "scenes" else {}
+    return ({"chair": found} if found else {}) | pointed
 
 
 def _write(folder: Path, captions: Mapping[str, Caption], per_image: Mapping[str, Mapping[str, float]]) -> None:

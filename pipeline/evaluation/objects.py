@@ -9,6 +9,19 @@ from pipeline.sources.base import LabelledBox
 from pipeline.sources.scenes.truth import named_pairs
 
 
+def chair_of(
+    kind: str,
+    captions: Mapping[str, str],
+    boxes: Mapping[str, Sequence[LabelledBox]],
+    references: Mapping[str, Sequence[str]],
+) -> dict[str, float]:
+    """CHAIR where a source of that kind knows what is in the pictures, by names to search captions for; else empty."""
+    if kind == "scenes":
+        return scenes_chair(captions, boxes)
+    labels = {box.label for found in boxes.values() for box in found}
+    return coco_chair(captions, boxes, references) if labels and labels <= coco_lexicon().categories else {}
+
+
 def scenes_chair(captions: Mapping[str, str], boxes: Mapping[str, Sequence[LabelledBox]]) -> dict[str, float]:
     """CHAIR of captions of scenes, exact: a mention is a colour before a shape, and all objects are known."""
     return chair(captions, {image: {box.label for box in boxes[image]} for image in captions}, _pairs)

@@ -6,6 +6,7 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
@@ -14,6 +15,46 @@ from pipeline.metrics.tokenizer import tokenize
 from pipeline.people import PEOPLE
 
 RARE_BELOW = 10
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Images alike in one property.
+
+    Attributes:
+        low: the least value in it.
+        high: the greatest.
+        images: which.
+    """
+
+    low: float
+    high: float
+    images: tuple[str, ...]
+
+
+def slices_of(references: Mapping[str, Sequence[str]], training: Iterable[Tokens]) -> dict[str, list[Slice]]:
+    """The images of a split in slices, by what people say of them.
+
+    Args:
+        references: reference captions of each image.
+        training: tokens of each training caption.
+
+    Returns:
+        For each of `length` (words of a reference), `people` (words for people in a reference, `people.PEOPLE`) and
+        `rare_words` (words of a reference that training has fewer than 10 times) the slices in rising order. Each
+        property is the mean over an image's references. `people` is cut at 0.5 and 1.5, which is 0, 1, 2 or more; the
+        others at their thirds. Slices that no image is in are left out.
+    """
+    tokens = {image: [tokenize(text) for text in texts] for image, texts in references.items()}
+    counts = Counter(word for words in training for word in words)
+    rare = {image: _mean_of(rows, lambda word: counts[word] < RARE_BELOW) for image, rows in tokens.items()}
+    length = {image: fmean(map(len, rows)) for image, rows in tokens.items()}
+    people = {image: _mean_of(rows, PEOPLE.__contains__) for image, rows in tokens.items()}
+    return {
+        "length": _cut(length, _thirds(length)),
+        "people": _cut(people, (0.5, 1.5)),
+        "rare_words": _cut(rare, _thirds(rare)),
+    }
 
 
 def slice_scores(
@@ -27,23 +68,11 @@ def slice_scores(
         training: tokens of each training caption.
 
     Returns:
-        For each of `length` (words of a reference), `people` (words for people in a reference, `people.PEOPLE`) and
-        `rare_words` (words of a reference that training has fewer than 10 times) the slices in rising order. Each
-        property is the mean over an image's references. `people` is cut at 0.5 and 1.5, which is 0, 1, 2 or more; the
-        others at their thirds. Each slice has `from` and `to`, the least and greatest value in it; `count`, its
-        images; `mean`, the mean score; and `standard_error` of that mean, None for a single image. Slices that no
-        image is in are left out.
+        For each property of `slices_of` its slices. Each has `from` and `to`, the least and greatest value in it;
+        `count`, its images; `mean`, the mean score; and `standard_error` of that mean, None for a single image.
     """
-    tokens = {image: [tokenize(text) for text in references[image]] for image in scores}
-    counts = Counter(word for words in training for word in words)
-    rare = {image: _mean_of(rows, lambda word: counts[word] < RARE_BELOW) for image, rows in tokens.items()}
-    length = {image: fmean(map(len, rows)) for image, rows in tokens.items()}
-    people = {image: _mean_of(rows, PEOPLE.__contains__) for image, rows in tokens.items()}
-    return {
-        "length": _slices(scores, length, _thirds(length)),
-        "people": _slices(scores, people, (0.5, 1.5)),
-        "rare_words": _slices(scores, rare, _thirds(rare)),
-    }
+    found = slices_of({image: references[image] for image in scores}, training)
+    return {name: [_scored(part, scores) for part in parts] for name, parts in found.items()}
 
 
 def _mean_of(rows: Sequence[Tokens], counts: Callable[[str], bool]) -> float:
@@ -56,23 +85,23 @@ def _thirds(values: Mapping[str, float]) -> Sequence[float]:
     return [ordered[len(ordered) * part // 3] for part in (1, 2)]
 
 
-def _slices(scores: Mapping[str, float], values: Mapping[str, float], cuts: Sequence[float]) -> list[dict[str, Any]]:
+def _cut(values: Mapping[str, float], cuts: Sequence[float]) -> list[Slice]:
     """Slices from each cut up to below the next."""
     groups: dict[int, list[str]] = {}
     for image, value in values.items():
         groups.setdefault(bisect_right(cuts, value), []).append(image)
     return [
-        _slice([scores[image] for image in group], [values[image] for image in group])
+        Slice(min(values[image] for image in group), max(values[image] for image in group), tuple(group))
         for _, group in sorted(groups.items())
     ]
 
 
-def _slice(scores: Sequence[float], values: Sequence[float]) -> dict[str, Any]:
-    count = len(scores)
+def _scored(part: Slice, scores: Mapping[str, float]) -> dict[str, Any]:
+    own, count = [scores[image] for image in part.images], len(part.images)
     return {
-        "from": min(values),
-        "to": max(values),
+        "from": part.low,
+        "to": part.high,
         "count": count,
-        "mean": fmean(scores),
-        "standard_error": stdev(scores) / math.sqrt(count) if count > 1 else None,
+        "mean": fmean(own),
+        "standard_error": stdev(own) / math.sqrt(count) if count > 1 else None,
     }

@@ -83,6 +83,20 @@ class Folder(Protocol):
             BadInput: `unsafe_name`.
         """
 
+    def create(self, name: str, data: bytes) -> bool:
+        """Make one object, whole, unless there is one of that name; whether this call made it.
+
+        Raises:
+            BadInput: `unsafe_name`.
+        """
+
+    def get(self, name: str) -> bytes | None:
+        """The bytes that one object has now; None if it is not there.
+
+        Raises:
+            BadInput: `forbidden` or `unsafe_name`.
+        """
+
     def delete(self, name: str) -> None:
         """Remove one object; that it is not there is no error.
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.errors import BadInput, ObjectUnavailable, SettingsError, SourceChanged
-from pipeline.files import write_bytes
+from pipeline.files import create_bytes, write_bytes
 from pipeline.objects.base import FORBIDDEN, UNSAFE_NAME, ObjectInfo, is_picture, printable, safe_name
 
 log = logging.getLogger(__name__)
@@ -91,6 +91,22 @@ class LocalFolder:
         """Make or replace one file, whole or not at all."""
         with self._changing(name) as path:
             write_bytes(path, data)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Make one file, whole, unless it is there."""
+        with self._changing(name) as path:
+            return create_bytes(path, data)
+
+    def get(self, name: str) -> bytes | None:
+        """The bytes of one file, if it is there."""
+        path = self.root / safe_name(name)
+        try:
+            return path.read_bytes() if self._inside(path) else None
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            _refuse_name(name, error)
+            raise ObjectUnavailable(f"cannot read {self._path(name)}: {error.strerror or error}") from error
 
     def delete(self, name: str) -> None:
         """Remove one file, if it is there."""

@@ -20,6 +20,7 @@ from pipeline.objects.s3_client import PART_BYTES, Access, connect, endpoint_of,
 SCHEME = "s3://"
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
+_PRECONDITION_FAILED = 412
 _CHUNK = 4096  # a read of so many bytes is waited for however slowly they come
 
 Result = TypeVar("Result")
@@ -118,6 +119,19 @@ class S3Folder:
         where = self._where(safe_name(name))
         self._call("write", name, lambda _: self._put(where, data))
 
+    def create(self, name: str, data: bytes) -> bool:
+        """Make one object unless it is there: If-None-Match, which the store must know."""
+        where = self._where(safe_name(name))
+        return self._call("write", name, lambda _: self._put_new(where, data))
+
+    def get(self, name: str) -> bytes | None:
+        """The bytes of one object, if it is there."""
+        where = self._where(safe_name(name))
+        try:
+            return self._call("read", name, lambda end: self._get_any(where, end))
+        except SourceChanged:  # what a store that has no such object answers
+            return None
+
     def delete(self, name: str) -> None:
         """Remove one object, if it is there."""
         where = self._where(safe_name(name))
@@ -165,6 +179,19 @@ class S3Folder:
                     f"{info.uri} changed after it was listed: etag was {info.etag}, is {answer['ETag']}"
                 )
             return _drain(body, end)
+
+    def _get_any(self, where: dict[str, str], end: float) -> bytes:
+        with closing(self._client.get_object(**where)["Body"]) as body:
+            return _drain(body, end)
+
+    def _put_new(self, where: dict[str, str], data: bytes) -> bool:
+        try:
+            self._client.put_object(**where, Body=data, IfNoneMatch="*")
+        except self._client.exceptions.ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != _PRECONDITION_FAILED:
+                raise
+            return False
+        return True
 
     def _put(self, where: dict[str, str], data: bytes) -> None:
         from boto3.s3.transfer import TransferConfig

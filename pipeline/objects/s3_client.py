@@ -23,7 +23,14 @@ _CREDENTIALS = {
     "AuthorizationHeaderMalformed", "RequestTimeTooSkewed", "MissingSecurityHeader", "Unauthorized",
 }  # fmt: skip
 _NO_SUCH_NAME = {"KeyTooLongError", "InvalidURI", "InvalidObjectName", "XMinioInvalidObjectName"}
-_MAY_PASS = {"RequestTimeout", "RequestTimeoutException", "SlowDown", "Throttling", "OperationAborted"}
+_MAY_PASS = {
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "SlowDown",
+    "Throttling",
+    "OperationAborted",
+    "ConditionalRequestConflict",
+}
 
 
 def connect(patience_s: float, connections: int) -> Any:

@@ -54,7 +54,7 @@ def _portable(settings: TrainSettings) -> dict[str, Any]:
     """The settings by group, without the folders that files lie in."""
     paths = {name for name, field in SourceSettings.model_fields.items() if field.annotation == Path | None}
     paths.add("images")  # a folder too, or a bucket
-    groups = settings.model_dump(mode="json", exclude={"source": paths})
+    groups = settings.model_dump(mode="json", exclude={"source": paths, "gate": True})
     groups["encoder"]["weights"] = PurePath(settings.encoder.weights).name
     start = settings.training.start_from
     if start and not start.startswith("models:/"):

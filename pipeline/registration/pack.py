@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pipeline.binding import bind
 from pipeline.bundle import (
     CARD,
     CONFIDENCE,
@@ -50,6 +51,7 @@ def pack(run: TrainingRun) -> Output:
         network.backbone.save_weights(bundle / ENCODER)
         shutil.copyfile(run.output("refine").path / WEIGHTS, bundle / DECODER)
         shutil.copyfile(run.output("adapt_vocabulary").path / "vocabulary.txt", bundle / VOCABULARY)
+        bind(bundle / DECODER, bundle / VOCABULARY)
         shutil.copyfile(run.output("calibrate").path / CONFIDENCE, bundle / CONFIDENCE)
         write_settings(bundle, _bundle_settings(run, network.facts.side))
         write_json(bundle / REFERENCE, reference_of(run))

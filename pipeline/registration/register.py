@@ -5,34 +5,28 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 from collections.abc import Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import pipeline
 from pipeline.bundle import CARD, ENGINE
-from pipeline.captioner import BATCH, load_pinned
-from pipeline.captioner_types import Captioner, PinnedModel
-from pipeline.gate import Verdict, judge
-from pipeline.images import pixels
-from pipeline.metrics.scores import score_captions
 from pipeline.registration.card import summary
-from pipeline.registry import CHALLENGER, CIDER_TAG, DIGEST_TAG, ENGINE_TAG, Registry, Version
-from pipeline.snapshot import read_images
+from pipeline.registration.words import compared_words
+from pipeline.registry import CHALLENGER, CIDER_TAG, DIGEST_TAG, ENGINE_TAG, TEST_TAG, Registry, Version
+from pipeline.secrets import masked
 from pipeline.training_run import TrainingRun
 
 log = logging.getLogger(__name__)
 
 REQUIREMENTS = ("h5py", "keras", "numpy", "pandas", "pillow", "pydantic", "pyyaml", "tensorflow-cpu", "tensorflow")
-TEST_TAG = "test_digest"
 NOTE = """Under *Artifacts*:
 
 - `model_card.md`: what the model is, is for, and how good it is
-- `data_docs/index.html`: what was validated, accepted and quarantined
+- `data_docs/index.html`: what was validated, accepted and quarantined, and how far it is from the snapshot before
+- `vocabulary.json`: words that the champion lacks, words that it has alone, and which of these published captions use
 - `evaluation/samples/index.html`: test pictures with the model's captions and people's
 - `evaluation/per_image.parquet`: every test caption with its scores
+- `gate/../index.html`: the verdict, with the champion's captions beside this version's
 """
 
 
@@ -51,29 +45,6 @@ def register_bundle(run: TrainingRun) -> Version:
     return version
 
 
-def judge_version(run: TrainingRun, version: str) -> Verdict:
-    """Ask the gate whether a version may be promoted, and tag the version with the answer."""
-    registry = Registry(run.home)
-    name = run.settings.registry.model_name
-    score = float(run.scores()["scores"]["cider_d"])
-    champion = registry.champion(name)
-    if champion is not None and champion.version == version:
-        return Verdict(False, "it already is the champion", score, score)
-    verdict = judge(score, None if champion is None else _champion_score(run, registry, champion))
-    registry.tag(name, version, {"verdict": verdict.reason})
-    log.info("gate: %s version %s: %s", name, version, verdict.reason)
-    return verdict
-
-
-def _champion_score(run: TrainingRun, registry: Registry, champion: PinnedModel) -> float:
-    """The champion's CIDEr-D on our test split: as recorded if it was the same split, else measured now."""
-    tags = next(item.tags for item in registry.versions(champion.name) if item.version == champion.version)
-    if tags.get(TEST_TAG) == run.scores()["test_digest"] and CIDER_TAG in tags:
-        return float(tags[CIDER_TAG])
-    captions = _caption_test(run, load_pinned(run.home, champion))
-    return float(score_captions(run.accepted.references("test"), captions, meteor=False).scores["cider_d"] or 0.0)
-
-
 def _tags(run: TrainingRun, digest: str) -> dict[str, str]:
     scores = run.scores()
     cider = str(scores["scores"]["cider_d"])
@@ -88,17 +59,6 @@ def _bundle(run: TrainingRun) -> Path:
     return run.output("bundle").path / "bundle"
 
 
-def _caption_test(run: TrainingRun, captioner: Captioner) -> dict[str, str]:
-    images = run.accepted.images_of("test")
-    captions: dict[str, str] = {}
-    photographs = read_images(run.source, images)
-    while part := list(islice(photographs, BATCH)):
-        batch = np.stack([pixels(data, captioner.side, captioner.fit, run.limits) for _, data in part])
-        for (sha, _), caption in zip(part, captioner.caption(batch), strict=True):
-            captions[sha] = caption.text
-    return {image: captions[sha] for image, sha in zip(images["image"], images["sha256"], strict=True)}
-
-
 def _log_run(run: TrainingRun, registry: Registry) -> str:
     import mlflow
 
@@ -107,10 +67,11 @@ def _log_run(run: TrainingRun, registry: Registry) -> str:
     with registry.answering(), mlflow.start_run(experiment_id=experiment, tags=tags, description=NOTE):
         mlflow.log_params(_flat(run.settings.model_dump(mode="json")))
         _log_figures(run)
+        _log_words(compared_words(run))
         mlflow.log_artifact(str(_bundle(run) / CARD))
         mlflow.log_artifacts(str(run.output("validate").path / "data_docs"), "data_docs")
         mlflow.log_artifacts(str(run.output("evaluate").path), "evaluation")
-        return str(_log_model(_bundle(run)).model_uri)
+        return str(log_model(_bundle(run), _digest(run)).model_uri)
 
 
 def _log_figures(run: TrainingRun) -> None:
@@ -131,7 +92,16 @@ def _log_figures(run: TrainingRun) -> None:
     mlflow.log_metrics({f"vocabulary_{key}": words[key] for key in ("size", "val_coverage", "val_out_of_vocabulary")})
 
 
-def _log_model(bundle: Path) -> Any:
+def _log_words(found: Mapping[str, Any]) -> None:
+    import mlflow
+
+    mlflow.log_dict(dict(found), "vocabulary.json")
+    counts = ("added", "lost", "moved", "lost_published", "champion_coverage")
+    mlflow.log_metrics({f"vocabulary_{key}": float(found[key]) for key in counts if key in found})
+
+
+def log_model(bundle: Path, digest: str) -> Any:
+    """Log the pyfunc around a bundle, with our code, in the MLflow run under way; it refuses a bundle of another digest."""
     import mlflow
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
@@ -151,6 +121,7 @@ def _log_model(bundle: Path) -> Any:
         python_model=str(source / "pyfunc_model.py"),
         artifacts={"bundle": str(bundle)},
         code_paths=[str(source)],
+        model_config={DIGEST_TAG: digest},
         signature=ModelSignature(columns, answers),
         pip_requirements=_requirements(),
     )
@@ -164,7 +135,7 @@ def _requirements() -> list[str]:
 
 def _flat(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {
-        f"{group}.{key}": value
+        f"{group}.{key}": masked(value) if isinstance(value, str) else value
         for group, fields in groups.items()
         for key, value in fields.items()
         if value is not None

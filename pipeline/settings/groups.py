@@ -7,6 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from pipeline.secrets import Address
+
 ENCODERS = ("scenes", "inception_resnet_v2", "resnet50", "mobilenet", "xception")
 
 
@@ -23,11 +25,11 @@ class SourceSettings(Group):
         "scenes",
         description="scenes: built-in pictures; coco_json: a COCO captions file beside a folder; tfds: TensorFlow Datasets.",
     )
-    images: Annotated[str | None, BeforeValidator(lambda given: str(given) if isinstance(given, Path) else given)] = (
-        Field(
-            None,
-            description="coco_json: the folder, or s3://bucket/prefix, that the annotations' file names are relative to.",
-        )
+    images: Annotated[
+        Address | None, BeforeValidator(lambda given: str(given) if isinstance(given, Path) else given)
+    ] = Field(
+        None,
+        description="coco_json: the folder, or s3://bucket/prefix, that the annotations' file names are relative to.",
     )
     train_annotations: Path | None = Field(None, description="coco_json: captions that fit the model.")
     val_annotations: Path | None = Field(None, description="coco_json: captions that choose; cut from train if empty.")
@@ -54,8 +56,17 @@ class SourceSettings(Group):
     people_terms: Literal["as_written", "neutral"] = Field(
         "as_written", description="neutral: people's gender is left out of all captions (a man becomes a person)."
     )
-    terms: str | None = Field(
+    terms: Address | None = Field(
         None, description="Licence or terms of the pictures and captions, for the model card; empty where not known."
+    )
+
+    corrections: Address | None = Field(
+        None,
+        description="Delta table of people's corrections that join the snapshot; empty for corrections in NIGHTCAP_STORE, "
+        "if there are any; none for none.",
+    )
+    corrections_held_out: float = Field(
+        0.2, ge=0, le=0.9, description="Share of the corrected pictures, by digest, for val and test in equal parts."
     )
 
     @model_validator(mode="after")
@@ -80,6 +91,39 @@ class ValidationSettings(Group):
     max_quarantine_share: float = Field(
         0.05, ge=0, le=1, description="Largest share of images or captions that may be quarantined."
     )
+    near_duplicate_bits: int | None = Field(
+        14,
+        ge=0,
+        le=24,
+        description="Pictures of two splits look the same if so many of 63 bits of their hashes differ at most; empty to compare none.",
+    )
+    waivers: Path | None = Field(
+        None, description="Lines of nightcap quarantine that a person has read and accepts in spite of their reason."
+    )
+    reference: str = Field(
+        "last",
+        min_length=1,
+        description="What the snapshot is compared with: last, the last accepted one of this source; none; or a profile.json.",
+    )
+    drift: Literal["reject", "warn"] = Field(
+        "reject",
+        description="warn: a snapshot that differs too much is accepted, and is what the next is compared with.",
+    )
+    max_length_drift: float = Field(
+        0.2, ge=0, le=1, description="Largest difference of caption lengths: 0 the same, 1 nothing in common."
+    )
+    max_word_drift: float = Field(
+        0.15, ge=0, le=1, description="Largest difference of the frequencies of the 300 most common words."
+    )
+    max_new_words: float = Field(
+        0.05, ge=0, le=1, description="By how much the share of words that the reference does not know may grow."
+    )
+    max_image_drift: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Largest difference of brightness, contrast, saturation, shape and size of pictures.",
+    )
 
 
 class VocabularySettings(Group):
@@ -95,7 +139,7 @@ class EncoderSettings(Group):
     name: Literal["scenes", "inception_resnet_v2", "resnet50", "mobilenet", "xception"] = Field(
         "inception_resnet_v2", description="scenes (built in) or a keras.applications network."
     )
-    weights: str = Field(
+    weights: Address = Field(
         "imagenet", description="imagenet, or the path of a weights file without top; ignored for scenes."
     )
     weights_sha256: str | None = Field(
@@ -159,7 +203,13 @@ class TrainingSettings(Group):
     average: float = Field(
         0.0, ge=0, lt=1, description="Decay of the moving average of the weights that is kept; 0 keeps the last ones."
     )
-    start_from: str | None = Field(
+    checkpoint_minutes: float = Field(
+        5.0, ge=0, le=1440, description="Minutes between checkpoints within an epoch; 0 writes one after every step."
+    )
+    corrections_weight: int = Field(
+        3, ge=1, le=100, description="How often a corrected picture of train is learnt from in an epoch; others once."
+    )
+    start_from: Address | None = Field(
         None, description="A registered version to continue from, such as models:/captioner@champion; empty for none."
     )
 
@@ -213,6 +263,54 @@ class EvaluationSettings(Group):
     )
 
 
+class GateSettings(Group):
+    """When a version may caption in the champion's place; points are hundredths of CIDEr-D, as tables show it."""
+
+    approval: Literal["automatic", "person"] = Field(
+        "automatic", description="person: what the gate lets pass is promoted when a person has approved it."
+    )
+    margin_points: float = Field(
+        0.0, ge=-100, le=100, description="Points by which a version must surely beat the champion on the test split."
+    )
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="How sure: of the one-sided bounds of differences.")
+    resamples: int = Field(2000, ge=100, le=100_000, description="Resamples of the paired bootstrap.")
+    slice_images: int = Field(100, ge=2, description="Fewest pictures of a slice that may refuse a version.")
+    slice_drop_points: float = Field(
+        5.0,
+        ge=0,
+        le=100,
+        description="A slice refuses a version that is surely worse there, by more than so many points.",
+    )
+    first_points: float = Field(
+        5.0,
+        ge=0,
+        le=1000,
+        description="Fewest points of a first version, whose captions must also fit their own pictures better than others; "
+        "0 for no such floor.",
+    )
+    max_faulty_share: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Largest share of test captions that break off, repeat themselves, hold [UNK] or are empty, each of "
+        "these by itself; or the champion's share, if that is larger.",
+    )
+    max_same_share: float = Field(
+        0.25, ge=0, le=1, description="Largest share of test pictures with one and the same caption; or the champion's."
+    )
+    max_chair: float = Field(
+        0.5, ge=0, le=1, description="Largest share of named objects that are not there (CHAIR), of a first version."
+    )
+    max_chair_rise: float = Field(0.02, ge=0, le=1, description="By how much that share may be above the champion's.")
+    max_withheld_share: float = Field(
+        0.3, ge=0, le=1, description="Largest share of test captions that the version itself would withhold."
+    )
+    sample_images: int = Field(64, ge=1, le=10_000, description="Pictures that a version captions on trial.")
+    max_seconds_per_image: float = Field(5.0, gt=0, description="Longest time a picture of the trial, in the mean.")
+    max_memory_gib: float = Field(8.0, gt=0, description="Most memory of the process of the trial.")
+    trial_timeout_s: int = Field(900, ge=10, description="Seconds after which a trial is given up.")
+
+
 class RegistrySettings(Group):
     """Where the model is registered."""
 
@@ -232,4 +330,5 @@ class TrainSettings(Group):
     self_critical: SelfCriticalSettings = SelfCriticalSettings()
     decoding: DecodingSettings = DecodingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    gate: GateSettings = GateSettings()
     registry: RegistrySettings = RegistrySettings()

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import SettingsError
+from pipeline.secrets import masked
 from pipeline.settings.groups import Group, TrainSettings
 
 PRESETS = Path(__file__).parent.parent / "presets"
@@ -95,7 +96,7 @@ def _complaint(kind: type[Group], item: Any) -> str:
     if item["type"] == "extra_forbidden":
         return f"unknown setting {name}; known here: {', '.join(_known(kind, item['loc'][:-1]))}"
     message = item["msg"].removeprefix("Value error, ")
-    given = "" if isinstance(item["input"], dict | BaseModel) else f" (given {item['input']!r})"
+    given = "" if isinstance(item["input"], dict | BaseModel) else f" (given {masked(repr(item['input']))})"
     return f"{name}: {message}{given}"
 
 

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+CORRECTED = "corrected:"  # begins the name of a picture that people described after a model had
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pipeline.home import Home
 from pipeline.settings import SourceSettings
 from pipeline.sources.base import Source
 
 
 def open_source(settings: SourceSettings, home: Home) -> Source:
-    """The source that the settings name; what it needs is imported only now.
+    """The source that the settings name, with people's corrections; what it needs is imported only now.
 
     Raises:
         SettingsError: its folder, annotation files or prepared dataset are not there.
     """
+    source, table = _open(settings, home), settings.corrections or str(home.store / "corrections")
+    if settings.corrections == "none" or not Path(table).is_dir():
+        return source
+    from pipeline.sources.corrected import CorrectedSource
+    from pipeline.table.corrections import CorrectionTable
+
+    return CorrectedSource(source, CorrectionTable(table), (str(home.root), *home.roots))
+
+
+def _open(settings: SourceSettings, home: Home) -> Source:
     if settings.kind == "scenes":
         from pipeline.sources.scenes import ScenesSource
 

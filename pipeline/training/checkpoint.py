@@ -1,61 +1,124 @@
-"""Checkpoints: written to a new place, named only when whole."""
+"""Checkpoints: all that a training needs to go on, written to a new place and named only when whole."""
 
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from pipeline.files import read_json, sha256_file, whole_folder, write_json
+from pipeline.files import digest_of, read_json, sha256_file, whole_folder, write_json
 
 log = logging.getLogger(__name__)
 
 KEEP = 2
+VARIABLES, PROGRESS = "variables.npz", "progress.json"
+PATTERN = "epoch-*-step-*"
 
 
-def save(root: Path, epoch: int, variables: Sequence[Any], progress: dict[str, Any]) -> None:
-    """Write `epoch-NNNN/` with every variable and the progress so far; older ones but one are removed."""
-    target = root / f"epoch-{epoch:04d}"
+class Place(NamedTuple):
+    """How far a training has come.
+
+    Attributes:
+        epoch: epochs done.
+        step: steps done of the one after them.
+    """
+
+    epoch: int
+    step: int
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's folder; folders sort by it."""
+        return f"epoch-{self.epoch:04d}-step-{self.step:07d}"
+
+
+def save(root: Path, place: Place, variables: Sequence[Any], progress: dict[str, Any], kept: Path | None) -> None:
+    """Write a checkpoint, then remove all but it and the one before it.
+
+    Args:
+        root: where a training's checkpoints lie.
+        place: what it is called by.
+        variables: whatever changes in training.
+        progress: JSON-like.
+        kept: the file of the weights that are kept so far, if any; it may be replaced later, but not be written to.
+    """
+    target = root / place.name
     shutil.rmtree(target, ignore_errors=True)  # a damaged one may lie there
     with whole_folder(target) as folder:
-        arrays = {f"{index:04d}": np.asarray(variable) for index, variable in enumerate(variables)}
-        np.savez(folder / "variables.npz", allow_pickle=False, **arrays)
-        write_json(folder / "progress.json", progress | {"sha256": sha256_file(folder / "variables.npz")})
-    for old in _newest_first(root)[KEEP:]:
-        shutil.rmtree(old)
+        _write_arrays(folder / VARIABLES, variables)
+        if kept is not None:
+            _link(kept, folder / kept.name)
+        files = {path.name: sha256_file(path) for path in folder.iterdir()}
+        write_json(folder / PROGRESS, {"progress": progress, "files": files, "sha256": digest_of([progress, files])})
+    others = [folder for folder in _newest_first(root) if folder != target]
+    before = [folder for folder in others if folder.name < place.name]
+    for folder in set(others) - set(before[: KEEP - 1]):  # whatever is newer was refused
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def restore(root: Path, variables: Sequence[Any]) -> dict[str, Any] | None:
-    """Put the newest whole checkpoint into the variables.
+def restore(root: Path, variables: Sequence[Any], kept: Path) -> dict[str, Any] | None:
+    """Put the newest whole checkpoint into the variables, and the weights kept by then into their file.
 
     Returns:
-        Its progress, or None when there is no usable checkpoint.
+        Its progress, or None when there is no usable checkpoint, and nothing was changed.
     """
+    for half in root.glob(f".{PATTERN}"):  # of a process that was killed while it wrote
+        shutil.rmtree(half, ignore_errors=True)
     for folder in _newest_first(root):
         try:
-            return _restore_one(folder, variables)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            return _restore_one(folder, variables, kept)
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             log.warning("checkpoint %s is damaged (%s); taking the one before it", folder.name, error)
     return None
 
 
-def _restore_one(folder: Path, variables: Sequence[Any]) -> dict[str, Any]:
-    progress: dict[str, Any] = read_json(folder / "progress.json")
-    if sha256_file(folder / "variables.npz") != progress.pop("sha256"):
-        raise ValueError("variables.npz does not match its digest")
-    with np.load(folder / "variables.npz", allow_pickle=False) as arrays:
-        values = [arrays[name] for name in sorted(arrays.files)]
-    if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
+def _restore_one(folder: Path, variables: Sequence[Any], kept: Path) -> dict[str, Any]:
+    told = read_json(folder / PROGRESS)
+    progress, files = told["progress"], told["files"]
+    if told["sha256"] != digest_of([progress, files]):
+        raise ValueError(f"{PROGRESS} does not match its digest")
+    for name, digest in files.items():
+        if sha256_file(folder / name) != digest:
+            raise ValueError(f"{name} does not match its digest")
+    values = _read_arrays(folder / VARIABLES)
+    if [_kind(value) for value in values] != [_kind(variable) for variable in variables]:
         raise ValueError("its variables have other shapes than this training's")
+    kept.unlink(missing_ok=True)
+    if kept.name in files:
+        _link(folder / kept.name, kept)
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-    return progress
+    return dict(progress)
+
+
+def _write_arrays(path: Path, variables: Sequence[Any]) -> None:
+    arrays = {f"{index:04d}": np.asarray(variable) for index, variable in enumerate(variables)}
+    np.savez(path, allow_pickle=False, **arrays)  # not forced to disk: cut by a power failure, it is refused
+
+
+def _read_arrays(path: Path) -> list[npt.NDArray[Any]]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return [arrays[name] for name in sorted(arrays.files)]
+
+
+def _kind(value: Any) -> tuple[tuple[int, ...], str]:
+    return tuple(value.shape), str(np.dtype(value.dtype))
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under a second name, or a copy where the file system knows no such thing."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _newest_first(root: Path) -> list[Path]:
-    return sorted(root.glob("epoch-*"), reverse=True)
+    return sorted(root.glob(PATTERN), reverse=True)

@@ -1,13 +1,14 @@
-"""Epoch after epoch, a checkpoint each, resumed where a crash struck; the last that keeps up with the best is kept."""
+"""Epoch after epoch, resumed at the step where a crash struck; the last epoch that keeps up with the best is kept."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -58,6 +59,21 @@ class Progress:
         return self.epoch - self.best_epoch >= patience
 
 
+@dataclass
+class Underway:
+    """How far the epoch after those has come.
+
+    Attributes:
+        steps: steps done.
+        total: sum of their figures.
+        seconds: spent on them, in all processes that took some.
+    """
+
+    steps: int = 0
+    total: float = 0.0
+    seconds: float = 0.0
+
+
 @dataclass(frozen=True)
 class Stage:
     """A stage of training.
@@ -67,9 +83,10 @@ class Stage:
         figure: what a step reports: the loss in nats a word, or the mean reward.
         fitter: what is trained.
         limits: when it ends.
-        one_epoch: trains an epoch, counted from 1, yielding a figure a step.
+        one_epoch: trains an epoch, counted from 1, but for the steps done already, yielding a figure a step.
         choose_on: the validation split.
         folder: where checkpoints lie, and the kept epoch's weights afterwards.
+        checkpoint_minutes: between checkpoints within an epoch; there is one after each epoch besides.
         wholeness_first: whether no epoch is kept that breaks captions which were whole.
         noise: how far below the best a later epoch may score and be kept, in standard errors of the mean. Half of one
             is that of the difference of two epochs, most of whose captions are alike.
@@ -79,9 +96,10 @@ class Stage:
     figure: str
     fitter: Fitter
     limits: TrainingSettings | SelfCriticalSettings
-    one_epoch: Callable[[int], Any]
+    one_epoch: Callable[[int, int], Iterator[float]]
     choose_on: Choice
     folder: Path
+    checkpoint_minutes: float
     wholeness_first: bool = False
     noise: float = 0.0
 
@@ -91,24 +109,37 @@ class Stage:
         Raises:
             SettingsError: the loss became infinite or no number.
         """
-        progress = self._resume() or before or Progress()
+        progress, underway = self._resume() or (before or Progress(), Underway())
         while progress.epoch < self.limits.epochs and not progress.stale(self.limits.patience):
-            self._epoch(progress)
-            checkpoint.save(self.folder, progress.epoch, self.fitter.variables, asdict(progress))
+            self._epoch(progress, underway)
+            underway = Underway()
+            self._save(progress, underway)
             watch(progress.curves[-1])
         return progress
 
-    def _resume(self) -> Progress | None:
-        found = checkpoint.restore(self.folder, self.fitter.variables)
+    @property
+    def _kept_file(self) -> Path:
+        return self.folder / WEIGHTS
+
+    def _resume(self) -> tuple[Progress, Underway] | None:
+        found = checkpoint.restore(self.folder, self.fitter.variables, self._kept_file)
         if found is None:
             return None
-        log.info("%s: resuming after epoch %d", self.name, found["epoch"])
-        return Progress(**found)
+        progress, underway = Progress(**found["progress"]), Underway(**found["underway"])
+        steps = f" and {underway.steps} steps" if underway.steps else ""
+        log.info("%s: resuming after epoch %d%s", self.name, progress.epoch, steps)
+        return progress, underway
 
-    def _epoch(self, progress: Progress) -> None:
-        started = time.monotonic()
+    def _save(self, progress: Progress, underway: Underway) -> None:
+        place = checkpoint.Place(progress.epoch, underway.steps)
+        told = {"progress": asdict(progress), "underway": asdict(underway)}
+        kept = self._kept_file if progress.kept_epoch else None
+        checkpoint.save(self.folder, place, self.fitter.variables, told, kept)
+
+    def _epoch(self, progress: Progress, underway: Underway) -> None:
+        started = time.monotonic() - underway.seconds
         epoch = progress.epoch + 1
-        figure = self._steps(epoch)
+        figure = self._steps(progress, underway)
         with self.fitter.average.in_place_of(self.fitter.decoder.trainable_variables):
             quality = self.choose_on.judge(self.fitter, self.limits.batch_size)
             self._check_finite(quality, epoch)
@@ -126,14 +157,22 @@ class Stage:
     def _forgives(self, quality: Quality, best: Quality) -> bool:
         return self.noise > 0 and quality.keeps_up_with(best, self.wholeness_first, self.noise)
 
-    def _steps(self, epoch: int) -> float:
-        figures: list[float] = []
-        for figure in self.one_epoch(epoch):
-            figures.append(figure)
-            if len(figures) % STEPS_BETWEEN_LINES == 0:
-                recent = np.mean(figures[-STEPS_BETWEEN_LINES:])
-                log.info("%s: epoch %d, step %d, %.3f", self.name, epoch, len(figures), recent)
-        return float(np.mean(figures))
+    def _steps(self, progress: Progress, underway: Underway) -> float:
+        """Take the epoch's steps that are left; the mean figure of all of them."""
+        epoch, recent = progress.epoch + 1, deque[float](maxlen=STEPS_BETWEEN_LINES)
+        began = saved = time.monotonic()
+        before = underway.seconds
+        for figure in self.one_epoch(epoch, underway.steps):
+            recent.append(figure)
+            now = time.monotonic()
+            underway.steps, underway.total = underway.steps + 1, underway.total + figure
+            underway.seconds = before + now - began
+            if underway.steps % STEPS_BETWEEN_LINES == 0:
+                log.info("%s: epoch %d, step %d, %.3f", self.name, epoch, underway.steps, np.mean(recent))
+            if now - saved >= 60 * self.checkpoint_minutes:
+                self._save(progress, underway)
+                saved = time.monotonic()
+        return underway.total / underway.steps
 
     def _check_finite(self, quality: Quality, epoch: int) -> None:
         if not np.isfinite(quality.loss):
@@ -145,4 +184,4 @@ class Stage:
     def _keep(self) -> None:
         scratch = self.folder / f".new.{WEIGHTS}"
         self.fitter.decoder.save_weights(scratch)
-        scratch.replace(self.folder / WEIGHTS)
+        scratch.replace(self._kept_file)

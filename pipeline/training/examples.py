@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from pipeline.features import FeatureStore
 from pipeline.snapshot import Snapshot
+from pipeline.sources.base import CORRECTED
 from pipeline.views import is_mirrored, mirrored_words
 from pipeline.vocabulary import PADDING, Vocabulary
 
@@ -48,6 +49,7 @@ class Examples:
         tokens: int32 [captions, longest], padded.
         lengths: int32 [captions], tokens that are no padding.
         mirrored: int32 [vocabulary], the word that a word becomes in a mirrored view.
+        times: int64 [pictures], how often each comes in an epoch.
     """
 
     views: tuple[FeatureStore, ...]
@@ -56,12 +58,19 @@ class Examples:
     tokens: Tokens
     lengths: npt.NDArray[np.int32]
     mirrored: npt.NDArray[np.int32]
+    times: npt.NDArray[np.int64]
 
     @classmethod
     def of(
-        cls, snapshot: Snapshot, split: str, vocabulary: Vocabulary, views: Sequence[FeatureStore], max_words: int
+        cls,
+        snapshot: Snapshot,
+        split: str,
+        vocabulary: Vocabulary,
+        views: Sequence[FeatureStore],
+        max_words: int,
+        corrected_times: int = 1,
     ) -> Examples:
-        """Every caption of every picture of a split."""
+        """Every caption of every picture of a split; corrected ones come several times in an epoch."""
         captions = snapshot.captions_of(split)
         shas = snapshot.images.set_index("image")["sha256"].loc[captions["image"]].to_numpy()
         order = np.argsort(shas, kind="stable")
@@ -72,7 +81,10 @@ class Examples:
         for row, ids in zip(tokens, encoded, strict=True):
             row[: len(ids)] = ids
         starts = np.concatenate([[0], np.cumsum(counts)])
-        return cls(tuple(views), tuple(pictures), starts, tokens, lengths, mirrored_words(vocabulary.words))
+        images = snapshot.images
+        corrected = images["sha256"][images["image"].str.startswith(CORRECTED)]
+        times = np.where(np.isin(pictures, corrected), corrected_times, 1)
+        return cls(tuple(views), tuple(pictures), starts, tokens, lengths, mirrored_words(vocabulary.words), times)
 
     def __len__(self) -> int:
         return len(self.shas)
@@ -86,17 +98,17 @@ class Examples:
         """Each picture's captions: int32 [captions, longest]."""
         return np.split(self.tokens, self.starts[1:-1])
 
-    def batches(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
-        """An epoch's batches, their order and views fixed by (seed, epoch), prepared ahead in a thread."""
+    def batches(self, size: int, seed: int, epoch: int, done: int = 0) -> Iterator[Batch]:
+        """An epoch's batches after those that are done, order and views fixed by (seed, epoch), prepared in a thread."""
         random = np.random.default_rng((seed, epoch, len(self.views)))
         view_of = random.integers(len(self.views), size=len(self))
-        yield from _ahead(self.batch(chosen, view_of[chosen]) for chosen in self.order(size, seed, epoch))
+        yield from _ahead(self.batch(chosen, view_of[chosen]) for chosen in self.order(size, seed, epoch)[done:])
 
     def order(self, size: int, seed: int, epoch: int) -> list[npt.NDArray[np.int64]]:
         """Pictures of each batch: shuffled, sorted by length within a few batches, batches shuffled."""
         random = np.random.default_rng((seed, epoch))
-        shuffled = random.permutation(len(self))
-        pools = np.array_split(shuffled, max(1, len(self) // (size * LIKE_LENGTH_BATCHES)))
+        shuffled = random.permutation(np.repeat(np.arange(len(self)), self.times))
+        pools = np.array_split(shuffled, max(1, len(shuffled) // (size * LIKE_LENGTH_BATCHES)))
         alike = [pool[np.argsort(self.longest[pool], kind="stable")] for pool in pools]
         batches = [pool[start : start + size] for pool in alike for start in range(0, len(pool), size)]
         return [batches[index] for index in random.permutation(len(batches))]

@@ -69,11 +69,12 @@ def criticise(
         fitter = Fitter(decoder, optimisation, steps, chosen.likelihood_weight)
         reward = Reward.of(choose_on.words, fit_on.captions(), chosen.bleu_weight)
 
-        def one_epoch(epoch: int) -> Iterator[float]:
-            for batch in fit_on.batches(chosen.batch_size, settings.training.seed, epoch):
+        def one_epoch(epoch: int, done: int) -> Iterator[float]:
+            for batch in fit_on.batches(chosen.batch_size, settings.training.seed, epoch, done):
                 yield _step(fitter, batch, reward, chosen, settings.training.max_words)
 
-        stage = Stage("refine", "reward", fitter, chosen, one_epoch, choose_on, folder, wholeness_first=True)
+        minutes = settings.training.checkpoint_minutes
+        stage = Stage("refine", "reward", fitter, chosen, one_epoch, choose_on, folder, minutes, wholeness_first=True)
         return stage.run(watch, Progress.from_what(before.figures()["kept"]))
     finally:
         keras.config.set_dtype_policy("float32")

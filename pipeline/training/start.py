@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.binding import check_bound
 from pipeline.bundle import DECODER, ENCODER, SETTINGS, VOCABULARY, BundleSettings, read_bundle
 from pipeline.captioner_types import PinnedModel
 from pipeline.errors import SettingsError
 from pipeline.files import read_json
 from pipeline.model_cache import fetch
-from pipeline.registry import Registry
+from pipeline.promotion import Promotions
 from pipeline.settings import DecoderSettings
 from pipeline.stages import Output
 from pipeline.training_run import TrainingRun
@@ -31,7 +32,7 @@ def provide_start(run: TrainingRun, uri: str) -> Output:
         ModelNotFound: there is no such version.
         SettingsError: the new model would be of another architecture.
     """
-    pinned = Registry(run.home).resolve(uri) if uri.startswith("models:/") else _bare(uri)
+    pinned = Promotions(run.home).resolve(uri) if uri.startswith("models:/") else _bare(uri)
 
     def build(folder: Path) -> None:
         known = uri.startswith("models:/")
@@ -49,6 +50,7 @@ def begin_with(decoder: Any, start: Output) -> None:
     from pipeline.model.decoder import Decoder
 
     settings = _settings(start)
+    check_bound(start.path / DECODER, start.path / VOCABULARY)
     words = Vocabulary.read(start.path / VOCABULARY)
     before = Decoder(settings.decoder, len(words), settings.positions, settings.channels)
     before.build()

@@ -28,7 +28,7 @@ def train(run: TrainingRun, watch: Watch) -> Output:
     settings = run.settings
     groups = {
         "decoder": settings.decoder.model_dump(mode="json"),
-        "training": settings.training.model_dump(mode="json"),
+        "training": settings.training.model_dump(mode="json", exclude={"checkpoint_minutes"}),
     }
     inputs = run.inputs("validate", "adapt_vocabulary", "extract_features", *({"start"} & run.done.keys()))
     unfinished = run.store.scratch("train", {"version": VERSION, **groups, **inputs})
@@ -50,7 +50,7 @@ def splits(run: TrainingRun) -> tuple[Examples, Choice]:
     words = Vocabulary.read(run.output("adapt_vocabulary").path / "vocabulary.txt")
     views = [FeatureStore.of(run, view) for view in range(run.settings.encoder.views)]
     cut = run.settings.training.max_words
-    fit_on = Examples.of(run.accepted, "train", words, views, cut)
+    fit_on = Examples.of(run.accepted, "train", words, views, cut, run.settings.training.corrections_weight)
     return fit_on, Choice.of(run.accepted, words, views[0], cut)
 
 
@@ -81,11 +81,13 @@ def fit(
             begin_with(decoder, start)
         fitter = Fitter(decoder, chosen, len(fit_on.order(chosen.batch_size, 0, 0)) * chosen.epochs)
 
-        def one_epoch(epoch: int) -> Iterator[float]:
-            return map(fitter.fit, fit_on.batches(chosen.batch_size, chosen.seed, epoch))
+        def one_epoch(epoch: int, done: int) -> Iterator[float]:
+            return map(fitter.fit, fit_on.batches(chosen.batch_size, chosen.seed, epoch, done))
 
         # Which of two like epochs scores higher is luck, and the later one knows more words.
-        return Stage("train", "loss", fitter, chosen, one_epoch, choose_on, folder, noise=0.5).run(watch)
+        noise, minutes = 0.5, chosen.checkpoint_minutes
+        stage = Stage("train", "loss", fitter, chosen, one_epoch, choose_on, folder, minutes, noise=noise)
+        return stage.run(watch)
     finally:
         keras.config.set_dtype_policy("float32")
 

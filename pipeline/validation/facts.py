@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -12,7 +13,10 @@ from pipeline.errors import BadImage, SourceChanged
 from pipeline.images import ImageLimits, open_picture
 from pipeline.snapshot import check_images
 from pipeline.sources.base import SPLITS, Source
+from pipeline.validation.lookalikes import Lookalike, find_lookalikes
+from pipeline.validation.looks import Look, Looks, look_of
 from pipeline.validation.reasons import MISSING, SOURCE_CHANGED
+from pipeline.validation.texts import is_formula, links, personal_data
 
 # Scripts written without spaces: kana and Han, where a sign is about a word; Thai, Lao, Burmese, Khmer, where five are.
 _SIGNS = "\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff"
@@ -36,7 +40,7 @@ def caption_facts(captions: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         row (the index), name (image, safe in HTML), position, and the counts words, characters,
-        bad_characters, markup, copy (0 for the first such caption of its image) and repeats (all
+        bad_characters, markup, personal (see `texts.personal_data`), links, formula, copy (0 for the first such caption of its image) and repeats (all
         such captions, whatever their spacing).
     """
     texts = captions["caption"].tolist()
@@ -50,6 +54,9 @@ def caption_facts(captions: pd.DataFrame) -> pd.DataFrame:
             "characters": [len(text) for text in texts],
             "bad_characters": _counts(_BAD_CHARACTER, texts),
             "markup": _counts(_MARKUP, texts),
+            "personal": [personal_data(text) for text in texts],
+            "links": [links(text) for text in texts],
+            "formula": [int(is_formula(text)) for text in texts],
             "copy": spoken.groupby([captions["image"], spoken]).cumcount(),
             "repeats": spoken.map(spoken.value_counts()).astype(int),
         },
@@ -57,57 +64,86 @@ def caption_facts(captions: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def image_facts(images: pd.DataFrame, captions: pd.Series[str], source: Source, limits: ImageLimits) -> pd.DataFrame:
-    """Facts of images: columns image, uri, sha256, split, bytes. Every picture is read and decoded.
+@dataclass(frozen=True)
+class Measured:
+    """What was seen of pictures when each was read and decoded once.
+
+    Attributes:
+        facts: columns problem (a reason, empty for none), width and height in pixels (0 where not decodable).
+        looks: how each looks; zeros where it is not decodable.
+    """
+
+    facts: pd.DataFrame
+    looks: Looks
+
+
+def measure(images: pd.DataFrame, source: Source, limits: ImageLimits) -> Measured:
+    """Read and decode every picture: columns image, uri, sha256.
+
+    Args:
+        images: the images.
+        source: where the pictures are read.
+        limits: what the decoder refuses.
+    """
+    there = images[images["sha256"] != ""]
+    facts = dict.fromkeys(images["image"], (MISSING, 0, 0))
+    looks: dict[str, Look] = {}
+    for image, _, data in check_images(source, there):
+        facts[image], look = _measure(data, limits)
+        if look is not None:
+            looks[image] = look
+    rows = [facts[image] for image in images["image"]]
+    frame = pd.DataFrame(rows, images.index, columns=["problem", "width", "height"])
+    return Measured(frame.astype({"problem": str}), Looks.of(list(images["image"]), looks))
+
+
+def image_facts(
+    images: pd.DataFrame, captions: pd.Series[str], measured: Measured, most_bits: int | None
+) -> tuple[pd.DataFrame, list[Lookalike]]:
+    """Facts of images: columns image, uri, sha256, split, bytes.
 
     Args:
         images: the images.
         captions: the image of each accepted caption.
-        source: where the pictures are read.
-        limits: what the decoder refuses.
+        measured: what was seen of the images.
+        most_bits: see `find_lookalikes`; None looks for none.
 
     Returns:
-        row (the index), name (image, safe in HTML), split, bytes, width and height in pixels (0
-        where not decodable), problem (a reason, empty for none), and the counts captions, copy (0
-        for the first sound picture with these bytes in its split) and judging (sound copies in
-        splits that judge more).
+        row (the index), name (image, safe in HTML), split, bytes, width, height, problem, and the counts
+        captions, copy (0 for the first sound picture with these bytes in its split), judging (sound
+        copies in splits that judge more) and lookalikes (1 where a sound one there looks the same); and
+        these lookalikes.
     """
-    measured = _measured(images, source, limits)
     frame = pd.DataFrame(
         {
             "row": images.index,
             "name": _escaped(images["image"]),
             "split": images["split"],
             "bytes": images["bytes"],
-            **{key: images["image"].map(measured[key]) for key in measured.columns},
+            **measured.facts,
             "captions": images["image"].map(captions.value_counts()).fillna(0).astype(int),
         },
         images.index,
     )
     sound = images[(frame["problem"] == "") & (frame["captions"] > 0)]
-    copies = sound.groupby(["sha256", "split"]).cumcount()
-    return frame.assign(
-        copy=copies.reindex(images.index, fill_value=0),
-        judging=_copies_in_judging_splits(sound).reindex(images.index, fill_value=0),
-    )
+    copies = sound.groupby(["sha256", "split"]).cumcount().reindex(images.index, fill_value=0)
+    judging = _copies_in_judging_splits(sound).reindex(images.index, fill_value=0)
+    compared = images.index.isin(sound.index) & (copies == 0) & (judging == 0)
+    found = []
+    if most_bits is not None:
+        found = find_lookalikes(measured.looks.of_rows(compared), images["split"][compared], most_bits)
+    alike = images.index.isin([each.row for each in found]).astype(int)
+    return frame.assign(copy=copies, judging=judging, lookalikes=alike), found
 
 
-def _measured(images: pd.DataFrame, source: Source, limits: ImageLimits) -> pd.DataFrame:
-    """Columns problem, width and height, by image."""
-    there = images[images["sha256"] != ""]
-    facts = dict.fromkeys(images["image"], (MISSING, 0, 0))
-    facts |= {image: _measure(data, limits) for image, _, data in check_images(source, there)}
-    return pd.DataFrame.from_dict(facts, orient="index", columns=["problem", "width", "height"])
-
-
-def _measure(data: bytes | SourceChanged, limits: ImageLimits) -> tuple[str, int, int]:
+def _measure(data: bytes | SourceChanged, limits: ImageLimits) -> tuple[tuple[str, int, int], Look | None]:
     if isinstance(data, SourceChanged):
-        return SOURCE_CHANGED, 0, 0
+        return (SOURCE_CHANGED, 0, 0), None
     try:
         picture = open_picture(data, limits)
     except BadImage as error:
-        return error.reason, 0, 0
-    return "", picture.width, picture.height
+        return (error.reason, 0, 0), None
+    return ("", picture.width, picture.height), look_of(picture.image, picture.width, picture.height)
 
 
 def _copies_in_judging_splits(images: pd.DataFrame) -> pd.Series[int]:

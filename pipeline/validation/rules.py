@@ -8,6 +8,8 @@ from pipeline import images
 from pipeline.settings import ValidationSettings
 from pipeline.sources.base import SPLITS
 from pipeline.validation import reasons
+from pipeline.validation.profile import DRIFTS
+from pipeline.validation.texts import SCANNED
 
 MAX_WORD_CHARACTERS = 30  # on average over the longest caption allowed
 REPEAT_SHARE = 0.01
@@ -40,10 +42,13 @@ def caption_rules(settings: ValidationSettings, count: int) -> list[Rule]:
     """Row rules on the facts of `count` captions; a row's reason is the first it fails."""
     shortest, longest = settings.min_caption_words, settings.max_caption_words
     repeats = max(settings.max_caption_repeats, int(REPEAT_SHARE * count))
-    characters = MAX_WORD_CHARACTERS * longest
+    characters = min(MAX_WORD_CHARACTERS * longest, SCANNED)
     return [
         Rule("bad_characters", "no control or private-use characters", reasons.BAD_CHARACTERS, high=0),
         Rule("markup", "no HTML", reasons.MARKUP, high=0),
+        Rule("formula", "nothing that a spreadsheet would run", reasons.FORMULA, high=0),
+        Rule("links", "no links", reasons.LINK, high=0),
+        Rule("personal", "no e-mail addresses, telephone or card numbers", reasons.PERSONAL_DATA, high=0),
         Rule("words", "a caption is present", reasons.EMPTY_CAPTION, low=1),
         Rule("words", f"at least {shortest} words", reasons.CAPTION_TOO_SHORT, low=shortest),
         Rule("words", f"at most {longest} words", reasons.CAPTION_TOO_LONG, high=longest),
@@ -67,6 +72,7 @@ def image_rules(settings: ValidationSettings) -> list[Rule]:
         Rule("captions", "at least one accepted caption", reasons.NO_CAPTION, low=1),
         Rule("judging", "no picture of train in val or test, none of val in test", reasons.IN_TWO_SPLITS, high=0),
         Rule("copy", "no picture twice in a split", reasons.DUPLICATE, high=0),
+        Rule("lookalikes", "no picture that looks like one which judges it", reasons.NEAR_DUPLICATE, high=0),
     ]
 
 
@@ -85,4 +91,13 @@ def dataset_rules(settings: ValidationSettings) -> list[Rule]:
             high=share,
         )
         for kind in ("image", "caption")
+    ]
+
+
+def drift_rules(settings: ValidationSettings) -> list[Rule]:
+    """Rules on the one row of differences from the last accepted snapshot."""
+    return [
+        Rule(measure, f"{says} by at most {limit:g}", reasons.DRIFTED, high=limit)
+        for measure, (says, name) in DRIFTS.items()
+        for limit in (getattr(settings, name),)
     ]

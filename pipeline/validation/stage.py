@@ -4,152 +4,94 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
 from pipeline.errors import DatasetRejected
-from pipeline.files import digest_of, write_json
-from pipeline.images import ImageLimits
+from pipeline.files import digest_of, read_json, write_json
+from pipeline.quarantine import TRAINING
 from pipeline.settings import ValidationSettings
 from pipeline.snapshot import SCHEMAS, Snapshot
-from pipeline.sources.base import SPLITS, Source
+from pipeline.sources.base import Source
 from pipeline.stages import Output, Store
-from pipeline.validation.facts import caption_facts, image_facts
+from pipeline.validation.judgement import Judge, Judged
 from pipeline.validation.overview import write_overview
-from pipeline.validation.rules import Rule, caption_rules, dataset_rules, image_rules
-from pipeline.validation.suites import Suites, Verdict
+from pipeline.validation.references import References, reference_for
+from pipeline.validation.waivers import read_waivers
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 DOCS = "data_docs"
+PROFILE = "profile.json"
 
 _SIZES = pa.schema({"width": pa.int64(), "height": pa.int64()})
-ACCEPTED_SCHEMAS = SCHEMAS | {
-    "images": pa.unify_schemas([SCHEMAS["images"], _SIZES]),
-    "quarantine": pa.schema(
-        {
-            "kind": pa.string(),
-            **dict(zip(SCHEMAS["captions"].names, SCHEMAS["captions"].types, strict=True)),
-            "reason": pa.string(),
-        }
-    ),
-}
+ACCEPTED_SCHEMAS = SCHEMAS | {"images": pa.unify_schemas([SCHEMAS["images"], _SIZES]), "quarantine": TRAINING}
 
 
-def validate(settings: ValidationSettings, snapshot: Output, source: Source, store: Store) -> Output:
+def validate(
+    settings: ValidationSettings, snapshot: Output, source: Source, store: Store, collection: str | None = None
+) -> Output:
     """Judge a snapshot by row rules, which quarantine, and dataset rules, which stop the run.
 
     The output has the snapshot's tables without the quarantined rows (images with width and height
-    as well), `quarantine.parquet` (kind image or caption, image, position, caption, reason) and the
-    Data Docs under `data_docs`. A picture's captions leave with it and are not listed one by one.
+    as well), `quarantine.parquet`, the snapshot's `profile.json` and the Data Docs under `data_docs`.
+    A picture's captions leave with it and are not listed one by one.
+
+    Args:
+        settings: the rules' limits.
+        snapshot: what is judged.
+        source: where its pictures are read.
+        store: where the output goes.
+        collection: pictures whose snapshots are compared with each other; None compares with none.
 
     Raises:
         DatasetRejected: a dataset rule failed; quarantine and Data Docs are kept where the message says.
+        SettingsError: the file of waivers or the reference is not what it should be.
     """
+    references = None if collection is None else References.of(store, collection)
+    reference = None if references is None else reference_for(settings.reference, references, snapshot.digest)
+    waivers = read_waivers(settings.waivers)
+    shaping = settings.model_dump(mode="json", exclude={"waivers", "reference"})
+    inputs = {"snapshot": snapshot.digest}
+    inputs |= {"reference": digest_of(reference)} if reference else {}
+    inputs |= {"waivers": digest_of(sorted(waivers))} if waivers else {}
 
     def build(folder: Path) -> None:
-        failed = _judge(settings, Snapshot.load(snapshot.path), source, folder)
-        if failed:
-            raise DatasetRejected(_complaint(failed, _keep(folder, store, settings, snapshot)))
+        listed = Snapshot.load(snapshot.path)
+        judged = Judge(settings, waivers, reference, folder / DOCS).judge(listed, source)
+        _write(folder, judged)
+        write_overview(folder / DOCS, judged, reference, listed, source)
+        if judged.failed:
+            raise DatasetRejected(_complaint(judged.failed, _keep(folder, store, shaping | inputs)))
 
-    return store.run("validate", VERSION, settings.model_dump(mode="json"), {"snapshot": snapshot.digest}, build)
-
-
-def _judge(settings: ValidationSettings, snapshot: Snapshot, source: Source, folder: Path) -> list[str]:
-    """Write everything into `folder`; the dataset rules that failed, with what was observed."""
-    suites = Suites(folder / DOCS)
-    spoken = caption_facts(snapshot.captions)
-    by_caption = suites.judge("captions", spoken, caption_rules(settings, len(spoken)), ("row", "name", "position"))
-    caption_reasons = _reasons(spoken, by_caption)
-    named = snapshot.captions["image"][caption_reasons == ""]
-    seen = image_facts(snapshot.images, named, source, _limits(settings))
-    by_image = suites.judge("images", seen, image_rules(settings), ("row", "name"))
-    image_reasons = _reasons(seen, by_image)
-    accepted = _accepted(snapshot, caption_reasons, image_reasons, seen[["width", "height"]])
-    figures = _figures(accepted, caption_reasons, image_reasons)
-    _write(folder, accepted, _quarantine(snapshot, caption_reasons, image_reasons), figures)
-    observed = _observed(figures)
-    whole = suites.judge("dataset", observed, dataset_rules(settings))
-    failed = [verdict.rule for verdict in whole if not verdict.passed]
-    write_overview(
-        folder / DOCS, figures, {"captions": by_caption, "images": by_image, "dataset": whole}, accepted=not failed
-    )
-    return [f"{rule.column} is {observed[rule.column].item():g}, needed: {rule.says}" for rule in failed]
+    output = store.run("validate", VERSION, shaping, inputs, build)
+    if references is not None:
+        references.accept(snapshot.digest, read_json(output.path / PROFILE))
+    log.info("validate: what was found can be read in %s", output.path / DOCS / "index.html")
+    return output
 
 
-def _limits(settings: ValidationSettings) -> ImageLimits:
-    return ImageLimits(settings.max_image_bytes, settings.max_megapixels, settings.min_side)
-
-
-def _reasons(facts: pd.DataFrame, verdicts: list[Verdict]) -> pd.Series[str]:
-    """The reason of the first rule that each row fails; empty for accepted rows."""
-    reasons = pd.Series("", facts.index, dtype=str)
-    for verdict in reversed(verdicts):
-        rule: Rule = verdict.rule
-        reasons.loc[verdict.rows] = facts.loc[verdict.rows, rule.column] if rule.refused else rule.reason
-    return reasons
-
-
-def _accepted(
-    snapshot: Snapshot, caption_reasons: pd.Series[str], image_reasons: pd.Series[str], sizes: pd.DataFrame
-) -> Snapshot:
-    images = snapshot.images.join(sizes)[image_reasons == ""]
-    captions = snapshot.captions[(caption_reasons == "") & snapshot.captions["image"].isin(images["image"])]
-    return Snapshot(images, captions, snapshot.objects[snapshot.objects["image"].isin(images["image"])])
-
-
-def _quarantine(snapshot: Snapshot, caption_reasons: pd.Series[str], image_reasons: pd.Series[str]) -> pd.DataFrame:
-    images = snapshot.images[["image"]].assign(kind="image", reason=image_reasons)
-    captions = snapshot.captions.assign(kind="caption", reason=caption_reasons)
-    rows = pd.concat([images[image_reasons != ""], captions[caption_reasons != ""]])
-    rows["position"] = rows["position"].astype("Int64")  # images have none
-    return rows[["kind", "image", "position", "caption", "reason"]]
-
-
-def _figures(accepted: Snapshot, caption_reasons: pd.Series[str], image_reasons: pd.Series[str]) -> dict[str, Any]:
-    splits = accepted.images["split"].value_counts()
-    left = int((caption_reasons == "").sum()) - len(accepted.captions)
-    return {
-        "images": _counts(image_reasons) | {"accepted": len(accepted.images)},
-        "captions": _counts(caption_reasons) | {"accepted": len(accepted.captions), "left_with_their_image": left},
-        "splits": {split: int(splits.get(split, 0)) for split in SPLITS},
-    }
-
-
-def _counts(reasons: pd.Series[str]) -> dict[str, Any]:
-    failed = reasons[reasons != ""].value_counts()
-    return {"read": len(reasons), "quarantined": {reason: int(count) for reason, count in failed.items()}}
-
-
-def _observed(figures: dict[str, Any]) -> pd.DataFrame:
-    """One row of the facts that dataset rules judge."""
-    sizes = {f"{split}_images": count for split, count in figures["splits"].items()}
-    shares = {
-        f"{kind}_quarantine_share": sum(counts["quarantined"].values()) / max(counts["read"], 1)
-        for kind, counts in (("image", figures["images"]), ("caption", figures["captions"]))
-    }
-    return pd.DataFrame([sizes | shares])
-
-
-def _write(folder: Path, accepted: Snapshot, quarantine: pd.DataFrame, figures: dict[str, Any]) -> None:
+def _write(folder: Path, judged: Judged) -> None:
+    accepted = judged.accepted
     tables = {"images": accepted.images, "captions": accepted.captions, "objects": accepted.objects}
-    for name, table in (tables | {"quarantine": quarantine}).items():
+    for name, table in (tables | {"quarantine": judged.quarantine}).items():
         parquet.write_table(
             pa.Table.from_pandas(table, ACCEPTED_SCHEMAS[name], preserve_index=False), folder / f"{name}.parquet"
         )
-    write_json(folder / "figures.json", figures)
+    write_json(folder / "figures.json", judged.figures)
+    write_json(folder / PROFILE, judged.profile)
     for kind in ("images", "captions"):
-        log.info("validate: %d of %d %s accepted", figures[kind]["accepted"], figures[kind]["read"], kind)
+        log.info("validate: %d of %d %s accepted", judged.figures[kind]["accepted"], judged.figures[kind]["read"], kind)
 
 
-def _keep(folder: Path, store: Store, settings: ValidationSettings, snapshot: Output) -> Path:
+def _keep(folder: Path, store: Store, recipe: Mapping[str, Any]) -> Path:
     """Copy what a rejected dataset left to a place that stays; the same for the same input."""
-    target = store.root / "rejected" / digest_of([snapshot.digest, settings.model_dump(mode="json")])[:16]
+    target = store.root / "rejected" / digest_of(recipe)[:16]
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(folder, target)
     return target

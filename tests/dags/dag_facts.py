@@ -81,7 +81,7 @@ def parsed(name):
 
 
 if __name__ == "__main__":
-    names = ("train_captioner", "caption_nightly", "tend_tables")
+    names = ("train_captioner", "caption_nightly", "tend_tables", "rollback_captioner")
     facts = {
         "usual": forked(bag),
         "changed": forked(bag, NIGHTCAP_SCHEDULE="30 4 * * 1-5", NIGHTCAP_TIMEZONE="Europe/Paris"),

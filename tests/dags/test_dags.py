@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.form import fields_of, training_fields
 from pipeline.settings import preset_names
+from serving.rollback import RollbackSettings
 from serving.settings import NightSettings
 from serving.tending import TendingSettings
 
@@ -20,6 +21,7 @@ FIELDS = {
     "train_captioner": list(training_fields()),
     "caption_nightly": list(fields_of(NightSettings)),
     "tend_tables": list(fields_of(TendingSettings)),
+    "rollback_captioner": list(fields_of(RollbackSettings)),
 }
 EVERY_FIELD = [(dag, field.name) for dag, fields in FIELDS.items() for field in fields]
 ORDER = {
@@ -37,7 +39,9 @@ ORDER = {
         "evaluate": ["calibrate"],
         "register": ["evaluate"],
         "gate": ["register"],
-        "promote": ["gate", "register"],
+        "ask": ["gate"],
+        "approve": ["ask"],
+        "promote": ["approve", "gate", "register"],
     },
     "caption_nightly": {
         "plan": [],
@@ -47,6 +51,7 @@ ORDER = {
         "report": ["plan", "publish"],
     },
     "tend_tables": {"upgrade": [], "compact": ["upgrade"], "vacuum": ["compact"]},
+    "rollback_captioner": {"rollback": []},
 }
 
 
@@ -94,9 +99,12 @@ def test_what_fills_a_machine_waits_for_a_slot(dags):
     }
 
 
-def test_only_a_promotion_tells_of_a_captioner(dags):
-    tasks = dags["train_captioner"]["tasks"]
-    assert {name: task["outlets"] for name, task in tasks.items() if task["outlets"]} == {"promote": ["captioner"]}
+def test_promotions_and_rollbacks_tell_of_a_captioner(dags):
+    told = {(dag, name): task["outlets"] for dag, found in dags.items() for name, task in found["tasks"].items()}
+    assert {key: outlets for key, outlets in told.items() if outlets} == {
+        ("train_captioner", "promote"): ["captioner"],
+        ("rollback_captioner", "rollback"): ["captioner"],
+    }
 
 
 @pytest.mark.parametrize("dag", ORDER)
@@ -127,7 +135,7 @@ def test_nights_come_by_the_clock_and_trainings_when_asked(facts):
 
 def test_a_mistaken_schedule_is_an_import_error_of_its_dag_only(facts):
     assert list(facts["mistaken"]["errors"]) == ["caption_nightly.py"]
-    assert set(facts["mistaken"]["dags"]) == {"train_captioner", "tend_tables"}
+    assert set(facts["mistaken"]["dags"]) == set(ORDER) - {"caption_nightly"}
 
 
 @pytest.mark.parametrize(("dag", "name"), EVERY_FIELD)
@@ -164,6 +172,7 @@ def test_presets_are_offered_by_name(dags):
         ("train_captioner", "encoder.name", "vgg"),
         ("train_captioner", "source.max_images", 9),
         ("train_captioner", "registry.model_name", "a b"),
+        ("train_captioner", "gate.approval", "nobody"),
         ("caption_nightly", "max_images", 0),
         ("caption_nightly", "stop_at", "25:00"),
         ("caption_nightly", "max_quarantine_share", 1.5),

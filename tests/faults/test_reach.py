@@ -8,7 +8,7 @@ from pipeline.errors import SettingsError
 from pipeline.home import Home
 from pipeline.objects import require_inside
 from serving.plan import plan
-from serving.settings import NightSettings
+from serving.settings import night_settings
 from tests.serving.night_world import PINNED, World, picture
 
 
@@ -55,7 +55,7 @@ def no_socket(monkeypatch):
 )
 def test_20_other_addresses_are_refused_and_no_socket_is_opened(world, no_socket, uri):
     with pytest.raises(SettingsError) as caught:
-        plan(NightSettings(input=uri), world.home, PINNED, world.attempt())
+        plan(night_settings({"input": uri}), world.home, PINNED, world.attempt())
     assert "secret@" not in str(caught.value)
     assert not world.folder().exists()
 

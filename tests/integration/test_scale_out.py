@@ -80,7 +80,7 @@ def disturbed(stack, api, home):
     folder = folder_of(home, run)
     stopped = at_work(api, run, folder)
     stop_s = end(pid_of(api, run, stopped))
-    scratch = list(folder.rglob(".*"))
+    scratch = list(folder.rglob(f".{int(stopped):05d}-*"))  # the others are at work
     killed = at_work(api, run, folder, but=stopped)
     stack.kill_worker_of(pid_of(api, run, killed))
     started = time.monotonic()

@@ -28,6 +28,12 @@ def test_versions_of_another_model(run, trained):
     assert run("models", "list", "painter", "--json").out == ""
 
 
+def test_a_version_is_verified_and_promoted_by_hand(run, trained):
+    done = run("models", "verify", "1")
+    assert (done.code, done.out.split(";")[0]) == (0, "captioner version 1: 3 golden captions reproduced")
+    assert run("models", "promote", "1").out == "captioner version 1 is the champion already\n"
+
+
 def test_an_empty_registry(run):
     done = run("models", "list")
     assert (done.code, done.out) == (0, "no versions yet; `nightcap train` registers the first\n")

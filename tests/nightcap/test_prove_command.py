@@ -8,6 +8,7 @@ import pytest
 SIZES = {"train": 20, "restval": 8, "val": 6, "test": 6}
 SMALL = (
     "validation.min_images=5",
+    "validation.near_duplicate_bits=",  # waves are alike
     "vocabulary.min_count=1",
     "encoder.name=scenes",  # learns from the objects, needs no weights and takes seconds
     "encoder.epochs=1",

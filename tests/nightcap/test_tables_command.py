@@ -1,10 +1,14 @@
-"""`nightcap tables`, and `nightcap models rollback` where it touches the table of captions."""
+"""`nightcap tables`, and `nightcap models` where it changes which version captions."""
+
+import json
 
 import pytest
 
 from pipeline.home import Home
-from pipeline.registry import CHAMPION, DIGEST_TAG, Registry
+from pipeline.promotion import Promotions
+from pipeline.registry import CHAMPION
 from pipeline.table import CaptionTable
+from tests.pipeline.light_registry import NAME, add_versions, captioning
 from tests.pipeline.table_rows import current, files, later, row, rows
 
 
@@ -35,36 +39,60 @@ def test_no_table(run, tmp_path, command):
 
 @pytest.fixture
 def versions():
-    """Two registered versions, the second the champion."""
-    registry = Registry(Home.from_environment())
-    with registry.answering():
-        from mlflow import MlflowClient
-
-        client = MlflowClient()
-        client.create_registered_model("captioner")
-        for digest in ("1" * 64, "2" * 64):
-            client.create_model_version("captioner", source="/nowhere", tags={DIGEST_TAG: digest})
-    registry.set_alias("captioner", CHAMPION, "2")
-    return registry
+    """Three registered versions, the first and then the second promoted."""
+    home = Home.from_environment()
+    add_versions(home, "one", "two", "three")
+    promotions = Promotions(home)
+    for version in ("1", "2"):
+        promotions.promote(NAME, version, promotions.journal.last(), "me")
+    return promotions
 
 
 def test_a_rollback_lets_captions_fall_back(run, table, versions):
-    done = run("models", "rollback", "1", "--withdraw")
-    assert done.out == "captioner version 1 is the champion\n2 captions of version 2 are withdrawn\n"
-    assert versions.champion("captioner").version == "1"
+    done = run("models", "rollback", "--withdraw", "--why", "wrong colours")
+    assert done.out == (
+        "captioner version 1 is the champion (entry 3 of the promotion journal)\n"
+        "nights that used version 2, with their captions: n2 (1), n3 (1)\n"
+        "0 captions of version 3 are withdrawn\n"
+        "2 captions of version 2 are withdrawn\n"
+    )
+    assert captioning(Home.from_environment()) == versions.registry.aliased(NAME, CHAMPION) == "1"
     assert current(table) == {"a": "old", "b": "old"}
     again = run("models", "rollback", "1", "--withdraw")
+    assert again.out.startswith("captioner version 1 is the champion already\n")
     assert again.out.endswith("0 captions of version 2 are withdrawn\n")
 
 
 def test_a_rollback_alone_leaves_the_captions(run, table, versions):
-    assert run("models", "rollback", "1").out == "captioner version 1 is the champion\n"
+    assert run("models", "rollback", "1").out.startswith("captioner version 1 is the champion (entry 3 ")
     assert current(table)["a"] == "new"
 
 
-def test_a_version_that_is_not_there(run, versions):
-    assert run("models", "rollback", "7").refused(2, "captioner/7")
-    assert versions.champion("captioner").version == "2"
+def test_a_rollback_from_what_no_night_has_used(run, versions):
+    assert run("models", "rollback").out.endswith("no night has used version 2\n")
+
+
+def test_the_journal_is_shown(run, versions):
+    run("models", "rollback", "--why", "wrong colours")
+    lines = run("models", "journal").out.splitlines()
+    assert [line.split()[0] for line in lines] == ["3", "2", "1"]
+    assert "rollback 2 -> 1" in lines[0]
+    assert lines[0].endswith(": wrong colours")
+    assert lines[2].endswith("promote - -> 1  me")
+    told = [json.loads(line) for line in run("models", "journal", "--json").out.splitlines()]
+    assert [(entry["from"], entry["to"]) for entry in told] == [("2", "1"), ("1", "2"), (None, "1")]
+
+
+@pytest.mark.parametrize(("version", "words"), [("7", ("captioner/7",)), ("two", ("version", "'two'"))])
+def test_a_version_that_is_not_there(run, versions, version, words):
+    assert run("models", "rollback", version).refused(2, *words)
+    assert captioning(Home.from_environment()) == "2"
+
+
+def test_what_does_not_load_is_not_promoted(run, versions):
+    """Its weights are none, which the trial finds in a process of its own."""
+    assert run("models", "promote", "3", "--anyway").refused(1, "models:/captioner/3 on trial")
+    assert captioning(Home.from_environment()) == "2"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import json
 
+from tests.conftest import LENIENT_GATE
+
 STAGES = (
     "snapshot validate adapt_vocabulary provide_encoder extract_features "
     "train refine calibrate evaluate register gate promote"
@@ -14,6 +16,7 @@ SETTINGS = (
     "decoder.units=32",
     "decoder.embedding=16",
     "training.epochs=1",
+    *(f"gate.{name}={value}" for name, value in LENIENT_GATE.items()),
 )
 
 
@@ -25,11 +28,13 @@ def test_it_prints_the_model_and_tells_its_stages_without_noise(start, tmp_path)
     expected = [f"✓ {stage}" for stage in STAGES.replace("extract_features", "extract_shard extract_features").split()]
     expected[expected.index("✓ extract_shard")] += " 1 of 1"
     assert told[: len(expected)] == expected
-    scores, samples, version = told[len(expected) :]
+    scores, samples, verdict, version = told[len(expected) :]
     assert scores.startswith("test split: ")
     assert "cider_d" in scores
     assert samples.endswith("samples/index.html")
-    assert version == "captioner version 1, promoted: there is no champion yet"
+    assert verdict.startswith("verdict: ")
+    assert verdict.endswith("index.html")
+    assert version.startswith("captioner version 1, promoted: there is no champion yet; CIDEr-D ")
 
 
 def test_the_same_settings_again_do_nothing(run, trained, tiny_run, monkeypatch):

@@ -119,7 +119,9 @@ def test_a_bundle_that_was_sealed_again_is_refused_when_its_digest_is_known(fold
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"format": 1}, "format"),
+        ({"format_version": 1}, "format_version"),
+        ({"format_version": 4}, "format_version"),
+        ({"format": 2}, "format"),
         ({"engine": "onnx-int8"}, "engine"),
         ({"encoder": "vgg16"}, "encoder"),
         ({"run_this": "rm"}, "run_this"),

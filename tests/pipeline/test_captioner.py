@@ -154,7 +154,7 @@ def test_a_vocabulary_of_another_size_is_refused(tiny_run, copy):
 def test_weights_that_are_none_are_refused(tiny_run, copy, name):
     (copy / name).write_bytes(b"no weights")
     seal(copy)
-    assert f"{name} does not fit" in refusal(tiny_run.home, copy)
+    assert f"{name} is not understood" in refusal(tiny_run.home, copy)
 
 
 @pytest.mark.parametrize(
@@ -198,3 +198,11 @@ def test_a_folder_without_a_bundle_is_not_found(tiny_run, tmp_path):
         with pytest.raises(ModelNotFound, match="is no model bundle") as caught:
             load_captioner(tiny_run.home, str(folder))
         assert caught.value.exit_code == 2
+
+
+def test_words_in_another_order_never_load_even_if_sealed_anew(tiny_run, copy):
+    words = list(Vocabulary.read(copy / VOCABULARY).words)
+    words[4], words[5] = words[5], words[4]
+    Vocabulary(tuple(words)).write(copy / VOCABULARY)
+    seal(copy)
+    assert "was trained with other words" in refusal(tiny_run.home, copy)

@@ -31,6 +31,6 @@ def test_words_are_told_apart_by_spaces(words):
 
 @pytest.mark.parametrize("text", ["." * 10**6, "<a" * 500_000, "_." * 500_000, "&a" * 500_000, "ไ" * 10**6])
 def test_hostile_captions_take_no_time(text):
-    start = time.monotonic()
+    start = time.process_time()
     facts_of(text)
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 2

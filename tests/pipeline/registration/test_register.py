@@ -1,12 +1,13 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from pipeline import train_captioner as stages
-from pipeline.files import read_json
+from pipeline.files import read_json, sha256_file
 from pipeline.home import Home
-from pipeline.registration.register import CIDER_TAG, TEST_TAG
-from pipeline.registry import CHALLENGER, CHAMPION, DIGEST_TAG, ENGINE_TAG, Registry
+from pipeline.promotion import GATE_TAG, JUDGED_AGAINST_TAG, NOBODY, PASSED, VERDICT_DIGEST_TAG, Promotions
+from pipeline.registry import CHALLENGER, CHAMPION, CIDER_TAG, DIGEST_TAG, ENGINE_TAG, TEST_TAG, Registry
 
 
 def scores_of(run):
@@ -23,7 +24,7 @@ def client_of(run):
 def elsewhere(tiny_run, tmp_path_factory):
     """The same training registered in a registry that tests may change; nothing is promoted there."""
     root = tmp_path_factory.mktemp("elsewhere")
-    home = Home(root, tiny_run.home.store, f"sqlite:///{root / 'mlflow.db'}")
+    home = Home(root, tiny_run.home.store, f"sqlite:///{root / 'mlflow.db'}", journal=str(root / "promotions"))
     run, version = stages.register(replace(tiny_run, home=home))
     assert version["version"] == "1"
     return run
@@ -47,7 +48,8 @@ def test_a_version_carries_its_digest_engine_and_score(tiny_run):
     assert version.tags[ENGINE_TAG] == "tensorflow-float32"
     assert float(version.tags[CIDER_TAG]) == scores["scores"]["cider_d"]
     assert version.tags[TEST_TAG] == scores["test_digest"]
-    assert version.tags["verdict"] == "there is no champion yet"
+    assert version.tags["verdict"].startswith("there is no champion yet; CIDEr-D ")
+    assert (version.tags[GATE_TAG], version.tags[JUDGED_AGAINST_TAG]) == (PASSED, NOBODY)
 
 
 def test_its_run_has_settings_curves_scores_and_files(tiny_run):
@@ -107,49 +109,84 @@ def test_struck_before_its_alias_was_set_it_gets_it_the_next_time(elsewhere):
 
 def test_the_first_version_may_be_promoted_and_the_champion_stays(elsewhere):
     verdict = stages.gate(elsewhere, "1")
-    assert verdict == {
-        "promote": True,
-        "reason": "there is no champion yet",
-        "challenger": scores_of(elsewhere)["scores"]["cider_d"],
-        "champion": None,
-    }
-    stages.promote(elsewhere, "1")
+    assert verdict["promote"]
+    assert verdict["reason"].startswith("there is no champion yet; CIDEr-D ")
+    assert verdict["challenger"] == pytest.approx(scores_of(elsewhere)["scores"]["cider_d"])
+    assert (verdict["champion"], verdict["since"]) == (None, 0)
+    assert stages.promote(elsewhere, "1", verdict, "somebody")["promoted"]
+    assert stages.promote(elsewhere, "1", verdict, "somebody")["promoted"]  # stopped before it heard of it
     assert Registry(elsewhere.home).champion("captioner").version == "1"
+    [entry] = Promotions(elsewhere.home).journal.entries("captioner")
+    assert (entry.who, entry.verdict, entry.why) == ("somebody", verdict["digest"], verdict["reason"])
     again = stages.gate(elsewhere, "1")
     assert not again["promote"]
     assert again["reason"] == "it already is the champion"
+    assert not stages.promote(elsewhere, "1")["promoted"]
 
 
 def test_another_bundle_is_another_version_and_the_challenger(elsewhere, second):
-    stages.promote(elsewhere, "1")
-    registry = Registry(second.home)
-    by_number = {item.version: item for item in registry.versions("captioner")}
+    by_number = {item.version: item for item in Registry(second.home).versions("captioner")}
     assert by_number["1"].aliases == (CHAMPION,)
     assert by_number["2"].aliases == (CHALLENGER,)
     assert by_number["1"].tags[DIGEST_TAG] != by_number["2"].tags[DIGEST_TAG]
     assert list(by_number) == ["2", "1"]
 
 
-def test_a_challenger_is_judged_by_the_champion_s_recorded_score(elsewhere, second):
-    stages.promote(elsewhere, "1")
-    own = scores_of(second)["scores"]["cider_d"]
-    registry = Registry(second.home)
-    registry.tag("captioner", "1", {CIDER_TAG: str(own - 0.001)})
-    assert stages.gate(second, "2")["promote"]
-    registry.tag("captioner", "1", {CIDER_TAG: str(own)})
-    verdict = stages.gate(second, "2")
-    assert not verdict["promote"]
-    assert verdict["champion"] == verdict["challenger"] == own
-    tags = {item.version: item.tags for item in registry.versions("captioner")}
-    assert tags["2"]["verdict"] == verdict["reason"]
-    registry.tag("captioner", "1", {CIDER_TAG: str(scores_of(elsewhere)["scores"]["cider_d"])})
+@pytest.fixture(scope="module")
+def judged(elsewhere, second):
+    """The verdict on the second against the first, whose captions were recorded."""
+    return stages.gate(second, "2")
 
 
-def test_a_champion_judged_on_other_pictures_is_judged_again_on_ours(elsewhere, second):
-    stages.promote(elsewhere, "1")
+def test_a_challenger_is_compared_with_the_champion_s_recorded_captions(elsewhere, second, judged):
+    assert judged["challenger"] == pytest.approx(scores_of(second)["scores"]["cider_d"])
+    assert judged["champion"] == pytest.approx(scores_of(elsewhere)["scores"]["cider_d"])
+    assert not list((second.home.store / "stages").glob("champion_captions/*"))
+    whole = read_json(Path(judged["page"]).with_name("verdict.json"))
+    assert {key: whole["versions"][key]["version"] for key in ("challenger", "champion")} == {
+        "challenger": "2",
+        "champion": "1",
+    }
+    assert whole["trial"]["golden"] == 3
+    assert {"cider_d", "slices", "health", "chair", "withheld"} == {check["name"] for check in whole["checks"]}
+
+
+def test_the_verdict_is_a_tag_a_file_and_a_page_with_both_versions_captions(elsewhere, second, judged):
+    file = Path(judged["page"]).with_name("verdict.json")
+    tags = Registry(second.home).tags(Registry(second.home).resolve("models:/captioner/2"))
+    assert tags[VERDICT_DIGEST_TAG] == judged["digest"] == sha256_file(file)
+    assert (tags["verdict"], tags[JUDGED_AGAINST_TAG]) == (judged["reason"], "1")
+    [version] = [item for item in Registry(second.home).versions("captioner") if item.version == "2"]
+    place = f"gate/{judged['digest'][:12]}"
+    logged = {item.path for item in client_of(second).list_artifacts(version.run_id, place)}
+    assert {f"{place}/index.html", f"{place}/verdict.json"} <= logged
+    page = Path(judged["page"]).read_text()
+    assert all(f'src="{item.name}"' in page for item in file.parent.glob("*.jpg"))
+    assert page.count("<article>") == 12
+    assert "version 1 ·" in page
+    assert "version 2 ·" in page
+
+
+def test_the_same_versions_are_judged_once(second, judged):
+    assert stages.gate(second, "2") == judged
+
+
+def test_a_champion_judged_on_other_pictures_captions_ours_now(elsewhere, second):
     registry = Registry(second.home)
     registry.tag("captioner", "1", {TEST_TAG: "another split", CIDER_TAG: "9.0"})
-    verdict = stages.gate(second, "2")
+    margin = second.settings.gate.model_copy(update={"margin_points": -50})
+    settings = second.settings.model_copy(update={"gate": margin})
+    verdict = stages.gate(replace(second, settings=settings), "2")
     assert verdict["champion"] == pytest.approx(scores_of(elsewhere)["scores"]["cider_d"], abs=0.01)
-    scores = scores_of(elsewhere)
-    registry.tag("captioner", "1", {TEST_TAG: scores["test_digest"], CIDER_TAG: str(scores["scores"]["cider_d"])})
+    assert verdict["promote"]
+
+
+def test_a_version_that_was_rolled_back_from_is_not_promoted_again(elsewhere, second):
+    promotions = Promotions(second.home)
+    promotions.promote("captioner", "2", promotions.journal.last(), "somebody")
+    promotions.rollback("captioner", None, "somebody", "wrong colours")
+    margin = second.settings.gate.model_copy(update={"margin_points": -50})
+    verdict = stages.gate(replace(second, settings=second.settings.model_copy(update={"gate": margin})), "2")
+    assert not verdict["promote"]
+    assert "somebody rolled back from this version" in verdict["reason"]
+    assert "wrong colours" in verdict["reason"]

@@ -96,10 +96,10 @@ def stage_on_broken_captions(first, folder, wholeness_first=True):
     fitter = Fitter(decoder, settings.training, 1000)
     choose_on = Choice.of(taken, toy.VOCABULARY, store, 30)
 
-    def one_epoch(epoch):
-        return map(fitter.fit, fit_on.batches(4, 1, epoch))
+    def one_epoch(epoch, done):
+        return map(fitter.fit, fit_on.batches(4, 1, epoch, done))
 
-    return Stage("train", "loss", fitter, settings.training, one_epoch, choose_on, folder, wholeness_first)
+    return Stage("train", "loss", fitter, settings.training, one_epoch, choose_on, folder, 5.0, wholeness_first)
 
 
 def test_an_epoch_whose_captions_break_off_is_never_chosen_over_a_whole_one(first, tmp_path):

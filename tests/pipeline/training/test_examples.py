@@ -36,7 +36,15 @@ def of_lengths(lengths):
 def bare(starts, lengths, views=()):
     """Examples without words."""
     tokens = np.ones((len(lengths), 1), np.int32)
-    return Examples(views, tuple(map(str, range(len(starts) - 1))), starts, tokens, lengths, np.arange(2))
+    return Examples(
+        views,
+        tuple(map(str, range(len(starts) - 1))),
+        starts,
+        tokens,
+        lengths,
+        np.arange(2),
+        np.ones(len(starts) - 1, int),
+    )
 
 
 def test_every_picture_of_a_split_comes_with_all_its_captions(examples):

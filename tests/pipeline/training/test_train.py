@@ -75,13 +75,13 @@ def test_killed_at_any_moment_it_resumes_and_ends_the_same(tmp_path):
 def test_with_the_newest_checkpoint_truncated_it_takes_the_one_before(whole, tmp_path, caplog):
     folder, progress = whole
     shutil.copytree(folder, tmp_path / "training")
-    path = tmp_path / "training" / f"epoch-{EPOCHS:04d}" / "variables.npz"
+    path = tmp_path / "training" / f"epoch-{EPOCHS:04d}-step-0000000" / "variables.npz"
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     with caplog.at_level(logging.INFO):
         resumed = toy.trained(tmp_path / "training", epochs=EPOCHS)
     [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warning.startswith(f"checkpoint epoch-{EPOCHS:04d} is damaged")
+    assert warning.startswith(f"checkpoint epoch-{EPOCHS:04d}-step-0000000 is damaged")
     assert f"resuming after epoch {EPOCHS - 1}" in caplog.text
     assert losses(resumed) == losses(progress)
     assert path.stat().st_size == len(data)

@@ -94,12 +94,13 @@ def trained(folder, watch=lambda row: None, **training):
     return progress
 
 
-def refined(folder, first, watch=lambda row: None, **self_critical):
+def refined(folder, first, watch=lambda row: None, checkpoint_minutes=5.0, **self_critical):
     """Train on from the folder of a first stage, with checkpoints in `folder`; returns the progress."""
     folder.mkdir(parents=True, exist_ok=True)
     data = folder.parent / "features"
     before = Output("train", "", first)
-    return criticise(settings(self_critical), before, examples(data), choice(data), folder, watch)
+    chosen = settings(self_critical, checkpoint_minutes=checkpoint_minutes)
+    return criticise(chosen, before, examples(data), choice(data), folder, watch)
 
 
 class Killed(Exception):

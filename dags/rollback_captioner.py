@@ -1,0 +1,43 @@
+"""rollback_captioner: an earlier version captions again, from the next night on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Metadata, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from dags.common import CAPTIONER, RETRIES, form
+from pipeline.form import fields_of
+from serving.rollback import RollbackSettings
+
+
+@dag(
+    schedule=None,
+    catchup=False,
+    max_active_runs=1,
+    params=form(fields_of(RollbackSettings)),
+    default_args=RETRIES,
+    tags=["nightcap", "training"],
+    doc_md=__doc__,
+)
+def rollback_captioner() -> None:
+    """One entry in the promotion journal, and which nights used the version that is given up."""
+
+    @task(outlets=[CAPTIONER])
+    def rollback() -> Any:
+        from pipeline.home import Home
+        from serving.rollback import roll_back, rollback_settings
+
+        context = get_current_context()
+        settings, who = rollback_settings(dict(context["params"])), f"{context['dag'].dag_id} {context['run_id']}"
+        done = roll_back(Home.from_environment(), settings, who)
+        if done["entry"] is None:
+            raise AirflowSkipException(f"version {done['version']} is the champion already")
+        yield Metadata(CAPTIONER, extra={"version": done["version"]})
+        return done
+
+    rollback()
+
+
+rollback_captioner()

@@ -1,0 +1,98 @@
+"""How a picture looks, in few numbers: to find copies that are not the same bytes, and to see a collection change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+BITS = 63  # of a hash
+STATISTICS = ("brightness", "contrast", "saturation", "shape", "megapixels")
+
+_FLAT = 2.0  # standard deviation in grey levels under which there is nothing to compare
+_SMALL = 16
+_LARGE = 32
+_LOW = 8
+# Rows of the discrete cosine transform of 32 values, the lowest 8 frequencies.
+_COSINES = np.cos(np.pi * np.outer(np.arange(_LOW), 2 * np.arange(_LARGE) + 1) / (2 * _LARGE))
+
+
+class Look(NamedTuple):
+    """How one picture looks.
+
+    Attributes:
+        hash: the perceptual hash, `BITS` bits; 0 where the picture is of one colour.
+        grey: float32 [256], its grey levels at 16x16, mean 0 and length 1; all 0 where it is of one colour.
+        statistics: float32 [5], the `STATISTICS`: brightness, contrast and saturation in 0..1, the binary
+            logarithm of width by height, and megapixels.
+    """
+
+    hash: int
+    grey: npt.NDArray[np.float32]
+    statistics: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How several pictures look; zeros where it is not known.
+
+    Attributes:
+        hashes: uint64 [n].
+        greys: float32 [n, 256].
+        statistics: float32 [n, 5].
+    """
+
+    hashes: npt.NDArray[np.uint64]
+    greys: npt.NDArray[np.float32]
+    statistics: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(cls, names: Sequence[str], looks: Mapping[str, Look]) -> Looks:
+        """The looks of some pictures in their order."""
+        hashes = np.zeros(len(names), np.uint64)
+        greys = np.zeros((len(names), _SMALL**2), np.float32)
+        statistics = np.zeros((len(names), len(STATISTICS)), np.float32)
+        for row, name in enumerate(names):
+            if name in looks:
+                hashes[row], greys[row], statistics[row] = looks[name]
+        return cls(hashes, greys, statistics)
+
+    def of_rows(self, rows: npt.NDArray[Any]) -> Looks:
+        """Those of some rows, given by number or as bool [n]."""
+        return Looks(self.hashes[rows], self.greys[rows], self.statistics[rows])
+
+
+def look_of(image: Image.Image, width: int, height: int) -> Look:
+    """How an RGB picture looks.
+
+    Args:
+        image: upright, possibly reduced.
+        width: of the original in pixels.
+        height: of the original in pixels.
+    """
+    colours = np.asarray(image.resize((_SMALL, _SMALL), Image.Resampling.BOX), np.float32)
+    grey = np.asarray(image.convert("L").resize((_LARGE, _LARGE), Image.Resampling.BOX), np.float32)
+    spread = colours.max(-1) - colours.min(-1)  # [16, 16]
+    statistics = [grey.mean() / 255, grey.std() / 128, spread.mean() / 255, np.log2(width / height)]
+    statistics.append(width * height / 1e6)
+    if grey.std() < _FLAT:
+        return Look(0, np.zeros(_SMALL**2, np.float32), np.array(statistics, np.float32))
+    return Look(_hash(grey), _unit(grey), np.array(statistics, np.float32))
+
+
+def _hash(grey: npt.NDArray[np.float32]) -> int:
+    """Which of the lowest frequencies are above their median (pHash; Zauner, 2010), the mean left out."""
+    low = (_COSINES @ grey @ _COSINES.T).ravel()[1:]  # [63]
+    above = np.append(False, low > np.median(low))
+    return int.from_bytes(np.packbits(above).tobytes(), "big")
+
+
+def _unit(grey: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Grey levels [32, 32] at 16x16, flat, with mean 0 and length 1."""
+    halved = grey.reshape(_SMALL, 2, _SMALL, 2).mean((1, 3)).ravel()  # [256]
+    centred = halved - halved.mean()
+    return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6), np.float32)

@@ -1,0 +1,99 @@
+"""Profiles of the snapshots that were accepted, one after the other, for the next to be compared with."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import SettingsError
+from pipeline.files import digest_of, read_json, write_json
+from pipeline.settings import SourceSettings
+from pipeline.stages import Store
+from pipeline.validation.profile import MEASURED, Profile
+
+LAST, NONE = "last", "none"
+
+_SIZES = {"max_images", "max_train_images", "scene_count", "scene_seed", "val_cut", "test_cut", "terms"} | {
+    "corrections",
+    "corrections_held_out",
+}
+
+
+@dataclass(frozen=True)
+class References:
+    """What was accepted of one collection of pictures: `store/references/<collection>/00000001.json` and so on.
+
+    Attributes:
+        folder: where the entries lie; they are never changed.
+    """
+
+    folder: Path
+
+    @classmethod
+    def of(cls, store: Store, collection: str) -> References:
+        """Those of a collection, which may have none yet."""
+        return cls(store.root / "references" / collection)
+
+    def before(self, snapshot: str) -> Profile | None:
+        """The profile that a snapshot is compared with: the last one accepted before it was.
+
+        So a snapshot that is validated again, with whatever settings, is compared with the same one.
+        """
+        last: Profile | None = None
+        for entry in self._entries():
+            if entry["snapshot"] == snapshot:
+                break
+            last = entry["profile"]
+        return last
+
+    def accept(self, snapshot: str, profile: Profile) -> None:
+        """Add an entry, unless the snapshot has one."""
+        while all(entry["snapshot"] != snapshot for entry in self._entries()):
+            number = len(self._files()) + 1
+            if _create(self.folder / f"{number:08d}.json", {"snapshot": snapshot, "profile": profile}):
+                return
+
+    def _entries(self) -> list[dict[str, Any]]:
+        return [read_json(file) for file in self._files()]
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob("[0-9]*.json"))
+
+
+def collection_of(source: SourceSettings) -> str:
+    """What a source's snapshots have in common, however many pictures are taken of it."""
+    return digest_of(source.model_dump(mode="json", exclude=_SIZES))[:16]
+
+
+def reference_for(setting: str, references: References, snapshot: str) -> Profile | None:
+    """The profile that `validation.reference` names: `last`, `none`, or a file.
+
+    Raises:
+        SettingsError: the file is no profile.
+    """
+    if setting == NONE:
+        return None
+    if setting == LAST:
+        return references.before(snapshot)
+    try:
+        profile: Profile = read_json(Path(setting))
+        return {name: profile[name] for name in MEASURED} | profile
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingsError(
+            f"validation.reference is {setting!r}, which is neither last, none nor a profile.json that validate wrote"
+        ) from error
+
+
+def _create(path: Path, value: Any) -> bool:
+    """Write a file whole, unless there is one; tell whether it was written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch:
+        write_json(Path(scratch) / path.name, value)
+        try:
+            os.link(Path(scratch) / path.name, path)
+        except FileExistsError:
+            return False
+    return True

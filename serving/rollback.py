@@ -1,0 +1,64 @@
+"""Back to an earlier version, and which nights used the one that is given up."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from pydantic import Field
+
+from pipeline.home import Home
+from pipeline.settings import Group, checked
+
+log = logging.getLogger(__name__)
+
+
+class RollbackSettings(Group):
+    """What `rollback_captioner` needs."""
+
+    version: str | None = Field(
+        None, pattern=r"^\d{1,9}$", description="Number of the version to go back to; empty for the one before."
+    )
+    why: str = Field("", max_length=500, description="A word for the promotion journal.")
+    model_name: str = Field("captioner", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Registered model's name.")
+    table: str | None = Field(
+        None, description="Delta table of captions, a local path; empty for captions in NIGHTCAP_STORE."
+    )
+
+
+def roll_back(home: Home, settings: RollbackSettings, who: str) -> dict[str, Any]:
+    """Make an earlier version the champion again; raises as `Promotions.rollback`.
+
+    Args:
+        home: where the journal and the registry are.
+        settings: which version, and why.
+        who: a person or an Airflow run.
+
+    Returns:
+        Small JSON: `version`, the champion now; `entry`, its number in the journal, None if it was the champion
+        already; `given_up`, the version before; `nights` that used that one, with how many captions.
+    """
+    from pipeline.promotion import Promotions
+    from pipeline.table import CaptionTable
+    from pipeline.table.usage import nights_of
+
+    name, version = settings.model_name, settings.version
+    entry = Promotions(home).rollback(name, version, who, settings.why)
+    given_up = entry.origin if entry else None
+    nights = nights_of(CaptionTable(settings.table or home.captions), name, given_up) if given_up else {}
+    log.info("rollback: %s version %s; nights of version %s: %s", name, entry and entry.target, given_up, nights)
+    return {
+        "version": entry.target if entry else version,
+        "entry": entry.number if entry else None,
+        "given_up": given_up,
+        "nights": nights,
+    }
+
+
+def rollback_settings(values: dict[str, Any]) -> RollbackSettings:
+    """Checked settings from a filled form.
+
+    Raises:
+        SettingsError: naming each wrong setting.
+    """
+    return checked(RollbackSettings, values)

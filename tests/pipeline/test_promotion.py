@@ -1,0 +1,162 @@
+"""The journal decides, the alias follows."""
+
+import logging
+
+import pytest
+
+from pipeline.bundle import DECODER
+from pipeline.captioner import pin
+from pipeline.errors import BundleRejected, ModelNotFound, PromotionConflict, PromotionRefused, SettingsError
+from pipeline.promotion import GATE_TAG, JUDGED_AGAINST_TAG, PASSED, REFUSED, VERDICT_TAG, Promotions
+from pipeline.registry import CHAMPION, DIGEST_TAG
+from tests.pipeline.light_registry import NAME, add_versions, bundle_of, captioning, home_in
+
+URI = f"models:/{NAME}@{CHAMPION}"
+
+
+@pytest.fixture
+def home(tmp_path):
+    home = home_in(tmp_path)
+    add_versions(home, "one", "two", "three")
+    return home
+
+
+@pytest.fixture
+def promotions(home):
+    return Promotions(home)
+
+
+def promote(promotions, version, **told):
+    return promotions.promote(NAME, version, promotions.journal.last(), "me", **told)
+
+
+def alias(promotions):
+    return promotions.registry.aliased(NAME, CHAMPION)
+
+
+def test_a_promotion_is_an_entry_and_the_alias_its_copy(home, promotions):
+    assert promotions.champion(NAME) is None
+    entry = promote(promotions, "1", verdict="v", why="better")
+    assert (entry.number, entry.origin, entry.target, entry.who, entry.verdict, entry.why) == (
+        1,
+        None,
+        "1",
+        "me",
+        "v",
+        "better",
+    )
+    assert entry.digest == promotions.registry.resolve(f"models:/{NAME}/1").digest
+    assert promote(promotions, "2").origin == "1"
+    assert alias(promotions) == captioning(home) == "2"
+    assert promote(promotions, "2") is None
+    assert promotions.journal.last() == 2
+
+
+def test_an_alias_that_was_moved_by_hand_is_repaired_with_a_warning(home, promotions, caplog):
+    promote(promotions, "1")
+    promotions.registry.set_alias(NAME, CHAMPION, "3")
+    with caplog.at_level(logging.WARNING):
+        assert pin(home, URI).version == "1"
+    assert "alias champion of captioner names version 3, entry 1 of the journal 1; it is repaired" in caplog.text
+    assert alias(promotions) == "1"
+    caplog.clear()
+    assert pin(home, URI).version == "1"
+    assert caplog.text == ""
+
+
+def test_before_the_first_entry_the_alias_counts(home, promotions):
+    """As in a registry from before there was a journal."""
+    promotions.registry.set_alias(NAME, CHAMPION, "2")
+    assert pin(home, URI).version == "2"
+    assert promote(promotions, "3").origin == "2"
+
+
+def test_a_rollback_is_one_more_entry(home, promotions):
+    for version in ("1", "2", "3"):
+        promote(promotions, version)
+    back = promotions.rollback(NAME, None, "somebody", "wrong colours")
+    assert (back.action, back.origin, back.target, back.who, back.why) == (
+        "rollback",
+        "3",
+        "2",
+        "somebody",
+        "wrong colours",
+    )
+    assert alias(promotions) == captioning(home) == "2"
+    assert promotions.rollback(NAME, None, "somebody").target == "1"
+    with pytest.raises(SettingsError, match="knows no version of captioner before"):
+        promotions.rollback(NAME, None, "somebody")
+    assert promotions.rollback(NAME, "1", "somebody") is None
+    assert promotions.journal.last() == 5
+
+
+def test_one_goes_back_only_to_what_has_captioned(promotions):
+    promotions.registry.set_alias(NAME, CHAMPION, "2")
+    assert promotions.rollback(NAME, "1", "somebody").origin == "2"  # before the first entry nobody knows
+    with pytest.raises(PromotionRefused, match="version 3 has never captioned"):
+        promotions.rollback(NAME, "3", "somebody")
+    assert promotions.rollback(NAME, "2", "somebody").target == "2"
+
+
+def test_what_was_rolled_back_from_is_known_until_a_person_promotes_it(promotions):
+    promote(promotions, "1")
+    promote(promotions, "2")
+    assert promotions.given_up(NAME, "2") is None
+    entry = promotions.rollback(NAME, None, "somebody")
+    assert promotions.given_up(NAME, "2") == entry
+    assert promotions.given_up(NAME, "1") is None
+    promote(promotions, "2")
+    assert promotions.given_up(NAME, "2") is None
+
+
+def test_a_verdict_about_an_earlier_champion_promotes_nothing(promotions):
+    since = promotions.journal.last()
+    promote(promotions, "2")
+    with pytest.raises(PromotionConflict, match="made version 2 it meanwhile"):
+        promotions.promote(NAME, "3", since, "me")
+    assert alias(promotions) == "2"
+
+
+def test_a_digest_that_was_changed_after_the_promotion_is_refused(home, promotions):
+    """Weights and list both altered, and the tag made to fit: the journal still knows."""
+    promote(promotions, "1")
+    promotions.registry.tag(NAME, "1", {DIGEST_TAG: "0" * 64})
+    with pytest.raises(BundleRejected, match=r"promotion journal, entry 1\), its tag now says 0{64}"):
+        pin(home, URI)
+
+
+def test_a_champion_that_was_deleted_is_told_with_a_way_out(home, promotions):
+    promote(promotions, "1")
+    promote(promotions, "2")
+    with promotions.registry.answering():
+        from mlflow import MlflowClient
+
+        MlflowClient(home.tracking_uri).delete_model_version(NAME, "2")
+    with pytest.raises(ModelNotFound, match=r"the champion is models:/captioner/2 .*nightcap models rollback VERSION"):
+        pin(home, URI)
+    promotions.rollback(NAME, "1", "me")
+    assert pin(home, URI).version == "1"
+
+
+def test_a_damaged_version_is_not_promoted(home, promotions):
+    promote(promotions, "1")
+    (bundle_of(home, 2) / DECODER).write_bytes(b"other weights")
+    with pytest.raises(BundleRejected, match=f"{DECODER} was altered"):
+        promote(promotions, "2")
+    assert (promotions.journal.last(), alias(promotions)) == (1, "1")
+
+
+def test_by_hand_only_what_passed_against_the_present_champion(promotions):
+    promote(promotions, "1")
+    with pytest.raises(PromotionRefused, match=r"it was never judged; .*--anyway"):
+        promotions.promote_by_hand(NAME, "2", "me", "")
+    promotions.registry.tag(NAME, "2", {GATE_TAG: REFUSED, VERDICT_TAG: "not better", JUDGED_AGAINST_TAG: "1"})
+    with pytest.raises(PromotionRefused, match="not better"):
+        promotions.promote_by_hand(NAME, "2", "me", "")
+    promotions.registry.tag(NAME, "2", {GATE_TAG: PASSED})
+    assert promotions.promote_by_hand(NAME, "2", "me", "").origin == "1"
+    promotions.registry.tag(NAME, "3", {GATE_TAG: PASSED, JUDGED_AGAINST_TAG: "1"})
+    with pytest.raises(PromotionRefused, match=r"present champion \(version 2\)"):
+        promotions.promote_by_hand(NAME, "3", "me", "")
+    assert promotions.promote_by_hand(NAME, "3", "me", "I looked", anyway=True).why == "I looked"
+    assert promotions.promote_by_hand(NAME, "3", "me", "") is None
