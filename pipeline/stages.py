@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 from pipeline.files import digest_of, read_json, whole_folder, write_json
 
 log = logging.getLogger(__name__)
+
+RECIPE = "stage.json"
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Store:
         Raises:
             FileNotFoundError: it is not in the store.
         """
-        output = Output(stage, digest, self._folder(stage, digest))
+        output = Output(stage, digest, self.folder(stage, digest))
         if not output.path.is_dir():
             raise FileNotFoundError(
                 f"stage output {stage}/{digest} is not in the store at {self.root}; run the stage again"
@@ -67,14 +69,14 @@ class Store:
         """
         recipe = {"stage": stage, "version": version, "settings": dict(settings), "inputs": dict(inputs)}
         digest = digest_of(recipe)
-        folder = self._folder(stage, digest)
+        folder = self.folder(stage, digest)
         if folder.is_dir():
             log.info("%s: nothing changed, kept %s", stage, digest[:12])
             return Output(stage, digest, folder)
         started = time.monotonic()
         with whole_folder(folder) as scratch:
             build(scratch)
-            write_json(scratch / "stage.json", recipe | {"seconds": round(time.monotonic() - started, 3)})
+            write_json(scratch / RECIPE, recipe | {"seconds": round(time.monotonic() - started, 3)})
         log.info("%s: done in %.1f s, %s", stage, time.monotonic() - started, digest[:12])
         return Output(stage, digest, folder)
 
@@ -84,5 +86,10 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _folder(self, stage: str, digest: str) -> Path:
+    def recipes(self) -> Iterator[Path]:
+        """The file beside each finished output that says what shaped it."""
+        yield from self.root.glob(f"stages/*/[0-9a-f]*/{RECIPE}")
+
+    def folder(self, stage: str, digest: str) -> Path:
+        """Where an output lies or would lie."""
         return self.root / "stages" / stage / digest[:32]
