@@ -19,6 +19,7 @@ from nightcap.commands import (
     evaluate,
     explain,
     forget,
+    gc,
     models,
     night,
     prepare,
@@ -28,6 +29,7 @@ from nightcap.commands import (
     run,
     score,
     tables,
+    trace,
     train,
 )
 from pipeline.errors import NightcapError, SettingsError
@@ -41,7 +43,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Captioned photographs in, a registered captioning model out; new photographs in, captions out.",
 )
-for module in (train, caption, explain, night, replay, quarantine, correct, forget, evaluate, score, doctor, run):
+for module in (
+    train,
+    caption,
+    explain,
+    night,
+    replay,
+    quarantine,
+    correct,
+    forget,
+    trace,
+    gc,
+    evaluate,
+    score,
+    doctor,
+    run,
+):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(models.app, name="models")
 app.add_typer(tables.app, name="tables")

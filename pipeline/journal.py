@@ -95,11 +95,11 @@ class Journal:
             there, above = (middle, above) if self._has(middle) else (there, middle)
         return there
 
-    def entries(self, model: str) -> Iterator[Entry]:
-        """What was decided about a model, the newest first."""
+    def entries(self, model: str | None = None) -> Iterator[Entry]:
+        """What was decided about a model, or about all, the newest first."""
         for number in range(self.last(), 0, -1):
             entry = self._read(number)
-            if entry is not None and entry.model == model:
+            if entry is not None and model in {None, entry.model}:
                 yield entry
 
     def current(self, model: str) -> Entry | None:
