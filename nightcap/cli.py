@@ -21,6 +21,7 @@ from nightcap.commands import (
     forget,
     models,
     night,
+    pick,
     prepare,
     prove,
     quarantine,
@@ -41,7 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Captioned photographs in, a registered captioning model out; new photographs in, captions out.",
 )
-for module in (train, caption, explain, night, replay, quarantine, correct, forget, evaluate, score, doctor, run):
+for module in (train, caption, explain, night, replay, quarantine, pick, correct, forget, evaluate, score, doctor, run):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(models.app, name="models")
 app.add_typer(tables.app, name="tables")
