@@ -11,6 +11,7 @@ from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRu
 from pipeline.form import Field
 
 CAPTIONER = Asset("captioner", uri="x-nightcap://captioner")
+CORRECTIONS = Asset("corrections", uri="x-nightcap://corrections")
 
 # Every error of ours says in its class whether the same call may work later.
 RETRIES: dict[str, Any] = {

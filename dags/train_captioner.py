@@ -10,9 +10,10 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Metadata, TriggerRule, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import CAPTIONER, RETRIES, approver, form
+from dags.common import CAPTIONER, CORRECTIONS, RETRIES, approver, form
 from pipeline import train_captioner as stages
 from pipeline.form import training_fields, training_values
+from pipeline.retraining import CONFIG, usual_values
 
 APPROVAL_TIMEOUT = timedelta(hours=float(os.environ.get("NIGHTCAP_APPROVAL_HOURS", "72")))
 REQUEST = """{% set verdict = ti.xcom_pull(task_ids='gate') %}
@@ -38,10 +39,10 @@ def _run(done: dict[str, str] | None = None) -> Any:
 
 
 @dag(
-    schedule=None,
+    schedule=[CORRECTIONS] if os.environ.get(CONFIG) else None,
     catchup=False,
     max_active_runs=1,
-    params=form(training_fields()),
+    params=form(training_fields(usual_values())),
     default_args=RETRIES,
     tags=["nightcap", "training"],
     doc_md=__doc__,

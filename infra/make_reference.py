@@ -33,6 +33,8 @@ ENVIRONMENT = {
     "NIGHTCAP_ROOTS": "Absolute folders and `s3://bucket/prefix` addresses with commas between them, under which nights may read beside `NIGHTCAP_HOME`.",
     "NIGHTCAP_SCHEDULE": "When `caption_nightly` runs, as cron. Default: `0 2 * * *`.",
     "NIGHTCAP_UPKEEP_SCHEDULE": "When `tend_tables` runs, as cron. Default: `0 12 * * 0`.",
+    "NIGHTCAP_TRAIN_CONFIG": "An absolute path of a settings file that fills the form of `train_captioner`; enough new corrections then start it. Default: none.",
+    "NIGHTCAP_CORRECTIONS_SCHEDULE": "When `watch_corrections` counts, as cron. Default: `0 18 * * *`.",
     "NIGHTCAP_APPROVAL_HOURS": "How long `train_captioner` waits for a person's approval; silence is a refusal. Default: `72`.",
     "NIGHTCAP_TIMEZONE": "The time zone of these schedules. Default: `UTC`.",
     "NIGHTCAP_PUSHGATEWAY": "Address of a Prometheus Pushgateway that nights push their metrics to. Default: none.",

@@ -17,7 +17,7 @@ from pipeline.captioner import BATCH, load_pinned
 from pipeline.captioner_types import Captioner, PinnedModel
 from pipeline.errors import PromotionRefused
 from pipeline.evaluation.objects import chair_of
-from pipeline.evaluation.slices import Slice, slices_of
+from pipeline.evaluation.slices import Slice, label_of, slices_of
 from pipeline.files import read_json, sha256_file, write_json
 from pipeline.gate.evidence import Candidate, References, candidate_of
 from pipeline.gate.page import write_page
@@ -164,7 +164,7 @@ def _champion(run: TrainingRun, registry: Registry, champion: PinnedModel, refer
 def _slices(run: TrainingRun, references: Mapping[str, list[str]]) -> dict[str, Slice]:
     training = (tuple(tokenize(text)) for text in run.accepted.captions_of("train")["caption"])
     found = slices_of(references, training)
-    return {f"{name} {part.low:.3g} to {part.high:.3g}": part for name, parts in found.items() for part in parts}
+    return {label_of(name, part): part for name, parts in found.items() for part in parts}
 
 
 def _recorded(

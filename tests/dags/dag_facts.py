@@ -42,9 +42,16 @@ def dag_facts(dag):
         "max_active_runs": dag.max_active_runs,
         "expression": getattr(dag.timetable, "expression", None),
         "timezone": str(getattr(dag.timetable, "timezone", None)),
+        "assets": assets_of(dag.timetable),
         "params": {name: param_facts(dag.params.get_param(name)) for name in dag.params},
         "tasks": {task.task_id: task_facts(task) for task in dag.tasks},
     }
+
+
+def assets_of(timetable):
+    """The assets that start a DAG."""
+    condition = getattr(timetable, "asset_condition", None)
+    return [asset.name for asset in condition.objects] if condition else []
 
 
 def param_facts(param):
@@ -81,11 +88,15 @@ def parsed(name):
 
 
 if __name__ == "__main__":
-    names = ("train_captioner", "caption_nightly", "tend_tables", "rollback_captioner")
+    names = ("train_captioner", "caption_nightly", "tend_tables", "rollback_captioner", "watch_corrections")
+    usual = Path(os.environ["AIRFLOW_HOME"]) / "usual.yaml"
+    usual.write_text("{preset: flickr8k, training: {epochs: 3}, source: {images: /in, train_annotations: /a.json}}")
     facts = {
         "usual": forked(bag),
         "changed": forked(bag, NIGHTCAP_SCHEDULE="30 4 * * 1-5", NIGHTCAP_TIMEZONE="Europe/Paris"),
         "mistaken": forked(bag, NIGHTCAP_SCHEDULE="at night"),
+        "configured": forked(bag, NIGHTCAP_TRAIN_CONFIG=str(usual)),
+        "misconfigured": forked(bag, NIGHTCAP_TRAIN_CONFIG="/nowhere.yaml"),
         "parsed": {name: [forked(lambda name=name: parsed(name)) for _ in range(3)] for name in names},
     }
     sys.stdout.write(json.dumps(facts) + "\n")
