@@ -31,7 +31,7 @@ def rollback_captioner() -> None:
 
         context = get_current_context()
         settings, who = rollback_settings(dict(context["params"])), f"{context['dag'].dag_id} {context['run_id']}"
-        done = roll_back(Home.from_environment(), settings, who)
+        done = roll_back(Home.from_environment(), settings, who, once=True)
         if done["entry"] is None:
             raise AirflowSkipException(f"version {done['version']} is the champion already")
         yield Metadata(CAPTIONER, extra={"version": done["version"]})

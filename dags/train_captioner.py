@@ -11,6 +11,7 @@ from airflow.sdk import Metadata, TriggerRule, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from dags.common import CAPTIONER, CORRECTIONS, RETRIES, approver, form
+from dags.links import PageLink
 from pipeline import train_captioner as stages
 from pipeline.form import training_fields, training_values
 from pipeline.retraining import CONFIG, usual_values
@@ -24,8 +25,15 @@ REQUEST = """{% set verdict = ti.xcom_pull(task_ids='gate') %}
 | this version | {{ '%.1f' | format(100 * verdict.challenger) }} |
 | the champion | {{ '%.1f' | format(100 * verdict.champion) if verdict.champion is not none else 'none yet' }} |
 
-Pictures with both versions' captions, and every rule of the gate: `{{ verdict.page }}`, and under *Artifacts*, `gate`,
-of the version's MLflow run. Verdict `{{ verdict.digest[:12] }}`. Nobody answering counts as *Reject*.
+{% for rule in verdict.rules -%}
+- {{ rule }}
+{% endfor %}
+{% if verdict.link -%}
+[Pictures with both versions' captions]({{ verdict.link }}), in MLflow, and `{{ verdict.page }}`.
+{%- else -%}
+Pictures with both versions' captions: `{{ verdict.page }}`.
+{%- endif %}
+Verdict `{{ verdict.digest[:12] }}`. Nobody answering for {{ task.response_timeout }} counts as *Reject*.
 """
 
 
@@ -99,11 +107,15 @@ def train_captioner() -> None:
     @task(multiple_outputs=True)
     def register(done: dict[str, str]) -> dict[str, Any]:
         run, version = stages.register(_run(done))
+        for key, page in stages.pages(run, version["version"]).items():
+            get_current_context()["ti"].xcom_push(key=key, value=page)
         return {"done": dict(run.done), "version": version["version"], "run_id": version["run_id"]}
 
     @task
     def gate(done: dict[str, str], version: str) -> dict[str, Any]:
-        return stages.gate(_run(done), version)
+        verdict = stages.gate(_run(done), version)
+        get_current_context()["ti"].xcom_push(key="verdict", value=verdict["link"])
+        return verdict
 
     @task.short_circuit(ignore_downstream_trigger_rules=False)
     def ask(verdict: dict[str, Any]) -> bool:
@@ -128,6 +140,8 @@ def train_captioner() -> None:
     extracted >> features
     registered = register(evaluate(calibrate(refine(train(features)))))
     verdict = gate(registered["done"], registered["version"])
+    registered.operator.operator_extra_links = [PageLink("Run in MLflow", "run"), PageLink("Data Docs", "docs")]
+    verdict.operator.operator_extra_links = [PageLink("Verdict", "verdict")]
     approve = ApprovalOperator(
         task_id="approve",
         subject="Shall version {{ ti.xcom_pull(task_ids='register', key='version') }} of the captioner go to work?",

@@ -39,6 +39,7 @@ ENVIRONMENT = {
     "NIGHTCAP_TIMEZONE": "The time zone of these schedules. Default: `UTC`.",
     "NIGHTCAP_PUSHGATEWAY": "Address of a Prometheus Pushgateway that nights push their metrics to. Default: none.",
     "NIGHTCAP_WEBHOOK": "Address that a JSON object is POSTed to when a night fails or is held back. It is treated as a secret. Default: none.",
+    "NIGHTCAP_MLFLOW_URL": "Where people's browsers reach MLflow, for the links in Airflow. Default: `MLFLOW_TRACKING_URI`, if that is a server.",
     "NIGHTCAP_ALLOW_PATHS": "`1` lets a served model (pyfunc) read local files named in column `path`. Default: refused.",
     "NIGHTCAP_FOREIGN_PYTHON": "The Python that runs foreign captioners, or a script that takes its arguments. Default: Nightcap's own.",
     "NIGHTCAP_FOREIGN_MEMORY_MB": "Address space of a foreign captioner's process in MiB; 0 for no limit, which CUDA needs. Default: 16384.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from pipeline.errors import SettingsError
 from pipeline.foreign.limits import ForeignLimits
 
-_SERVICES = ("NIGHTCAP_PUSHGATEWAY", "NIGHTCAP_WEBHOOK")
+_SERVICES = ("NIGHTCAP_PUSHGATEWAY", "NIGHTCAP_WEBHOOK", "NIGHTCAP_MLFLOW_URL")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Home:
         webhook: `NIGHTCAP_WEBHOOK`, where failed nights are told of; empty for nowhere. It may be a secret.
         foreign: `NIGHTCAP_FOREIGN_*`, what a foreign captioner may use.
         journal: `NIGHTCAP_PROMOTIONS`, a folder or `s3://bucket/prefix`; default empty, see `promotions`.
+        mlflow_url: `NIGHTCAP_MLFLOW_URL`; default empty, see `mlflow_page`.
     """
 
     root: Path
@@ -37,6 +39,7 @@ class Home:
     webhook: str = field(default="", repr=False)
     foreign: ForeignLimits = field(default_factory=ForeignLimits)
     journal: str = ""
+    mlflow_url: str = field(default="", repr=False)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Home:
@@ -56,18 +59,24 @@ class Home:
             )
         tracking_uri = environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
         roots, foreign = _roots(environ.get("NIGHTCAP_ROOTS", "")), ForeignLimits.from_environment(environ)
-        pushgateway, webhook = (_address(name, environ.get(name, "")) for name in _SERVICES)
+        pushgateway, webhook, page = (_address(name, environ.get(name, "")) for name in _SERVICES)
         journal = environ.get("NIGHTCAP_PROMOTIONS", "")
         if journal and not journal.startswith(("/", "s3://")):
             raise SettingsError(
                 f"NIGHTCAP_PROMOTIONS is {journal!r}; set it to an absolute folder or s3://bucket/prefix"
             )
-        return cls(root, Path(store), tracking_uri, roots, pushgateway, webhook, foreign, journal)
+        return cls(root, Path(store), tracking_uri, roots, pushgateway, webhook, foreign, journal, page)
 
     @property
     def artifacts(self) -> Path:
         """Where MLflow's artifacts lie when no server decides otherwise."""
         return self.store / "mlflow"
+
+    @property
+    def mlflow_page(self) -> str:
+        """Where people's browsers reach MLflow; empty without a server."""
+        named = self.tracking_uri if self.tracking_uri.startswith("http") else ""
+        return re.sub(r"//[^/]*@", "//", self.mlflow_url or named).rstrip("/")  # a browser asks for its own password
 
     @property
     def promotions(self) -> str:

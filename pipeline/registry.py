@@ -178,6 +178,15 @@ class Registry:
         with self.answering():
             self._client.log_artifacts(self._run_of(pinned), str(folder), place)
 
+    def page(self, pinned: PinnedModel, artifact: str = "") -> str | None:
+        """The address in a browser of the run that made a version, or of a file there; None where no server shows it."""
+        if not self._home.mlflow_page:
+            return None
+        with self.answering():
+            run = self._client.get_run(self._run_of(pinned)).info
+        path = f"/artifactPath/{artifact}" if artifact else ""
+        return f"{self._home.mlflow_page}/#/experiments/{run.experiment_id}/runs/{run.run_id}{path}"
+
     def read_file(self, pinned: PinnedModel, path: str) -> str | None:
         """A text file of the run that made a version, if it has it."""
         with tempfile.TemporaryDirectory() as scratch, self.answering():

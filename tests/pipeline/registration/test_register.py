@@ -161,7 +161,7 @@ def test_the_verdict_is_a_tag_a_file_and_a_page_with_both_versions_captions(else
     logged = {item.path for item in client_of(second).list_artifacts(version.run_id, place)}
     assert {f"{place}/index.html", f"{place}/verdict.json"} <= logged
     page = Path(judged["page"]).read_text()
-    assert all(f'src="{item.name}"' in page for item in file.parent.glob("*.jpg"))
+    assert page.count('src="data:image/jpeg;base64,') == 12
     assert page.count("<article>") == 12
     assert "version 1 ·" in page
     assert "version 2 ·" in page
