@@ -10,7 +10,8 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Metadata, TriggerRule, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import CAPTIONER, RETRIES, approver, form
+from dags.common import CAPTIONER, ON_GPU, TRAINING, approver, form
+from dags.notifier import RunEnded
 from pipeline import train_captioner as stages
 from pipeline.form import training_fields, training_values
 
@@ -42,7 +43,9 @@ def _run(done: dict[str, str] | None = None) -> Any:
     catchup=False,
     max_active_runs=1,
     params=form(training_fields()),
-    default_args=RETRIES,
+    default_args=TRAINING,
+    on_success_callback=RunEnded("train_captioner", succeeded=True),
+    on_failure_callback=RunEnded("train_captioner", succeeded=False),
     tags=["nightcap", "training"],
     doc_md=__doc__,
 )
@@ -63,7 +66,7 @@ def train_captioner() -> None:
     def adapt_vocabulary(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.adapt_vocabulary(_run(done)).done)
 
-    @task(pool="gpu")
+    @task(**ON_GPU)
     def provide_encoder(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.provide_encoder(_run(done)).done)
 
@@ -79,11 +82,11 @@ def train_captioner() -> None:
     def extract_features(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.extract_features(_run(done)).done)
 
-    @task(pool="gpu")
+    @task(**ON_GPU)
     def train(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.train(_run(done)).done)
 
-    @task(pool="gpu")
+    @task(**ON_GPU)
     def refine(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.refine(_run(done)).done)
 
@@ -102,7 +105,12 @@ def train_captioner() -> None:
 
     @task
     def gate(done: dict[str, str], version: str) -> dict[str, Any]:
-        return stages.gate(_run(done), version)
+        from serving.watch.runs import tell_verdict
+
+        run = _run(done)
+        verdict = stages.gate(run, version)
+        tell_verdict(run.home, run.settings.registry.model_name, verdict)
+        return verdict
 
     @task.short_circuit(ignore_downstream_trigger_rules=False)
     def ask(verdict: dict[str, Any]) -> bool:

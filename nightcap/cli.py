@@ -18,6 +18,7 @@ from nightcap.commands import (
     doctor,
     evaluate,
     explain,
+    exporter,
     forget,
     models,
     night,
@@ -41,7 +42,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Captioned photographs in, a registered captioning model out; new photographs in, captions out.",
 )
-for module in (train, caption, explain, night, replay, quarantine, correct, forget, evaluate, score, doctor, run):
+for module in (
+    train,
+    caption,
+    explain,
+    night,
+    replay,
+    quarantine,
+    correct,
+    forget,
+    evaluate,
+    score,
+    doctor,
+    exporter,
+    run,
+):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(models.app, name="models")
 app.add_typer(tables.app, name="tables")
