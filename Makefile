@@ -51,6 +51,7 @@ lock: setup ## Lock the requirements again (UPGRADE=1 takes newer versions)
 			--extra cpu --extra stack --extra meteor --extra dev -o requirements/python$$version.txt || exit; \
 	done
 	$(COMPILE_LIKE_CI) pyproject.toml -c requirements/python3.11.txt --extra cpu --extra stack -o requirements/airflow.txt
+	$(COMPILE_LIKE_CI) pyproject.toml -c requirements/python3.11.txt --extra cuda --extra stack -o requirements/airflow-cuda.txt
 	$(COMPILE_LIKE_CI) requirements/serving.in -c requirements/python3.11.txt -o requirements/serving.txt
 
 clean: ## Remove .venv, caches and build output; keeps .nightcap and .env

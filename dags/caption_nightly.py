@@ -10,7 +10,7 @@ from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from dags.common import RETRIES, form
-from dags.notifier import NightFailed
+from dags.notifier import NightFailed, RunEnded
 from pipeline.form import fields_of
 from serving.settings import NightSettings
 
@@ -24,7 +24,8 @@ TIMEZONE = os.environ.get("NIGHTCAP_TIMEZONE", "UTC")
     max_active_runs=1,
     params=form(fields_of(NightSettings)),
     default_args=RETRIES,
-    on_failure_callback=NightFailed(),
+    on_success_callback=RunEnded("caption_nightly", succeeded=True),
+    on_failure_callback=[NightFailed(), RunEnded("caption_nightly", succeeded=False)],
     tags=["nightcap", "captions"],
     doc_md=__doc__,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -24,6 +25,12 @@ RETRIES: dict[str, Any] = {
         ]
     ),
 }
+
+# Where training has workers of its own, these say which; else Airflow's default queue is everybody's.
+_TRAINING = os.environ.get("NIGHTCAP_TRAINING_QUEUE")
+_GPU = os.environ.get("NIGHTCAP_GPU_QUEUE") or _TRAINING
+TRAINING: dict[str, Any] = RETRIES | ({"queue": _TRAINING} if _TRAINING else {})
+ON_GPU: dict[str, Any] = {"pool": "gpu"} | ({"queue": _GPU} if _GPU else {})
 
 
 def form(fields: Iterable[Field]) -> dict[str, Param]:

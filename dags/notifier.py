@@ -1,4 +1,4 @@
-"""Tells people that a night failed; Airflow calls it where it reads DAG files, so it imports next to nothing."""
+"""Tells people and the Pushgateway how runs ended; Airflow calls it where it reads DAG files, so it imports next to nothing."""
 
 from __future__ import annotations
 
@@ -22,3 +22,19 @@ class NightFailed(BaseNotifier):
         instance = about.get("ti")
         task = instance.task_id if instance else None
         alert_of_run(Home.from_environment(), about["run_id"], task, about.get("reason"))
+
+
+class RunEnded(BaseNotifier):
+    """Pushes to `NIGHTCAP_PUSHGATEWAY` when a DAG last succeeded or failed."""
+
+    def __init__(self, dag_id: str, succeeded: bool) -> None:
+        """Name the DAG and what to tell."""
+        super().__init__()
+        self.dag_id, self.succeeded = dag_id, succeeded
+
+    def notify(self, context: Context) -> None:
+        """Tell that a run ended now."""
+        from pipeline.home import Home
+        from serving.watch.runs import tell_end
+
+        tell_end(Home.from_environment(), self.dag_id, self.succeeded)

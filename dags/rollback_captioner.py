@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import Metadata, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import CAPTIONER, RETRIES, form
+from dags.common import CAPTIONER, TRAINING, form
 from pipeline.form import fields_of
 from serving.rollback import RollbackSettings
 
@@ -17,7 +17,7 @@ from serving.rollback import RollbackSettings
     catchup=False,
     max_active_runs=1,
     params=form(fields_of(RollbackSettings)),
-    default_args=RETRIES,
+    default_args=TRAINING,
     tags=["nightcap", "training"],
     doc_md=__doc__,
 )

@@ -10,8 +10,9 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Metadata, TriggerRule, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import CAPTIONER, CORRECTIONS, RETRIES, approver, form
+from dags.common import CAPTIONER, CORRECTIONS, ON_GPU, TRAINING, approver, form
 from dags.links import PageLink
+from dags.notifier import RunEnded
 from pipeline import train_captioner as stages
 from pipeline.form import training_fields, training_values
 from pipeline.retraining import CONFIG, usual_values
@@ -51,7 +52,9 @@ def _run(done: dict[str, str] | None = None) -> Any:
     catchup=False,
     max_active_runs=1,
     params=form(training_fields(usual_values())),
-    default_args=RETRIES,
+    default_args=TRAINING,
+    on_success_callback=RunEnded("train_captioner", succeeded=True),
+    on_failure_callback=RunEnded("train_captioner", succeeded=False),
     tags=["nightcap", "training"],
     doc_md=__doc__,
 )
@@ -72,7 +75,7 @@ def train_captioner() -> None:
     def adapt_vocabulary(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.adapt_vocabulary(_run(done)).done)
 
-    @task(pool="gpu")
+    @task(**ON_GPU)
     def provide_encoder(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.provide_encoder(_run(done)).done)
 
@@ -88,11 +91,11 @@ def train_captioner() -> None:
     def extract_features(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.extract_features(_run(done)).done)
 
-    @task(pool="gpu")
+    @task(**ON_GPU)
     def train(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.train(_run(done)).done)
 
-    @task(pool="gpu")
+    @task(**ON_GPU)
     def refine(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.refine(_run(done)).done)
 
@@ -113,7 +116,11 @@ def train_captioner() -> None:
 
     @task
     def gate(done: dict[str, str], version: str) -> dict[str, Any]:
-        verdict = stages.gate(_run(done), version)
+        from serving.watch.runs import tell_verdict
+
+        run = _run(done)
+        verdict = stages.gate(run, version)
+        tell_verdict(run.home, run.settings.registry.model_name, verdict)
         get_current_context()["ti"].xcom_push(key="verdict", value=verdict["link"])
         return verdict
 

@@ -18,6 +18,7 @@ from nightcap.commands import (
     doctor,
     evaluate,
     explain,
+    exporter,
     forget,
     gc,
     models,
@@ -59,6 +60,7 @@ for module in (
     evaluate,
     score,
     doctor,
+    exporter,
     run,
 ):
     app.command(module.__name__.rpartition(".")[2])(module.command)

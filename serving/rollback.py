@@ -21,9 +21,7 @@ class RollbackSettings(Group):
     )
     why: str = Field("", max_length=500, description="A word for the promotion journal.")
     model_name: str = Field("captioner", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Registered model's name.")
-    table: str | None = Field(
-        None, description="Delta table of captions, a local path; empty for captions in NIGHTCAP_STORE."
-    )
+    table: str | None = Field(None, description="Delta table of captions, a local path; empty for NIGHTCAP_CAPTIONS.")
 
 
 def roll_back(home: Home, settings: RollbackSettings, who: str, once: bool = False) -> dict[str, Any]:

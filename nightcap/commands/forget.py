@@ -15,9 +15,7 @@ def command(
     images: Annotated[
         Path, typer.Option(exists=True, dir_okay=False, help="File with a picture a line, as the table names them.")
     ],
-    table: Annotated[
-        str | None, typer.Option(help="Delta table of captions; default captions in NIGHTCAP_STORE.")
-    ] = None,
+    table: Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")] = None,
 ) -> None:
     """Remove pictures' captions, thumbnails, features and snapshot rows for good, and never caption them again."""
     from pipeline.forgetting import Forgetting

@@ -77,6 +77,12 @@ def test_airflow_image_holds_all_of_the_runtime_and_none_of_the_tools():
     assert not {"pytest", "mypy", "ruff", "hypothesis"} & names("airflow.txt")
 
 
+def test_gpu_image_differs_from_it_in_tensorflow_and_its_libraries_alone():
+    other = versions("airflow-cuda.txt") - versions("airflow.txt")
+    assert all(package == "tensorflow" or package.startswith("nvidia-") for package, _ in other), other
+    assert wanted([*PROJECT["dependencies"], *EXTRAS["cuda"], *EXTRAS["stack"]]) <= names("airflow-cuda.txt")
+
+
 def test_serving_image_holds_neither_airflow_nor_what_makes_a_model():
     asked = [line for line in (FOLDER / "serving.in").read_text().splitlines() if line and not line.startswith("#")]
     assert wanted(asked) <= wanted(RUNTIME)
