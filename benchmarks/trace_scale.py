@@ -44,19 +44,20 @@ class Night:
     def to_batches(self) -> Iterator[pa.RecordBatch]:
         """The rows."""
         for start in range(self.pictures.start, self.pictures.stop, BATCH):
-            some = range(start, min(start + BATCH, self.pictures.stop))
-            yield pa.RecordBatch.from_pylist([row(each, self.number) for each in some], schema=SCHEMA)
+            yield captioned(range(start, min(start + BATCH, self.pictures.stop)), self.number)
 
 
-def row(picture: int, night: int) -> dict[str, object]:
-    """A captioned picture."""
-    digest = sha256(str(picture).encode())
-    return {
-        "image": address(picture),
-        "etag": digest[:32],
-        "sha256": digest,
+def captioned(pictures: range, night: int) -> pa.RecordBatch:
+    """Rows of captioned pictures."""
+    digests = [sha256(str(picture).encode()) for picture in pictures]
+    each = {
+        "image": [address(picture) for picture in pictures],
+        "etag": [digest[:32] for digest in digests],
+        "sha256": digests,
+        "caption": [f"a picture of {digest[:6]} beside {digest[6:9]} and some more words" for digest in digests],
+    }
+    all_alike = {
         "status": CAPTIONED,
-        "caption": f"a picture of {digest[:6]} beside {digest[6:9]} and some more words",
         "score": -0.5,
         "source": MODEL,
         "model_name": MODEL_NAME,
@@ -64,9 +65,23 @@ def row(picture: int, night: int) -> dict[str, object]:
         "engine": "tensorflow-float32",
         "night": f"night-{night:03d}",
         "run": f"manual__night-{night:03d}",
-        "captioned_at": FIRST + timedelta(days=night, milliseconds=picture),
+        "captioned_at": FIRST + timedelta(days=night),
         "withdrawn": False,
     }
+    columns = [
+        pa.array(each[field.name], field.type)
+        if field.name in each
+        else pa.repeat(pa.scalar(all_alike.get(field.name), field.type), len(pictures))
+        for field in SCHEMA
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+
+def fill(table: CaptionTable, rows: int, nights: int) -> None:
+    """Publish that many captions."""
+    some = -(-rows // nights)
+    for night in range(nights):
+        table.append(Night(night, range(night * some, min((night + 1) * some, rows))), night)
 
 
 def address(picture: int) -> str:
@@ -80,10 +95,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="trace-scale-", dir=args.folder) as folder:
         home = Home(Path(folder), Path(folder) / "store", f"sqlite:///{folder}/mlflow.db")
         began = time.monotonic()
-        per_night = -(-args.rows // args.nights)
-        for night in range(args.nights):
-            pictures = range(night * per_night, min((night + 1) * per_night, args.rows))
-            CaptionTable(home.captions).append(Night(night, pictures), night)
+        fill(CaptionTable(home.captions), args.rows, args.nights)
         register(home, args.snapshot_images)
         print(f"prepared in {time.monotonic() - began:.0f} s", file=sys.stderr)
         middle = args.rows // 2

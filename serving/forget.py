@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from collections.abc import Collection
 from pathlib import Path
 
 from pipeline.files import read_json, write_json, write_text
-from pipeline.scrub import pruned
+from pipeline.scrub import lines_without, pruned
 from pipeline.table import CaptionTable
 from pipeline.table.schema import one_of
 from serving.outputs import forget_sidecars
@@ -40,9 +39,8 @@ def strip_nights(store: Path, images: Collection[str]) -> list[Path]:
 
 def _strip(path: Path, images: Collection[str]) -> bool:
     """Whether a night had the images and is there still."""
-    lists = {
-        shard: kept for shard in sorted(path.parent.glob("*.jsonl")) if (kept := _without(shard, images)) is not None
-    }
+    shards = sorted(path.parent.glob("*.jsonl"))
+    lists = {shard: kept for shard in shards if (kept := lines_without(shard, images)) is not None}
     decided = read_json(path)
     if not lists and pruned(decided, images) == decided:
         return False
@@ -57,10 +55,3 @@ def _strip(path: Path, images: Collection[str]) -> bool:
     for shard, kept in lists.items():
         write_text(shard, kept)
     return True
-
-
-def _without(shard: Path, images: Collection[str]) -> str | None:
-    """A list without the lines that name one of the images; None if there are none."""
-    lines = shard.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if json.loads(line)[1] not in images]
-    return "".join(kept) if len(kept) < len(lines) else None

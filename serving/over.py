@@ -18,7 +18,8 @@ def open_models(store: Path) -> frozenset[str]:
 def ended_nights(store: Path, since: float) -> Iterator[Waste]:
     """The files of runs that have ended and were not written to after a moment, in seconds since 1970."""
     for plan in _plans(store):
-        folder = plan.parents[1]
+        run = plan.parents[1]
+        folder = run.parent if [*run.parent.iterdir()] == [run] else run
         if has_ended(plan) and written_at(folder) < since:
             yield Waste("night", (folder,), written_at(folder), since)
 

@@ -23,6 +23,9 @@ def command(
         ),
     ] = 7.0,
     night_days: Annotated[float, typer.Option(min=0.0, help="Days that files of nights which have ended stay.")] = 90.0,
+    versions: Annotated[
+        bool, typer.Option("--versions", help="Also files of old registered versions; what is known of them stays.")
+    ] = False,
 ) -> None:
     """Remove stage outputs, features, checkpoints, cached models and ended nights that nothing reaches.
 
@@ -31,22 +34,28 @@ def command(
     """
     from pipeline.home import Home
     from pipeline.housekeeping.reach import Reach
+    from pipeline.housekeeping.versions import old_versions, remove_files
     from pipeline.housekeeping.waste import clear, wasted
     from serving.over import ended_nights, open_models
 
     home, now = Home.from_environment(), time.time()
     with working("looking for what is reached"):
         reach = Reach(home, open_models(home.store), runs, now - keep_days * DAY_S)
+        old = old_versions(reach) if versions else []
         found = [*wasted(reach), *ended_nights(home.store, now - night_days * DAY_S)]
-    sizes = {each: each.size for each in found}
-    for each, size in sizes.items():
-        typer.echo(f"{_size(size):>10}  {each.what}  {each.paths[0]}")
+        sizes = {each: each.size for each in found}
+    for each in old:
+        typer.echo(f"{_size(each.size):>10}  {each}")
+    for waste, size in sizes.items():
+        typer.echo(f"{_size(size):>10}  {waste.what}  {waste.paths[0]}")
     if not yes:
-        console.print(f"{_told(sizes.values())} would be removed; --yes removes it")
+        console.print(f"{_told([*sizes.values(), *(each.size for each in old)])} would be removed; --yes removes it")
         return
     with working("removing"):
+        for each in old:
+            remove_files(home, each)
         gone = clear(reach, found)
-    console.print(f"{_told([sizes[each] for each in gone])} removed")
+    console.print(f"{_told([*(sizes[each] for each in gone), *(each.size for each in old)])} removed")
 
 
 def _told(sizes: Collection[int]) -> str:

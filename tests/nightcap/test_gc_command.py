@@ -2,14 +2,17 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
 
 from nightcap.cli import main
+from pipeline.errors import ModelNotFound
 from pipeline.features import USE, FeatureStore, features_folder
 from pipeline.files import read_json, sha256, write_json, write_text
 from pipeline.housekeeping.reach import Reach
@@ -19,7 +22,7 @@ from pipeline.lineage import ACCEPTED_TAG, SNAPSHOT_TAG
 from pipeline.promotion import Promotions
 from pipeline.registry import DIGEST_TAG
 from pipeline.stages import Store
-from tests.pipeline.light_registry import NAME, add_versions, home_in
+from tests.pipeline.light_registry import NAME, add_versions, bundle_of, home_in
 from tests.pipeline.training_outputs import age, train
 
 DEAD = "f" * 64
@@ -48,6 +51,10 @@ def home(template, tmp_path, monkeypatch):
     """A copy of it, in which nothing was used for a month."""
     home = home_in(tmp_path / "home")
     shutil.copytree(template.root, home.root)
+    with closing(sqlite3.connect(home.root / "mlflow.db")) as database, database:
+        for column in ("source", "storage_location"):
+            moved = f"UPDATE model_versions SET {column} = replace({column}, ?, ?)"
+            database.execute(moved, (str(template.root), str(home.root)))
     monkeypatch.setenv("NIGHTCAP_HOME", str(home.root))
     age(home.root)
     return home
@@ -162,6 +169,25 @@ def test_features_that_a_training_has_open_stay(home, gc):
     assert not folder.exists()
 
 
+def test_files_of_old_versions_go_only_when_asked_and_what_is_known_of_them_stays(home, gc):
+    promotions = Promotions(home)
+    digests = {each.version: each.tags[DIGEST_TAG] for each in promotions.registry.versions(NAME)}
+    for version in "1234":
+        assert bundle_of(home, int(version)).is_dir()
+    plan(home, "n1", digests["1"])
+    assert "files of" not in gc("--yes", "--keep-days", "0").out
+    said = gc("--versions", "--keep-days", "0")
+    assert said.out.count("files of captioner version 4") == 1 == said.out.count("files of")
+    gc("--yes", "--versions", "--keep-days", "0")
+    assert [bundle_of(home, int(version)).is_dir() for version in "1234"] == [True, True, True, False]
+    with pytest.raises(ModelNotFound, match=r"the files of models:/captioner/4 were removed on \d{4}-"):
+        promotions.registry.resolve(f"models:/{NAME}/4")
+    assert promotions.registry.version(f"models:/{NAME}/4").tags[SNAPSHOT_TAG]
+    assert promotions.registry.with_digest(NAME, digests["4"]) is None
+    assert promotions.registry.with_digest(NAME, digests["1"]).version == "1"
+    assert "files of" not in gc("--yes", "--versions", "--keep-days", "0").out
+
+
 def test_checkpoints_and_scratch_go_when_nobody_goes_on_from_them(home, gc):
     store = Store(home.store)
     begun = store.scratch("train", {"a": 1}, {"validate": unwanted(home, "validate")})
@@ -202,7 +228,7 @@ def test_nights_that_ended_long_ago_go(home, gc):
     age(home.store / "nights", 100)
     age(home.store / "nights" / "young", 50)
     gc("--yes")
-    assert {path.parent.name for path in home.store.glob("nights/*/r1")} == {"open", "young"}
+    assert {path.name for path in home.store.glob("nights/*")} == {"open", "young"}
 
 
 BUILDING = """
@@ -289,3 +315,29 @@ def unwanted(home, stage):
     lineage = Lineage(Store(home.store))
     bundle = lineage.bundles[DEAD]
     return next(folder.name for folder in lineage.above([bundle]) if folder.parent.name == stage)
+
+
+def test_after_it_a_real_training_is_run_again_from_what_is_there(tiny_run, tmp_path):
+    from pipeline import train_captioner as stages
+    from pipeline.home import Home
+    from pipeline.training_run import TrainingRun
+
+    home = Home(tmp_path, tmp_path / "store", tiny_run.home.tracking_uri, journal=tiny_run.home.promotions)
+    shutil.copytree(tiny_run.home.store, home.store)
+    other = TrainingRun(tiny_run.settings, home, tiny_run.done)
+    Store(home.store).run("train", 99, {}, other.inputs("validate"), lambda folder: None)
+    FeatureStore(next((home.store / "features").iterdir())).add([DEAD], np.zeros((1, 2, 3)))
+    del other
+    age(home.root)
+    reach = Reach(home, (), 0, time.time() - 86_400)
+    assert sorted(each.what for each in clear(reach, wasted(reach))) == ["features", "output of train"]
+    left, run = files(home.store / "stages"), TrainingRun(tiny_run.settings, home)
+    for stage in (stages.snapshot, stages.validate, stages.adapt_vocabulary, stages.provide_encoder):
+        run = stage(run)
+    assert sum(stages.extract_shard(run, shard)["extracted"] for shard in range(run.settings.encoder.shards)) == 0
+    for stage in (stages.extract_features, stages.train, stages.refine, stages.calibrate, stages.evaluate):
+        run = stage(run)
+    run, version = stages.register(run)
+    assert run.done == tiny_run.done
+    assert stages.gate(run, version["version"])["reason"] == "it already is the champion"
+    assert files(home.store / "stages") == left

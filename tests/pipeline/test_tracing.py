@@ -1,9 +1,11 @@
 """From a picture to models, runs and snapshots, and back."""
 
 import json
+import time
 
 import pytest
 
+from benchmarks.trace_scale import address, fill
 from nightcap.cli import main
 from pipeline.errors import SettingsError
 from pipeline.files import sha256
@@ -114,6 +116,17 @@ def test_people_folders_and_versions_that_are_gone(tracer, asked, model):
 def test_what_nobody_knows_is_refused(home, tracer):
     with pytest.raises(SettingsError, match=r"nothing is known of 'x\.jpg'.*captions.*2 snapshots.*SHA-256"):
         tracer.trace("x.jpg")
+
+
+def test_a_million_rows_take_less_than_five_seconds(home, tmp_path):
+    table = CaptionTable(tmp_path / "captions")
+    fill(table, 1_000_000, 20)
+    for asked in (address(500_000), sha256(b"500000"), "b.jpg"):
+        began = time.process_time()  # other work on the machine is no failure
+        found = Tracer(home, table).trace(asked)
+        assert time.process_time() - began < 5
+        assert len(found["captions"]) == (asked != "b.jpg")
+    assert {each["version"]: sum(each["nights"].values()) for each in found["trained"]} == {"1": 500_000, "2": 500_000}
 
 
 @pytest.fixture

@@ -38,3 +38,14 @@ def test_only_old_attempts_that_were_not_published_go(world):
 
 def test_an_empty_store(tmp_path):
     assert clear_attempts(tmp_path, 0) == 0
+
+
+def test_nights_that_were_planned_and_left_alone_go_but_not_those_with_nothing_to_do(world):
+    plan(settings_of(), world.home, PINNED, world.attempt("idle"))
+    world.fill(1)
+    plan(settings_of(), world.home, PINNED, world.attempt("left"))
+    for night in ("idle", "left"):
+        aged(world.folder(night), 8)
+    assert clear_attempts(world.home.store, 7) == 1
+    assert world.folder("idle").exists()
+    assert not world.folder("left").exists()
