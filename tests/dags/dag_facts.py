@@ -62,6 +62,7 @@ def task_facts(task):
     return {
         "after": sorted(task.upstream_task_ids),
         "pool": task.pool,
+        "queue": task.queue,
         "retries": task.retries,
         "on": {name: task.retry_policy.evaluate(error, 1, 3).action.value for name, error in trouble()},
         "outlets": [asset.name for asset in task.outlets],
@@ -94,6 +95,8 @@ if __name__ == "__main__":
     facts = {
         "usual": forked(bag),
         "changed": forked(bag, NIGHTCAP_SCHEDULE="30 4 * * 1-5", NIGHTCAP_TIMEZONE="Europe/Paris"),
+        "training_apart": forked(bag, NIGHTCAP_TRAINING_QUEUE="training"),
+        "gpu_apart": forked(bag, NIGHTCAP_TRAINING_QUEUE="training", NIGHTCAP_GPU_QUEUE="gpu"),
         "mistaken": forked(bag, NIGHTCAP_SCHEDULE="at night"),
         "configured": forked(bag, NIGHTCAP_TRAIN_CONFIG=str(usual)),
         "misconfigured": forked(bag, NIGHTCAP_TRAIN_CONFIG="/nowhere.yaml"),

@@ -101,6 +101,21 @@ def test_what_fills_a_machine_waits_for_a_slot(dags):
     }
 
 
+def queues(facts, kind):
+    dags = facts[kind]["dags"].items()
+    return {(dag, name): task["queue"] for dag, found in dags for name, task in found["tasks"].items()}
+
+
+def test_training_and_what_needs_a_gpu_may_have_workers_of_their_own(facts):
+    assert set(queues(facts, "usual").values()) == {"default"}
+    made = {key for key in queues(facts, "usual") if key[0] in ("train_captioner", "rollback_captioner")}
+    apart = queues(facts, "training_apart")
+    assert {key for key, queue in apart.items() if queue == "training"} == made
+    gpu = {("train_captioner", name) for name in ("provide_encoder", "train", "refine")}
+    assert {key for key, queue in queues(facts, "gpu_apart").items() if queue == "gpu"} == gpu
+    assert {key for key, queue in queues(facts, "gpu_apart").items() if queue == "training"} == made - gpu
+
+
 def test_promotions_and_rollbacks_tell_of_a_captioner_and_corrections_are_watched(dags):
     told = {(dag, name): task["outlets"] for dag, found in dags.items() for name, task in found["tasks"].items()}
     assert {key: outlets for key, outlets in told.items() if outlets} == {

@@ -127,6 +127,7 @@ def test_services_restart_are_checked_and_pinned(services):
     assert {service["restart"] for service in lasting.values()} == {"unless-stopped"}
     assert all(service["healthcheck"]["test"][0] == "CMD-SHELL" for service in lasting.values())
     assert all(service["cap_drop"] == ["ALL"] for service in services.values())
+    assert all("max-size" in service["logging"]["options"] for service in services.values())
     tags = [service["image"].partition(":")[2] for service in services.values()]
     assert all(re.match(r"v?\d+\.\d+", tag) for tag in tags)
 
