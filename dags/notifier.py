@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
@@ -38,3 +40,12 @@ class RunEnded(BaseNotifier):
         from serving.watch.runs import tell_end
 
         tell_end(Home.from_environment(), self.dag_id, self.succeeded)
+
+
+async def night_is_late(context: Mapping[str, Any]) -> None:
+    """Tell `NIGHTCAP_WEBHOOK` of a run that has not succeeded in time; Airflow's triggerer calls it."""
+    from pipeline.home import Home
+    from serving.watch.alerts import alert_of_late_run
+
+    run, due = context["dag_run"]["dag_run_id"], context["deadline"]["deadline_time"]
+    await asyncio.to_thread(alert_of_late_run, Home.from_environment(), run, str(due))

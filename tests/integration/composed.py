@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,6 @@ import psutil
 
 from nightcap.local.airflow_api import AirflowApi
 from nightcap.local.processes import Service
-from nightcap.local.processes import stop as stop_services
 from tests.conftest import MARK
 from tests.seaweed import find_weed, free_ports
 from tests.services import INITDB, POSTGRES_USER, REDIS
@@ -69,6 +69,7 @@ class Composed:
         settings: what `.env` says beside its secrets.
         kept_ports: of servers that are not in the file.
         services: the processes by name, replicas numbered from 1.
+        secrets: what `make env` drew, by name.
     """
 
     folder: Path
@@ -93,7 +94,8 @@ class Composed:
 
     def down(self) -> None:
         """End every process."""
-        stop_services(list(self.services.values()))
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(Service.stop, self.services.values()))
 
     def api(self) -> AirflowApi:
         """A client of Airflow's API that logs in as its admin."""
@@ -133,7 +135,7 @@ class Composed:
         environment = {"HOME": str(clone), "PATH": os.defpath}
         resolved = subprocess.run(command, cwd=clone, env=environment, check=True, capture_output=True, text=True)
         self._whole = json.loads(resolved.stdout)
-        named = set(PORT.findall(re.sub(r'\\"', '"', resolved.stdout))) - {str(port) for port in self.kept_ports}
+        named = set(PORT.findall(resolved.stdout)) - {str(port) for port in self.kept_ports}
         named |= {each["AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT"] for each in self._environments()}
         self._ports = dict(zip(sorted(named), map(str, free_ports(len(named))), strict=True))
 

@@ -40,7 +40,8 @@ class Webhook(BaseHTTPRequestHandler):
     """Keeps what it is sent: `server.heard`."""
 
     def do_POST(self):
-        self.server.heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.heard.append((self.path, body))
         self.send_response(200)
         self.end_headers()
 
@@ -59,10 +60,19 @@ def webhook():
         thread.join()
 
 
+def heard(webhook, path):
+    return [body for where, body in list(webhook.heard) if where == path]
+
+
 @pytest.fixture(scope="module")
 def stack(webhook):
     port = webhook.server_port
-    settings = {"ALERT_WEBHOOK": f"http://127.0.0.1:{port}/alerts", "TASK_HEARTBEAT_TIMEOUT_S": "30"}
+    settings = {
+        "ALERT_WEBHOOK": f"http://127.0.0.1:{port}/alerts",
+        "NIGHTCAP_WEBHOOK": f"http://127.0.0.1:{port}/nights",
+        "NIGHTCAP_DEADLINE_HOURS": "0.01",
+        "TASK_HEARTBEAT_TIMEOUT_S": "30",
+    }
     urllib.request.install_opener(None)
     # Not under pytest's own folder, which PostgreSQL's user may not enter.
     with tempfile.TemporaryDirectory(prefix="nightcap-stack-") as name:
@@ -255,14 +265,28 @@ def held(stack, api, disturbed):
     return run
 
 
-def test_alerts_of_a_held_night_reach_the_webhook(webhook, held):
-    wanted, fired = {"NightHeld", "QuarantineShare", "NightFailed"}, {}
-    end = time.monotonic() + 180
-    while wanted - fired.keys() and time.monotonic() < end:
+def eventually(met, limit_s=180):
+    """Wait until something holds, at most so long; whether it does."""
+    deadline = time.monotonic() + limit_s
+    while not met() and time.monotonic() < deadline:
         time.sleep(1)
-        fired = {each["labels"]["alertname"]: each for told in list(webhook.heard) for each in told["alerts"]}
-    assert set(fired) == wanted
-    for name, alert in fired.items():
+    return met()
+
+
+def test_nights_that_take_too_long_or_are_held_back_are_told_of(webhook, disturbed, held):
+    def told():
+        return {(body["event"], body["run"]) for body in heard(webhook, "/nights")}
+
+    assert eventually(lambda: {("night_late", disturbed.run), ("night_held", held)} <= told()), told()
+
+
+def test_alerts_of_a_held_night_reach_the_webhook(webhook, held):
+    def fired():
+        return {each["labels"]["alertname"]: each for body in heard(webhook, "/alerts") for each in body["alerts"]}
+
+    wanted = {"NightHeld", "QuarantineShare", "NightFailed"}
+    assert eventually(lambda: wanted == fired().keys()), fired()
+    for name, alert in fired().items():
         assert alert["annotations"]["runbook"] == f"docs/runbook.md#{name.lower()}"
 
 
