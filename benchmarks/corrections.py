@@ -24,6 +24,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.cluster.vq import kmeans2
 
+from benchmarks.ablation import extracted
 from nightcap.commands.train import Trained, run_stages
 from pipeline import train_captioner as stages
 from pipeline.evaluation.told import cider_d_of
@@ -51,7 +52,7 @@ def main() -> None:
     config, output = read_yaml(arguments.config), arguments.output.absolute()
     output.mkdir(parents=True, exist_ok=True)
     assign(config, "registry.model_name", NAME)
-    whole = _features(_run(config, {"source.corrections": "none"}))
+    whole = extracted(_run(config, {"source.corrections": "none"}))
     cluster = _most_unlike(whole, arguments.clusters)
     corrected, judged = _shares(whole, cluster, arguments.corrections)
 
@@ -61,7 +62,7 @@ def main() -> None:
     start = {"training.start_from": f"models:/{NAME}/{champion.version['version']}"}
     challenger = run_stages(_run(config, without | table | start | CONTINUING))
     control = _run(config, without | {"source.corrections": "none"} | start | CONTINUING)
-    runs = {"champion": champion.run, "control": stages.refine(stages.train(_features(control)))}
+    runs = {"champion": champion.run, "control": stages.refine(stages.train(extracted(control)))}
     report = {"cluster": len(cluster), "corrections": len(corrected), "verdict": _verdict(challenger)}
     report |= {name: _compare(whole, images, challenger.run, runs) for name, images in judged.items()}
     write_json(output / "report.json", report)
@@ -81,14 +82,6 @@ def _verdict(trained: Trained) -> str:
     """What the gate said when it first judged a version."""
     registry = Promotions(trained.run.home).registry
     return registry.tags(registry.resolve(f"models:/{NAME}/{trained.version['version']}"))[VERDICT_TAG]
-
-
-def _features(run: TrainingRun) -> TrainingRun:
-    for stage in (stages.snapshot, stages.validate, stages.adapt_vocabulary, stages.provide_encoder):
-        run = stage(run)
-    for shard in range(run.settings.encoder.shards):
-        stages.extract_shard(run, shard)
-    return stages.extract_features(run)
 
 
 def _most_unlike(run: TrainingRun, clusters: int) -> pd.DataFrame:
