@@ -82,7 +82,7 @@ def extracted(run: TrainingRun) -> TrainingRun:
         run = stage(run)
     for shard in range(run.settings.encoder.shards):
         stages.extract_shard(run, shard)
-    return stages.extractextracted(run)
+    return stages.extract_features(run)
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
