@@ -133,9 +133,13 @@ def train_captioner() -> None:
     def promote(done: dict[str, str], version: str, verdict: dict[str, Any]) -> Any:
         if not verdict["promote"]:
             raise AirflowSkipException(f"version {version} is not promoted: {verdict['reason']}")
-        context = get_current_context()
-        who = approver(context["ti"].xcom_pull(task_ids="approve")) or f"{context['dag'].dag_id} {context['run_id']}"
-        verdict = stages.promote(_run(done), version, verdict, who)
+        context, run = get_current_context(), _run(done)
+        answer = context["ti"].xcom_pull(task_ids="approve")
+        approved = ApprovalOperator.APPROVE in (answer or {}).get("chosen_options", ())
+        if run.settings.gate.approval == "person" and not approved:  # tasks were cleared or marked by hand
+            raise AirflowSkipException(f"version {version} is not promoted: nobody approved it; clear the task approve")
+        who = approver(answer) or f"{context['dag'].dag_id} {context['run_id']}"
+        verdict = stages.promote(run, version, verdict, who)
         if not verdict["promoted"]:
             raise AirflowSkipException(f"version {version} is not promoted: {verdict['reason']}")
         yield Metadata(CAPTIONER, extra={"version": version, "verdict": verdict["digest"]})

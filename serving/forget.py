@@ -11,6 +11,7 @@ from pipeline.files import read_json, write_json, write_text
 from pipeline.scrub import lines_without, pruned
 from pipeline.table import CaptionTable
 from pipeline.table.schema import one_of
+from serving.leftovers import set_aside
 from serving.outputs import forget_sidecars
 from serving.plans import Plan
 
@@ -47,7 +48,7 @@ def _strip(path: Path, images: Collection[str]) -> bool:
     plan = Plan.read(path)
     if plan.counts.planned and not plan.published_file.is_file():
         log.warning("night %s, run %s is removed: it has a picture to forget and is unpublished", plan.night, plan.run)
-        shutil.rmtree(plan.folder)
+        shutil.rmtree(set_aside(plan.folder))
         return False
     shutil.rmtree(plan.folder / "gallery", ignore_errors=True)
     forget_sidecars(plan, images)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,8 +23,15 @@ def clear_attempts(store: Path, keep_days: float) -> int:
     stale = [path for path in (*_unpublished(store), *_scratch(store)) if written_at(path) < before]
     for path in stale:
         log.info("removing %s, last written to %.1f days ago", path, (time.time() - written_at(path)) / DAY_S)
-        shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(set_aside(path), ignore_errors=True)
     return len(stale)
+
+
+def set_aside(run: Path) -> Path:
+    """The folder of a run under a name of scratch, so that if its removal is stopped, half of it is never resumed."""
+    if run.name.startswith("."):
+        return run
+    return run.rename(run.with_name(f".{run.name[:80]}.{uuid.uuid4().hex}"))
 
 
 def _unpublished(store: Path) -> Iterator[Path]:

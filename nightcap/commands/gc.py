@@ -39,8 +39,12 @@ def command(
     from serving.over import ended_nights, open_models
 
     home, now = Home.from_environment(), time.time()
+
+    def reached() -> Reach:
+        return Reach(home, open_models(home.store), runs, now - keep_days * DAY_S)
+
     with working("looking for what is reached"):
-        reach = Reach(home, open_models(home.store), runs, now - keep_days * DAY_S)
+        reach = reached()
         old = old_versions(reach) if versions else []
         found = [*wasted(reach), *ended_nights(home.store, now - night_days * DAY_S)]
         sizes = {each: each.size for each in found}
@@ -52,8 +56,7 @@ def command(
         console.print(f"{_told([*sizes.values(), *(each.size for each in old)])} would be removed; --yes removes it")
         return
     with working("removing"):
-        for each in old:
-            remove_files(home, each)
+        old = [each for each in old if remove_files(reached(), each)]
         gone = clear(reach, found)
     console.print(f"{_told([*(sizes[each] for each in gone), *(each.size for each in old)])} removed")
 

@@ -30,9 +30,7 @@ def command(
             "--input", help="Only below this folder or s3://bucket/prefix, with what no night has captioned there."
         ),
     ] = None,
-    table: Annotated[
-        str | None, typer.Option(help="Delta table of captions; default captions in NIGHTCAP_STORE.")
-    ] = None,
+    table: Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")] = None,
     corrections: Annotated[
         str | None, typer.Option(help="Delta table of corrections; default corrections in NIGHTCAP_STORE.")
     ] = None,

@@ -17,9 +17,7 @@ def command(
     image: Annotated[
         str, typer.Argument(help="A picture's address or name, as the table or a training has it, or SHA-256.")
     ],
-    table: Annotated[
-        str | None, typer.Option(help="Delta table of captions; default captions in NIGHTCAP_STORE.")
-    ] = None,
+    table: Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")] = None,
     captions: Annotated[
         Path | None,
         typer.Option(

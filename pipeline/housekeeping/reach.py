@@ -17,7 +17,7 @@ from pipeline.home import Home
 from pipeline.housekeeping.trash import modified_at, written_at
 from pipeline.lineage import ACCEPTED_TAG, SNAPSHOT_TAG, Lineage
 from pipeline.promotion import Promotions
-from pipeline.registry import DIGEST_TAG, Version
+from pipeline.registry import DIGEST_TAG, Version, shown_uri
 from pipeline.stages import RECIPE, Store
 
 UNFINISHED = ("stages/*/.*", "unfinished/*/*")
@@ -56,8 +56,18 @@ class Reach:
 
     @cached_property
     def kept_versions(self) -> list[Version]:
-        """Those that an alias names, that caption, or that a rollback goes to."""
+        """Those that an alias names, that caption, or that a rollback goes to.
+
+        Raises:
+            SettingsError: of the versions that caption by the journal MLflow knows none, so it is another's.
+        """
         named = set(self._champions())
+        if named and named.isdisjoint((each.name, each.version) for each in self.versions):
+            raise SettingsError(
+                f"MLflow at {shown_uri(self.home)} knows no version that the promotion journal in {self.home.promotions} "
+                "speaks of, so what is needed cannot be told and nothing is removed; set MLFLOW_TRACKING_URI and "
+                "NIGHTCAP_PROMOTIONS as trainings have them"
+            )
         return [each for each in self.versions if each.aliases or (each.name, each.version) in named]
 
     @cached_property
@@ -81,7 +91,7 @@ class Reach:
     def fresh(self) -> frozenset[Path]:
         """Outputs that a training has used lately or uses now, and what they were made from."""
         used = [folder for folder in self.lineage.inputs if is_used(folder, self.since)]
-        begun = (read_json(folder / RECIPE)["inputs"] for folder in self.under_way)
+        begun = map(_inputs_of, self.under_way)
         return self.lineage.above([*used, *(folder for inputs in begun for folder in self.lineage.named(inputs))])
 
     @cached_property
@@ -135,6 +145,14 @@ class Reach:
                 facts, shas = read_json(encoder / "encoder.json"), _digests(accepted)
                 for view in range(recipe["settings"]["views"]):
                     yield features_folder(self.home.store, facts, recipe["settings"]["fit"], view), shas
+
+
+def _inputs_of(folder: Path) -> dict[str, str]:
+    """What an output under way is made from; nothing if it ended meanwhile, after which its inputs count as used."""
+    try:
+        return dict(read_json(folder / RECIPE)["inputs"])
+    except FileNotFoundError:
+        return {}
 
 
 def is_used(folder: Path, since: float) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import uuid
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,21 +69,32 @@ def empty_trash(home: Home) -> None:
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all below a folder."""
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.lstat().st_size for file in files if file.is_file())
+    found = filter(None, map(_stat, (path, *_below(path))))
+    return sum(each.st_size for each in found if stat.S_ISREG(each.st_mode))
 
 
 def written_at(folder: Path) -> float:
     """When anything in a folder was last written, in seconds since 1970."""
-    return max(modified_at(path) for path in (folder, *folder.rglob("*")))
+    return max(map(modified_at, (folder, *_below(folder))))
 
 
 def modified_at(path: Path) -> float:
     """When a file or folder was last written, in seconds since 1970; 0 if it is gone."""
+    found = _stat(path)
+    return found.st_mtime if found else 0.0
+
+
+def _stat(path: Path) -> os.stat_result | None:
     try:
-        return path.lstat().st_mtime
-    except FileNotFoundError:
-        return 0.0
+        return path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """All that lies below a folder, as far as it stays there: whoever works may rename or remove some meanwhile."""
+    for root, folders, files in os.walk(folder):
+        yield from (Path(root, name) for name in (*folders, *files))
 
 
 def _trash(home: Home) -> tuple[Path, Path]:

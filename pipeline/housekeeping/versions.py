@@ -37,28 +37,42 @@ def old_versions(reach: Reach) -> list[OldVersion]:
         RegistryUnavailable: MLflow does not answer.
     """
     made = {digest for digest, folder in reach.lineage.bundles.items() if folder in reach.outputs}
-    kept = {(each.name, each.version) for each in reach.kept_versions}
     found = [
         _opened(reach.home, each)
         for each in reach.versions
-        if (each.name, each.version) not in kept
+        if not _is_kept(reach, each)
         and each.created_ms / 1000 < reach.since
         and each.tags.get(ENGINE_TAG) != FOREIGN
-        and each.tags.get(DIGEST_TAG) not in {None, *made, *reach.digests}
+        and each.tags.get(DIGEST_TAG) not in {None, *made}
     ]
     return [each for each in found if each.size]
 
 
-def remove_files(home: Home, old: OldVersion) -> None:
+def remove_files(reach: Reach, old: OldVersion) -> bool:
     """Say in the registry that its files are gone, then remove them; nobody loads what is half removed.
+
+    Args:
+        reach: as it is now: the version stays if it was chosen since it was listed.
+        old: what was listed.
+
+    Returns:
+        Whether they went.
 
     Raises:
         RegistryUnavailable: MLflow or its artifacts cannot be reached; the next call goes on.
     """
-    registry = Registry(home)
+    if _is_kept(reach, old.version):
+        return False
+    registry = Registry(reach.home)
     registry.tag(old.version.name, old.version.version, {REMOVED_TAG: time.strftime("%Y-%m-%d", time.gmtime())})
     with registry.answering():
         old.folder.delete_artifacts()
+    return True
+
+
+def _is_kept(reach: Reach, version: Version) -> bool:
+    kept = {(each.name, each.version) for each in reach.kept_versions}
+    return (version.name, version.version) in kept or version.tags.get(DIGEST_TAG) in reach.digests
 
 
 def _opened(home: Home, version: Version) -> OldVersion:

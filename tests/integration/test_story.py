@@ -154,6 +154,8 @@ def test_a_model_earns_its_place_and_loses_it(story):
 
     story.again(run, "approve", "Reject")
     is_not_promoted(story, run)
+    story.again(run, "promote")
+    is_not_promoted(story, run)
 
     story.again(run, "approve", "Approve")
     assert (story.champion(), story.promotions()) == ("3", ["1", "3"])

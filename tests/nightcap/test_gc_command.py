@@ -16,7 +16,8 @@ from pipeline.errors import ModelNotFound
 from pipeline.features import USE, FeatureStore, features_folder
 from pipeline.files import read_json, sha256, write_json, write_text
 from pipeline.housekeeping.reach import Reach
-from pipeline.housekeeping.trash import TRASH
+from pipeline.housekeeping.trash import TRASH, size_of, written_at
+from pipeline.housekeeping.versions import old_versions, remove_files
 from pipeline.housekeeping.waste import clear, wasted
 from pipeline.lineage import ACCEPTED_TAG, SNAPSHOT_TAG
 from pipeline.promotion import Promotions
@@ -186,6 +187,44 @@ def test_files_of_old_versions_go_only_when_asked_and_what_is_known_of_them_stay
     assert promotions.registry.with_digest(NAME, digests["4"]) is None
     assert promotions.registry.with_digest(NAME, digests["1"]).version == "1"
     assert "files of" not in gc("--yes", "--versions", "--keep-days", "0").out
+
+
+def test_a_version_that_is_chosen_after_it_was_listed_keeps_its_files(home):
+    def reach(*pinned):
+        return Reach(home, pinned, 0, time.time())
+
+    listed = old_versions(reach())
+    assert [each.version.version for each in listed] == ["4", "1"]
+    four, one = listed
+    assert not remove_files(reach(one.version.tags[DIGEST_TAG]), one)
+    Promotions(home).promote_by_hand(NAME, "4", "Ada", "it is better", anyway=True)
+    assert not remove_files(reach(), four)
+    assert Promotions(home).champion(NAME).version == "4"
+
+
+def test_beside_the_wrong_registry_nothing_goes(home, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home.root / 'other.db'}")
+    before = files(home.store)
+    with pytest.raises(SystemExit) as ended:
+        main(["gc", "--runs", "0", "--yes"])
+    assert ended.value.code == 2
+    assert "set MLFLOW_TRACKING_URI" in " ".join(capsys.readouterr().err.split())
+    assert files(home.store) == before
+
+
+def test_files_that_go_while_they_are_looked_at_stop_nobody(tmp_path, monkeypatch):
+    walk = os.walk
+
+    def late(folder):
+        for found in walk(folder):
+            shutil.rmtree(tmp_path / "a", ignore_errors=True)
+            yield found
+
+    write_text(tmp_path / "a" / "b" / "file", "12")
+    write_text(tmp_path / "file", "345")
+    monkeypatch.setattr(os, "walk", late)
+    assert size_of(tmp_path) == 3
+    assert written_at(tmp_path) == tmp_path.stat().st_mtime
 
 
 def test_checkpoints_and_scratch_go_when_nobody_goes_on_from_them(home, gc):
