@@ -41,8 +41,8 @@ def usual_trials() -> list[Trial]:
     from pipeline.training.precision import policy
 
     return [
-        Trial("gpu_float32", gpu=True, precision="float32", tolerance=0.01),
-        Trial("gpu_as_trained", gpu=True, precision=policy(), tolerance=0.1),
+        Trial("gpu_float32", gpu=True, precision="float32", tolerance=0.001),
+        Trial("gpu_as_trained", gpu=True, precision=policy(), tolerance=0.02),
     ]
 
 
