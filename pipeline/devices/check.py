@@ -42,7 +42,7 @@ def usual_trials() -> list[Trial]:
 
     return [
         Trial("gpu_float32", gpu=True, precision="float32", tolerance=0.001),
-        Trial("gpu_as_trained", gpu=True, precision=policy(), tolerance=0.02),
+        Trial("gpu_as_trained", gpu=True, precision=policy(), tolerance=0.01),
     ]
 
 

@@ -25,7 +25,7 @@ POSITIONS, CHANNELS, VOCABULARY = 49, 256, 400
 PICTURES, BATCHES, KINDS, CAPTIONS = 16, 8, 24, 2
 # As in the preset `coco`, but narrow. No dropout: another precision draws other masks.
 DECODER = DecoderSettings(fusion="hybrid", gate=True, tied=True, embedding=128, units=256, dropout=0.0)
-TRAINING = TrainingSettings(average=0.99)
+TRAINING = TrainingSettings(average=0.99, clip_norm=0.5)  # low, so that clipping acts
 
 
 def take_steps(precision: str, steps: int, weights: Path) -> dict[str, Any]:
