@@ -89,7 +89,14 @@ def parsed(name):
 
 
 if __name__ == "__main__":
-    names = ("train_captioner", "caption_nightly", "tend_tables", "rollback_captioner", "watch_corrections")
+    names = (
+        "train_captioner",
+        "caption_nightly",
+        "tend_tables",
+        "rollback_captioner",
+        "watch_corrections",
+        "doctor_gpu",
+    )
     usual = Path(os.environ["AIRFLOW_HOME"]) / "usual.yaml"
     usual.write_text("{preset: flickr8k, training: {epochs: 3}, source: {images: /in, train_annotations: /a.json}}")
     facts = {

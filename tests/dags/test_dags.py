@@ -23,6 +23,7 @@ FIELDS = {
     "tend_tables": list(fields_of(TendingSettings)),
     "rollback_captioner": list(fields_of(RollbackSettings)),
     "watch_corrections": [],
+    "doctor_gpu": [],
 }
 EVERY_FIELD = [(dag, field.name) for dag, fields in FIELDS.items() for field in fields]
 ORDER = {
@@ -54,6 +55,7 @@ ORDER = {
     "tend_tables": {"upgrade": [], "compact": ["upgrade"], "vacuum": ["compact"]},
     "rollback_captioner": {"rollback": []},
     "watch_corrections": {"count": []},
+    "doctor_gpu": {"examine": []},
 }
 
 
@@ -95,6 +97,7 @@ def test_what_fills_a_machine_waits_for_a_slot(dags):
         ("train_captioner", "extract_shard"): "model",
         ("train_captioner", "train"): "gpu",
         ("train_captioner", "refine"): "gpu",
+        ("doctor_gpu", "examine"): "gpu",
         ("train_captioner", "calibrate"): "model",
         ("train_captioner", "evaluate"): "model",
         ("caption_nightly", "caption"): "model",
@@ -108,10 +111,10 @@ def queues(facts, kind):
 
 def test_training_and_what_needs_a_gpu_may_have_workers_of_their_own(facts):
     assert set(queues(facts, "usual").values()) == {"default"}
-    made = {key for key in queues(facts, "usual") if key[0] in ("train_captioner", "rollback_captioner")}
+    made = {key for key in queues(facts, "usual") if key[0] in ("train_captioner", "rollback_captioner", "doctor_gpu")}
     apart = queues(facts, "training_apart")
     assert {key for key, queue in apart.items() if queue == "training"} == made
-    gpu = {("train_captioner", name) for name in ("provide_encoder", "train", "refine")}
+    gpu = {("train_captioner", name) for name in ("provide_encoder", "train", "refine")} | {("doctor_gpu", "examine")}
     assert {key for key, queue in queues(facts, "gpu_apart").items() if queue == "gpu"} == gpu
     assert {key for key, queue in queues(facts, "gpu_apart").items() if queue == "training"} == made - gpu
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -17,6 +18,7 @@ import yaml
 from deltalake import DeltaTable
 
 from nightcap.local.stack import LocalStack
+from pipeline.devices.check import NO_GPU
 from pipeline.errors import Permanent
 from pipeline.files import read_json
 from pipeline.form import training_values
@@ -221,6 +223,16 @@ def test_enough_corrections_start_a_training(api, home, captioned, folder):
         api.abandon("train_captioner", started)
     assert api.task_states("watch_corrections", counted(api)) == {"count": "skipped"}
     table.forget([str(file) for file in pictures])
+
+
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="this machine has a GPU")
+def test_without_a_gpu_its_examination_is_skipped(api):
+    run = api.trigger("doctor_gpu", {})
+    for _ in api.follow("doctor_gpu", run):
+        pass
+    assert api.task_states("doctor_gpu", run) == {"examine": "skipped"}
+    (reason,) = [line["reason"] for line in api.log("doctor_gpu", run, "examine") if line["event"] == "Skipping task."]
+    assert reason == NO_GPU
 
 
 def counted(api):
