@@ -164,11 +164,6 @@ def container(pod):
     return pod["spec"]["containers"][0]
 
 
-def names_set(service):
-    """A service's environment; compose merges a list of maps, and so does YAML."""
-    return set(service["environment"])
-
-
 def wrong(schema, document):
     return [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(document)]
 
@@ -231,7 +226,7 @@ def test_no_secret_is_written_out(values, environment, pods):
 
 
 def test_everything_that_compose_sets_is_set_here(values, environment, services, pods):
-    asked = set().union(*(names_set(each) for name, each in services.items() if name.startswith("worker-")))
+    asked = set().union(*(set(each["environment"]) for name, each in services.items() if name.startswith("worker-")))
     assert len(asked) > 35
     of_pods = {each["name"] for each in container(pods["nights"])["env"]} | {"NIGHTCAP_WEBHOOK"}
     given = set(environment) | of_pods | {name for name, value in BY_CHART.items() if values[value]}
