@@ -27,18 +27,15 @@ RETRIES: dict[str, Any] = {
 }
 
 
-def _place(*kinds: str) -> dict[str, Any]:
-    """The Celery queue and the Kubernetes pod template that the environment has for the first such kind of task."""
-    queue, pod = (
-        next(filter(None, (os.environ.get(f"NIGHTCAP_{kind}_{what}") for kind in kinds)), None)
-        for what in ("QUEUE", "POD")
-    )
+def _place(kind: str) -> dict[str, Any]:
+    """The Celery queue and the Kubernetes pod template that the environment has for such tasks."""
+    queue, pod = (os.environ.get(f"NIGHTCAP_{kind}_{what}") for what in ("QUEUE", "POD"))
     return ({"queue": queue} if queue else {}) | ({"executor_config": {"pod_template_file": pod}} if pod else {})
 
 
 # Where nothing is named, Airflow's default queue and pod template are everybody's.
 TRAINING: dict[str, Any] = RETRIES | _place("TRAINING")
-ON_GPU: dict[str, Any] = {"pool": "gpu"} | _place("GPU", "TRAINING")
+ON_GPU: dict[str, Any] = {"pool": "gpu"} | _place("TRAINING") | _place("GPU")
 
 
 def form(fields: Iterable[Field]) -> dict[str, Param]:
