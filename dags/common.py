@@ -26,11 +26,16 @@ RETRIES: dict[str, Any] = {
     ),
 }
 
-# Where training has workers of its own, these say which; else Airflow's default queue is everybody's.
-_TRAINING = os.environ.get("NIGHTCAP_TRAINING_QUEUE")
-_GPU = os.environ.get("NIGHTCAP_GPU_QUEUE") or _TRAINING
-TRAINING: dict[str, Any] = RETRIES | ({"queue": _TRAINING} if _TRAINING else {})
-ON_GPU: dict[str, Any] = {"pool": "gpu"} | ({"queue": _GPU} if _GPU else {})
+
+def _place(kind: str) -> dict[str, Any]:
+    """The Celery queue and the Kubernetes pod template that the environment has for such tasks."""
+    queue, pod = (os.environ.get(f"NIGHTCAP_{kind}_{what}") for what in ("QUEUE", "POD"))
+    return ({"queue": queue} if queue else {}) | ({"executor_config": {"pod_template_file": pod}} if pod else {})
+
+
+# Where nothing is named, Airflow's default queue and pod template are everybody's.
+TRAINING: dict[str, Any] = RETRIES | _place("TRAINING")
+ON_GPU: dict[str, Any] = {"pool": "gpu"} | _place("TRAINING") | _place("GPU")
 
 
 def form(fields: Iterable[Field]) -> dict[str, Param]:

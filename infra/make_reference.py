@@ -47,6 +47,8 @@ ENVIRONMENT = {
     "NIGHTCAP_APPROVAL_HOURS": "How long `train_captioner` waits for a person's approval; silence is a refusal. Default: `72`.",
     "NIGHTCAP_TRAINING_QUEUE": "The queue of Celery workers that train and promote. Default: Airflow's.",
     "NIGHTCAP_GPU_QUEUE": "The queue of the tasks in pool `gpu`. Default: `NIGHTCAP_TRAINING_QUEUE`.",
+    "NIGHTCAP_TRAINING_POD": "The pod template, as the scheduler's file system has it, of what trains and promotes on Kubernetes. Default: Airflow's.",
+    "NIGHTCAP_GPU_POD": "The pod template of the tasks in pool `gpu` on Kubernetes. Default: `NIGHTCAP_TRAINING_POD`.",
     "NIGHTCAP_TIMEZONE": "The time zone of these schedules. Default: `UTC`.",
     "NIGHTCAP_PUSHGATEWAY": "Address of a Prometheus Pushgateway that nights push their metrics to. Default: none.",
     "NIGHTCAP_WEBHOOK": "Address that a JSON object is POSTed to when a night fails, is held back or, where a triggerer runs, is late. It is treated as a secret. Default: none.",

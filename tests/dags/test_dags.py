@@ -104,9 +104,9 @@ def test_what_fills_a_machine_waits_for_a_slot(dags):
     }
 
 
-def queues(facts, kind):
+def queues(facts, kind, what="queue"):
     dags = facts[kind]["dags"].items()
-    return {(dag, name): task["queue"] for dag, found in dags for name, task in found["tasks"].items()}
+    return {(dag, name): task[what] for dag, found in dags for name, task in found["tasks"].items()}
 
 
 def test_training_and_what_needs_a_gpu_may_have_workers_of_their_own(facts):
@@ -117,6 +117,9 @@ def test_training_and_what_needs_a_gpu_may_have_workers_of_their_own(facts):
     gpu = {("train_captioner", name) for name in ("provide_encoder", "train", "refine")} | {("doctor_gpu", "examine")}
     assert {key for key, queue in queues(facts, "gpu_apart").items() if queue == "gpu"} == gpu
     assert {key for key, queue in queues(facts, "gpu_apart").items() if queue == "training"} == made - gpu
+    assert set(queues(facts, "usual", "pod").values()) == {None}
+    templates = {**dict.fromkeys(made, "/pods/training.yaml"), **dict.fromkeys(gpu, "/pods/gpu.yaml")}
+    assert queues(facts, "pods", "pod") == dict.fromkeys(queues(facts, "usual")) | templates
 
 
 def test_promotions_and_rollbacks_tell_of_a_captioner_and_corrections_are_watched(dags):
