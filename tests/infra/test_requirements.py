@@ -14,7 +14,7 @@ PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 LOCKS = sorted(path.name for path in FOLDER.glob("*.txt"))
 PYTHON_LOCKS = [name for name in LOCKS if name.startswith("python")]
-RUNTIME = (*PROJECT["dependencies"], *EXTRAS["cpu"], *EXTRAS["stack"])
+RUNTIME = (*PROJECT["dependencies"], *EXTRAS["cpu"], *EXTRAS["stack"], *EXTRAS["heic"])
 
 
 def entries(name):
