@@ -51,7 +51,7 @@ def _measure(config: dict[str, Any], row: dict[str, Any], seed: int) -> dict[str
     values = json.loads(json.dumps(config)) | ({"preset": row["preset"]} if "preset" in row else {})
     for name, value in {**row.get("set", {}), "training.seed": seed}.items():
         assign(values, name, value)
-    run = _features(TrainingRun(train_settings(values), Home.from_environment()))
+    run = extracted(TrainingRun(train_settings(values), Home.from_environment()))
     if row.get("baseline"):
         return _baseline(row["baseline"], run)
     started = time.monotonic()
@@ -76,7 +76,8 @@ def _baseline(name: str, run: TrainingRun) -> dict[str, Any]:
     return score_captions(references, consensus_captions(run)).as_json()
 
 
-def _features(run: TrainingRun) -> TrainingRun:
+def extracted(run: TrainingRun) -> TrainingRun:
+    """A run with its features extracted."""
     for stage in (stages.snapshot, stages.validate, stages.adapt_vocabulary, stages.provide_encoder):
         run = stage(run)
     for shard in range(run.settings.encoder.shards):

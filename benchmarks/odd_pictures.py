@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
+from pipeline.images import FORMATS
+
 WIDTH, HEIGHT = 60, 44
-KINDS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+KINDS = FORMATS
 _INTERESTING = (
     b"\0",
     b"\xff",
@@ -36,7 +38,12 @@ def photograph(width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
     """The picture as a file."""
     buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
+    if kind == "HEIF":
+        import pillow_heif
+
+        pillow_heif.from_pillow(image).save(buffer, **options)
+    else:
+        image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 

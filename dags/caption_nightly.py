@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
+from airflow.sdk import (
+    AsyncCallback,
+    CronTriggerTimetable,
+    DeadlineAlert,
+    DeadlineReference,
+    dag,
+    get_current_context,
+    task,
+)
 from airflow.sdk.exceptions import AirflowSkipException
 
 from dags.common import RETRIES, form
-from dags.notifier import NightFailed
+from dags.notifier import NightFailed, RunEnded
 from pipeline.form import fields_of
 from serving.settings import NightSettings
 
 SCHEDULE = os.environ.get("NIGHTCAP_SCHEDULE", "0 2 * * *")
 TIMEZONE = os.environ.get("NIGHTCAP_TIMEZONE", "UTC")
+DEADLINE = timedelta(hours=float(os.environ.get("NIGHTCAP_DEADLINE_HOURS", "4")))
 
 
 @dag(
@@ -24,7 +34,10 @@ TIMEZONE = os.environ.get("NIGHTCAP_TIMEZONE", "UTC")
     max_active_runs=1,
     params=form(fields_of(NightSettings)),
     default_args=RETRIES,
-    on_failure_callback=NightFailed(),
+    on_success_callback=RunEnded("caption_nightly", succeeded=True),
+    on_failure_callback=[NightFailed(), RunEnded("caption_nightly", succeeded=False)],
+    # Not from the logical date, which would call every night of a backfill late.
+    deadline=DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, DEADLINE, AsyncCallback("dags.notifier.night_is_late")),
     tags=["nightcap", "captions"],
     doc_md=__doc__,
 )

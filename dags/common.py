@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRu
 from pipeline.form import Field
 
 CAPTIONER = Asset("captioner", uri="x-nightcap://captioner")
+CORRECTIONS = Asset("corrections", uri="x-nightcap://corrections")
 
 # Every error of ours says in its class whether the same call may work later.
 RETRIES: dict[str, Any] = {
@@ -23,6 +25,17 @@ RETRIES: dict[str, Any] = {
         ]
     ),
 }
+
+
+def _place(kind: str) -> dict[str, Any]:
+    """The Celery queue and the Kubernetes pod template that the environment has for such tasks."""
+    queue, pod = (os.environ.get(f"NIGHTCAP_{kind}_{what}") for what in ("QUEUE", "POD"))
+    return ({"queue": queue} if queue else {}) | ({"executor_config": {"pod_template_file": pod}} if pod else {})
+
+
+# Where nothing is named, Airflow's default queue and pod template are everybody's.
+TRAINING: dict[str, Any] = RETRIES | _place("TRAINING")
+ON_GPU: dict[str, Any] = {"pool": "gpu"} | _place("TRAINING") | _place("GPU")
 
 
 def form(fields: Iterable[Field]) -> dict[str, Param]:

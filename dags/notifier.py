@@ -1,7 +1,9 @@
-"""Tells people that a night failed; Airflow calls it where it reads DAG files, so it imports next to nothing."""
+"""Tells people and the Pushgateway how runs ended; Airflow calls it where it reads DAG files, so it imports next to nothing."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseNotifier
@@ -22,3 +24,28 @@ class NightFailed(BaseNotifier):
         instance = about.get("ti")
         task = instance.task_id if instance else None
         alert_of_run(Home.from_environment(), about["run_id"], task, about.get("reason"))
+
+
+class RunEnded(BaseNotifier):
+    """Pushes to `NIGHTCAP_PUSHGATEWAY` when a DAG last succeeded or failed."""
+
+    def __init__(self, dag_id: str, succeeded: bool) -> None:
+        """Name the DAG and what to tell."""
+        super().__init__()
+        self.dag_id, self.succeeded = dag_id, succeeded
+
+    def notify(self, context: Context) -> None:
+        """Tell that a run ended now."""
+        from pipeline.home import Home
+        from serving.watch.runs import tell_end
+
+        tell_end(Home.from_environment(), self.dag_id, self.succeeded)
+
+
+async def night_is_late(context: Mapping[str, Any]) -> None:
+    """Tell `NIGHTCAP_WEBHOOK` of a run that has not succeeded in time; Airflow's triggerer calls it."""
+    from pipeline.home import Home
+    from serving.watch.alerts import alert_of_late_run
+
+    run, due = context["dag_run"]["dag_run_id"], context["deadline"]["deadline_time"]
+    await asyncio.to_thread(alert_of_late_run, Home.from_environment(), run, str(due))

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import Metadata, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import CAPTIONER, RETRIES, form
+from dags.common import CAPTIONER, TRAINING, form
 from pipeline.form import fields_of
 from serving.rollback import RollbackSettings
 
@@ -17,7 +17,7 @@ from serving.rollback import RollbackSettings
     catchup=False,
     max_active_runs=1,
     params=form(fields_of(RollbackSettings)),
-    default_args=RETRIES,
+    default_args=TRAINING,
     tags=["nightcap", "training"],
     doc_md=__doc__,
 )
@@ -31,7 +31,7 @@ def rollback_captioner() -> None:
 
         context = get_current_context()
         settings, who = rollback_settings(dict(context["params"])), f"{context['dag'].dag_id} {context['run_id']}"
-        done = roll_back(Home.from_environment(), settings, who)
+        done = roll_back(Home.from_environment(), settings, who, once=True)
         if done["entry"] is None:
             raise AirflowSkipException(f"version {done['version']} is the champion already")
         yield Metadata(CAPTIONER, extra={"version": done["version"]})

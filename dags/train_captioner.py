@@ -10,9 +10,12 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Metadata, TriggerRule, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import CAPTIONER, RETRIES, approver, form
+from dags.common import CAPTIONER, CORRECTIONS, ON_GPU, TRAINING, approver, form
+from dags.links import PageLink
+from dags.notifier import RunEnded
 from pipeline import train_captioner as stages
 from pipeline.form import training_fields, training_values
+from pipeline.retraining import CONFIG, usual_values
 
 APPROVAL_TIMEOUT = timedelta(hours=float(os.environ.get("NIGHTCAP_APPROVAL_HOURS", "72")))
 REQUEST = """{% set verdict = ti.xcom_pull(task_ids='gate') %}
@@ -23,8 +26,15 @@ REQUEST = """{% set verdict = ti.xcom_pull(task_ids='gate') %}
 | this version | {{ '%.1f' | format(100 * verdict.challenger) }} |
 | the champion | {{ '%.1f' | format(100 * verdict.champion) if verdict.champion is not none else 'none yet' }} |
 
-Pictures with both versions' captions, and every rule of the gate: `{{ verdict.page }}`, and under *Artifacts*, `gate`,
-of the version's MLflow run. Verdict `{{ verdict.digest[:12] }}`. Nobody answering counts as *Reject*.
+{% for rule in verdict.rules -%}
+- {{ rule }}
+{% endfor %}
+{% if verdict.link -%}
+[Pictures with both versions' captions]({{ verdict.link }}), in MLflow, and `{{ verdict.page }}`.
+{%- else -%}
+Pictures with both versions' captions: `{{ verdict.page }}`.
+{%- endif %}
+Verdict `{{ verdict.digest[:12] }}`. Nobody answering for {{ task.response_timeout }} counts as *Reject*.
 """
 
 
@@ -38,11 +48,13 @@ def _run(done: dict[str, str] | None = None) -> Any:
 
 
 @dag(
-    schedule=None,
+    schedule=[CORRECTIONS] if os.environ.get(CONFIG) else None,
     catchup=False,
     max_active_runs=1,
-    params=form(training_fields()),
-    default_args=RETRIES,
+    params=form(training_fields(usual_values())),
+    default_args=TRAINING,
+    on_success_callback=RunEnded("train_captioner", succeeded=True),
+    on_failure_callback=RunEnded("train_captioner", succeeded=False),
     tags=["nightcap", "training"],
     doc_md=__doc__,
 )
@@ -63,7 +75,7 @@ def train_captioner() -> None:
     def adapt_vocabulary(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.adapt_vocabulary(_run(done)).done)
 
-    @task(pool="gpu")
+    @task(**ON_GPU)
     def provide_encoder(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.provide_encoder(_run(done)).done)
 
@@ -79,11 +91,11 @@ def train_captioner() -> None:
     def extract_features(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.extract_features(_run(done)).done)
 
-    @task(pool="gpu")
+    @task(**ON_GPU)
     def train(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.train(_run(done)).done)
 
-    @task(pool="gpu")
+    @task(**ON_GPU)
     def refine(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.refine(_run(done)).done)
 
@@ -98,11 +110,19 @@ def train_captioner() -> None:
     @task(multiple_outputs=True)
     def register(done: dict[str, str]) -> dict[str, Any]:
         run, version = stages.register(_run(done))
+        for key, page in stages.pages(run, version["version"]).items():
+            get_current_context()["ti"].xcom_push(key=key, value=page)
         return {"done": dict(run.done), "version": version["version"], "run_id": version["run_id"]}
 
     @task
     def gate(done: dict[str, str], version: str) -> dict[str, Any]:
-        return stages.gate(_run(done), version)
+        from serving.watch.runs import tell_verdict
+
+        run = _run(done)
+        verdict = stages.gate(run, version)
+        tell_verdict(run.home, run.settings.registry.model_name, verdict)
+        get_current_context()["ti"].xcom_push(key="verdict", value=verdict["link"])
+        return verdict
 
     @task.short_circuit(ignore_downstream_trigger_rules=False)
     def ask(verdict: dict[str, Any]) -> bool:
@@ -113,9 +133,13 @@ def train_captioner() -> None:
     def promote(done: dict[str, str], version: str, verdict: dict[str, Any]) -> Any:
         if not verdict["promote"]:
             raise AirflowSkipException(f"version {version} is not promoted: {verdict['reason']}")
-        context = get_current_context()
-        who = approver(context["ti"].xcom_pull(task_ids="approve")) or f"{context['dag'].dag_id} {context['run_id']}"
-        verdict = stages.promote(_run(done), version, verdict, who)
+        context, run = get_current_context(), _run(done)
+        answer = context["ti"].xcom_pull(task_ids="approve")
+        approved = ApprovalOperator.APPROVE in (answer or {}).get("chosen_options", ())
+        if run.settings.gate.approval == "person" and not approved:  # tasks were cleared or marked by hand
+            raise AirflowSkipException(f"version {version} is not promoted: nobody approved it; clear the task approve")
+        who = approver(answer) or f"{context['dag'].dag_id} {context['run_id']}"
+        verdict = stages.promote(run, version, verdict, who)
         if not verdict["promoted"]:
             raise AirflowSkipException(f"version {version} is not promoted: {verdict['reason']}")
         yield Metadata(CAPTIONER, extra={"version": version, "verdict": verdict["digest"]})
@@ -127,6 +151,8 @@ def train_captioner() -> None:
     extracted >> features
     registered = register(evaluate(calibrate(refine(train(features)))))
     verdict = gate(registered["done"], registered["version"])
+    registered.operator.operator_extra_links = [PageLink("Run in MLflow", "run"), PageLink("Data Docs", "docs")]
+    verdict.operator.operator_extra_links = [PageLink("Verdict", "verdict")]
     approve = ApprovalOperator(
         task_id="approve",
         subject="Shall version {{ ti.xcom_pull(task_ids='register', key='version') }} of the captioner go to work?",

@@ -1,18 +1,20 @@
-# Airflow's services with the DAGs and all they call, from requirements/airflow.txt. Build it from the checkout's root:
+# Airflow's services with the DAGs and all they call, from requirements/airflow.txt; for NVIDIA's
+# devices build with REQUIREMENTS=requirements/airflow-cuda.txt. Build it from the checkout's root:
 #   docker build -f infra/airflow.Dockerfile -t nightcap-airflow .
 # CI checks this file's form only: no engine runs there to build it.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 # hadolint ignore=DL3006
 FROM ${PYTHON_IMAGE} AS build
+ARG REQUIREMENTS=requirements/airflow.txt
 WORKDIR /src
-COPY requirements/bootstrap.txt requirements/airflow.txt requirements/
+COPY requirements/bootstrap.txt requirements/airflow.txt requirements/airflow-cuda.txt requirements/
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install --require-hashes -r requirements/bootstrap.txt
 RUN --mount=type=cache,target=/root/.cache/uv \
     UV_LINK_MODE=copy uv venv --python "$(command -v python3)" /opt/nightcap \
     && UV_LINK_MODE=copy uv pip sync --python /opt/nightcap/bin/python --compile-bytecode --require-hashes \
-        --build-constraints requirements/bootstrap.txt requirements/airflow.txt
+        --build-constraints requirements/bootstrap.txt "${REQUIREMENTS}"
 COPY pyproject.toml README.md LICENSE ./
 COPY pipeline pipeline
 COPY serving serving
@@ -22,7 +24,7 @@ RUN uv pip install --python /opt/nightcap/bin/python --no-cache --no-deps --no-b
 # hadolint ignore=DL3006
 FROM ${PYTHON_IMAGE}
 RUN useradd --uid 10001 --user-group --create-home --skel /dev/null --home-dir /var/lib/nightcap nightcap \
-    && install --directory --owner nightcap --group nightcap /opt/airflow
+    && install --directory --owner nightcap --group nightcap /opt/airflow /var/lib/captions
 COPY --from=build /opt/nightcap /opt/nightcap
 COPY --chmod=755 infra/healthcheck.py /opt/nightcap/bin/healthcheck
 COPY --chmod=755 infra/airflow-init.sh /opt/nightcap/bin/airflow-init

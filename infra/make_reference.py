@@ -21,22 +21,38 @@ from serving import usable
 from serving.rollback import RollbackSettings
 from serving.settings import NightSettings
 from serving.tending import TendingSettings
+from serving.watch import exporter, runs
 from serving.watch.metrics import METRICS, PREFIX
 from serving.watch.tell import JOB
 
 TARGET = Path(__file__).parents[1] / "docs" / "reference.md"
 
+OTHER_METRICS = (
+    "Runs are at the Pushgateway under job `nightcap_runs` and label `dag`, the gate under `nightcap_gate` and `model`. The others are "
+    "what `nightcap exporter` serves; the disk's have the label `folder`."
+)
+
 ENVIRONMENT = {
     "NIGHTCAP_HOME": "An absolute folder for everything Nightcap keeps. Default: `.nightcap` in the checkout, else `~/.nightcap`.",
     "NIGHTCAP_STORE": "An absolute folder for stage outputs, nights and tables. Default: `$NIGHTCAP_HOME/store`.",
     "NIGHTCAP_PROMOTIONS": "An absolute folder or `s3://bucket/prefix` for the promotion journal; machines that share one MLflow share it. Default: `$NIGHTCAP_STORE/promotions`.",
+    "NIGHTCAP_INPUT": "A folder or `s3://bucket/prefix` where nights look unless told otherwise; NIGHTCAP_ROOTS must hold it. Default: `$NIGHTCAP_HOME/inbox`.",
+    "NIGHTCAP_CAPTIONS": "An absolute folder for the table of captions; the current ones lie beside it, with `_current` at the end. Default: `$NIGHTCAP_STORE/captions`.",
     "NIGHTCAP_ROOTS": "Absolute folders and `s3://bucket/prefix` addresses with commas between them, under which nights may read beside `NIGHTCAP_HOME`.",
     "NIGHTCAP_SCHEDULE": "When `caption_nightly` runs, as cron. Default: `0 2 * * *`.",
+    "NIGHTCAP_DEADLINE_HOURS": "Hours after which a run of `caption_nightly` that has not succeeded is late. Default: `4`.",
     "NIGHTCAP_UPKEEP_SCHEDULE": "When `tend_tables` runs, as cron. Default: `0 12 * * 0`.",
+    "NIGHTCAP_TRAIN_CONFIG": "An absolute path of a settings file that fills the form of `train_captioner`; enough new corrections then start it. Default: none.",
+    "NIGHTCAP_CORRECTIONS_SCHEDULE": "When `watch_corrections` counts, as cron. Default: `0 18 * * *`.",
     "NIGHTCAP_APPROVAL_HOURS": "How long `train_captioner` waits for a person's approval; silence is a refusal. Default: `72`.",
+    "NIGHTCAP_TRAINING_QUEUE": "The queue of Celery workers that train and promote. Default: Airflow's.",
+    "NIGHTCAP_GPU_QUEUE": "The queue of the tasks in pool `gpu`. Default: `NIGHTCAP_TRAINING_QUEUE`.",
+    "NIGHTCAP_TRAINING_POD": "The pod template, as the scheduler's file system has it, of what trains and promotes on Kubernetes. Default: Airflow's.",
+    "NIGHTCAP_GPU_POD": "The pod template of the tasks in pool `gpu` on Kubernetes. Default: `NIGHTCAP_TRAINING_POD`.",
     "NIGHTCAP_TIMEZONE": "The time zone of these schedules. Default: `UTC`.",
     "NIGHTCAP_PUSHGATEWAY": "Address of a Prometheus Pushgateway that nights push their metrics to. Default: none.",
-    "NIGHTCAP_WEBHOOK": "Address that a JSON object is POSTed to when a night fails or is held back. It is treated as a secret. Default: none.",
+    "NIGHTCAP_WEBHOOK": "Address that a JSON object is POSTed to when a night fails, is held back or, where a triggerer runs, is late. It is treated as a secret. Default: none.",
+    "NIGHTCAP_MLFLOW_URL": "Where people's browsers reach MLflow, for the links in Airflow. Default: `MLFLOW_TRACKING_URI`, if that is a server.",
     "NIGHTCAP_ALLOW_PATHS": "`1` lets a served model (pyfunc) read local files named in column `path`. Default: refused.",
     "NIGHTCAP_FOREIGN_PYTHON": "The Python that runs foreign captioners, or a script that takes its arguments. Default: Nightcap's own.",
     "NIGHTCAP_FOREIGN_MEMORY_MB": "Address space of a foreign captioner's process in MiB; 0 for no limit, which CUDA needs. Default: 16384.",
@@ -96,6 +112,11 @@ def reference() -> Iterator[str]:
         (f"`{PREFIX}{name}`", f"`{item.label}`" if item.label else "", item.meaning) for name, item in METRICS.items()
     )
     yield from _table(("metric", "label", "meaning"), rows)
+    yield "\n## Metrics of runs, the gate and the installation"
+    yield OTHER_METRICS
+    yield from _table(
+        ("metric", "meaning"), ((f"`{name}`", text) for name, text in (runs.METRICS | exporter.METRICS).items())
+    )
     yield "\n## Settings of a rollback"
     yield "The form of `rollback_captioner`; `nightcap models rollback` has options for them."
     yield from _settings(fields_of(RollbackSettings))

@@ -21,7 +21,8 @@ RUN uv pip install --python /opt/nightcap/bin/python --no-cache --no-deps --no-b
 
 # hadolint ignore=DL3006
 FROM ${PYTHON_IMAGE}
-RUN useradd --uid 10001 --user-group --create-home --skel /dev/null --home-dir /var/lib/nightcap nightcap
+RUN useradd --uid 10001 --user-group --create-home --skel /dev/null --home-dir /var/lib/nightcap nightcap \
+    && install --directory --owner nightcap --group nightcap /var/lib/captions
 COPY --from=build /opt/nightcap /opt/nightcap
 COPY --chmod=755 infra/healthcheck.py /opt/nightcap/bin/healthcheck
 ENV PATH=/opt/nightcap/bin:$PATH \

@@ -18,9 +18,12 @@ from nightcap.commands import (
     doctor,
     evaluate,
     explain,
+    exporter,
     forget,
+    gc,
     models,
     night,
+    pick,
     prepare,
     prove,
     quarantine,
@@ -28,6 +31,7 @@ from nightcap.commands import (
     run,
     score,
     tables,
+    trace,
     train,
 )
 from pipeline.errors import NightcapError, SettingsError
@@ -41,7 +45,24 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Captioned photographs in, a registered captioning model out; new photographs in, captions out.",
 )
-for module in (train, caption, explain, night, replay, quarantine, correct, forget, evaluate, score, doctor, run):
+for module in (
+    train,
+    caption,
+    explain,
+    night,
+    replay,
+    quarantine,
+    pick,
+    correct,
+    forget,
+    trace,
+    gc,
+    evaluate,
+    score,
+    doctor,
+    exporter,
+    run,
+):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(models.app, name="models")
 app.add_typer(tables.app, name="tables")

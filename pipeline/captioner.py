@@ -74,6 +74,13 @@ class BundleCaptioner:
         """Caption uint8 [n, side, side, 3] for any n: n captions in the same order."""
         return [caption for batch in _padded(pixels) for caption in self._caption_batch(*batch)]
 
+    def gists(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """What the encoder sees of uint8 [n, side, side, 3] on the whole: float32 [n, channels], each of length 1."""
+        seen = [np.asarray(self._encoder.predict_on_batch(batch))[:count] for batch, count in _padded(pixels)]
+        means = np.concatenate(seen).mean(axis=1)  # [n, channels]
+        unit: npt.NDArray[np.float32] = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)
+        return unit
+
     def _caption_batch(self, pixels: npt.NDArray[np.uint8], count: int) -> Iterator[Caption]:
         features = self._encoder.predict_on_batch(pixels)
         tokens, scores = (np.asarray(item) for item in self._writer.predict_on_batch(features))

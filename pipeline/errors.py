@@ -12,6 +12,7 @@
     │   ├── BundleRejected    a model version is damaged or is not what it claims to be
     │   ├── NightRejected     a night cannot be published as it is
     │   │   └── NightHeld     it is whole, but too odd to publish without a person's word
+    │   ├── DeviceRejected    a GPU does not compute as the CPU does
     │   ├── PublishConflict   another run published first
     │   ├── PromotionConflict another promotion came first
     │   └── PromotionRefused  a model version may not caption
@@ -78,6 +79,10 @@ class NightRejected(Permanent):
 
 class NightHeld(NightRejected):
     """A night is whole, but too odd to be published unless a person accepts it; its parts stay."""
+
+
+class DeviceRejected(Permanent):
+    """A GPU is not used, or does not compute as the CPU does."""
 
 
 class PublishConflict(Permanent):

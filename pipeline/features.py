@@ -7,7 +7,7 @@ it, so that a new snapshot extracts only pictures never seen, and a crash costs 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 VERSION = 1
 PART_IMAGES = 256
+USE = "in_use"  # held by trainings that read or write the parts beside it
 
 Features = npt.NDArray[np.float16]
 
@@ -77,14 +78,11 @@ class FeatureStore:
     def of(cls, run: TrainingRun, view: int = WHOLE) -> FeatureStore:
         """The features of the run's encoder under its way of fitting pictures, of one view of them."""
         facts = read_json(run.output("encoder").path / "encoder.json")
-        identity = {
-            "version": VERSION,
-            "name": facts["name"],
-            "digest": facts["digest"],
-            "fit": run.settings.encoder.fit,
-        } | ({"view": view} if view != WHOLE else {})
-        identity |= {"side": facts["side"]} if "side" in facts else {}
-        return cls(run.home.store / "features" / f"{facts['name']}-{digest_of(identity)[:16]}")
+        folder = features_folder(run.home.store, facts, run.settings.encoder.fit, view)
+        while not run.held.take(folder / USE):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / USE).touch()
+        return cls(folder)
 
     @cached_property
     def _places(self) -> dict[str, tuple[_Part, int]]:
@@ -117,6 +115,14 @@ class FeatureStore:
         np.save(buffer, np.ascontiguousarray(features, np.float16))
         write_bytes(self.root / f"{name}.npy", buffer.getvalue())
         write_json(self.root / f"{name}.json", list(shas))
+
+
+def features_folder(store: Path, encoder: Mapping[str, Any], fit: str, view: int = WHOLE) -> Path:
+    """Where the features of an encoder lie, given what its stage wrote of it, of one view of pictures fitted in one way."""
+    identity = {"version": VERSION, "name": encoder["name"], "digest": encoder["digest"], "fit": fit}
+    identity |= {"view": view} if view != WHOLE else {}
+    identity |= {"side": encoder["side"]} if "side" in encoder else {}
+    return store / "features" / f"{encoder['name']}-{digest_of(identity)[:16]}"
 
 
 def extract_shard(run: TrainingRun, shard: int) -> dict[str, int]:

@@ -18,18 +18,8 @@ if TYPE_CHECKING:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with _written_beside(path, data) as scratch:
+        scratch.replace(path)
 
 
 def create_bytes(path: Path, data: bytes) -> bool:
@@ -38,6 +28,19 @@ def create_bytes(path: Path, data: bytes) -> bool:
     Returns:
         Whether this call made it.
     """
+    with _written_beside(path, data) as scratch:
+        try:
+            path.hardlink_to(scratch)
+            made = True
+        except FileExistsError:
+            made = False
+        scratch.unlink()
+    return made
+
+
+@contextmanager
+def _written_beside(path: Path, data: bytes) -> Iterator[Path]:
+    """A file with the data, safe on disk, under a name of its own; gone if what is done with it fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.")
     try:
@@ -46,12 +49,10 @@ def create_bytes(path: Path, data: bytes) -> bool:
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
-        path.hardlink_to(name)
-    except FileExistsError:
-        return False
-    finally:
+        yield Path(name)
+    except BaseException:
         Path(name).unlink(missing_ok=True)
-    return True
+        raise
 
 
 def write_text(path: Path, text: str) -> None:

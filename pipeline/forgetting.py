@@ -14,9 +14,11 @@ import pandas as pd
 from pipeline.features import FeatureStore
 from pipeline.files import read_json
 from pipeline.home import Home
-from pipeline.registry import DIGEST_TAG, Registry, Version
+from pipeline.lineage import Lineage
+from pipeline.registry import Registry, Version
 from pipeline.scrub import scrub_folder
 from pipeline.sources.base import CORRECTED
+from pipeline.stages import Store
 
 log = logging.getLogger(__name__)
 
@@ -26,14 +28,14 @@ class Trace:
     """What a snapshot knew of the pictures.
 
     Attributes:
-        snapshot: its digest.
+        snapshot: its folder.
         names: what it called them.
         digests: SHA-256 of their bytes.
         captions: what people had written.
         splits: where they were.
     """
 
-    snapshot: str
+    snapshot: Path
     names: frozenset[str]
     digests: frozenset[str]
     captions: frozenset[str]
@@ -78,26 +80,23 @@ class Forgetting:
         Raises:
             RegistryUnavailable: MLflow does not answer.
         """
-        splits: dict[str, frozenset[str]] = {}
-        for trace in self.traces:
-            for folder in self._made_from(trace.snapshot, "bundle"):
-                digest = str(read_json(folder / "figures.json")["bundle_digest"])
-                splits[digest] = splits.get(digest, frozenset()) | trace.splits
-        if not splits:
-            return []
-        versions = Registry(self.home).versions()
-        return [
-            Exposed(each, splits[each.tags[DIGEST_TAG]]) for each in versions if each.tags.get(DIGEST_TAG) in splits
-        ]
+        splits = {trace.snapshot: trace.splits for trace in self.traces}
+        versions = Registry(self.home).versions() if splits else []
+        found = ((version, self._lineage.trained_on(version)) for version in versions)
+        return [Exposed(version, splits[folder]) for version, folder in found if folder in splits]
 
     def run(self, exposed: Collection[Exposed]) -> int:
         """Take the pictures out of features, outputs of stages, and what MLflow has copied; tell how many files."""
         done = self._drop_features()
         for trace in self.traces:
             texts = trace.texts | self.images
-            done += sum(scrub_folder(folder, texts) for folder in self._made_from(trace.snapshot))
+            done += sum(scrub_folder(folder, texts) for folder in self._lineage.made_from(trace.snapshot))
             done += sum(scrub_folder(folder, texts) for folder in self._copies(exposed))
         return done
+
+    @cached_property
+    def _lineage(self) -> Lineage:
+        return Lineage(Store(self.home.store))
 
     @cached_property
     def traces(self) -> list[Trace]:
@@ -111,32 +110,12 @@ class Forgetting:
         ours = images[known | images["sha256"].isin(self.digests)]
         said = captions[captions["image"].isin(ours["image"])]["caption"]
         return Trace(
-            folder.name,
+            folder,
             frozenset(ours["image"]),
             frozenset(ours["sha256"]) - {""},
             frozenset(said),
             frozenset(ours["split"]),
         )
-
-    def _made_from(self, snapshot: str, stage: str = "*") -> list[Path]:
-        """The folders of outputs that a snapshot went into, itself among them."""
-        return [
-            folder for folder in self.home.store.glob(f"stages/{stage}/[0-9a-f]*") if snapshot in self._sources(folder)
-        ]
-
-    def _sources(self, folder: Path) -> frozenset[str]:
-        """The snapshots that an output was made from, through the stages between."""
-        recipe = self._recipes.get((folder.parent.name, folder.name), {})
-        if folder.parent.name == "snapshot":
-            return frozenset({folder.name})
-        above = (folder.parents[1] / stage / digest[:32] for stage, digest in recipe.items())
-        return frozenset(source for parent in above for source in self._sources(parent))
-
-    @cached_property
-    def _recipes(self) -> dict[tuple[str, str], dict[str, str]]:
-        """The inputs of each output by its stage and folder."""
-        files = self.home.store.glob("stages/*/[0-9a-f]*/stage.json")
-        return {(file.parent.parent.name, file.parent.name): read_json(file)["inputs"] for file in files}
 
     def _copies(self, exposed: Collection[Exposed]) -> Iterator[Path]:
         """What MLflow keeps in the store of the runs that made versions."""

@@ -43,15 +43,16 @@ class Field:
     section: str | None = None
 
 
-def training_fields() -> Iterator[Field]:
-    """The form of a training: a preset, and every setting, empty to keep the preset's value."""
-    schema = {"type": "string", "enum": preset_names()}
-    yield Field("preset", "scenes", schema, "What the settings start from; fields left empty keep its values.")
+def training_fields(usual: Mapping[str, Any] | None = None) -> Iterator[Field]:
+    """The form of a training: a preset, and every setting, empty to keep the preset's value; `usual` fills some."""
+    filled, schema = filled_form(usual or {}), {"type": "string", "enum": preset_names()}
+    yield Field("preset", filled["preset"], schema, "What the settings start from; fields left empty keep its values.")
     for group, info in TrainSettings.model_fields.items():
         assert isinstance(info.annotation, type)
         section = group.capitalize()
         for field in fields_of(info.annotation):
-            yield Field(f"{group}.{field.name}", None, _nullable(field.schema), field.description, section)
+            name = f"{group}.{field.name}"
+            yield Field(name, filled.get(name), _nullable(field.schema), field.description, section)
 
 
 def training_values(form: Mapping[str, Any]) -> dict[str, Any]:

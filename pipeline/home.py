@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 from pipeline.errors import SettingsError
 from pipeline.foreign.limits import ForeignLimits
 
-_SERVICES = ("NIGHTCAP_PUSHGATEWAY", "NIGHTCAP_WEBHOOK")
+_SERVICES = ("NIGHTCAP_PUSHGATEWAY", "NIGHTCAP_WEBHOOK", "NIGHTCAP_MLFLOW_URL")
+_PLACES = {"NIGHTCAP_PROMOTIONS": ("/", "s3://"), "NIGHTCAP_INPUT": ("/", "s3://"), "NIGHTCAP_CAPTIONS": ("/",)}
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,9 @@ class Home:
         webhook: `NIGHTCAP_WEBHOOK`, where failed nights are told of; empty for nowhere. It may be a secret.
         foreign: `NIGHTCAP_FOREIGN_*`, what a foreign captioner may use.
         journal: `NIGHTCAP_PROMOTIONS`, a folder or `s3://bucket/prefix`; default empty, see `promotions`.
+        mlflow_url: `NIGHTCAP_MLFLOW_URL`; default empty, see `mlflow_page`.
+        pictures: `NIGHTCAP_INPUT`, a folder or `s3://bucket/prefix`; default empty, see `input`.
+        table: `NIGHTCAP_CAPTIONS`, an absolute folder; default empty, see `captions`.
     """
 
     root: Path
@@ -37,14 +42,17 @@ class Home:
     webhook: str = field(default="", repr=False)
     foreign: ForeignLimits = field(default_factory=ForeignLimits)
     journal: str = ""
+    mlflow_url: str = field(default="", repr=False)
+    pictures: str = ""
+    table: str = ""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Home:
         """Read the environment.
 
         Raises:
-            SettingsError: `NIGHTCAP_HOME`, a root or the journal is relative, the store is not a local folder, an address of a
-                service is none, or a limit is no number.
+            SettingsError: `NIGHTCAP_HOME`, a root, the journal or the input is relative, the store or the table is not a local
+                folder, an address of a service is none, or a limit is no number.
         """
         root = Path(environ.get("NIGHTCAP_HOME") or _default_root())
         if not root.is_absolute():
@@ -56,18 +64,23 @@ class Home:
             )
         tracking_uri = environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
         roots, foreign = _roots(environ.get("NIGHTCAP_ROOTS", "")), ForeignLimits.from_environment(environ)
-        pushgateway, webhook = (_address(name, environ.get(name, "")) for name in _SERVICES)
-        journal = environ.get("NIGHTCAP_PROMOTIONS", "")
-        if journal and not journal.startswith(("/", "s3://")):
-            raise SettingsError(
-                f"NIGHTCAP_PROMOTIONS is {journal!r}; set it to an absolute folder or s3://bucket/prefix"
-            )
-        return cls(root, Path(store), tracking_uri, roots, pushgateway, webhook, foreign, journal)
+        pushgateway, webhook, page = (_address(name, environ.get(name, "")) for name in _SERVICES)
+        places = (_place(name, environ.get(name, ""), kinds) for name, kinds in _PLACES.items())
+        journal, pictures, table = places
+        return cls(
+            root, Path(store), tracking_uri, roots, pushgateway, webhook, foreign, journal, page, pictures, table
+        )
 
     @property
     def artifacts(self) -> Path:
         """Where MLflow's artifacts lie when no server decides otherwise."""
         return self.store / "mlflow"
+
+    @property
+    def mlflow_page(self) -> str:
+        """Where people's browsers reach MLflow; empty without a server."""
+        named = self.tracking_uri if self.tracking_uri.startswith("http") else ""
+        return re.sub(r"//[^/]*@", "//", self.mlflow_url or named).rstrip("/")  # a browser asks for its own password
 
     @property
     def promotions(self) -> str:
@@ -80,9 +93,14 @@ class Home:
         return self.root / "inbox"
 
     @property
+    def input(self) -> str:
+        """Where nights look for pictures unless told otherwise; the inbox if the environment names nothing."""
+        return self.pictures or str(self.inbox)
+
+    @property
     def captions(self) -> Path:
         """The default table of captions."""
-        return self.store / "captions"
+        return Path(self.table) if self.table else self.store / "captions"
 
 
 def _default_root() -> Path:
@@ -96,6 +114,13 @@ def _roots(text: str) -> tuple[str, ...]:
         if not root.startswith(("/", "s3://")):
             raise SettingsError(f"NIGHTCAP_ROOTS has {root!r}; use absolute folders and s3://bucket/prefix addresses")
     return roots
+
+
+def _place(name: str, uri: str, kinds: tuple[str, ...]) -> str:
+    if uri and not uri.startswith(kinds):
+        allowed = "an absolute folder" + (" or s3://bucket/prefix" if "s3://" in kinds else "")
+        raise SettingsError(f"{name} is {uri!r}; set it to {allowed}")
+    return uri
 
 
 def _address(name: str, url: str) -> str:

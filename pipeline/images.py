@@ -17,12 +17,13 @@ import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
+from pipeline import heic
 from pipeline.colour import to_srgb
 from pipeline.errors import BadImage
 
 Fit = Literal["squash", "pad", "crop"]
 
-FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", *heic.register())
 INTERPOLATION = "bicubic"  # antialiased, as Pillow does it
 LARGE_PIXELS = 12_000_000  # larger ones, which may need 20 bytes a pixel, are decoded one at a time
 GREY = (127, 127, 127)  # what `pad` adds; near zero after most networks' preprocessing
@@ -40,7 +41,7 @@ TOO_MUCH_MEMORY = "decoder_memory"
 REASONS = {
     EMPTY: "The file has no bytes.",
     NOT_AN_IMAGE: "The bytes are no picture, whatever the file's name says.",
-    UNSUPPORTED_FORMAT: "A picture in a format other than JPEG, PNG, WebP, AVIF, GIF, BMP and TIFF.",
+    UNSUPPORTED_FORMAT: "A picture in a format other than JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF and, with the extra `heic`, HEIC.",
     TRUNCATED: "The file ends before the picture does.",
     CORRUPT: "The file starts like a picture but cannot be decoded.",
     TOO_LARGE_FILE: "The file has more bytes than the limit.",
@@ -240,7 +241,8 @@ def _broken(data: bytes, error: Exception) -> BadImage:
                 UNSUPPORTED_FORMAT, f"{foreign} is not supported; convert it to one of {', '.join(FORMATS)}"
             )
         return BadImage(NOT_AN_IMAGE, f"no picture: the file starts with {data[:16]!r}")
-    if _is_cut(data, known) or "truncated" in detail.lower() or isinstance(error, EOFError):
+    ends = any(word in detail.lower() for word in ("truncated", "end of file"))
+    if _is_cut(data, known) or ends or isinstance(error, EOFError):
         return BadImage(TRUNCATED, f"the {known} ends too early, after {len(data):,} bytes")
     return BadImage(CORRUPT, f"the {known} cannot be decoded: {detail}")
 
@@ -250,12 +252,14 @@ def _format(data: bytes) -> str | None:
         return "WEBP"
     if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
         return "AVIF"
+    if data[4:8] == b"ftyp" and data[8:12] in heic.BRANDS and "HEIF" in FORMATS:
+        return "HEIC"
     return next((name for start, name in _SIGNATURES.items() if data.startswith(start)), None)
 
 
 def _foreign_format(data: bytes) -> str | None:
     if data[4:8] == b"ftyp":
-        return "HEIC or another ISO media file"
+        return "HEIC without the extra `heic`, or another ISO media file,"
     return next((name for start, name in _FOREIGN.items() if data.startswith(start)), None)
 
 

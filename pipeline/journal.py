@@ -17,7 +17,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from pipeline.errors import Permanent, PromotionConflict
+from pipeline.errors import ObjectUnavailable, Permanent, PromotionConflict
 from pipeline.home import Home
 from pipeline.objects import Folder, open_folder
 from pipeline.settings import Group
@@ -95,11 +95,11 @@ class Journal:
             there, above = (middle, above) if self._has(middle) else (there, middle)
         return there
 
-    def entries(self, model: str) -> Iterator[Entry]:
-        """What was decided about a model, the newest first."""
+    def entries(self, model: str | None = None) -> Iterator[Entry]:
+        """What was decided about a model, or about all, the newest first."""
         for number in range(self.last(), 0, -1):
             entry = self._read(number)
-            if entry is not None and entry.model == model:
+            if entry is not None and model in {None, entry.model}:
                 yield entry
 
     def current(self, model: str) -> Entry | None:
@@ -126,9 +126,13 @@ class Journal:
             if self._folder.create(_name(number), data):
                 return entry
             other = self._read(number)
-            if other is not None and (other.id == ours or _same(other, change)):
+            if other is None:  # to write the next one would leave a gap, which hides it
+                raise ObjectUnavailable(
+                    f"{self._folder.uri}/{_name(number)} is there, but cannot be read; restore it or remove it"
+                )
+            if other.id == ours or _same(other, change):
                 return other
-            if other is not None and other.model == change.model:
+            if other.model == change.model:
                 raise PromotionConflict(_conflict(other, change))
 
     def _has(self, number: int) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
@@ -56,7 +58,11 @@ def cached(home: Home, pinned: PinnedModel, read: Read[Model]) -> Model:
         ModelNotFound: they are not there.
         BundleRejected: they are damaged.
     """
-    return read(_folder(home, pinned), pinned.digest)
+    folder = _folder(home, pinned)
+    found = read(folder, pinned.digest)
+    with suppress(OSError):
+        os.utime(folder)  # the time of its last use
+    return found
 
 
 def remember(home: Home, uri: str, pinned: PinnedModel) -> None:

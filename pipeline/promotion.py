@@ -107,15 +107,27 @@ class Promotions:
             )
         return self.promote(name, version, since, who, tags.get(VERDICT_DIGEST_TAG), why)
 
-    def rollback(self, name: str, version: str | None, who: str, why: str = "") -> Entry | None:
+    def rollback(self, name: str, version: str | None, who: str, why: str = "", once: bool = False) -> Entry | None:
         """Make an earlier version the champion again, by default the one before; None if it is already.
+
+        Args:
+            name: the model.
+            version: its number, or None.
+            who: a person or an Airflow run.
+            why: in their words.
+            once: `who` rolls back only once, so that the newest entry is the answer if it is theirs: a task that was
+                stopped before hearing of it does not go back one version more.
 
         Raises:
             SettingsError: nothing is known of a version before.
             PromotionRefused: the version has never captioned, so it had no trial.
             ModelNotFound, BundleRejected, PromotionConflict: as `promote`.
         """
-        since, version = self.journal.last(), version or self.before(name)
+        since, now = self.journal.last(), self.journal.current(name)
+        if once and now is not None and (now.action, now.who) == ("rollback", who):
+            self._repair(now, expected=now.origin)
+            return now
+        version = version or self.before(name)
         self.registry.resolve(f"models:/{name}/{version}")
         before = {each for entry in self.journal.entries(name) for each in (entry.origin, entry.target)}
         if before and version not in before:

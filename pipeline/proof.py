@@ -86,7 +86,7 @@ def proof_of(run: TrainingRun, device: Mapping[str, Any], measured: Mapping[str,
         "proves_coco": not because,
         "because": because,
         "settings": run.settings.model_dump(mode="json"),
-        "versions": _versions(),
+        "versions": versions(),
         "device": dict(device),
         "digests": _digests(run),
         "images": {split: counts["splits"][split] for split in SPLITS},
@@ -132,7 +132,8 @@ def _digests(run: TrainingRun) -> dict[str, Any]:
     }
 
 
-def _versions() -> dict[str, Any]:
+def versions() -> dict[str, Any]:
+    """Of Python and the packages that figures depend on, and `git`, the commit of a checkout."""
     found: dict[str, Any] = {"python": platform.python_version()}
     for name in PACKAGES:
         with suppress(importlib.metadata.PackageNotFoundError):

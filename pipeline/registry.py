@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 DIGEST_TAG, ENGINE_TAG, CIDER_TAG, TEST_TAG = "bundle_digest", "engine", "test_cider_d", "test_digest"
+REMOVED_TAG = "files_removed"  # when; what is known of the version stays
 NOTE = "registered_model_meta"  # MLflow adds it to what it downloads
 HEALTH_TIMEOUT_S = 5.0
 
@@ -81,17 +82,19 @@ class Registry:
 
         Raises:
             SettingsError: the URI has another form.
-            ModelNotFound: there is no such version.
+            ModelNotFound: there is no such version, or its files were removed.
             BundleRejected: the version carries no digest, so Nightcap did not register it.
         """
         found = self.version(uri)
+        if REMOVED_TAG in found.tags:
+            raise ModelNotFound(f"the files of {uri} were removed on {found.tags[REMOVED_TAG]}; train it again")
         if DIGEST_TAG not in found.tags:
             raise BundleRejected(
                 f"{uri} is version {found.version} without a {DIGEST_TAG} tag; Nightcap did not register it. If it is a "
                 f"captioner of others that you trust to run here, name it: nightcap models foreign {uri}"
             )
-        pinned_uri, engine = f"models:/{found.name}/{found.version}", found.tags.get(ENGINE_TAG, "")
-        return PinnedModel(found.name, found.version, found.tags[DIGEST_TAG], engine, pinned_uri)
+        pinned = f"models:/{found.name}/{found.version}"
+        return PinnedModel(found.name, found.version, found.tags[DIGEST_TAG], found.tags.get(ENGINE_TAG, ""), pinned)
 
     def version(self, uri: str) -> Version:
         """What `models:/name@alias` or `models:/name/version` stands for, whoever registered it.
@@ -132,7 +135,8 @@ class Registry:
             (model / NOTE).unlink(missing_ok=True)
             if not (model / part).is_dir():
                 raise BundleRejected(f"{uri} holds no folder {part}; register it anew")
-            _copy(model / part, target)
+            with whole_folder(target) as folder:
+                shutil.copytree(model / part, folder, dirs_exist_ok=True, symlinks=True)
 
     def versions(self, name: str | None = None) -> list[Version]:
         """Registered versions, the newest first, of one model or of all."""
@@ -146,7 +150,8 @@ class Registry:
 
     def with_digest(self, name: str, digest: str) -> Version | None:
         """The version that already holds this bundle, if any."""
-        return next((item for item in self.versions(name) if item.tags.get(DIGEST_TAG) == digest), None)
+        held = {item.tags.get(DIGEST_TAG): item for item in self.versions(name) if REMOVED_TAG not in item.tags}
+        return held.get(digest)
 
     def create(self, name: str, model_uri: str, tags: dict[str, str], description: str) -> Version:
         """Register a logged model, its tags with it, so that no version ever lacks its digest; then describe it."""
@@ -177,6 +182,15 @@ class Registry:
         """Add the files of a folder to the run that made a version."""
         with self.answering():
             self._client.log_artifacts(self._run_of(pinned), str(folder), place)
+
+    def page(self, pinned: PinnedModel, artifact: str = "") -> str | None:
+        """The address in a browser of the run that made a version, or of a file there; None where no server shows it."""
+        if not self._home.mlflow_page:
+            return None
+        with self.answering():
+            run = self._client.get_run(self._run_of(pinned)).info
+        path = f"/artifactPath/{artifact}" if artifact else ""
+        return f"{self._home.mlflow_page}/#/experiments/{run.experiment_id}/runs/{run.run_id}{path}"
 
     def read_file(self, pinned: PinnedModel, path: str) -> str | None:
         """A text file of the run that made a version, if it has it."""
@@ -290,8 +304,3 @@ def _pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
         token = page.token
         if not token:
             return
-
-
-def _copy(source: Path, target: Path) -> None:
-    with whole_folder(target) as folder:
-        shutil.copytree(source, folder, dirs_exist_ok=True, symlinks=True)

@@ -65,12 +65,17 @@ def drop_mentions(path: Path, texts: Collection[str]) -> bool:
 
 def drop_lines(path: Path, texts: Collection[str]) -> bool:
     """Drop the lines of JSON in which a value is one of the texts; tell whether there were any."""
+    kept = lines_without(path, texts)
+    if kept is not None:
+        write_text(path, kept)
+    return kept is not None
+
+
+def lines_without(path: Path, texts: Collection[str]) -> str | None:
+    """What a file of lines of JSON would hold without those in which a value is one of the texts; None if there are none."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     kept = [line for line in lines if line.isspace() or _is_clear(json.loads(line), texts)]
-    if len(kept) == len(lines):
-        return False
-    write_text(path, "".join(kept))
-    return True
+    return "".join(kept) if len(kept) < len(lines) else None
 
 
 def pruned(value: Any, texts: Collection[str]) -> Any:

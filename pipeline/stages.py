@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.files import digest_of, read_json, whole_folder, write_json
+from pipeline.holding import Held
 
 log = logging.getLogger(__name__)
+
+RECIPE = "stage.json"
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,15 @@ class Output:
 
 @dataclass(frozen=True)
 class Store:
-    """Finished outputs of stages under one folder: `stages/<stage>/<digest>/`."""
+    """Finished outputs of stages under one folder: `stages/<stage>/<digest>/`.
+
+    Attributes:
+        root: the folder.
+        held: what was found or made here, so that nobody removes it meanwhile.
+    """
 
     root: Path
+    held: Held = field(default_factory=Held, repr=False, compare=False)
 
     def find(self, stage: str, digest: str) -> Output:
         """An output that an earlier stage reported.
@@ -46,8 +55,8 @@ class Store:
         Raises:
             FileNotFoundError: it is not in the store.
         """
-        output = Output(stage, digest, self._folder(stage, digest))
-        if not output.path.is_dir():
+        output = Output(stage, digest, self.folder(stage, digest))
+        if not self._take(output.path):
             raise FileNotFoundError(
                 f"stage output {stage}/{digest} is not in the store at {self.root}; run the stage again"
             )
@@ -67,22 +76,40 @@ class Store:
         """
         recipe = {"stage": stage, "version": version, "settings": dict(settings), "inputs": dict(inputs)}
         digest = digest_of(recipe)
-        folder = self._folder(stage, digest)
-        if folder.is_dir():
+        folder = self.folder(stage, digest)
+        for name, each in inputs.items():
+            self._take(self.folder(name, each))
+        if self._take(folder):
             log.info("%s: nothing changed, kept %s", stage, digest[:12])
             return Output(stage, digest, folder)
         started = time.monotonic()
         with whole_folder(folder) as scratch:
+            write_json(scratch / RECIPE, recipe)
+            under_way = Held()
+            under_way.take(scratch / RECIPE)
             build(scratch)
-            write_json(scratch / "stage.json", recipe | {"seconds": round(time.monotonic() - started, 3)})
+            write_json(scratch / RECIPE, recipe | {"seconds": round(time.monotonic() - started, 3)})
+        self._take(folder)
         log.info("%s: done in %.1f s, %s", stage, time.monotonic() - started, digest[:12])
         return Output(stage, digest, folder)
 
-    def scratch(self, stage: str, recipe: Mapping[str, Any]) -> Path:
-        """A folder for what an unfinished stage may resume from, the same for the same recipe."""
-        folder = self.root / "unfinished" / stage / digest_of(dict(recipe))
+    def scratch(self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> Path:
+        """A folder for what an unfinished stage may resume from, the same for the same settings and inputs."""
+        folder = self.root / "unfinished" / stage / digest_of({**settings, **inputs})
         folder.mkdir(parents=True, exist_ok=True)
+        if not self.held.take(folder / RECIPE):
+            write_json(folder / RECIPE, {"stage": stage, "inputs": dict(inputs)})
+            self.held.take(folder / RECIPE)
         return folder
 
-    def _folder(self, stage: str, digest: str) -> Path:
+    def _take(self, folder: Path) -> bool:
+        """Whether an output is there, which it then stays; one that does not say what shaped it is never removed."""
+        return self.held.take(folder / RECIPE) or folder.is_dir()
+
+    def recipes(self) -> Iterator[Path]:
+        """The file beside each finished output that says what shaped it."""
+        yield from self.root.glob(f"stages/*/[0-9a-f]*/{RECIPE}")
+
+    def folder(self, stage: str, digest: str) -> Path:
+        """Where an output lies or would lie."""
         return self.root / "stages" / stage / digest[:32]

@@ -103,6 +103,15 @@ def register(run: TrainingRun) -> tuple[TrainingRun, dict[str, str]]:
     return run, {"name": version.name, "version": version.version, "run_id": version.run_id}
 
 
+def pages(run: TrainingRun, version: str) -> dict[str, str | None]:
+    """Where people see a version's run and its Data Docs in a browser; None without an MLflow server."""
+    from pipeline.registry import Registry
+
+    registry = Registry(run.home)
+    pinned = registry.resolve(f"models:/{run.settings.registry.model_name}/{version}")
+    return {"run": registry.page(pinned), "docs": registry.page(pinned, "data_docs/index.html")}
+
+
 def gate(run: TrainingRun, version: str) -> dict[str, Any]:
     """Compare the version with the champion; returns the verdict in short."""
     from pipeline.gate.stage import judge_version

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from pipeline.files import read_json
+from pipeline.holding import Held
 from pipeline.home import Home
 from pipeline.images import ImageLimits
 from pipeline.settings import TrainSettings
@@ -25,16 +26,18 @@ class TrainingRun:
         settings: everything the stages need to know.
         home: where outputs lie and models are registered.
         done: the digest of each finished stage's output; small enough for XCom.
+        held: outputs in use, from stage to stage.
     """
 
     settings: TrainSettings
     home: Home
     done: Mapping[str, str] = field(default_factory=dict)
+    held: Held = field(default_factory=Held, repr=False, compare=False)
 
     @cached_property
     def store(self) -> Store:
         """Finished stage outputs."""
-        return Store(self.home.store)
+        return Store(self.home.store, self.held)
 
     @cached_property
     def source(self) -> Source:

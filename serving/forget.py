@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from collections.abc import Collection
 from pathlib import Path
 
 from pipeline.files import read_json, write_json, write_text
-from pipeline.scrub import pruned
+from pipeline.scrub import lines_without, pruned
 from pipeline.table import CaptionTable
 from pipeline.table.schema import one_of
+from serving.leftovers import set_aside
 from serving.outputs import forget_sidecars
 from serving.plans import Plan
 
@@ -40,16 +40,15 @@ def strip_nights(store: Path, images: Collection[str]) -> list[Path]:
 
 def _strip(path: Path, images: Collection[str]) -> bool:
     """Whether a night had the images and is there still."""
-    lists = {
-        shard: kept for shard in sorted(path.parent.glob("*.jsonl")) if (kept := _without(shard, images)) is not None
-    }
+    shards = sorted(path.parent.glob("*.jsonl"))
+    lists = {shard: kept for shard in shards if (kept := lines_without(shard, images)) is not None}
     decided = read_json(path)
     if not lists and pruned(decided, images) == decided:
         return False
     plan = Plan.read(path)
     if plan.counts.planned and not plan.published_file.is_file():
         log.warning("night %s, run %s is removed: it has a picture to forget and is unpublished", plan.night, plan.run)
-        shutil.rmtree(plan.folder)
+        shutil.rmtree(set_aside(plan.folder))
         return False
     shutil.rmtree(plan.folder / "gallery", ignore_errors=True)
     forget_sidecars(plan, images)
@@ -57,10 +56,3 @@ def _strip(path: Path, images: Collection[str]) -> bool:
     for shard, kept in lists.items():
         write_text(shard, kept)
     return True
-
-
-def _without(shard: Path, images: Collection[str]) -> str | None:
-    """A list without the lines that name one of the images; None if there are none."""
-    lines = shard.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if json.loads(line)[1] not in images]
-    return "".join(kept) if len(kept) < len(lines) else None

@@ -5,8 +5,12 @@ from __future__ import annotations
 import logging
 import shutil
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+from pipeline.files import read_json
+from pipeline.housekeeping.trash import written_at
 
 log = logging.getLogger(__name__)
 
@@ -16,33 +20,32 @@ DAY_S = 86_400
 def clear_attempts(store: Path, keep_days: float) -> int:
     """Remove unpublished runs and scratch folders that nothing was written to for some days; tell how many."""
     before = time.time() - keep_days * DAY_S
-    stale = [path for path in (*_unpublished(store), *_scratch(store)) if _latest(path) < before]
+    stale = [path for path in (*_unpublished(store), *_scratch(store)) if written_at(path) < before]
     for path in stale:
-        log.info("removing %s, last written to %.1f days ago", path, (time.time() - _latest(path)) / DAY_S)
-        shutil.rmtree(path, ignore_errors=True)
+        log.info("removing %s, last written to %.1f days ago", path, (time.time() - written_at(path)) / DAY_S)
+        shutil.rmtree(set_aside(path), ignore_errors=True)
     return len(stale)
 
 
+def set_aside(run: Path) -> Path:
+    """The folder of a run under a name of scratch, so that if its removal is stopped, half of it is never resumed."""
+    if run.name.startswith("."):
+        return run
+    return run.rename(run.with_name(f".{run.name[:80]}.{uuid.uuid4().hex}"))
+
+
 def _unpublished(store: Path) -> Iterator[Path]:
-    """Runs with parts that wait to be published."""
-    for parts in store.glob("nights/*/*/parts"):
-        if not (parts.parent / "published.json").is_file():
-            yield parts.parent
+    """Planned runs that wait to be published."""
+    for plan in store.glob("nights/[!.]*/[!.]*/plan/plan.json"):
+        if not has_ended(plan):
+            yield plan.parents[1]
+
+
+def has_ended(plan: Path) -> bool:
+    """Whether a planned run was published, or had nothing to do."""
+    return (plan.parents[1] / "published.json").is_file() or not read_json(plan)["counts"]["planned"]
 
 
 def _scratch(store: Path) -> Iterator[Path]:
     for pattern in ("nights/*/*/.*", "nights/*/.*"):
         yield from (path for path in store.glob(pattern) if path.is_dir())
-
-
-def _latest(folder: Path) -> float:
-    """When anything in a folder was last written to, in seconds since 1970."""
-    times = [_modified(path) for path in (folder, *folder.rglob("*"))]
-    return max(times)
-
-
-def _modified(path: Path) -> float:
-    try:
-        return path.lstat().st_mtime
-    except FileNotFoundError:
-        return 0.0

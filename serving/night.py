@@ -41,7 +41,7 @@ def run_night(settings: NightSettings, home: Home, model: PinnedModel, load: Loa
             caption_shard(planned["plan"], shard, once)
         publish_and_tell(planned["plan"], home, settings.accept_quarantine, settings.accept_drift)
     else:
-        log.info("night %s: nothing new in %s", attempt.night, settings.input or home.inbox)
+        log.info("night %s: nothing new in %s", attempt.night, settings.input or home.input)
     return report(planned["plan"])
 
 

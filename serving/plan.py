@@ -184,9 +184,9 @@ def _decided(job: _Job, now: datetime, counts: Counts, sizes: tuple[int, ...]) -
 
 
 def _open_input(settings: NightSettings, home: Home) -> Folder:
-    if settings.input is None:
+    if settings.input is None and not home.pictures:
         home.inbox.mkdir(parents=True, exist_ok=True)
-    uri = settings.input or str(home.inbox)
+    uri = settings.input or home.input
     require_inside(uri, _roots(home))
     if settings.output is not None:
         require_inside(settings.output, _roots(home))
@@ -200,7 +200,7 @@ def _roots(home: Home) -> tuple[str, ...]:
 def _refuse_other_job(made: Plan, settings: NightSettings, home: Home) -> None:
     """A run that is resumed must not quietly caption another folder than the one asked for."""
     wanted = {
-        "input": address_of(settings.input or str(home.inbox)),
+        "input": address_of(settings.input or home.input),
         "table": CaptionTable(settings.table or home.captions).uri,
     }
     for name, value in wanted.items():

@@ -21,18 +21,17 @@ class RollbackSettings(Group):
     )
     why: str = Field("", max_length=500, description="A word for the promotion journal.")
     model_name: str = Field("captioner", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Registered model's name.")
-    table: str | None = Field(
-        None, description="Delta table of captions, a local path; empty for captions in NIGHTCAP_STORE."
-    )
+    table: str | None = Field(None, description="Delta table of captions, a local path; empty for NIGHTCAP_CAPTIONS.")
 
 
-def roll_back(home: Home, settings: RollbackSettings, who: str) -> dict[str, Any]:
+def roll_back(home: Home, settings: RollbackSettings, who: str, once: bool = False) -> dict[str, Any]:
     """Make an earlier version the champion again; raises as `Promotions.rollback`.
 
     Args:
         home: where the journal and the registry are.
         settings: which version, and why.
         who: a person or an Airflow run.
+        once: as in `Promotions.rollback`.
 
     Returns:
         Small JSON: `version`, the champion now; `entry`, its number in the journal, None if it was the champion
@@ -43,7 +42,7 @@ def roll_back(home: Home, settings: RollbackSettings, who: str) -> dict[str, Any
     from pipeline.table.usage import nights_of
 
     name, version = settings.model_name, settings.version
-    entry = Promotions(home).rollback(name, version, who, settings.why)
+    entry = Promotions(home).rollback(name, version, who, settings.why, once)
     given_up = entry.origin if entry else None
     nights = nights_of(CaptionTable(settings.table or home.captions), name, given_up) if given_up else {}
     log.info("rollback: %s version %s; nights of version %s: %s", name, entry and entry.target, given_up, nights)

@@ -23,7 +23,7 @@ class NightSettings(Group):
 
     input: Address | None = Field(
         None,
-        description="Folder of new pictures, or s3://bucket/prefix, under a root; empty for the inbox in NIGHTCAP_HOME.",
+        description="Folder of new pictures, or s3://bucket/prefix, under a root; empty for NIGHTCAP_INPUT.",
     )
     manifest: Address | None = Field(
         None,
@@ -58,7 +58,7 @@ class NightSettings(Group):
         None, description="Of a replay only these, a line each, as the table names them; empty for all."
     )
     table: Address | None = Field(
-        None, description="Delta table of captions, a local path; empty for captions in NIGHTCAP_STORE."
+        None, description="Delta table of captions, a local path; empty for NIGHTCAP_CAPTIONS."
     )
     model: Address = Field(
         "models:/captioner@champion",

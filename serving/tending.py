@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 class TendingSettings(Group):
     """Everything `tend_tables` needs."""
 
-    table: str | None = Field(
-        None, description="Delta table of captions, a local path; empty for captions in NIGHTCAP_STORE."
-    )
+    table: str | None = Field(None, description="Delta table of captions, a local path; empty for NIGHTCAP_CAPTIONS.")
     keep_days: float = Field(
         7.0, ge=0, le=3650, description="Days that earlier versions and unpublished attempts stay; more than a night."
     )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from nightcap.console import load_tensorflow, working
+from nightcap.commands.train import reach_registry
+from nightcap.console import console, load_tensorflow, working
 
 if TYPE_CHECKING:
     from pipeline.home import Home
@@ -28,11 +30,18 @@ class Finding(NamedTuple):
     what: str
 
 
-def command() -> None:
-    """Check this installation. Ends with 1 if something that every job needs is broken."""
+def command(
+    gpu: Annotated[
+        bool, typer.Option("--gpu", help="Train 200 steps on the CPU and on a GPU instead, and compare; takes minutes.")
+    ] = False,
+) -> None:
+    """Check this installation. Ends with 1 if something that every job needs is broken, or a GPU does not train as the CPU does."""
     from pipeline.home import Home
 
     home = Home.from_environment()
+    if gpu:
+        _train_on_gpu(home)
+        return
     broken = 0
     for check in (_python, _packages, _folders, _registry, _devices, _optional):
         with working("checking"):
@@ -42,6 +51,24 @@ def command() -> None:
             typer.echo(f"{ {True: 'ok  ', False: 'FAIL', None: '-   '}[finding.good] } {finding.what}")
     if broken:
         raise typer.Exit(1)
+
+
+def _train_on_gpu(home: Home) -> None:
+    """Print the findings as JSON and log them to MLflow."""
+    reach_registry(home)
+    load_tensorflow()
+    from pipeline.devices.check import NO_GPU, examine, gpus, usual_trials
+    from pipeline.devices.findings import log_findings, refuse
+    from pipeline.errors import SettingsError
+
+    if not gpus():
+        raise SettingsError(NO_GPU)
+    with working("training on the CPU and on the GPU"):
+        findings = examine(usual_trials())
+    typer.echo(json.dumps(findings))
+    run = log_findings(home, findings)
+    refuse(findings)
+    console.print(f"this GPU trains as the CPU does; MLflow run {run}")
 
 
 def _guarded(check: Callable[[Home], Iterator[Finding]], home: Home) -> Iterator[Finding]:

@@ -15,14 +15,13 @@ def command(
     images: Annotated[
         Path, typer.Option(exists=True, dir_okay=False, help="File with a picture a line, as the table names them.")
     ],
-    table: Annotated[
-        str | None, typer.Option(help="Delta table of captions; default captions in NIGHTCAP_STORE.")
-    ] = None,
+    table: Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")] = None,
 ) -> None:
     """Remove pictures' captions, thumbnails, features and snapshot rows for good, and never caption them again."""
     from pipeline.forgetting import Forgetting
     from pipeline.forgotten import remember_to_forget
     from pipeline.home import Home
+    from pipeline.housekeeping.trash import empty_trash
     from pipeline.scrub import drop_mentions
     from pipeline.table import CaptionTable
     from pipeline.table.changes import erase
@@ -36,6 +35,7 @@ def command(
     found = CaptionTable(table or home.captions)
     with working("forgetting") as show:
         remember_to_forget(home.store, named)  # first, so that no night under way brings them back
+        empty_trash(home)  # nothing else looks there
         show("looking for what was trained on them")
         forgetting = Forgetting(home, named, digests_of(found, named))
         exposed = forgetting.exposed()

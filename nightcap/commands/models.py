@@ -115,9 +115,7 @@ def rollback(
     withdraw: Annotated[
         bool, typer.Option("--withdraw", help="Also mark what later versions have captioned as withdrawn.")
     ] = False,
-    table: Annotated[
-        str | None, typer.Option(help="Delta table to withdraw from; default captions in NIGHTCAP_STORE.")
-    ] = None,
+    table: Annotated[str | None, typer.Option(help="Delta table to withdraw from; default NIGHTCAP_CAPTIONS.")] = None,
 ) -> None:
     """Make an earlier version the champion again, and tell which nights used the one that is given up.
 

@@ -17,13 +17,9 @@ from nightcap.console import console, working
 def command(
     folder: Annotated[
         str | None,
-        typer.Option(
-            "--input", help="Folder of new pictures, or s3://bucket/prefix; default the inbox in NIGHTCAP_HOME."
-        ),
+        typer.Option("--input", help="Folder of new pictures, or s3://bucket/prefix; default NIGHTCAP_INPUT."),
     ] = None,
-    table: Annotated[
-        str | None, typer.Option(help="Delta table of captions; default captions in NIGHTCAP_STORE.")
-    ] = None,
+    table: Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")] = None,
     night: Annotated[
         str | None, typer.Option(help="Name of the night, by which it resumes; default the moment.")
     ] = None,

@@ -18,9 +18,7 @@ def command(
         str | None, typer.Option(help="Folder of a validation, as a rejected training names it; default the newest.")
     ] = None,
     reasons: Annotated[list[str] | None, typer.Option("--reason", help="Only this reason; may be repeated.")] = None,
-    table: Annotated[
-        str | None, typer.Option(help="Delta table of captions; default captions in NIGHTCAP_STORE.")
-    ] = None,
+    table: Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")] = None,
     output: Output = None,
 ) -> None:
     """List quarantined pictures and captions, a line of JSON each: image, sha256, status, reason, caption and more.

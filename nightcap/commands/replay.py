@@ -29,9 +29,7 @@ def command(
     folder: Annotated[
         str | None, typer.Option("--input", help="Folder they lie in; default the night's, else the inbox.")
     ] = None,
-    table: Annotated[
-        str | None, typer.Option(help="Delta table of captions; default captions in NIGHTCAP_STORE.")
-    ] = None,
+    table: Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")] = None,
     model: Model = DEFAULT_MODEL,
     accept_quarantine: Annotated[
         bool, typer.Option("--accept-quarantine", help="Publish however many are quarantined again.")

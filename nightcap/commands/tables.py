@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Upkeep of the tables of captions; nights may go on meanwhile.")
 
-Table = Annotated[str | None, typer.Option(help="Delta table of captions; default captions in NIGHTCAP_STORE.")]
+Table = Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")]
 
 
 @app.callback()

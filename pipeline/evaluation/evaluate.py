@@ -29,7 +29,7 @@ from pipeline.training.captioning import caption_features
 from pipeline.training.refine import load_decoder
 from pipeline.training_run import TrainingRun
 
-VERSION = 3
+VERSION = 4
 
 
 def evaluate(run: TrainingRun) -> Output:

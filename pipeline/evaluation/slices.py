@@ -1,4 +1,4 @@
-"""Where captions are good and where they are not: CIDEr-D by what people say of the picture."""
+"""Where captions are good and where they are not: CIDEr-D by what people say of the picture, and if they corrected it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 from pipeline.metrics.ngrams import Tokens
 from pipeline.metrics.tokenizer import tokenize
 from pipeline.people import PEOPLE
+from pipeline.sources.base import CORRECTED
 
 RARE_BELOW = 10
 
@@ -43,18 +44,27 @@ def slices_of(references: Mapping[str, Sequence[str]], training: Iterable[Tokens
         For each of `length` (words of a reference), `people` (words for people in a reference, `people.PEOPLE`) and
         `rare_words` (words of a reference that training has fewer than 10 times) the slices in rising order. Each
         property is the mean over an image's references. `people` is cut at 0.5 and 1.5, which is 0, 1, 2 or more; the
-        others at their thirds. Slices that no image is in are left out.
+        others at their thirds. Where people corrected any image of the split, `corrected` has two slices: 0 the others, 1
+        the corrected ones. Slices that no image is in are left out.
     """
     tokens = {image: [tokenize(text) for text in texts] for image, texts in references.items()}
     counts = Counter(word for words in training for word in words)
     rare = {image: _mean_of(rows, lambda word: counts[word] < RARE_BELOW) for image, rows in tokens.items()}
     length = {image: fmean(map(len, rows)) for image, rows in tokens.items()}
     people = {image: _mean_of(rows, PEOPLE.__contains__) for image, rows in tokens.items()}
+    corrected = {image: float(image.startswith(CORRECTED)) for image in references}
     return {
         "length": _cut(length, _thirds(length)),
         "people": _cut(people, (0.5, 1.5)),
         "rare_words": _cut(rare, _thirds(rare)),
-    }
+    } | ({"corrected": _cut(corrected, (0.5,))} if any(corrected.values()) else {})
+
+
+def label_of(name: str, part: Slice) -> str:
+    """What a slice is called in a line."""
+    if name == "corrected":
+        return "corrected by people" if part.low else "not corrected"
+    return f"{name} {part.low:.3g} to {part.high:.3g}"
 
 
 def slice_scores(

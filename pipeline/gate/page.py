@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.files import write_bytes, write_text
+from pipeline.files import write_text
 from pipeline.gate.evidence import Candidate
 from pipeline.gate.verdict import POINTS, Verdict
 from pipeline.images import decode, thumbnail
@@ -16,6 +17,7 @@ from pipeline.snapshot import read_images
 from pipeline.training_run import TrainingRun
 
 COUNT = 24
+PAGE = "index.html"
 TEMPLATE = Path(__file__).with_name("gate.html")
 
 
@@ -27,11 +29,14 @@ def write_page(
     champion: Candidate | None,
     references: Mapping[str, Sequence[str]],
 ) -> None:
-    """Write `index.html` and thumbnails of the pictures on which the versions differ most, both ways, and of some between."""
+    """Write `index.html` with the pictures on which the versions differ most, both ways, and some between.
+
+    The page holds its pictures, as MLflow shows one file at a time.
+    """
     images = list(references)
     gain = challenger.cider_d - (champion.cider_d if champion else 0)
     chosen = spread(gain, COUNT)
-    pictures = _write_pictures(folder, run, {images[place] for place in chosen})
+    pictures = _pictures(run, {images[place] for place in chosen})
     rows = [
         {
             "image": images[place],
@@ -43,7 +48,7 @@ def write_page(
         }
         for place in chosen
     ]
-    write_text(folder / "index.html", render(verdict, rows))
+    write_text(folder / PAGE, render(verdict, rows))
 
 
 def spread(gain: np.ndarray, count: int) -> list[int]:
@@ -72,9 +77,15 @@ def _said(version: Candidate, image: str, place: int) -> dict[str, Any]:
     }
 
 
-def _write_pictures(folder: Path, run: TrainingRun, images: set[str]) -> dict[str, str]:
+def _pictures(run: TrainingRun, images: set[str]) -> dict[str, str]:
+    """Thumbnails by image, as data URLs."""
     rows = run.accepted.images[run.accepted.images["image"].isin(images)]
-    names = {sha: f"{sha[:16]}.jpg" for sha in rows["sha256"]}
-    for sha, encoded in read_images(run.source, rows):
-        write_bytes(folder / names[sha], thumbnail(decode(encoded, run.limits)))
-    return {image: names[sha] for image, sha in zip(rows["image"], rows["sha256"], strict=True)}
+    small = {
+        sha: base64.b64encode(thumbnail(decode(encoded, run.limits))).decode()
+        for sha, encoded in read_images(run.source, rows)
+    }
+    return {
+        image: f"data:image/jpeg;base64,{small[sha]}"
+        for image, sha in zip(rows["image"], rows["sha256"], strict=True)
+        if sha in small
+    }

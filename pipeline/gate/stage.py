@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -17,10 +17,10 @@ from pipeline.captioner import BATCH, load_pinned
 from pipeline.captioner_types import Captioner, PinnedModel
 from pipeline.errors import PromotionRefused
 from pipeline.evaluation.objects import chair_of
-from pipeline.evaluation.slices import Slice, slices_of
+from pipeline.evaluation.slices import Slice, label_of, slices_of
 from pipeline.files import read_json, sha256_file, write_json
 from pipeline.gate.evidence import Candidate, References, candidate_of
-from pipeline.gate.page import write_page
+from pipeline.gate.page import PAGE, write_page
 from pipeline.gate.verdict import Check, Verdict, judge, reason_of
 from pipeline.images import pixels
 from pipeline.infra_validation import try_version
@@ -44,7 +44,7 @@ from pipeline.training_run import TrainingRun
 log = logging.getLogger(__name__)
 
 VERDICT = "verdict.json"
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 CAPTIONS_VERSION = 1
 TAG_LENGTH = 5000
 
@@ -61,6 +61,8 @@ class Outcome:
         since: number of the newest entry of the promotion journal when it was judged.
         digest: of the verdict; None where there was nothing to judge.
         page: where a person reads the verdict; likewise.
+        link: the address of that page in MLflow, if a server shows it.
+        rules: what was found, a line a rule.
     """
 
     promote: bool
@@ -70,6 +72,8 @@ class Outcome:
     since: int
     digest: str | None = None
     page: str | None = None
+    link: str | None = None
+    rules: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Small JSON for the next task."""
@@ -96,7 +100,9 @@ def judge_version(run: TrainingRun, version: str) -> Outcome:
         promotions.registry.tag(name, version, {GATE_TAG: REFUSED, VERDICT_TAG: str(error)[:TAG_LENGTH]})
         raise
     verdict, digest = read_json(output.path / VERDICT), sha256_file(output.path / VERDICT)
-    promotions.registry.log_files(pinned, output.path, f"gate/{digest[:12]}")
+    place, page = f"gate/{digest[:12]}", output.path / PAGE
+    promotions.registry.log_files(pinned, output.path, place)
+    link = promotions.registry.page(pinned, f"{place}/{PAGE}")
     tags = {
         GATE_TAG: PASSED if verdict["promote"] else REFUSED,
         VERDICT_TAG: verdict["reason"][:TAG_LENGTH],
@@ -105,8 +111,10 @@ def judge_version(run: TrainingRun, version: str) -> Outcome:
     }
     promotions.registry.tag(name, version, tags)
     log.info("gate: %s version %s: %s", name, version, verdict["reason"])
+    log.info("gate: the verdict can be read in %s%s", page, f" and at {link}" if link else "")
     kept = {key: verdict[key] for key in ("promote", "reason", "challenger", "champion")}
-    return Outcome(**kept, since=since, digest=digest, page=str(output.path / "index.html"))
+    rules = [check["text"] for check in verdict["checks"]]
+    return Outcome(**kept, since=since, digest=digest, page=str(page), link=link, rules=rules)
 
 
 def _verdict(run: TrainingRun, promotions: Promotions, pinned: PinnedModel, champion: PinnedModel | None) -> Output:
@@ -164,7 +172,7 @@ def _champion(run: TrainingRun, registry: Registry, champion: PinnedModel, refer
 def _slices(run: TrainingRun, references: Mapping[str, list[str]]) -> dict[str, Slice]:
     training = (tuple(tokenize(text)) for text in run.accepted.captions_of("train")["caption"])
     found = slices_of(references, training)
-    return {f"{name} {part.low:.3g} to {part.high:.3g}": part for name, parts in found.items() for part in parts}
+    return {label_of(name, part): part for name, parts in found.items() for part in parts}
 
 
 def _recorded(

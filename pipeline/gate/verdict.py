@@ -71,7 +71,7 @@ class Verdict:
         images: test pictures.
         difference: of the means, with its bounds; None without a champion.
         checks: every rule, kept or not.
-        slices: both versions by what people say of the pictures.
+        slices: both versions by what people say of the pictures, and by whether they corrected them.
         settings: of the gate.
         trial: what the version took in a clean process.
     """

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from pipeline.errors import BadInput
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff", "")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".heic", ".heif", ".gif", ".bmp", ".tif", ".tiff", "")
 
 SOURCE_CHANGED = "source_changed"
 FORBIDDEN = "forbidden"

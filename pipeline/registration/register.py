@@ -10,6 +10,7 @@ from typing import Any
 
 import pipeline
 from pipeline.bundle import CARD, ENGINE
+from pipeline.lineage import ACCEPTED_TAG, SNAPSHOT_TAG
 from pipeline.registration.card import summary
 from pipeline.registration.words import compared_words
 from pipeline.registry import CHALLENGER, CIDER_TAG, DIGEST_TAG, ENGINE_TAG, TEST_TAG, Registry, Version
@@ -23,6 +24,7 @@ NOTE = """Under *Artifacts*:
 
 - `model_card.md`: what the model is, is for, and how good it is
 - `data_docs/index.html`: what was validated, accepted and quarantined, and how far it is from the snapshot before
+- `stages.json`: the digests of the outputs that it was made from
 - `vocabulary.json`: words that the champion lacks, words that it has alone, and which of these published captions use
 - `evaluation/samples/index.html`: test pictures with the model's captions and people's
 - `evaluation/per_image.parquet`: every test caption with its scores
@@ -48,7 +50,8 @@ def register_bundle(run: TrainingRun) -> Version:
 def _tags(run: TrainingRun, digest: str) -> dict[str, str]:
     scores = run.scores()
     cider = str(scores["scores"]["cider_d"])
-    return {DIGEST_TAG: digest, ENGINE_TAG: ENGINE, TEST_TAG: scores["test_digest"], CIDER_TAG: cider}
+    known = {DIGEST_TAG: digest, ENGINE_TAG: ENGINE, TEST_TAG: scores["test_digest"], CIDER_TAG: cider}
+    return known | {SNAPSHOT_TAG: run.done["snapshot"], ACCEPTED_TAG: run.done["validate"]}
 
 
 def _digest(run: TrainingRun) -> str:
@@ -68,6 +71,7 @@ def _log_run(run: TrainingRun, registry: Registry) -> str:
         mlflow.log_params(_flat(run.settings.model_dump(mode="json")))
         _log_figures(run)
         _log_words(compared_words(run))
+        mlflow.log_dict(dict(run.done), "stages.json")
         mlflow.log_artifact(str(_bundle(run) / CARD))
         mlflow.log_artifacts(str(run.output("validate").path / "data_docs"), "data_docs")
         mlflow.log_artifacts(str(run.output("evaluate").path), "evaluation")

@@ -68,6 +68,9 @@ class SourceSettings(Group):
     corrections_held_out: float = Field(
         0.2, ge=0, le=0.9, description="Share of the corrected pictures, by digest, for val and test in equal parts."
     )
+    corrections_to_train: int = Field(
+        500, ge=1, description="How many new corrections start a training by themselves (`watch_corrections`)."
+    )
 
     @model_validator(mode="after")
     def _files_are_named(self) -> Self:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.home import Home
 from pipeline.settings import SourceSettings
 from pipeline.sources.base import Source
+
+if TYPE_CHECKING:
+    from pipeline.table.corrections import CorrectionTable
 
 
 def open_source(settings: SourceSettings, home: Home) -> Source:
@@ -15,13 +19,22 @@ def open_source(settings: SourceSettings, home: Home) -> Source:
     Raises:
         SettingsError: its folder, annotation files or prepared dataset are not there.
     """
-    source, table = _open(settings, home), settings.corrections or str(home.store / "corrections")
-    if settings.corrections == "none" or not Path(table).is_dir():
+    source, table = _open(settings, home), corrections_of(settings, home)
+    if table is None:
         return source
     from pipeline.sources.corrected import CorrectedSource
+
+    return CorrectedSource(source, table, (str(home.root), *home.roots))
+
+
+def corrections_of(settings: SourceSettings, home: Home) -> CorrectionTable | None:
+    """The corrections that join a source; None where there are none."""
+    table = settings.corrections or str(home.store / "corrections")
+    if settings.corrections == "none" or not Path(table).is_dir():
+        return None
     from pipeline.table.corrections import CorrectionTable
 
-    return CorrectedSource(source, CorrectionTable(table), (str(home.root), *home.roots))
+    return CorrectionTable(table)
 
 
 def _open(settings: SourceSettings, home: Home) -> Source:

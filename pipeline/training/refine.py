@@ -28,7 +28,7 @@ def refine(run: TrainingRun, watch: Watch) -> Output:
     """Write `decoder.weights.h5` of the kept epoch, what it began with among them, and the curves."""
     recipe = run.settings.self_critical.model_dump(mode="json")
     inputs = run.inputs("train")
-    unfinished = run.store.scratch("refine", {"version": VERSION, **recipe, **inputs})
+    unfinished = run.store.scratch("refine", {"version": VERSION, **recipe}, inputs)
 
     def build(folder: Path) -> None:
         before = run.output("train")

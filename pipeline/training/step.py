@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import keras
@@ -67,6 +68,12 @@ class Fitter:
         """All that a resumed training needs: weights, random state, averages, the optimizer's moments and step."""
         own = [self.random.state, *self.average.values]
         return [*self.decoder.variables, *own, *self.optimizer.variables]
+
+    def operations(self) -> Counter[str]:
+        """How often each kind of TensorFlow's operations is in the graph of a step, by its name such as `MatMul`."""
+        graph = self._fit.get_concrete_function().graph.as_graph_def()
+        inner = (node for function in graph.library.function for node in function.node_def)
+        return Counter(node.op for node in (*graph.node, *inner))
 
     def fit(self, batch: Batch) -> float:
         """Take one step; returns the smoothed loss in nats a word before it."""

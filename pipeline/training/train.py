@@ -31,7 +31,7 @@ def train(run: TrainingRun, watch: Watch) -> Output:
         "training": settings.training.model_dump(mode="json", exclude={"checkpoint_minutes"}),
     }
     inputs = run.inputs("validate", "adapt_vocabulary", "extract_features", *({"start"} & run.done.keys()))
-    unfinished = run.store.scratch("train", {"version": VERSION, **groups, **inputs})
+    unfinished = run.store.scratch("train", {"version": VERSION, **groups}, inputs)
 
     def build(folder: Path) -> None:
         fit_on, choose_on = splits(run)

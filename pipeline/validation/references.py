@@ -19,6 +19,7 @@ LAST, NONE = "last", "none"
 _SIZES = {"max_images", "max_train_images", "scene_count", "scene_seed", "val_cut", "test_cut", "terms"} | {
     "corrections",
     "corrections_held_out",
+    "corrections_to_train",
 }
 
 
@@ -48,6 +49,10 @@ class References:
                 break
             last = entry["profile"]
         return last
+
+    def snapshots(self) -> list[str]:
+        """Digests of the snapshots that were accepted, in their order."""
+        return [entry["snapshot"] for entry in self._entries()]
 
     def accept(self, snapshot: str, profile: Profile) -> None:
         """Add an entry, unless the snapshot has one."""

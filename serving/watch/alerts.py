@@ -1,4 +1,4 @@
-"""Tell a webhook that a night failed or is held back."""
+"""Tell a webhook that a night failed, is held back or is late."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ log = logging.getLogger(__name__)
 
 TIMEOUT_S: Final = 10.0
 LONGEST: Final = 2000
-HELD, FAILED = "night_held", "night_failed"
+HELD, FAILED, LATE = "night_held", "night_failed", "night_late"
 
 
 def alert(home: Home, event: str, message: str, **about: str | None) -> None:
     """POST a small JSON object to the webhook, if there is one; what fails there is a warning.
 
-    Its keys are `source`, `event` (`night_held` or `night_failed`), `text`, and what is known of `night`, `run`, `task`
+    Its keys are `source`, `event` (`night_held`, `night_failed` or `night_late`), `text`, and what is known of `night`, `run`, `task`
     and `reason`.
     """
     if not home.webhook:
@@ -59,6 +59,11 @@ def alert_of_run(home: Home, run: str, task: str | None, reason: str | None) -> 
             return
     where = f" at task {task}" if task else ""
     alert(home, FAILED, f"caption_nightly, run {run}, failed{where}; see its log", run=run, task=task, reason=reason)
+
+
+def alert_of_late_run(home: Home, run: str, due: str) -> None:
+    """Tell of a run of `caption_nightly` that has not succeeded by the moment when it should have."""
+    alert(home, LATE, f"caption_nightly, run {run}, has not succeeded by {due}; see where it is in Airflow", run=run)
 
 
 def _folders(home: Home, run: str) -> Iterator[Path]:

@@ -66,7 +66,7 @@ def held_night(store: Path, night: str) -> Path | None:
     """The plan of the run of a night that was held back and is not published yet, the last one planned."""
     found = [
         plan_path(path.parent)
-        for path in (store / "nights").glob(f"*/*/{HELD}")
+        for path in (store / "nights").glob(f"[!.]*/[!.]*/{HELD}")
         if path.parent.parent.name == night and not (path.parent / "published.json").is_file()
     ]
     return max(found, key=lambda path: str(read_json(path)["planned_at"]), default=None)

@@ -42,9 +42,16 @@ def dag_facts(dag):
         "max_active_runs": dag.max_active_runs,
         "expression": getattr(dag.timetable, "expression", None),
         "timezone": str(getattr(dag.timetable, "timezone", None)),
+        "assets": assets_of(dag.timetable),
         "params": {name: param_facts(dag.params.get_param(name)) for name in dag.params},
         "tasks": {task.task_id: task_facts(task) for task in dag.tasks},
     }
+
+
+def assets_of(timetable):
+    """The assets that start a DAG."""
+    condition = getattr(timetable, "asset_condition", None)
+    return [asset.name for asset in condition.objects] if condition else []
 
 
 def param_facts(param):
@@ -55,6 +62,8 @@ def task_facts(task):
     return {
         "after": sorted(task.upstream_task_ids),
         "pool": task.pool,
+        "queue": task.queue,
+        "pod": (task.executor_config or {}).get("pod_template_file"),
         "retries": task.retries,
         "on": {name: task.retry_policy.evaluate(error, 1, 3).action.value for name, error in trouble()},
         "outlets": [asset.name for asset in task.outlets],
@@ -81,11 +90,25 @@ def parsed(name):
 
 
 if __name__ == "__main__":
-    names = ("train_captioner", "caption_nightly", "tend_tables", "rollback_captioner")
+    names = (
+        "train_captioner",
+        "caption_nightly",
+        "tend_tables",
+        "rollback_captioner",
+        "watch_corrections",
+        "doctor_gpu",
+    )
+    usual = Path(os.environ["AIRFLOW_HOME"]) / "usual.yaml"
+    usual.write_text("{preset: flickr8k, training: {epochs: 3}, source: {images: /in, train_annotations: /a.json}}")
     facts = {
         "usual": forked(bag),
         "changed": forked(bag, NIGHTCAP_SCHEDULE="30 4 * * 1-5", NIGHTCAP_TIMEZONE="Europe/Paris"),
+        "training_apart": forked(bag, NIGHTCAP_TRAINING_QUEUE="training"),
+        "gpu_apart": forked(bag, NIGHTCAP_TRAINING_QUEUE="training", NIGHTCAP_GPU_QUEUE="gpu"),
+        "pods": forked(bag, NIGHTCAP_TRAINING_POD="/pods/training.yaml", NIGHTCAP_GPU_POD="/pods/gpu.yaml"),
         "mistaken": forked(bag, NIGHTCAP_SCHEDULE="at night"),
+        "configured": forked(bag, NIGHTCAP_TRAIN_CONFIG=str(usual)),
+        "misconfigured": forked(bag, NIGHTCAP_TRAIN_CONFIG="/nowhere.yaml"),
         "parsed": {name: [forked(lambda name=name: parsed(name)) for _ in range(3)] for name in names},
     }
     sys.stdout.write(json.dumps(facts) + "\n")

@@ -22,6 +22,8 @@ FIELDS = {
     "caption_nightly": list(fields_of(NightSettings)),
     "tend_tables": list(fields_of(TendingSettings)),
     "rollback_captioner": list(fields_of(RollbackSettings)),
+    "watch_corrections": [],
+    "doctor_gpu": [],
 }
 EVERY_FIELD = [(dag, field.name) for dag, fields in FIELDS.items() for field in fields]
 ORDER = {
@@ -52,6 +54,8 @@ ORDER = {
     },
     "tend_tables": {"upgrade": [], "compact": ["upgrade"], "vacuum": ["compact"]},
     "rollback_captioner": {"rollback": []},
+    "watch_corrections": {"count": []},
+    "doctor_gpu": {"examine": []},
 }
 
 
@@ -93,17 +97,37 @@ def test_what_fills_a_machine_waits_for_a_slot(dags):
         ("train_captioner", "extract_shard"): "model",
         ("train_captioner", "train"): "gpu",
         ("train_captioner", "refine"): "gpu",
+        ("doctor_gpu", "examine"): "gpu",
         ("train_captioner", "calibrate"): "model",
         ("train_captioner", "evaluate"): "model",
         ("caption_nightly", "caption"): "model",
     }
 
 
-def test_promotions_and_rollbacks_tell_of_a_captioner(dags):
+def queues(facts, kind, what="queue"):
+    dags = facts[kind]["dags"].items()
+    return {(dag, name): task[what] for dag, found in dags for name, task in found["tasks"].items()}
+
+
+def test_training_and_what_needs_a_gpu_may_have_workers_of_their_own(facts):
+    assert set(queues(facts, "usual").values()) == {"default"}
+    made = {key for key in queues(facts, "usual") if key[0] in ("train_captioner", "rollback_captioner", "doctor_gpu")}
+    apart = queues(facts, "training_apart")
+    assert {key for key, queue in apart.items() if queue == "training"} == made
+    gpu = {("train_captioner", name) for name in ("provide_encoder", "train", "refine")} | {("doctor_gpu", "examine")}
+    assert {key for key, queue in queues(facts, "gpu_apart").items() if queue == "gpu"} == gpu
+    assert {key for key, queue in queues(facts, "gpu_apart").items() if queue == "training"} == made - gpu
+    assert set(queues(facts, "usual", "pod").values()) == {None}
+    templates = {**dict.fromkeys(made, "/pods/training.yaml"), **dict.fromkeys(gpu, "/pods/gpu.yaml")}
+    assert queues(facts, "pods", "pod") == dict.fromkeys(queues(facts, "usual")) | templates
+
+
+def test_promotions_and_rollbacks_tell_of_a_captioner_and_corrections_are_watched(dags):
     told = {(dag, name): task["outlets"] for dag, found in dags.items() for name, task in found["tasks"].items()}
     assert {key: outlets for key, outlets in told.items() if outlets} == {
         ("train_captioner", "promote"): ["captioner"],
         ("rollback_captioner", "rollback"): ["captioner"],
+        ("watch_corrections", "count"): ["corrections"],
     }
 
 
@@ -131,6 +155,30 @@ def test_nights_come_by_the_clock_and_trainings_when_asked(facts):
     assert clocks == {"usual": ["0 2 * * *", "UTC"], "changed": ["30 4 * * 1-5", "Europe/Paris"]}
     assert facts["changed"]["dags"]["train_captioner"]["expression"] is None
     assert facts["usual"]["dags"]["tend_tables"]["expression"] == "0 12 * * 0"
+
+
+def test_corrections_start_trainings_where_their_settings_are_named(facts):
+    usual, configured = facts["usual"]["dags"], facts["configured"]["dags"]
+    assert usual["train_captioner"]["assets"] == []
+    assert usual["watch_corrections"]["expression"] is None
+    assert configured["train_captioner"]["assets"] == ["corrections"]
+    assert configured["watch_corrections"]["expression"] == "0 18 * * *"
+    params = configured["train_captioner"]["params"]
+    filled = {name: param["default"] for name, param in params.items() if param["default"] is not None}
+    assert filled == {
+        "preset": "flickr8k",
+        "training.epochs": 3,
+        "source.images": "/in",
+        "source.train_annotations": "/a.json",
+    }
+    assert list(params) == list(usual["train_captioner"]["params"])
+
+
+def test_settings_that_are_not_there_are_an_import_error_of_trainings_only(facts):
+    found = facts["misconfigured"]
+    assert list(found["errors"]) == ["train_captioner.py"]
+    assert "/nowhere.yaml" in found["errors"]["train_captioner.py"]
+    assert set(found["dags"]) == set(ORDER) - {"train_captioner"}
 
 
 def test_a_mistaken_schedule_is_an_import_error_of_its_dag_only(facts):

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.evaluation.slices import slices_of
+from pipeline.evaluation.slices import label_of, slices_of
 from pipeline.gate import candidate_of, judge
 from pipeline.gate.bootstrap import bounds, resampled_means
 from pipeline.gate.evidence import References
+from pipeline.gate.page import render
 from pipeline.settings import GateSettings
+from pipeline.sources.base import CORRECTED
 
 SCORES = json.loads(Path(__file__).with_name("per_image_cider_d.json").read_text())
 DIFFERENCES = (np.array(SCORES["refined"]) - np.array(SCORES["first_stage"])) / 1000
@@ -74,9 +76,7 @@ def world(count):
 def verdict_on(references, challenger, champion):
     prepared = References(references)
     found = {
-        f"{name} {part.low:g} to {part.high:g}": part
-        for name, parts in slices_of(references, [["a", "man"]]).items()
-        for part in parts
+        label_of(name, part): part for name, parts in slices_of(references, [["a", "man"]]).items() for part in parts
     }
     own = candidate_of("2", "2" * 64, prepared, challenger)
     other = candidate_of("1", "1" * 64, prepared, champion)
@@ -93,6 +93,20 @@ def test_25_a_model_that_is_clearly_worse_on_one_slice_is_refused():
     assert verdict.difference.lower > 0
     assert not verdict.promote
     assert "worse where people 2 to 2" in verdict.reason
+
+
+def test_a_model_that_unlearns_what_people_corrected_is_refused():
+    references, poor, rich = world(1500)
+    renamed = {image: f"{CORRECTED}/in/{image}" for image in list(references)[:150]}
+    references, poor, rich = (
+        {renamed.get(image, image): said for image, said in each.items()} for each in (references, poor, rich)
+    )
+    mixed = rich | dict.fromkeys(renamed.values(), "a bird sleeps on the moon")
+    verdict = verdict_on(references, mixed, poor)
+    assert verdict.difference.lower > 0
+    assert not verdict.promote
+    assert "worse where corrected by people (150 pictures)" in verdict.reason
+    assert "<td>corrected by people</td>" in render(verdict, [])
 
 
 def test_captions_of_5000_pictures_are_scored_and_judged_in_half_a_minute():

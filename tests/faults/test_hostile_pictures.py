@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -30,7 +31,16 @@ from serving.shard import caption_shard
 from tests.serving.night_world import PINNED, World, picture, settings_of
 
 CHECKOUT = Path(__file__).parents[2]
-SUFFIX = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "AVIF": ".avif", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif"}
+SUFFIX = {
+    "JPEG": ".jpg",
+    "PNG": ".png",
+    "WEBP": ".webp",
+    "AVIF": ".avif",
+    "GIF": ".gif",
+    "BMP": ".bmp",
+    "TIFF": ".tif",
+    "HEIF": ".heic",
+}
 
 
 @pytest.fixture
@@ -67,7 +77,8 @@ def not_pictures():
         "program": b"\x7fELF\x02\x01\x01" + bytes(100),
         "script": b"#!/bin/sh\nrm -rf /\n",
         "movie": b"\0\0\0\x18ftypmp42" + bytes(100),
-        "heic": b"\0\0\0\x18ftypheic" + bytes(100),
+        "film": b"\0\0\0\x18ftyphevc" + bytes(100),
+        "signature-heic": b"\0\0\0\x18ftypheic" + bytes(100),
         "ico": encoded(photograph(), "ICO"),
         "ppm": encoded(photograph(), "PPM"),
         "tga": encoded(photograph(), "TGA"),
@@ -164,6 +175,14 @@ def tiff_bomb():
     return data
 
 
+def heic_bomb():
+    """Of a size that its encoder need not pad."""
+    data = encoded(Image.new("RGB", (64, 64)), "HEIF")
+    for at in (found.end() for found in re.finditer(b"ispe", data)):
+        data = data[: at + 4] + struct.pack(">II", 16_000, 16_000) + data[at + 12 :]
+    return data
+
+
 @cache
 def bombs():
     return {
@@ -175,6 +194,7 @@ def bombs():
         "huge.bmp": resized("BMP", b"BM", 18, "<ii", 60_000),
         "huge.webp": resized("WEBP", b"VP8 ", 14, "<HH", 16_383),
         "huge.avif": resized("AVIF", b"ispe", 8, ">II", 16_000),
+        "huge.heic": heic_bomb(),
         "huge.tif": tiff_bomb(),
     }
 

@@ -1,11 +1,9 @@
-"""Publishing while others do, while they die, and with no room left on the disk."""
+"""Publishing while others do, and while they die."""
 
 import contextlib
 import ctypes
 import gc
 import multiprocessing
-import os
-import resource
 import signal
 import subprocess
 import sys
@@ -18,7 +16,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from pipeline.errors import NightcapError, ObjectUnavailable
+from pipeline.errors import NightcapError
 from pipeline.home import Home
 from pipeline.table import CaptionTable
 from pipeline.table.upkeep import vacuum
@@ -182,96 +180,6 @@ def stop(*arguments):
 commits._named = stop
 print("already published" if publish(sys.argv[1])["already_published"] else "published")
 """
-
-
-def files(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
-@pytest.fixture
-def narrow(tmp_path):
-    """A file system of 1 MiB."""
-    folder = tmp_path / "narrow"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"may not mount a small file system here: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
-def noise(count):
-    """Rows that do not compress."""
-    return rows(*(row(f"{n}-{os.urandom(400).hex()}") for n in range(count)))
-
-
-def test_14_a_full_disk(narrow):
-    """A clear error, nothing published, nothing left behind, and it goes on once there is room."""
-    table = CaptionTable(narrow / "captions")
-    assert table.append(noise(10), 0) == 10
-    table.write_current()
-    before, much = files(narrow), noise(4000)
-    with pytest.raises(ObjectUnavailable, match=r"captions: .*No space left on device"):
-        table.append(much, 1)
-    assert files(narrow) == before
-    assert (table.version(), len(DeltaTable(table.uri).to_pyarrow_table())) == (1, 10)
-    subprocess.run(["mount", "-o", "remount,size=32m", narrow], check=True)
-    assert table.append(much, 1) == 4000
-    table.write_current()
-    assert DeltaTable(table.current_uri).to_pyarrow_table().num_rows == 4010
-
-
-def test_14_hardly_any_room(narrow):
-    """One page after the other is freed: none for the data, some for the data, all but the log's, enough."""
-    table = CaptionTable(narrow / "captions")
-    table.append(noise(10), 0)
-    filler, small, failed = narrow / "filler", rows(row("small")), 0
-    fill(filler)
-    before = files(narrow)
-    while not appended(table, small):
-        failed += 1
-        assert files(narrow) == before
-        assert table.version() == 1
-        os.truncate(filler, filler.stat().st_size - PAGE)
-    assert failed >= 3
-    assert (table.version(), len(DeltaTable(table.uri).to_pyarrow_table())) == (2, 11)
-
-
-def fill(path):
-    with path.open("wb", buffering=0) as file, pytest.raises(OSError):
-        while True:
-            file.write(bytes(PAGE))
-
-
-def appended(table, some):
-    try:
-        return table.append(some, 1)
-    except ObjectUnavailable:
-        return 0
-
-
-def limited(uri, count):
-    """Append under a limit on the size of files, which works without being root."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-    try:
-        return CaptionTable(uri).append(noise(count), 0)
-    except NightcapError as error:
-        return type(error).__name__, str(error)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-
-
-def test_14_a_file_that_may_not_grow(tmp_path, pool):
-    uri = str(tmp_path / "captions")
-    kind, message = pool.submit(limited, uri, 2000).result()
-    assert kind == "ObjectUnavailable"
-    assert "File too large" in message
-    assert list(Path(uri).glob("*.parquet")) == []
-    assert CaptionTable(uri).version() == 0
-    assert append(uri, ["a"], 0) == 1
 
 
 def test_27_twenty_nights_in_one_process(tmp_path):

@@ -1,9 +1,5 @@
 """22: a thin or an odd night stops and alerts; a person's word publishes it, without captioning it again."""
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import numpy as np
 import pytest
 from deltalake import DeltaTable
@@ -21,36 +17,17 @@ from serving.plans import Attempt
 from serving.settings import NightSettings
 from serving.shard import caption_shard
 from serving.watch.guard import held_night
+from tests.faults.listening import alerts, listening, pushes
 from tests.serving.night_world import PINNED, World, picture, settings_of, unexpected
 
 SECRET = "hunter2-canary"
 
 
-class Listener(BaseHTTPRequestHandler):
-    """Keeps what it is sent; `server.heard` are (method, path, body)."""
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.heard.append((self.command, self.path, body.decode()))
-        self.send_response(200)
-        self.end_headers()
-
-    do_PUT = do_POST
-
-    def log_message(self, *arguments):
-        pass
-
-
 @pytest.fixture
 def listener():
     """A web server on loopback that stands for the Pushgateway and the webhook."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Listener) as server:
-        server.heard = []
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with listening() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -73,20 +50,6 @@ def world(tmp_path, address, monkeypatch):
 def spoil(world, count):
     for number in range(count):
         world.put(f"bad{number:03d}.jpg", b"<html>")
-
-
-def alerts(listener):
-    return [json.loads(body) for method, path, body in listener.heard if path.startswith("/hook/")]
-
-
-def pushes(listener):
-    """What the Pushgateway was sent, as a dictionary of series each."""
-    found = [(method, path, body) for method, path, body in listener.heard if path.startswith("/metrics/")]
-    assert {method for method, _, _ in found} <= {"PUT"}
-    return [
-        {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in body.splitlines() if line[:1] != "#"}
-        for _, _, body in found
-    ]
 
 
 def run_and_fail(*arguments):

@@ -13,15 +13,16 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMPOSE = Path(sys.executable).with_name("docker-compose")
 SECRETS = re.compile(r"PASSWORD|SECRET|FERNET|ACCESS_KEY")
-VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
+VARIABLE = re.compile(r"\$\{(\w+)(?::([?+-])([^}]*))?\}")
+ROLES = {"nights": "worker-nights", "training": "worker-training", "mlflow": "mlflow"}
 
 
 @pytest.fixture
 def checkout(tmp_path):
     """What compose and make_env.py read, in a folder of their own."""
-    (tmp_path / "infra").mkdir()
-    for name in ("docker-compose.yml", ".env.example", "infra/make_env.py"):
+    for name in ("docker-compose.yml", ".env.example"):
         shutil.copy(CHECKOUT / name, tmp_path / name)
+    shutil.copytree(CHECKOUT / "infra", tmp_path / "infra", ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path
 
 
@@ -39,15 +40,22 @@ def compose(checkout, *arguments, **environment):
 
 
 @pytest.fixture
-def services(checkout):
+def whole(checkout):
+    """The file as Compose reads it, with every profile."""
     make_env(checkout)
-    return json.loads(compose(checkout, "config", "--format", "json").stdout)["services"]
+    return json.loads(compose(checkout, "--profile", "*", "config", "--format", "json").stdout)
+
+
+@pytest.fixture
+def services(whole):
+    return whole["services"]
 
 
 def variables():
     """Each variable that compose reads, with its operator (`?`, `-` or empty) and what follows it."""
     found = VARIABLE.findall((CHECKOUT / "docker-compose.yml").read_text())
-    return {name: (operator, rest) for name, operator, rest in found}
+    switches = {name for name, operator, _ in found if operator == "+"}  # empty is what turns them off
+    return {name: ("-", "") if name in switches else (operator, rest) for name, operator, rest in found}
 
 
 def test_compose_is_refused_before_make_env_and_valid_after(checkout):
@@ -61,7 +69,7 @@ def test_compose_is_refused_before_make_env_and_valid_after(checkout):
 
 def test_no_secret_has_a_default():
     secret = {name: operator for name, (operator, _) in variables().items() if SECRETS.search(name)}
-    assert len(secret) >= 9
+    assert len(secret) >= 16
     assert set(secret.values()) == {"?"}
 
 
@@ -95,7 +103,7 @@ def test_env_is_private_random_and_never_replaced(checkout):
     secrets = [dict(re.findall(r"^(\w+)=(.+)$", text, re.MULTILINE)) for text in (first, env.read_text())]
     assert secrets[0].keys() == secrets[1].keys()
     values = [value for made in secrets for value in made.values()]
-    assert len(values) == len(set(values)) == 18
+    assert len(values) == len(set(values)) == 32
     assert all(len(value) >= 44 for value in values)
     assert sorted(path.name for path in checkout.iterdir()) == [".env", ".env.example", "docker-compose.yml", "infra"]
 
@@ -110,7 +118,7 @@ def test_airflow_takes_the_fernet_key(checkout):
 
 def test_services_are_published_on_loopback_alone(services):
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    assert set(published) == {"airflow-api-server", "mlflow", "s3"}
+    assert set(published) == {"airflow-api-server", "mlflow", "s3", "prometheus", "alertmanager"}
     assert {port["host_ip"] for ports in published.values() for port in ports} == {"127.0.0.1"}
 
 
@@ -119,17 +127,83 @@ def test_services_restart_are_checked_and_pinned(services):
     assert {service["restart"] for service in lasting.values()} == {"unless-stopped"}
     assert all(service["healthcheck"]["test"][0] == "CMD-SHELL" for service in lasting.values())
     assert all(service["cap_drop"] == ["ALL"] for service in services.values())
+    assert all("max-size" in service["logging"]["options"] for service in services.values())
     tags = [service["image"].partition(":")[2] for service in services.values()]
-    assert all(re.match(r"\d+\.\d+", tag) for tag in tags)
+    assert all(re.match(r"v?\d+\.\d+", tag) for tag in tags)
+
+
+def test_every_service_has_limits_and_nobody_is_root(services):
+    for name, service in services.items():
+        limits = service["deploy"]["resources"]["limits"]
+        assert {"cpus", "memory", "pids"} <= limits.keys(), name
+        ours = service["image"].startswith("nightcap-")  # its Dockerfile names the user
+        assert ours or service["user"] not in ("root", "0"), name
+
+
+def test_a_digest_may_follow_every_version(checkout, services):
+    foreign = [service["image"] for service in services.values() if not service["image"].startswith("nightcap-")]
+    digests = {name for name in variables() if name.endswith("_DIGEST")} - {"PYTHON_IMAGE_DIGEST"}
+    assert len(digests) == len(foreign)
+    pinned = compose(checkout, "config", **dict.fromkeys(digests, "@sha256:" + "0" * 64))
+    assert pinned.returncode == 0
+    assert pinned.stdout.count("@sha256:000") == len(foreign)
+
+
+def test_a_role_has_its_own_account_and_may_write_only_its_own_buckets(whole):
+    accounts = {each["name"]: each for each in json.loads(whole["configs"]["s3"]["content"])["identities"]}
+    for role, service in ROLES.items():
+        key = accounts[role]["credentials"][0]
+        environment = whole["services"][service]["environment"]
+        assert key["accessKey"] == environment["AWS_ACCESS_KEY_ID"]
+        assert key["secretKey"] == environment["AWS_SECRET_ACCESS_KEY"]
+    writable = {
+        role: {action.partition(":")[2] for action in accounts[role]["actions"] if action.startswith("Write")}
+        for role in ROLES
+    }
+    assert writable == {"nights": set(), "training": {"mlflow", "promotions"}, "mlflow": set()}
+    holders = [name for name, each in whole["services"].items() if "AWS_ACCESS_KEY_ID" in each.get("environment", {})]
+    assert sorted(holders) == ["exporter", "mlflow", "worker-gpu", "worker-nights", "worker-training"]
+
+
+def test_only_nights_may_write_captions(services):
+    mounts = {
+        name: volume.get("read_only", False)
+        for name, service in services.items()
+        for volume in service.get("volumes", [])
+        if volume["source"] == "captions"
+    }
+    assert mounts == {"worker-nights": False, "worker-training": True, "worker-gpu": True, "exporter": True}
+
+
+def test_queues_part_the_roles_and_the_gpu_has_a_profile(services):
+    workers = {name: service for name, service in services.items() if name.startswith("worker-")}
+    queues = {name: re.search(r"--queues=(\S+)", service["command"][-1])[1] for name, service in workers.items()}
+    assert queues == {"worker-nights": "nights", "worker-training": "training", "worker-gpu": "gpu"}
+    environment = services["airflow-dag-processor"]["environment"]
+    assert environment["AIRFLOW__OPERATORS__DEFAULT_QUEUE"] == queues["worker-nights"]
+    assert environment["NIGHTCAP_TRAINING_QUEUE"] == environment["NIGHTCAP_GPU_QUEUE"] == queues["worker-training"]
+    assert workers["worker-nights"]["deploy"]["replicas"] == 2
+    gpu = workers["worker-gpu"]
+    assert gpu["profiles"] == ["gpu"]
+    (device,) = gpu["deploy"]["resources"]["reservations"]["devices"]
+    assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+
+
+def test_the_night_is_let_go_on_at_two_in_its_time_zone(checkout):
+    make_env(checkout)
+    result = compose(checkout, "config", "--format", "json", NIGHTCAP_TIMEZONE="Europe/Paris")
+    environment = json.loads(result.stdout)["services"]["airflow-scheduler"]["environment"]
+    assert environment["AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION"] == "false"
+    assert (environment["NIGHTCAP_SCHEDULE"], environment["NIGHTCAP_TIMEZONE"]) == ("0 2 * * *", "Europe/Paris")
 
 
 def test_airflow_services_share_their_keys_and_homes(services):
-    airflow = [service for name, service in services.items() if name.startswith("airflow-")]
-    assert len(airflow) == 5
+    airflow = [service for name, service in services.items() if name.startswith(("airflow-", "worker-"))]
+    assert len(airflow) == 8
     for name in ("AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__CORE__FERNET_KEY", "NIGHTCAP_HOME", "MLFLOW_TRACKING_URI"):
         assert len({service["environment"][name] for service in airflow}) == 1
     for service in airflow:
-        assert {volume["target"] for volume in service["volumes"]} == {"/opt/airflow", "/var/lib/nightcap"}
+        assert {"/opt/airflow", "/var/lib/nightcap"} <= {volume["target"] for volume in service["volumes"]}
 
 
 def test_shells_own_cloud_keys_do_not_reach_the_services(checkout):

@@ -31,7 +31,7 @@ def test_dockerfiles_are_clean():
 
 
 def test_yaml_is_clean():
-    check(BIN / "yamllint", "--strict", "docker-compose.yml", ".yamllint")
+    check(BIN / "yamllint", "--strict", "docker-compose.yml", ".yamllint", "infra", "benchmarks", "pipeline")
 
 
 def test_images_are_not_root_and_hold_no_more_than_they_copy():

@@ -14,7 +14,7 @@ PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 LOCKS = sorted(path.name for path in FOLDER.glob("*.txt"))
 PYTHON_LOCKS = [name for name in LOCKS if name.startswith("python")]
-RUNTIME = (*PROJECT["dependencies"], *EXTRAS["cpu"], *EXTRAS["stack"])
+RUNTIME = (*PROJECT["dependencies"], *EXTRAS["cpu"], *EXTRAS["stack"], *EXTRAS["heic"])
 
 
 def entries(name):
@@ -75,6 +75,12 @@ def test_images_hold_what_the_tests_ran_with(name):
 def test_airflow_image_holds_all_of_the_runtime_and_none_of_the_tools():
     assert wanted(RUNTIME) <= names("airflow.txt")
     assert not {"pytest", "mypy", "ruff", "hypothesis"} & names("airflow.txt")
+
+
+def test_gpu_image_differs_from_it_in_tensorflow_and_its_libraries_alone():
+    other = versions("airflow-cuda.txt") - versions("airflow.txt")
+    assert all(package == "tensorflow" or package.startswith("nvidia-") for package, _ in other), other
+    assert wanted([*PROJECT["dependencies"], *EXTRAS["cuda"], *EXTRAS["stack"]]) <= names("airflow-cuda.txt")
 
 
 def test_serving_image_holds_neither_airflow_nor_what_makes_a_model():

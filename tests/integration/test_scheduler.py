@@ -2,23 +2,28 @@
 
 import json
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 from deltalake import DeltaTable
 
 from nightcap.local.stack import LocalStack
+from pipeline.devices.check import NO_GPU
 from pipeline.errors import Permanent
 from pipeline.files import read_json
+from pipeline.form import training_values
 from pipeline.sources.scenes.dataset import draw_inbox
+from pipeline.table.corrections import Correction, CorrectionTable
 from tests.conftest import LENIENT_GATE
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -66,6 +71,17 @@ def rows_when_there(table):
 
 def rows_of(table):
     return DeltaTable(str(table)).to_pyarrow_table().to_pylist()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _usual_settings(tmp_path_factory):
+    """What trainings that nobody fills a form for are like."""
+    file = tmp_path_factory.mktemp("settings") / "usual.yaml"
+    values = {"source.corrections_to_train": 2, "validation.drift": "warn"}
+    file.write_text(yaml.safe_dump(training_values({"preset": "scenes", **TINY, **values})))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NIGHTCAP_TRAIN_CONFIG", str(file))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +202,52 @@ def test_the_same_night_again_does_nothing(api, captioned, folder):
     _, states = night(api, input=str(folder), table=str(captioned[2]))
     assert states == {"plan": "success", **SKIPPED_NIGHT}
     assert rows_of(captioned[2]) == before
+
+
+def test_enough_corrections_start_a_training(api, home, captioned, folder):
+    table, pictures = CorrectionTable(home.store / "corrections"), sorted(folder.glob("scene-*.png"))
+    said = [Correction(str(file), "a red circle", "ann", datetime.now(UTC)) for file in pictures]
+    table.append(said[:1])
+    run = counted(api)
+    assert api.task_states("watch_corrections", run) == {"count": "skipped"}
+    reasons = [
+        line["reason"] for line in api.log("watch_corrections", run, "count") if line["event"] == "Skipping task."
+    ]
+    assert reasons == ["1 new corrections since the last training; 2 start the next"]
+    table.append(said[1:])
+    assert api.task_states("watch_corrections", counted(api)) == {"count": "success"}
+    (started,) = runs_when_there(api, "asset_triggered")
+    try:
+        next(change for change in api.follow("train_captioner", started) if change == ("validate", "success"))
+    finally:
+        api.abandon("train_captioner", started)
+    assert api.task_states("watch_corrections", counted(api)) == {"count": "skipped"}
+    table.forget([str(file) for file in pictures])
+
+
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="this machine has a GPU")
+def test_without_a_gpu_its_examination_is_skipped(api):
+    run = api.trigger("doctor_gpu", {})
+    for _ in api.follow("doctor_gpu", run):
+        pass
+    assert api.task_states("doctor_gpu", run) == {"examine": "skipped"}
+    (reason,) = [line["reason"] for line in api.log("doctor_gpu", run, "examine") if line["event"] == "Skipping task."]
+    assert reason == NO_GPU
+
+
+def counted(api):
+    run = api.trigger("watch_corrections", {})
+    for _ in api.follow("watch_corrections", run):
+        pass
+    return run
+
+
+def runs_when_there(api, kind):
+    deadline = time.monotonic() + 60
+    while not (found := api.get(f"dags/train_captioner/dagRuns?run_type={kind}")["dag_runs"]):
+        assert time.monotonic() < deadline, f"no {kind} run of train_captioner"
+        time.sleep(1)
+    return [run["dag_run_id"] for run in found]
 
 
 def test_new_pictures_are_captioned_by_the_clock(api, home, captioned):

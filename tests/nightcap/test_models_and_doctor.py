@@ -3,6 +3,8 @@
 import json
 from datetime import datetime
 
+import pytest
+
 
 def test_versions_as_a_table(run, trained):
     done = run("models", "list")
@@ -54,3 +56,24 @@ def test_a_registry_that_does_not_answer(run, monkeypatch):
     failed = [line for line in done.out.splitlines() if line.startswith("FAIL")]
     assert len(failed) == 1
     assert "http://127.0.0.1:9" in failed[0]
+
+
+def gpus():
+    import tensorflow as tf
+
+    return tf.config.list_physical_devices("GPU")
+
+
+def test_without_a_gpu_there_is_none_to_compare(run):
+    if gpus():
+        pytest.skip("this machine has a GPU")
+    assert run("doctor", "--gpu").refused(2, "TensorFlow sees no GPU", "nightcap[cuda]", "docs/gpu.md")
+
+
+def test_this_gpu_trains_as_the_cpu_does(run):
+    if not gpus():
+        pytest.skip("needs a GPU")
+    done = run("doctor", "--gpu")
+    findings = json.loads(done.out)
+    assert (done.code, findings["passed"], findings["because"]) == (0, True, [])
+    assert findings["trials"]["gpu_float32"]["cudnn"]

@@ -206,3 +206,11 @@ def test_words_in_another_order_never_load_even_if_sealed_anew(tiny_run, copy):
     Vocabulary(tuple(words)).write(copy / VOCABULARY)
     seal(copy)
     assert "was trained with other words" in refusal(tiny_run.home, copy)
+
+
+def test_what_the_encoder_sees_is_of_length_1_and_the_same_among_others(champion):
+    pictures = noise(BATCH + 3)
+    gists = champion.gists(pictures)
+    assert gists.shape == (BATCH + 3, champion.networks.encoder.facts.channels)
+    np.testing.assert_allclose(np.linalg.norm(gists, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(champion.gists(pictures[-1:])[0], gists[-1], atol=1e-5)

@@ -21,6 +21,26 @@ def test_store_and_tracking_server_are_honoured(tmp_path):
     assert home.captions == Path("/else/where/captions")
 
 
+def test_input_and_captions_may_lie_elsewhere(tmp_path):
+    names = {"NIGHTCAP_INPUT": "s3://pictures/inbox", "NIGHTCAP_CAPTIONS": "/else/where"}
+    home = Home.from_environment({"NIGHTCAP_HOME": str(tmp_path), **names})
+    assert (home.input, home.captions) == ("s3://pictures/inbox", Path("/else/where"))
+    assert Home.from_environment({"NIGHTCAP_HOME": str(tmp_path)}).input == str(home.inbox)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("NIGHTCAP_INPUT", "inbox", "absolute folder or s3://bucket/prefix"),
+        ("NIGHTCAP_PROMOTIONS", "file:///journal", "absolute folder or s3://bucket/prefix"),
+        ("NIGHTCAP_CAPTIONS", "s3://bucket/captions", "absolute folder$"),
+    ],
+)
+def test_a_place_of_another_kind_is_refused_with_its_value(tmp_path, name, value, allowed):
+    with pytest.raises(SettingsError, match=f"{name} is '{value}'.*{allowed}"):
+        Home.from_environment({"NIGHTCAP_HOME": str(tmp_path), name: value})
+
+
 @pytest.mark.parametrize("environ", [{}, {"NIGHTCAP_HOME": "", "NIGHTCAP_STORE": "", "MLFLOW_TRACKING_URI": ""}])
 def test_unset_or_empty_it_is_beside_the_checkout(environ):
     checkout = Path(__file__).resolve().parents[2]

@@ -58,6 +58,42 @@ def test_every_listed_format_is_read_as_itself(kind):
     assert close(decoded, picture)
 
 
+@pytest.fixture
+def as_heic():
+    """A writer of HEIC, which Pillow has not."""
+    pytest.importorskip("pi_heif", reason="needs the extra heic")
+    pillow_heif = pytest.importorskip("pillow_heif")
+
+    def write(image, **options):
+        buffer = io.BytesIO()
+        pillow_heif.from_pillow(image).save(buffer, quality=95, **options)
+        return buffer.getvalue()
+
+    return write
+
+
+def test_heic_is_read_upright_and_over_white(as_heic):
+    picture = photograph()
+    assert close(images.decode(as_heic(picture), LIMITS), picture)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = images.open_picture(as_heic(picture, exif=exif.tobytes()), LIMITS)
+    assert (turned.width, turned.height) == picture.size[::-1]
+    assert close(turned.image, picture.transpose(Image.Transpose.ROTATE_270))
+    clear = Image.merge("RGBA", [*picture.split(), Image.new("L", picture.size, 0)])
+    assert close(images.decode(as_heic(clear), LIMITS), Image.new("RGB", picture.size, "white"))
+
+
+def test_heic_is_refused_with_a_reason(as_heic, monkeypatch):
+    data = as_heic(photograph())
+    assert {reason(data[:size]) for size in (len(data) // 2, len(data) - 9)} == {"truncated"}
+    assert reason(data, ImageLimits(max_megapixels=0.006)) == "too_many_pixels"
+    monkeypatch.setattr(images, "FORMATS", tuple(name for name in images.FORMATS if name != "HEIF"))
+    with pytest.raises(BadImage, match=r"HEIC without the extra `heic`.* is not supported") as caught:
+        images.decode(data, LIMITS)
+    assert caught.value.reason == "unsupported_format"
+
+
 def test_cmyk_jpeg():
     assert close(images.decode(encoded(photograph().convert("CMYK"), "JPEG", quality=95), LIMITS), photograph())
 
@@ -165,7 +201,7 @@ def test_refusals():
     assert reason(bytes(1000)) == "not_an_image"
     assert reason(b"%PDF-1.7 ...") == "unsupported_format"
     assert reason(encoded(photograph(), "ICO")) == "unsupported_format"
-    assert reason(b"\0\0\0\x18ftypheic" + bytes(100)) == "unsupported_format"
+    assert reason(b"\0\0\0\x18ftyphevc" + bytes(100)) == "unsupported_format"
     assert reason(jpeg[: len(jpeg) // 2]) == "truncated"
     assert reason(whole[:20]) == "truncated"
     assert reason(whole[:60] + bytes(200) + whole[-12:]) == "corrupt"

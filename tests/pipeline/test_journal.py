@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import Permanent, PromotionConflict, SettingsError
+from pipeline.errors import ObjectUnavailable, Permanent, PromotionConflict, SettingsError
 from pipeline.home import Home
 from pipeline.journal import Change, Journal
 from pipeline.objects import LocalFolder, open_folder
@@ -128,3 +128,10 @@ def test_a_journal_on_either_kind(folder):
     with pytest.raises(PromotionConflict):
         journal.append(change("3", "1"), 1)
     assert [entry.target for entry in journal.entries("captioner")] == ["2", "1"]
+
+
+def test_behind_a_number_that_cannot_be_read_nothing_is_written(journal, tmp_path):
+    (tmp_path / "00000001.json").symlink_to(tmp_path / "gone.json")
+    with pytest.raises(ObjectUnavailable, match=r"00000001\.json is there, but cannot be read"):
+        journal.append(change("1"), 0)
+    assert files(tmp_path) == ["00000001.json"]

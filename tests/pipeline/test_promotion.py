@@ -90,6 +90,16 @@ def test_a_rollback_is_one_more_entry(home, promotions):
     assert promotions.journal.last() == 5
 
 
+def test_a_rollback_that_is_tried_again_goes_back_no_further(home, promotions):
+    for version in ("1", "2", "3"):
+        promote(promotions, version)
+    back = promotions.rollback(NAME, None, "a run", once=True)
+    promotions.registry.set_alias(NAME, CHAMPION, "3")  # stopped before it was moved
+    assert promotions.rollback(NAME, None, "a run", once=True) == back
+    assert (promotions.journal.last(), alias(promotions)) == (4, "2")
+    assert promotions.rollback(NAME, None, "another run", once=True).target == "1"
+
+
 def test_one_goes_back_only_to_what_has_captioned(promotions):
     promotions.registry.set_alias(NAME, CHAMPION, "2")
     assert promotions.rollback(NAME, "1", "somebody").origin == "2"  # before the first entry nobody knows

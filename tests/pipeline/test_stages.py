@@ -107,9 +107,9 @@ def test_an_output_without_figures_has_none(store):
 
 
 def test_scratch_is_the_same_for_the_same_recipe_only(store):
-    first = store.scratch("train", {"a": 1, "b": 2})
+    first = store.scratch("train", {"a": 1}, {"b": "2"})
     write_text(first / "checkpoint", "1")
-    assert store.scratch("train", {"b": 2, "a": 1}) == first
+    assert store.scratch("train", {"a": 1}, {"b": "2"}) == first
     assert (first / "checkpoint").read_text() == "1"
-    assert store.scratch("train", {"a": 1, "b": 3}) != first
+    assert store.scratch("train", {"a": 1}, {"b": "3"}) != first
     assert outputs_in(store) == []

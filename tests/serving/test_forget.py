@@ -15,6 +15,7 @@ from pipeline.captioner_types import Caption
 from pipeline.features import FeatureStore
 from pipeline.files import sha256, write_json, write_text
 from pipeline.forgotten import Forgotten
+from pipeline.housekeeping.trash import TRASH
 from pipeline.stages import Store
 from pipeline.table import CaptionTable
 from serving.plan import plan
@@ -50,6 +51,7 @@ def home(world, monkeypatch):
     world.night("n2", **outputs)
     training(world.home)
     write_text(world.home.root / "logs" / "night.log", f"before\n{secret} is quarantined\nafter\n")
+    write_text(world.home.store / TRASH / "abc" / "list.txt", f"left by a clean-up that was killed: {secret}")
     (world.home.inbox / NAME).write_bytes(DATA + b"\0\0")
     begun = plan(settings_of(), world.home, PINNED, world.attempt("n3"))["plan"]
     caption_shard(begun, 0, world.load)

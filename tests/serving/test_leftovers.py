@@ -1,6 +1,8 @@
 """Attempts that nobody will publish."""
 
 import os
+import subprocess
+import sys
 import time
 
 from night_world import PINNED, settings_of
@@ -38,3 +40,38 @@ def test_only_old_attempts_that_were_not_published_go(world):
 
 def test_an_empty_store(tmp_path):
     assert clear_attempts(tmp_path, 0) == 0
+
+
+def test_nights_that_were_planned_and_left_alone_go_but_not_those_with_nothing_to_do(world):
+    plan(settings_of(), world.home, PINNED, world.attempt("idle"))
+    world.fill(1)
+    plan(settings_of(), world.home, PINNED, world.attempt("left"))
+    for night in ("idle", "left"):
+        aged(world.folder(night), 8)
+    assert clear_attempts(world.home.store, 7) == 1
+    assert world.folder("idle").exists()
+    assert not world.folder("left").exists()
+
+
+STRUCK = """
+import os, sys
+from pathlib import Path
+from serving.leftovers import clear_attempts
+os.unlink = lambda *given, **named: os._exit(9)
+clear_attempts(Path(sys.argv[1]), 7)
+"""
+
+
+def test_a_run_whose_removal_was_struck_is_planned_anew_with_nothing_of_the_old(world):
+    world.fill(2)
+    attempt(world, "stale")
+    aged(world.folder("stale"), 8)
+    command = [sys.executable, "-c", STRUCK, str(world.home.store)]
+    assert subprocess.run(command, check=False).returncode == 9
+    assert not world.folder("stale").exists()
+    left = [path for path in world.folder("stale").parent.iterdir() if path.is_dir()]
+    assert left
+    for path in left:
+        aged(path, 8)
+    assert clear_attempts(world.home.store, 7) == 1
+    assert not any(path.exists() for path in left)

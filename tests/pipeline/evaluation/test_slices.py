@@ -4,7 +4,8 @@ from statistics import fmean, stdev
 
 import pytest
 
-from pipeline.evaluation.slices import slice_scores
+from pipeline.evaluation.slices import label_of, slice_scores, slices_of
+from pipeline.sources.base import CORRECTED
 
 TRAINING = [["a", "man", "on", "grass"]] * 10 + [["rare"]] * 9
 
@@ -68,3 +69,21 @@ def test_every_image_is_in_one_slice_of_each_kind():
         assert sum(row["count"] for row in rows) == 50
         assert sum(row["count"] * row["mean"] for row in rows) == pytest.approx(sum(scores.values()))
         assert all(low["to"] < high["from"] for low, high in pairwise(rows))
+
+
+def test_corrected_pictures_are_a_slice_beside_the_others():
+    references = {"1.jpg": ["a dog"], f"{CORRECTED}/in/1.jpg": ["a man"], f"{CORRECTED}/in/2.jpg": ["a man on grass"]}
+    rows = slice_scores(dict(zip(references, (0.2, 0.4, 0.8), strict=True)), references, TRAINING)["corrected"]
+    assert [(row["from"], row["to"], row["count"]) for row in rows] == [(0, 0, 1), (1, 1, 2)]
+    assert [row["mean"] for row in rows] == [0.2, pytest.approx(0.6)]
+    slices = slices_of(references, TRAINING)
+    assert [label_of("corrected", part) for part in slices["corrected"]] == ["not corrected", "corrected by people"]
+    assert label_of("length", slices["length"][0]) == "length 2 to 2"
+
+
+def test_where_nobody_corrected_there_is_no_such_slice():
+    assert slices_of({"1.jpg": ["a dog"], "2.jpg": ["a corrected: dog"]}, TRAINING).keys() == {
+        "length",
+        "people",
+        "rare_words",
+    }

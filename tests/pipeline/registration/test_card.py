@@ -234,6 +234,17 @@ def test_slices_keep_their_order_and_one_picture_has_no_error():
     ]
 
 
+def test_corrected_pictures_stand_last_among_the_slices():
+    corrected = [LONE | {"from": 0.0, "to": 0.0}, SLICE | {"from": 1.0, "to": 1.0}]
+    text = section(card_with(scores=NEEDED | MORE | {"slices": MORE["slices"] | {"corrected": corrected}}), "Slices")
+    assert rows(text)[4:] == [
+        ["not corrected", "", "", "1", "0.482", "not measured"],
+        ["corrected by people", "", "", "333", "0.481", "0.046"],
+    ]
+    assert "whether they corrected" in text
+    assert "corrected" not in section(card_with(), "Slices")
+
+
 def test_what_was_not_measured_is_said_not_to_be():
     card = card_with(scores=NEEDED | {"leave_one_out": None, "scores": NEEDED["scores"] | {"meteor": None}})
     for title in TITLES[1:]:

@@ -1,0 +1,47 @@
+"""watch_corrections: enough new corrections start a training, where NIGHTCAP_TRAIN_CONFIG says which."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from airflow.sdk import CronTriggerTimetable, Metadata, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from dags.common import CORRECTIONS, RETRIES
+from pipeline.retraining import CONFIG, usual_values
+
+SCHEDULE = os.environ.get("NIGHTCAP_CORRECTIONS_SCHEDULE", "0 18 * * *")
+TIMEZONE = os.environ.get("NIGHTCAP_TIMEZONE", "UTC")
+
+
+@dag(
+    schedule=CronTriggerTimetable(SCHEDULE, timezone=TIMEZONE) if os.environ.get(CONFIG) else None,
+    catchup=False,
+    max_active_runs=1,
+    default_args=RETRIES,
+    tags=["nightcap", "training"],
+    doc_md=__doc__,
+)
+def watch_corrections() -> None:
+    """What people corrected since the last training is counted; the asset tells `train_captioner`."""
+
+    @task(outlets=[CORRECTIONS])
+    def count() -> Any:
+        from pipeline.home import Home
+        from pipeline.retraining import new_corrections
+        from pipeline.settings import train_settings
+
+        if not os.environ.get(CONFIG):
+            raise AirflowSkipException(f"no training is wanted; {CONFIG} names no settings")
+        settings = train_settings(usual_values())
+        new, needed = new_corrections(settings, Home.from_environment()), settings.source.corrections_to_train
+        if new < needed:
+            raise AirflowSkipException(f"{new} new corrections since the last training; {needed} start the next")
+        yield Metadata(CORRECTIONS, extra={"new": new})
+        return new
+
+    count()
+
+
+watch_corrections()

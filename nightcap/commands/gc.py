@@ -1,0 +1,73 @@
+"""`nightcap gc`: what nothing reaches any more goes, once a person has seen it listed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from typing import Annotated
+
+import typer
+
+from nightcap.console import console, working
+
+DAY_S = 86_400
+
+
+def command(
+    yes: Annotated[bool, typer.Option("--yes", help="Remove; without it nothing is removed, only listed.")] = False,
+    runs: Annotated[int, typer.Option(min=0, help="Trainings that ended last, whose outputs stay.")] = 5,
+    keep_days: Annotated[
+        float,
+        typer.Option(
+            min=0.0, help="Days that anything stays after its last use; more than a training or an approval takes."
+        ),
+    ] = 7.0,
+    night_days: Annotated[float, typer.Option(min=0.0, help="Days that files of nights which have ended stay.")] = 90.0,
+    versions: Annotated[
+        bool, typer.Option("--versions", help="Also files of old registered versions; what is known of them stays.")
+    ] = False,
+) -> None:
+    """Remove stage outputs, features, checkpoints, cached models and ended nights that nothing reaches.
+
+    What stays: all that aliases, the champion and the version before it, the last trainings, open nights, and whoever
+    works now can reach; tables, the registry, the promotion journal and MLflow's runs in any case.
+    """
+    from pipeline.home import Home
+    from pipeline.housekeeping.reach import Reach
+    from pipeline.housekeeping.versions import old_versions, remove_files
+    from pipeline.housekeeping.waste import clear, wasted
+    from serving.over import ended_nights, open_models
+
+    home, now = Home.from_environment(), time.time()
+
+    def reached() -> Reach:
+        return Reach(home, open_models(home.store), runs, now - keep_days * DAY_S)
+
+    with working("looking for what is reached"):
+        reach = reached()
+        old = old_versions(reach) if versions else []
+        found = [*wasted(reach), *ended_nights(home.store, now - night_days * DAY_S)]
+        sizes = {each: each.size for each in found}
+    for each in old:
+        typer.echo(f"{_size(each.size):>10}  {each}")
+    for waste, size in sizes.items():
+        typer.echo(f"{_size(size):>10}  {waste.what}  {waste.paths[0]}")
+    if not yes:
+        console.print(f"{_told([*sizes.values(), *(each.size for each in old)])} would be removed; --yes removes it")
+        return
+    with working("removing"):
+        old = [each for each in old if remove_files(reached(), each)]
+        gone = clear(reach, found)
+    console.print(f"{_told([*(sizes[each] for each in gone), *(each.size for each in old)])} removed")
+
+
+def _told(sizes: Collection[int]) -> str:
+    return f"{len(sizes)} {'thing' if len(sizes) == 1 else 'things'} of {_size(sum(sizes))}"
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

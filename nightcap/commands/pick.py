@@ -1,0 +1,90 @@
+"""`nightcap pick`: which pictures are most worth a person's caption."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nightcap.captioning import DEFAULT_MODEL, Model, load_model
+from nightcap.console import console, working
+from nightcap.output import Output, destination
+from pipeline.errors import SettingsError
+
+if TYPE_CHECKING:
+    from serving.pick import Candidate
+
+CANDIDATES = 4  # of each picture that is picked; the others are surer
+
+
+def command(
+    n: Annotated[int, typer.Option("--n", min=1, max=100_000, help="How many pictures.")] = 500,
+    folder: Annotated[
+        str | None,
+        typer.Option(
+            "--input", help="Only below this folder or s3://bucket/prefix, with what no night has captioned there."
+        ),
+    ] = None,
+    table: Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")] = None,
+    corrections: Annotated[
+        str | None, typer.Option(help="Delta table of corrections; default corrections in NIGHTCAP_STORE.")
+    ] = None,
+    pool: Annotated[
+        int | None, typer.Option(min=1, help="Of how many of the most doubtful; default four times --n.")
+    ] = None,
+    model: Model = DEFAULT_MODEL,
+    output: Output = None,
+) -> None:
+    """List the pictures whose captions by people would teach a model most: it is unsure of them, and they differ.
+
+    A line of JSON a picture, or with --output FILE.csv a table whose empty column `caption` waits for a person and
+    that `nightcap correct` then takes. What people captioned or corrected already is left out.
+    """
+    from pipeline.captioner import BundleCaptioner
+    from pipeline.home import Home
+    from pipeline.table import CaptionTable
+    from pipeline.table.corrections import CorrectionTable
+    from serving.pick import pick
+
+    home = Home.from_environment()
+    corrected = {each.image for each in CorrectionTable(corrections or home.store / "corrections").read()}
+    captioner = load_model(model, None)
+    if not isinstance(captioner, BundleCaptioner):
+        raise SettingsError(
+            f"--model {model} is a foreign captioner, which does not show what it sees; name one of ours"
+        )
+    with working("picking"):
+        found = pick(CaptionTable(table or home.captions), captioner, n, pool or CANDIDATES * n, folder, corrected)
+    with destination(output) as write:
+        for line in _table(found) if output and output.suffix == ".csv" else _lines(found):
+            write(line)
+    told = ", ".join(f"{number} {reason}" for reason, number in sorted(Counter(each.reason for each in found).items()))
+    console.print(f"{len(found)} pictures{f': {told}' if told else ''}")
+
+
+def _lines(found: Sequence[Candidate]) -> Iterator[str]:
+    for each in found:
+        yield json.dumps({"image": each.image, "said": each.caption, **_numbers(each)}, ensure_ascii=False) + "\n"
+
+
+def _table(found: Sequence[Candidate]) -> Iterator[str]:
+    from serving.outputs.text import cell
+
+    text = io.StringIO()
+    rows = csv.DictWriter(text, ["image", "caption", "said", "reason", "confidence", "score", "distance"])
+    rows.writeheader()
+    for each in found:
+        rows.writerow({"image": each.image, "caption": "", "said": cell(each.caption or ""), **_numbers(each)})
+    yield text.getvalue()
+
+
+def _numbers(candidate: Candidate) -> dict[str, Any]:
+    """Why it is there."""
+    numbers = {name: getattr(candidate, name) for name in ("confidence", "score", "distance")}
+    rounded = {name: None if value is None else round(value, 6) for name, value in numbers.items()}
+    return {"reason": candidate.reason, **rounded}

@@ -1,0 +1,1 @@
+"""Whether a GPU trains as the CPU does."""

@@ -1,0 +1,67 @@
+"""When people's corrections are worth a training by themselves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.settings import TrainSettings, read_yaml, train_settings
+
+if TYPE_CHECKING:
+    from pipeline.home import Home
+
+CONFIG = "NIGHTCAP_TRAIN_CONFIG"
+
+
+def usual_values(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """The nested values of the settings that trainings have unless somebody says otherwise: `NIGHTCAP_TRAIN_CONFIG`'s.
+
+    Raises:
+        SettingsError: that file cannot be read, or has something wrong in it.
+    """
+    path = environ.get(CONFIG, "")
+    if not path:
+        return {}
+    values = read_yaml(Path(path))
+    train_settings(values)
+    return values
+
+
+def new_corrections(settings: TrainSettings, home: Home) -> int:
+    """How many corrections the last training of this source did not know, going by its snapshot, not by anybody's clock."""
+    from pipeline.people import neutral
+    from pipeline.sources.open import corrections_of
+
+    table = corrections_of(settings.source, home)
+    if table is None:
+        return 0
+    worded = neutral if settings.source.people_terms == "neutral" else str
+    known = _known(settings, home)
+    return sum((each.image, worded(each.caption)) not in known for each in table.read())
+
+
+def _known(settings: TrainSettings, home: Home) -> set[tuple[str, str]]:
+    """Address and caption of every correction in the last accepted snapshot that is still in the store."""
+    from pipeline.stages import Store
+    from pipeline.validation.references import References, collection_of
+
+    store = Store(home.store)
+    for digest in reversed(References.of(store, collection_of(settings.source)).snapshots()):
+        try:
+            return _corrected(store.find("snapshot", digest).path)
+        except FileNotFoundError:  # removed since; the one before knew fewer
+            continue
+    return set()
+
+
+def _corrected(snapshot: Path) -> set[tuple[str, str]]:
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from pipeline.sources.base import CORRECTED
+
+    table = pq.read_table(snapshot / "captions.parquet", columns=["image", "caption"])
+    rows = table.filter(pc.starts_with(table["image"], CORRECTED)).to_pylist()
+    return {(row["image"].removeprefix(CORRECTED), row["caption"]) for row in rows}

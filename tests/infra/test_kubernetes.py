@@ -1,0 +1,297 @@
+"""infra/kubernetes against what we rely on in the Airflow chart and in pods, and against docker-compose.yml."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+FOLDER = CHECKOUT / "infra" / "kubernetes"
+WORKERS = {"nights": "worker-nights", "training": "worker-training", "gpu": "worker-gpu"}
+SECRETS = re.compile(r"PASSWORD(?!S_FILE)|SECRET|FERNET|ACCESS_KEY|SQL_ALCHEMY_CONN|WEBHOOK")
+
+TEXT = {"type": "string", "minLength": 1}
+
+
+def exactly(optional=(), /, **properties):
+    """An object with these keys, of which only the optional ones may be missing, and with no other: a typo is found."""
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def some(item):
+    return {"type": "array", "items": item, "minItems": 1}
+
+
+BY_KEY = exactly(secretKeyRef=exactly(name=TEXT, key=TEXT))
+VARIABLE = {"oneOf": [exactly(name=TEXT, value=TEXT), exactly(name=TEXT, valueFrom=BY_KEY)]}
+VARIABLES_FROM = {
+    "oneOf": [
+        exactly(configMapRef=exactly(name=TEXT)),
+        exactly(secretRef=exactly(["optional"], name=TEXT, optional={"type": "boolean"})),
+    ]
+}
+POD_SECURITY = exactly(
+    runAsNonRoot={"const": True},
+    runAsUser={"const": 10001},
+    runAsGroup={"const": 10001},
+    fsGroup={"const": 10001},
+    fsGroupChangePolicy={"enum": ["OnRootMismatch", "Always"]},
+    seccompProfile=exactly(type={"const": "RuntimeDefault"}),
+)
+CONTAINER_SECURITY = exactly(allowPrivilegeEscalation={"const": False}, capabilities=exactly(drop={"const": ["ALL"]}))
+AMOUNTS = {
+    "cpu": {"type": "string", "pattern": r"^\d+m?$"},
+    "memory": {"type": "string", "pattern": r"^\d+[MG]i$"},
+    "nvidia.com/gpu": {"const": "1"},
+}
+RESOURCES = exactly(requests=exactly(["nvidia.com/gpu"], **AMOUNTS), limits=exactly(["nvidia.com/gpu"], **AMOUNTS))
+MOUNT = exactly(["readOnly"], name=TEXT, mountPath={"type": "string", "pattern": "^/"}, readOnly={"type": "boolean"})
+CLAIM = exactly(name=TEXT, persistentVolumeClaim=exactly(claimName=TEXT))
+CONTAINER = exactly(
+    name={"const": "base"},  # the executor puts its command into the container of this name
+    image=TEXT,
+    securityContext=CONTAINER_SECURITY,
+    envFrom=some(VARIABLES_FROM),
+    env=some(VARIABLE),
+    resources=RESOURCES,
+    volumeMounts=some(MOUNT),
+)
+POD = exactly(
+    apiVersion={"const": "v1"},
+    kind={"const": "Pod"},
+    metadata=exactly(name=TEXT, labels={"type": "object", "additionalProperties": TEXT}),
+    spec=exactly(
+        ["nodeSelector", "tolerations"],
+        restartPolicy={"const": "Never"},
+        automountServiceAccountToken={"const": False},
+        terminationGracePeriodSeconds={"type": "integer", "minimum": 30},
+        securityContext=POD_SECURITY,
+        nodeSelector={"type": "object", "additionalProperties": TEXT},
+        tolerations=some(exactly(key=TEXT, operator={"const": "Exists"}, effect={"const": "NoSchedule"})),
+        containers={**some(CONTAINER), "maxItems": 1},
+        volumes=some(CLAIM),
+    ),
+)
+
+COMMAND = some(TEXT)
+OFF = exactly(enabled={"const": False})
+PROBE = exactly(command=COMMAND)
+VALUES = exactly(
+    airflowVersion=TEXT,
+    defaultAirflowRepository=TEXT,
+    defaultAirflowTag=TEXT,
+    executor={"const": "KubernetesExecutor"},
+    data=exactly(metadataSecretName=TEXT),
+    fernetKeySecretName=TEXT,
+    apiSecretKeySecretName=TEXT,
+    jwtSecretName=TEXT,
+    uid={"const": 10001},
+    gid={"const": 10001},
+    securityContexts=exactly(pod=POD_SECURITY, containers=CONTAINER_SECURITY),
+    extraEnvFrom=TEXT,
+    extraConfigMaps=exactly(**{"nightcap-environment": exactly(data=TEXT)}),
+    volumes=some(CLAIM),
+    volumeMounts=some(MOUNT),
+    logs=exactly(persistence=exactly(enabled={"const": True}, existingClaim=TEXT)),
+    migrateDatabaseJob=exactly(args=COMMAND),
+    createUserJob=exactly(defaultUser=OFF),
+    apiServer=exactly(
+        args=COMMAND,
+        extraVolumes=some(exactly(name=TEXT, secret=exactly(secretName=TEXT))),
+        extraVolumeMounts=some(MOUNT),
+        resources=RESOURCES,
+    ),
+    scheduler=exactly(
+        livenessProbe=PROBE,
+        startupProbe=PROBE,
+        logGroomerSidecar=OFF,
+        extraVolumes=some(exactly(name=TEXT, configMap=exactly(name=TEXT))),
+        extraVolumeMounts=some(MOUNT),
+        resources=RESOURCES,
+    ),
+    dagProcessor=exactly(enabled={"const": True}, livenessProbe=PROBE, logGroomerSidecar=OFF, resources=RESOURCES),
+    triggerer=exactly(livenessProbe=PROBE, logGroomerSidecar=OFF, persistence=OFF, resources=RESOURCES),
+    postgresql=OFF,
+    redis=OFF,
+    statsd=OFF,
+)
+
+# What the chart sets by itself, from which of its values.
+BY_CHART = {
+    "AIRFLOW__CORE__EXECUTOR": "executor",
+    "AIRFLOW__API__SECRET_KEY": "apiSecretKeySecretName",
+    "AIRFLOW__API_AUTH__JWT_SECRET": "jwtSecretName",
+    "AIRFLOW__CORE__FERNET_KEY": "fernetKeySecretName",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "data",
+}
+# Celery's, for which pods stand here.
+INSTEAD = {"NIGHTCAP_TRAINING_QUEUE": "NIGHTCAP_TRAINING_POD", "NIGHTCAP_GPU_QUEUE": "NIGHTCAP_GPU_POD"}
+CELERY = {"AIRFLOW__CELERY__BROKER_URL", "AIRFLOW__CELERY__RESULT_BACKEND", "AIRFLOW__OPERATORS__DEFAULT_QUEUE"}
+
+
+def read(path):
+    return yaml.safe_load(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def values():
+    return read(FOLDER / "values.yaml")
+
+
+@pytest.fixture(scope="module")
+def environment(values):
+    return yaml.safe_load(values["extraConfigMaps"]["nightcap-environment"]["data"])
+
+
+@pytest.fixture(scope="module")
+def pods():
+    return {role: read(FOLDER / f"pod-{role}.yaml") for role in WORKERS}
+
+
+@pytest.fixture(scope="module")
+def services():
+    """What a person wrote; its merge keys are YAML's own."""
+    return read(CHECKOUT / "docker-compose.yml")["services"]
+
+
+def container(pod):
+    return pod["spec"]["containers"][0]
+
+
+def wrong(schema, document):
+    return [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(document)]
+
+
+def test_every_file_is_known():
+    assert {path.name for path in FOLDER.iterdir()} == {"values.yaml", *(f"pod-{role}.yaml" for role in WORKERS)}
+
+
+@pytest.mark.parametrize("role", WORKERS)
+def test_pod_templates_hold_what_we_rely_on_and_no_other_key(role, pods):
+    assert wrong(POD, pods[role]) == []
+    spec = pods[role]["spec"]
+    assert {mount["name"] for mount in container(pods[role])["volumeMounts"]} == {
+        each["name"] for each in spec["volumes"]
+    }
+
+
+@pytest.mark.parametrize("role", WORKERS)
+def test_kubernetes_own_client_understands_every_key_of_the_templates(role, pods):
+    client = pytest.importorskip(
+        "kubernetes.client", reason="needs the Kubernetes client, which is in the lock"
+    ).ApiClient()
+    understood = client.deserialize(SimpleNamespace(data=json.dumps(pods[role])), "V1Pod")
+    assert client.sanitize_for_serialization(understood) == pods[role]
+
+
+def test_values_hold_what_we_rely_on_and_no_other_key(values):
+    assert wrong(VALUES, values) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["spec", "restartPolicy"], "Always"),
+        (["spec", "containers", 0, "name"], "worker"),
+        (["spec", "containers", 0, "env", 1], {"name": "AWS_ACCESS_KEY_ID"}),
+        (["spec", "containers", 0, "resources", "limits", "nvidia.com/gpus"], "1"),
+        (["spec", "securityContext", "runAsUser"], 0),
+        (["spec", "tolerations", 0, "effects"], "NoSchedule"),
+    ],
+)
+def test_the_schema_finds_mistakes(path, value):
+    pod = read(FOLDER / "pod-gpu.yaml")
+    inner = pod
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+    assert wrong(POD, pod)
+
+
+def test_no_secret_is_written_out(values, environment, pods):
+    assert not [name for name in environment if SECRETS.search(name)]
+    for pod in pods.values():
+        assert not [each["name"] for each in container(pod)["env"] if "value" in each and SECRETS.search(each["name"])]
+    texts = [path.read_text() for path in FOLDER.iterdir()]
+    assert not re.search(r"://[^/\s]*:[^/\s]*@|stringData|kind: Secret|Connection:|Key: |password: ", "\n".join(texts))
+    assert [each["secretName"] for each in (volume["secret"] for volume in values["apiServer"]["extraVolumes"])] == [
+        "nightcap-login"
+    ]
+
+
+def test_everything_that_compose_sets_is_set_here(values, environment, services, pods):
+    asked = set().union(*(set(each["environment"]) for name, each in services.items() if name.startswith("worker-")))
+    assert len(asked) > 35
+    of_pods = {each["name"] for each in container(pods["nights"])["env"]} | {"NIGHTCAP_WEBHOOK"}
+    given = set(environment) | of_pods | {name for name, value in BY_CHART.items() if values[value]}
+    assert {INSTEAD.get(name, name) for name in asked - CELERY} - given == set()
+
+
+def test_what_is_no_secret_has_the_value_that_compose_gives_it(environment, services):
+    theirs = services["worker-training"]["environment"]
+    default = {name: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value) for name, value in theirs.items()}
+    apart = {"AIRFLOW__CORE__EXECUTION_API_SERVER_URL"}  # the chart names that service
+    same = {name: value for name, value in default.items() if name in environment and name not in apart}
+    assert len(same) > 25
+    assert same == {name: environment[name] for name in same}
+
+
+def test_every_value_is_text_as_a_config_map_wants(environment):
+    assert {name: value for name, value in environment.items() if not isinstance(value, str)} == {}
+
+
+def test_pods_and_services_read_the_same_list_and_an_optional_webhook(values, pods):
+    for pod in pods.values():
+        assert container(pod)["envFrom"] == yaml.safe_load(values["extraEnvFrom"])
+
+
+def test_roles_have_the_accounts_and_mounts_of_compose(services, pods):
+    for role, service in WORKERS.items():
+        theirs = services[service]["environment"]["AWS_ACCESS_KEY_ID"]
+        account = re.match(r"\$\{S3_(\w+)_ACCESS_KEY", theirs)[1].lower()
+        secrets = {
+            each["valueFrom"]["secretKeyRef"]["name"] for each in container(pods[role])["env"] if "valueFrom" in each
+        }
+        assert secrets == {f"nightcap-s3-{account}"}
+        captions = next(each for each in container(pods[role])["volumeMounts"] if each["name"] == "captions")
+        assert captions.get("readOnly", False) == ("captions:/var/lib/captions:ro" in services[service]["volumes"])
+
+
+def test_only_the_gpu_pod_asks_for_a_device_and_for_the_nodes_that_have_one(pods):
+    asking = {role for role, pod in pods.items() if "nvidia.com/gpu" in container(pod)["resources"]["limits"]}
+    placed = {role for role, pod in pods.items() if {"nodeSelector", "tolerations"} & pod["spec"].keys()}
+    assert asking == placed == {"gpu"}
+
+
+def test_templates_lie_where_the_scheduler_and_the_dags_look(values, environment):
+    (mount,) = values["scheduler"]["extraVolumeMounts"]
+    named = {environment[f"NIGHTCAP_{kind}_POD"] for kind in ("TRAINING", "GPU")}
+    named.add(environment["AIRFLOW__KUBERNETES_EXECUTOR__POD_TEMPLATE_FILE"])
+    assert named == {f"{mount['mountPath']}/pod-{role}.yaml" for role in WORKERS}
+    assert values["scheduler"]["extraVolumes"][0]["configMap"]["name"] == "nightcap-pods"
+
+
+def test_images_are_ours_of_this_version_and_with_its_user(values, pods):
+    version = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["version"]
+    ours = f"{values['defaultAirflowRepository']}:{values['defaultAirflowTag']}"
+    assert ours == f"nightcap-airflow:{version}"
+    assert [container(pod)["image"] for pod in pods.values()] == [ours, ours, f"nightcap-airflow-gpu:{version}"]
+    assert "--uid 10001" in (CHECKOUT / "infra" / "airflow.Dockerfile").read_text()
+    locked = (CHECKOUT / "requirements" / "airflow.txt").read_text()
+    assert f"apache-airflow=={values['airflowVersion']} " in locked
+    assert "apache-airflow-providers-cncf-kubernetes==" in locked  # has the executor
+
+
+def test_the_docs_make_every_secret_claim_and_config_map_that_is_named():
+    files = "\n".join(path.read_text() for path in FOLDER.iterdir())
+    docs = (CHECKOUT / "docs" / "kubernetes.md").read_text()
+    named = set(re.findall(r"(?:[nN]ame|existingClaim): (nightcap-[a-z0-9-]+)", files))
+    made_by_chart = {"nightcap-environment"}
+    assert len(named) >= 11
+    assert named - made_by_chart <= set(re.findall(r"nightcap-[a-z0-9-]+", docs))

@@ -1,0 +1,287 @@
+"""docker-compose.yml as plain processes on loopback.
+
+Commands, environments, health checks and order are those of the file, as the real Compose resolves it. Only what a
+machine without containers lacks is put in: names of services become 127.0.0.1, each port a free one, and folders in
+containers become folders of one temporary folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from nightcap.local.airflow_api import AirflowApi
+from nightcap.local.processes import Service
+from tests.conftest import MARK
+from tests.seaweed import find_weed, free_ports
+from tests.services import INITDB, POSTGRES_USER, REDIS
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+START_S = 300
+# As Debian names what the images name otherwise.
+TOOLS = {
+    "alertmanager": shutil.which("prometheus-alertmanager"),
+    "prometheus": shutil.which("prometheus"),
+    "pushgateway": shutil.which("prometheus-pushgateway"),
+    "redis-server": REDIS,
+    "weed": find_weed(),
+    "postgres": INITDB,
+}
+MISSING = [name for name, path in TOOLS.items() if not path]
+# What the image's own entrypoint does before it runs the server.
+POSTGRES = """#!/bin/bash
+set -euo pipefail
+cd /
+data=/var/lib/postgresql/data
+if [[ ! -s $data/PG_VERSION ]]; then
+    initdb -D "$data" -U postgres -A scram-sha-256 --pwfile=<(echo "$POSTGRES_PASSWORD") >/dev/null
+    pg_ctl -D "$data" -o "-c listen_addresses= -k $data" -w start
+    for script in /docker-entrypoint-initdb.d/*.sql; do
+        PGPASSWORD=$POSTGRES_PASSWORD psql -X -h "$data" -U postgres -f "$script"
+    done
+    pg_ctl -D "$data" -m fast -w stop
+fi
+exec INITDB_FOLDER/postgres "$@" -D "$data" -k "$data" -c fsync=off
+"""
+PORT = re.compile(r"(?:(?<=[\w.]:)|(?<=[pP]ort=)|(?<=grpc=)|(?<=-p )|(?<=port ))(\d{4,5})\b")
+
+
+@dataclass
+class Composed:
+    """The services of the file.
+
+    Attributes:
+        folder: where everything lies; others may enter it.
+        settings: what `.env` says beside its secrets.
+        kept_ports: of servers that are not in the file.
+        services: the processes by name, replicas numbered from 1.
+        secrets: what `make env` drew, by name.
+    """
+
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    kept_ports: frozenset[int] = frozenset()
+    services: dict[str, Service] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+    _whole: dict[str, Any] = field(default_factory=dict)
+    _ports: dict[str, str] = field(default_factory=dict)
+
+    def up(self) -> None:
+        """Start every service when those that it depends on are as it asks, and wait until all are well."""
+        self._resolve()
+        self._make_tools()
+        for name in self._order():
+            for other, wish in self._whole["services"][name].get("depends_on", {}).items():
+                self._wait_for(other, wish["condition"])
+            for number in range(1, self._replicas(name) + 1):
+                self._start(name, number)
+        for name in self._order():
+            self._wait_for(name, "service_healthy")
+
+    def down(self) -> None:
+        """End every process."""
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(Service.stop, self.services.values()))
+
+    def api(self) -> AirflowApi:
+        """A client of Airflow's API that logs in as its admin."""
+        return AirflowApi(self.address(8080), "admin", self.secrets["AIRFLOW_ADMIN_PASSWORD"])
+
+    def address(self, port: int) -> str:
+        """Where a port of the file answers."""
+        return f"http://127.0.0.1:{self._ports[str(port)]}"
+
+    def volume(self, name: str) -> Path:
+        """The folder that stands for a volume."""
+        return self.folder / "volumes" / name
+
+    def kill_replica_of(self, pid: int) -> str:
+        """Kill, as when a machine dies, all processes of the container that one belongs to; its name."""
+        session = os.getsid(pid)
+        (name,) = (name for name, service in self.services.items() if service._process.pid == session)
+        for process in psutil.process_iter():
+            with suppress(OSError, psutil.Error):
+                if os.getsid(process.pid) == session:
+                    os.kill(process.pid, signal.SIGKILL)
+        self.services.pop(name)
+        return name
+
+    def _resolve(self) -> None:
+        """Let the real Compose read the file with a fresh `.env`, and find free ports."""
+        clone = self.folder / "clone"
+        clone.mkdir()
+        for name in ("docker-compose.yml", ".env.example"):
+            shutil.copy(CHECKOUT / name, clone)
+        shutil.copytree(CHECKOUT / "infra", clone / "infra")
+        subprocess.run([sys.executable, "infra/make_env.py"], cwd=clone, check=True, capture_output=True)
+        made = (clone / ".env").read_text()
+        self.secrets = dict(re.findall(r"^(\w+)=(.+)$", made, re.MULTILINE))
+        (clone / ".env").write_text(made + "".join(f"{name}={value}\n" for name, value in self.settings.items()))
+        command = [BIN / "docker-compose", "config", "--format", "json"]
+        environment = {"HOME": str(clone), "PATH": os.defpath}
+        resolved = subprocess.run(command, cwd=clone, env=environment, check=True, capture_output=True, text=True)
+        self._whole = json.loads(resolved.stdout)
+        named = set(PORT.findall(resolved.stdout)) - {str(port) for port in self.kept_ports}
+        named |= {each["AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT"] for each in self._environments()}
+        self._ports = dict(zip(sorted(named), map(str, free_ports(len(named))), strict=True))
+
+    def _environments(self) -> list[dict[str, str]]:
+        services = self._whole["services"].items()
+        return [service["environment"] for name, service in services if name.startswith("airflow-")]
+
+    def _make_tools(self) -> None:
+        """Commands that the images have and this machine calls otherwise."""
+        tools = self.folder / "bin"
+        tools.mkdir()
+        for name, path in TOOLS.items():
+            if name != "postgres":
+                (tools / name).symlink_to(path)
+        (tools / "airflow-init").symlink_to(CHECKOUT / "infra/airflow-init.sh")
+        check = f'#!/bin/sh\nexec "{sys.executable}" "{CHECKOUT / "infra/healthcheck.py"}" "$@"\n'
+        (tools / "healthcheck").write_text(check)
+        server = POSTGRES.replace("INITDB_FOLDER", str(INITDB.parent))
+        (tools / "postgres").write_text(self._translated(server, "postgres"))
+        for path in (tools / "healthcheck", tools / "postgres"):
+            path.chmod(0o755)
+
+    def _order(self) -> list[str]:
+        """Names of the services, each after those that it depends on."""
+        ordered: list[str] = []
+
+        def visit(name: str) -> None:
+            for other in self._whole["services"][name].get("depends_on", {}):
+                visit(other)
+            if name not in ordered:
+                ordered.append(name)
+
+        for name in self._whole["services"]:
+            visit(name)
+        return ordered
+
+    def _replicas(self, name: str) -> int:
+        return int(self._whole["services"][name].get("deploy", {}).get("replicas", 1))
+
+    def _start(self, name: str, number: int) -> None:
+        service = self._whole["services"][name]
+        self._fill_mounts(name)
+        command = [self._plain(word, name) for word in [*(service.get("entrypoint") or []), *service["command"]]]
+        if name == "postgres":
+            command = [*POSTGRES_USER, *command]
+            if POSTGRES_USER:
+                shutil.chown(self.volume("postgres"), "postgres", "postgres")
+        replica = f"{name}-{number}"
+        environment = self._environment(name, replica)
+        # By its path, because a command is looked for where this process looks.
+        command[0] = shutil.which(command[0], path=environment["PATH"]) or command[0]
+        self.services[replica] = Service(replica, command, environment, self.folder / "logs" / f"{replica}.log")
+
+    def _fill_mounts(self, name: str) -> None:
+        """Make the service's folders, with copies of what the file mounts from the checkout or holds itself."""
+        service = self._whole["services"][name]
+        for volume in service.get("volumes", []):
+            place = self._mounts(name)[volume["target"]]
+            if volume["type"] == "volume":
+                place.mkdir(parents=True, exist_ok=True)
+                continue
+            place.mkdir(parents=True)
+            for path in Path(volume["source"]).iterdir():
+                (place / path.name).write_text(self._translated(path.read_text(), name))
+        for config in service.get("configs", []):
+            place = self._mounts(name)[config["target"]]
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(self._plain(self._whole["configs"][config["source"]]["content"], name))
+
+    def _mounts(self, name: str) -> dict[str, Path]:
+        """Where what a container has under a path lies here."""
+        service = self._whole["services"][name]
+        found = {"/srv/nightcap": CHECKOUT}
+        for volume in service.get("volumes", []):
+            named = volume["type"] == "volume"
+            found[volume["target"]] = self.volume(volume["source"]) if named else self.folder / "files" / name / "bound"
+        for config in service.get("configs", []):
+            found[config["target"]] = self.folder / "files" / name / Path(config["target"]).name
+        return found
+
+    def _environment(self, name: str, replica: str) -> dict[str, str]:
+        """What the image's ENV and the file say, and what every container has."""
+        service = self._whole["services"][name]
+        image = self._image(CHECKOUT / service["build"]["dockerfile"]) if "build" in service else {}
+        told = {**image, **{key: value for key, value in service.get("environment", {}).items() if value is not None}}
+        path = ":".join(map(str, (self.folder / "bin", BIN, *([INITDB.parent] if INITDB else []), "/usr/bin", "/bin")))
+        home = self.folder / "homes" / replica
+        home.mkdir(parents=True, exist_ok=True)
+        ours = {
+            "HOME": str(home),
+            "HOSTNAME": replica,
+            "PATH": path,
+            "PYTHONPATH": str(CHECKOUT),
+            MARK: os.environ[MARK],
+        }
+        return {**{key: self._plain(value, name) for key, value in told.items()}, **ours}
+
+    @staticmethod
+    def _image(dockerfile: Path) -> dict[str, str]:
+        text = dockerfile.read_text().replace("\\\n", " ")
+        (line,) = re.findall(r"^ENV (.+)$", text, re.MULTILINE)
+        return dict(word.split("=", 1) for word in line.split())
+
+    def _plain(self, text: str, name: str) -> str:
+        """What Compose hands on: its `$$` is a dollar; and translated."""
+        return self._translated(text.replace("$$", "$"), name)
+
+    def _translated(self, text: str, name: str) -> str:
+        mounts = {target: str(place) for target, place in self._mounts(name).items()}
+        targets = "|".join(map(re.escape, sorted(mounts, key=len, reverse=True)))
+        text = re.sub(rf"(?<![\w/.-])({targets})(?![\w.-])", lambda found: mounts[found[0]], text)
+        hosts = "|".join(map(re.escape, self._whole["services"]))
+        text = re.sub(rf"(?<![\w.-])({hosts})(?=:\d{{4,5}}\b)", "127.0.0.1", text.replace("0.0.0.0", "127.0.0.1"))
+        return PORT.sub(lambda found: self._ports.get(found[0], found[0]), self._ports.get(text, text))
+
+    def _wait_for(self, name: str, condition: str) -> None:
+        """Until the service is well, or has ended well where that is what is asked."""
+        end = time.monotonic() + START_S
+        for replica in [each for each in self.services if each.rpartition("-")[0] == name]:
+            while not self._is(replica, name, condition):
+                assert time.monotonic() < end, f"{replica} was not {condition} in {START_S} s; {self._told(replica)}"
+                time.sleep(0.5)
+
+    def _is(self, replica: str, name: str, condition: str) -> bool:
+        code = self.services[replica]._process.poll()
+        assert code in (None, 0), f"{replica} ended with {code}; {self._told(replica)}"
+        if condition == "service_completed_successfully" or "healthcheck" not in self._whole["services"][name]:
+            return code == 0
+        assert code is None, f"{replica} ended; {self._told(replica)}"
+        return self.is_well(replica)
+
+    def is_well(self, replica: str) -> bool:
+        """What the service's own health check says."""
+        name = replica.rpartition("-")[0]
+        check = self._whole["services"][name]["healthcheck"]
+        kind, script = check["test"]
+        assert kind == "CMD-SHELL"
+        environment = self._environment(name, replica)
+        command = ["sh", "-c", self._plain(script, name)]
+        try:
+            limit_s = 3 * int(check["timeout"].removesuffix("s"))  # more than in production: two cores run everything
+            return not subprocess.run(
+                command, check=False, env=environment, capture_output=True, timeout=limit_s
+            ).returncode
+        except subprocess.TimeoutExpired:
+            return False
+
+    def _told(self, replica: str) -> str:
+        return f"its log ends with:\n{(self.folder / 'logs' / f'{replica}.log').read_text()[-3000:]}"

@@ -1,0 +1,382 @@
+"""`nightcap gc`: whatever is reached stays, the rest goes once it was asked for, and whoever works is left alone."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from nightcap.cli import main
+from pipeline.errors import ModelNotFound
+from pipeline.features import USE, FeatureStore, features_folder
+from pipeline.files import read_json, sha256, write_json, write_text
+from pipeline.housekeeping.reach import Reach
+from pipeline.housekeeping.trash import TRASH, size_of, written_at
+from pipeline.housekeeping.versions import old_versions, remove_files
+from pipeline.housekeeping.waste import clear, wasted
+from pipeline.lineage import ACCEPTED_TAG, SNAPSHOT_TAG
+from pipeline.promotion import Promotions
+from pipeline.registry import DIGEST_TAG
+from pipeline.stages import Store
+from tests.pipeline.light_registry import NAME, add_versions, bundle_of, home_in
+from tests.pipeline.training_outputs import age, train
+
+DEAD = "f" * 64
+STAGES = ("snapshot", "validate", "encoder", "extract_features", "train", "bundle", "gate")
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """Four versions with their trainings; the second was champion before the third; and a training that nobody wants."""
+    home = home_in(tmp_path_factory.mktemp("template"))
+    registry = add_versions(home, "one", "two", "three", "four")
+    for version in sorted(registry.versions(NAME), key=lambda each: each.version):
+        pictures = {f"{version.version}.jpg": "train", "shared.jpg": "train"}
+        done = train(home, version.version, pictures, version.tags[DIGEST_TAG])
+        tags = {SNAPSHOT_TAG: done["snapshot"].digest, ACCEPTED_TAG: done["validate"].digest}
+        registry.tag(NAME, version.version, tags)
+    promotions = Promotions(home)
+    promotions.promote(NAME, "2", 0, "Ada")
+    promotions.promote(NAME, "3", 1, "Ada")
+    train(home, "unwanted", {"unwanted.jpg": "train"}, DEAD, encoder="d" * 64)
+    return home
+
+
+@pytest.fixture
+def home(template, tmp_path, monkeypatch):
+    """A copy of it, in which nothing was used for a month."""
+    home = home_in(tmp_path / "home")
+    shutil.copytree(template.root, home.root)
+    with closing(sqlite3.connect(home.root / "mlflow.db")) as database, database:
+        for column in ("source", "storage_location"):
+            moved = f"UPDATE model_versions SET {column} = replace({column}, ?, ?)"
+            database.execute(moved, (str(template.root), str(home.root)))
+    monkeypatch.setenv("NIGHTCAP_HOME", str(home.root))
+    age(home.root)
+    return home
+
+
+@pytest.fixture
+def gc(capsys):
+    def gc(*options):
+        with pytest.raises(SystemExit) as ended:
+            main(["gc", "--runs", "0", *options])
+        assert not ended.value.code
+        return capsys.readouterr()
+
+    return gc
+
+
+def trainings(home):
+    """The stages that are left of each training, by the source of its snapshot."""
+    store, found = Store(home.store), {}
+    from pipeline.lineage import Lineage
+
+    lineage = Lineage(store)
+    for folder in lineage.inputs:
+        for above in lineage.above([folder]):
+            if above.parent.name == "snapshot":
+                source = read_json(above / "stage.json")["inputs"]["source"]
+                found.setdefault(source, set()).add(folder.parent.name)
+    return found
+
+
+def files(root):
+    """Every file but a database's own."""
+    return {path for path in root.rglob("*") if path.is_file() and ".db" not in path.name}
+
+
+def rerun(home, source, digest):
+    """Run the same training again; the stages that were not found."""
+    built = files(home.store)
+    train(home, source, {f"{source}.jpg": "train", "shared.jpg": "train"}, digest)
+    return {path.parent.parent.name for path in files(home.store) - built if path.name == "stage.json"}
+
+
+def test_without_yes_nothing_goes(home, gc):
+    before = files(home.root)
+    said = gc()
+    assert files(home.root) == before
+    assert "would be removed" in said.err
+    assert said.out.count("output of train") == 3
+
+
+def test_champion_and_the_version_before_stay_whole_and_of_others_what_they_were_trained_on(home, gc):
+    gc("--yes")
+    assert trainings(home) == {
+        "2": {*STAGES},
+        "3": {*STAGES},
+        "1": {"snapshot", "validate"},
+        "4": {"snapshot", "validate"},
+    }
+    digests = {each.version: each.tags[DIGEST_TAG] for each in Promotions(home).registry.versions(NAME)}
+    assert rerun(home, "3", digests["3"]) == set()
+    assert {"train", "bundle"} <= rerun(home, "4", digests["4"])
+
+
+def test_what_an_alias_names_stays(home, gc):
+    Promotions(home).registry.set_alias(NAME, "mine", "4")
+    gc("--yes")
+    assert trainings(home)["4"] == {*STAGES}
+
+
+def test_the_last_trainings_stay(home, gc):
+    [last] = [
+        folder for folder in (home.store / "stages/bundle").iterdir() if DEAD in (folder / "figures.json").read_text()
+    ]
+    month = time.time() - 20 * 86_400
+    os.utime(last / "stage.json", (month, month))
+    gc("--yes", "--runs", "1")
+    assert trainings(home)["unwanted"] == {*STAGES}
+
+
+def test_what_was_used_lately_stays_with_what_it_was_made_from(home, gc):
+    Store(home.store).find("train", unwanted(home, "train"))
+    gc("--yes")
+    assert trainings(home)["unwanted"] == {"snapshot", "validate", "encoder", "extract_features", "train"}
+
+
+def test_features_of_pictures_that_no_training_has_go(home, gc):
+    facts = {"name": "scenes", "digest": "e" * 64}
+    folder = features_folder(home.store, facts, "squash")
+    other = features_folder(home.store, facts | {"digest": "d" * 64}, "squash")
+    assert other.is_dir()
+    gc("--yes")
+    kept = FeatureStore(folder)
+    assert [sha256(f"{name}.jpg".encode()) in kept for name in ("2", "3", "shared", "1", "4")] == [True] * 3 + [
+        False
+    ] * 2
+    assert len(list(folder.glob("*.npy"))) == 3
+    assert not other.exists()
+
+
+def test_features_that_a_training_has_open_stay(home, gc):
+    from pipeline.holding import Held
+
+    folder = features_folder(home.store, {"name": "scenes", "digest": "d" * 64}, "squash")
+    (folder / USE).touch()
+    held = Held()
+    assert held.take(folder / USE)
+    age(home.root)
+    gc("--yes")
+    assert list(folder.glob("*.npy"))
+    del held
+    gc("--yes")
+    assert not folder.exists()
+
+
+def test_files_of_old_versions_go_only_when_asked_and_what_is_known_of_them_stays(home, gc):
+    promotions = Promotions(home)
+    digests = {each.version: each.tags[DIGEST_TAG] for each in promotions.registry.versions(NAME)}
+    for version in "1234":
+        assert bundle_of(home, int(version)).is_dir()
+    plan(home, "n1", digests["1"])
+    assert "files of" not in gc("--yes", "--keep-days", "0").out
+    said = gc("--versions", "--keep-days", "0")
+    assert said.out.count("files of captioner version 4") == 1 == said.out.count("files of")
+    gc("--yes", "--versions", "--keep-days", "0")
+    assert [bundle_of(home, int(version)).is_dir() for version in "1234"] == [True, True, True, False]
+    with pytest.raises(ModelNotFound, match=r"the files of models:/captioner/4 were removed on \d{4}-"):
+        promotions.registry.resolve(f"models:/{NAME}/4")
+    assert promotions.registry.version(f"models:/{NAME}/4").tags[SNAPSHOT_TAG]
+    assert promotions.registry.with_digest(NAME, digests["4"]) is None
+    assert promotions.registry.with_digest(NAME, digests["1"]).version == "1"
+    assert "files of" not in gc("--yes", "--versions", "--keep-days", "0").out
+
+
+def test_a_version_that_is_chosen_after_it_was_listed_keeps_its_files(home):
+    def reach(*pinned):
+        return Reach(home, pinned, 0, time.time())
+
+    listed = old_versions(reach())
+    assert [each.version.version for each in listed] == ["4", "1"]
+    four, one = listed
+    assert not remove_files(reach(one.version.tags[DIGEST_TAG]), one)
+    Promotions(home).promote_by_hand(NAME, "4", "Ada", "it is better", anyway=True)
+    assert not remove_files(reach(), four)
+    assert Promotions(home).champion(NAME).version == "4"
+
+
+def test_beside_the_wrong_registry_nothing_goes(home, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home.root / 'other.db'}")
+    before = files(home.store)
+    with pytest.raises(SystemExit) as ended:
+        main(["gc", "--runs", "0", "--yes"])
+    assert ended.value.code == 2
+    assert "set MLFLOW_TRACKING_URI" in " ".join(capsys.readouterr().err.split())
+    assert files(home.store) == before
+
+
+def test_files_that_go_while_they_are_looked_at_stop_nobody(tmp_path, monkeypatch):
+    walk = os.walk
+
+    def late(folder):
+        for found in walk(folder):
+            shutil.rmtree(tmp_path / "a", ignore_errors=True)
+            yield found
+
+    write_text(tmp_path / "a" / "b" / "file", "12")
+    write_text(tmp_path / "file", "345")
+    monkeypatch.setattr(os, "walk", late)
+    assert size_of(tmp_path) == 3
+    assert written_at(tmp_path) == tmp_path.stat().st_mtime
+
+
+def test_checkpoints_and_scratch_go_when_nobody_goes_on_from_them(home, gc):
+    store = Store(home.store)
+    begun = store.scratch("train", {"a": 1}, {"validate": unwanted(home, "validate")})
+    old = Store(home.store).scratch("train", {"a": 2}, {})
+    dead, rejected = home.store / "stages/train/.abc.x", home.store / "rejected/abc"
+    for folder in (dead, rejected):
+        write_text(folder / "half", "1")
+    age(old), age(dead), age(rejected), age(home.store / "unfinished", 0)
+    del store
+    then = time.time() - 30 * 86_400
+    for path in (old, old / "stage.json", dead, rejected):
+        os.utime(path, (then, then))
+    gc("--yes")
+    assert begun.is_dir()
+    assert not (old.exists() or dead.exists() or rejected.exists())
+    assert trainings(home)["unwanted"] == {"snapshot", "validate"}
+
+
+def test_cached_models_that_nothing_names_go(home, gc):
+    digests = {each.version: each.tags[DIGEST_TAG] for each in Promotions(home).registry.versions(NAME)}
+    write_json(home.store / "last_known/abc.json", {"pinned": {"digest": "a" * 64}})
+    plan(home, "n1", digests["1"])
+    names = [digests[each] for each in "123"] + [DEAD, "a" * 64]
+    for digest in names:
+        write_text(home.root / "cache/models" / digest / "weights", digest)
+    age(home.root)
+    gc("--yes")
+    left = {path.name for path in (home.root / "cache/models").iterdir()}
+    assert left == {*names} - {DEAD}
+    assert trainings(home)["1"] == {*STAGES}, "an open night's model was trained again"
+
+
+def test_nights_that_ended_long_ago_go(home, gc):
+    for night in ("done", "idle", "open", "young"):
+        plan(home, night, DEAD, planned=int(night != "idle"))
+    for night in ("done", "young"):
+        write_json(home.store / "nights" / night / "r1" / "published.json", {})
+    age(home.store / "nights", 100)
+    age(home.store / "nights" / "young", 50)
+    gc("--yes")
+    assert {path.name for path in home.store.glob("nights/*")} == {"open", "young"}
+
+
+BUILDING = """
+import sys, time
+from pathlib import Path
+from pipeline.stages import Store
+
+store = Store(Path(sys.argv[1]))
+store.find("encoder", sys.argv[2])
+def build(folder):
+    print("begun", flush=True)
+    sys.stdin.read()
+store.run("train", 2, {}, {"validate": sys.argv[3]}, build)
+"""
+
+
+def test_a_training_at_work_is_left_alone(home, gc):
+    digests = [unwanted(home, stage) for stage in ("encoder", "validate")]
+    command = [sys.executable, "-c", BUILDING, str(home.store), *digests]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "begun\n"
+        age(home.store)
+        gc("--yes", "--keep-days", "0")
+        assert trainings(home)["unwanted"] == {"snapshot", "validate", "encoder"}
+        process.stdin.close()
+        assert process.wait() == 0
+    assert "train" in trainings(home)["unwanted"]
+    age(home.store)
+    gc("--yes")
+    assert "unwanted" not in trainings(home)
+
+
+def test_what_is_taken_up_after_it_was_marked_stays_with_what_it_was_made_from(home):
+    reach = Reach(home, (), 0, time.time() - 86_400)
+    found, store = wasted(reach), Store(home.store)
+    store.find("train", unwanted(home, "train"))
+    clear(reach, found)
+    assert trainings(home)["unwanted"] == {"snapshot", "validate", "encoder", "extract_features", "train"}
+
+
+@pytest.mark.parametrize("after", [0, 2, 9, 20])
+def test_struck_midway_everything_is_whole_or_gone(home, gc, monkeypatch, after):
+    """A process that dies in the midst of renaming and removing; what is left is whole, and the next finishes."""
+    script = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "import shutil\n"
+        f"left = [{after}]\n"
+        "def struck(do):\n"
+        "    def call(*given, **named):\n"
+        "        left[0] -= 1\n"
+        "        if left[0] < 0: os._exit(9)\n"
+        "        return do(*given, **named)\n"
+        "    return call\n"
+        "Path.rename = struck(Path.rename)\n"
+        "os.unlink = struck(os.unlink)\n"
+        "from nightcap.cli import main\n"
+        "main(['gc', '--runs', '0', '--yes'])\n"
+    )
+    whole = {folder: files(folder) for folder in home.store.glob("stages/*/[0-9a-f]*")}
+    ended = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
+    assert ended.returncode == 9, ended.stderr
+    for folder, content in whole.items():
+        assert files(folder) in (content, set())
+    for index in (home.store / "features").glob("*/*.json"):
+        assert np.load(index.with_suffix(".npy")).shape[0] == len(read_json(index))
+    age(home.root)
+    gc("--yes")
+    assert not list((home.store / TRASH).iterdir())
+    stored = {kind: {path.stem for path in home.store.glob(f"features/*/*.{kind}")} for kind in ("npy", "json")}
+    assert stored["npy"] == stored["json"]
+    assert trainings(home).keys() == {"1", "2", "3", "4"}
+
+
+def plan(home, night, digest, planned=1):
+    decided = {"model": {"digest": digest}, "counts": {"planned": planned}}
+    write_json(home.store / "nights" / night / "r1" / "plan" / "plan.json", decided)
+
+
+def unwanted(home, stage):
+    """The folder's name of a stage of the training that nobody wants; digests may be cut to it."""
+    from pipeline.lineage import Lineage
+
+    lineage = Lineage(Store(home.store))
+    bundle = lineage.bundles[DEAD]
+    return next(folder.name for folder in lineage.above([bundle]) if folder.parent.name == stage)
+
+
+def test_after_it_a_real_training_is_run_again_from_what_is_there(tiny_run, tmp_path):
+    from pipeline import train_captioner as stages
+    from pipeline.home import Home
+    from pipeline.training_run import TrainingRun
+
+    home = Home(tmp_path, tmp_path / "store", tiny_run.home.tracking_uri, journal=tiny_run.home.promotions)
+    shutil.copytree(tiny_run.home.store, home.store)
+    other = TrainingRun(tiny_run.settings, home, tiny_run.done)
+    Store(home.store).run("train", 99, {}, other.inputs("validate"), lambda folder: None)
+    FeatureStore(next((home.store / "features").iterdir())).add([DEAD], np.zeros((1, 2, 3)))
+    del other
+    age(home.root)
+    reach = Reach(home, (), 0, time.time() - 86_400)
+    assert sorted(each.what for each in clear(reach, wasted(reach))) == ["features", "output of train"]
+    left, run = files(home.store / "stages"), TrainingRun(tiny_run.settings, home)
+    for stage in (stages.snapshot, stages.validate, stages.adapt_vocabulary, stages.provide_encoder):
+        run = stage(run)
+    assert sum(stages.extract_shard(run, shard)["extracted"] for shard in range(run.settings.encoder.shards)) == 0
+    for stage in (stages.extract_features, stages.train, stages.refine, stages.calibrate, stages.evaluate):
+        run = stage(run)
+    run, version = stages.register(run)
+    assert run.done == tiny_run.done
+    assert stages.gate(run, version["version"])["reason"] == "it already is the champion"
+    assert files(home.store / "stages") == left

@@ -1,0 +1,74 @@
+"""What `nightcap exporter` serves."""
+
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import replace
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from pipeline.home import Home
+from pipeline.journal import Change, Journal
+from serving.watch.exporter import exporting
+from tests.services import free_port
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def home(tmp_path):
+    (tmp_path / "store").mkdir()
+    return Home(tmp_path, tmp_path / "store", f"sqlite:///{tmp_path / 'mlflow.db'}")
+
+
+def scraped(port):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+        families = list(text_string_to_metric_families(answer.read().decode()))
+    return {
+        (sample.name, sample.labels.get("folder")): sample.value for family in families for sample in family.samples
+    }
+
+
+def served(home):
+    with exporting(home, "127.0.0.1", 0) as port:
+        return scraped(port)
+
+
+def test_a_champion_is_told_from_its_first_promotion_on(home):
+    assert served(home)["nightcap_champion", None] == 0
+    change = {"model": "captioner", "action": "promote", "from": None, "to": "1", "digest": "d", "who": "test"}
+    Journal.of(home).append(Change.model_validate(change), since=0)
+    figures = served(home)
+    assert (figures["nightcap_champion", None], figures["nightcap_registry_up", None]) == (1, 1)
+
+
+def test_a_registry_that_is_gone_is_told_and_nothing_said_of_the_champion(home):
+    figures = served(replace(home, tracking_uri=NOWHERE))
+    assert figures["nightcap_registry_up", None] == 0
+    assert ("nightcap_champion", None) not in figures
+
+
+def test_disks_are_told_by_folder(home):
+    figures = served(replace(home, tracking_uri=NOWHERE))
+    for folder in (str(home.root), str(home.store)):
+        assert 0 < figures["nightcap_disk_free_bytes", folder] < figures["nightcap_disk_size_bytes", folder]
+
+
+def test_the_command_serves_until_it_is_told_to_end(home, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", NOWHERE)
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-m", "nightcap", "exporter", "--port", str(port)])
+    try:
+        for _ in range(300):
+            try:
+                assert ("nightcap_registry_up", None) in scraped(port)
+                break
+            except OSError:
+                time.sleep(0.1)
+        else:
+            raise AssertionError("it did not answer")
+    finally:
+        process.terminate()
+        assert process.wait(30) == 143
