@@ -11,21 +11,29 @@ from airflow.sdk import (
     AsyncCallback,
     CronTriggerTimetable,
     DeadlineAlert,
-    DeadlineReference,
     dag,
     get_current_context,
     task,
 )
 from airflow.sdk.exceptions import AirflowSkipException
+from structlog.contextvars import bind_contextvars
 
 from dags.common import RETRIES, form
+from dags.deadline import PublishedBy
 from dags.notifier import NightFailed, RunEnded
 from pipeline.form import fields_of
 from serving.settings import NightSettings
 
 SCHEDULE = os.environ.get("NIGHTCAP_SCHEDULE", "0 2 * * *")
 TIMEZONE = os.environ.get("NIGHTCAP_TIMEZONE", "UTC")
-DEADLINE = timedelta(hours=float(os.environ.get("NIGHTCAP_DEADLINE_HOURS", "4")))
+PUBLISHED_BY = PublishedBy(os.environ.get("NIGHTCAP_PUBLISHED_BY", "06:00"), TIMEZONE)
+
+
+def name_night(plan_path: str) -> None:
+    """Write the night's name into every line of the task's log; Airflow itself writes the run's."""
+    from serving.plans import night_of
+
+    bind_contextvars(night=night_of(plan_path))
 
 
 @dag(
@@ -36,8 +44,7 @@ DEADLINE = timedelta(hours=float(os.environ.get("NIGHTCAP_DEADLINE_HOURS", "4"))
     default_args=RETRIES,
     on_success_callback=RunEnded("caption_nightly", succeeded=True),
     on_failure_callback=[NightFailed(), RunEnded("caption_nightly", succeeded=False)],
-    # Not from the logical date, which would call every night of a backfill late.
-    deadline=DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, DEADLINE, AsyncCallback("dags.notifier.night_is_late")),
+    deadline=DeadlineAlert(PUBLISHED_BY, timedelta(), AsyncCallback("dags.notifier.night_is_late")),
     tags=["nightcap", "captions"],
     doc_md=__doc__,
 )
@@ -63,7 +70,9 @@ def caption_nightly() -> None:
         except ModelNotFound as error:
             raise AirflowSkipException(f"nothing is captioned until a model is promoted: {error}") from error
         moment = run.data_interval_end or run.run_after
-        return plan_night(settings, home, model, attempt_of(settings, home, moment, run.run_id))
+        attempt = attempt_of(settings, home, moment, run.run_id)
+        bind_contextvars(night=attempt.night)
+        return plan_night(settings, home, model, attempt)
 
     @task
     def shards(count: int) -> list[int]:
@@ -73,6 +82,7 @@ def caption_nightly() -> None:
 
     @task(pool="model")
     def caption(plan_path: str, shard: int) -> dict[str, Any]:
+        name_night(plan_path)
         from pipeline.captioner import load_pinned
         from pipeline.home import Home
         from pipeline.stopping import heeding_sigterm
@@ -83,6 +93,7 @@ def caption_nightly() -> None:
 
     @task
     def publish(plan_path: str) -> dict[str, Any]:
+        name_night(plan_path)
         from pipeline.home import Home
         from serving.watch.tell import publish_and_tell
 
@@ -91,6 +102,7 @@ def caption_nightly() -> None:
 
     @task
     def report(plan_path: str) -> dict[str, Any]:
+        name_night(plan_path)
         from serving.report import report as report_night
 
         return report_night(plan_path).to_json()

@@ -33,6 +33,7 @@ COPY dags /srv/nightcap/dags
 ENV PATH=/opt/nightcap/bin:$PATH \
     AIRFLOW_HOME=/opt/airflow \
     AIRFLOW__CORE__DAGS_FOLDER=/srv/nightcap/dags \
+    AIRFLOW__CORE__PLUGINS_FOLDER=/srv/nightcap/dags/plugins \
     NIGHTCAP_HOME=/var/lib/nightcap \
     PYTHONPATH=/srv/nightcap \
     PYTHONUNBUFFERED=1

@@ -40,7 +40,7 @@ ENVIRONMENT = {
     "NIGHTCAP_CAPTIONS": "An absolute folder for the table of captions; the current ones lie beside it, with `_current` at the end. Default: `$NIGHTCAP_STORE/captions`.",
     "NIGHTCAP_ROOTS": "Absolute folders and `s3://bucket/prefix` addresses with commas between them, under which nights may read beside `NIGHTCAP_HOME`.",
     "NIGHTCAP_SCHEDULE": "When `caption_nightly` runs, as cron. Default: `0 2 * * *`.",
-    "NIGHTCAP_DEADLINE_HOURS": "Hours after which a run of `caption_nightly` that has not succeeded is late. Default: `4`.",
+    "NIGHTCAP_PUBLISHED_BY": "Time of the day in `NIGHTCAP_TIMEZONE` by which a run of `caption_nightly`, unless of a backfill, must have succeeded, or `NIGHTCAP_WEBHOOK` hears that it is late. Default: `06:00`.",
     "NIGHTCAP_UPKEEP_SCHEDULE": "When `tend_tables` runs, as cron. Default: `0 12 * * 0`.",
     "NIGHTCAP_TRAIN_CONFIG": "An absolute path of a settings file that fills the form of `train_captioner`; enough new corrections then start it. Default: none.",
     "NIGHTCAP_CORRECTIONS_SCHEDULE": "When `watch_corrections` counts, as cron. Default: `0 18 * * *`.",

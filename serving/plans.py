@@ -200,6 +200,11 @@ def plan_path(folder: Path) -> Path:
     return folder / "plan" / "plan.json"
 
 
+def night_of(path: str | Path) -> str:
+    """The name of the night that a `plan.json` is of, without reading it."""
+    return Path(path).parents[2].name
+
+
 def shard_path(folder: Path, shard: int) -> Path:
     """Where a shard's pictures are listed, given the plan's folder."""
     return folder / f"{shard:05d}.jsonl"

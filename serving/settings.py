@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from pipeline.secrets import Address
 from pipeline.settings import Group, checked
+from serving.clock import TIME_OF_DAY, next_time
 from serving.layout import Layout
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class NightSettings(Group):
     )
     stop_at: str | None = Field(
         None,
-        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        pattern=TIME_OF_DAY,
         description="HH:MM after which no more pictures are begun; what is done is published. Empty for no end.",
     )
     time_zone: str = Field("UTC", description="The time zone of stop_at, such as Europe/Paris.")
@@ -200,9 +201,7 @@ class NightSettings(Group):
         """When `stop_at` next comes after an aware moment."""
         if self.stop_at is None:
             return None
-        local = now.astimezone(ZoneInfo(self.time_zone))
-        end = datetime.combine(local.date(), time.fromisoformat(self.stop_at), local.tzinfo)
-        return end if end > local else end + timedelta(days=1)
+        return next_time(self.stop_at, now.astimezone(ZoneInfo(self.time_zone)))
 
 
 def night_settings(values: dict[str, Any]) -> NightSettings:

@@ -126,6 +126,7 @@ class LocalStack:
             "CORE__FERNET_KEY": "",
             "CORE__LOAD_EXAMPLES": "False",
             "CORE__PARALLELISM": "2",
+            "CORE__PLUGINS_FOLDER": str(CHECKOUT / "dags/plugins"),
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
             "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
             "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",

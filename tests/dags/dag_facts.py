@@ -5,6 +5,7 @@ import os
 import runpy
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import airflow.sdk  # noqa: F401  what Airflow has loaded before it comes to a DAG file
@@ -43,6 +44,7 @@ def dag_facts(dag):
         "expression": getattr(dag.timetable, "expression", None),
         "timezone": str(getattr(dag.timetable, "timezone", None)),
         "assets": assets_of(dag.timetable),
+        "deadlines": [deadline_facts(alert.reference) for alert in dag.deadline or []],
         "params": {name: param_facts(dag.params.get_param(name)) for name in dag.params},
         "tasks": {task.task_id: task_facts(task) for task in dag.tasks},
     }
@@ -52,6 +54,21 @@ def assets_of(timetable):
     """The assets that start a DAG."""
     condition = getattr(timetable, "asset_condition", None)
     return [asset.name for asset in condition.objects] if condition else []
+
+
+def deadline_facts(reference):
+    """When it calls runs late that might have begun before and after it, around a change of clocks, and in a backfill."""
+    from airflow.serialization.decoders import decode_deadline_reference
+    from airflow.serialization.encoders import encode_deadline_reference
+
+    stored = json.loads(json.dumps(encode_deadline_reference(reference)))
+    found = decode_deadline_reference(stored).inner_ref
+    moments = ("2026-01-07T02:00:00+00:00", "2026-01-07T10:00:00+00:00", "2026-03-28T20:00:00+00:00")
+    late = [found.of_run("scheduled", datetime.fromisoformat(moment)) for moment in moments]
+    return {
+        "late": [moment.astimezone(UTC).isoformat() for moment in late],
+        "backfill": found.of_run("backfill", datetime.fromisoformat(moments[0])),
+    }
 
 
 def param_facts(param):
@@ -107,6 +124,7 @@ if __name__ == "__main__":
         "gpu_apart": forked(bag, NIGHTCAP_TRAINING_QUEUE="training", NIGHTCAP_GPU_QUEUE="gpu"),
         "pods": forked(bag, NIGHTCAP_TRAINING_POD="/pods/training.yaml", NIGHTCAP_GPU_POD="/pods/gpu.yaml"),
         "mistaken": forked(bag, NIGHTCAP_SCHEDULE="at night"),
+        "never": forked(bag, NIGHTCAP_PUBLISHED_BY="25:00"),
         "configured": forked(bag, NIGHTCAP_TRAIN_CONFIG=str(usual)),
         "misconfigured": forked(bag, NIGHTCAP_TRAIN_CONFIG="/nowhere.yaml"),
         "parsed": {name: [forked(lambda name=name: parsed(name)) for _ in range(3)] for name in names},

@@ -62,7 +62,11 @@ ORDER = {
 @pytest.fixture(scope="module")
 def facts(tmp_path_factory):
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "NIGHTCAP_"))}
-    env = {**kept, "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")), "PYTHONPATH": str(CHECKOUT)}
+    airflow = {
+        "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(CHECKOUT / "dags/plugins"),
+    }
+    env = {**kept, **airflow, "PYTHONPATH": str(CHECKOUT)}
     command = [sys.executable, str(Path(__file__).with_name("dag_facts.py"))]
     done = subprocess.run(command, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -184,6 +188,22 @@ def test_settings_that_are_not_there_are_an_import_error_of_trainings_only(facts
 def test_a_mistaken_schedule_is_an_import_error_of_its_dag_only(facts):
     assert list(facts["mistaken"]["errors"]) == ["caption_nightly.py"]
     assert set(facts["mistaken"]["dags"]) == set(ORDER) - {"caption_nightly"}
+
+
+def test_a_night_is_late_by_the_clock_and_a_backfill_never(facts):
+    found = {kind: facts[kind]["dags"]["caption_nightly"]["deadlines"] for kind in ("usual", "changed")}
+    usual = ["2026-01-07T06:00:00+00:00", "2026-01-08T06:00:00+00:00", "2026-03-29T06:00:00+00:00"]
+    assert found["usual"] == [{"late": usual, "backfill": None}]
+    in_paris = ["2026-01-07T05:00:00+00:00", "2026-01-08T05:00:00+00:00", "2026-03-29T04:00:00+00:00"]
+    assert found["changed"] == [{"late": in_paris, "backfill": None}]
+    assert {dag: len(each["deadlines"]) for dag, each in facts["usual"]["dags"].items() if each["deadlines"]} == {
+        "caption_nightly": 1
+    }
+
+
+def test_a_mistaken_time_of_the_day_is_an_import_error_that_says_so(facts):
+    (error,) = facts["never"]["errors"].values()
+    assert "NIGHTCAP_PUBLISHED_BY is '25:00'" in error
 
 
 @pytest.mark.parametrize(("dag", "name"), EVERY_FIELD)

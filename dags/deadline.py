@@ -1,0 +1,63 @@
+"""By when a night must be published: by a time of the day, whenever it began."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from airflow.sdk.definitions.deadline import BaseDeadlineReference
+
+from pipeline.errors import SettingsError
+from serving.clock import next_time, time_of_day
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+
+class PublishedBy(BaseDeadlineReference):
+    """The next such time after the moment from which a run may begin; none for a backfill, for which nobody waits.
+
+    Airflow finds it by `dags/plugins`, which must be its folder of plugins.
+
+    Attributes:
+        clock: HH:MM.
+        zone: of the clock, such as Europe/Paris.
+
+    Raises:
+        SettingsError: `clock` is no time of the day.
+    """
+
+    required_kwargs = {"dag_id", "run_id"}  # noqa: RUF012  what Airflow looks for
+
+    def __init__(self, clock: str = "06:00", zone: str = "UTC") -> None:
+        try:
+            time_of_day(clock)
+        except ValueError as error:
+            raise SettingsError(f"NIGHTCAP_PUBLISHED_BY is {clock!r}: {error}; give one such as 06:00") from error
+        self.clock, self.zone = clock, zone
+
+    def serialize_reference(self) -> dict[str, Any]:
+        """What Airflow keeps of it."""
+        return {**super().serialize_reference(), "clock": self.clock, "zone": self.zone}
+
+    @classmethod
+    def deserialize_reference(cls, reference_data: dict[str, Any]) -> PublishedBy:
+        """What `serialize_reference` told of."""
+        return cls(reference_data["clock"], reference_data["zone"])
+
+    def _evaluate_with(self, *, session: Session, dag_id: str, run_id: str) -> datetime | None:
+        from airflow.models import DagRun
+        from sqlalchemy import select
+
+        run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
+        return self.of_run(run.run_type, run.run_after) if run else None
+
+    def of_run(self, kind: str, run_after: datetime) -> datetime | None:
+        """When a run is late.
+
+        Args:
+            kind: as Airflow calls it, such as "backfill".
+            run_after: the aware moment from which it may begin.
+        """
+        return None if kind == "backfill" else next_time(self.clock, run_after.astimezone(ZoneInfo(self.zone)))

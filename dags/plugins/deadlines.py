@@ -1,0 +1,12 @@
+"""Tells Airflow of the deadlines that the DAGs have beyond its own."""
+
+from airflow.plugins_manager import AirflowPlugin
+
+from dags.deadline import PublishedBy
+
+
+class Deadlines(AirflowPlugin):
+    """Found because this folder is Airflow's folder of plugins."""
+
+    name = "nightcap_deadlines"
+    deadline_references = [PublishedBy]  # noqa: RUF012  what Airflow looks for
