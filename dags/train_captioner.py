@@ -109,7 +109,10 @@ def train_captioner() -> None:
 
     @task(multiple_outputs=True)
     def register(done: dict[str, str]) -> dict[str, Any]:
+        from serving.watch.runs import tell_training
+
         run, version = stages.register(_run(done))
+        tell_training(run.home, run.settings.registry.model_name, stages.effort(run))
         for key, page in stages.pages(run, version["version"]).items():
             get_current_context()["ti"].xcom_push(key=key, value=page)
         return {"done": dict(run.done), "version": version["version"], "run_id": version["run_id"]}

@@ -112,6 +112,13 @@ def pages(run: TrainingRun, version: str) -> dict[str, str | None]:
     return {"run": registry.page(pinned), "docs": registry.page(pinned, "data_docs/index.html")}
 
 
+def effort(run: TrainingRun) -> dict[str, float]:
+    """`seconds` and `epochs` of both stages of training, and `cider_d` on the test split as a fraction."""
+    rows = [row for stage in ("train", "refine") for row in run.output(stage).figures()["curves"]]
+    seconds = sum(float(row["seconds"]) for row in rows)
+    return {"seconds": seconds, "epochs": len(rows), "cider_d": float(run.scores()["scores"]["cider_d"])}
+
+
 def gate(run: TrainingRun, version: str) -> dict[str, Any]:
     """Compare the version with the champion; returns the verdict in short."""
     from pipeline.gate.stage import judge_version

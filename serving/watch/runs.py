@@ -13,11 +13,15 @@ from serving.watch.secrets import scrubbed
 log = logging.getLogger(__name__)
 
 TIMEOUT_S: Final = 10.0
-RUNS, GATE = "nightcap_runs", "nightcap_gate"
+RUNS, TRAINING, GATE = "nightcap_runs", "nightcap_training", "nightcap_gate"
 
 METRICS: Final = {
     "nightcap_run_succeeded_timestamp_seconds": "When a run of the DAG last succeeded, seconds since 1970.",
     "nightcap_run_failed_timestamp_seconds": "When a run of the DAG last failed, seconds since 1970.",
+    "nightcap_training_seconds": "What the epochs of the last model took; those found done by an earlier run count, too.",
+    "nightcap_training_epochs": "Epochs of the last model, in both stages.",
+    "nightcap_training_cider_d": "CIDEr-D of the last model on its test split, as a fraction.",
+    "nightcap_training_timestamp_seconds": "When the last model was registered, seconds since 1970.",
     "nightcap_gate_passed": "1 if the last version on trial may be promoted, else 0.",
     "nightcap_gate_challenger_cider_d": "CIDEr-D of the last version on trial, as a fraction.",
     "nightcap_gate_champion_cider_d": "CIDEr-D of the champion on the same pictures; absent before the first.",
@@ -29,6 +33,19 @@ def tell_end(home: Home, dag: str, succeeded: bool) -> None:
     """Push that a run of a DAG ended now; when it last ended the other way stays."""
     name = f"nightcap_run_{'succeeded' if succeeded else 'failed'}_timestamp_seconds"
     _push(home, RUNS, {"dag": dag}, {name: time.time()}, replace=False)
+
+
+def tell_training(home: Home, model: str, effort: Mapping[str, float]) -> None:
+    """Push what a newly registered version took and is worth.
+
+    Args:
+        home: names the Pushgateway, if any.
+        model: name of the registered model.
+        effort: `seconds`, `epochs` and `cider_d`.
+    """
+    values = {f"nightcap_training_{name}": float(value) for name, value in effort.items()}
+    stamped = values | {"nightcap_training_timestamp_seconds": time.time()}
+    _push(home, TRAINING, {"model": model}, stamped, replace=True)
 
 
 def tell_verdict(home: Home, model: str, verdict: Mapping[str, Any]) -> None:

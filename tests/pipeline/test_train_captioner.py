@@ -63,6 +63,14 @@ def test_every_stage_left_an_output_and_nothing_unfinished(tiny_run):
     assert not list((tiny_run.home.store / "stages").glob("*/.*"))
 
 
+def test_what_training_took_counts_both_stages(tiny_run):
+    found = stages.effort(tiny_run)
+    curves = [tiny_run.output(stage).figures()["curves"] for stage in ("train", "refine")]
+    assert found["epochs"] == sum(map(len, curves)) > 0
+    assert found["seconds"] == sum(row["seconds"] for rows in curves for row in rows) > 0
+    assert found["cider_d"] == tiny_run.scores()["scores"]["cider_d"]
+
+
 def test_the_champion_is_what_was_trained(tiny_run):
     champion = Registry(tiny_run.home).champion("captioner")
     assert champion.digest == tiny_run.output("bundle").figures()["bundle_digest"]

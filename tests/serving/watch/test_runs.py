@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.home import Home
-from serving.watch.runs import tell_end, tell_verdict
+from serving.watch.runs import tell_end, tell_training, tell_verdict
 from tests.services import free_port
 
 PUSHGATEWAY = shutil.which("prometheus-pushgateway")
@@ -23,12 +23,14 @@ def home(tmp_path):
 
 
 @pytest.fixture
-def gateway(home):
+def gateway(home, tmp_path):
     if PUSHGATEWAY is None:
         pytest.skip("needs prometheus-pushgateway (Debian package)")
     address = f"127.0.0.1:{free_port()}"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen([PUSHGATEWAY, f"--web.listen-address={address}"], **quiet)
+    # Debian's would otherwise keep what it is told in a place of the whole machine.
+    command = [PUSHGATEWAY, f"--web.listen-address={address}", f"--persistence.file={tmp_path / 'told'}"]
+    process = subprocess.Popen(command, **quiet)
     try:
         wait_for(f"http://{address}/-/ready")
         yield replace(home, pushgateway=f"http://{address}")
@@ -79,6 +81,17 @@ def test_a_verdict_replaces_the_one_before(gateway):
     assert now["nightcap_gate_passed", "captioner"] == 0
     assert now["nightcap_gate_challenger_cider_d", "captioner"] == 1.25
     assert ("nightcap_gate_champion_cider_d", "captioner") not in now
+
+
+@pytest.mark.integration
+def test_a_training_tells_its_effort(gateway):
+    tell_training(gateway, "captioner", {"seconds": 12.5, "epochs": 3, "cider_d": 0.57})
+    now = told(gateway)
+    assert {name: value for (name, model), value in now.items() if model == "captioner" and "timestamp" not in name} == {
+        "nightcap_training_seconds": 12.5,
+        "nightcap_training_epochs": 3,
+        "nightcap_training_cider_d": 0.57,
+    }
 
 
 def test_a_gateway_that_is_gone_stops_nobody(home, caplog):
