@@ -76,7 +76,7 @@ def test_no_secret_has_a_default():
 def test_no_secret_is_written_out(checkout):
     text = (checkout / "docker-compose.yml").read_text()
     literal = re.findall(r"^\s*(\w*(?:PASSWORD|SECRET|FERNET|ACCESS_KEY)\w*): (?!\$\{)(.+)$", text, re.MULTILINE)
-    assert literal == [("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", "/opt/airflow/passwords.json")]
+    assert literal == []
 
 
 def test_example_names_exactly_what_compose_reads():
