@@ -42,7 +42,11 @@ TOOLS = {
     "postgres": INITDB,
 }
 # As infra's Dockerfiles install them.
-SCRIPTS = {"airflow-accounts": "airflow_accounts.py", "airflow-init": "airflow-init.sh"}
+SCRIPTS = {
+    "airflow-accounts": "airflow_accounts.py",
+    "airflow-init": "airflow-init.sh",
+    "mlflow-accounts": "mlflow_accounts.py",
+}
 MISSING = [name for name, path in TOOLS.items() if not path]
 # What the image's own entrypoint does before it runs the server.
 POSTGRES = """#!/bin/bash

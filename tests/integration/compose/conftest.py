@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from composed import MISSING, Composed
 
-from tests.integration.compose.reach import Webhook
+from tests.integration.compose.reach import Webhook, account, answer
 from tests.integration.test_scheduler import TINY
 
 
@@ -49,13 +49,31 @@ def stack(webhook):
 
 @pytest.fixture(scope="package")
 def api(stack):
+    """Airflow, as its admin sees it."""
     return stack.api()
 
 
 @pytest.fixture(scope="package")
-def champion(api):
-    """A model that the DAG trained, and promoted: the run of it."""
-    run = api.trigger("train_captioner", TINY)
-    for _ in api.follow("train_captioner", run):
-        pass
+def people(api):
+    """Airflow, as somebody of each role sees it."""
+    return {role: account(api, role) for role in ("Viewer", "Operator", "Approver")}
+
+
+@pytest.fixture(scope="package")
+def waiting(people):
+    """A training whose model waits for an answer: the run of it."""
+    approver = people["Approver"]
+    run = approver.trigger("train_captioner", TINY | {"gate.approval": "person"})
+    for change in approver.follow("train_captioner", run):
+        if change == ("approve", "awaiting_input"):
+            break
     return run
+
+
+@pytest.fixture(scope="package")
+def champion(api, people, waiting):
+    """A model that the DAG trained, and that a person let promote: the run of it."""
+    answer(people["Approver"], waiting)
+    for _ in api.follow("train_captioner", waiting):
+        pass
+    return waiting

@@ -6,6 +6,8 @@ from http.server import BaseHTTPRequestHandler
 
 import boto3
 
+from nightcap.local.airflow_api import AirflowApi
+
 
 class Webhook(BaseHTTPRequestHandler):
     """Keeps what it is sent: `server.heard`."""
@@ -40,3 +42,17 @@ def eventually(met, limit_s=180):
     while not met() and time.monotonic() < deadline:
         time.sleep(1)
     return met()
+
+
+def account(api, role):
+    """Airflow, as a new person of a role sees it."""
+    name, password = role.lower(), f"{role} of the tests"
+    about = {"username": name, "password": password, "first_name": role, "last_name": "Test", "email": f"{name}@test"}
+    api._request("POST", "auth/fab/v1/users", about | {"roles": [{"name": role}]}, 60)
+    return AirflowApi(api.url, name, password)
+
+
+def answer(api, run, choice="Approve"):
+    """Answer what a training asks."""
+    path = f"dags/train_captioner/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
+    return api._call("PATCH", path, {"chosen_options": [choice]})
