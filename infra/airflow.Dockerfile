@@ -28,6 +28,7 @@ RUN useradd --uid 10001 --user-group --create-home --skel /dev/null --home-dir /
 COPY --from=build /opt/nightcap /opt/nightcap
 COPY --chmod=755 infra/healthcheck.py /opt/nightcap/bin/healthcheck
 COPY --chmod=755 infra/airflow-init.sh /opt/nightcap/bin/airflow-init
+COPY --chmod=755 infra/airflow_accounts.py /opt/nightcap/bin/airflow-accounts
 # Outside AIRFLOW_HOME, because that is a volume and would keep the DAGs of the first image.
 COPY dags /srv/nightcap/dags
 ENV PATH=/opt/nightcap/bin:$PATH \

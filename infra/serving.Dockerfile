@@ -25,6 +25,7 @@ RUN useradd --uid 10001 --user-group --create-home --skel /dev/null --home-dir /
     && install --directory --owner nightcap --group nightcap /var/lib/captions
 COPY --from=build /opt/nightcap /opt/nightcap
 COPY --chmod=755 infra/healthcheck.py /opt/nightcap/bin/healthcheck
+COPY --chmod=755 infra/mlflow_accounts.py /opt/nightcap/bin/mlflow-accounts
 ENV PATH=/opt/nightcap/bin:$PATH \
     NIGHTCAP_HOME=/var/lib/nightcap \
     PYTHONUNBUFFERED=1

@@ -32,6 +32,7 @@ DIGEST_TAG, ENGINE_TAG, CIDER_TAG, TEST_TAG = "bundle_digest", "engine", "test_c
 REMOVED_TAG = "files_removed"  # when; what is known of the version stays
 NOTE = "registered_model_meta"  # MLflow adds it to what it downloads
 HEALTH_TIMEOUT_S = 5.0
+REFUSALS = ("UNAUTHENTICATED", "PERMISSION_DENIED")
 
 T = TypeVar("T")
 
@@ -281,7 +282,11 @@ def _answering(home: Home) -> Iterator[None]:
 
 def _unavailable(home: Home, error: Exception) -> RegistryUnavailable:
     reason = masked(" ".join(str(getattr(error, "reason", error)).split()))[:200]
-    return RegistryUnavailable(f"MLflow at {shown_uri(home)} does not answer ({reason}); check MLFLOW_TRACKING_URI")
+    if getattr(error, "error_code", None) in REFUSALS:
+        said = f"refuses ({reason}); check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+    else:
+        said = f"does not answer ({reason}); check MLFLOW_TRACKING_URI"
+    return RegistryUnavailable(f"MLflow at {shown_uri(home)} {said}")
 
 
 def shown_uri(home: Home) -> str:

@@ -76,7 +76,7 @@ def test_no_secret_has_a_default():
 def test_no_secret_is_written_out(checkout):
     text = (checkout / "docker-compose.yml").read_text()
     literal = re.findall(r"^\s*(\w*(?:PASSWORD|SECRET|FERNET|ACCESS_KEY)\w*): (?!\$\{)(.+)$", text, re.MULTILINE)
-    assert literal == [("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", "/opt/airflow/passwords.json")]
+    assert literal == []
 
 
 def test_example_names_exactly_what_compose_reads():
@@ -103,7 +103,7 @@ def test_env_is_private_random_and_never_replaced(checkout):
     secrets = [dict(re.findall(r"^(\w+)=(.+)$", text, re.MULTILINE)) for text in (first, env.read_text())]
     assert secrets[0].keys() == secrets[1].keys()
     values = [value for made in secrets for value in made.values()]
-    assert len(values) == len(set(values)) == 32
+    assert len(values) == len(set(values)) == 42
     assert all(len(value) >= 44 for value in values)
     assert sorted(path.name for path in checkout.iterdir()) == [".env", ".env.example", "docker-compose.yml", "infra"]
 
@@ -123,7 +123,7 @@ def test_services_are_published_on_loopback_alone(services):
 
 
 def test_services_restart_are_checked_and_pinned(services):
-    lasting = {name: service for name, service in services.items() if name != "airflow-init"}
+    lasting = {name: service for name, service in services.items() if not name.endswith("-init")}
     assert {service["restart"] for service in lasting.values()} == {"unless-stopped"}
     assert all(service["healthcheck"]["test"][0] == "CMD-SHELL" for service in lasting.values())
     assert all(service["cap_drop"] == ["ALL"] for service in services.values())
@@ -163,6 +163,22 @@ def test_a_role_has_its_own_account_and_may_write_only_its_own_buckets(whole):
     assert writable == {"nights": set(), "training": {"mlflow", "promotions"}, "mlflow": set()}
     holders = [name for name, each in whole["services"].items() if "AWS_ACCESS_KEY_ID" in each.get("environment", {})]
     assert sorted(holders) == ["exporter", "mlflow", "worker-gpu", "worker-nights", "worker-training"]
+
+
+def test_a_role_has_its_own_account_at_mlflow_and_nobody_has_the_admins(services):
+    given = {name: service.get("environment", {}) for name, service in services.items() if name != "mlflow-init"}
+    accounts = {
+        name: environment["MLFLOW_TRACKING_USERNAME"]
+        for name, environment in given.items()
+        if "MLFLOW_TRACKING_PASSWORD" in environment
+    }
+    workers = {"worker-nights": "nights", "worker-training": "training", "worker-gpu": "training"}
+    assert accounts == {**workers, "exporter": "exporter"}
+    init = services["mlflow-init"]["environment"]
+    for name, account in accounts.items():
+        assert given[name]["MLFLOW_TRACKING_PASSWORD"] == init[f"MLFLOW_{account.upper()}_PASSWORD"]
+    holders = [name for name, each in given.items() if init["MLFLOW_TRACKING_PASSWORD"] in each.values()]
+    assert holders == ["mlflow"]
 
 
 def test_only_nights_may_write_captions(services):

@@ -41,6 +41,12 @@ TOOLS = {
     "weed": find_weed(),
     "postgres": INITDB,
 }
+# As infra's Dockerfiles install them.
+SCRIPTS = {
+    "airflow-accounts": "airflow_accounts.py",
+    "airflow-init": "airflow-init.sh",
+    "mlflow-accounts": "mlflow_accounts.py",
+}
 MISSING = [name for name, path in TOOLS.items() if not path]
 # What the image's own entrypoint does before it runs the server.
 POSTGRES = """#!/bin/bash
@@ -150,7 +156,8 @@ class Composed:
         for name, path in TOOLS.items():
             if name != "postgres":
                 (tools / name).symlink_to(path)
-        (tools / "airflow-init").symlink_to(CHECKOUT / "infra/airflow-init.sh")
+        for name, script in SCRIPTS.items():
+            (tools / name).symlink_to(CHECKOUT / "infra" / script)
         check = f'#!/bin/sh\nexec "{sys.executable}" "{CHECKOUT / "infra/healthcheck.py"}" "$@"\n'
         (tools / "healthcheck").write_text(check)
         server = POSTGRES.replace("INITDB_FOLDER", str(INITDB.parent))

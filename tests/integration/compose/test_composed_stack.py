@@ -4,100 +4,27 @@ go out."""
 import json
 import os
 import signal
-import tempfile
-import threading
 import time
 import urllib.request
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote
 
-import boto3
 import psutil
 import pytest
 from botocore.exceptions import ClientError
-from composed import MISSING, Composed
 from deltalake import DeltaTable
 
 from pipeline.errors import Permanent
 from pipeline.sources.scenes.dataset import draw_inbox
-from tests.integration.test_scheduler import TINY
+from tests.integration.compose.reach import eventually, heard, s3
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.timeout(1500),
-    pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)} (Debian packages, see .ci/run)"),
-]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
 
 SHARD, SHARDS, BROKEN = 250, 3, 25
 NIGHT = {"shard_size": SHARD, "part_size": 4, "gallery_size": 4}
 DAYS = [datetime(2026, 3, day, 2, tzinfo=UTC) for day in (1, 2, 3)]
-
-
-class Webhook(BaseHTTPRequestHandler):
-    """Keeps what it is sent: `server.heard`."""
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.heard.append((self.path, body))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *arguments):
-        pass
-
-
-@pytest.fixture(scope="module")
-def webhook():
-    with ThreadingHTTPServer(("127.0.0.1", 0), Webhook) as server:
-        server.heard = []
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-def heard(webhook, path):
-    return [body for where, body in list(webhook.heard) if where == path]
-
-
-@pytest.fixture(scope="module")
-def stack(webhook):
-    port = webhook.server_port
-    settings = {
-        "ALERT_WEBHOOK": f"http://127.0.0.1:{port}/alerts",
-        "NIGHTCAP_WEBHOOK": f"http://127.0.0.1:{port}/nights",
-        "NIGHTCAP_DEADLINE_HOURS": "0.01",
-        "TASK_HEARTBEAT_TIMEOUT_S": "30",
-    }
-    urllib.request.install_opener(None)
-    # Not under pytest's own folder, which PostgreSQL's user may not enter.
-    with tempfile.TemporaryDirectory(prefix="nightcap-stack-") as name:
-        Path(name).chmod(0o755)
-        stack = Composed(Path(name), settings, frozenset({port}))
-        try:
-            stack.up()
-            yield stack
-        finally:
-            stack.down()
-
-
-@pytest.fixture(scope="module")
-def api(stack):
-    return stack.api()
-
-
-def s3(stack, role):
-    return boto3.client(
-        "s3",
-        endpoint_url=stack.address(8333),
-        aws_access_key_id=stack.secrets[f"S3_{role}_ACCESS_KEY"],
-        aws_secret_access_key=stack.secrets[f"S3_{role}_SECRET_KEY"],
-        region_name="us-east-1",
-    )
 
 
 @pytest.mark.parametrize(
@@ -118,15 +45,6 @@ def test_a_role_cannot_write_where_it_must_not(stack, role, bucket):
         s3(stack, role).delete_object(Bucket=bucket, Key="there")
     assert s3(stack, role).get_object(Bucket=bucket, Key="there")["Body"].read() == b"as it was"
     s3(stack, "OWNER").delete_object(Bucket=bucket, Key="there")
-
-
-@pytest.fixture(scope="module")
-def champion(api):
-    """A model that the DAG trained, and promoted."""
-    run = api.trigger("train_captioner", TINY)
-    for _ in api.follow("train_captioner", run):
-        pass
-    return run
 
 
 def test_it_trains_and_promotes_on_the_training_worker(stack, api, champion):
@@ -263,14 +181,6 @@ def held(stack, api, disturbed):
         for _ in api.follow("caption_nightly", run):
             pass
     return run
-
-
-def eventually(met, limit_s=180):
-    """Wait until something holds, at most so long; whether it does."""
-    deadline = time.monotonic() + limit_s
-    while not met() and time.monotonic() < deadline:
-        time.sleep(1)
-    return met()
 
 
 def test_nights_that_take_too_long_or_are_held_back_are_told_of(webhook, disturbed, held):

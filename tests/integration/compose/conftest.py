@@ -1,0 +1,79 @@
+"""One stack of docker-compose.yml for all files of this folder; it ends with the last of them."""
+
+import tempfile
+import threading
+import urllib.request
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from composed import MISSING, Composed
+
+from tests.integration.compose.reach import Webhook, account, answer
+from tests.integration.test_scheduler import TINY
+
+
+@pytest.fixture(scope="package")
+def webhook():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Webhook) as server:
+        server.heard = []
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="package")
+def stack(webhook):
+    if MISSING:
+        pytest.skip(f"needs {', '.join(MISSING)} (Debian packages, see .ci/run)")
+    port = webhook.server_port
+    settings = {
+        "ALERT_WEBHOOK": f"http://127.0.0.1:{port}/alerts",
+        "NIGHTCAP_WEBHOOK": f"http://127.0.0.1:{port}/nights",
+        "NIGHTCAP_DEADLINE_HOURS": "0.01",
+        "TASK_HEARTBEAT_TIMEOUT_S": "30",
+    }
+    urllib.request.install_opener(None)
+    # Not under pytest's own folder, which PostgreSQL's user may not enter.
+    with tempfile.TemporaryDirectory(prefix="nightcap-stack-") as name:
+        Path(name).chmod(0o755)
+        stack = Composed(Path(name), settings, frozenset({port}))
+        try:
+            stack.up()
+            yield stack
+        finally:
+            stack.down()
+
+
+@pytest.fixture(scope="package")
+def api(stack):
+    """Airflow, as its admin sees it."""
+    return stack.api()
+
+
+@pytest.fixture(scope="package")
+def people(api):
+    """Airflow, as somebody of each role sees it."""
+    return {role: account(api, role) for role in ("Viewer", "Operator", "Approver")}
+
+
+@pytest.fixture(scope="package")
+def waiting(people):
+    """A training whose model waits for an answer: the run of it."""
+    approver = people["Approver"]
+    run = approver.trigger("train_captioner", TINY | {"gate.approval": "person"})
+    for change in approver.follow("train_captioner", run):
+        if change == ("approve", "awaiting_input"):
+            break
+    return run
+
+
+@pytest.fixture(scope="package")
+def champion(api, people, waiting):
+    """A model that the DAG trained, and that a person let promote: the run of it."""
+    answer(people["Approver"], waiting)
+    for _ in api.follow("train_captioner", waiting):
+        pass
+    return waiting

@@ -1,0 +1,58 @@
+"""What tests ask of a stack that runs, and hear from it."""
+
+import json
+import time
+from http.server import BaseHTTPRequestHandler
+
+import boto3
+
+from nightcap.local.airflow_api import AirflowApi
+
+
+class Webhook(BaseHTTPRequestHandler):
+    """Keeps what it is sent: `server.heard`."""
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.heard.append((self.path, body))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+def heard(webhook, path):
+    return [body for where, body in list(webhook.heard) if where == path]
+
+
+def s3(stack, role):
+    return boto3.client(
+        "s3",
+        endpoint_url=stack.address(8333),
+        aws_access_key_id=stack.secrets[f"S3_{role}_ACCESS_KEY"],
+        aws_secret_access_key=stack.secrets[f"S3_{role}_SECRET_KEY"],
+        region_name="us-east-1",
+    )
+
+
+def eventually(met, limit_s=180):
+    """Wait until something holds, at most so long; whether it does."""
+    deadline = time.monotonic() + limit_s
+    while not met() and time.monotonic() < deadline:
+        time.sleep(1)
+    return met()
+
+
+def account(api, role):
+    """Airflow, as a new person of a role sees it."""
+    name, password = role.lower(), f"{role} of the tests"
+    about = {"username": name, "password": password, "first_name": role, "last_name": "Test", "email": f"{name}@test"}
+    api._request("POST", "auth/fab/v1/users", about | {"roles": [{"name": role}]}, 60)
+    return AirflowApi(api.url, name, password)
+
+
+def answer(api, run, choice="Approve"):
+    """Answer what a training asks."""
+    path = f"dags/train_captioner/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
+    return api._call("PATCH", path, {"chosen_options": [choice]})
