@@ -1,4 +1,4 @@
-"""What both DAGs share: the form, and which errors are worth a retry."""
+"""What the DAGs share: the form, credentials, and which errors are worth a retry."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRule
 
+from dags import credentials
 from pipeline.form import Field
 
 CAPTIONER = Asset("captioner", uri="x-nightcap://captioner")
@@ -16,6 +17,7 @@ CORRECTIONS = Asset("corrections", uri="x-nightcap://corrections")
 
 # Every error of ours says in its class whether the same call may work later.
 RETRIES: dict[str, Any] = {
+    "pre_execute": credentials.of_nights,
     "retries": 2,
     "retry_delay": timedelta(seconds=30),
     "retry_policy": ExceptionRetryPolicy(
@@ -34,7 +36,7 @@ def _place(kind: str) -> dict[str, Any]:
 
 
 # Where nothing is named, Airflow's default queue and pod template are everybody's.
-TRAINING: dict[str, Any] = RETRIES | _place("TRAINING")
+TRAINING: dict[str, Any] = RETRIES | {"pre_execute": credentials.of_training} | _place("TRAINING")
 ON_GPU: dict[str, Any] = {"pool": "gpu"} | _place("TRAINING") | _place("GPU")
 
 

@@ -17,9 +17,11 @@ class NightFailed(BaseNotifier):
 
     def notify(self, context: Context) -> None:
         """Tell of the run in Airflow's context."""
+        from dags import credentials
         from pipeline.home import Home
         from serving.watch.alerts import alert_of_run
 
+        credentials.of_webhook()
         about: Any = context
         instance = about.get("ti")
         task = instance.task_id if instance else None
@@ -44,8 +46,12 @@ class RunEnded(BaseNotifier):
 
 async def night_is_late(context: Mapping[str, Any]) -> None:
     """Tell `NIGHTCAP_WEBHOOK` of a run that has not succeeded in time; Airflow's triggerer calls it."""
+    from asgiref.sync import sync_to_async
+
+    from dags import credentials
     from pipeline.home import Home
     from serving.watch.alerts import alert_of_late_run
 
+    await sync_to_async(credentials.of_webhook)()  # Airflow's client waits for the loop that this came from
     run, due = context["dag_run"]["dag_run_id"], context["deadline"]["deadline_time"]
     await asyncio.to_thread(alert_of_late_run, Home.from_environment(), run, str(due))

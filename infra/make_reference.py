@@ -59,6 +59,7 @@ ENVIRONMENT = {
     "NIGHTCAP_FOREIGN_LOAD_S": "Seconds that a foreign captioner may take to load. Default: 600.",
     "NIGHTCAP_FOREIGN_BATCH_S": "Seconds that a foreign captioner may take for a batch of 16 pictures. Default: 300.",
     "MLFLOW_TRACKING_URI": "The MLflow server or database. Default: `sqlite:///$NIGHTCAP_HOME/mlflow.db`.",
+    "MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD": "The account at an MLflow server that asks for one.",
     "AWS_*, AWS_ENDPOINT_URL": "Credentials and address of the object store of pictures and of MLflow's artifacts, as boto3 reads them.",
 }
 

@@ -33,6 +33,7 @@ REMOVED_TAG = "files_removed"  # when; what is known of the version stays
 NOTE = "registered_model_meta"  # MLflow adds it to what it downloads
 HEALTH_TIMEOUT_S = 5.0
 REFUSALS = ("UNAUTHENTICATED", "PERMISSION_DENIED")
+MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 T = TypeVar("T")
 
@@ -224,11 +225,17 @@ class Registry:
             try:
                 return find()
             except MlflowException as error:
-                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                refused = error.error_code == "PERMISSION_DENIED"
+                if error.error_code in MISSING or (refused and not self._is_registered(uri)):
                     known = ", ".join(f"{item.name}/{item.version}" for item in self.versions()[:5])
                     advice = f"registered: {known}" if known else "make one with `nightcap train` or `make run`"
                     raise ModelNotFound(f"no model at {uri} in {shown_uri(self._home)}; {advice}") from error
                 raise
+
+    def _is_registered(self, uri: str) -> bool:
+        """An MLflow with accounts does not say that a model is missing: it refuses."""
+        name = re.split("[@/]", uri.removeprefix("models:/"))[0]
+        return bool(self._client.search_registered_models(f"name='{name}'", max_results=1))
 
 
 def _parse(uri: str) -> tuple[str, str, str]:

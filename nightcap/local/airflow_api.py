@@ -158,11 +158,14 @@ class AirflowApi:
                 return
 
     def _call(self, method: str, path: str, body: Any = None, limit_s: float = 60) -> Any:
+        self._log_in(limit_s)
+        return self._request(method, f"api/v2/{path}", body, limit_s)
+
+    def _log_in(self, limit_s: float) -> None:
         if time.monotonic() > self._token_end:
             login = {"username": self.user, "password": self.password}
             self._token = self._request("POST", "auth/token", login, limit_s)["access_token"]
             self._token_end = time.monotonic() + TOKEN_LIFE_S
-        return self._request(method, f"api/v2/{path}", body, limit_s)
 
     def _request(self, method: str, path: str, body: Any, limit_s: float) -> Any:
         data = None if body is None else json.dumps(body).encode()

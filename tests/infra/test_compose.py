@@ -12,7 +12,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMPOSE = Path(sys.executable).with_name("docker-compose")
-SECRETS = re.compile(r"PASSWORD|SECRET|FERNET|ACCESS_KEY")
+SECRETS = re.compile(r"PASSWORD|SECRET(?!S_BACKEND)|FERNET|ACCESS_KEY")
 VARIABLE = re.compile(r"\$\{(\w+)(?::([?+-])([^}]*))?\}")
 ROLES = {"nights": "worker-nights", "training": "worker-training", "mlflow": "mlflow"}
 

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 CHECKOUT = Path(__file__).resolve().parents[2]
 FOLDER = CHECKOUT / "infra" / "kubernetes"
 WORKERS = {"nights": "worker-nights", "training": "worker-training", "gpu": "worker-gpu"}
-SECRETS = re.compile(r"PASSWORD|SECRET|FERNET|ACCESS_KEY|SQL_ALCHEMY_CONN|WEBHOOK")
+SECRETS = re.compile(r"PASSWORD|SECRET(?!S__)|FERNET|ACCESS_KEY|SQL_ALCHEMY_CONN|WEBHOOK")
 
 TEXT = {"type": "string", "minLength": 1}
 
@@ -256,7 +256,7 @@ def test_roles_have_the_accounts_and_mounts_of_compose(services, pods):
         secrets = {
             each["valueFrom"]["secretKeyRef"]["name"] for each in container(pods[role])["env"] if "valueFrom" in each
         }
-        assert secrets == {f"nightcap-s3-{account}"}
+        assert secrets == {f"nightcap-s3-{account}", f"nightcap-mlflow-{account}"}
         captions = next(each for each in container(pods[role])["volumeMounts"] if each["name"] == "captions")
         assert captions.get("readOnly", False) == ("captions:/var/lib/captions:ro" in services[service]["volumes"])
 

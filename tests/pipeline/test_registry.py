@@ -1,5 +1,6 @@
 import socket
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
@@ -135,6 +136,30 @@ def test_a_server_that_is_no_mlflow_is_one_line(answer, tmp_path):
         with pytest.raises(RegistryUnavailable, match="does not answer"):
             Registry(at(f"http://127.0.0.1:{server.getsockname()[1]}", tmp_path))
         thread.join()
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """An MLflow that is well, and lets nobody in."""
+
+    def do_GET(self):
+        self.send_response(200 if self.path == "/health" else 401)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+def test_a_server_that_lets_nobody_in_is_told_from_one_that_is_down(tmp_path):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        with pytest.raises(RegistryUnavailable) as caught:
+            Registry(at(f"http://127.0.0.1:{server.server_port}", tmp_path)).versions()
+        server.shutdown()
+        thread.join()
+    assert " refuses (" in str(caught.value)
+    assert str(caught.value).endswith("; check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
 
 
 def answer_once(server, answer):

@@ -2,6 +2,7 @@
 
 import tempfile
 import threading
+import time
 import urllib.request
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from composed import MISSING, Composed
 
-from tests.integration.compose.reach import Webhook, account, answer
+from tests.integration.compose.reach import Webhook, account, answer, give_nights_a_connection, secrets_backend
 from tests.integration.test_scheduler import TINY
 
 
@@ -28,20 +29,21 @@ def webhook():
 def stack(webhook):
     if MISSING:
         pytest.skip(f"needs {', '.join(MISSING)} (Debian packages, see .ci/run)")
-    port = webhook.server_port
-    settings = {
-        "ALERT_WEBHOOK": f"http://127.0.0.1:{port}/alerts",
-        "NIGHTCAP_WEBHOOK": f"http://127.0.0.1:{port}/nights",
-        "NIGHTCAP_DEADLINE_HOURS": "0.01",
-        "TASK_HEARTBEAT_TIMEOUT_S": "30",
-    }
     urllib.request.install_opener(None)
     # Not under pytest's own folder, which PostgreSQL's user may not enter.
     with tempfile.TemporaryDirectory(prefix="nightcap-stack-") as name:
-        Path(name).chmod(0o755)
-        stack = Composed(Path(name), settings, frozenset({port}))
+        folder, port = Path(name), webhook.server_port
+        folder.chmod(0o755)
+        settings = {
+            "ALERT_WEBHOOK": f"http://127.0.0.1:{port}/alerts",
+            "NIGHTCAP_DEADLINE_HOURS": "0.01",
+            "TASK_HEARTBEAT_TIMEOUT_S": "30",
+            **secrets_backend(folder, {"nightcap_webhook": f"http://127.0.0.1:{port}/nights"}),
+        }
+        stack = Composed(folder, settings, frozenset({port}))
         try:
             stack.up()
+            give_nights_a_connection(stack)
             yield stack
         finally:
             stack.down()
@@ -65,7 +67,8 @@ def waiting(people):
     approver = people["Approver"]
     run = approver.trigger("train_captioner", TINY | {"gate.approval": "person"})
     for change in approver.follow("train_captioner", run):
-        if change == ("approve", "awaiting_input"):
+        if change == ("approve", "awaiting_input"):  # Airflow asks again if the answer comes within a second
+            time.sleep(3)
             break
     return run
 

@@ -44,10 +44,27 @@ def eventually(met, limit_s=180):
     return met()
 
 
+def secrets_backend(folder, variables):
+    """Settings for a backend of Airflow's that reads files, which hold some variables and no connection yet."""
+    (folder / "variables.json").write_text(json.dumps(variables))
+    (folder / "connections.json").write_text("{}")
+    kinds = {f"{kind}_file_path": str(folder / f"{kind}.json") for kind in ("variables", "connections")}
+    backend = "airflow.secrets.local_filesystem.LocalFilesystemBackend"
+    return {"SECRETS_BACKEND": backend, "SECRETS_BACKEND_KWARGS": json.dumps(kinds)}
+
+
+def give_nights_a_connection(stack):
+    """The account that the environment gives them, too; the secret is known once the stack is there."""
+    login, password = (stack.secrets[f"S3_NIGHTS_{kind}_KEY"] for kind in ("ACCESS", "SECRET"))
+    held = {"nightcap_nights_s3": {"conn_type": "aws", "login": login, "password": password}}
+    (stack.folder / "connections.json").write_text(json.dumps(held))
+
+
 def account(api, role):
     """Airflow, as a new person of a role sees it."""
     name, password = role.lower(), f"{role} of the tests"
     about = {"username": name, "password": password, "first_name": role, "last_name": "Test", "email": f"{name}@test"}
+    api._log_in(60)
     api._request("POST", "auth/fab/v1/users", about | {"roles": [{"name": role}]}, 60)
     return AirflowApi(api.url, name, password)
 

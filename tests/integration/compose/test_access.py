@@ -40,6 +40,8 @@ def test_an_operator_runs_a_night(people):
     for _ in people["Operator"].follow("caption_nightly", run):
         pass
     assert people["Viewer"].get(f"dags/caption_nightly/dagRuns/{run}")["triggering_user_name"] == "operator"
+    told = [line["event"] for line in people["Viewer"].log("caption_nightly", run, "plan")]
+    assert "credentials of Airflow's connection nightcap_nights_s3" in told
 
 
 @pytest.mark.parametrize("role", ["Viewer", "Operator"])
@@ -107,6 +109,6 @@ def test_accounts_are_made_anew_without_harm(stack, champion):
     passwords = {name: stack.secrets[name] for name in stack.secrets if name.startswith("MLFLOW_")}
     admin = {"MLFLOW_TRACKING_USERNAME": "admin", "MLFLOW_TRACKING_URI": stack.address(5000)}
     MLFLOW["main"](passwords | admin | {"MLFLOW_TRACKING_PASSWORD": passwords["MLFLOW_ADMIN_PASSWORD"]})
-    with pytest.raises(SystemExit, match="answers 401: write into .env what MLFLOW_ADMIN_PASSWORD was changed to"):
+    with pytest.raises(SystemExit, match=r"answers 401: write into \.env what MLFLOW_ADMIN_PASSWORD was changed to"):
         MLFLOW["main"](passwords | admin | {"MLFLOW_TRACKING_PASSWORD": "forgotten"})
     assert mlflow(stack, "training").call("GET", "2.0/mlflow/users/current")["user"]["username"] == "training"
