@@ -99,7 +99,7 @@ class Contained:
 
     def _beat(self) -> None:
         """Podman leaves it to systemd to run health checks, which a test machine may lack."""
-        while not self._ended.wait(2):
+        while not self._ended.wait(5):
             for name, status in self.states().items():
                 if "(starting)" in status or "(unhealthy)" in status:
                     self.engine.run("healthcheck", "run", f"nightcap-{name}", check=False)

@@ -37,7 +37,7 @@ class Clock:
 
     def tell(self, what):
         now = time.monotonic()
-        print(f"\n{what}: {now - self._last:.0f} s")
+        print(f"\n{what}: {now - self._last:.0f} s", flush=True)
         self._last = now
 
 
@@ -47,7 +47,7 @@ def clock():
 
 
 @pytest.fixture(scope="module")
-def resolved():
+def resolved(clock):
     """The stack, not up, on an engine that has the base and can start a container."""
     if reason := lacking():
         pytest.skip(reason)
@@ -61,6 +61,7 @@ def resolved():
                 engine.run("run", *ALONE, "--init", "--memory=64m", "--pids-limit=64", base, "true")
             except (EngineError, subprocess.CalledProcessError) as error:
                 pytest.skip(f"podman cannot start here: {error}")
+            clock.tell("the base")
             yield stack
     assert not engine.folder.exists()
 
@@ -72,7 +73,6 @@ def python_image(stack):
 @pytest.fixture(scope="module")
 def images(resolved, clock):
     """Names of our two images, by service."""
-    clock.tell("the base")
     services = resolved.whole["services"]
     for name in ("mlflow", "airflow-init"):
         build_ours(resolved.engine, services[name])
@@ -81,7 +81,7 @@ def images(resolved, clock):
         if "build" not in service:
             build_stand_in(resolved.engine, name, service, python_image(resolved))
     clock.tell("stand-ins")
-    print(f"{resolved.engine.gigabytes():.1f} GB")
+    print(f"{resolved.engine.gigabytes():.1f} GB", flush=True)
     return {name: qualified(services[name]["image"]) for name in ("mlflow", "airflow-init")}
 
 
