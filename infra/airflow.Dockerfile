@@ -1,7 +1,7 @@
 # Airflow's services with the DAGs and all they call, from requirements/airflow.txt; for NVIDIA's
 # devices build with REQUIREMENTS=requirements/airflow-cuda.txt. Build it from the checkout's root:
 #   docker build -f infra/airflow.Dockerfile -t nightcap-airflow .
-# CI checks this file's form only: no engine runs there to build it.
+# CI checks this file's form only; `make soak` builds and runs it under podman, where that can start.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 # hadolint ignore=DL3006

@@ -1,6 +1,6 @@
 # What loads and runs a model, and MLflow's server, from requirements/serving.txt. Build it from the checkout's root:
 #   docker build -f infra/serving.Dockerfile -t nightcap-serving .
-# CI checks this file's form only: no engine runs there to build it.
+# CI checks this file's form only; `make soak` builds and runs it under podman, where that can start.
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 # hadolint ignore=DL3006

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMPOSE = Path(sys.executable).with_name("docker-compose")
 SECRETS = re.compile(r"PASSWORD|SECRET(?!S_BACKEND)|FERNET|ACCESS_KEY")
-VARIABLE = re.compile(r"\$\{(\w+)(?::([?+-])([^}]*))?\}")
+VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([?+-])([^}]*))?\}")
 ROLES = {"nights": "worker-nights", "training": "worker-training", "mlflow": "mlflow"}
 
 
@@ -203,6 +204,18 @@ def test_queues_part_the_roles_and_the_gpu_has_a_profile(services):
     assert gpu["profiles"] == ["gpu"]
     (device,) = gpu["deploy"]["resources"]["reservations"]["devices"]
     assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+
+
+@pytest.mark.parametrize("told", [{}, {"HOSTNAME": "replica-2"}])
+def test_a_worker_asks_after_itself(tmp_path, services, told):
+    """Docker tells a health check its HOSTNAME, podman does not."""
+    celery = tmp_path / "celery"
+    celery.write_text('#!/bin/sh\necho "$@"\n')
+    celery.chmod(0o755)
+    for name in ("worker-nights", "worker-training", "worker-gpu"):
+        script = services[name]["healthcheck"]["test"][1].replace("$$", "$")
+        asked = run(tmp_path, "sh", "-c", script, PATH=f"{tmp_path}:/usr/bin:/bin", **told).stdout
+        assert f"--destination=celery@{told.get('HOSTNAME', socket.gethostname())} " in asked
 
 
 def test_the_night_is_let_go_on_at_two_in_its_time_zone(checkout):

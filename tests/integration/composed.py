@@ -55,6 +55,7 @@ cd /
 data=/var/lib/postgresql/data
 if [[ ! -s $data/PG_VERSION ]]; then
     initdb -D "$data" -U postgres -A scram-sha-256 --pwfile=<(echo "$POSTGRES_PASSWORD") >/dev/null
+    echo "host all all all scram-sha-256" >>"$data/pg_hba.conf"
     pg_ctl -D "$data" -o "-c listen_addresses= -k $data" -w start
     for script in /docker-entrypoint-initdb.d/*.sql; do
         PGPASSWORD=$POSTGRES_PASSWORD psql -X -h "$data" -U postgres -f "$script"
@@ -64,6 +65,18 @@ fi
 exec INITDB_FOLDER/postgres "$@" -D "$data" -k "$data" -c fsync=off
 """
 PORT = re.compile(r"(?:(?<=[\w.]:)|(?<=[pP]ort=)|(?<=grpc=)|(?<=-p )|(?<=port ))(\d{4,5})\b")
+
+
+def fresh_clone(clone: Path, settings: dict[str, str]) -> dict[str, str]:
+    """Put what Compose reads into a folder that is made, with a fresh `.env`; the secrets in it by name."""
+    clone.mkdir()
+    for name in ("docker-compose.yml", ".env.example"):
+        shutil.copy(CHECKOUT / name, clone)
+    shutil.copytree(CHECKOUT / "infra", clone / "infra")
+    subprocess.run([sys.executable, "infra/make_env.py"], cwd=clone, check=True, capture_output=True)
+    made = (clone / ".env").read_text()
+    (clone / ".env").write_text(made + "".join(f"{name}={value}\n" for name, value in settings.items()))
+    return dict(re.findall(r"^(\w+)=(.+)$", made, re.MULTILINE))
 
 
 @dataclass
@@ -129,14 +142,7 @@ class Composed:
     def _resolve(self) -> None:
         """Let the real Compose read the file with a fresh `.env`, and find free ports."""
         clone = self.folder / "clone"
-        clone.mkdir()
-        for name in ("docker-compose.yml", ".env.example"):
-            shutil.copy(CHECKOUT / name, clone)
-        shutil.copytree(CHECKOUT / "infra", clone / "infra")
-        subprocess.run([sys.executable, "infra/make_env.py"], cwd=clone, check=True, capture_output=True)
-        made = (clone / ".env").read_text()
-        self.secrets = dict(re.findall(r"^(\w+)=(.+)$", made, re.MULTILINE))
-        (clone / ".env").write_text(made + "".join(f"{name}={value}\n" for name, value in self.settings.items()))
+        self.secrets = fresh_clone(clone, self.settings)
         command = [BIN / "docker-compose", "config", "--format", "json"]
         environment = {"HOME": str(clone), "PATH": os.defpath}
         resolved = subprocess.run(command, cwd=clone, env=environment, check=True, capture_output=True, text=True)
