@@ -1,0 +1,195 @@
+"""MLflow's rows from one database to another of the same form, such as from SQLite to PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipeline.errors import RegistryUnavailable, SettingsError, TargetNotEmpty
+
+FORM = "alembic_version"
+UPGRADE = 'mlflow db upgrade "{uri}"'
+_BATCH = 1000
+_DEFAULT = 0  # the id of the experiment that every database has
+_TOLD = ("runs", "registered_models", "logged_models", "trace_info")
+# Where MLflow keeps an address of files.
+_ADDRESSES = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
+
+
+def artifact_root(file: Path) -> str:
+    """The address under which a SQLite file of ours has its artifacts: its default experiment's, without the id.
+
+    Raises:
+        SettingsError: it is no such file, or an artifact lies elsewhere on that machine.
+    """
+    with _reading(file) as source:
+        experiments = _reflected(source).tables.get("experiments")
+        if experiments is None:
+            raise SettingsError(f"{file} is no database of MLflow's; name the home of an embedded Nightcap")
+        chosen = sa.select(experiments.c.artifact_location).where(experiments.c.experiment_id == _DEFAULT)
+        root, _, number = str(source.execute(chosen).scalar()).rpartition("/")
+        if number != str(_DEFAULT) or not root.startswith("file:"):
+            raise SettingsError(
+                f"MLflow's default experiment in {file} keeps its files in {root}/{number}, not in a home"
+            )
+        return root
+
+
+def copy_rows(file: Path, target_uri: str, old: str, new: str, dry_run: bool = False) -> dict[str, int]:
+    """Copy every row of a SQLite file into an empty database, all of them or none.
+
+    Args:
+        file: MLflow's SQLite file; it is only read.
+        target_uri: of a database that MLflow has made and not used, or used for its default experiment only.
+        old: the address of the artifacts, such as `file:///home/me/.nightcap/store/mlflow`.
+        new: what it becomes wherever a text begins with it, such as `s3://mlflow`.
+        dry_run: try it, and take it back.
+
+    Returns:
+        How many rows each table got.
+
+    Raises:
+        SettingsError: the databases differ in their form, or artifacts lie neither under `old` nor in a store.
+        TargetNotEmpty: the target has runs or models.
+        RegistryUnavailable: a database cannot be reached, or refuses a row.
+    """
+    with _reading(file) as source, _writing(target_uri, dry_run) as target:
+        tables = _reflected(source)
+        _require_one_form(source, target, str(file))
+        there = _reflected(target)
+        _require_empty(target, there)
+        _require_known(source, tables, old)
+        names = [table.name for table in there.sorted_tables if table.name in tables.tables and table.name != FORM]
+        for name in reversed(names):
+            target.execute(sa.delete(there.tables[name]))
+        return {
+            name: _copy(source, tables.tables[name], target, there.tables[name], _moved(old, new)) for name in names
+        }
+
+
+def require_empty(target_uri: str, file: Path) -> None:
+    """Raise what `copy_rows` would because of the target's form or rows."""
+    with _reading(file) as source, _writing(target_uri, dry_run=True) as target:
+        _require_one_form(source, target, str(file))
+        _require_empty(target, _reflected(target))
+
+
+def _moved(old: str, new: str) -> Callable[[Any], Any]:
+    def moved(value: Any) -> Any:
+        within = isinstance(value, str) and (value == old or value.startswith(f"{old}/"))
+        return new + value[len(old) :] if within else value
+
+    return moved
+
+
+def _copy(
+    source: sa.Connection, table: sa.Table, target: sa.Connection, into: sa.Table, moved: Callable[[Any], Any]
+) -> int:
+    for column in into.columns:
+        if isinstance(column.type, sa.JSON):
+            column.type.none_as_null = True
+    count = 0
+    for part in source.execution_options(yield_per=_BATCH).execute(sa.select(table)).mappings().partitions(_BATCH):
+        target.execute(sa.insert(into), [{name: moved(value) for name, value in row.items()} for row in part])
+        count += len(part)
+    _count_on(target, into)
+    return count
+
+
+def _count_on(target: sa.Connection, table: sa.Table) -> None:
+    """Let PostgreSQL number the next row after the last one."""
+    if target.dialect.name != "postgresql":
+        return
+    for column in table.primary_key.columns:
+        name = target.execute(sa.select(sa.func.pg_get_serial_sequence(table.name, column.name))).scalar()
+        last = target.execute(sa.select(sa.func.max(column))).scalar() if name else None
+        if last is not None:
+            target.execute(sa.select(sa.func.setval(name, max(int(last), 1))))
+
+
+def _require_one_form(source: sa.Connection, target: sa.Connection, file: str) -> None:
+    ours, theirs = (_form(each) for each in (source, target))
+    if theirs is None:
+        raise SettingsError(
+            f"{_shown(target)} has no tables of MLflow's yet; start MLflow's server once, it makes them"
+        )
+    if ours != theirs:
+        raise SettingsError(
+            f"{file} has MLflow's tables of {ours}, {_shown(target)} of {theirs}; back the older one up, then upgrade it "
+            f"with this MLflow: {UPGRADE.format(uri='URI of the database')}"
+        )
+
+
+def _form(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table(FORM):
+        return None
+    return str(connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar())
+
+
+def _require_empty(target: sa.Connection, tables: sa.MetaData) -> None:
+    counts = {
+        name: target.execute(sa.select(sa.func.count()).select_from(tables.tables[name])).scalar() for name in _TOLD
+    }
+    held = [f"{count} {name}" for name, count in counts.items() if count]
+    if held:
+        raise TargetNotEmpty(
+            f"{_shown(target)} already holds {', '.join(held)}; a home is moved only to an MLflow without runs and models"
+        )
+
+
+def _require_known(source: sa.Connection, tables: sa.MetaData, old: str) -> None:
+    for name, column in _ADDRESSES:
+        address = tables.tables[name].c[column]
+        for place in source.execute(sa.select(address).distinct()).scalars():
+            elsewhere = place and place.startswith(("file:", "/")) and not f"{place}/".startswith(f"{old}/")
+            if elsewhere:
+                raise SettingsError(
+                    f"MLflow's {name}.{column} names {place}, which is not under {old} and would be left behind; "
+                    "delete that run or model first, or copy its files there by hand"
+                )
+
+
+def _reflected(connection: sa.Connection) -> sa.MetaData:
+    found = sa.MetaData()
+    found.reflect(connection)
+    return found
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[sa.Connection]:
+    engine = sa.create_engine(f"sqlite:///file:{file}?mode=ro&uri=true")
+    with _translated(str(file)), engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+@contextmanager
+def _writing(uri: str, dry_run: bool) -> Iterator[sa.Connection]:
+    engine = sa.create_engine(uri)
+    with _translated(engine.url.render_as_string(hide_password=True)), engine.connect() as connection:
+        yield connection
+        (connection.rollback if dry_run else connection.commit)()
+    engine.dispose()
+
+
+@contextmanager
+def _translated(where: str) -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        told = " ".join(str(getattr(error, "orig", error)).split())[:300]
+        raise RegistryUnavailable(f"MLflow's database {where}: {told}") from error
+
+
+def _shown(connection: sa.Connection) -> str:
+    return connection.engine.url.render_as_string(hide_password=True)

@@ -1,0 +1,164 @@
+"""From the embedded default to the stack; backup, destroy, restore: the same runs, champion and captions."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+import boto3
+import psycopg2
+import pytest
+from composed import BIN, MISSING, Composed
+from deltalake import DeltaTable
+
+from pipeline.files import sha256
+from pipeline.sources.scenes.dataset import draw_inbox
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)} (Debian packages, see .ci/run)"),
+]
+
+PICTURES = 4
+# Each run with its figures and files, whoever keeps them.
+RUNS = """
+import json, mlflow
+client = mlflow.MlflowClient()
+experiments = {each.experiment_id: each.name for each in client.search_experiments()}
+for run in client.search_runs(list(experiments), order_by=["attributes.start_time"]):
+    files = [item.path for item in client.list_artifacts(run.info.run_id)]
+    curve = [[each.step, each.value] for each in client.get_metric_history(run.info.run_id, "train_loss")]
+    print(json.dumps([run.info.run_id, experiments[run.info.experiment_id], run.data.to_dictionary(), files, curve]))
+"""
+NEW_RUN = """
+import mlflow
+with mlflow.start_run(experiment_id=mlflow.create_experiment("afterwards")):
+    mlflow.log_metric("loss", 1.0)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder():
+    # Not under pytest's own folder, which PostgreSQL's user may not enter.
+    with tempfile.TemporaryDirectory(prefix="nightcap-backup-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def embedded(folder, tiny_run):
+    """A home, at another place than where it was made, in which a training has ended and a night been published."""
+    home = folder / "em bedded"
+    shutil.copytree(tiny_run.home.root, home)
+    draw_inbox(home / "inbox", PICTURES, seed=3)
+    told(home, "nightcap", "night", "--night", "first")
+    return home
+
+
+@pytest.fixture(scope="module")
+def stack(folder, embedded):
+    (folder / "backups").mkdir()
+    settings = {"BACKUPS": str(folder / "backups"), "EMBEDDED_HOME": str(embedded)}
+    (folder / "stack").mkdir()
+    stack = Composed(folder / "stack", settings)
+    try:
+        stack.up("mlflow")
+        yield stack
+    finally:
+        stack.down()
+
+
+def told(home, *command):
+    """What a command says of an embedded home."""
+    environment = {**os.environ, "NIGHTCAP_HOME": str(home), "MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlflow.db'}"}
+    words = [sys.executable if command[0] == "python" else BIN / command[0], *command[1:]]
+    return subprocess.run(words, env=environment, check=True, capture_output=True, text=True).stdout
+
+
+def state(ask, captions):
+    """What must outlive everything: runs, versions, who captions and why, captions."""
+    versions = [json.loads(line) for line in ask("nightcap", "models", "list", "--json").splitlines() if line[:1] == "{"]
+    runs = [line for line in ask("python", "-c", RUNS).splitlines() if line.startswith("[")]
+    rows = {name: DeltaTable(str(captions / name)).to_pyarrow_table() for name in ("captions", "captions_current")}
+    tables = {name: sorted(table.to_pylist(), key=lambda row: row["image"]) for name, table in rows.items()}
+    return {"versions": versions, "runs": runs, "journal": ask("nightcap", "models", "journal"), **tables}
+
+
+def state_of(stack):
+    return state(lambda *command: stack.run("exporter", *command), stack.volume("captions"))
+
+
+def objects(stack):
+    """Digests of what the buckets hold."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=stack.address(8333),
+        aws_access_key_id=stack.secrets["S3_OWNER_ACCESS_KEY"],
+        aws_secret_access_key=stack.secrets["S3_OWNER_SECRET_KEY"],
+        region_name="us-east-1",
+    )
+    pages = {each: client.get_paginator("list_objects_v2").paginate(Bucket=each) for each in ("mlflow", "promotions")}
+    keys = [(bucket, item["Key"]) for bucket in pages for page in pages[bucket] for item in page.get("Contents", ())]
+    return {(bucket, key): sha256(client.get_object(Bucket=bucket, Key=key)["Body"].read()) for bucket, key in keys}
+
+
+def airflow_database(stack):
+    address, password = stack.address(5432).rpartition(":"), stack.secrets["AIRFLOW_DB_PASSWORD"]
+    return psycopg2.connect(host="127.0.0.1", port=address[2], user="airflow", dbname="airflow", password=password)
+
+
+def test_1_a_dry_run_tells_and_moves_nothing(stack):
+    said = stack.run("move", "--dry-run")
+    assert "would move" in said
+    assert "runs 2" in said
+    assert objects(stack) == {}
+    assert not any(stack.volume("captions").iterdir())
+
+
+def test_2_the_embedded_home_moves_with_runs_versions_and_captions(stack, embedded):
+    before = state(lambda *command: told(embedded, *command), embedded / "store")
+    assert [version["aliases"] for version in before["versions"]] == [["champion"]]
+    assert len(before["captions"]) == len(before["captions_current"]) == PICTURES
+    stack.run("move")
+    assert state_of(stack) == before
+    assert len(objects(stack)) == sum(path.is_file() for path in (embedded / "store/mlflow").rglob("*")) + 1
+
+
+def test_3_what_was_moved_loads_and_is_traced_and_runs_go_on(stack, embedded):
+    assert "golden captions reproduced" in stack.run("exporter", "nightcap", "models", "verify", "1")
+    (picture, *_) = (embedded / "inbox").iterdir()
+    traced = stack.run("exporter", "nightcap", "trace", str(picture))
+    assert "version 1" in traced
+    stack.run("exporter", "python", "-c", NEW_RUN)
+
+
+def test_4_a_home_moves_once(stack):
+    with pytest.raises(AssertionError, match="already holds 3 runs, 1 registered_models"):
+        stack.run("move")
+
+
+def test_5_backup_destroy_restore(stack, folder):
+    with closing(airflow_database(stack)) as database, database, database.cursor() as cursor:
+        cursor.execute("CREATE TABLE dag_run AS SELECT 'scheduled' AS run_id")
+    before, held = state_of(stack), objects(stack)
+    assert "is whole" in stack.run("backup")
+    (backup,) = (folder / "backups").iterdir()
+    subprocess.run(["sha256sum", "--check", "--quiet", "--strict", "SHA256SUMS"], cwd=backup, check=True)
+
+    stack.down()
+    shutil.rmtree(stack.folder / "volumes")
+    stack.run("restore")
+    stack.up("mlflow")
+
+    assert (state_of(stack), objects(stack)) == (before, held)
+    with closing(airflow_database(stack)) as database, database.cursor() as cursor:
+        cursor.execute("SELECT run_id FROM dag_run")
+        assert cursor.fetchall() == [("scheduled",)]
+    assert "golden captions reproduced" in stack.run("exporter", "nightcap", "models", "verify", "1")
+    with pytest.raises(AssertionError, match="a backup is restored only where there is nothing"):
+        stack.run("restore")
