@@ -28,8 +28,7 @@ def files_of(root: Path, left_out: Collection[str] = ()) -> Iterator[str]:
         root: a folder; nothing comes if it is not there.
         left_out: files and folders that are passed over, relative to the root.
     """
-    logs = [path for path in _walk(root, left_out) if _is_log(path)]
-    yield from sorted(logs, key=lambda path: (not Path(path).parent.parent.name.endswith("_current"), path))
+    yield from [path for path in _walk(root, left_out) if _is_log(path)]
     yield from (path for path in _walk(root, left_out) if not _is_log(path))
 
 
@@ -60,7 +59,8 @@ def add_folder(source: Path, target: Path, left_out: Collection[str] = ()) -> in
 def _walk(root: Path, left_out: Collection[str]) -> Iterator[str]:
     for folder, folders, names in os.walk(root):
         within = Path(folder).relative_to(root)
-        folders[:] = sorted(name for name in folders if _is_wanted(within / name, left_out))
+        wanted = (name for name in folders if _is_wanted(within / name, left_out))
+        folders[:] = sorted(wanted, key=lambda name: (not name.endswith("_current"), name))
         for name in sorted(names):
             path = within / name
             if _is_wanted(path, left_out) and not (root / path).is_symlink() and (root / path).is_file():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 
@@ -14,7 +17,7 @@ from pipeline.errors import RegistryUnavailable, SettingsError, TargetNotEmpty
 FORM = "alembic_version"
 UPGRADE = 'mlflow db upgrade "{uri}"'
 _BATCH = 1000
-_DEFAULT = 0  # the id of the experiment that every database has
+_ROOT = re.compile(r"file:.*/store/mlflow(?=/|$)")
 _TOLD = ("runs", "registered_models", "logged_models", "trace_info")
 # Where MLflow keeps an address of files.
 _ADDRESSES = (
@@ -26,54 +29,34 @@ _ADDRESSES = (
 )
 
 
-def artifact_root(file: Path) -> str:
-    """The address under which a SQLite file of ours has its artifacts: its default experiment's, without the id.
-
-    Raises:
-        SettingsError: it is no such file, or an artifact lies elsewhere on that machine.
-    """
-    with _reading(file) as source:
-        experiments = _reflected(source).tables.get("experiments")
-        if experiments is None:
-            raise SettingsError(f"{file} is no database of MLflow's; name the home of an embedded Nightcap")
-        chosen = sa.select(experiments.c.artifact_location).where(experiments.c.experiment_id == _DEFAULT)
-        root, _, number = str(source.execute(chosen).scalar()).rpartition("/")
-        if number != str(_DEFAULT) or not root.startswith("file:"):
-            raise SettingsError(
-                f"MLflow's default experiment in {file} keeps its files in {root}/{number}, not in a home"
-            )
-        return root
-
-
-def copy_rows(file: Path, target_uri: str, old: str, new: str, dry_run: bool = False) -> dict[str, int]:
+def copy_rows(file: Path, target_uri: str, artifacts: str, dry_run: bool = False) -> dict[str, int]:
     """Copy every row of a SQLite file into an empty database, all of them or none.
 
     Args:
         file: MLflow's SQLite file; it is only read.
         target_uri: of a database that MLflow has made and not used, or used for its default experiment only.
-        old: the address of the artifacts, such as `file:///home/me/.nightcap/store/mlflow`.
-        new: what it becomes wherever a text begins with it, such as `s3://mlflow`.
+        artifacts: what becomes of `file:///home/me/.nightcap/store/mlflow` wherever a text begins so, such as `s3://mlflow`.
         dry_run: try it, and take it back.
 
     Returns:
         How many rows each table got.
 
     Raises:
-        SettingsError: the databases differ in their form, or artifacts lie neither under `old` nor in a store.
+        SettingsError: the file is none of MLflow's, the databases differ in their form, or artifacts lie elsewhere.
         TargetNotEmpty: the target has runs or models.
         RegistryUnavailable: a database cannot be reached, or refuses a row.
     """
     with _reading(file) as source, _writing(target_uri, dry_run) as target:
-        tables = _reflected(source)
         _require_one_form(source, target, str(file))
-        there = _reflected(target)
+        tables, there = _reflected(source), _reflected(target)
         _require_empty(target, there)
-        _require_known(source, tables, old)
+        roots = _artifact_roots(source, tables)
         names = [table.name for table in there.sorted_tables if table.name in tables.tables and table.name != FORM]
         for name in reversed(names):
             target.execute(sa.delete(there.tables[name]))
         return {
-            name: _copy(source, tables.tables[name], target, there.tables[name], _moved(old, new)) for name in names
+            name: _copy(source, tables.tables[name], target, there.tables[name], _moved(roots, artifacts))
+            for name in names
         }
 
 
@@ -84,10 +67,12 @@ def require_empty(target_uri: str, file: Path) -> None:
         _require_empty(target, _reflected(target))
 
 
-def _moved(old: str, new: str) -> Callable[[Any], Any]:
+def _moved(roots: tuple[str, ...], new: str) -> Callable[[Any], Any]:
     def moved(value: Any) -> Any:
-        within = isinstance(value, str) and (value == old or value.startswith(f"{old}/"))
-        return new + value[len(old) :] if within else value
+        if isinstance(value, str) and value.startswith(roots):
+            old = next(root for root in roots if value.startswith(root))
+            return new + value[len(old) :] if value[len(old) : len(old) + 1] in ("", "/") else value
+        return value
 
     return moved
 
@@ -119,6 +104,8 @@ def _count_on(target: sa.Connection, table: sa.Table) -> None:
 
 def _require_one_form(source: sa.Connection, target: sa.Connection, file: str) -> None:
     ours, theirs = (_form(each) for each in (source, target))
+    if ours is None:
+        raise SettingsError(f"{file} is no database of MLflow's; name the home of an embedded Nightcap")
     if theirs is None:
         raise SettingsError(
             f"{_shown(target)} has no tables of MLflow's yet; start MLflow's server once, it makes them"
@@ -147,16 +134,20 @@ def _require_empty(target: sa.Connection, tables: sa.MetaData) -> None:
         )
 
 
-def _require_known(source: sa.Connection, tables: sa.MetaData, old: str) -> None:
+def _artifact_roots(source: sa.Connection, tables: sa.MetaData) -> tuple[str, ...]:
+    """Where the home had its artifacts; more than one, if it was copied from place to place."""
+    found = set()
     for name, column in _ADDRESSES:
         address = tables.tables[name].c[column]
         for place in source.execute(sa.select(address).distinct()).scalars():
-            elsewhere = place and place.startswith(("file:", "/")) and not f"{place}/".startswith(f"{old}/")
-            if elsewhere:
+            root = _ROOT.match(place or "")
+            if root is None and (place or "").startswith(("file:", "/")):
                 raise SettingsError(
-                    f"MLflow's {name}.{column} names {place}, which is not under {old} and would be left behind; "
-                    "delete that run or model first, or copy its files there by hand"
+                    f"MLflow's {name}.{column} names {place}, which is in no home and would be left behind; delete that "
+                    "run or model for good, or copy its files to an address that the stack reaches and name that"
                 )
+            found |= {root[0]} if root else set()
+    return tuple(sorted(found))
 
 
 def _reflected(connection: sa.Connection) -> sa.MetaData:
@@ -167,7 +158,9 @@ def _reflected(connection: sa.Connection) -> sa.MetaData:
 
 @contextmanager
 def _reading(file: Path) -> Iterator[sa.Connection]:
-    engine = sa.create_engine(f"sqlite:///file:{file}?mode=ro&uri=true")
+    engine = sa.create_engine(
+        "sqlite://", creator=lambda: sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)
+    )
     with _translated(str(file)), engine.connect() as connection:
         yield connection
     engine.dispose()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipeline.backup.bucket import Bucket
 from pipeline.backup.folders import add_folder, files_of
-from pipeline.backup.mlflow_rows import artifact_root, copy_rows, require_empty
+from pipeline.backup.mlflow_rows import copy_rows, require_empty
 from pipeline.errors import SettingsError
 from pipeline.home import Home
 
@@ -73,9 +73,8 @@ class Move:
             )
         with _unused(self.source):
             require_empty(self.database, file)
-            old = artifact_root(file)
             counts = self._counted() if dry_run else self._files()
-            rows = copy_rows(file, self.database, old, self.artifacts, dry_run)
+            rows = copy_rows(file, self.database, self.artifacts, dry_run)
         return Moved({name: count for name, count in rows.items() if count}, *counts)
 
     def _counted(self) -> tuple[int, int, int, int]:

@@ -82,7 +82,9 @@ def told(home, *command):
 
 def state(ask, captions):
     """What must outlive everything: runs, versions, who captions and why, captions."""
-    versions = [json.loads(line) for line in ask("nightcap", "models", "list", "--json").splitlines() if line[:1] == "{"]
+    versions = [
+        json.loads(line) for line in ask("nightcap", "models", "list", "--json").splitlines() if line[:1] == "{"
+    ]
     runs = [line for line in ask("python", "-c", RUNS).splitlines() if line.startswith("[")]
     rows = {name: DeltaTable(str(captions / name)).to_pyarrow_table() for name in ("captions", "captions_current")}
     tables = {name: sorted(table.to_pylist(), key=lambda row: row["image"]) for name, table in rows.items()}
@@ -122,7 +124,7 @@ def test_1_a_dry_run_tells_and_moves_nothing(stack):
 
 def test_2_the_embedded_home_moves_with_runs_versions_and_captions(stack, embedded):
     before = state(lambda *command: told(embedded, *command), embedded / "store")
-    assert [version["aliases"] for version in before["versions"]] == [["champion"]]
+    assert ["champion" in version["aliases"] for version in before["versions"]] == [True]
     assert len(before["captions"]) == len(before["captions_current"]) == PICTURES
     stack.run("move")
     assert state_of(stack) == before
