@@ -17,6 +17,7 @@ from pipeline.errors import RegistryUnavailable, SettingsError, TargetNotEmpty
 FORM = "alembic_version"
 UPGRADE = 'mlflow db upgrade "{uri}"'
 _BATCH = 1000
+_DEFAULT = 0  # the id of the experiment that every database has
 _ROOT = re.compile(r"file:.*/store/mlflow(?=/|$)")
 _TOLD = ("runs", "registered_models", "logged_models", "trace_info")
 # Where MLflow keeps an address of files.
@@ -124,13 +125,18 @@ def _form(connection: sa.Connection) -> str | None:
 
 
 def _require_empty(target: sa.Connection, tables: sa.MetaData) -> None:
+    # Also without runs an experiment matters: what an account may do is said of its number.
+    others = sa.select(tables.tables["experiments"]).where(tables.tables["experiments"].c.experiment_id != _DEFAULT)
+    held = {"experiments": others, **{name: sa.select(tables.tables[name]) for name in _TOLD}}
     counts = {
-        name: target.execute(sa.select(sa.func.count()).select_from(tables.tables[name])).scalar() for name in _TOLD
+        name: target.execute(sa.select(sa.func.count()).select_from(of.subquery())).scalar()
+        for name, of in held.items()
     }
-    held = [f"{count} {name}" for name, count in counts.items() if count]
-    if held:
+    told = [f"{count} {name}" for name, count in counts.items() if count]
+    if told:
         raise TargetNotEmpty(
-            f"{_shown(target)} already holds {', '.join(held)}; a home is moved only to an MLflow without runs and models"
+            f"{_shown(target)} already holds {', '.join(told)}; a home moves only into an MLflow that was never used: before "
+            "the stack's first whole start, or after `docker compose down --volumes`, which removes all there is"
         )
 
 

@@ -86,7 +86,7 @@ class Composed:
         if not self._whole:
             self._resolve()
             self._make_tools()
-        wanted = [name for name in self._order(names or self._without_profile()) if not self._is_up(name)]
+        wanted = [name for name in self._order(names) if not self._is_up(name)]
         for name in wanted:
             for other, wish in self._depends_on(name).items():
                 self._wait_for(other, wish["condition"])
@@ -94,16 +94,6 @@ class Composed:
                 self._start(name, number)
         for name in wanted:
             self._wait_for(name, "service_healthy")
-
-    def run(self, name: str, *arguments: str) -> str:
-        """What a service that ends says, started as `docker compose run` does, after those that it depends on."""
-        for other, wish in self._depends_on(name).items():
-            (self.run if wish["condition"] == "service_completed_successfully" else self.up)(other)
-        log = self.folder / "logs" / f"{name}-1.log"
-        log.unlink(missing_ok=True)
-        self._start(name, 1, arguments)
-        self._wait_for(name, "service_completed_successfully")
-        return log.read_text()
 
     def down(self) -> None:
         """End every process."""
@@ -175,14 +165,11 @@ class Composed:
         service = self.services.get(f"{name}-1")
         return service is not None and service._process.poll() is None
 
-    def _without_profile(self) -> list[str]:
-        return [name for name, service in self._whole["services"].items() if not service.get("profiles")]
-
     def _depends_on(self, name: str) -> dict[str, Any]:
         return self._whole["services"][name].get("depends_on", {})
 
     def _order(self, names: Iterable[str]) -> list[str]:
-        """Some services, each after those that it depends on, which join them."""
+        """Some services, or all without a profile, each after those that it depends on, which join them."""
         ordered: list[str] = []
 
         def visit(name: str) -> None:
@@ -191,7 +178,8 @@ class Composed:
             if name not in ordered:
                 ordered.append(name)
 
-        for name in names:
+        services = self._whole["services"].items()
+        for name in names or [name for name, service in services if not service.get("profiles")]:
             visit(name)
         return ordered
 
@@ -218,12 +206,9 @@ class Composed:
         service = self._whole["services"][name]
         for volume in service.get("volumes", []):
             place = self._mounts(name)[volume["target"]]
-            if volume["type"] == "volume":
-                place.mkdir(parents=True, exist_ok=True)
-                continue
-            if place == Path(volume["source"]):
-                continue
             place.mkdir(parents=True, exist_ok=True)
+            if volume["type"] == "volume" or place == Path(volume["source"]):
+                continue
             for path in Path(volume["source"]).iterdir():
                 (place / path.name).write_text(self._translated(path.read_text(), name))
         for config in service.get("configs", []):
@@ -236,12 +221,9 @@ class Composed:
         service = self._whole["services"][name]
         found = {"/srv/nightcap": CHECKOUT}
         for volume in service.get("volumes", []):
-            if volume["type"] == "volume":
-                found[volume["target"]] = self.volume(volume["source"])
-            else:
-                source = Path(volume["source"])
-                ours = source.is_relative_to(self.folder / "clone")
-                found[volume["target"]] = self.folder / "files" / name / "bound" if ours else source
+            ours = volume["source"].startswith(str(self.folder / "clone"))
+            bound = self.folder / "files" / name / "bound" if ours else Path(volume["source"])
+            found[volume["target"]] = self.volume(volume["source"]) if volume["type"] == "volume" else bound
         for config in service.get("configs", []):
             found[config["target"]] = self.folder / "files" / name / Path(config["target"]).name
         return found

@@ -67,9 +67,17 @@ def test_a_dry_run_takes_everything_back(used, target):
 def test_what_holds_runs_is_refused(used, target):
     copy_rows(used / "mlflow.db", target, "s3://mlflow")
     before = everything(target)
-    with pytest.raises(TargetNotEmpty, match="already holds 1 runs, 1 registered_models"):
+    with pytest.raises(TargetNotEmpty, match="already holds 1 experiments, 1 runs, 1 registered_models"):
         copy_rows(used / "mlflow.db", target, "s3://mlflow")
     assert everything(target) == before
+
+
+def test_what_holds_an_experiment_that_accounts_may_refer_to_is_refused(used, target):
+    import mlflow
+
+    mlflow.MlflowClient(target).create_experiment("nights")
+    with pytest.raises(TargetNotEmpty, match=r"already holds 1 experiments; .*before the stack's first whole start"):
+        require_empty(target, used / "mlflow.db")
 
 
 def test_databases_of_two_mlflows_are_refused(used, target, tmp_path):
