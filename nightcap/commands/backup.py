@@ -14,7 +14,7 @@ app = typer.Typer(
 )
 
 ShelfArgument = Annotated[Path, typer.Argument(help="Folder of the backups.")]
-NameOption = Annotated[str, typer.Option(help="Which backup; default the newest.")]
+NameOption = Annotated[str | None, typer.Option(help="Which backup; default the newest.")]
 
 
 @app.command()
@@ -46,7 +46,7 @@ def finish(
 @app.command()
 def check(
     folder: ShelfArgument,
-    name: NameOption = "",
+    name: NameOption = None,
     restorable: Annotated[
         bool, typer.Option("--restorable", help="Also that nothing lies where it would be restored.")
     ] = False,
@@ -56,7 +56,7 @@ def check(
     from pipeline.backup.stack import require_restorable
     from pipeline.home import Home
 
-    backup = Shelf(folder).choose(name)
+    backup = Shelf(folder).choose(name or "")
     with working("reading the backup"):
         if restorable:
             require_restorable(Home.from_environment(), backup)
@@ -66,13 +66,13 @@ def check(
 
 
 @app.command()
-def restore(folder: ShelfArgument, name: NameOption = "") -> None:
+def restore(folder: ShelfArgument, name: NameOption = None) -> None:
     """Write a backup's objects and folders; pg_restore comes before it, and `check --restorable` before that."""
     from pipeline.backup.shelf import Shelf
     from pipeline.backup.stack import restore
     from pipeline.home import Home
 
-    backup = Shelf(folder).choose(name)
+    backup = Shelf(folder).choose(name or "")
     with working("writing models, outputs and captions"):
         restore(Home.from_environment(), backup)
     typer.echo(f"{backup} is restored")

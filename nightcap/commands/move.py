@@ -17,7 +17,7 @@ def command(
     artifacts: Annotated[str, typer.Option(help="Where the stack's MLflow keeps artifacts.")] = "s3://mlflow",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; tell what would be moved.")] = False,
 ) -> None:
-    """Move an embedded home into the stack that the environment names, whose MLflow has no runs and models yet.
+    """Move an embedded home into the stack that the environment names, whose MLflow was never used.
 
     The stack's database is MLFLOW_BACKEND_STORE_URI; its folders, journal and object store are those of NIGHTCAP_HOME,
     NIGHTCAP_CAPTIONS, NIGHTCAP_PROMOTIONS and AWS_*. Airflow's history, features, caches and pictures stay behind.
