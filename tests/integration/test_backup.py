@@ -73,7 +73,7 @@ def embedded(folder, tiny_run):
 @pytest.fixture(scope="module")
 def stack(folder, embedded):
     (folder / "backups").mkdir()
-    settings = {"BACKUPS": str(folder / "backups"), "EMBEDDED_HOME": str(embedded)}
+    settings = {"BACKUPS": str(folder / "backups"), "BACKUP_PICTURES": "pictures", "EMBEDDED_HOME": str(embedded)}
     (folder / "stack").mkdir()
     stack = WithTools(folder / "stack", settings)
     try:
@@ -108,18 +108,24 @@ def give_accounts(stack):
         stack.run("mlflow-init")
 
 
-def objects(stack):
-    """Digests of what the buckets hold."""
-    client = boto3.client(
+def owner(stack):
+    return boto3.client(
         "s3",
         endpoint_url=stack.address(8333),
         aws_access_key_id=stack.secrets["S3_OWNER_ACCESS_KEY"],
         aws_secret_access_key=stack.secrets["S3_OWNER_SECRET_KEY"],
         region_name="us-east-1",
     )
-    pages = {each: client.get_paginator("list_objects_v2").paginate(Bucket=each) for each in ("mlflow", "promotions")}
-    keys = [(bucket, item["Key"]) for bucket in pages for page in pages[bucket] for item in page.get("Contents", ())]
-    return {(bucket, key): sha256(client.get_object(Bucket=bucket, Key=key)["Body"].read()) for bucket, key in keys}
+
+
+def objects(stack):
+    """Digests of what the buckets hold."""
+    client, found = owner(stack), {}
+    for bucket in ("mlflow", "promotions", "pictures"):
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for key in [item["Key"] for item in page.get("Contents", ())]:
+                found[bucket, key] = sha256(client.get_object(Bucket=bucket, Key=key)["Body"].read())
+    return found
 
 
 def airflow_database(stack):
@@ -135,8 +141,12 @@ def test_1_a_dry_run_tells_and_moves_nothing(stack):
     assert not any(stack.volume("captions").iterdir())
 
 
-def test_2_the_embedded_home_moves_with_runs_versions_and_captions(stack, embedded):
-    before = state(lambda *command: told(embedded, *command), embedded / "store")
+@pytest.fixture(scope="module")
+def before(embedded):
+    return state(lambda *command: told(embedded, *command), embedded / "store")
+
+
+def test_2_the_embedded_home_moves_with_runs_versions_and_captions(stack, embedded, before):
     assert [len(before[kind]) for kind in KINDS] == [2, 1, 1, 1]
     assert len(before["captions"]) == len(before["captions_current"]) == PICTURES
     stack.run("move")
@@ -145,23 +155,22 @@ def test_2_the_embedded_home_moves_with_runs_versions_and_captions(stack, embedd
     assert len(objects(stack)) == sum(path.is_file() for path in (embedded / "store/mlflow").rglob("*")) + 1
 
 
-def test_3_what_was_moved_loads_and_is_traced_and_runs_go_on(stack, embedded):
+def test_3_what_was_moved_loads_and_is_traced(stack, embedded):
     assert "golden captions reproduced" in stack.run("exporter", "nightcap", "models", "verify", "1")
     (picture, *_) = (embedded / "inbox").iterdir()
-    traced = stack.run("exporter", "nightcap", "trace", str(picture))
-    assert "version 1" in traced
-    stack.run("exporter", "python", "-c", NEW_RUN)
+    assert "version 1" in stack.run("exporter", "nightcap", "trace", str(picture))
 
 
 def test_4_a_home_moves_once(stack):
-    with pytest.raises(AssertionError, match=r"already holds \d experiments, 3 runs, 1 registered_models"):
+    with pytest.raises(AssertionError, match="already holds 2 experiments, 2 runs, 1 registered_models"):
         stack.run("move")
 
 
-def test_5_backup_destroy_restore(stack, folder):
+def test_5_backup_destroy_restore(stack, folder, before):
+    owner(stack).put_object(Bucket="pictures", Key="inbox/a b.jpg", Body=b"a picture")
     with closing(airflow_database(stack)) as database, database, database.cursor() as cursor:
         cursor.execute("CREATE TABLE dag_run AS SELECT 'scheduled' AS run_id")
-    before, held = state_of(stack), objects(stack)
+    held = objects(stack)
     assert "is whole" in stack.run("backup")
     (backup,) = (folder / "backups").iterdir()
     subprocess.run(["sha256sum", "--check", "--quiet", "--strict", "SHA256SUMS"], cwd=backup, check=True)
@@ -175,5 +184,6 @@ def test_5_backup_destroy_restore(stack, folder):
     with closing(airflow_database(stack)) as database, database.cursor() as cursor:
         cursor.execute("SELECT run_id FROM dag_run")
         assert cursor.fetchall() == [("scheduled",)]
+    stack.run("exporter", "python", "-c", NEW_RUN)
     with pytest.raises(AssertionError, match="a backup is restored only where there is nothing"):
         stack.run("restore")
