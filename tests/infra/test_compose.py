@@ -133,7 +133,7 @@ def test_services_are_published_on_loopback_alone(services):
 
 
 def test_services_restart_are_checked_and_pinned(services):
-    ending = {"airflow-init", *TOOLS}
+    ending = {*TOOLS, *(name for name in services if name.endswith("-init"))}
     lasting = {name: service for name, service in services.items() if name not in ending}
     assert {services[name]["restart"] for name in ending} == {"no"}
     assert {service["restart"] for service in lasting.values()} == {"unless-stopped"}
