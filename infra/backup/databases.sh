@@ -22,7 +22,7 @@ require_empty() {
         -c "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')")
     [ "$tables" = 0 ] || {
         echo "database $1 has $tables tables; a backup is restored only where there is nothing: before the stack's first" \
-            "start, or after \`docker compose down --volumes\`, which removes all there is" >&2
+            "start, or after \`docker compose --profile '*' down --volumes\`, which removes all there is" >&2
         exit 1
     }
 }

@@ -136,7 +136,7 @@ def _require_empty(target: sa.Connection, tables: sa.MetaData) -> None:
     if told:
         raise TargetNotEmpty(
             f"{_shown(target)} already holds {', '.join(told)}; a home moves only into an MLflow that was never used: before "
-            "the stack's first whole start, or after `docker compose down --volumes`, which removes all there is"
+            "the stack's first whole start, or after `docker compose --profile '*' down --volumes`, which removes all there is"
         )
 
 

@@ -88,5 +88,5 @@ def _refuse(place: str, held: Iterator[str]) -> None:
     if first is not None:
         raise TargetNotEmpty(
             f"{place} holds {first}; a backup is restored only where there is nothing: before the stack's first start, or "
-            "after `docker compose down --volumes`, which removes all there is"
+            "after `docker compose --profile '*' down --volumes`, which removes all there is"
         )
