@@ -32,15 +32,19 @@ def files_of(root: Path, left_out: Collection[str] = ()) -> Iterator[str]:
     yield from (path for path in _walk(root, left_out) if not _is_log(path))
 
 
-def copy_folder(source: Path, target: Path, left_out: Collection[str] = ()) -> int:
+def copy_folder(source: Path, target: Path, left_out: Collection[str] = (), fleeting: bool = False) -> int:
     """Copy what `files_of` names, with the times of last change, and tell how many files that were.
 
+    Args:
+        source: a folder.
+        target: where its files go.
+        left_out: as `files_of` has it.
+        fleeting: whether files that are removed meanwhile are left out, too.
+
     Raises:
-        ObjectUnavailable: a file of a Delta table was removed meanwhile, so the copy is not whole.
+        ObjectUnavailable: a file was removed meanwhile, so the table or output that it belongs to would not be whole.
     """
-    paths = list(files_of(source, left_out))
-    tables = {Path(path).parent.parent for path in paths if _is_log(path)}
-    return sum(_copied(source, target, path, tables) for path in paths)
+    return sum(_copied(source / path, target / path, fleeting) for path in list(files_of(source, left_out)))
 
 
 def add_folder(source: Path, target: Path, left_out: Collection[str] = ()) -> int:
@@ -76,16 +80,16 @@ def _is_log(path: str) -> bool:
     return Path(path).parent.name == LOG
 
 
-def _copied(source: Path, target: Path, path: str, tables: Collection[Path]) -> bool:
-    (target / path).parent.mkdir(parents=True, exist_ok=True)
+def _copied(source: Path, target: Path, fleeting: bool) -> bool:
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        shutil.copy2(source / path, target / path)
+        shutil.copy2(source, target)
     except FileNotFoundError as error:
-        if Path(path).parent in tables or _is_log(path) or any(each in tables for each in Path(path).parents):
-            raise ObjectUnavailable(
-                f"{source / path} was removed while its table was copied, by a vacuum or `nightcap forget`; copy it again"
-            ) from error
-        return False  # what is done with, such as the parts of a night that was published
+        if fleeting:
+            return False
+        raise ObjectUnavailable(
+            f"{source} was removed while it was copied, as a vacuum, `nightcap gc` or `nightcap forget` does; begin again"
+        ) from error
     return True
 
 

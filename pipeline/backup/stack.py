@@ -30,7 +30,7 @@ def begin(home: Home, shelf: Shelf) -> None:
     """Copy what refers to the databases: nights, captions and the promotion journal."""
     partial = shelf.begin()
     for each in _EARLY:
-        copy_folder(home.root / each, _kept(partial, home.root) / each)
+        copy_folder(home.root / each, _kept(partial, home.root) / each, fleeting=True)
     copy_folder(home.captions.parent, _kept(partial, home.captions.parent))
     Bucket(f"s3://{JOURNAL}").save(partial / "buckets" / JOURNAL)
 

@@ -44,11 +44,11 @@ def test_a_table_that_lost_a_file_meanwhile_is_not_copied(tmp_path, monkeypatch)
         real(source, target)
 
     monkeypatch.setattr(shutil, "copy2", vacuumed)
-    with pytest.raises(ObjectUnavailable, match="removed while its table was copied"):
+    with pytest.raises(ObjectUnavailable, match="removed while it was copied"):
         copy_folder(tmp_path / "live", tmp_path / "copy")
 
 
-def test_what_is_done_with_meanwhile_is_left_out(tmp_path, monkeypatch):
+def test_of_nights_what_is_done_with_meanwhile_is_left_out(tmp_path, monkeypatch):
     (tmp_path / "nights").mkdir()
     for name in ("part.parquet", "report.json"):
         (tmp_path / "nights" / name).write_text(name)
@@ -59,7 +59,7 @@ def test_what_is_done_with_meanwhile_is_left_out(tmp_path, monkeypatch):
         real(source, target)
 
     monkeypatch.setattr(shutil, "copy2", published)
-    assert copy_folder(tmp_path / "nights", tmp_path / "copy") == 1
+    assert copy_folder(tmp_path / "nights", tmp_path / "copy", fleeting=True) == 1
     assert [path.name for path in (tmp_path / "copy").iterdir()] == ["report.json"]
 
 
