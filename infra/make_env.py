@@ -13,7 +13,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent
 PRESENT = (
     "{path} is already there and its secrets belong to the volumes made with it; nothing was changed. "
-    "To start anew, remove the volumes (docker compose down --volumes) and then the file."
+    "To start anew, remove the volumes (docker compose --profile '*' down --volumes) and then the file."
 )
 
 

@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from nightcap.commands import (
+    backup,
     caption,
     correct,
     doctor,
@@ -22,6 +23,7 @@ from nightcap.commands import (
     forget,
     gc,
     models,
+    move,
     night,
     pick,
     prepare,
@@ -57,6 +59,7 @@ for module in (
     forget,
     trace,
     gc,
+    move,
     evaluate,
     score,
     doctor,
@@ -66,6 +69,7 @@ for module in (
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(models.app, name="models")
 app.add_typer(tables.app, name="tables")
+app.add_typer(backup.app, name="backup")
 app.add_typer(prepare.app, name="prepare")
 app.add_typer(prove.app, name="prove")
 

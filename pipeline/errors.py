@@ -15,6 +15,8 @@
     │   ├── DeviceRejected    a GPU does not compute as the CPU does
     │   ├── PublishConflict   another run published first
     │   ├── PromotionConflict another promotion came first
+    │   ├── BackupRejected    a backup is damaged or not whole
+    │   ├── TargetNotEmpty    something lies where a backup or a home would be written
     │   └── PromotionRefused  a model version may not caption
     └── BadInput              one picture or caption; it is quarantined under `reason`
         ├── BadImage
@@ -91,6 +93,14 @@ class PublishConflict(Permanent):
 
 class PromotionConflict(Permanent):
     """Another promotion or rollback of the same model came first; the verdict is about a champion that is none."""
+
+
+class BackupRejected(Permanent):
+    """A backup is damaged, not whole, or of a format that is not known."""
+
+
+class TargetNotEmpty(Permanent):
+    """Something lies where a backup is to be restored or a home to be moved; nothing is written over it."""
 
 
 class PromotionRefused(Permanent):

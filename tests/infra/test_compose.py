@@ -15,6 +15,16 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 COMPOSE = Path(sys.executable).with_name("docker-compose")
 SECRETS = re.compile(r"PASSWORD|SECRET(?!S_BACKEND)|FERNET|ACCESS_KEY")
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([?+-])([^}]*))?\}")
+# Which account each service of the profile `tools` has, and whether it may write the captions; PostgreSQL's have neither.
+TOOLS = {
+    "backup-captions": ("nights", False),
+    "backup-databases": None,
+    "backup": ("nights", False),
+    "restore-check": ("owner", False),
+    "restore-databases": None,
+    "restore": ("owner", True),
+    "move": ("training", True),
+}
 ROLES = {"nights": "worker-nights", "training": "worker-training", "mlflow": "mlflow"}
 
 
@@ -124,7 +134,9 @@ def test_services_are_published_on_loopback_alone(services):
 
 
 def test_services_restart_are_checked_and_pinned(services):
-    lasting = {name: service for name, service in services.items() if not name.endswith("-init")}
+    ending = {*TOOLS, *(name for name in services if name.endswith("-init"))}
+    lasting = {name: service for name, service in services.items() if name not in ending}
+    assert {services[name]["restart"] for name in ending} == {"no"}
     assert {service["restart"] for service in lasting.values()} == {"unless-stopped"}
     assert all(service["healthcheck"]["test"][0] == "CMD-SHELL" for service in lasting.values())
     assert all(service["cap_drop"] == ["ALL"] for service in services.values())
@@ -142,12 +154,14 @@ def test_every_service_has_limits_and_nobody_is_root(services):
 
 
 def test_a_digest_may_follow_every_version(checkout, services):
-    foreign = [service["image"] for service in services.values() if not service["image"].startswith("nightcap-")]
+    images = {name: service["image"] for name, service in services.items() if name not in TOOLS}
+    foreign = [image for image in images.values() if not image.startswith("nightcap-")]
     digests = {name for name in variables() if name.endswith("_DIGEST")} - {"PYTHON_IMAGE_DIGEST"}
     assert len(digests) == len(foreign)
-    pinned = compose(checkout, "config", **dict.fromkeys(digests, "@sha256:" + "0" * 64))
+    pinned = compose(checkout, "config", "--format", "json", **dict.fromkeys(digests, "@sha256:" + "0" * 64))
     assert pinned.returncode == 0
-    assert pinned.stdout.count("@sha256:000") == len(foreign)
+    chosen = [service["image"] for service in json.loads(pinned.stdout)["services"].values()]
+    assert sum("@sha256:000" in image for image in chosen) == len(foreign)
 
 
 def test_a_role_has_its_own_account_and_may_write_only_its_own_buckets(whole):
@@ -163,7 +177,7 @@ def test_a_role_has_its_own_account_and_may_write_only_its_own_buckets(whole):
     }
     assert writable == {"nights": set(), "training": {"mlflow", "promotions"}, "mlflow": set()}
     holders = [name for name, each in whole["services"].items() if "AWS_ACCESS_KEY_ID" in each.get("environment", {})]
-    assert sorted(holders) == ["exporter", "mlflow", "worker-gpu", "worker-nights", "worker-training"]
+    assert sorted(set(holders) - set(TOOLS)) == ["exporter", "mlflow", "worker-gpu", "worker-nights", "worker-training"]
 
 
 def test_a_role_has_its_own_account_at_mlflow_and_nobody_has_the_admins(services):
@@ -189,7 +203,29 @@ def test_only_nights_may_write_captions(services):
         for volume in service.get("volumes", [])
         if volume["source"] == "captions"
     }
-    assert mounts == {"worker-nights": False, "worker-training": True, "worker-gpu": True, "exporter": True}
+    tools = {name: not told[1] for name, told in TOOLS.items() if told}
+    assert mounts == {"worker-nights": False, "worker-training": True, "worker-gpu": True, "exporter": True, **tools}
+
+
+def test_tools_are_started_by_name_and_may_no_more_than_they_must(whole):
+    accounts = {each["name"]: each for each in json.loads(whole["configs"]["s3"]["content"])["identities"]}
+    tools = {name: service for name, service in whole["services"].items() if service.get("profiles") == ["tools"]}
+    assert tools.keys() == TOOLS.keys()
+    for name, service in tools.items():
+        key = accounts[TOOLS[name][0]]["credentials"][0]["accessKey"] if TOOLS[name] else None
+        assert service["environment"].get("AWS_ACCESS_KEY_ID") == key
+        assert "ports" not in service
+    assert {volume["target"] for volume in tools["move"]["volumes"] if volume.get("read_only")} == {"/srv/embedded"}
+    bound = [volume for each in tools.values() for volume in each["volumes"] if volume["target"] == "/backups"]
+    assert {volume["bind"].get("create_host_path", False) for volume in bound} == {
+        False
+    }  # the engine would make root's
+
+
+def test_both_sides_of_a_backup_call_pg_tools_of_the_server(services):
+    assert {services[name]["image"] for name in ("backup-databases", "restore-databases")} == {
+        services["postgres"]["image"]
+    }
 
 
 def test_queues_part_the_roles_and_the_gpu_has_a_profile(services):

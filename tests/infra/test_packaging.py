@@ -18,7 +18,7 @@ def check(*command, cwd=CHECKOUT):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("script", [".ci/run", "infra/setup.sh", "infra/airflow-init.sh"])
+@pytest.mark.parametrize("script", [".ci/run", "infra/setup.sh", "infra/airflow-init.sh", "infra/backup/databases.sh"])
 def test_shell_scripts_are_clean_and_executable(script):
     assert (CHECKOUT / script).stat().st_mode & 0o111
     if not (BIN / "shellcheck").exists():

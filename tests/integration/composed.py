@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -99,16 +100,18 @@ class Composed:
     _whole: dict[str, Any] = field(default_factory=dict)
     _ports: dict[str, str] = field(default_factory=dict)
 
-    def up(self) -> None:
-        """Start every service when those that it depends on are as it asks, and wait until all are well."""
-        self._resolve()
-        self._make_tools()
-        for name in self._order():
-            for other, wish in self._whole["services"][name].get("depends_on", {}).items():
+    def up(self, *names: str) -> None:
+        """Start services, or all without a profile, when those that they depend on are as they ask, until all are well."""
+        if not self._whole:
+            self._resolve()
+            self._make_tools()
+        wanted = [name for name in self._order(names) if not self._is_up(name)]
+        for name in wanted:
+            for other, wish in self._depends_on(name).items():
                 self._wait_for(other, wish["condition"])
             for number in range(1, self._replicas(name) + 1):
                 self._start(name, number)
-        for name in self._order():
+        for name in wanted:
             self._wait_for(name, "service_healthy")
 
     def down(self) -> None:
@@ -143,7 +146,7 @@ class Composed:
         """Let the real Compose read the file with a fresh `.env`, and find free ports."""
         clone = self.folder / "clone"
         self.secrets = fresh_clone(clone, self.settings)
-        command = [BIN / "docker-compose", "config", "--format", "json"]
+        command = [BIN / "docker-compose", "--profile", "tools", "config", "--format", "json"]
         environment = {"HOME": str(clone), "PATH": os.defpath}
         resolved = subprocess.run(command, cwd=clone, env=environment, check=True, capture_output=True, text=True)
         self._whole = json.loads(resolved.stdout)
@@ -171,27 +174,36 @@ class Composed:
         for path in (tools / "healthcheck", tools / "postgres"):
             path.chmod(0o755)
 
-    def _order(self) -> list[str]:
-        """Names of the services, each after those that it depends on."""
+    def _is_up(self, name: str) -> bool:
+        service = self.services.get(f"{name}-1")
+        return service is not None and service._process.poll() is None
+
+    def _depends_on(self, name: str) -> dict[str, Any]:
+        return self._whole["services"][name].get("depends_on", {})
+
+    def _order(self, names: Iterable[str]) -> list[str]:
+        """Some services, or all without a profile, each after those that it depends on, which join them."""
         ordered: list[str] = []
 
         def visit(name: str) -> None:
-            for other in self._whole["services"][name].get("depends_on", {}):
+            for other in self._depends_on(name):
                 visit(other)
             if name not in ordered:
                 ordered.append(name)
 
-        for name in self._whole["services"]:
+        services = self._whole["services"].items()
+        for name in names or [name for name, service in services if not service.get("profiles")]:
             visit(name)
         return ordered
 
     def _replicas(self, name: str) -> int:
         return int(self._whole["services"][name].get("deploy", {}).get("replicas", 1))
 
-    def _start(self, name: str, number: int) -> None:
+    def _start(self, name: str, number: int, arguments: Iterable[str] = ()) -> None:
         service = self._whole["services"][name]
         self._fill_mounts(name)
-        command = [self._plain(word, name) for word in [*(service.get("entrypoint") or []), *service["command"]]]
+        words = [*(service.get("entrypoint") or []), *(arguments or service["command"] or [])]
+        command = [self._plain(word, name) for word in words]
         if name == "postgres":
             command = [*POSTGRES_USER, *command]
             if POSTGRES_USER:
@@ -207,10 +219,9 @@ class Composed:
         service = self._whole["services"][name]
         for volume in service.get("volumes", []):
             place = self._mounts(name)[volume["target"]]
-            if volume["type"] == "volume":
-                place.mkdir(parents=True, exist_ok=True)
+            place.mkdir(parents=True, exist_ok=True)
+            if volume["type"] == "volume" or place == Path(volume["source"]):
                 continue
-            place.mkdir(parents=True)
             for path in Path(volume["source"]).iterdir():
                 (place / path.name).write_text(self._translated(path.read_text(), name))
         for config in service.get("configs", []):
@@ -223,8 +234,9 @@ class Composed:
         service = self._whole["services"][name]
         found = {"/srv/nightcap": CHECKOUT}
         for volume in service.get("volumes", []):
-            named = volume["type"] == "volume"
-            found[volume["target"]] = self.volume(volume["source"]) if named else self.folder / "files" / name / "bound"
+            ours = volume["source"].startswith(str(self.folder / "clone"))
+            bound = self.folder / "files" / name / "bound" if ours else Path(volume["source"])
+            found[volume["target"]] = self.volume(volume["source"]) if volume["type"] == "volume" else bound
         for config in service.get("configs", []):
             found[config["target"]] = self.folder / "files" / name / Path(config["target"]).name
         return found

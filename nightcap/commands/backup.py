@@ -1,0 +1,78 @@
+"""`nightcap backup`: what the services `backup` and `restore` of docker-compose.yml do beside pg_dump."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nightcap.console import working
+
+app = typer.Typer(
+    no_args_is_help=True, help="Parts of `docker compose run --rm backup` and `restore`, which are what to call."
+)
+
+ShelfArgument = Annotated[Path, typer.Argument(help="Folder of the backups.")]
+NameOption = Annotated[str | None, typer.Option(help="Which backup; default the newest.")]
+
+
+@app.command()
+def begin(folder: ShelfArgument) -> None:
+    """Copy nights, captions and the promotion journal; pg_dump comes after it, then `finish`."""
+    from pipeline.backup.shelf import Shelf
+    from pipeline.backup.stack import begin
+    from pipeline.home import Home
+
+    with working("copying captions and promotions"):
+        begin(Home.from_environment(), Shelf(folder))
+
+
+@app.command()
+def finish(
+    folder: ShelfArgument,
+    pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Also bucket `pictures`.")] = False,
+) -> None:
+    """Copy MLflow's artifacts and the store, write the digests, and give the backup its name."""
+    from pipeline.backup.shelf import Shelf
+    from pipeline.backup.stack import finish
+    from pipeline.home import Home
+
+    with working("copying models and outputs"):
+        made = finish(Home.from_environment(), Shelf(folder), pictures)
+    typer.echo(f"{made} is whole")
+
+
+@app.command()
+def check(
+    folder: ShelfArgument,
+    name: NameOption = None,
+    restorable: Annotated[
+        bool, typer.Option("--restorable", help="Also that nothing lies where it would be restored.")
+    ] = False,
+) -> None:
+    """Compare a backup with its digests."""
+    from pipeline.backup.shelf import Shelf, check
+    from pipeline.backup.stack import require_restorable
+    from pipeline.home import Home
+
+    backup = Shelf(folder).choose(name or "")
+    with working("reading the backup"):
+        if restorable:
+            require_restorable(Home.from_environment(), backup)
+        else:
+            check(backup)
+    typer.echo(f"{backup} is whole")
+
+
+@app.command()
+def restore(folder: ShelfArgument, name: NameOption = None) -> None:
+    """Write a backup's objects and folders; pg_restore comes before it, and `check --restorable` before that."""
+    from pipeline.backup.shelf import Shelf
+    from pipeline.backup.stack import restore
+    from pipeline.home import Home
+
+    backup = Shelf(folder).choose(name or "")
+    with working("writing models, outputs and captions"):
+        restore(Home.from_environment(), backup)
+    typer.echo(f"{backup} is restored")

@@ -1,0 +1,100 @@
+"""Whole buckets, whatever their objects are called."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ObjectUnavailable, SourceChanged, TargetNotEmpty
+from pipeline.files import sha256_file
+from pipeline.objects.s3 import S3Folder
+
+THREADS = 8
+
+
+class Bucket(S3Folder):
+    """A bucket, or a prefix in it, whose objects become files and files objects."""
+
+    def __init__(self, uri: str) -> None:
+        """Name it, `s3://bucket` or `s3://bucket/prefix`; nothing is asked of the store yet."""
+        super().__init__(uri, connections=THREADS)
+
+    def names(self) -> Iterator[str]:
+        """Every object below the prefix; what only stands for a folder is none."""
+        for page in self._pages(Prefix=self._address.prefix):
+            for item in page.get("Contents", ()):
+                name = item["Key"][len(self._address.prefix) :]
+                if name and not name.endswith("/"):
+                    yield name
+
+    def save(self, folder: Path) -> int:
+        """Copy every object to a file, and tell how many there were.
+
+        Raises:
+            BadInput: `source_changed`, an object was removed meanwhile.
+            ObjectUnavailable: the store fails, or an object cannot be a file by its name.
+        """
+        return _all(lambda name: self._save(name, folder), self.names())
+
+    def add(self, folder: Path, names: Iterator[str]) -> int:
+        """Copy files of a folder to objects, each read back, and tell how many; those that are there already stay.
+
+        Raises:
+            TargetNotEmpty: an object there has another content.
+            ObjectUnavailable: the store fails, or does not give back what it was given.
+        """
+        return _all(lambda name: self._add(folder / name, name), names)
+
+    def digest(self, name: str) -> str | None:
+        """SHA-256 of an object, read in pieces; None if it is not there."""
+
+        def read(_: float) -> str:
+            with closing(self._client.get_object(**self._where(name))["Body"]) as body:
+                return _digest(body)
+
+        try:
+            return self._call("read", name, read)
+        except SourceChanged:  # what a store that has no such object answers
+            return None
+
+    def _save(self, name: str, folder: Path) -> None:
+        path = folder / name
+        odd = any(part in {"", ".", ".."} for part in name.split("/"))
+        try:
+            if odd or "\0" in name:
+                raise ValueError("it has an empty part, `.` or `..`")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._call("read", name, lambda _: self._client.download_file(*self._where(name).values(), str(path)))
+        except (OSError, ValueError) as error:
+            raise ObjectUnavailable(f"object {self.uri}/{name} cannot be kept as file {path}: {error}") from error
+
+    def _add(self, path: Path, name: str) -> None:
+        wanted, there = sha256_file(path), self.digest(name)
+        if there is None:
+            self._call("write", name, lambda _: self._send(path, name))
+            if self.digest(name) != wanted:
+                raise ObjectUnavailable(f"{self.uri}/{name} does not read back as it was written; check the store")
+        elif there != wanted:
+            raise TargetNotEmpty(
+                f"{self.uri}/{name} is there with another content than {path}; nothing is written over it"
+            )
+
+    def _send(self, path: Path, name: str) -> None:
+        with path.open("rb") as file:
+            self._client.upload_fileobj(file, *self._where(name).values())
+
+
+def _digest(body: Any) -> str:
+    found = hashlib.sha256()
+    for piece in body.iter_chunks(1 << 20):
+        found.update(piece)
+    return found.hexdigest()
+
+
+def _all(act: Callable[[str], None], names: Iterator[str]) -> int:
+    with ThreadPoolExecutor(THREADS, "bucket") as threads:
+        return sum(1 for _ in threads.map(act, names))

@@ -1,0 +1,41 @@
+import pytest
+
+from pipeline.backup.bucket import Bucket
+from pipeline.errors import ObjectUnavailable, TargetNotEmpty
+from pipeline.files import sha256
+
+HELD = {".hidden": b"1", "a/MLmodel": b"2" * 9_000_000, "a/b c/\u00e9.json": b""}
+
+
+def test_a_bucket_becomes_files_and_files_a_bucket(s3, tmp_path):
+    store, uri = s3
+    prefix = uri.rpartition("/")[2]
+    client = store.client()
+    for name, data in HELD.items():
+        client.put_object(Bucket="pictures", Key=f"{prefix}/{name}", Body=data)
+    client.put_object(Bucket="pictures", Key=f"{prefix}/folder/", Body=b"")
+    assert Bucket(uri).save(tmp_path / "kept") == len(HELD)
+    kept = {str(path.relative_to(tmp_path / "kept")): path.read_bytes() for path in (tmp_path / "kept").rglob("*.*")}
+    assert kept.items() <= HELD.items()
+    again = Bucket(f"{uri}/again")
+    assert again.add(tmp_path / "kept", iter(HELD)) == again.add(tmp_path / "kept", iter(HELD)) == len(HELD)
+    assert {name: again.digest(name) for name in again.names()} == {name: sha256(data) for name, data in HELD.items()}
+
+
+def test_an_object_of_other_content_is_not_written_over(s3, tmp_path):
+    _, uri = s3
+    bucket = Bucket(uri)
+    bucket.write("there", b"as it was")
+    (tmp_path / "there").write_text("other")
+    with pytest.raises(TargetNotEmpty, match=r"there is there with another content"):
+        bucket.add(tmp_path, iter(["there"]))
+    assert bucket.get("there") == b"as it was"
+
+
+def test_a_name_that_leads_out_of_the_backup_is_refused(s3, tmp_path, monkeypatch):
+    _, uri = s3
+    bucket = Bucket(uri)
+    monkeypatch.setattr(bucket, "names", lambda: iter(["a/../../../escaped"]))
+    with pytest.raises(ObjectUnavailable, match=r"cannot be kept as file"):
+        bucket.save(tmp_path / "deep" / "kept")
+    assert not (tmp_path / "escaped").exists()
