@@ -138,28 +138,47 @@ def test_a_server_that_is_no_mlflow_is_one_line(answer, tmp_path):
         thread.join()
 
 
-class Refusing(BaseHTTPRequestHandler):
-    """An MLflow that is well, and lets nobody in."""
+class Guarded(BaseHTTPRequestHandler):
+    """An MLflow with accounts where nothing is registered: it is well, finds nothing, and answers the rest with `code`."""
+
+    code = 403
 
     def do_GET(self):
-        self.send_response(200 if self.path == "/health" else 401)
-        self.send_header("Content-Length", "0")
+        free = self.path == "/health" or "/search" in self.path
+        body = b"{}" if free else b"Permission denied"
+        self.send_response(200 if free else self.code)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *arguments):
         pass
 
 
-def test_a_server_that_lets_nobody_in_is_told_from_one_that_is_down(tmp_path):
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+@pytest.fixture
+def guarded(tmp_path):
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Guarded,), {})) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
-        with pytest.raises(RegistryUnavailable) as caught:
-            Registry(at(f"http://127.0.0.1:{server.server_port}", tmp_path)).versions()
+        yield server.RequestHandlerClass, Registry(at(f"http://127.0.0.1:{server.server_port}", tmp_path))
         server.shutdown()
         thread.join()
+
+
+def test_who_is_let_in_nowhere_is_told_so_and_not_that_the_server_is_down(guarded):
+    handler, registry = guarded
+    handler.code = 401
+    with pytest.raises(RegistryUnavailable) as caught:
+        registry.resolve("models:/captioner@champion")
     assert " refuses (" in str(caught.value)
     assert str(caught.value).endswith("; check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
+
+
+def test_a_missing_model_is_missing_although_mlflow_with_accounts_refuses_it(guarded):
+    _, registry = guarded
+    with pytest.raises(ModelNotFound, match="no model at models:/captioner@champion"):
+        registry.resolve("models:/captioner@champion")
+    assert registry.champion("captioner") is None
 
 
 def answer_once(server, answer):
