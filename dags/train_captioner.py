@@ -47,6 +47,14 @@ def _run(done: dict[str, str] | None = None) -> Any:
     return TrainingRun(settings, Home.from_environment(), done or {})
 
 
+def _register(done: dict[str, str]) -> tuple[Any, dict[str, str]]:
+    from serving.watch.runs import tell_training
+
+    run, version = stages.register(_run(done))
+    tell_training(run.home, run.settings.registry.model_name, stages.effort(run))
+    return run, version
+
+
 @dag(
     schedule=[CORRECTIONS] if os.environ.get(CONFIG) else None,
     catchup=False,
@@ -109,10 +117,7 @@ def train_captioner() -> None:
 
     @task(multiple_outputs=True)
     def register(done: dict[str, str]) -> dict[str, Any]:
-        from serving.watch.runs import tell_training
-
-        run, version = stages.register(_run(done))
-        tell_training(run.home, run.settings.registry.model_name, stages.effort(run))
+        run, version = _register(done)
         for key, page in stages.pages(run, version["version"]).items():
             get_current_context()["ti"].xcom_push(key=key, value=page)
         return {"done": dict(run.done), "version": version["version"], "run_id": version["run_id"]}
