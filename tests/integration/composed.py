@@ -142,6 +142,13 @@ class Composed:
         self.services.pop(name)
         return name
 
+    def change(self, name: str, **environment: str) -> None:
+        """What `docker compose up` does with a service whose part of `.env` has changed."""
+        self.services.pop(f"{name}-1").stop()
+        self._whole["services"][name]["environment"] |= environment
+        self._start(name, 1)
+        self._wait_for(name, "service_healthy")
+
     def _resolve(self) -> None:
         """Let the real Compose read the file with a fresh `.env`, and find free ports."""
         clone = self.folder / "clone"

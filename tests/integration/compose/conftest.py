@@ -36,7 +36,6 @@ def stack(webhook):
         folder.chmod(0o755)
         settings = {
             "ALERT_WEBHOOK": f"http://127.0.0.1:{port}/alerts",
-            "NIGHTCAP_DEADLINE_HOURS": "0.01",
             "TASK_HEARTBEAT_TIMEOUT_S": "30",
             **secrets_backend(folder, {"nightcap_webhook": f"http://127.0.0.1:{port}/nights"}),
         }
