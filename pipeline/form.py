@@ -49,7 +49,7 @@ def training_fields(usual: Mapping[str, Any] | None = None) -> Iterator[Field]:
     yield Field("preset", filled["preset"], schema, "What the settings start from; fields left empty keep its values.")
     for group, info in TrainSettings.model_fields.items():
         assert isinstance(info.annotation, type)
-        section = group.capitalize()
+        section = group.capitalize().replace("_", "-")
         for field in fields_of(info.annotation):
             name = f"{group}.{field.name}"
             yield Field(name, filled.get(name), _nullable(field.schema), field.description, section)
