@@ -86,7 +86,7 @@ def test_strangers_are_kept_out_of_mlflow(stack, path):
 def test_who_only_reads_models_may_not_alter_one(stack, champion, account, method, path, body):
     about = "2.0/mlflow/model-versions/get?name=captioner&version=1"
     before = mlflow(stack, account).call("GET", about)
-    assert before["model_version"]["aliases"] == ["champion"]
+    assert "champion" in before["model_version"]["aliases"]
     with pytest.raises(MLFLOW["Refused"]) as refused:
         mlflow(stack, account).call(method, f"2.0/mlflow/{path}", **body)
     assert refused.value.args[0] == 403
@@ -99,7 +99,7 @@ def test_nights_log_runs_of_their_own_and_no_others(stack, champion):
         found = nights.call("GET", f"2.0/mlflow/experiments/get-by-name?experiment_name={name}")
         named[name] = found["experiment"]["experiment_id"]
     made = nights.call("POST", "2.0/mlflow/runs/create", experiment_id=named["nights"])
-    nights.call("POST", "2.0/mlflow/runs/delete", run_id=made["run"]["info"]["run_id"])
+    mlflow(stack, "admin").call("POST", "2.0/mlflow/runs/delete", run_id=made["run"]["info"]["run_id"])
     with pytest.raises(MLFLOW["Refused"]) as refused:
         nights.call("POST", "2.0/mlflow/runs/create", experiment_id=named["captioner"])
     assert refused.value.args[0] == 403

@@ -139,6 +139,13 @@ def test_a_night_outlives_one_of_two_workers(stack, api, disturbed):
     assert not list(stack.volume("nightcap").glob("store/nights/*/*/parts"))
 
 
+def test_a_night_tells_mlflow_of_itself_by_the_account_of_nights(stack, api, disturbed):
+    warned = [
+        line["event"] for line in api.log("caption_nightly", disturbed.run, "publish") if line.get("level") == "warning"
+    ]
+    assert not [line for line in warned if "was not told" in line]
+
+
 def test_9_airflows_own_backfill(stack, api, disturbed):
     """Three nights at once on the worker that is left; two of them have pictures of their own."""
     past = stack.volume("nightcap") / "past"
