@@ -22,7 +22,7 @@ def files_of(root: Path, left_out: Collection[str] = ()) -> Iterator[str]:
     Hidden files and folders are scratch, and links are none of ours.
 
     The logs of Delta tables come first, and all of them are known before any other file is: so every file that a copied
-    commit names is listed. `table_current` comes before `table`, so it is never ahead of it.
+    commit names is listed. `table_current` is looked at before `table`, so it is never ahead.
 
     Args:
         root: a folder; nothing comes if it is not there.

@@ -15,7 +15,6 @@ import sqlalchemy as sa
 from pipeline.errors import RegistryUnavailable, SettingsError, TargetNotEmpty
 
 FORM = "alembic_version"
-UPGRADE = 'mlflow db upgrade "{uri}"'
 _BATCH = 1000
 _DEFAULT = 0  # the id of the experiment that every database has
 _ROOT = re.compile(r"file:.*/store/mlflow(?=/|$)")
@@ -44,7 +43,7 @@ def copy_rows(file: Path, target_uri: str, artifacts: str, dry_run: bool = False
 
     Raises:
         SettingsError: the file is none of MLflow's, the databases differ in their form, or artifacts lie elsewhere.
-        TargetNotEmpty: the target has runs or models.
+        TargetNotEmpty: the target has experiments, runs or models.
         RegistryUnavailable: a database cannot be reached, or refuses a row.
     """
     with _reading(file) as source, _writing(target_uri, dry_run) as target:
@@ -114,7 +113,7 @@ def _require_one_form(source: sa.Connection, target: sa.Connection, file: str) -
     if ours != theirs:
         raise SettingsError(
             f"{file} has MLflow's tables of {ours}, {_shown(target)} of {theirs}; back the older one up, then upgrade it "
-            f"with this MLflow: {UPGRADE.format(uri='URI of the database')}"
+            "with this MLflow: mlflow db upgrade URI, such as sqlite:////absolute/path/mlflow.db"
         )
 
 
