@@ -15,6 +15,10 @@ RUN --mount=type=cache,target=/root/.cache/uv \
         --build-constraints requirements/bootstrap.txt requirements/serving.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY pipeline pipeline
+# What makes models; nothing that loads and runs one imports it.
+RUN rm -r pipeline/devices pipeline/evaluation pipeline/gate pipeline/registration pipeline/training pipeline/validation \
+    pipeline/encoder.py pipeline/features.py pipeline/proof.py pipeline/retraining.py pipeline/snapshot.py \
+    pipeline/train_captioner.py pipeline/training_run.py pipeline/vocabulary_adaptation.py
 COPY serving serving
 COPY nightcap nightcap
 RUN uv pip install --python /opt/nightcap/bin/python --no-cache --no-deps --no-build-isolation .

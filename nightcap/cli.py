@@ -85,6 +85,10 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(code)
     except NightcapError as error:
         _fail(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith("pipeline."):
+            raise
+        _fail(f"this installation only loads and runs models and lacks {error.name}; use Airflow's image", 1)
     except TyperException as error:
         _fail(_usage(error), SettingsError.exit_code)
     except (KeyboardInterrupt, Abort):

@@ -1,0 +1,75 @@
+"""The image for serving holds our code without what makes models, and captions with that."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.sources.scenes.dataset import draw_inbox
+from tests.fixtures.stored_bundles import stored_formats, unpack
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+COMMANDS = ["exporter", "models", "backup", "move", "night", "tables", "trace", "caption"]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """What its Dockerfile copies of our packages, without what it removes."""
+    text = (CHECKOUT / "infra/serving.Dockerfile").read_text().replace("\\\n", " ")
+    root = tmp_path_factory.mktemp("source")
+    for name in re.findall(r"^COPY (pipeline|serving|nightcap) \1$", text, re.MULTILINE):
+        shutil.copytree(CHECKOUT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (removed,) = re.findall(r"^RUN rm -r (.+)$", text, re.MULTILINE)
+    for name in removed.split():
+        path = root / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return root
+
+
+def python(source, code, *arguments):
+    """Run code that finds there what it imports of ours, and not in the checkout that is installed in this environment."""
+    alone = "import sys; sys.meta_path[:] = [each for each in sys.meta_path if '__editable__' not in str(each)]\n"
+    return subprocess.run(
+        [sys.executable, "-P", "-c", alone + code, *arguments],
+        env={**os.environ, "PYTHONPATH": str(source), "NIGHTCAP_HOME": str(source / "home")},
+        cwd=source,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def nightcap(source, *arguments):
+    return python(source, "from nightcap.cli import main; main()", *arguments)
+
+
+def test_what_makes_models_is_not_in_it(source):
+    made = ("training", "evaluation", "gate", "validation", "registration")
+    assert [name for name in made if (source / "pipeline" / name).exists()] == []
+
+
+def test_it_captions_from_a_bundle(source, tmp_path):
+    bundle = unpack(stored_formats()[-1], tmp_path / "bundle")
+    draw_inbox(tmp_path / "pictures", 2, seed=4)
+    done = nightcap(source, "caption", "--model", str(bundle), str(tmp_path / "pictures"))
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["captioned"] * 2
+
+
+def test_a_training_is_refused_with_a_reason(source):
+    done = nightcap(source, "train")
+    assert done.returncode == 1
+    assert "this installation only loads and runs models and lacks pipeline.t" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_the_stack_runs_in_it_is_there(source, command):
+    done = python(source, f"import pipeline, nightcap.commands.{command}; print(pipeline.__file__)")
+    assert done.stdout.startswith(str(source)), done.stderr
