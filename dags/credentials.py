@@ -49,7 +49,8 @@ def _take(role: str) -> None:
 def _found(name: str) -> Connection | None:
     try:
         connection = Connection.get(name)
-    except AirflowNotFoundException:
+    except AirflowNotFoundException:  # also where a backend does not answer
+        log.info("no connection %s is found; what the environment has is taken", name)
         return None
     log.info("credentials of Airflow's connection %s", name)
     return connection

@@ -41,8 +41,8 @@ def make_roles(security: Any) -> None:
 
 
 def make_admin(security: Any, password: str) -> None:
-    """Add the first account, unless it is there."""
-    if security.find_user("admin") is None:
+    """Add the first account, while there is none."""
+    if not security.count_users():
         security.add_user("admin", "Admin", "of Nightcap", "admin@localhost", security.find_role("Admin"), password)
 
 

@@ -32,6 +32,7 @@ class Home:
         mlflow_url: `NIGHTCAP_MLFLOW_URL`; default empty, see `mlflow_page`.
         pictures: `NIGHTCAP_INPUT`, a folder or `s3://bucket/prefix`; default empty, see `input`.
         table: `NIGHTCAP_CAPTIONS`, an absolute folder; default empty, see `captions`.
+        promoted_only: `NIGHTCAP_PROMOTED_ONLY`, whether nights caption only with what has once been promoted.
     """
 
     root: Path
@@ -45,6 +46,7 @@ class Home:
     mlflow_url: str = field(default="", repr=False)
     pictures: str = ""
     table: str = ""
+    promoted_only: bool = False
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Home:
@@ -52,7 +54,7 @@ class Home:
 
         Raises:
             SettingsError: `NIGHTCAP_HOME`, a root, the journal or the input is relative, the store or the table is not a local
-                folder, an address of a service is none, or a limit is no number.
+                folder, an address of a service is none, a limit is no number, or a switch neither true nor false.
         """
         root = Path(environ.get("NIGHTCAP_HOME") or _default_root())
         if not root.is_absolute():
@@ -66,10 +68,10 @@ class Home:
         roots, foreign = _roots(environ.get("NIGHTCAP_ROOTS", "")), ForeignLimits.from_environment(environ)
         pushgateway, webhook, page = (_address(name, environ.get(name, "")) for name in _SERVICES)
         places = (_place(name, environ.get(name, ""), kinds) for name, kinds in _PLACES.items())
+        services = (pushgateway, webhook, foreign)
         journal, pictures, table = places
-        return cls(
-            root, Path(store), tracking_uri, roots, pushgateway, webhook, foreign, journal, page, pictures, table
-        )
+        promoted_only = _truth("NIGHTCAP_PROMOTED_ONLY", environ.get("NIGHTCAP_PROMOTED_ONLY", ""))
+        return cls(root, Path(store), tracking_uri, roots, *services, journal, page, pictures, table, promoted_only)
 
     @property
     def artifacts(self) -> Path:
@@ -121,6 +123,12 @@ def _place(name: str, uri: str, kinds: tuple[str, ...]) -> str:
         allowed = "an absolute folder" + (" or s3://bucket/prefix" if "s3://" in kinds else "")
         raise SettingsError(f"{name} is {uri!r}; set it to {allowed}")
     return uri
+
+
+def _truth(name: str, text: str) -> bool:
+    if text not in ("", "true", "false"):
+        raise SettingsError(f"{name} is {text!r}; set it to true or false")
+    return text == "true"
 
 
 def _address(name: str, url: str) -> str:

@@ -22,5 +22,6 @@ def time_of_day(text: str) -> time:
 
 def next_time(text: str, moment: datetime) -> datetime:
     """When HH:MM next comes after an aware moment, on the clocks of that moment's zone."""
-    end = datetime.combine(moment.date(), time_of_day(text), moment.tzinfo)
+    # Of an hour that comes twice, the one that the moment is in.
+    end = datetime.combine(moment.date(), time_of_day(text), moment.tzinfo).replace(fold=moment.fold)
     return end if end > moment else end + timedelta(days=1)

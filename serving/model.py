@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from pipeline.captioner_types import PinnedModel
-from pipeline.errors import RegistryUnavailable
+from pipeline.captioner_types import FOREIGN, PinnedModel
+from pipeline.errors import RegistryUnavailable, SettingsError
 from pipeline.home import Home
 from serving.settings import NightSettings
 
@@ -16,11 +16,31 @@ def pin_for_night(settings: NightSettings, home: Home) -> PinnedModel:
     """The version that `settings.model` stands for; by `registry_down` the last known one while MLflow is down.
 
     Raises:
-        SettingsError: the model is named wrongly.
+        SettingsError: the model is named wrongly, or was never promoted where only such a one may caption.
         ModelNotFound: there is no such version.
         BundleRejected: the version is not one that may caption.
         RegistryUnavailable: MLflow does not answer, and no other version may or can be taken.
     """
+    pinned = _pinned(settings, home)
+    if home.promoted_only and pinned.engine != FOREIGN:  # a foreign one was named by who may change models
+        _require_promoted(home, pinned)
+    return pinned
+
+
+def _require_promoted(home: Home, pinned: PinnedModel) -> None:
+    """Who may run a night must not be able to put to work what the gate or a person has refused."""
+    from pipeline.journal import Journal
+
+    if (pinned.version, pinned.digest) not in {
+        (entry.target, entry.digest) for entry in Journal.of(home).entries(pinned.name)
+    }:
+        raise SettingsError(
+            f"{pinned.uri} has never been promoted, and NIGHTCAP_PROMOTED_ONLY lets nights caption with no other; promote "
+            "it, or leave the model as it is by default"
+        )
+
+
+def _pinned(settings: NightSettings, home: Home) -> PinnedModel:
     from pipeline.captioner import pin, pin_last_known
 
     try:

@@ -76,3 +76,12 @@ def test_an_admin_is_made_once(security):
     assert "first" not in hashed
     ACCOUNTS["make_admin"](security, "second")
     assert security.find_user("admin").password == hashed
+
+
+def test_an_admin_who_was_removed_does_not_come_back(security):
+    ACCOUNTS["make_admin"](security, "first")
+    security.add_user("ada", "Ada", "L", "ada@localhost", security.find_role("Admin"), "other")
+    security.session.delete(security.find_user("admin"))
+    security.session.commit()
+    ACCOUNTS["make_admin"](security, "anything")
+    assert security.find_user("admin") is None

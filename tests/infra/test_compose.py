@@ -196,6 +196,11 @@ def test_a_role_has_its_own_account_at_mlflow_and_nobody_has_the_admins(services
     assert holders == ["mlflow"]
 
 
+def test_who_tells_nobody_has_no_webhook(services):
+    holders = {name for name, service in services.items() if "NIGHTCAP_WEBHOOK" in service.get("environment", {})}
+    assert holders == {name for name in services if name.startswith(("airflow-", "worker-"))}
+
+
 def test_only_nights_may_write_captions(services):
     mounts = {
         name: volume.get("read_only", False)
@@ -252,6 +257,7 @@ def test_a_worker_asks_after_itself(tmp_path, services, told):
         script = services[name]["healthcheck"]["test"][1].replace("$$", "$")
         asked = run(tmp_path, "sh", "-c", script, PATH=f"{tmp_path}:/usr/bin:/bin", **told).stdout
         assert f"--destination=celery@{told.get('HOSTNAME', socket.gethostname())} " in asked
+        assert "redis" not in asked  # whose password all users of the machine could read
 
 
 def test_the_night_is_let_go_on_at_two_in_its_time_zone(checkout):

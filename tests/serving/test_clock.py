@@ -23,6 +23,11 @@ def test_it_is_the_clock_that_counts(moment, expected):
     assert next_time("06:00", moment).astimezone(UTC) == expected
 
 
+def test_an_hour_that_comes_twice():
+    second = datetime(2026, 10, 25, 2, 10, tzinfo=PARIS, fold=1)
+    assert next_time("02:30", second).astimezone(UTC) == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("text", ["24:00", "6:00", "06:00:00", "06", "", "06:60", "06:00\n"])
 def test_what_is_no_time_of_the_day(text):
     with pytest.raises(ValueError, match="HH:MM"):
