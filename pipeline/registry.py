@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import http.client
 import io
 import logging
-import os
 import re
 import shutil
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, redirect_stderr
+from contextlib import AbstractContextManager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.captioner_types import PinnedModel
-from pipeline.errors import BundleRejected, ModelNotFound, RegistryUnavailable, SettingsError
+from pipeline.errors import BundleRejected, ModelNotFound, SettingsError
 from pipeline.files import whole_folder
 from pipeline.home import Home
+from pipeline.mlflow_client import answering, prepare, shown_uri
 from pipeline.mlflow_database import create_database
 from pipeline.model_cache import forget
-from pipeline.secrets import masked
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +27,6 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 DIGEST_TAG, ENGINE_TAG, CIDER_TAG, TEST_TAG = "bundle_digest", "engine", "test_cider_d", "test_digest"
 REMOVED_TAG = "files_removed"  # when; what is known of the version stays
 NOTE = "registered_model_meta"  # MLflow adds it to what it downloads
-HEALTH_TIMEOUT_S = 5.0
-REFUSALS = ("UNAUTHENTICATED", "PERMISSION_DENIED")
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 T = TypeVar("T")
@@ -67,8 +61,8 @@ class Registry:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        _prepare(home)
-        with _answering(home):
+        prepare(home)
+        with answering(home):
             import mlflow
 
             create_database(home.tracking_uri, home.artifacts)
@@ -77,7 +71,7 @@ class Registry:
 
     def answering(self) -> AbstractContextManager[None]:
         """Around other calls of MLflow: what goes wrong there becomes `RegistryUnavailable`."""
-        return _answering(self._home)
+        return answering(self._home)
 
     def resolve(self, uri: str) -> PinnedModel:
         """Pin `models:/name@alias` or `models:/name/version` to one version.
@@ -248,57 +242,6 @@ def _parse(uri: str) -> tuple[str, str, str]:
     if name and number.isascii() and number.isdigit():
         return name, "", number
     raise SettingsError(f"model {uri!r} is neither models:/name@alias nor models:/name/version")
-
-
-def _prepare(home: Home) -> None:
-    """Refuse at once what would make MLflow's client retry for minutes, and switch off what phones home."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    if home.tracking_uri.startswith("http"):
-        try:
-            urllib.request.urlopen(f"{home.tracking_uri.rstrip('/')}/health", timeout=HEALTH_TIMEOUT_S).close()  # noqa: S310
-        except urllib.error.HTTPError:
-            return  # it answers; whether it lets us in is for the call itself to find out
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            raise _unavailable(home, error) from error
-    elif home.tracking_uri.startswith("sqlite:///"):
-        with _answering(home):
-            Path(home.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    elif re.match(r"file:|(?!databricks)[^:]*$", home.tracking_uri):
-        raise SettingsError(
-            f"MLFLOW_TRACKING_URI is {home.tracking_uri!r}; MLflow no longer keeps runs in a folder: "
-            "name a server (http://..) or a database (sqlite:////absolute/path.db)"
-        )
-
-
-@contextmanager
-def _answering(home: Home) -> Iterator[None]:
-    """Turn MLflow's, the database's and the network's errors into ours."""
-    try:
-        yield
-    except (OSError, ImportError) as error:  # ImportError: the driver of a database is not installed
-        raise _unavailable(home, error) from error
-    except Exception as error:
-        if type(error).__module__.split(".")[0] in ("mlflow", "sqlalchemy", "requests", "urllib3"):
-            raise _unavailable(home, error) from error
-        raise
-
-
-def _unavailable(home: Home, error: Exception) -> RegistryUnavailable:
-    reason = masked(" ".join(str(getattr(error, "reason", error)).split()))[:200]
-    if getattr(error, "error_code", None) in REFUSALS:
-        said = f"refuses ({reason}); check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-    else:
-        said = f"does not answer ({reason}); check MLFLOW_TRACKING_URI"
-    return RegistryUnavailable(f"MLflow at {shown_uri(home)} {said}")
-
-
-def shown_uri(home: Home) -> str:
-    """The tracking URI without the name and password it may hold."""
-    return masked(re.sub(r"//[^/]*@", "//", home.tracking_uri))
 
 
 def _version(item: Any) -> Version:

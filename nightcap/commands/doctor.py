@@ -108,7 +108,8 @@ def _folders(home: Home) -> Iterator[Finding]:
 
 
 def _registry(home: Home) -> Iterator[Finding]:
-    from pipeline.registry import CHAMPION, Registry, shown_uri
+    from pipeline.mlflow_client import shown_uri
+    from pipeline.registry import CHAMPION, Registry
 
     versions = Registry(home).versions()
     champions = [f"{item.name}/{item.version}" for item in versions if CHAMPION in item.aliases]

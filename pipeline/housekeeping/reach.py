@@ -16,8 +16,9 @@ from pipeline.holding import alone
 from pipeline.home import Home
 from pipeline.housekeeping.trash import modified_at, written_at
 from pipeline.lineage import ACCEPTED_TAG, SNAPSHOT_TAG, Lineage
+from pipeline.mlflow_client import shown_uri
 from pipeline.promotion import Promotions
-from pipeline.registry import DIGEST_TAG, Version, shown_uri
+from pipeline.registry import DIGEST_TAG, Version
 from pipeline.stages import RECIPE, Store
 
 UNFINISHED = ("stages/*/.*", "unfinished/*/*")

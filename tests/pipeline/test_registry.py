@@ -5,7 +5,7 @@ from threading import Thread
 
 import pytest
 
-from pipeline import registry as registry_module
+from pipeline import mlflow_client
 from pipeline.errors import BundleRejected, ModelNotFound, RegistryUnavailable, SettingsError
 from pipeline.home import Home
 from pipeline.registry import CHALLENGER, CHAMPION, DIGEST_TAG, Registry
@@ -189,8 +189,8 @@ def answer_once(server, answer):
 
 
 def test_a_silent_server_is_given_up_within_seconds(tmp_path, monkeypatch):
-    assert registry_module.HEALTH_TIMEOUT_S <= 5
-    monkeypatch.setattr(registry_module, "HEALTH_TIMEOUT_S", 0.5)
+    assert mlflow_client.HEALTH_TIMEOUT_S <= 5
+    monkeypatch.setattr(mlflow_client, "HEALTH_TIMEOUT_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         started = time.monotonic()
         with pytest.raises(RegistryUnavailable, match="timed out"):
