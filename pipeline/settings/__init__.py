@@ -3,6 +3,8 @@
 Nothing here reads the environment at import; `Home.from_environment` does, at the edge.
 """
 
+from pipeline.settings.data import SourceSettings, ValidationSettings, VocabularySettings
+from pipeline.settings.group import Group
 from pipeline.settings.groups import (
     ENCODERS,
     DecoderSettings,
@@ -10,14 +12,10 @@ from pipeline.settings.groups import (
     EncoderSettings,
     EvaluationSettings,
     GateSettings,
-    Group,
     RegistrySettings,
     SelfCriticalSettings,
-    SourceSettings,
     TrainingSettings,
     TrainSettings,
-    ValidationSettings,
-    VocabularySettings,
 )
 from pipeline.settings.reading import PRESETS, assign, checked, preset, preset_names, read_yaml, train_settings
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import SettingsError
 from pipeline.secrets import masked
-from pipeline.settings.groups import Group, TrainSettings
+from pipeline.settings.group import Group
+from pipeline.settings.groups import TrainSettings
 
 PRESETS = Path(__file__).parent.parent / "presets"
 
