@@ -62,11 +62,15 @@ def folder():
 
 @pytest.fixture(scope="module")
 def embedded(folder, tiny_run):
-    """A home, at another place than where it was made, in which a training has ended and a night been published."""
+    """A home, at another place than where it was made, in which a training has ended and two nights been published.
+
+    Other tests may have told of nights in the one that it is a copy of.
+    """
     home = folder / "em bedded"
     shutil.copytree(tiny_run.home.root, home)
-    draw_inbox(home / "inbox", PICTURES, seed=3)
-    told(home, "nightcap", "night", "--night", "first")
+    for seed, night in enumerate(("first", "second")):
+        draw_inbox(home / "inbox", PICTURES // 2, seed)
+        told(home, "nightcap", "night", "--night", night)
     return home
 
 
@@ -133,10 +137,10 @@ def airflow_database(stack):
     return psycopg2.connect(host="127.0.0.1", port=address[2], user="airflow", dbname="airflow", password=password)
 
 
-def test_1_a_dry_run_tells_and_moves_nothing(stack):
+def test_1_a_dry_run_tells_and_moves_nothing(stack, before):
     said = stack.run("move", "--dry-run")
     assert "would move" in said
-    assert "runs 2" in said
+    assert f" runs {len(before['run'])}" in said
     assert objects(stack) == {}
     assert not any(stack.volume("captions").iterdir())
 
@@ -147,7 +151,8 @@ def before(embedded):
 
 
 def test_2_the_embedded_home_moves_with_runs_versions_and_captions(stack, embedded, before):
-    assert [len(before[kind]) for kind in KINDS] == [2, 1, 1, 1]
+    assert all(before[kind] for kind in KINDS)
+    assert len(before["run"]) >= 3
     assert len(before["captions"]) == len(before["captions_current"]) == PICTURES
     stack.run("move")
     give_accounts(stack)
@@ -161,8 +166,8 @@ def test_3_what_was_moved_loads_and_is_traced(stack, embedded):
     assert "version 1" in stack.run("exporter", "nightcap", "trace", str(picture))
 
 
-def test_4_a_home_moves_once(stack):
-    with pytest.raises(AssertionError, match="already holds 2 experiments, 2 runs, 1 registered_models"):
+def test_4_a_home_moves_once(stack, before):
+    with pytest.raises(AssertionError, match=rf"already holds 2 experiments, {len(before['run'])} runs, 1 registered_m"):
         stack.run("move")
 
 
