@@ -167,7 +167,9 @@ def test_3_what_was_moved_loads_and_is_traced(stack, embedded):
 
 
 def test_4_a_home_moves_once(stack, before):
-    with pytest.raises(AssertionError, match=rf"already holds 2 experiments, {len(before['run'])} runs, 1 registered_m"):
+    with pytest.raises(
+        AssertionError, match=rf"already holds 2 experiments, {len(before['run'])} runs, 1 registered_m"
+    ):
         stack.run("move")
 
 
