@@ -33,15 +33,25 @@ fill() {
         --dbname="$(at "$1")" "$1.dump"
 }
 
+# As Shelf.alone does it, and only into a backup that has its captions and no databases yet.
+enter_partial() {
+    exec 9>/backups/.lock
+    flock --nonblock 9 && mkdir /backups/.partial/databases || {
+        echo "another backup is being made in /backups; begin this one anew when that has ended" >&2
+        exit 2
+    }
+    cd /backups/.partial/databases
+}
+
 case $1 in
     dump)
-        mkdir -p /backups/.partial/databases
-        cd /backups/.partial/databases
+        enter_partial
         dump airflow
         dump mlflow
         ;;
     restore)
-        name=${BACKUP:-$(cd /backups && printf '%s\n' [0-9]*Z | sort | tail -n 1)}
+        d='[0-9]'
+        name=${BACKUP:-$(cd /backups && printf '%s\n' $d$d$d$d-$d$d-${d}${d}T$d$d$d$d$d${d}Z | sort | tail -n 1)}
         cd "/backups/$name/databases"
         require_empty airflow
         require_empty mlflow

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ObjectUnavailable, SourceChanged, TargetNotEmpty
 from pipeline.files import sha256_file
+from pipeline.objects.patience import Trouble
 from pipeline.objects.s3 import S3Folder
 
 THREADS = 8
+_AT_ONCE = 1000  # names; a pool takes all that it is given at once, and a bucket may have millions
+# What files cannot be called, or not beside others: an object may be named as the folder of another.
+_OF_NAMES = {errno.EEXIST, errno.EINVAL, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR}
 
 
 class Bucket(S3Folder):
@@ -31,14 +37,18 @@ class Bucket(S3Folder):
                 if name and not name.endswith("/"):
                     yield name
 
-    def save(self, folder: Path) -> int:
-        """Copy every object to a file, and tell how many there were.
+    def save(self, folder: Path, fleeting: bool = False) -> int:
+        """Copy every object to a file, and tell how many that were.
+
+        Args:
+            folder: where the files go.
+            fleeting: whether objects that are removed meanwhile are left out.
 
         Raises:
             BadInput: `source_changed`, an object was removed meanwhile.
             ObjectUnavailable: the store fails, or an object cannot be a file by its name.
         """
-        return _all(lambda name: self._save(name, folder), self.names())
+        return _all(lambda name: self._save(name, folder, fleeting), self.names())
 
     def add(self, folder: Path, names: Iterator[str]) -> int:
         """Copy files of a folder to objects, each read back, and tell how many; those that are there already stay.
@@ -61,18 +71,34 @@ class Bucket(S3Folder):
         except SourceChanged:  # what a store that has no such object answers
             return None
 
-    def _save(self, name: str, folder: Path) -> None:
+    def _save(self, name: str, folder: Path, fleeting: bool) -> bool:
         path = folder / name
-        odd = any(part in {"", ".", ".."} for part in name.split("/"))
         try:
-            if odd or "\0" in name:
-                raise ValueError("it has an empty part, `.` or `..`")
+            if "\0" in name or any(part in {"", ".", ".."} for part in name.split("/")):
+                raise OSError(errno.EINVAL, "it has an empty part, `.`, `..` or a zero")
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._call("read", name, lambda _: self._client.download_file(*self._where(name).values(), str(path)))
-        except (OSError, ValueError) as error:
-            raise ObjectUnavailable(f"object {self.uri}/{name} cannot be kept as file {path}: {error}") from error
+            self._call("read", name, lambda _: self._fetch(name, path))
+        except SourceChanged:
+            if not fleeting:
+                raise
+            return False
+        except OSError as error:
+            advice = "rename the object" if error.errno in _OF_NAMES else "look at the disk"
+            raise ObjectUnavailable(
+                f"object {self.uri}/{name} cannot be kept as file {path}: {error.strerror}; {advice}"
+            ) from error
+        return True
 
-    def _add(self, path: Path, name: str) -> None:
+    def _fetch(self, name: str, path: Path) -> None:
+        from boto3.exceptions import Boto3Error
+        from s3transfer.exceptions import S3DownloadFailedError
+
+        try:
+            self._client.download_file(*self._where(name).values(), str(path))
+        except (Boto3Error, S3DownloadFailedError) as error:
+            raise Trouble(f"the download broke off: {error}") from error
+
+    def _add(self, path: Path, name: str) -> bool:
         wanted, there = sha256_file(path), self.digest(name)
         if there is None:
             self._call("write", name, lambda _: self._send(path, name))
@@ -80,8 +106,10 @@ class Bucket(S3Folder):
                 raise ObjectUnavailable(f"{self.uri}/{name} does not read back as it was written; check the store")
         elif there != wanted:
             raise TargetNotEmpty(
-                f"{self.uri}/{name} is there with another content than {path}; nothing is written over it"
+                f"{self.uri}/{name} is there with another content than {path}, and nothing is written over it; if it is "
+                "from a move that was stopped, remove it there, then begin again"
             )
+        return True
 
     def _send(self, path: Path, name: str) -> None:
         with path.open("rb") as file:
@@ -95,6 +123,10 @@ def _digest(body: Any) -> str:
     return found.hexdigest()
 
 
-def _all(act: Callable[[str], None], names: Iterator[str]) -> int:
+def _all(act: Callable[[str], bool], names: Iterator[str]) -> int:
+    """Act on all, and tell for how many that was so."""
+    count = 0
     with ThreadPoolExecutor(THREADS, "bucket") as threads:
-        return sum(1 for _ in threads.map(act, names))
+        while part := list(islice(names, _AT_ONCE)):
+            count += sum(threads.map(act, part))
+    return count

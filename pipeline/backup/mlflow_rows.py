@@ -8,17 +8,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import sqlalchemy as sa
 
 from pipeline.errors import RegistryUnavailable, SettingsError, TargetNotEmpty
+from pipeline.registry import REMOVED_TAG
+
+Tables = dict[str, sa.Table]  # by name
 
 FORM = "alembic_version"
+_OF_THE_SERVER = {FORM, "job_locks", "scheduler_leases"}  # each server's own, and of the moment
+_MADE = {"experiments", "workspaces"}  # with the default one in it from the beginning
 _BATCH = 1000
 _DEFAULT = 0  # the id of the experiment that every database has
 _ROOT = re.compile(r"file:.*/store/mlflow(?=/|$)")
-_TOLD = ("runs", "registered_models", "logged_models", "trace_info")
 # Where MLflow keeps an address of files.
 _ADDRESSES = (
     ("experiments", "artifact_location"),
@@ -47,24 +51,35 @@ def copy_rows(file: Path, target_uri: str, artifacts: str, dry_run: bool = False
         RegistryUnavailable: a database cannot be reached, or refuses a row.
     """
     with _reading(file) as source, _writing(target_uri, dry_run) as target:
-        _require_one_form(source, target, str(file))
-        tables, there = _reflected(source), _reflected(target)
-        _require_empty(target, there)
-        roots = _artifact_roots(source, tables)
-        names = [table.name for table in there.sorted_tables if table.name in tables.tables and table.name != FORM]
-        for name in reversed(names):
-            target.execute(sa.delete(there.tables[name]))
-        return {
-            name: _copy(source, tables.tables[name], target, there.tables[name], _moved(roots, artifacts))
-            for name in names
-        }
+        tables, there = _fitting(source, target, str(file))
+        moved = _moved(_artifact_roots(source, tables), artifacts)
+        for name in reversed(there):
+            target.execute(sa.delete(there[name]))
+        counts = {name: _copy(source, tables[name], target, there[name], moved) for name in there}
+        if not dry_run:
+            _count_on(target, there)  # which a rollback does not take back
+        return counts
 
 
-def require_empty(target_uri: str, file: Path) -> None:
-    """Raise what `copy_rows` would because of the target's form or rows."""
+def require_fit(file: Path, target_uri: str) -> tuple[str, ...]:
+    """Raise what `copy_rows` would because of either side's form or rows.
+
+    Returns:
+        Where the files of versions lie that were not removed, as paths below the home's folder of artifacts.
+    """
     with _reading(file) as source, _writing(target_uri, dry_run=True) as target:
-        _require_one_form(source, target, str(file))
-        _require_empty(target, _reflected(target))
+        tables, _ = _fitting(source, target, str(file))
+        _artifact_roots(source, tables)
+        return _version_files(source, tables)
+
+
+def _fitting(source: sa.Connection, target: sa.Connection, file: str) -> tuple[Tables, Tables]:
+    """The tables that move and those that take them, each after those that it refers to."""
+    _require_one_form(source, target, file)
+    tables, there = (_reflected(each) for each in (source, target))
+    shared = {name: table for name, table in there.items() if name in tables and name not in _OF_THE_SERVER}
+    _require_empty(target, shared)
+    return tables, shared
 
 
 def _moved(roots: tuple[str, ...], new: str) -> Callable[[Any], Any]:
@@ -87,16 +102,15 @@ def _copy(
     for part in source.execution_options(yield_per=_BATCH).execute(sa.select(table)).mappings().partitions(_BATCH):
         target.execute(sa.insert(into), [{name: moved(value) for name, value in row.items()} for row in part])
         count += len(part)
-    _count_on(target, into)
     return count
 
 
-def _count_on(target: sa.Connection, table: sa.Table) -> None:
+def _count_on(target: sa.Connection, tables: Tables) -> None:
     """Let PostgreSQL number the next row after the last one."""
     if target.dialect.name != "postgresql":
         return
-    for column in table.primary_key.columns:
-        name = target.execute(sa.select(sa.func.pg_get_serial_sequence(table.name, column.name))).scalar()
+    for column in (column for table in tables.values() for column in table.primary_key.columns):
+        name = target.execute(sa.select(sa.func.pg_get_serial_sequence(column.table.name, column.name))).scalar()
         last = target.execute(sa.select(sa.func.max(column))).scalar() if name else None
         if last is not None:
             target.execute(sa.select(sa.func.setval(name, max(int(last), 1))))
@@ -123,13 +137,14 @@ def _form(connection: sa.Connection) -> str | None:
     return str(connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar())
 
 
-def _require_empty(target: sa.Connection, tables: sa.MetaData) -> None:
+def _require_empty(target: sa.Connection, tables: Tables) -> None:
     # Also without runs an experiment matters: what an account may do is said of its number.
-    others = sa.select(tables.tables["experiments"]).where(tables.tables["experiments"].c.experiment_id != _DEFAULT)
-    held = {"experiments": others, **{name: sa.select(tables.tables[name]) for name in _TOLD}}
+    experiments = tables["experiments"]
+    held = {name: sa.select(table) for name, table in tables.items() if name not in _MADE}
+    held["experiments"] = sa.select(experiments).where(experiments.c.experiment_id != _DEFAULT)
     counts = {
         name: target.execute(sa.select(sa.func.count()).select_from(of.subquery())).scalar()
-        for name, of in held.items()
+        for name, of in sorted(held.items())
     }
     told = [f"{count} {name}" for name, count in counts.items() if count]
     if told:
@@ -139,11 +154,11 @@ def _require_empty(target: sa.Connection, tables: sa.MetaData) -> None:
         )
 
 
-def _artifact_roots(source: sa.Connection, tables: sa.MetaData) -> tuple[str, ...]:
+def _artifact_roots(source: sa.Connection, tables: Tables) -> tuple[str, ...]:
     """Where the home had its artifacts; more than one, if it was copied from place to place."""
     found = set()
     for name, column in _ADDRESSES:
-        address = tables.tables[name].c[column]
+        address = tables[name].c[column]
         for place in source.execute(sa.select(address).distinct()).scalars():
             root = _ROOT.match(place or "")
             if root is None and (place or "").startswith(("file:", "/")):
@@ -155,10 +170,23 @@ def _artifact_roots(source: sa.Connection, tables: sa.MetaData) -> tuple[str, ..
     return tuple(sorted(found))
 
 
-def _reflected(connection: sa.Connection) -> sa.MetaData:
+def _version_files(source: sa.Connection, tables: Tables) -> tuple[str, ...]:
+    versions, tags = tables["model_versions"].c, tables["model_version_tags"].c
+    removed = sa.exists().where(
+        tags.workspace == versions.workspace,
+        tags.name == versions.name,
+        tags.version == versions.version,
+        tags.key == REMOVED_TAG,
+    )
+    places = source.execute(sa.select(sa.func.coalesce(versions.storage_location, versions.source)).where(~removed))
+    found = ((place, _ROOT.match(place or "")) for place in places.scalars())
+    return tuple(unquote(place[root.end() + 1 :]) for place, root in found if root)
+
+
+def _reflected(connection: sa.Connection) -> Tables:
     found = sa.MetaData()
     found.reflect(connection)
-    return found
+    return {table.name: table for table in found.sorted_tables}
 
 
 @contextmanager

@@ -7,24 +7,28 @@
     buckets/        objects as files
     volumes/        folders
 .partial/           one that is being made, or whose maker was stopped
+.lock               held by what works in .partial
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.backup.folders import every_file
 from pipeline.errors import BackupRejected, SettingsError
 from pipeline.files import read_json, sha256_file, write_bytes, write_json
 
 FORMAT = 1
-PARTIAL = ".partial"
+PARTIAL, LOCK = ".partial", ".lock"
 FACTS, SUMS = "backup.json", "SHA256SUMS"
 DUMPS = ("airflow.dump", "mlflow.dump")
 NAME = "%Y-%m-%dT%H%M%SZ"
@@ -46,19 +50,48 @@ class Shelf:
         """Where the next backup is made."""
         return self.root / PARTIAL
 
-    def begin(self) -> Path:
-        """An empty folder for the next backup; what was left of one that was stopped goes.
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While nobody else makes a backup here; infra/backup/databases.sh asks for the same.
 
         Raises:
-            SettingsError: the shelf is no folder that this user may write.
+            SettingsError: the shelf is no folder that this user may write, or another backup is being made.
         """
         if not os.access(self.root, os.W_OK | os.X_OK):
             raise SettingsError(
                 f"{self.root} is no folder that user {os.getuid()} may write; make it, and give it to that user"
             )
-        shutil.rmtree(self.partial, ignore_errors=True)
+        with (self.root / LOCK).open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise SettingsError(
+                    f"another backup is being made in {self.root}; begin this one when that has ended"
+                ) from error
+            yield
+
+    def begin(self) -> Path:
+        """An empty folder for the next backup; what was left of one that was stopped goes.
+
+        Raises:
+            SettingsError: what was left cannot be removed.
+        """
+        try:
+            shutil.rmtree(self.partial)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise SettingsError(
+                f"{self.partial}, which is of a backup that was stopped, cannot be removed: {error}; remove it yourself"
+            ) from error
         self.partial.mkdir(mode=0o700)
         return self.partial
+
+    def require_dumps(self) -> None:
+        """Raise BackupRejected if the databases are not there."""
+        lacking = [name for name in DUMPS if not (self.partial / "databases" / name).is_file()]
+        if lacking:
+            raise BackupRejected(f"{self.partial} lacks {', '.join(lacking)}; begin the backup anew")
 
     def finish(self, facts: dict[str, Any], now: datetime | None = None) -> Path:
         """Write the digests, let everything reach the disk, and give the backup its name.
@@ -70,9 +103,7 @@ class Shelf:
         Raises:
             BackupRejected: the databases are not there, or a file's name cannot be listed.
         """
-        lacking = [name for name in DUMPS if not (self.partial / "databases" / name).is_file()]
-        if lacking:
-            raise BackupRejected(f"{self.partial} lacks {', '.join(lacking)}; begin the backup anew")
+        self.require_dumps()
         made = now or datetime.now(UTC)
         write_json(self.partial / FACTS, {**facts, "format": FORMAT, "made_at": made.isoformat(timespec="seconds")})
         write_bytes(self.partial / SUMS, b"".join(_lines(self.partial)))
@@ -124,4 +155,4 @@ def _lines(root: Path) -> Iterator[bytes]:
 
 
 def _files(root: Path) -> list[str]:
-    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+    return sorted(every_file(root))

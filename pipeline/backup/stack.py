@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.backup.bucket import Bucket
-from pipeline.backup.folders import add_folder, copy_folder, files_of
+from pipeline.backup.folders import add_folder, copy_folder, every_file, files_of
 from pipeline.backup.shelf import FACTS, Shelf, check
 from pipeline.errors import TargetNotEmpty
 from pipeline.files import read_json
@@ -23,16 +23,23 @@ from pipeline.home import Home
 JOURNAL, ARTIFACTS, PICTURES = "promotions", "mlflow", "pictures"
 # What is computed again where it is missing.
 ANEW = ("cache", "store/features", "store/unfinished")
-_EARLY = ("store/last_known", "store/nights")
+# A cursor says that the table has all pictures before its day, so it is never of later than the table.
+_EARLY = ("store/cursors", "store/last_known", "store/nights")
 
 
 def begin(home: Home, shelf: Shelf) -> None:
-    """Copy what refers to the databases: nights, captions and the promotion journal."""
-    partial = shelf.begin()
-    for each in _EARLY:
-        copy_folder(home.root / each, _kept(partial, home.root) / each, fleeting=True)
-    copy_folder(home.captions.parent, _kept(partial, home.captions.parent))
-    Bucket(f"s3://{JOURNAL}").save(partial / "buckets" / JOURNAL)
+    """Copy what refers to the databases: nights, captions and the promotion journal.
+
+    Raises:
+        SettingsError: another backup is being made, or a folder cannot be used.
+        ObjectUnavailable: the store fails, or a file was removed meanwhile.
+    """
+    with shelf.alone():
+        partial = shelf.begin()
+        for each in _EARLY:
+            copy_folder(home.root / each, _kept(partial, home.root) / each, fleeting=True)
+        copy_folder(home.captions.parent, _kept(partial, home.captions.parent))
+        Bucket(f"s3://{JOURNAL}").save(partial / "buckets" / JOURNAL)
 
 
 def finish(home: Home, shelf: Shelf, pictures: bool) -> Path:
@@ -45,11 +52,20 @@ def finish(home: Home, shelf: Shelf, pictures: bool) -> Path:
 
     Returns:
         The backup.
+
+    Raises:
+        BackupRejected: the databases are not there.
+        SettingsError: another backup is being made, or a folder cannot be used.
+        ObjectUnavailable: the store fails, or a file was removed meanwhile.
     """
-    for name in (ARTIFACTS, PICTURES) if pictures else (ARTIFACTS,):
-        Bucket(f"s3://{name}").save(shelf.partial / "buckets" / name)
-    copy_folder(home.root, _kept(shelf.partial, home.root), (*ANEW, *_EARLY))
-    return shelf.finish({"nightcap": importlib.metadata.version("nightcap"), "pictures": pictures})
+    with shelf.alone():
+        shelf.require_dumps()
+        buckets = shelf.partial / "buckets"
+        Bucket(f"s3://{ARTIFACTS}").save(buckets / ARTIFACTS)
+        if pictures:
+            Bucket(f"s3://{PICTURES}").save(buckets / PICTURES, fleeting=True)
+        copy_folder(home.root, _kept(shelf.partial, home.root), (*ANEW, *_EARLY))
+        return shelf.finish({"nightcap": importlib.metadata.version("nightcap"), "pictures": pictures})
 
 
 def require_restorable(home: Home, backup: Path) -> None:
@@ -70,9 +86,10 @@ def restore(home: Home, backup: Path) -> None:
     """Write a backup's objects and folders, each file read back."""
     for name in _buckets(backup):
         kept = backup / "buckets" / name
-        Bucket(f"s3://{name}").add(kept, (str(path.relative_to(kept)) for path in kept.rglob("*") if path.is_file()))
+        Bucket(f"s3://{name}").add(kept, every_file(kept))
     for folder in (home.root, home.captions.parent):
-        add_folder(_kept(backup, folder), folder)
+        kept = _kept(backup, folder)
+        add_folder(kept, folder, every_file(kept))
 
 
 def _kept(backup: Path, folder: Path) -> Path:
