@@ -96,7 +96,8 @@ class Bucket(S3Folder):
         try:
             self._client.download_file(*self._where(name).values(), str(path))
         except (Boto3Error, S3DownloadFailedError) as error:
-            raise Trouble(f"the download broke off: {error}") from error
+            reason = getattr(error, "last_exception", error)
+            raise Trouble(f"the download broke off: {reason}") from error
 
     def _add(self, path: Path, name: str) -> bool:
         wanted, there = sha256_file(path), self.digest(name)

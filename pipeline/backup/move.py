@@ -7,14 +7,14 @@ moved, and a move that was stopped is begun again; what is there by then stays i
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.backup.bucket import Bucket
-from pipeline.backup.folders import add_folder, files_of
-from pipeline.backup.mlflow_rows import copy_rows, require_empty
+from pipeline.backup.folders import add_folder, every_file, files_of
+from pipeline.backup.mlflow_rows import copy_rows, require_fit
 from pipeline.errors import SettingsError
 from pipeline.home import Home
 
@@ -62,7 +62,8 @@ class Move:
         """Move it, unless it is only asked what would be.
 
         Raises:
-            SettingsError: there is no such home, it is in use, or its database has another form than the stack's.
+            SettingsError: there is no such home, it is in use or the stack's own, files of its versions are missing, or its
+                database has another form than the stack's.
             TargetNotEmpty: the stack has runs or models of its own, or other files where these would be.
             ObjectUnavailable, RegistryUnavailable: a disk, the store or the database fails.
         """
@@ -71,37 +72,50 @@ class Move:
             raise SettingsError(
                 f"{self.source} has no {DATABASE}, so it is no embedded Nightcap's home; name its folder"
             )
+        self._require_another()
         with _unused(self.source):
-            require_empty(self.database, file)
-            counts = self._counted() if dry_run else self._files()
+            self._require_files(require_fit(file, self.database))
+            counts = self._files(_counted if dry_run else _added)
             rows = copy_rows(file, self.database, self.artifacts, dry_run)
         return Moved({name: count for name, count in rows.items() if count}, *counts)
 
-    def _counted(self) -> tuple[int, int, int, int]:
-        places = (self._store / "mlflow", self._store / "promotions", *self._tables)
-        artifacts, promotions, *captions = (sum(1 for _ in files_of(place)) for place in places)
-        return artifacts, promotions, sum(captions), sum(1 for _ in files_of(self._store, _LEFT))
+    def _require_another(self) -> None:
+        if self.home.store.resolve() == self._store.resolve():
+            raise SettingsError(
+                f"{self.source} is the home that it would move into; let NIGHTCAP_HOME and NIGHTCAP_STORE name those of the stack"
+            )
 
-    def _files(self) -> tuple[int, int, int, int]:
-        current, history = self._tables
-        captions = add_folder(history, self.home.captions)
-        captions += add_folder(current, self.home.captions.with_name(f"{self.home.captions.name}_current"))
-        others = add_folder(self._store, self.home.store, _LEFT)
-        promotions = self._add(self._store / "promotions", self.home.promotions)
-        return self._add(self._store / "mlflow", self.artifacts), promotions, captions, others
+    def _require_files(self, names: Iterable[str]) -> None:
+        """Rows that name what stays behind would be worth nothing."""
+        folder = self._store / "mlflow"
+        lacking = next((name for name in names if not (folder / name).exists()), None)
+        if lacking is not None:
+            raise SettingsError(
+                f"{self.source / DATABASE} has a version whose files are not at {folder / lacking}; if its store lies "
+                f"elsewhere (NIGHTCAP_STORE, or a link to what is not mounted here), put it at {self._store}"
+            )
 
-    def _add(self, folder: Path, place: str) -> int:
-        return (
-            Bucket(place).add(folder, files_of(folder)) if place.startswith("s3:") else add_folder(folder, Path(place))
-        )
+    def _files(self, act: Callable[[Path, Iterator[str], str], int]) -> tuple[int, int, int, int]:
+        store, captions = self._store, self.home.captions
+        places = {"captions": captions, "captions_current": captions.with_name(f"{captions.name}_current")}
+        tables = sum(act(store / name, files_of(store / name), str(place)) for name, place in places.items())
+        others = act(store, files_of(store, _LEFT), str(self.home.store))
+        promotions = act(store / "promotions", files_of(store / "promotions"), self.home.promotions)
+        # All of them: a model of others may have any names, and its digest tells of each.
+        artifacts = act(store / "mlflow", every_file(store / "mlflow"), self.artifacts)
+        return artifacts, promotions, tables, others
 
     @property
     def _store(self) -> Path:
         return self.source / "store"
 
-    @property
-    def _tables(self) -> tuple[Path, Path]:
-        return self._store / "captions_current", self._store / "captions"
+
+def _counted(_: Path, names: Iterator[str], __: str) -> int:
+    return sum(1 for _ in names)
+
+
+def _added(folder: Path, names: Iterator[str], place: str) -> int:
+    return Bucket(place).add(folder, names) if place.startswith("s3:") else add_folder(folder, Path(place), names)
 
 
 @contextmanager

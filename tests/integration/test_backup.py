@@ -26,6 +26,7 @@ pytestmark = [
 ]
 
 PICTURES = 4
+LEFT = {"captions", "captions_current", "features", "mlflow", "promotions", "unfinished"}
 KINDS = ("run", "version", "entry", "champion")
 # Each run with its figures and files, every version, and the journal, whoever keeps them.
 STATE = """
@@ -132,6 +133,13 @@ def objects(stack):
     return found
 
 
+def outputs(store):
+    """Digests of what a store holds beside tables of captions, artifacts, journal and what is computed again."""
+    paths = [path.relative_to(store) for path in store.rglob("*") if path.is_file()]
+    wanted = [path for path in paths if path.parts[0] not in LEFT and not any(part[0] == "." for part in path.parts)]
+    return {str(path): sha256((store / path).read_bytes()) for path in wanted}
+
+
 def airflow_database(stack):
     address, password = stack.address(5432).rpartition(":"), stack.secrets["AIRFLOW_DB_PASSWORD"]
     return psycopg2.connect(host="127.0.0.1", port=address[2], user="airflow", dbname="airflow", password=password)
@@ -155,9 +163,11 @@ def test_2_the_embedded_home_moves_with_runs_versions_and_captions(stack, embedd
     assert len(before["run"]) >= 3
     assert len(before["captions"]) == len(before["captions_current"]) == PICTURES
     stack.run("move")
+    assert outputs(stack.volume("nightcap") / "store") == outputs(embedded / "store") != {}
     give_accounts(stack)
     assert state_of(stack) == before
-    assert len(objects(stack)) == sum(path.is_file() for path in (embedded / "store/mlflow").rglob("*")) + 1
+    artifacts = sum(path.is_file() for path in (embedded / "store/mlflow").rglob("*"))
+    assert len(objects(stack)) == artifacts + len(before["entry"])
 
 
 def test_3_what_was_moved_loads_and_is_traced(stack, embedded):
@@ -167,9 +177,7 @@ def test_3_what_was_moved_loads_and_is_traced(stack, embedded):
 
 
 def test_4_a_home_moves_once(stack, before):
-    with pytest.raises(
-        AssertionError, match=rf"already holds 2 experiments, {len(before['run'])} runs, 1 registered_m"
-    ):
+    with pytest.raises(AssertionError, match=rf"already holds 2 experiments, .* {len(before['run'])} runs, "):
         stack.run("move")
 
 
@@ -177,9 +185,9 @@ def test_5_backup_destroy_restore(stack, folder, before):
     owner(stack).put_object(Bucket="pictures", Key="inbox/a b.jpg", Body=b"a picture")
     with closing(airflow_database(stack)) as database, database, database.cursor() as cursor:
         cursor.execute("CREATE TABLE dag_run AS SELECT 'scheduled' AS run_id")
-    held = objects(stack)
+    held = objects(stack), outputs(stack.volume("nightcap") / "store")
     assert "is whole" in stack.run("backup")
-    (backup,) = (folder / "backups").iterdir()
+    (backup,) = (folder / "backups").glob("[!.]*")
     subprocess.run(["sha256sum", "--check", "--quiet", "--strict", "SHA256SUMS"], cwd=backup, check=True)
 
     stack.down()
@@ -187,10 +195,13 @@ def test_5_backup_destroy_restore(stack, folder, before):
     stack.run("restore")
     stack.up("mlflow")
 
-    assert (state_of(stack), objects(stack)) == (before, held)
+    assert (objects(stack), outputs(stack.volume("nightcap") / "store")) == held
+    assert state_of(stack) == before
     with closing(airflow_database(stack)) as database, database.cursor() as cursor:
         cursor.execute("SELECT run_id FROM dag_run")
         assert cursor.fetchall() == [("scheduled",)]
     stack.run("exporter", "python", "-c", NEW_RUN)
     with pytest.raises(AssertionError, match="a backup is restored only where there is nothing"):
         stack.run("restore")
+    with pytest.raises(AssertionError, match="database airflow has 1 tables; a backup is restored only where there is"):
+        stack.run_alone("restore-databases")

@@ -4,8 +4,8 @@ import shutil
 import pytest
 from deltalake import DeltaTable
 
-from pipeline.backup.folders import add_folder, copy_folder, files_of
-from pipeline.errors import ObjectUnavailable, TargetNotEmpty
+from pipeline.backup.folders import add_folder, copy_folder, every_file, files_of
+from pipeline.errors import ObjectUnavailable, SettingsError, TargetNotEmpty
 from pipeline.table import APPLICATION, CaptionTable
 from tests.pipeline.table_rows import row, rows
 
@@ -19,8 +19,8 @@ def test_a_copy_is_one_state_of_every_table_though_others_publish_after_every_lo
     table, walk = CaptionTable(tmp_path / "live" / "captions"), os.walk
     publish(table, 0)
 
-    def disturbed(root):
-        for entry in walk(root):
+    def disturbed(root, **options):
+        for entry in walk(root, **options):
             yield entry
             publish(table, table.version())
 
@@ -46,6 +46,53 @@ def test_a_table_that_lost_a_file_meanwhile_is_not_copied(tmp_path, monkeypatch)
     monkeypatch.setattr(shutil, "copy2", vacuumed)
     with pytest.raises(ObjectUnavailable, match="removed while it was copied"):
         copy_folder(tmp_path / "live", tmp_path / "copy")
+
+
+def test_a_table_that_lost_a_file_before_it_was_seen_is_not_copied(tmp_path, monkeypatch):
+    table, walk, looks = CaptionTable(tmp_path / "live" / "captions"), os.walk, []
+    publish(table, 0)
+
+    def vacuumed(root, **options):
+        looks.append(root)
+        if len(looks) == 2:  # the logs are known by then
+            next((tmp_path / "live/captions").glob("*.parquet")).unlink()
+        return walk(root, **options)
+
+    monkeypatch.setattr(os, "walk", vacuumed)
+    with pytest.raises(ObjectUnavailable, match=r"live/captions/.*\.parquet was removed while it was copied"):
+        copy_folder(tmp_path / "live", tmp_path / "copy")
+
+
+@pytest.mark.parametrize("listed", [files_of, every_file])
+def test_a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one(tmp_path, monkeypatch, listed):
+    (tmp_path / "a" / "secret").mkdir(parents=True)
+    real = os.scandir
+
+    def refused(path):
+        if str(path).endswith("secret"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(ObjectUnavailable, match=r"a/secret cannot be listed: Permission denied; let user \d+ read it"):
+        list(listed(tmp_path))
+
+
+@pytest.mark.parametrize("listed", [files_of, every_file])
+def test_a_link_to_what_a_copy_would_lack_is_refused(tmp_path, listed):
+    (tmp_path / "mounted").mkdir()
+    (tmp_path / "live").mkdir()
+    (tmp_path / "live" / "store").symlink_to(tmp_path / "mounted")
+    with pytest.raises(SettingsError, match=r"live/store is a link to .*/mounted"):
+        list(listed(tmp_path / "live"))
+
+
+def test_of_a_model_every_file_counts(tmp_path):
+    for name in (".hidden/a", "weights#1", "_last_checkpoint"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert sorted(every_file(tmp_path)) == [".hidden/a", "_last_checkpoint", "weights#1"]
+    assert list(files_of(tmp_path)) == []
 
 
 def test_of_nights_what_is_done_with_meanwhile_is_left_out(tmp_path, monkeypatch):
@@ -85,8 +132,8 @@ def test_what_is_there_stays_and_what_differs_is_refused(tmp_path):
         (tmp_path / "from" / name).write_text(name)
     (tmp_path / "to").mkdir()
     (tmp_path / "to" / "a").write_text("a")
-    assert add_folder(tmp_path / "from", tmp_path / "to") == 2
+    assert add_folder(tmp_path / "from", tmp_path / "to", ["a", "b"]) == 2
     (tmp_path / "to" / "b").write_text("changed")
     with pytest.raises(TargetNotEmpty, match="another content"):
-        add_folder(tmp_path / "from", tmp_path / "to")
+        add_folder(tmp_path / "from", tmp_path / "to", ["a", "b"])
     assert {path.name: path.read_text() for path in (tmp_path / "to").iterdir()} == {"a": "a", "b": "changed"}

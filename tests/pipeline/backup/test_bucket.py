@@ -1,8 +1,10 @@
 import pytest
+from boto3.exceptions import RetriesExceededError
 
 from pipeline.backup.bucket import Bucket
-from pipeline.errors import ObjectUnavailable, TargetNotEmpty
+from pipeline.errors import BadInput, ObjectUnavailable, TargetNotEmpty
 from pipeline.files import sha256
+from pipeline.objects.patience import Trouble
 
 HELD = {".hidden": b"1", "a/MLmodel": b"2" * 9_000_000, "a/b c/\u00e9.json": b""}
 
@@ -39,3 +41,38 @@ def test_a_name_that_leads_out_of_the_backup_is_refused(s3, tmp_path, monkeypatc
     with pytest.raises(ObjectUnavailable, match=r"cannot be kept as file"):
         bucket.save(tmp_path / "deep" / "kept")
     assert not (tmp_path / "escaped").exists()
+
+
+def test_a_name_too_long_for_a_file_is_told(tmp_path, monkeypatch):
+    bucket = Bucket("s3://pictures")
+    monkeypatch.setattr(bucket, "names", lambda: iter([f"{'x' * 256}/a.jpg"]))
+    with pytest.raises(ObjectUnavailable, match=r"File name too long; rename the object"):
+        bucket.save(tmp_path)
+
+
+def test_an_object_that_went_meanwhile_is_left_out_where_that_is_no_loss(s3, tmp_path, monkeypatch):
+    bucket = Bucket(s3[1])
+    bucket.write("there", b"a picture")
+    monkeypatch.setattr(bucket, "names", lambda: iter(["gone", "there"]))
+    assert bucket.save(tmp_path / "kept", fleeting=True) == 1
+    with pytest.raises(BadInput, match="gone"):
+        bucket.save(tmp_path / "kept")
+
+
+def test_a_download_that_breaks_off_is_tried_again(tmp_path, monkeypatch):
+    bucket = Bucket("s3://pictures")
+
+    def broken(*_):
+        raise RetriesExceededError(ConnectionResetError("reset"))
+
+    monkeypatch.setattr(bucket, "_client", type("Client", (), {"download_file": staticmethod(broken)}))
+    with pytest.raises(Trouble, match=r"the download broke off: reset"):
+        bucket._fetch("a.jpg", tmp_path / "a.jpg")
+
+
+def test_a_bucket_of_millions_is_not_listed_ahead(tmp_path, monkeypatch):
+    bucket, listed, ahead = Bucket("s3://pictures"), [], []
+    monkeypatch.setattr(bucket, "names", lambda: (listed.append(number) or str(number) for number in range(2500)))
+    monkeypatch.setattr(bucket, "_save", lambda name, *_: ahead.append(len(listed) - int(name)) or True)
+    assert bucket.save(tmp_path) == 2500
+    assert max(ahead) <= 1000

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 from datetime import UTC, datetime
 
@@ -39,6 +40,28 @@ def test_what_was_stopped_is_no_backup_and_makes_room(tmp_path):
         shelf.finish({})
 
 
+def test_what_was_stopped_and_cannot_go_is_told(tmp_path, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    shelf = filled(tmp_path)
+    monkeypatch.setattr(shutil, "rmtree", refused)
+    with pytest.raises(
+        SettingsError, match=r"\.partial, which is of a backup that was stopped, cannot be removed: .*denied"
+    ):
+        shelf.begin()
+
+
+def test_two_backups_are_not_made_at_once(tmp_path):
+    with Shelf(tmp_path).alone():
+        with pytest.raises(SettingsError, match="another backup is being made"), Shelf(tmp_path).alone():
+            pass
+        dumped = subprocess.run(["flock", "--nonblock", tmp_path / ".lock", "true"], check=False)
+        assert dumped.returncode == 1
+    with Shelf(tmp_path).alone():
+        pass
+
+
 def test_the_newest_is_chosen_unless_one_is_named(tmp_path, backup):
     later = filled(tmp_path).finish({"pictures": False}, NIGHT.replace(hour=3))
     shelf = Shelf(tmp_path)
@@ -74,8 +97,8 @@ def test_an_unknown_format_is_refused(backup):
 
 
 def test_a_shelf_must_be_there(tmp_path):
-    with pytest.raises(SettingsError, match="make it, and give it to that user"):
-        Shelf(tmp_path / "nowhere").begin()
+    with pytest.raises(SettingsError, match="make it, and give it to that user"), Shelf(tmp_path / "nowhere").alone():
+        pass
 
 
 def test_a_line_break_in_a_name_is_refused_before_the_backup_is_one(tmp_path):
