@@ -23,48 +23,15 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from image_programs import BIN, CHECKOUT, POSTGRES, lay_out
 
 from nightcap.local.airflow_api import AirflowApi
 from nightcap.local.processes import Service
 from tests.conftest import MARK
-from tests.seaweed import find_weed, free_ports
-from tests.services import INITDB, POSTGRES_USER, REDIS
+from tests.seaweed import free_ports
+from tests.services import INITDB, POSTGRES_USER
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-BIN = Path(sys.executable).parent
 START_S = 300
-# As Debian names what the images name otherwise.
-TOOLS = {
-    "alertmanager": shutil.which("prometheus-alertmanager"),
-    "prometheus": shutil.which("prometheus"),
-    "pushgateway": shutil.which("prometheus-pushgateway"),
-    "redis-server": REDIS,
-    "weed": find_weed(),
-    "postgres": INITDB,
-}
-# As infra's Dockerfiles install them.
-SCRIPTS = {
-    "airflow-accounts": "airflow_accounts.py",
-    "airflow-init": "airflow-init.sh",
-    "mlflow-accounts": "mlflow_accounts.py",
-}
-MISSING = [name for name, path in TOOLS.items() if not path]
-# What the image's own entrypoint does before it runs the server.
-POSTGRES = """#!/bin/bash
-set -euo pipefail
-cd /
-data=/var/lib/postgresql/data
-if [[ ! -s $data/PG_VERSION ]]; then
-    initdb -D "$data" -U postgres -A scram-sha-256 --pwfile=<(echo "$POSTGRES_PASSWORD") >/dev/null
-    echo "host all all all scram-sha-256" >>"$data/pg_hba.conf"
-    pg_ctl -D "$data" -o "-c listen_addresses= -k $data" -w start
-    for script in /docker-entrypoint-initdb.d/*.sql; do
-        PGPASSWORD=$POSTGRES_PASSWORD psql -X -h "$data" -U postgres -f "$script"
-    done
-    pg_ctl -D "$data" -m fast -w stop
-fi
-exec INITDB_FOLDER/postgres "$@" -D "$data" -k "$data" -c fsync=off
-"""
 PORT = re.compile(r"(?:(?<=[\w.]:)|(?<=[pP]ort=)|(?<=grpc=)|(?<=-p )|(?<=port ))(\d{4,5})\b")
 
 
@@ -104,7 +71,7 @@ class Composed:
         """Start services, or all without a profile, when those that they depend on are as they ask, until all are well."""
         if not self._whole:
             self._resolve()
-            self._make_tools()
+            lay_out(self.folder / "bin", self._translated(POSTGRES, "postgres"))
         wanted = [name for name in self._order(names) if not self._is_up(name)]
         for name in wanted:
             for other, wish in self._depends_on(name).items():
@@ -164,22 +131,6 @@ class Composed:
     def _environments(self) -> list[dict[str, str]]:
         services = self._whole["services"].items()
         return [service["environment"] for name, service in services if name.startswith("airflow-")]
-
-    def _make_tools(self) -> None:
-        """Commands that the images have and this machine calls otherwise."""
-        tools = self.folder / "bin"
-        tools.mkdir()
-        for name, path in TOOLS.items():
-            if name != "postgres":
-                (tools / name).symlink_to(path)
-        for name, script in SCRIPTS.items():
-            (tools / name).symlink_to(CHECKOUT / "infra" / script)
-        check = f'#!/bin/sh\nexec "{sys.executable}" "{CHECKOUT / "infra/healthcheck.py"}" "$@"\n'
-        (tools / "healthcheck").write_text(check)
-        server = POSTGRES.replace("INITDB_FOLDER", str(INITDB.parent))
-        (tools / "postgres").write_text(self._translated(server, "postgres"))
-        for path in (tools / "healthcheck", tools / "postgres"):
-            path.chmod(0o755)
 
     def _is_up(self, name: str) -> bool:
         service = self.services.get(f"{name}-1")

@@ -12,9 +12,9 @@ from pathlib import Path
 import boto3
 import psycopg2
 import pytest
-from composed import BIN, MISSING
 from composed_tools import WithTools
 from deltalake import DeltaTable
+from image_programs import BIN, MISSING
 
 from pipeline.files import sha256
 from pipeline.sources.scenes.dataset import draw_inbox

@@ -8,7 +8,8 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from composed import MISSING, Composed
+from composed import Composed
+from image_programs import MISSING
 
 from tests.integration.compose.reach import Webhook, account, answer, give_nights_a_connection, secrets_backend
 from tests.integration.test_scheduler import TINY
