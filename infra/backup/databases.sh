@@ -36,12 +36,14 @@ fill() {
 # As Shelf.alone does it, and only into a backup that has its captions and no databases yet.
 enter_partial() {
     exec 9>/backups/.lock
-    flock --nonblock 9 && mkdir /backups/.partial/databases || {
+    if ! flock --nonblock 9 || ! mkdir /backups/.partial/databases; then
         echo "another backup is being made in /backups; begin this one anew when that has ended" >&2
         exit 2
-    }
+    fi
     cd /backups/.partial/databases
 }
+
+newest() { (cd /backups && printf '%s\n' [0-9]*Z) | grep -xE '[0-9]{4}(-[0-9]{2}){2}T[0-9]{6}Z' | sort | tail -n 1; }
 
 case $1 in
     dump)
@@ -50,8 +52,7 @@ case $1 in
         dump mlflow
         ;;
     restore)
-        d='[0-9]'
-        name=${BACKUP:-$(cd /backups && printf '%s\n' $d$d$d$d-$d$d-${d}${d}T$d$d$d$d$d${d}Z | sort | tail -n 1)}
+        name=${BACKUP:-$(newest)}
         cd "/backups/$name/databases"
         require_empty airflow
         require_empty mlflow
