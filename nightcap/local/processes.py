@@ -68,9 +68,9 @@ class Service:
     def _living(self) -> list[int]:
         found = psutil.process_iter(["status"])
         living = [process.pid for process in found if process.info["status"] != psutil.STATUS_ZOMBIE]
-        members = [pid for pid in living if _session(pid) == self._process.pid]
-        self._process.poll()  # a child that ended stays a zombie until it is reaped
-        return members
+        others = [pid for pid in living if _session(pid) == self._process.pid != pid]
+        # The first itself is asked: it looks like a zombie while only its other threads live, and is one until it is reaped.
+        return others if self._process.poll() is not None else [self._process.pid, *others]
 
 
 def stop(services: Sequence[Service]) -> None:

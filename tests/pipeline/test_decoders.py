@@ -19,6 +19,7 @@ from pipeline import images
 from pipeline.decoders import Decoders, Work
 from pipeline.errors import BadImage, DecoderUnavailable
 from pipeline.images import ImageLimits
+from tests.conftest import command_of
 
 LIMITS = ImageLimits()
 WORK = Work(LIMITS, 32, "squash")
@@ -94,8 +95,8 @@ def test_memory_has_a_limit():
 
 
 def workers():
-    """The decoders of this process, which may have other children."""
-    return [child for child in psutil.Process().children() if "pipeline.decoders.worker" in child.cmdline()]
+    """The decoders of this process, which may have other children, also some that have ended."""
+    return [child for child in psutil.Process().children() if "pipeline.decoders.worker" in command_of(child)]
 
 
 def test_a_decoder_that_others_kill_is_replaced_and_no_picture_is_blamed():

@@ -18,6 +18,13 @@ STUBBORN = (
 # Like Airflow's tasks: in a group of its own, deaf to SIGTERM.
 STRAYING = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {STUBBORN!r}], process_group=0); time.sleep(600)"
 
+# Its first thread ends, so that it looks like a zombie; the other goes on.
+HEADLESS = (
+    "import ctypes, signal, threading, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+    "threading.Thread(target=time.sleep, args=[600]).start(); print('ready', flush=True); "
+    "ctypes.CDLL(None).pthread_exit(None)"
+)
+
 
 @pytest.fixture
 def start(tmp_path):
@@ -72,6 +79,15 @@ def test_one_that_does_not_listen_is_killed(start, ours, monkeypatch):
     family = ours()
     service.stop()
     assert [process for process in family if is_at_work(process)] == []
+
+
+def test_one_that_looks_like_a_zombie_is_killed(start, ours, monkeypatch):
+    monkeypatch.setattr(processes, "GRACE_S", 0.3)
+    service = start(HEADLESS)
+    (process,) = ours()
+    wait_for(lambda: process.status() == psutil.STATUS_ZOMBIE)
+    service.stop()
+    assert not process.is_running()
 
 
 def test_services_end_one_by_one_the_last_first(start, tmp_path):
