@@ -31,9 +31,8 @@ def _require_promoted(home: Home, pinned: PinnedModel) -> None:
     """Who may run a night must not be able to put to work what the gate or a person has refused."""
     from pipeline.journal import Journal
 
-    if (pinned.version, pinned.digest) not in {
-        (entry.target, entry.digest) for entry in Journal.of(home).entries(pinned.name)
-    }:
+    wanted, entries = (pinned.version, pinned.digest), Journal.of(home).entries(pinned.name)
+    if not any((entry.target, entry.digest) == wanted for entry in entries):
         raise SettingsError(
             f"{pinned.uri} has never been promoted, and NIGHTCAP_PROMOTED_ONLY lets nights caption with no other; promote "
             "it, or leave the model as it is by default"
