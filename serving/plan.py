@@ -111,7 +111,7 @@ def _make(job: _Job, target: Path) -> None:
         with whole_folder(target) as scratch:
             sizes = _write_shards(newest, settings.shard_size, scratch)
             write_json(scratch / "plan.json", _decided(job, now, counts, sizes).model_dump(mode="json"))
-    if layout and _is_ordinary(job) and not settings.manifest:
+    if layout and settings.is_ordinary and not settings.manifest:
         cursor.move(_next_day(choice, job))
 
 
@@ -125,17 +125,12 @@ def _wanted(job: _Job) -> Known | None:
     return None if job.replay is None else hashes_of(job.table.again(job.replay))
 
 
-def _is_ordinary(job: _Job) -> bool:
-    """Whether what an earlier night was done with may be left out."""
-    return job.settings.policy == "new" and job.replay is None
-
-
 def _listing(job: _Job, layout: Layout | None, cursor: Cursor) -> Listing:
     settings = job.settings
     if settings.manifest:
         require_inside(settings.manifest, _roots(job.home))
         return Manifest(Path(settings.manifest), job.folder)
-    if layout and cursor.day and _is_ordinary(job):
+    if layout and cursor.day and settings.is_ordinary:
         days = days_from(cursor.day, job.attempt.before, settings.late_days)
         log.info("listing %s from %s to %s", job.folder.uri, *days)
         return Days(job.folder, layout, *days)

@@ -185,6 +185,11 @@ class NightSettings(Group):
             frozenset(self.replay_reasons or ()), self.replay_night, frozenset(self.replay_images or ()), model
         )
 
+    @property
+    def is_ordinary(self) -> bool:
+        """Whether only pictures without a caption are taken: no replay, and no policy that captions again."""
+        return self.policy == "new" and self.replay(("", "")) is None
+
     def limits(self) -> ImageLimits:
         """What a picture may be."""
         from pipeline.images import ImageLimits
