@@ -18,8 +18,9 @@ from pipeline.model_cache import remember
 from pipeline.objects import Folder, address_of, open_folder, require_inside
 from pipeline.table import CaptionTable
 from pipeline.table.replay import Replay
-from serving.choice import Choice, Days, Known, Listing, Whole, days_from, hashes_of
+from serving.choice import Choice, Days, Listing, Whole, days_from
 from serving.cursor import Cursor
+from serving.known import Known, Met, hashes_of
 from serving.layout import Layout
 from serving.manifest import Manifest
 from serving.newest import Newest
@@ -106,7 +107,8 @@ def _make(job: _Job, target: Path) -> None:
     layout = Layout(settings.layout) if settings.layout else None
     cursor = Cursor.read(job.home.store, (job.folder.uri, job.table.uri, settings.layout or ""), job.sequence)
     with Newest(job.home.store, settings.max_images) as newest:
-        choice = Choice(job.attempt.before, _known(job), Forgotten.of(job.home.store), newest, layout, _wanted(job))
+        known, forgotten, met = _known(job), Forgotten.of(job.home.store), Met() if settings.manifest else None
+        choice = Choice(job.attempt.before, known, forgotten, newest, layout, _wanted(job), met)
         counts = choice.go_through(_listing(job, layout, cursor))
         with whole_folder(target) as scratch:
             sizes = _write_shards(newest, settings.shard_size, scratch)

@@ -20,6 +20,7 @@ from deltalake import DeltaTable
 
 from pipeline.errors import NightcapError
 from pipeline.home import Home
+from pipeline.objects import LocalFolder
 from pipeline.table import CaptionTable
 from pipeline.table.upkeep import vacuum
 from serving.plan import plan
@@ -125,6 +126,19 @@ def test_two_nights_planned_against_one_table(world, pool):
     outcomes = list(pool.map(publish, plans))
     assert images(world) == paths
     assert sorted(outcome["duplicates"] for outcome in outcomes) == [0, 6]
+
+
+def test_a_manifest_that_names_pictures_twice(world):
+    """Side by side, far apart, and pictures that the table has already."""
+    paths = world.fill(2)
+    world.night("n0", "r0")
+    paths += world.fill(2, start=2)
+    manifest = world.home.root / "twice.csv"
+    lines = [f"{info.name},{info.etag},{info.size}\n" for info in LocalFolder(world.home.inbox).list()]
+    manifest.write_text("key,etag,size\n" + "".join(lines + lines[::-1]) + f"notes.txt,e,1\n{lines[3]}")
+    counts = world.night("n1", manifest=str(manifest)).counts
+    assert (counts.listed, counts.unchanged, counts.planned, counts.backlog, counts.ignored) == (4, 2, 2, 0, 6)
+    assert images(world) == paths
 
 
 @pytest.mark.parametrize("replayed", [False, True])
