@@ -99,7 +99,7 @@ class NightSettings(Group):
     unusable: Literal["record", "withhold", "quarantine"] = Field(
         "withhold",
         description="Pictures with a flag (small, blank, dark, blurred). record: captioned like others; withhold: their "
-        "caption is kept in the table, not published; quarantine: they are not captioned.",
+        "caption is kept in the table, not published; quarantine: they are not captioned. Both count as quarantined.",
     )
     withhold_below: float | None = Field(
         0.0,
@@ -108,7 +108,11 @@ class NightSettings(Group):
         "Empty for the model's own limit, 0 for none.",
     )
     max_quarantine_share: float = Field(
-        0.05, ge=0, le=1, description="Above this share of quarantined pictures a night is not published."
+        0.05,
+        ge=0,
+        le=1,
+        description="Above this share of quarantined pictures a night is not published; captions that are withheld because "
+        "the model doubts them do not count.",
     )
     quarantine_floor: int = Field(
         20, ge=1, description="Fewer quarantined pictures than this never hold a night back, whatever their share."

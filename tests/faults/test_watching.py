@@ -91,6 +91,20 @@ def test_22_the_share_and_the_floor(world, good, bad, is_held):
         assert publish_held(path, world.home, False, False).quarantined == bad
 
 
+@pytest.mark.parametrize("unusable", ["withhold", "quarantine"])
+def test_22_a_night_of_black_pictures_is_held_back(world, unusable):
+    """A camera with its cap on: files as good as any, and nothing to say of them."""
+    for number in range(60):
+        world.put(f"{number:03d}.png", picture((0, 0, number % 8), (64, 64), "PNG"))
+    world.fill(1)
+    with pytest.raises(NightHeld, match=r"61 of 61 .*unusable 61"):
+        world.night(unusable=unusable)
+    assert not world.home.captions.exists()
+    summary = world.night(load=unexpected, unusable=unusable, accept_quarantine=True)
+    assert (summary.captioned, summary.quarantined) == (0, 61)
+    assert {row["caption"] is None for row in world.rows()} == {unusable == "quarantine"}
+
+
 def captioned(world, **settings):
     made = plan(settings_of(experiment=None, **settings), world.home, PINNED, world.attempt())
     for shard in range(made["shards"]):
