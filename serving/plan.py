@@ -17,6 +17,7 @@ from pipeline.home import Home
 from pipeline.model_cache import remember
 from pipeline.objects import Folder, address_of, open_folder, require_inside
 from pipeline.table import CaptionTable
+from pipeline.table.changes import withdrawn
 from pipeline.table.replay import Replay
 from serving.choice import Choice, Days, Listing, Whole, days_from
 from serving.cursor import Cursor
@@ -105,7 +106,7 @@ def _make(job: _Job, target: Path) -> None:
     """Write `plan.json` and the shards' lists, all or nothing; then the next night's cursor."""
     now, settings = datetime.now(UTC), job.settings
     layout = Layout(settings.layout) if settings.layout else None
-    cursor = Cursor.read(job.home.store, (job.folder.uri, job.table.uri, settings.layout or ""), job.sequence)
+    cursor = _cursor(job)
     with Newest(job.home.store, settings.max_images) as newest:
         known, forgotten, met = _known(job), Forgotten.of(job.home.store), Met() if settings.manifest else None
         choice = Choice(job.attempt.before, known, forgotten, newest, layout, _wanted(job), met)
@@ -115,6 +116,11 @@ def _make(job: _Job, target: Path) -> None:
             write_json(scratch / "plan.json", _decided(job, now, counts, sizes).model_dump(mode="json"))
     if layout and settings.is_ordinary and not settings.manifest:
         cursor.move(_next_day(choice, job))
+
+
+def _cursor(job: _Job) -> Cursor:
+    of = (job.folder.uri, job.table.uri, job.settings.layout or "")
+    return Cursor.read(job.home.store, of, job.sequence, withdrawn(job.table) if job.settings.layout else {})
 
 
 def _known(job: _Job) -> Known:
