@@ -31,6 +31,9 @@ from serving.watch.guard import held_night
 
 log = logging.getLogger(__name__)
 
+MOST_SHARDS = 1000
+"""Of a night: Airflow maps a task over 1,024 at most (`[core] max_map_length`)."""
+
 
 def plan(settings: NightSettings, home: Home, model: PinnedModel, attempt: Attempt) -> dict[str, Any]:
     """Plan a run, or return the plan it already has.
@@ -160,7 +163,8 @@ def _next_day(choice: Choice, job: _Job) -> date | None:
 
 
 def _write_shards(newest: Newest, size: int, folder: Path) -> tuple[int, ...]:
-    """Write the lists, and tell how many pictures each has."""
+    """Write the lists, of `size` pictures unless they would be too many, and tell how many each has."""
+    size = max(size, -(-len(newest) // MOST_SHARDS))
     lines, sizes = newest.lines(), list[int]()
     while shard := list(islice(lines, size)):
         shard_path(folder, len(sizes)).write_text("".join(shard), encoding="utf-8")

@@ -80,7 +80,12 @@ class NightSettings(Group):
         description="HH:MM after which no more pictures are begun; what is done is published. Empty for no end.",
     )
     time_zone: str = Field("UTC", description="The time zone of stop_at, such as Europe/Paris.")
-    shard_size: int = Field(2000, ge=1, le=100_000, description="Pictures a shard, which loads the model once.")
+    shard_size: int = Field(
+        2000,
+        ge=1,
+        le=100_000,
+        description="Pictures a shard, which loads the model once; more where a night would have over 1,000 shards.",
+    )
     part_size: int = Field(300, ge=1, le=2000, description="Pictures written at once; a retry repeats no more.")
     readers: int = Field(4, ge=1, le=64, description="Threads of a shard that read ahead of the model.")
     decoders: int = Field(

@@ -138,6 +138,19 @@ def test_policies(world):
         assert found == counts, policy
 
 
+@pytest.mark.parametrize(("pictures", "shards"), [(1000, [1] * 1000), (2001, [3] * 667)])
+def test_a_night_has_no_more_shards_than_airflow_maps(world, pictures, shards):
+    world.home.inbox.mkdir()
+    manifest = world.home.root / "many.csv"
+    manifest.write_text("key,etag,size\n" + "".join(f"{n}.jpg,e,1\n" for n in range(pictures)))
+    settings = NightSettings(manifest=str(manifest), shard_size=1, max_images=None)
+    made = Plan.read(plan(settings, world.home, PINNED, world.attempt())["plan"])
+    assert list(made.shards) == shards
+    assert {info.name for shard in range(len(shards)) for info in made.pictures(shard)} == {
+        f"{n}.jpg" for n in range(pictures)
+    }
+
+
 def test_a_plan_without_a_budget_is_newest_first(world):
     for age, path in enumerate(world.fill(5)):
         os.utime(path, (1_700_000_000 - age, 1_700_000_000 - age))
