@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 MOST_SHARDS = 1000
 """Of a night: Airflow maps a task over 1,024 at most (`[core] max_map_length`)."""
 
+_NEVER_KEPT = frozenset({"accept_quarantine", "accept_drift", "held_night"})  # each call says these for itself
+
 
 def plan(settings: NightSettings, home: Home, model: PinnedModel, attempt: Attempt) -> dict[str, Any]:
     """Plan a run, or return the plan it already has.
@@ -205,17 +207,23 @@ def _roots(home: Home) -> tuple[str, ...]:
 
 
 def _refuse_other_job(made: Plan, settings: NightSettings, home: Home) -> None:
-    """A run that is resumed must not quietly caption another folder than the one asked for."""
+    """A run that is resumed must not quietly caption other pictures than those asked for, or with another model."""
+    planned = {"input": made.input, "table": made.table, **made.settings.asked()}
     wanted = {
         "input": address_of(settings.input or home.input),
         "table": CaptionTable(settings.table or home.captions).uri,
+        **settings.asked(),
     }
     for name, value in wanted.items():
-        if getattr(made, name) != value:
+        if planned[name] != value:
             raise SettingsError(
-                f"night {made.night!r}, run {made.run!r} was planned for {name} {getattr(made, name)!r}, not {value!r}; "
+                f"night {made.night!r}, run {made.run!r} was planned for {name} {planned[name]!r}, not {value!r}; "
                 f"name another night"
             )
+    kept = {name: value for name, value in made.settings if name not in wanted and name not in _NEVER_KEPT}
+    others = [f"{name}={value}" for name, value in kept.items() if value != getattr(settings, name)]
+    if others:
+        log.warning("night %s goes on as it was planned, with %s", made.night, ", ".join(others))
 
 
 def _refuse_published(table: CaptionTable, attempt: Attempt) -> None:

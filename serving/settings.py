@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pipeline.images import Fit, ImageLimits
     from pipeline.table.replay import Replay
 
+_ASKED = ("manifest", "policy", "model", "replay_reasons", "replay_night", "replay_images")
+
 
 class NightSettings(Group):
     """Everything `caption_nightly` needs."""
@@ -193,6 +195,11 @@ class NightSettings(Group):
         return Replay(
             frozenset(self.replay_reasons or ()), self.replay_night, frozenset(self.replay_images or ()), model
         )
+
+    def asked(self) -> dict[str, Any]:
+        """What makes a night another job, beside its input and its table: which pictures it takes, with which model."""
+        values = {name: getattr(self, name) for name in _ASKED}
+        return {name: tuple(sorted(value)) if isinstance(value, tuple) else value for name, value in values.items()}
 
     @property
     def is_ordinary(self) -> bool:
