@@ -135,6 +135,12 @@ class NightSettings(Group):
     max_caption_drift: float = Field(
         0.3, ge=0, le=1, description="The same of the captions: their words, scores and confidence."
     )
+    max_top_caption_rise: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="The same of the most frequent caption: by how much its share of all may be above the usual one.",
+    )
     drift_floor: int = Field(20, ge=1, description="A night of fewer captions is published whatever its drift.")
     accept_drift: bool = Field(False, description="Publish however far the night is from what the model was made for.")
     held_night: str | None = Field(
