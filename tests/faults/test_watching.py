@@ -1,8 +1,5 @@
 """22: a thin or an odd night stops and alerts; a person's word publishes it, without captioning it again."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-
 import numpy as np
 import pytest
 from deltalake import DeltaTable
@@ -13,7 +10,6 @@ from pipeline.captioner import load_pinned, pin
 from pipeline.errors import NightHeld, ObjectUnavailable
 from pipeline.files import read_json
 from pipeline.home import Home
-from pipeline.reference import Distribution
 from pipeline.sources.scenes.dataset import draw_inbox
 from serving.night import publish_held, run_night
 from serving.plan import held, plan
@@ -22,7 +18,7 @@ from serving.settings import NightSettings
 from serving.shard import caption_shard
 from serving.watch.guard import held_night
 from tests.faults.listening import alerts, listening, pushes
-from tests.serving.night_world import PINNED, ColourCaptioner, World, picture, settings_of, unexpected
+from tests.serving.night_world import PINNED, World, picture, settings_of, unexpected
 
 SECRET = "hunter2-canary"
 
@@ -93,20 +89,6 @@ def test_22_the_share_and_the_floor(world, good, bad, is_held):
             publish_held(path, world.home, False, True)
     else:
         assert publish_held(path, world.home, False, False).quarantined == bad
-
-
-@pytest.mark.parametrize("unusable", ["withhold", "quarantine"])
-def test_22_a_night_of_black_pictures_is_held_back(world, unusable):
-    """A camera with its cap on: files as good as any, and nothing to say of them."""
-    for number in range(60):
-        world.put(f"{number:03d}.png", picture((0, 0, number % 8), (64, 64), "PNG"))
-    world.fill(1)
-    with pytest.raises(NightHeld, match=r"61 of 61 .*unusable 61"):
-        world.night(unusable=unusable)
-    assert not world.home.captions.exists()
-    summary = world.night(load=unexpected, unusable=unusable, accept_quarantine=True)
-    assert (summary.captioned, summary.quarantined) == (0, 61)
-    assert {row["caption"] is None for row in world.rows()} == {unusable == "quarantine"}
 
 
 def captioned(world, **settings):
@@ -215,40 +197,6 @@ def test_what_the_pushgateway_and_mlflow_hear(world, listener):
     assert (run.info.status, run.data.tags["night"], run.data.tags["model_version"]) == ("FINISHED", "n1", "3")
     assert (run.data.metrics["published"], run.data.metrics["images_captioned"]) == (1, 30)
     assert run.data.metrics["top_caption_share"] == pytest.approx(1 / 30, abs=1e-5)
-
-
-@dataclass
-class Collapsed(ColourCaptioner):
-    """Says one thing of some pictures, as long and as sure as usual."""
-
-    reference: Mapping[str, Distribution] = field(default_factory=dict)
-    repeats: int = 0
-
-    def caption(self, pixels):
-        told = super().caption(pixels)
-        return [replace(each, text="a picture of 9 9 9") for each in told[: self.repeats]] + told[self.repeats :]
-
-
-@pytest.mark.parametrize(
-    ("usual", "repeats", "is_held"), [(0.02, 40, True), (0.02, 20, True), (0.02, 9, False), (0.5, 20, False)]
-)
-def test_22_a_model_that_says_one_thing_of_every_picture(world, usual, repeats, is_held):
-    world.fill(40)
-    top = round(500 * usual)
-    reference = {
-        "words": Distribution.of(np.full(500, 6.0)),
-        "top_caption": Distribution.of_top(["a dog"] * top + [f"dog {n}" for n in range(500 - top)]),
-    }
-    world.captioner = Collapsed(reference=reference, repeats=repeats)
-    if is_held:
-        words = (
-            rf"unlike what .*\(top_caption {repeats / 40 - usual:.2f} above .*; max_top_caption_rise=0.25 beyond chance"
-        )
-        with pytest.raises(NightHeld, match=words):
-            world.night()
-        assert world.night(load=unexpected, accept_drift=True).captioned == 40
-    else:
-        assert world.night().captioned == 40
 
 
 @pytest.fixture
