@@ -13,7 +13,7 @@ from nightcap.cli import app
 from pipeline import decoders, images, objects, quality
 from pipeline.foreign import answers
 from pipeline.form import Field, fields_of
-from pipeline.reference import CAPTION_SIGNS, PICTURE_SIGNS
+from pipeline.reference import CAPTION_SIGNS, PICTURE_SIGNS, TOP_CAPTION
 from pipeline.secrets import PATTERN
 from pipeline.settings import TrainSettings, preset_names
 from pipeline.validation import reasons
@@ -110,7 +110,7 @@ def reference() -> Iterator[str]:
         f"All are gauges, at the Pushgateway by these names under job `{JOB}` and the table's address, of the last night that had pictures; in "
         f"MLflow without `{PREFIX}` and with the label's value at the end (`images_captioned`), a run a night in the experiment that "
         "the setting `experiment` names. A sign is one of "
-        f"{', '.join(f'`{sign}`' for sign in (*CAPTION_SIGNS, *PICTURE_SIGNS))}."
+        f"{', '.join(f'`{sign}`' for sign in (*CAPTION_SIGNS, TOP_CAPTION, *PICTURE_SIGNS))}."
     )
     rows = (
         (f"`{PREFIX}{name}`", f"`{item.label}`" if item.label else "", item.meaning) for name, item in METRICS.items()

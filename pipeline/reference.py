@@ -1,12 +1,13 @@
 """How captions and pictures were distributed before a model went to work, for its nights to be compared with.
 
-`reference.json` in a bundle holds a `Distribution` of each of `CAPTION_SIGNS` and `PICTURE_SIGNS`, from validation
-pictures. Bundles made before that have none, which is an empty reference.
+`reference.json` in a bundle holds a `Distribution` of each of `CAPTION_SIGNS`, `TOP_CAPTION` and `PICTURE_SIGNS`, from
+validation pictures. Bundles made before have fewer or none, which is an empty reference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,8 @@ from pipeline.files import read_json
 
 CAPTION_SIGNS: Final = ("words", "score", "confidence")
 """Of a caption: how many words, mean log-probability, estimated CIDEr-D."""
+TOP_CAPTION: Final = "top_caption"
+"""Of a caption: 1 if it is the one said most often, else 0."""
 PICTURE_SIGNS: Final = EVIDENCE[3:]
 """Of a picture's features, see `EVIDENCE`: level, zeros, spread, strangeness, residue."""
 DISTRIBUTIONS: Final = "distributions"
@@ -51,6 +54,12 @@ class Distribution:
         within = np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1])
         edges = np.unique([float(f"{edge:.6g}") for edge in (low - beyond, *within, high + beyond)])
         return cls(edges, count(edges, values))
+
+    @classmethod
+    def of_top(cls, captions: Sequence[str]) -> Distribution:
+        """How many of some captions, at least one, are not the most frequent one, and how many are."""
+        ((_, top),) = Counter(captions).most_common(1)
+        return cls(np.array([0.5]), np.array([len(captions) - top, top]))
 
     @classmethod
     def parse(cls, item: Mapping[str, Any]) -> Distribution:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import islice
+from itertools import compress, islice
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
 from pipeline.forgotten import Forgotten
 from pipeline.objects import Folder, ObjectInfo
+from serving.known import Known, Met, Which, contains, hashed
 from serving.layout import Layout
 from serving.newest import Newest
 from serving.plans import Counts
 
 _BATCH = 10_000
-
-Known = npt.NDArray[np.int64]
 
 
 class Listing(Protocol):
@@ -71,6 +68,7 @@ class Choice:
         newest: takes in what is chosen.
         layout: of the names, if they have one.
         wanted: sorted hashes of what a replay takes and nothing else; None on an ordinary night.
+        met: of a listing that may repeat itself; what it repeats is ignored.
         oldest: the first day of anything that is not known; None if there is none.
         strays: unknown objects whose names are not in the layout.
     """
@@ -81,11 +79,13 @@ class Choice:
     newest: Newest
     layout: Layout | None = None
     wanted: Known | None = None
+    met: Met | None = None
     oldest: date | None = None
     strays: int = 0
     _listed: int = 0
     _unchanged: int = 0
     _later: int = 0
+    _repeated: int = 0
 
     def go_through(self, listing: Listing) -> Counts:
         """Choose from what is listed, few of it in memory at once."""
@@ -97,12 +97,17 @@ class Choice:
             unchanged=self._unchanged,
             planned=len(self.newest),
             backlog=self._listed - self._unchanged - len(self.newest),
-            ignored=listing.ignored,
+            ignored=listing.ignored + self._repeated,
             later=self._later,
         )
 
     def _take(self, batch: list[ObjectInfo]) -> None:
-        for info, is_known in zip(batch, self._spared(batch), strict=True):
+        hashes = hashed((info.uri, info.etag) for info in batch)
+        if self.met is not None:
+            first = self.met.add(hashes)
+            batch, hashes = list(compress(batch, first)), hashes[first]
+            self._repeated += len(first) - len(batch)
+        for info, is_known in zip(batch, self._spared(batch, hashes), strict=True):
             is_due = info.modified < self.before
             self._later += not is_due
             self._listed += is_due
@@ -113,11 +118,11 @@ class Choice:
                 self.newest.add(info)
             self._date(info)
 
-    def _spared(self, batch: list[ObjectInfo]) -> npt.NDArray[np.bool_]:
+    def _spared(self, batch: list[ObjectInfo], hashes: Known) -> Which:
         """bool [batch]: whether an object needs no caption."""
-        spared = _contains(self.known, batch)
+        spared = contains(self.known, hashes)
         if self.wanted is not None:
-            spared |= ~_contains(self.wanted, batch)
+            spared |= ~contains(self.wanted, hashes)
         if self.forgotten:
             spared |= np.array([info.uri in self.forgotten for info in batch])
         return spared
@@ -130,29 +135,6 @@ class Choice:
             self.strays += 1
         else:
             self.oldest = day if self.oldest is None else min(day, self.oldest)
-
-
-def hashes_of(batches: Iterable[pa.RecordBatch]) -> Known:
-    """Sorted hashes of `image` and `etag`: eight bytes each, as millions of names would fill the memory.
-
-    64 bits meet by chance once in 10^6 nights over five million pictures.
-    """
-    pieces = [_hashes(zip(batch["image"].to_pylist(), batch["etag"].to_pylist(), strict=True)) for batch in batches]
-    return np.sort(np.concatenate([np.empty(0, np.int64), *pieces]))
-
-
-def _contains(known: Known, batch: list[ObjectInfo]) -> npt.NDArray[np.bool_]:
-    """bool [batch]: whether an object is known."""
-    if not len(known):
-        return np.zeros(len(batch), bool)
-    wanted = _hashes((info.uri, info.etag) for info in batch)
-    places = np.searchsorted(known, wanted)
-    found: npt.NDArray[np.bool_] = known[np.minimum(places, len(known) - 1)] == wanted
-    return found
-
-
-def _hashes(pairs: Iterable[tuple[str, str]]) -> Known:
-    return np.fromiter(map(hash, pairs), np.int64)
 
 
 def days_from(cursor: date, before: datetime, late_days: int) -> tuple[date, date]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -39,9 +40,8 @@ def run_night(settings: NightSettings, home: Home, model: PinnedModel, load: Loa
         once = cache(load)
         for shard in range(planned["shards"]):
             caption_shard(planned["plan"], shard, once)
-        publish_and_tell(planned["plan"], home, settings.accept_quarantine, settings.accept_drift)
-    else:
-        log.info("night %s: nothing new in %s", attempt.night, settings.input or home.input)
+        return _published(planned["plan"], home, settings.accept_quarantine, settings.accept_drift)
+    log.info("night %s: nothing new in %s", attempt.night, settings.input or home.input)
     return report(planned["plan"])
 
 
@@ -51,5 +51,10 @@ def publish_held(plan_path: Path, home: Home, accept_quarantine: bool, accept_dr
     Raises:
         NightcapError: as `run_night`.
     """
-    publish_and_tell(plan_path, home, accept_quarantine, accept_drift)
-    return report(plan_path)
+    return _published(plan_path, home, accept_quarantine, accept_drift)
+
+
+def _published(plan_path: str | Path, home: Home, accept_quarantine: bool, accept_drift: bool) -> NightSummary:
+    """Publish a run and report it; of several who do one hears that it was not published before."""
+    outcome = publish_and_tell(plan_path, home, accept_quarantine, accept_drift)
+    return replace(report(plan_path), already_published=outcome["already_published"])

@@ -17,9 +17,11 @@ from pipeline.home import Home
 from pipeline.model_cache import remember
 from pipeline.objects import Folder, address_of, open_folder, require_inside
 from pipeline.table import CaptionTable
+from pipeline.table.changes import withdrawn
 from pipeline.table.replay import Replay
-from serving.choice import Choice, Days, Known, Listing, Whole, days_from, hashes_of
+from serving.choice import Choice, Days, Listing, Whole, days_from
 from serving.cursor import Cursor
+from serving.known import Known, Met, hashes_of
 from serving.layout import Layout
 from serving.manifest import Manifest
 from serving.newest import Newest
@@ -28,6 +30,11 @@ from serving.settings import NightSettings
 from serving.watch.guard import held_night
 
 log = logging.getLogger(__name__)
+
+MOST_SHARDS = 1000
+"""Of a night: Airflow maps a task over 1,024 at most (`[core] max_map_length`)."""
+
+_NEVER_KEPT = frozenset({"accept_quarantine", "accept_drift", "held_night"})  # each call says these for itself
 
 
 def plan(settings: NightSettings, home: Home, model: PinnedModel, attempt: Attempt) -> dict[str, Any]:
@@ -104,15 +111,21 @@ def _make(job: _Job, target: Path) -> None:
     """Write `plan.json` and the shards' lists, all or nothing; then the next night's cursor."""
     now, settings = datetime.now(UTC), job.settings
     layout = Layout(settings.layout) if settings.layout else None
-    cursor = Cursor.read(job.home.store, (job.folder.uri, job.table.uri, settings.layout or ""), job.sequence)
+    cursor = _cursor(job)
     with Newest(job.home.store, settings.max_images) as newest:
-        choice = Choice(job.attempt.before, _known(job), Forgotten.of(job.home.store), newest, layout, _wanted(job))
+        known, forgotten, met = _known(job), Forgotten.of(job.home.store), Met() if settings.manifest else None
+        choice = Choice(job.attempt.before, known, forgotten, newest, layout, _wanted(job), met)
         counts = choice.go_through(_listing(job, layout, cursor))
         with whole_folder(target) as scratch:
             sizes = _write_shards(newest, settings.shard_size, scratch)
             write_json(scratch / "plan.json", _decided(job, now, counts, sizes).model_dump(mode="json"))
-    if layout and _is_ordinary(job) and not settings.manifest:
+    if layout and settings.is_ordinary and not settings.manifest:
         cursor.move(_next_day(choice, job))
+
+
+def _cursor(job: _Job) -> Cursor:
+    of = (job.folder.uri, job.table.uri, job.settings.layout or "")
+    return Cursor.read(job.home.store, of, job.sequence, withdrawn(job.table) if job.settings.layout else {})
 
 
 def _known(job: _Job) -> Known:
@@ -125,17 +138,12 @@ def _wanted(job: _Job) -> Known | None:
     return None if job.replay is None else hashes_of(job.table.again(job.replay))
 
 
-def _is_ordinary(job: _Job) -> bool:
-    """Whether what an earlier night was done with may be left out."""
-    return job.settings.policy == "new" and job.replay is None
-
-
 def _listing(job: _Job, layout: Layout | None, cursor: Cursor) -> Listing:
     settings = job.settings
     if settings.manifest:
         require_inside(settings.manifest, _roots(job.home))
         return Manifest(Path(settings.manifest), job.folder)
-    if layout and cursor.day and _is_ordinary(job):
+    if layout and cursor.day and settings.is_ordinary:
         days = days_from(cursor.day, job.attempt.before, settings.late_days)
         log.info("listing %s from %s to %s", job.folder.uri, *days)
         return Days(job.folder, layout, *days)
@@ -157,7 +165,8 @@ def _next_day(choice: Choice, job: _Job) -> date | None:
 
 
 def _write_shards(newest: Newest, size: int, folder: Path) -> tuple[int, ...]:
-    """Write the lists, and tell how many pictures each has."""
+    """Write the lists, of `size` pictures unless they would be too many, and tell how many each has."""
+    size = max(size, -(-len(newest) // MOST_SHARDS))
     lines, sizes = newest.lines(), list[int]()
     while shard := list(islice(lines, size)):
         shard_path(folder, len(sizes)).write_text("".join(shard), encoding="utf-8")
@@ -198,17 +207,23 @@ def _roots(home: Home) -> tuple[str, ...]:
 
 
 def _refuse_other_job(made: Plan, settings: NightSettings, home: Home) -> None:
-    """A run that is resumed must not quietly caption another folder than the one asked for."""
+    """A run that is resumed must not quietly caption other pictures than those asked for, or with another model."""
+    planned = {"input": made.input, "table": made.table, **made.settings.asked()}
     wanted = {
         "input": address_of(settings.input or home.input),
         "table": CaptionTable(settings.table or home.captions).uri,
+        **settings.asked(),
     }
     for name, value in wanted.items():
-        if getattr(made, name) != value:
+        if planned[name] != value:
             raise SettingsError(
-                f"night {made.night!r}, run {made.run!r} was planned for {name} {getattr(made, name)!r}, not {value!r}; "
+                f"night {made.night!r}, run {made.run!r} was planned for {name} {planned[name]!r}, not {value!r}; "
                 f"name another night"
             )
+    kept = {name: value for name, value in made.settings if name not in wanted and name not in _NEVER_KEPT}
+    others = [f"{name}={value}" for name, value in kept.items() if value != getattr(settings, name)]
+    if others:
+        log.warning("night %s goes on as it was planned, with %s", made.night, ", ".join(others))
 
 
 def _refuse_published(table: CaptionTable, attempt: Attempt) -> None:

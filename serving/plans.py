@@ -80,7 +80,7 @@ class Counts(Group):
         unchanged: of these, known to the table with the same etag.
         planned: to be captioned in this run.
         backlog: left for later nights, beyond `max_images`.
-        ignored: other files.
+        ignored: other files, and what a manifest names once more.
         later: pictures modified after the night's end.
     """
 

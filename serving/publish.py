@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import NightRejected, ObjectUnavailable, PublishConflict
 from pipeline.files import read_json, write_json
 from pipeline.forgotten import Forgotten
-from pipeline.table import SCHEMA, CaptionTable
+from pipeline.table import PICTURE, PICTURE_AND_VERSION, SCHEMA, CaptionTable
 from pipeline.table.upkeep import sweep
 from serving.plans import Plan, store_of
 from serving.watch.guard import Accepted, guard
@@ -78,7 +78,8 @@ def _append(plan: Plan, table: CaptionTable, tally: dict[str, Any], accepted: Ac
     try:
         parts = _collect(plan, tally)
         guard(plan, tally, parts.files, accepted)
-        return table.append(parts, plan.table_version) > 0 or not _is_published(plan, table)
+        key = PICTURE if plan.settings.is_ordinary else PICTURE_AND_VERSION
+        return table.append(parts, plan.table_version, key) > 0 or not _is_published(plan, table)
     except (NightRejected, ObjectUnavailable, FileNotFoundError):
         if _is_published(plan, table):  # and whoever did so is clearing the parts away
             return False
@@ -120,6 +121,7 @@ class _Parts:
     """The rows of finished parts, without what was forgotten since they were captioned.
 
     They are read anew for every try at publishing, and so is who has published the night, and what is forgotten.
+    Of a run that is published there are none.
 
     Attributes:
         plan: of the run.
@@ -130,7 +132,8 @@ class _Parts:
     files: list[Path]
 
     def to_batches(self) -> Iterator[pa.RecordBatch]:
-        _is_published(self.plan, CaptionTable(self.plan.table))  # by another run: refused
+        if _is_published(self.plan, CaptionTable(self.plan.table)):  # by another run: refused
+            return
         forgotten = Forgotten.of(store_of(self.plan.folder))
         for file in self.files:
             for batch in ds.dataset(str(file), SCHEMA).to_batches():

@@ -13,12 +13,14 @@ import pyarrow.compute as pc
 from pipeline.files import read_json
 from pipeline.home import Home
 from pipeline.table import QUARANTINED, CaptionTable
-from serving.plans import Attempt
+from serving.plans import Attempt, Plan
 from serving.settings import NightSettings
 
 
 def attempt_of(settings: NightSettings, home: Home, moment: datetime, run: str | None = None) -> Attempt:
     """The night that ends at an aware moment; a replay of `night` is called `night.r2`, the next `night.r3`.
+
+    A replay that was planned and not published is resumed under its name; one that asks for something else has the next.
 
     Args:
         settings: of the night.
@@ -30,13 +32,25 @@ def attempt_of(settings: NightSettings, home: Home, moment: datetime, run: str |
         return Attempt.at(moment, run=run)
     table = CaptionTable(settings.table or home.captions)
     names = (f"{settings.replay_night}.r{number}" for number in count(2))
-    return Attempt.at(moment, next(name for name in names if table.run_of(name) is None), run)
+    return Attempt.at(moment, next(name for name in names if _is_free(name, table, settings, home)), run)
+
+
+def _is_free(name: str, table: CaptionTable, settings: NightSettings, home: Home) -> bool:
+    """Whether nothing was published under a name, nor planned that was asked for otherwise."""
+    planned = (Plan.read(path) for path in _plans(home, name))
+    return table.run_of(name) is None and all(
+        (made.table, made.settings.asked()) == (table.uri, settings.asked()) for made in planned
+    )
 
 
 def input_of(home: Home, night: str) -> str | None:
     """The folder of pictures that a night was planned for; None if its files are gone."""
-    plans = sorted((home.store / "nights" / Path(night).name).glob("*/plan/plan.json"))
+    plans = _plans(home, night)
     return str(read_json(plans[-1])["input"]) if plans else None
+
+
+def _plans(home: Home, night: str) -> list[Path]:
+    return sorted((home.store / "nights" / Path(night).name).glob("*/plan/plan.json"))
 
 
 def quarantined(table: CaptionTable) -> dict[str, int]:

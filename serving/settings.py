@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pipeline.images import Fit, ImageLimits
     from pipeline.table.replay import Replay
 
+_ASKED = ("manifest", "policy", "model", "replay_reasons", "replay_night", "replay_images")
+
 
 class NightSettings(Group):
     """Everything `caption_nightly` needs."""
@@ -80,7 +82,12 @@ class NightSettings(Group):
         description="HH:MM after which no more pictures are begun; what is done is published. Empty for no end.",
     )
     time_zone: str = Field("UTC", description="The time zone of stop_at, such as Europe/Paris.")
-    shard_size: int = Field(2000, ge=1, le=100_000, description="Pictures a shard, which loads the model once.")
+    shard_size: int = Field(
+        2000,
+        ge=1,
+        le=100_000,
+        description="Pictures a shard, which loads the model once; more where a night would have over 1,000 shards.",
+    )
     part_size: int = Field(300, ge=1, le=2000, description="Pictures written at once; a retry repeats no more.")
     readers: int = Field(4, ge=1, le=64, description="Threads of a shard that read ahead of the model.")
     decoders: int = Field(
@@ -99,7 +106,7 @@ class NightSettings(Group):
     unusable: Literal["record", "withhold", "quarantine"] = Field(
         "withhold",
         description="Pictures with a flag (small, blank, dark, blurred). record: captioned like others; withhold: their "
-        "caption is kept in the table, not published; quarantine: they are not captioned.",
+        "caption is kept in the table, not published; quarantine: they are not captioned. Both count as quarantined.",
     )
     withhold_below: float | None = Field(
         0.0,
@@ -108,7 +115,11 @@ class NightSettings(Group):
         "Empty for the model's own limit, 0 for none.",
     )
     max_quarantine_share: float = Field(
-        0.05, ge=0, le=1, description="Above this share of quarantined pictures a night is not published."
+        0.05,
+        ge=0,
+        le=1,
+        description="Above this share of quarantined pictures a night is not published; captions that are withheld because "
+        "the model doubts them do not count.",
     )
     quarantine_floor: int = Field(
         20, ge=1, description="Fewer quarantined pictures than this never hold a night back, whatever their share."
@@ -123,6 +134,12 @@ class NightSettings(Group):
     )
     max_caption_drift: float = Field(
         0.3, ge=0, le=1, description="The same of the captions: their words, scores and confidence."
+    )
+    max_top_caption_rise: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="The same of the most frequent caption: by how much its share of all may be above the usual one.",
     )
     drift_floor: int = Field(20, ge=1, description="A night of fewer captions is published whatever its drift.")
     accept_drift: bool = Field(False, description="Publish however far the night is from what the model was made for.")
@@ -184,6 +201,16 @@ class NightSettings(Group):
         return Replay(
             frozenset(self.replay_reasons or ()), self.replay_night, frozenset(self.replay_images or ()), model
         )
+
+    def asked(self) -> dict[str, Any]:
+        """What makes a night another job, beside its input and its table: which pictures it takes, with which model."""
+        values = {name: getattr(self, name) for name in _ASKED}
+        return {name: tuple(sorted(value)) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    @property
+    def is_ordinary(self) -> bool:
+        """Whether only pictures without a caption are taken: no replay, and no policy that captions again."""
+        return self.policy == "new" and self.replay(("", "")) is None
 
     def limits(self) -> ImageLimits:
         """What a picture may be."""

@@ -26,7 +26,7 @@ from pipeline.objects import Folder, ObjectInfo
 from pipeline.table import CAPTIONED, MODEL, QUARANTINED, SCHEMA
 from serving.plans import Plan
 from serving.settings import NightSettings
-from serving.usable import UNUSABLE, WITHHELD, is_refused, is_withheld
+from serving.usable import UNUSABLE, is_refused, why_withheld
 from serving.watch.signs import keep_reference, watched
 
 log = logging.getLogger(__name__)
@@ -192,8 +192,8 @@ def _caption(captioner: Captioner, settings: NightSettings, readable: list[Prepa
     for each, caption in zip(readable, captions, strict=True):
         each.pixels = None
         each.caption, each.reason = (caption, None) if caption.reason is None else (None, caption.reason)
-        if each.caption and is_withheld(caption, each.flags or (), settings, captioner):
-            each.reason = WITHHELD
+        if each.caption:
+            each.reason = why_withheld(caption, each.flags or (), settings, captioner)
 
 
 def _rows(plan: Plan, prepared: list[Prepared]) -> pa.Table:

@@ -11,9 +11,9 @@ WITHHELD = "withheld"
 UNUSABLE = "unusable"
 
 REASONS = {
-    WITHHELD: "The model was not sure enough of its caption, or the picture has a flag: the caption stays in the table, "
-    "unpublished.",
-    UNUSABLE: "The picture has a flag, and unusable is set to quarantine.",
+    WITHHELD: "The model was not sure enough of its caption, which stays in the table, unpublished.",
+    UNUSABLE: "The picture has a flag. With unusable=withhold its caption stays in the table, unpublished; with "
+    "unusable=quarantine it was not captioned.",
 }
 
 
@@ -22,13 +22,13 @@ def is_refused(flags: Collection[str], settings: NightSettings) -> bool:
     return bool(flags) and settings.unusable == "quarantine"
 
 
-def is_withheld(caption: Caption, flags: Collection[str], settings: NightSettings, captioner: Captioner) -> bool:
-    """Whether a caption is kept but not published.
+def why_withheld(caption: Caption, flags: Collection[str], settings: NightSettings, captioner: Captioner) -> str | None:
+    """The reason for which a caption is kept but not published; None if it is published.
 
     A captioner that was never calibrated has no confidence, and a limit of its own neither.
     """
     if flags and settings.unusable == "withhold":
-        return True
+        return UNUSABLE
     own = float(getattr(captioner, "withhold_below", 0.0))
     limit = own if settings.withhold_below is None else settings.withhold_below
-    return caption.confidence is not None and caption.confidence < limit
+    return WITHHELD if caption.confidence is not None and caption.confidence < limit else None

@@ -88,5 +88,6 @@ def show(summary: Any) -> None:
         f"{f' ({reasons})' if reasons else ''}, {counts.unchanged} unchanged, {counts.ignored} ignored, "
         f"{summary.backlog} left for later{f' (until {summary.backlog_end})' if summary.backlog and summary.backlog_end else ''}"
         f"{f', {counts.later} too new' if counts.later else ''}"
+        f"{'; it was already published' if summary.already_published else ''}"
     )
     typer.echo(summary.gallery)

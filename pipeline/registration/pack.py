@@ -37,7 +37,7 @@ from pipeline.stages import Output
 from pipeline.training.epochs import WEIGHTS
 from pipeline.training_run import TrainingRun
 
-VERSION = 4
+VERSION = 5
 GOLDEN_IMAGES = 3
 
 

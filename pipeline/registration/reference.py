@@ -10,7 +10,7 @@ import pandas as pd
 from pipeline.bundle import ENGINE
 from pipeline.confidence import EVIDENCE
 from pipeline.evaluation.told import Teller, load_confidence, sample, tell_clean
-from pipeline.reference import DISTRIBUTIONS, PICTURE_SIGNS, Distribution, word_count
+from pipeline.reference import DISTRIBUTIONS, PICTURE_SIGNS, TOP_CAPTION, Distribution, word_count
 from pipeline.training_run import TrainingRun
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -41,4 +41,5 @@ def _distributions(run: TrainingRun) -> dict[str, Distribution]:
         "confidence": confidence.estimate(told.evidence),
         **{name: signs[name] for name in PICTURE_SIGNS},
     }
-    return {name: Distribution.of(values) for name, values in watched.items()}
+    found = {name: Distribution.of(values) for name, values in watched.items()}
+    return {**found, TOP_CAPTION: Distribution.of_top(told.captions)}

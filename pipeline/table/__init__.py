@@ -1,7 +1,19 @@
 """The Delta tables of captions: `captions`, the history, and `captions_current` beside it."""
 
 from pipeline.table.commits import APPLICATION
-from pipeline.table.history import CaptionTable, Policy, Rows
+from pipeline.table.history import PICTURE, PICTURE_AND_VERSION, CaptionTable, Policy, Rows
 from pipeline.table.schema import CAPTIONED, HUMAN, MODEL, QUARANTINED, SCHEMA
 
-__all__ = ["APPLICATION", "CAPTIONED", "HUMAN", "MODEL", "QUARANTINED", "SCHEMA", "CaptionTable", "Policy", "Rows"]
+__all__ = [
+    "APPLICATION",
+    "CAPTIONED",
+    "HUMAN",
+    "MODEL",
+    "PICTURE",
+    "PICTURE_AND_VERSION",
+    "QUARANTINED",
+    "SCHEMA",
+    "CaptionTable",
+    "Policy",
+    "Rows",
+]

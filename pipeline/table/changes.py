@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 
 import pyarrow as pa
@@ -31,6 +32,14 @@ def withdraw(table: CaptionTable, name: str, version: str) -> int:
         table.rewrite(lambda batch: _withdrawn(batch, name, version))
     table.write_current()
     return count
+
+
+def withdrawn(table: CaptionTable) -> dict[str, int]:
+    """How many rows of each commit are withdrawn, by its number as text: whatever was withdrawn since shows in it."""
+    counts: Counter[str] = Counter()
+    for batch in table.batches(pc.field("withdrawn"), ["sequence"]):
+        counts.update(map(str, batch["sequence"].to_pylist()))
+    return dict(counts)
 
 
 def erase(table: CaptionTable, images: Collection[str]) -> int:

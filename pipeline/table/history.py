@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +13,7 @@ import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
 from pipeline.errors import PublishConflict, SettingsError
+from pipeline.objects import SOURCE_CHANGED
 from pipeline.table.commits import batches_of, commit, dataset_of, find, open_table, reaching, sequence_of
 from pipeline.table.current import current_rows
 from pipeline.table.replay import Replay, again
@@ -20,8 +22,8 @@ from pipeline.table.schema import CAPTIONED, FINAL, HUMAN, QUARANTINED, SCHEMA, 
 Policy = Literal["new", "older_version", "everything"]
 
 ATTEMPTS = 30
-_IDENTITY = ["image", "etag", "model_version"]
-_KEY = ["image", "etag"]
+PICTURE = ("image", "etag")
+PICTURE_AND_VERSION = (*PICTURE, "model_version")
 
 
 class Rows(Protocol):
@@ -66,10 +68,10 @@ class CaptionTable:
                 another model, has captioned; `everything` knows only what this very version has done.
             model: name and version of the pinned model; `new` does not ask for it.
         """
-        columns = [*_KEY, "status", "source", "model_name", "model_version"]
+        columns = [*PICTURE, "status", "source", "model_name", "model_version"]
         for batch in self.batches(FINAL, columns):
             keep = None if policy == "new" else _done(batch, model, policy)
-            yield (batch if keep is None else batch.filter(keep)).select(_KEY)
+            yield (batch if keep is None else batch.filter(keep)).select(list(PICTURE))
 
     def again(self, replay: Replay) -> Iterator[pa.RecordBatch]:
         """What a replay sends through once more, as batches of string columns `image` and `etag`."""
@@ -134,15 +136,18 @@ class CaptionTable:
             if table is not None:
                 yield from batches_of(dataset_of(table), condition, columns)
 
-    def append(self, rows: Rows, expected: int) -> int:
+    def append(self, rows: Rows, expected: int, key: tuple[str, ...] = PICTURE_AND_VERSION) -> int:
         """Commit rows once, and tell how many were.
 
-        If the sequence is no longer `expected`, rows whose (image, etag, model_version) joined since
-        are dropped first; so to append the same rows again adds none.
+        If the sequence is no longer `expected`, rows are dropped whose key joined since in a row as
+        good: in a final one, or in any if theirs is not final either. So to append the same rows again
+        adds none, and what another could not read takes no caption away.
 
         Args:
             rows: read once for every try at committing them.
             expected: the sequence that the caller's plan has read.
+            key: columns that no two rows share: `PICTURE`, or `PICTURE_AND_VERSION` where a picture may
+                be captioned by several versions.
 
         Raises:
             PublishConflict: others kept committing first.
@@ -150,8 +155,8 @@ class CaptionTable:
 
         def fresh(table: DeltaTable) -> Iterator[pa.RecordBatch]:
             moved = sequence_of(table) != expected
-            taken = _identities(table, expected) if moved else frozenset()
-            return (_without(batch, taken) for batch in rows.to_batches())
+            taken = _Taken.since(table, expected, key) if moved else None
+            return (taken.without(batch) if taken else batch for batch in rows.to_batches())
 
         if not any(len(batch) for batch in rows.to_batches()):
             return 0
@@ -221,17 +226,37 @@ def _is_older(version: str | None, than: str) -> bool:
     return version != than
 
 
-def _identities(table: DeltaTable, since: int) -> frozenset[int]:
-    """Hashes of what joined after a sequence."""
-    joined = batches_of(dataset_of(table), pc.field("sequence") > since, _IDENTITY)
-    return frozenset(identity for batch in joined for identity in _hashed(batch))
+@dataclass(frozen=True)
+class _Taken:
+    """Hashes of the keys of what joined after a sequence.
+
+    Attributes:
+        key: columns.
+        by_final: keys of rows that settle a picture.
+        by_any: keys of all rows.
+    """
+
+    key: tuple[str, ...]
+    by_final: frozenset[int]
+    by_any: frozenset[int]
+
+    @classmethod
+    def since(cls, table: DeltaTable, sequence: int, key: tuple[str, ...]) -> Self:
+        dataset, joined = dataset_of(table), pc.field("sequence") > sequence
+        by_final, by_any = (
+            frozenset(each for batch in batches_of(dataset, condition, list(key)) for each in _hashed(batch, key))
+            for condition in (joined & FINAL, joined)
+        )
+        return cls(key, by_final, by_any)
+
+    def without(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The rows whose keys are free."""
+        free = [
+            identity not in (self.by_any if reason == SOURCE_CHANGED else self.by_final)
+            for identity, reason in zip(_hashed(batch, self.key), batch["reason"].to_pylist(), strict=True)
+        ]
+        return batch.filter(pa.array(free, pa.bool_()))
 
 
-def _without(batch: pa.RecordBatch, taken: frozenset[int]) -> pa.RecordBatch:
-    if not taken:
-        return batch
-    return batch.filter(pa.array([identity not in taken for identity in _hashed(batch)], pa.bool_()))
-
-
-def _hashed(batch: pa.RecordBatch) -> Iterator[int]:
-    return map(hash, zip(*(batch[name].to_pylist() for name in _IDENTITY), strict=True))
+def _hashed(batch: pa.RecordBatch, key: tuple[str, ...]) -> Iterator[int]:
+    return map(hash, zip(*(batch[name].to_pylist() for name in key), strict=True))

@@ -1,15 +1,18 @@
-"""How far a night is from what its model was made for: the Jensen-Shannon divergence (Lin, 1991)."""
+"""How far a night is from what its model was made for.
+
+By the Jensen-Shannon divergence (Lin, 1991), but for the most frequent caption by how much its share has risen.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.reference import CAPTION_SIGNS, Counts, Distribution
+from pipeline.reference import CAPTION_SIGNS, TOP_CAPTION, Counts, Distribution
 from pipeline.settings import Group
 from serving.settings import NightSettings
 
@@ -18,13 +21,14 @@ CHANCE: Final = 0.999  # one night in a thousand is further off by chance, for e
 _PRIOR: Final = 0.5  # what a bin that holds nothing may yet have held
 
 Reals = npt.NDArray[np.float64]
+Measure = Callable[[npt.NDArray[Any], npt.NDArray[Any]], Any]
 
 
 class Drift(Group):
     """One sign's.
 
     Attributes:
-        divergence: from the reference, 0 to 1.
+        divergence: from the reference, 0 to 1; of the most frequent caption the rise of its share.
         chance: what as many pictures of the reference's kind stay below, but one night in a thousand.
         limit: the setting beyond chance.
         reference: share of the reference in each bin, the lowest first.
@@ -50,6 +54,12 @@ def divergence(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Any:
     return ((_relative(p, middle) + _relative(q, middle)) / 2).clip(0.0, 1.0)
 
 
+def rise(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Any:
+    """How much larger the last bin's share is in the second of two samples [..., bins]: float [...] in [0, 1]."""
+    before, after = (each[..., -1] / each.sum(axis=-1) for each in (first, second))
+    return (after - before).clip(0.0, 1.0)
+
+
 def _relative(p: Reals, middle: Reals) -> Reals:
     """Relative entropy in bits."""
     ratios = p / np.where(middle > 0, middle, 1.0)
@@ -57,18 +67,18 @@ def _relative(p: Reals, middle: Reals) -> Reals:
     return total
 
 
-def chance(reference: Counts, pictures: int) -> float:
-    """The divergence that a night of some pictures like the reference's stays below, but one in a thousand."""
-    return _chance(tuple(reference.tolist()), pictures)
+def chance(reference: Counts, pictures: int, measure: Measure = divergence) -> float:
+    """What a night of some pictures like the reference's stays below by a measure, but one in a thousand."""
+    return _chance(tuple(reference.tolist()), pictures, measure)
 
 
 @lru_cache(64)
-def _chance(reference: tuple[int, ...], pictures: int) -> float:
+def _chance(reference: tuple[int, ...], pictures: int, measure: Measure) -> float:
     """Both samples are drawn anew, as the reference is a sample, too."""
     counts, random = np.array(reference), np.random.default_rng(0)
     likely = (counts + _PRIOR) / (counts + _PRIOR).sum()
     drawn = (random.multinomial(size, likely, DRAWS) for size in (counts.sum(), pictures))
-    return float(np.quantile(divergence(*drawn), CHANCE))
+    return float(np.quantile(measure(*drawn), CHANCE))
 
 
 def drifts_of(
@@ -82,20 +92,28 @@ def drifts_of(
         settings: with the limits.
     """
     return {
-        name: _drift(known.counts, night[name], _allowed(name, settings))
+        name: _drift(
+            known.counts,
+            night[name],
+            rise if name == TOP_CAPTION else divergence,
+            getattr(settings, setting_of(name)),
+        )
         for name, known in reference.items()
         if name in night and night[name].sum()
     }
 
 
-def _allowed(name: str, settings: NightSettings) -> float:
-    return settings.max_caption_drift if name in CAPTION_SIGNS else settings.max_picture_drift
+def setting_of(sign: str) -> str:
+    """The name of the setting that limits a sign's drift."""
+    if sign == TOP_CAPTION:
+        return "max_top_caption_rise"
+    return "max_caption_drift" if sign in CAPTION_SIGNS else "max_picture_drift"
 
 
-def _drift(reference: Counts, night: Counts, allowed: float) -> Drift:
-    by_chance = chance(reference, int(night.sum()))
+def _drift(reference: Counts, night: Counts, measure: Measure, allowed: float) -> Drift:
+    by_chance = chance(reference, int(night.sum()), measure)
     return Drift(
-        divergence=round(float(divergence(reference, night)), 6),
+        divergence=round(float(measure(reference, night)), 6),
         chance=round(by_chance, 6),
         limit=round(min(1.0, by_chance + allowed), 6),
         reference=_shares(reference),

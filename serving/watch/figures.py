@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.files import read_json
-from pipeline.reference import Counts, Distribution, count
+from pipeline.reference import TOP_CAPTION, Counts, Distribution, count
 from pipeline.settings import Group
 from serving.plans import Plan
 from serving.watch.drift import Drift, drifts_of
@@ -138,6 +138,7 @@ class _Passage:
                 self._add(name, values)
         _, repeats = np.unique(np.concatenate([np.empty(0, np.int64), *self._captions]), return_counts=True)
         self.distinct, self.top = len(repeats), int(repeats.max(initial=0))
+        self._add(TOP_CAPTION, np.repeat([0.0, 1.0], [int(repeats.sum()) - self.top, self.top]))
 
     def _add(self, name: str, values: npt.NDArray[np.float64]) -> None:
         if name in self.compared:

@@ -9,10 +9,10 @@ from typing import Any, Final, NamedTuple
 
 from pipeline.errors import NightHeld
 from pipeline.files import read_json, write_json
-from pipeline.reference import CAPTION_SIGNS
 from serving.plans import Plan, plan_path
 from serving.settings import NightSettings
 from serving.usable import WITHHELD
+from serving.watch.drift import setting_of
 from serving.watch.figures import Figures, figures_of
 
 log = logging.getLogger(__name__)
@@ -101,11 +101,7 @@ def _drift(settings: NightSettings, figures: Figures) -> str | None:
     if figures.captioned < settings.drift_floor or not far:
         return None
     signs = ", ".join(f"{name} {drift.divergence:.2f} above {drift.limit:.2f}" for name, drift in far.items())
-    limits = [
-        f"max_{kind}_drift={getattr(settings, f'max_{kind}_drift'):g}"
-        for kind in ("picture", "caption")
-        if any((name in CAPTION_SIGNS) == (kind == "caption") for name in far)
-    ]
+    limits = [f"{name}={getattr(settings, name):g}" for name in dict.fromkeys(map(setting_of, far))]
     return f"the night is unlike what the model was made for ({signs}; {' and '.join(limits)} beyond chance)"
 
 

@@ -38,7 +38,10 @@ METRICS: Final = {
     "confidence": Metric("statistic", "Estimated CIDEr-D of a caption, likewise."),
     "distinct_captions": Metric("", "Captions that differ."),
     "top_caption_share": Metric("", "Share of the most frequent caption, 0 to 1."),
-    "drift": Metric("sign", "Jensen-Shannon divergence from the model's reference, 0 to 1, by sign."),
+    "drift": Metric(
+        "sign",
+        "Jensen-Shannon divergence from the model's reference, 0 to 1, by sign; of `top_caption` the rise of its share.",
+    ),
     "drift_limit": Metric("sign", "The drift above which a night is held back: the setting beyond chance."),
     "drift_is_known": Metric("", "1 if the model has a reference to compare with, else 0."),
     "alarm": Metric("guard", "1 if `quarantine` or `drift` is past its limit, accepted or not, else 0."),

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.files import read_json
+from pipeline.reference import TOP_CAPTION
 from serving.plans import Plan
 from serving.watch.drift import Drift
 from serving.watch.figures import Figures, Spread
@@ -18,6 +19,7 @@ TITLES: Final = {
     "words": "Words a caption",
     "score": "Score",
     "confidence": "Confidence",
+    TOP_CAPTION: "The most frequent caption",
     "level": "Brightness of features",
     "zeros": "Empty features",
     "spread": "Variety within a picture",

@@ -9,18 +9,22 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
 from pipeline.errors import NightcapError
 from pipeline.home import Home
+from pipeline.objects import LocalFolder
 from pipeline.table import CaptionTable
 from pipeline.table.upkeep import vacuum
 from serving.plan import plan
+from serving.plans import Plan
 from serving.publish import publish
 from serving.shard import caption_shard
 from tests.pipeline.table_rows import row, rows
@@ -122,6 +126,63 @@ def test_two_nights_planned_against_one_table(world, pool):
     outcomes = list(pool.map(publish, plans))
     assert images(world) == paths
     assert sorted(outcome["duplicates"] for outcome in outcomes) == [0, 6]
+
+
+def test_a_manifest_that_names_pictures_twice(world):
+    """Side by side, far apart, and pictures that the table has already."""
+    paths = world.fill(2)
+    world.night("n0", "r0")
+    paths += world.fill(2, start=2)
+    manifest = world.home.root / "twice.csv"
+    lines = [f"{info.name},{info.etag},{info.size}\n" for info in LocalFolder(world.home.inbox).list()]
+    manifest.write_text("key,etag,size\n" + "".join(lines + lines[::-1]) + f"notes.txt,e,1\n{lines[3]}")
+    counts = world.night("n1", manifest=str(manifest)).counts
+    assert (counts.listed, counts.unchanged, counts.planned, counts.backlog, counts.ignored) == (4, 2, 2, 0, 6)
+    assert images(world) == paths
+
+
+@pytest.mark.parametrize("replayed", [False, True])
+def test_two_nights_with_two_versions_publish_an_image_once(world, replayed):
+    """A promotion between two plans; only a night that is asked to caption again adds the other version's."""
+    paths = world.fill(6)
+    newer = replace(PINNED, version="4")
+    if replayed:
+        world.night("n0", "r0")
+    settings = settings_of(replay_night="n0") if replayed else settings_of()
+    plans = [captioned(world, "n1", "r1"), captioned_by(world, newer, settings)]
+    assert [publish(path)["duplicates"] for path in plans] == [0, 0 if replayed else 6]
+    assert images(world) == sorted(paths * 2) if replayed else paths
+    world.fill(1, start=6)
+    assert publish(captioned_by(world, newer, settings_of(), "n3"))["duplicates"] == 0
+
+
+def captioned_by(world, model, settings, night="n2"):
+    made = plan(settings, world.home, model, world.attempt(night))
+    for shard in range(made["shards"]):
+        caption_shard(made["plan"], shard, lambda pinned: ColourCaptioner(version=pinned.version))
+    return made["plan"]
+
+
+def test_a_picture_that_another_night_could_not_read_is_published(world):
+    """It was written again and again while one night read it, and was at rest for the other."""
+    (path,) = world.fill(1)
+    other, night = captioned(world, "n1", "r1"), captioned(world, "n2", "r2")
+    spoil(Plan.read(other).part_files(0)[0])
+    late = captioned(world, "n3", "r3")
+    spoil(Plan.read(late).part_files(0)[0])
+    outcomes = [publish(each) for each in (other, night, late)]
+    assert [outcome["duplicates"] for outcome in outcomes] == [0, 0, 1]
+    assert [row["image"] for row in world.rows(current=True)] == [path]
+    assert images(world) == [path, path], "one of them quarantined"
+
+
+def spoil(part):
+    """A part's rows as they would be, had the pictures changed after they were listed."""
+    changed = [
+        each | {"status": "quarantined", "reason": "source_changed", "caption": None}
+        for each in pq.read_table(part).to_pylist()
+    ]
+    pq.write_table(pa.Table.from_pylist(changed, pq.read_schema(part)), part)
 
 
 DYING = """

@@ -224,7 +224,7 @@ def test_fresh_pictures_like_the_trainings_raise_no_alarm(scenes, tmp_path, seed
     figures = scenes(tmp_path / "in")
     assert figures["alarms"] == {}
     assert set(figures["drifts"]) == {
-        "words", "score", "confidence", "level", "zeros", "spread", "strangeness", "residue",
+        "words", "score", "confidence", "top_caption", "level", "zeros", "spread", "strangeness", "residue",
     }  # fmt: skip
 
 

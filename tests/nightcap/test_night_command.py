@@ -47,6 +47,7 @@ def test_a_night_publishes_once_and_the_next_has_nothing_to_do(run, inbox):
 
     resumed = run("night", "--input", inbox, "--night", "one")
     assert (resumed.code, resumed.out) == (0, first.out)
+    assert ["already published" in done.err for done in (first, again, resumed)] == [False, False, True]
     assert table(inbox).to_pyarrow_table().num_rows == 3
 
 

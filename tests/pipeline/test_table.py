@@ -9,7 +9,7 @@ from deltalake import DeltaTable, write_deltalake
 from table_rows import START, current, images, keys, quarantined, row, rows
 
 from pipeline.errors import ObjectUnavailable, SettingsError
-from pipeline.table import HUMAN, SCHEMA, CaptionTable
+from pipeline.table import HUMAN, PICTURE, SCHEMA, CaptionTable
 
 
 def test_a_table_that_is_not_there_is_empty(tmp_path):
@@ -75,6 +75,18 @@ def test_a_moved_sequence_drops_only_what_is_there(tmp_path):
     assert table.append(later, 0) == 3
     assert images(table) == ["a", "a", "b", "b", "c"]
     assert table.version() == 2
+
+
+def test_what_joined_takes_a_key_only_from_what_is_no_better(tmp_path):
+    table = CaptionTable(tmp_path / "captions")
+    table.append(rows(row("a"), quarantined("b", "source_changed"), row("c", withdrawn=True), quarantined("d", "x")), 0)
+    newer = {"model_version": "2"}
+    later = rows(
+        row("a", **newer), row("b", **newer), row("c", **newer), row("d", **newer),
+        *(quarantined(image, "source_changed", **newer) for image in "abcde"),
+    )  # fmt: skip
+    assert table.append(later, 0, PICTURE) == 3
+    assert images(table) == ["a", "b", "b", "c", "c", "d", "e"]
 
 
 def append(uri, names):

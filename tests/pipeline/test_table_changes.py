@@ -7,7 +7,7 @@ from deltalake import DeltaTable
 from table_rows import current, images, keys, later, quarantined, row, rows
 
 from pipeline.table import HUMAN, CaptionTable
-from pipeline.table.changes import erase, withdraw
+from pipeline.table.changes import erase, withdraw, withdrawn
 
 
 @pytest.fixture
@@ -35,6 +35,7 @@ def test_withdrawn_captions_fall_back(table):
     assert len(marked) == 7
     assert withdraw(table, "captioner", "2") == 0
     assert table.version() == 3
+    assert withdrawn(table) == {"2": 3}
 
 
 def test_what_has_no_caption_left_is_captioned_again_even_by_the_same_version(table):

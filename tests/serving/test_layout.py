@@ -8,6 +8,8 @@ from night_world import picture
 
 from pipeline.errors import SettingsError
 from pipeline.objects import LocalFolder
+from pipeline.table import CaptionTable
+from pipeline.table.changes import withdraw
 from serving.layout import Layout
 from serving.settings import night_settings
 
@@ -95,6 +97,35 @@ def test_a_name_without_a_day_makes_the_next_night_list_everything(world):
         folder.unlink()
     assert night(world, "2026-03-21", 4).planned == 2
     assert not list((world.home.store / "cursors").iterdir())
+
+
+def test_what_is_withdrawn_is_found_however_old(world):
+    """A picture of long ago is without a caption again, and one more listing of everything finds it."""
+    put(world, "2026-01-01")
+    days = ("2026-01-02", "2026-03-09", "2026-03-10")
+    assert [night(world, day, number).listed for number, day in enumerate(days)] == [1, 1, 0]
+    assert withdraw(CaptionTable(world.home.captions), "captioner", "3") == 1
+    put(world, "2026-03-11")
+    found = night(world, "2026-03-11", 3)
+    assert (found.listed, found.planned) == (2, 2)
+    assert night(world, "2026-03-12", 4).listed == 2, "from the first day of what was new"
+    assert night(world, "2026-03-20", 5).listed == 1
+
+
+def test_what_is_withdrawn_while_a_night_is_planned_is_the_next_ones(world, monkeypatch):
+    put(world, "2026-01-01")
+    for number in range(2):
+        night(world, "2026-03-10", number)
+    table, read = CaptionTable(world.home.captions), CaptionTable.known
+
+    def meanwhile(*arguments):
+        withdraw(table, "captioner", "3")
+        return read(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CaptionTable, "known", meanwhile)
+        assert night(world, "2026-03-10", 2).listed == 0
+    assert night(world, "2026-03-10", 3).planned == 1
 
 
 def test_other_policies_list_everything(world):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 from night_world import PINNED, ColourCaptioner, picture, settings_of, unexpected
 from PIL import Image
 
+from nightcap.commands.night import show
 from pipeline.decoders import Decoders, Work
 from pipeline.errors import BundleRejected, ObjectUnavailable
 from pipeline.files import read_json, sha256, write_json
@@ -57,6 +59,17 @@ def test_a_second_night_does_nothing(world):
     assert (summary.counts.unchanged, summary.counts.planned, summary.captioned) == (4, 0, 0)
     assert CaptionTable(world.home.captions).version() == 1
     assert (world.home.store / "nights/latest").resolve() == world.folder("n1")
+
+
+def test_who_comes_second_hears_that_the_night_is_published(world, capsys):
+    world.fill(2)
+    first, second = world.night(), world.night(load=unexpected)
+    assert replace(second, already_published=False) == first
+    show(first)
+    assert "already published" not in capsys.readouterr().err
+    show(second)
+    assert "2 captioned" in (told := capsys.readouterr().err)
+    assert told.endswith("; it was already published\n")
 
 
 def test_new_and_changed_pictures_join_the_next_night(world):

@@ -37,6 +37,32 @@ def test_a_resumed_run_keeps_its_folder_and_table(world, name):
         plan(NightSettings(**{name: str(other)}), world.home, PINNED, world.attempt())
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("manifest", "/in/m.csv"),
+        ("policy", "everything"),
+        ("model", "models:/captioner/2"),
+        ("replay_reasons", ("empty",)),
+        ("replay_night", "n0"),
+        ("replay_images", ("/in/a.jpg",)),
+    ],
+)
+def test_a_resumed_run_takes_no_other_pictures_and_no_other_model(world, name, value):
+    plan(NightSettings(), world.home, PINNED, world.attempt())
+    with pytest.raises(SettingsError, match=f"'n1', run 'r1' was planned for {name} .*name another night"):
+        plan(NightSettings(**{name: value}), world.home, PINNED, world.attempt())
+
+
+def test_a_resumed_run_says_what_it_keeps(world, caplog):
+    first = plan(NightSettings(replay_reasons=("a", "b"), max_images=1), world.home, PINNED, world.attempt())
+    other = NightSettings(replay_reasons=("b", "a"), max_images=3, accept_drift=True)
+    assert plan(other, world.home, PINNED, world.attempt()) == first
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        "night n1 goes on as it was planned, with max_images=1"
+    ]
+
+
 def test_a_published_night_is_not_planned_again_under_another_run(world):
     world.fill(1)
     world.night()
@@ -136,6 +162,19 @@ def test_policies(world):
     for number, (policy, counts) in enumerate(wanted.items()):
         found = tuple(planned(world, model, f"{number}{model.version}", policy=policy) for model in (PINNED, NEWER))
         assert found == counts, policy
+
+
+@pytest.mark.parametrize(("pictures", "shards"), [(1000, [1] * 1000), (2001, [3] * 667)])
+def test_a_night_has_no_more_shards_than_airflow_maps(world, pictures, shards):
+    world.home.inbox.mkdir()
+    manifest = world.home.root / "many.csv"
+    manifest.write_text("key,etag,size\n" + "".join(f"{n}.jpg,e,1\n" for n in range(pictures)))
+    settings = NightSettings(manifest=str(manifest), shard_size=1, max_images=None)
+    made = Plan.read(plan(settings, world.home, PINNED, world.attempt())["plan"])
+    assert list(made.shards) == shards
+    assert {info.name for shard in range(len(shards)) for info in made.pictures(shard)} == {
+        f"{n}.jpg" for n in range(pictures)
+    }
 
 
 def test_a_plan_without_a_budget_is_newest_first(world):

@@ -80,6 +80,19 @@ def test_a_replay_that_was_stopped_resumes_under_its_name(broken):
     assert replayed(broken, NEWER, replay_night="n1").night == "n1.r2"
 
 
+def test_a_replay_that_asks_for_something_else_has_a_name_of_its_own(broken):
+    def fails(pinned):
+        raise RuntimeError
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            replayed(broken, replay_night="n1", replay_reasons=["too_small"], load=fails)
+    other = replayed(broken, replay_night="n1", replay_reasons=["not_an_image"])
+    assert (other.night, other.reasons) == ("n1.r3", {"not_an_image": 1})
+    first = replayed(broken, replay_night="n1", replay_reasons=["too_small"])
+    assert (first.night, first.reasons) == ("n1.r2", {"too_small": 1})
+
+
 def test_new_pictures_wait_for_an_ordinary_night(broken):
     broken.fill(1, start=50)
     assert replayed(broken, replay_reasons=["empty"], load=unexpected).counts.planned == 0

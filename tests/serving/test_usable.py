@@ -9,7 +9,7 @@ from night_world import ColourCaptioner, picture
 from benchmarks.odd_pictures import encoded, photograph
 from pipeline.captioner_types import Caption
 from serving.settings import NightSettings
-from serving.usable import is_withheld
+from serving.usable import UNUSABLE, WITHHELD, why_withheld
 from tests.serving.test_outputs import lines
 
 
@@ -43,7 +43,7 @@ def outcome(world, **settings):
     ("settings", "expected"),
     [
         ({"unusable": "record"}, {"photo": None, "white": None, "grey": None}),
-        ({"unusable": "withhold"}, {"photo": None, "white": "withheld", "grey": "withheld"}),
+        ({"unusable": "withhold"}, {"photo": None, "white": "unusable", "grey": "unusable"}),
         ({"unusable": "quarantine"}, {"photo": None, "white": "unusable", "grey": "unusable"}),
         ({"unusable": "record", "withhold_below": None}, {"photo": "withheld", "white": None, "grey": "withheld"}),
         ({"unusable": "record", "withhold_below": 2}, dict.fromkeys(("photo", "white", "grey"), "withheld")),
@@ -76,35 +76,30 @@ def test_outputs_do_not_tell_what_is_withheld(inbox):
     inbox.night(unusable="withhold", output=str(out), write_sidecars=True, alternatives=2)
     found = {Path(line["image"]).stem: line for line in lines(out)}
     assert found["photo"]["caption"]
-    assert (found["grey"]["caption"], found["grey"]["alternatives"], found["grey"]["reason"]) == (None, [], "withheld")
+    assert (found["grey"]["caption"], found["grey"]["alternatives"], found["grey"]["reason"]) == (None, [], "unusable")
     assert [path.name for path in out.glob("*.txt")] == ["photo.png.txt"]
     page = (inbox.folder() / "gallery" / "index.html").read_text()
     assert "a picture of 60 60 60" not in page
-    assert "withheld" in page
+    assert "unusable" in page
 
 
-def test_withheld_captions_do_not_stop_a_night_and_refused_pictures_do(inbox):
+def test_doubtful_captions_do_not_stop_a_night(inbox):
     for n in range(30):
         inbox.put(f"more{n}.png", picture((n, n, n), kind="PNG"))
-    inbox.night(unusable="withhold")
-    from pipeline.errors import NightRejected
-
-    for n in range(30):
-        inbox.put(f"again{n}.png", picture((n, n, n), kind="PNG"))
-    with pytest.raises(NightRejected, match=r"unusable 30"):
-        inbox.night("n2", unusable="quarantine")
+    assert inbox.night(unusable="record", withhold_below=2).reasons == {"withheld": 33}
 
 
 def test_what_was_withheld_waits_for_a_replay(inbox):
     inbox.night(unusable="withhold")
     assert inbox.night("n2").counts.planned == 0
-    again = inbox.night("n3", unusable="record", replay_reasons=("withheld",))
+    again = inbox.night("n3", unusable="record", replay_reasons=("unusable",))
     assert again.captioned == 2
     assert len(inbox.rows(current=True)) == 3
 
 
 def test_a_captioner_that_was_never_calibrated_is_believed():
     caption, captioner = Caption("a dog", -1.0), ColourCaptioner()
-    assert not is_withheld(caption, ("blank",), NightSettings(unusable="record"), captioner)
-    assert not is_withheld(caption, (), NightSettings(withhold_below=None), captioner)
-    assert is_withheld(caption, ("blank",), NightSettings(), captioner)
+    assert why_withheld(caption, ("blank",), NightSettings(unusable="record"), captioner) is None
+    assert why_withheld(caption, (), NightSettings(withhold_below=None), captioner) is None
+    assert why_withheld(caption, ("blank",), NightSettings(), captioner) == UNUSABLE
+    assert why_withheld(replace(caption, confidence=0.1), (), NightSettings(withhold_below=0.2), captioner) == WITHHELD
