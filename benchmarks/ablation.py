@@ -2,7 +2,8 @@
 
     python -m benchmarks.ablation --config flickr8k.yaml --rows benchmarks/ablation.yaml --output rows.jsonl [NAME ..]
 
-Rows that the output already has are not trained again, so a table grows over several sittings.
+Rows that the output already has are not trained again, so a table grows over several sittings. Beside it, in a folder
+of its name, lie each row's captions, for `nightcap score` and `benchmarks/official.py`.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from pipeline import train_captioner as stages
 from pipeline.evaluation.calibrate import training_gists
 from pipeline.evaluation.evaluate import caption_split
 from pipeline.evaluation.told import Teller, cider_d_of, sample, tell_degraded
+from pipeline.files import write_text
 from pipeline.home import Home
+from pipeline.metrics.health import caption_health
 from pipeline.metrics.scores import leave_one_out, score_captions
-from pipeline.settings import assign, read_yaml, train_settings
+from pipeline.settings import TrainSettings, assign, read_yaml, train_settings
 from pipeline.training_run import TrainingRun
 
 SHOWN = {
@@ -31,6 +34,8 @@ SHOWN = {
     "cider_d": 100,
     "dangling": 100,
     "repeated": 100,
+    "unknown": 100,
+    "empty": 100,
     "unique": 100,
     "covered_50": 100,
 }
@@ -42,22 +47,29 @@ def main() -> None:
     config, rows = read_yaml(arguments.config), read_yaml(arguments.rows)
     for name in arguments.names or rows:
         for seed in rows[name].get("seeds", [1]):
+            place = arguments.output.with_suffix("") / f"{name}-{seed}.jsonl"
             if not any((row["name"], row["seed"]) == (name, seed) for row in _done(arguments.output)):
-                _keep(arguments.output, {"name": name, "seed": seed, **_measure(config, rows[name], seed)})
+                _keep(arguments.output, {"name": name, "seed": seed, **_measure(config, rows[name], seed, place)})
     print(_table(_done(arguments.output)))
 
 
-def _measure(config: dict[str, Any], row: dict[str, Any], seed: int) -> dict[str, Any]:
+def settings_of(config: dict[str, Any], row: dict[str, Any], seed: int) -> TrainSettings:
+    """What a row trains with: the configuration, or another preset on its data, and what the row changes."""
     values = json.loads(json.dumps(config)) | ({"preset": row["preset"]} if "preset" in row else {})
     for name, value in {**row.get("set", {}), "training.seed": seed}.items():
         assign(values, name, value)
-    run = extracted(TrainingRun(train_settings(values), Home.from_environment()))
+    return train_settings(values)
+
+
+def _measure(config: dict[str, Any], row: dict[str, Any], seed: int, place: Path) -> dict[str, Any]:
+    run = extracted(TrainingRun(settings_of(config, row, seed), Home.from_environment()))
     if row.get("baseline"):
         return _baseline(row["baseline"], run)
     started = time.monotonic()
     run = stages.refine(stages.train(run))
     seconds = time.monotonic() - started
     captions = {image: caption.text for image, caption in caption_split(run, "test").items()}
+    write_text(place, "".join(f"{json.dumps({'image': image, 'caption': text})}\n" for image, text in captions.items()))
     found = score_captions(run.accepted.references("test"), captions).as_json()
     return {"seconds": seconds, **found, **({"covered_50": _covered(run)} if row.get("covered") else {})}
 
@@ -72,7 +84,8 @@ def _covered(run: TrainingRun) -> float:
 def _baseline(name: str, run: TrainingRun) -> dict[str, Any]:
     references = run.accepted.references("test")
     if name == "human":
-        return {"scores": leave_one_out(references), "health": {}}
+        first = [texts[0] for texts in references.values()]
+        return {"scores": leave_one_out(references), "health": caption_health(first).as_dict()}
     return score_captions(references, consensus_captions(run)).as_json()
 
 

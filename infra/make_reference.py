@@ -13,6 +13,7 @@ from nightcap.cli import app
 from pipeline import decoders, images, objects, quality
 from pipeline.foreign import answers
 from pipeline.form import Field, fields_of
+from pipeline.metrics.health import DANGLING_WORDS
 from pipeline.reference import CAPTION_SIGNS, PICTURE_SIGNS, TOP_CAPTION
 from pipeline.secrets import PATTERN
 from pipeline.settings import TrainSettings, preset_names
@@ -130,6 +131,9 @@ def reference() -> Iterator[str]:
     yield "\n## Flags"
     yield "What a picture's row has in `flags`; the setting `unusable` says what follows."
     yield from _table(("flag", "meaning"), ((f"`{flag}`", text) for flag, text in quality.FLAGS.items()))
+    yield "\n## Words that break off"
+    yield "A caption that ends in one of these is dangling, in the tables of caption health and for the gate:"
+    yield f"\n{', '.join(sorted(DANGLING_WORDS))}."
     yield "\n## Environment"
     yield from _table(("variable", "meaning"), ENVIRONMENT.items())
 

@@ -41,20 +41,43 @@ class Matches:
         return scores
 
 
+@dataclass(frozen=True)
+class Allowed:
+    """What a caption's references allow it, counted once for however many captions.
+
+    Attributes:
+        ngrams: each n-gram of the references, as often as the one that has it most often.
+        lengths: tokens of each reference, of which there is at least one.
+    """
+
+    ngrams: Counter[NGram]
+    lengths: tuple[int, ...]
+
+    @classmethod
+    def by(cls, references: Sequence[Tokens]) -> Allowed:
+        """Count tokenised references."""
+        ngrams: Counter[NGram] = Counter()
+        for reference in references:
+            ngrams |= count_ngrams(reference)
+        return cls(ngrams, tuple(map(len, references)))
+
+    def match(self, caption: Tokens) -> Matches:
+        """Compare one tokenised caption."""
+        correct = [0] * ORDER
+        for ngram, count in count_ngrams(caption).items():
+            if allowed := self.ngrams.get(ngram):
+                correct[len(ngram) - 1] += min(count, allowed)
+        return Matches(
+            length=len(caption),
+            reference_length=min((abs(length - len(caption)), length) for length in self.lengths)[1],
+            guessed=tuple(max(0, len(caption) - size) for size in range(ORDER)),
+            correct=tuple(correct),
+        )
+
+
 def match(references: Sequence[Tokens], caption: Tokens) -> Matches:
     """Compare one tokenised caption with its references, of which there is at least one."""
-    allowed: Counter[NGram] = Counter()
-    for reference in references:
-        allowed |= count_ngrams(reference)
-    correct = [0] * ORDER
-    for ngram, count in count_ngrams(caption).items():
-        correct[len(ngram) - 1] += min(count, allowed[ngram])
-    return Matches(
-        length=len(caption),
-        reference_length=min((abs(len(reference) - len(caption)), len(reference)) for reference in references)[1],
-        guessed=tuple(max(0, len(caption) - size) for size in range(ORDER)),
-        correct=tuple(correct),
-    )
+    return Allowed.by(references).match(caption)
 
 
 def total(matches: Iterable[Matches]) -> Matches:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 
 ORDER = 4
 
@@ -13,7 +14,5 @@ NGram = tuple[str, ...]
 
 def count_ngrams(tokens: Tokens) -> Counter[NGram]:
     """How often each n-gram of 1 to 4 tokens occurs."""
-    counts: Counter[NGram] = Counter()
-    for size in range(1, ORDER + 1):
-        counts.update(zip(*(tokens[start:] for start in range(size)), strict=False))
-    return counts
+    shifted = [tokens[start:] for start in range(ORDER)]
+    return Counter(chain.from_iterable(zip(*shifted[:size], strict=False) for size in range(1, ORDER + 1)))

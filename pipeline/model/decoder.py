@@ -59,7 +59,7 @@ class Decoder(keras.Model):  # type: ignore[misc]
         # Word vectors of unit variance: smaller ones drown in the picture they are added to, and learning stalls.
         # Tied ones are kept small, so that logits are, and scaled where they are read (Vaswani et al., 2017).
         self.scale = settings.embedding**0.5 if settings.tied else 1.0
-        vectors = keras.initializers.RandomNormal(stddev=1.0 / self.scale)
+        vectors = keras.initializers.RandomNormal(stddev=1.0 / self.scale) if settings.standardised else "uniform"
         self.embed = layers.Embedding(vocabulary_size, settings.embedding, vectors, name="embed")
         self.start = layers.Dense(units, activation="tanh", name="start") if early else None
         self.tell = layers.Dense(settings.embedding, name="tell") if early else None

@@ -15,6 +15,13 @@ from pipeline.training_run import TrainingRun
 TEMPLATE = Path(__file__).with_name("model_card.md.j2")
 STAGES = ("validate", "adapt_vocabulary", "extract_features", "train", "refine")
 NOT_MEASURED = "not measured"
+_MAY_BE_PATHS = (
+    ("encoder", "weights"),
+    ("source", "corrections"),
+    ("training", "start_from"),
+    ("validation", "reference"),
+    ("validation", "waivers"),
+)
 
 
 def card_of(run: TrainingRun) -> str:
@@ -55,10 +62,10 @@ def _portable(settings: TrainSettings) -> dict[str, Any]:
     paths = {name for name, field in SourceSettings.model_fields.items() if field.annotation == Path | None}
     paths.add("images")  # a folder too, or a bucket
     groups = settings.model_dump(mode="json", exclude={"source": paths, "gate": True})
-    groups["encoder"]["weights"] = PurePath(settings.encoder.weights).name
-    start = settings.training.start_from
-    if start and not start.startswith("models:/"):
-        groups["training"]["start_from"] = PurePath(start).name
+    for group, field in _MAY_BE_PATHS:
+        value = groups[group][field]
+        if value and not str(value).startswith("models:/"):
+            groups[group][field] = PurePath(value).name
     return groups
 
 

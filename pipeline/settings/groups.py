@@ -56,6 +56,9 @@ class DecoderSettings(Group):
         "hybrid", description="Where the image enters: late after the GRU (attention), early before it, hybrid both."
     )
     positions: bool = Field(True, description="Tell the decoder where in the picture each feature lies.")
+    standardised: bool = Field(
+        True, description="Features and word vectors begin with unit variance; false leaves both as Keras gives them."
+    )
     gate: bool = Field(False, description="Let attention look away from the picture, at what was written so far.")
     tied: bool = Field(False, description="Words are written with the vectors they are read by; needs embedding.")
     embedding: int = Field(512, ge=8, le=4096, description="Width of a word vector.")
@@ -74,9 +77,10 @@ class TrainingSettings(Group):
         0.05,
         ge=0,
         lt=1,
-        description="Share of all steps in which the learning rate rises; it then falls along a cosine.",
+        description="Share of all steps in which the learning rate rises.",
     )
-    clip_norm: float = Field(5.0, gt=0, description="Largest global norm of a step's gradient.")
+    decay: bool = Field(True, description="The learning rate then falls along a cosine; false keeps it.")
+    clip_norm: float | None = Field(5.0, gt=0, description="Largest global norm of a step's gradient; empty for any.")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the target spread over all words.")
     patience: int = Field(3, ge=1, description="Epochs without better validation captions (CIDEr-D) before stopping.")
     max_words: int = Field(30, ge=3, le=200, description="Words of a caption that are trained on; the rest is cut.")

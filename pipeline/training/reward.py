@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.metrics.bleu import match
+from pipeline.metrics.bleu import Allowed
 from pipeline.metrics.cider import DocumentFrequencies, cider_d
 from pipeline.training.examples import Batch, Tokens
 from pipeline.vocabulary import PADDING, START, Vocabulary
 
 Rewards = npt.NDArray[np.float32]
+Said = tuple[int, tuple[str, ...]]  # a picture and the words said of it
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,20 @@ class Reward:
         references: list[list[list[str]]] = [[] for _ in batch.features]
         for picture, row in zip(batch.pictures, batch.tokens, strict=True):
             references[picture].append(_spell(self.words, row))
+        pairs = zip(pictures.tolist(), drawn, strict=True)
+        said = [(picture, tuple(_spell(self.words, row))) for picture, row in pairs]
+        worth = self._worth(references, set(said))  # a sure model draws one caption several times
+        return np.array([worth[caption] for caption in said], np.float32)
+
+    def _worth(self, references: list[list[list[str]]], said: set[Said]) -> dict[Said, float]:
         vectors = [[self.frequencies.vector(reference) for reference in own] for own in references]
-        rewards = np.zeros(len(drawn), np.float32)
-        for index, (picture, row) in enumerate(zip(pictures, drawn, strict=True)):
-            said = _spell(self.words, row)
-            rewards[index] = cider_d(vectors[picture], self.frequencies.vector(said))
+        allowed = [Allowed.by(own) for own in references] if self.bleu_weight else []
+        worth = {}
+        for picture, caption in said:
+            worth[picture, caption] = cider_d(vectors[picture], self.frequencies.vector(caption))
             if self.bleu_weight:
-                rewards[index] += self.bleu_weight * match(references[picture], said).bleu()[-1]
-        return rewards
+                worth[picture, caption] += self.bleu_weight * allowed[picture].match(caption).bleu()[-1]
+        return worth
 
 
 def advantages(rewards: Rewards, samples: int) -> Rewards:

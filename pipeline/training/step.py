@@ -37,14 +37,7 @@ class Fitter:
         self.decoder, self.people_share = decoder, people_share
         self.smoothing = settings.label_smoothing
         self.writer = Writer(decoder, DecodingSettings(method="greedy"), decoder.vocabulary_size)
-        warmup = int(steps * settings.warmup_share)
-        schedule = keras.optimizers.schedules.CosineDecay(
-            0.0 if warmup else settings.learning_rate,
-            max(1, steps - warmup),
-            warmup_target=settings.learning_rate if warmup else None,
-            warmup_steps=warmup,
-        )
-        optimizer = keras.optimizers.Adam(schedule, global_clipnorm=settings.clip_norm)
+        optimizer = keras.optimizers.Adam(_schedule(settings, steps), global_clipnorm=settings.clip_norm)
         scaled = decoder.dtype_policy.compute_dtype == "float16"
         self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
         self.optimizer.build(decoder.trainable_variables)
@@ -137,6 +130,18 @@ class Fitter:
         """The loss summed over all words, and their number."""
         known, targets = follow(self.decoder, features, pictures, tokens, training)
         return summed_loss(self.decoder.words(known), targets, smoothing), ops.cast(ops.shape(targets)[0], "float32")
+
+
+def _schedule(settings: TrainingSettings, steps: int) -> Any:
+    """The learning rate over so many steps: rising, then falling or not."""
+    warmup = int(steps * settings.warmup_share)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0 if warmup else settings.learning_rate,
+        max(1, steps - warmup),
+        alpha=0.0 if settings.decay else 1.0,
+        warmup_target=settings.learning_rate if warmup else None,
+        warmup_steps=warmup,
+    )
 
 
 def follow(decoder: Decoder, features: Any, pictures: Any, tokens: Any, training: bool) -> tuple[Any, Any]:

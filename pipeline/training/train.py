@@ -99,5 +99,6 @@ def new_decoder(settings: DecoderSettings, vocabulary: Vocabulary, examples: Exa
     features = examples.views[0].gather(examples.shas[:STANDARD_PICTURES])
     decoder = Decoder(settings, len(vocabulary), *features.shape[1:])
     decoder.build()
-    decoder.standardise(features)
+    if settings.standardised:
+        decoder.standardise(features)
     return decoder

@@ -33,6 +33,7 @@ def test_it_prints_a_file_that_train_takes(run, distribution, tmp_path):
     assert "30 train, 5 val, 5 test pictures, 0 left out" in done.err
     assert f"nightcap train --config {config}" in done.err
     settings = settings_from(config, [])
+    assert (settings.encoder.name, settings.encoder.side) == ("resnet50", 320)  # what our figures are measured with
     photographs = list(open_source(settings.source, Home.from_environment()).photographs())
     splits = [photograph.split for photograph in photographs]
     assert splits == ["train"] * 30 + ["test"] * 5  # the public val judges, as in our results

@@ -76,6 +76,7 @@ def test_it_trains_and_says_what_that_proves(run, options, tmp_path):
     }
     assert proof["figures"]["images"] == 6
     assert 0 <= proof["figures"]["scores"]["bleu_1"] <= 1
+    assert 0 <= proof["figures"]["chair"]["chair_i"] <= 1  # from the objects that TFDS carries
     assert all(len(proof["digests"][name]) == 64 for name in ("snapshot_content", "encoder_weights", "bundle"))
     again = run("prove", "coco", "--allow-cpu", "--max-images", "25", "--output", file, *options)
     repeated = json.loads(file.read_text())

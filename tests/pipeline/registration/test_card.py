@@ -78,10 +78,12 @@ PHOTOGRAPHS = {
         "val_annotations": "/home/canary/val.json",
         "test_annotations": "/home/canary/test.json",
         "data_dir": "/home/canary/tfds",
+        "corrections": "/home/canary/corrections",
         "terms": "for research\n only",
     },
     "encoder": {"name": "resnet50", "weights": "/home/canary/resnet50.h5"},
     "training": {"start_from": "/home/canary/bundle"},
+    "validation": {"reference": "/home/canary/profile.json", "waivers": "/home/canary/waivers.jsonl"},
 }
 
 

@@ -64,6 +64,15 @@ def test_each_caption_is_compared_with_its_own_picture_s():
     assert together[0] > together[2]
 
 
+@pytest.mark.parametrize("bleu_weight", [0.0, 1.0])
+def test_a_caption_drawn_several_times_is_worth_the_same_each_time(bleu_weight):
+    batch = batch_of(PICTURES)
+    drawn, owners = rows_of(["a red dog", "a grey dog", "a red dog", "a red dog"]), np.array([0, 0, 0, 1], np.int32)
+    found = reward_of(bleu_weight)(batch, drawn, owners)
+    assert found[0] == found[2] != found[3]
+    assert found[1] == reward_of(bleu_weight)(batch, drawn[1:2], owners[1:2])[0]
+
+
 @pytest.mark.parametrize("number", range(5))
 def test_a_caption_broken_off_before_its_end_is_worth_less_than_the_whole_one(number):
     for text in PICTURES[number]:

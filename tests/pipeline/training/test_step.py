@@ -188,6 +188,29 @@ def test_the_learning_rate_rises_then_falls_to_nothing(batch):
     assert float(fitter.optimizer.learning_rate) == pytest.approx(0.01)
 
 
+def test_a_gradient_of_any_norm_is_followed_where_none_is_the_largest(batch):
+    """Clipped to next to nothing, Adam's own epsilon keeps the weights where they are."""
+    moved = []
+    for norm in (None, 1e-12):
+        fitter = fitter_of(clip_norm=norm)
+        begun = weights_of(fitter)
+        fitter.fit(batch)
+        pairs = zip(begun, weights_of(fitter), strict=True)
+        moved.append(max(np.abs(after - before).max() for before, after in pairs))
+    assert moved[0] > 100 * moved[1]
+
+
+def test_without_decay_the_learning_rate_rises_and_stays(batch):
+    fitter = fitter_of(learning_rate=0.01)
+    short = Fitter(fitter.decoder, TrainingSettings(learning_rate=0.01, warmup_share=0.25, decay=False), steps=8)
+    rates = []
+    for _ in range(8):
+        rates.append(float(short.optimizer.learning_rate))
+        short.fit(batch)
+    assert rates[0] == 0
+    assert rates[2:] == pytest.approx([0.01] * 6)
+
+
 def test_all_that_a_resumed_training_needs_is_among_the_variables(batch):
     fitter, other = fitter_of({"dropout": 0.4, "units": 8, "embedding": 8}, average=0.9), None
     fitter.fit(batch)

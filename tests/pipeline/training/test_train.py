@@ -8,11 +8,12 @@ import toy
 
 from pipeline.errors import SettingsError
 from pipeline.features import FeatureStore
+from pipeline.settings import DecoderSettings
 from pipeline.snapshot import Snapshot
 from pipeline.training.choice import Choice
 from pipeline.training.epochs import WEIGHTS
 from pipeline.training.examples import Examples
-from pipeline.training.train import fit
+from pipeline.training.train import fit, new_decoder
 from pipeline.vocabulary import PADDING
 
 EPOCHS = 4
@@ -39,6 +40,16 @@ def test_it_learns(whole):
     assert progress.best == progress.curves[progress.best_epoch - 1] == toy.best_of(progress.curves)
     assert progress.kept == progress.curves[progress.kept_epoch - 1] == toy.kept_of(progress.curves, noise=0.5)
     assert all(row["seconds"] > 0 for row in progress.curves)
+
+
+@pytest.mark.parametrize("standardised", [True, False])
+def test_inputs_are_standardised_if_asked_for(standardised, tmp_path):
+    settings = DecoderSettings(standardised=standardised, embedding=64, units=12)
+    decoder = new_decoder(settings, toy.VOCABULARY, toy.examples(tmp_path))
+    features = toy.examples(tmp_path).views[0].gather(toy.examples(tmp_path).shas)
+    seen = (features - np.asarray(decoder.centre)) / np.asarray(decoder.spread)
+    assert np.allclose(seen.mean(axis=(0, 1)), 0, atol=0.01) == standardised
+    assert (np.std(decoder.embed.embeddings) > 0.5) == standardised
 
 
 def test_one_seed_gives_the_same_weights_bit_by_bit(whole, tmp_path):
