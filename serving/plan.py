@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -21,6 +23,7 @@ from pipeline.table.replay import Replay
 from serving.choice import Choice, Days, Known, Listing, Whole, days_from, hashes_of
 from serving.cursor import Cursor
 from serving.layout import Layout
+from serving.leftovers import set_aside
 from serving.manifest import Manifest
 from serving.newest import Newest
 from serving.plans import Attempt, Counts, Plan, plan_path, run_folder, shard_path
@@ -102,17 +105,29 @@ class _Job:
 
 def _make(job: _Job, target: Path) -> None:
     """Write `plan.json` and the shards' lists, all or nothing; then the next night's cursor."""
+    layout = Layout(job.settings.layout) if job.settings.layout else None
+    cursor = Cursor.read(job.home.store, (job.folder.uri, job.table.uri, job.settings.layout or ""), job.sequence)
+    while True:
+        forgotten = Forgotten.of(job.home.store)
+        choice = _write_plan(job, target, forgotten, layout, cursor)
+        if Forgotten.of(job.home.store) == forgotten:
+            break
+        # `nightcap forget` adds to the list, then looks for plans; it was too early to see this one.
+        with suppress(FileNotFoundError):
+            shutil.rmtree(set_aside(target))
+    if layout and _is_ordinary(job) and not job.settings.manifest:
+        cursor.move(_next_day(choice, job))
+
+
+def _write_plan(job: _Job, target: Path, forgotten: Forgotten, layout: Layout | None, cursor: Cursor) -> Choice:
     now, settings = datetime.now(UTC), job.settings
-    layout = Layout(settings.layout) if settings.layout else None
-    cursor = Cursor.read(job.home.store, (job.folder.uri, job.table.uri, settings.layout or ""), job.sequence)
     with Newest(job.home.store, settings.max_images) as newest:
-        choice = Choice(job.attempt.before, _known(job), Forgotten.of(job.home.store), newest, layout, _wanted(job))
+        choice = Choice(job.attempt.before, _known(job), forgotten, newest, layout, _wanted(job))
         counts = choice.go_through(_listing(job, layout, cursor))
         with whole_folder(target) as scratch:
             sizes = _write_shards(newest, settings.shard_size, scratch)
             write_json(scratch / "plan.json", _decided(job, now, counts, sizes).model_dump(mode="json"))
-    if layout and _is_ordinary(job) and not settings.manifest:
-        cursor.move(_next_day(choice, job))
+    return choice
 
 
 def _known(job: _Job) -> Known:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.table import CAPTIONED, HUMAN, CaptionTable
+from serving.outputs.noted import note
 from serving.outputs.place import LocalPlace, Place
 from serving.outputs.text import cell, shorten
 from serving.plans import Plan
@@ -74,6 +75,7 @@ def write_outputs(plan: Plan) -> Written | None:
     settings = plan.settings
     if settings.output is None:
         return None
+    note(plan)
     job = _Job(plan, CaptionTable(plan.table), LocalPlace(settings.output))
     with ExitStack() as stack:
         takers = [take(stack) for take in _takers(job)]
@@ -85,10 +87,11 @@ def write_outputs(plan: Plan) -> Written | None:
     return job.written
 
 
-def forget_sidecars(plan: Plan, images: Collection[str]) -> None:
-    """Remove pictures' text files, unless somebody else wrote these.
+def forget_outputs(plan: Plan, images: Collection[str]) -> None:
+    """Remove what a run's output says of pictures: its files, which are to be written again, and the pictures' text files.
 
-    Must come before the pictures are taken out of the table, as that tells which text files are ours.
+    Text files that somebody else wrote stay. Must come before the pictures are taken out of the table, as that
+    tells which are ours.
     """
     if plan.settings.output is None:
         return
@@ -97,6 +100,8 @@ def forget_sidecars(plan: Plan, images: Collection[str]) -> None:
         name = sidecar_name(plan, image)
         if _is_ours(place.read(name), said.get(image, frozenset())):
             place.remove(name)
+    for ending in ("jsonl", "csv"):
+        place.remove(file_name(plan, ending))
 
 
 def file_name(plan: Plan, ending: str) -> str:
