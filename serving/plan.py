@@ -27,6 +27,7 @@ from serving.leftovers import set_aside
 from serving.manifest import Manifest
 from serving.newest import Newest
 from serving.plans import Attempt, Counts, Plan, plan_path, run_folder, shard_path
+from serving.reach import roots_of, table_of
 from serving.settings import NightSettings
 from serving.watch.guard import held_night
 
@@ -93,7 +94,7 @@ class _Job:
 
     @classmethod
     def open(cls, settings: NightSettings, home: Home, model: PinnedModel, attempt: Attempt) -> _Job:
-        table = CaptionTable(settings.table or home.captions)
+        table = table_of(home, settings.table)
         sequence = table.version()  # before the rows, so that it is never ahead of them
         _refuse_published(table, attempt)
         return cls(settings, home, model, attempt, _open_input(settings, home), table, sequence)
@@ -148,7 +149,7 @@ def _is_ordinary(job: _Job) -> bool:
 def _listing(job: _Job, layout: Layout | None, cursor: Cursor) -> Listing:
     settings = job.settings
     if settings.manifest:
-        require_inside(settings.manifest, _roots(job.home))
+        require_inside(settings.manifest, roots_of(job.home))
         return Manifest(Path(settings.manifest), job.folder)
     if layout and cursor.day and _is_ordinary(job):
         days = days_from(cursor.day, job.attempt.before, settings.late_days)
@@ -202,14 +203,10 @@ def _open_input(settings: NightSettings, home: Home) -> Folder:
     if settings.input is None and not home.pictures:
         home.inbox.mkdir(parents=True, exist_ok=True)
     uri = settings.input or home.input
-    require_inside(uri, _roots(home))
+    require_inside(uri, roots_of(home))
     if settings.output is not None:
-        require_inside(settings.output, _roots(home))
+        require_inside(settings.output, roots_of(home))
     return open_folder(uri, settings.store_patience_s)
-
-
-def _roots(home: Home) -> tuple[str, ...]:
-    return (str(home.root), *home.roots)
 
 
 def _refuse_other_job(made: Plan, settings: NightSettings, home: Home) -> None:

@@ -59,7 +59,7 @@ class NightSettings(Group):
         None, description="Of a replay only these, a line each, as the table names them; empty for all."
     )
     table: Address | None = Field(
-        None, description="Delta table of captions, a local path; empty for NIGHTCAP_CAPTIONS."
+        None, description="Delta table of captions, a local path under a root; empty for NIGHTCAP_CAPTIONS."
     )
     model: Address = Field(
         "models:/captioner@champion",

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from pipeline.home import Home
 from pipeline.settings import Group, checked
+from serving.reach import table_of
 
 if TYPE_CHECKING:
     from pipeline.table import CaptionTable
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 class TendingSettings(Group):
     """Everything `tend_tables` needs."""
 
-    table: str | None = Field(None, description="Delta table of captions, a local path; empty for NIGHTCAP_CAPTIONS.")
+    table: str | None = Field(
+        None, description="Delta table of captions, a local path under a root; empty for NIGHTCAP_CAPTIONS."
+    )
     keep_days: float = Field(
         7.0, ge=0, le=3650, description="Days that earlier versions and unpublished attempts stay; more than a night."
     )
@@ -47,10 +50,8 @@ class Tending:
 
     @property
     def table(self) -> CaptionTable:
-        """The table, which need not exist yet."""
-        from pipeline.table import CaptionTable
-
-        return CaptionTable(self.settings.table or self.home.captions)
+        """The table, which need not exist yet; raises SettingsError if it lies outside the roots."""
+        return table_of(self.home, self.settings.table)
 
     def upgrade(self) -> list[str]:
         """Add the columns that joined since the tables were made, and tell which."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -58,6 +59,7 @@ def _open(**given: Any) -> Tending:
     from serving.tending import Tending
 
     tending = Tending.of({key: value for key, value in given.items() if value is not None})
+    tending = replace(tending, home=tending.home.reaching(given.get("table")))
     if not tending.table.version():
         raise SettingsError(f"no table of captions at {tending.table.uri}; a night makes it")
     return tending
