@@ -37,7 +37,7 @@ def scrub_run(home: Home, run: str, texts: Collection[str]) -> int:
             if path.exists():
                 client.log_artifact(run, str(path), str(name.parent) if name.parent.name else None)
             else:
-                place.delete_artifacts(str(name))
+                place.delete_artifacts(str(name))  # type: ignore[no-untyped-call]
         return len(struck)
 
 
