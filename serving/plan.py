@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.captioner_types import PinnedModel
 from pipeline.errors import SettingsError
-from pipeline.files import whole_folder, write_json
+from pipeline.files import disk_room, whole_folder, write_json
 from pipeline.forgotten import Forgotten
 from pipeline.home import Home
 from pipeline.model_cache import remember
@@ -122,7 +122,7 @@ def _make(job: _Job, target: Path) -> None:
 
 def _write_plan(job: _Job, target: Path, forgotten: Forgotten, layout: Layout | None, cursor: Cursor) -> Choice:
     now, settings = datetime.now(UTC), job.settings
-    with Newest(job.home.store, settings.max_images) as newest:
+    with disk_room(job.home.store), Newest(job.home.store, settings.max_images) as newest:
         choice = Choice(job.attempt.before, _known(job), forgotten, newest, layout, _wanted(job))
         counts = choice.go_through(_listing(job, layout, cursor))
         with whole_folder(target) as scratch:
