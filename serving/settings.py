@@ -138,8 +138,8 @@ class NightSettings(Group):
     gallery_size: int = Field(60, ge=0, le=1000, description="Pictures in the gallery, a sample of the night's.")
     output: Address | None = Field(
         None,
-        description="Folder that captions are also written to, under a root: what people wrote comes before the model's. "
-        "Empty for the table only.",
+        description="Folder or s3://bucket/prefix that captions are also written to, under a root: what people wrote comes "
+        "before the model's. Empty for the table only.",
     )
     write_jsonl: bool = Field(True, description="With an output, a file of JSON lines a night.")
     write_csv: bool = Field(False, description="With an output, a CSV file a night, safe to open in a spreadsheet.")

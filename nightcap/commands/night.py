@@ -34,7 +34,7 @@ def command(
         bool, typer.Option("--accept-drift", help="Publish however far it is from what the model was made for.")
     ] = False,
     output: Annotated[
-        str | None, typer.Option(help="Folder that captions are also written to.")
+        str | None, typer.Option(help="Folder that captions are also written to, or s3://bucket/prefix.")
     ] = None,
     write_csv: Annotated[bool, typer.Option("--csv", help="With --output, a CSV file, too.")] = False,
     write_sidecars: Annotated[bool, typer.Option("--sidecars", help="With --output, a text file a picture.")] = False,
