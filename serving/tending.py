@@ -1,4 +1,4 @@
-"""Upkeep of a table of captions and of the nights' files, as the command line and Airflow call it."""
+"""Upkeep of the tables of captions and corrections and of the nights' files, as the command line and Airflow call it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from serving.reach import table_of
 
 if TYPE_CHECKING:
     from pipeline.table import CaptionTable
+    from pipeline.table.corrections import CorrectionTable
 
 
 class TendingSettings(Group):
@@ -49,6 +50,13 @@ class Tending:
         return cls(checked(TendingSettings, dict(values)), Home.from_environment())
 
     @property
+    def corrections(self) -> CorrectionTable:
+        """What people corrected, which need not exist yet."""
+        from pipeline.table.corrections import CorrectionTable
+
+        return CorrectionTable(self.home.store / "corrections")
+
+    @property
     def table(self) -> CaptionTable:
         """The table, which need not exist yet; raises SettingsError if it lies outside the roots."""
         return table_of(self.home, self.settings.table)
@@ -60,10 +68,10 @@ class Tending:
         return upgrade(self.table)
 
     def compact(self) -> int:
-        """Write the history into few files, and tell how many fewer there are."""
+        """Write the history and the corrections into few files, and tell how many fewer there are."""
         from pipeline.table.upkeep import compact
 
-        return compact(self.table)
+        return compact(self.table) + self.corrections.compact()
 
     def vacuum(self) -> dict[str, int]:
         """Remove what no version of the last days needs, and attempts that nobody will publish.
@@ -75,4 +83,5 @@ class Tending:
         from serving.leftovers import clear_attempts
 
         days = self.settings.keep_days
-        return {"files": vacuum(self.table, days), "attempts": clear_attempts(self.home.store, days)}
+        files = vacuum(self.table, days) + self.corrections.vacuum(days)
+        return {"files": files, "attempts": clear_attempts(self.home.store, days)}
