@@ -62,7 +62,7 @@ class Home:
         store = environ.get("NIGHTCAP_STORE") or str(root / "store")
         if not Path(store).is_absolute():
             raise SettingsError(
-                f"NIGHTCAP_STORE is {store!r}; set it to an absolute local folder (object stores are not supported yet)"
+                f"NIGHTCAP_STORE is {store!r}; set it to an absolute local folder (tables and outputs of stages need a file system)"
             )
         tracking_uri = environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
         roots, foreign = _roots(environ.get("NIGHTCAP_ROOTS", "")), ForeignLimits.from_environment(environ)
