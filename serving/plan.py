@@ -149,8 +149,7 @@ def _is_ordinary(job: _Job) -> bool:
 def _listing(job: _Job, layout: Layout | None, cursor: Cursor) -> Listing:
     settings = job.settings
     if settings.manifest:
-        require_inside(settings.manifest, roots_of(job.home))
-        return Manifest(Path(settings.manifest), job.folder)
+        return Manifest(settings.manifest, job.folder, roots_of(job.home), settings.store_patience_s)
     if layout and cursor.day and _is_ordinary(job):
         days = days_from(cursor.day, job.attempt.before, settings.late_days)
         log.info("listing %s from %s to %s", job.folder.uri, *days)

@@ -28,8 +28,9 @@ class NightSettings(Group):
     )
     manifest: Address | None = Field(
         None,
-        description="Parquet or CSV file of key, etag, size and last_modified, instead of listing the input; such as "
-        "S3 Inventory's.",
+        description="Parquet or CSV file (with a header, perhaps gzipped) of key, etag, size and last_modified, or an S3 "
+        "Inventory's manifest.json (CSV or Parquet), instead of listing the input; a local path or s3://bucket/key, under a "
+        "root.",
     )
     layout: str | None = Field(
         None,
