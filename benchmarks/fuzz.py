@@ -3,7 +3,7 @@
     python -m benchmarks.fuzz --count 100000
 
 Every twentieth picture is left whole and must be decoded. Prints a line of JSON, and ends with 1 if a whole one was
-not, if a decoder died or ran out of time, or if one held more than a gigabyte.
+not, if a decoder died or ran out of time, if one held more than a gigabyte, or if a picture took five seconds.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ Item = TypeVar("Item")
 
 WHOLE_EVERY = 20
 MOST_MEMORY_MB = 1000
+MOST_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Outcome:
         reasons: why others were not, and how many.
         whole: left as they were.
         lost: whole ones that were not decoded.
-        slowest_s: wall time of the slowest.
+        slowest_s: wall time of the slowest, in seconds.
         memory_mb: the most that a decoder held.
     """
 
@@ -60,7 +61,7 @@ class Outcome:
     def is_good(self) -> bool:
         """Whether no picture harmed a decoder, and none was lost."""
         deaths = self.reasons.keys() & {CRASHED, TIMEOUT}
-        return not deaths and not self.lost and self.memory_mb < MOST_MEMORY_MB
+        return not deaths and not self.lost and self.memory_mb < MOST_MEMORY_MB and self.slowest_s < MOST_SECONDS
 
 
 def fuzz(count: int, seed: int, processes: int, minutes: float = math.inf) -> Outcome:
@@ -70,14 +71,8 @@ def fuzz(count: int, seed: int, processes: int, minutes: float = math.inf) -> Ou
     with Decoders(Work(ImageLimits(), 64, "squash"), processes) as decoders:
 
         def attempt(item: tuple[bytes, bool]) -> tuple[str, bool, float]:
-            data, is_whole = item
-            began = time.monotonic()
-            try:
-                decoders.decode(data)
-                reason = ""
-            except BadImage as bad:
-                reason = bad.reason
-            return reason, is_whole, time.monotonic() - began
+            reason, seconds = timed(decoders, item[0])
+            return reason, item[1], seconds
 
         for reason, is_whole, seconds in in_parallel(attempt, _until(end, pictures(count, seed)), processes):
             reasons[reason] += 1
@@ -86,6 +81,24 @@ def fuzz(count: int, seed: int, processes: int, minutes: float = math.inf) -> Ou
     return Outcome(
         reasons.total(), reasons.pop("", 0), dict(reasons.most_common()), whole, lost, round(slowest, 2), memory
     )
+
+
+def timed(decoders: Decoders, data: bytes) -> tuple[str, float]:
+    """Why a picture cannot be decoded, if so, and the wall time in seconds.
+
+    One that seems slow is tried again: its decoder may have been started first, or others may have had the CPU.
+    """
+    reason, seconds = _decoded(decoders, data)
+    return (reason, seconds) if seconds < MOST_SECONDS else (reason, min(seconds, _decoded(decoders, data)[1]))
+
+
+def _decoded(decoders: Decoders, data: bytes) -> tuple[str, float]:
+    began, reason = time.monotonic(), ""
+    try:
+        decoders.decode(data)
+    except BadImage as bad:
+        reason = bad.reason
+    return reason, time.monotonic() - began
 
 
 def pictures(count: int, seed: int) -> Iterator[tuple[bytes, bool]]:

@@ -1,4 +1,4 @@
-"""tend_tables: once a week the tables of captions are brought up to date, compacted, and rid of what nobody needs."""
+"""tend_tables: once a week the tables of captions and corrections are brought up to date, compacted, and rid of what nobody needs."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ ENVIRONMENT = {
     "NIGHTCAP_PROMOTED_ONLY": "`true` lets nights caption only with versions that have once been promoted, or were named as foreign, so that who runs nights cannot put another to work. Default: `false`; `true` in the stack.",
     "NIGHTCAP_INPUT": "A folder or `s3://bucket/prefix` where nights look unless told otherwise; NIGHTCAP_ROOTS must hold it. Default: `$NIGHTCAP_HOME/inbox`.",
     "NIGHTCAP_CAPTIONS": "An absolute folder for the table of captions; the current ones lie beside it, with `_current` at the end. Default: `$NIGHTCAP_STORE/captions`.",
-    "NIGHTCAP_ROOTS": "Absolute folders and `s3://bucket/prefix` addresses with commas between them, under which nights may read beside `NIGHTCAP_HOME`.",
+    "NIGHTCAP_ROOTS": "Absolute folders and `s3://bucket/prefix` addresses with commas between them, under which nights may read and write beside `NIGHTCAP_HOME`: pictures, manifests, outputs and tables. `NIGHTCAP_CAPTIONS` may be written wherever it lies.",
     "NIGHTCAP_SCHEDULE": "When `caption_nightly` runs, as cron. Default: `0 2 * * *`.",
     "NIGHTCAP_PUBLISHED_BY": "Time of the day in `NIGHTCAP_TIMEZONE` by which a run of `caption_nightly`, unless of a backfill, must have succeeded, or `NIGHTCAP_WEBHOOK` hears that it is late. Default: `06:00`.",
     "AIRFLOW__CORE__PLUGINS_FOLDER": "In an Airflow of your own: `dags/plugins` of this repository, which tells Airflow of that deadline; without it no run of `caption_nightly` can be made.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -12,12 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.errors import ObjectUnavailable
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all; without room for it raises as `disk_room`."""
     with _written_beside(path, data) as scratch:
         scratch.replace(path)
 
@@ -39,20 +44,38 @@ def create_bytes(path: Path, data: bytes) -> bool:
 
 
 @contextmanager
+def disk_room(path: Path) -> Iterator[None]:
+    """Around what writes a file or folder, or many below it: that there is no room is told with the path.
+
+    Raises:
+        ObjectUnavailable: the disk is full, the file may not grow so large, or nothing may be written there.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise ObjectUnavailable(
+            f"cannot write {path}: {error.strerror}; make room there, then run this again"
+        ) from error
+
+
+@contextmanager
 def _written_beside(path: Path, data: bytes) -> Iterator[Path]:
     """A file with the data, safe on disk, under a name of its own; gone if what is done with it fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        yield Path(name)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with disk_room(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o644)
+            yield Path(name)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
 
 
 def write_text(path: Path, text: str) -> None:
@@ -84,20 +107,22 @@ def read_json(path: Path) -> Any:
 def whole_folder(target: Path) -> Iterator[Path]:
     """Yield a scratch folder that becomes `target` when the block ends without an error.
 
-    If another process made `target` meanwhile, its folder stays and the scratch one is dropped.
+    If another process made `target` meanwhile, its folder stays and the scratch one is dropped. Without room raises as
+    `disk_room`.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:80]}."))
-    try:
-        yield scratch
-        scratch.chmod(0o755)
+    with disk_room(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:80]}."))
         try:
-            scratch.replace(target)
-        except OSError:
-            if not target.is_dir():
-                raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+            yield scratch
+            scratch.chmod(0o755)
+            try:
+                scratch.replace(target)
+            except OSError:
+                if not target.is_dir():
+                    raise
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def sha256(data: bytes) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from pipeline.files import read_json
 from pipeline.home import Home
 from pipeline.lineage import Lineage
 from pipeline.registry import Registry, Version
+from pipeline.run_files import scrub_run
 from pipeline.scrub import scrub_folder
 from pipeline.sources.base import CORRECTED
 from pipeline.stages import Store
@@ -86,13 +87,20 @@ class Forgetting:
         return [Exposed(version, splits[folder]) for version, folder in found if folder in splits]
 
     def run(self, exposed: Collection[Exposed]) -> int:
-        """Take the pictures out of features, outputs of stages, and what MLflow has copied; tell how many files."""
-        done = self._drop_features()
-        for trace in self.traces:
-            texts = trace.texts | self.images
-            done += sum(scrub_folder(folder, texts) for folder in self._lineage.made_from(trace.snapshot))
-            done += sum(scrub_folder(folder, texts) for folder in self._copies(exposed))
-        return done
+        """Take the pictures out of what MLflow has copied, features and outputs of stages; tell how many files.
+
+        The snapshots come last, as the rest is found through them: a call after one that was stopped finds it, too.
+
+        Raises:
+            RegistryUnavailable: MLflow does not answer.
+            ObjectUnavailable: MLflow's files cannot be read or written.
+        """
+        texts = self.images.union(*(trace.texts for trace in self.traces))
+        done = sum(scrub_run(self.home, run, texts) for run in sorted({each.version.run_id for each in exposed} - {""}))
+        done += self._drop_features()
+        folders = {folder for trace in self.traces for folder in self._lineage.made_from(trace.snapshot)}
+        snapshots = {trace.snapshot for trace in self.traces}
+        return done + sum(scrub_folder(folder, texts) for folder in (*sorted(folders - snapshots), *sorted(snapshots)))
 
     @cached_property
     def _lineage(self) -> Lineage:
@@ -116,11 +124,6 @@ class Forgetting:
             frozenset(said),
             frozenset(ours["split"]),
         )
-
-    def _copies(self, exposed: Collection[Exposed]) -> Iterator[Path]:
-        """What MLflow keeps in the store of the runs that made versions."""
-        for each in exposed:
-            yield from self.home.artifacts.glob(f"*/{each.version.run_id}/artifacts")
 
     def _drop_features(self) -> int:
         digests = self.digests.union(*(trace.digests for trace in self.traces))

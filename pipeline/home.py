@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.errors import SettingsError
@@ -24,7 +24,7 @@ class Home:
         store: `NIGHTCAP_STORE`, where stage outputs lie; default `root/store`.
         tracking_uri: `MLFLOW_TRACKING_URI`; default a SQLite file in `root`.
         roots: `NIGHTCAP_ROOTS`, folders and `s3://bucket/prefix` addresses with commas between them,
-            under which nights may read beside `root`; default none.
+            under which nights may read and write beside `root`; default none.
         pushgateway: `NIGHTCAP_PUSHGATEWAY`, where nights push metrics; empty for nowhere.
         webhook: `NIGHTCAP_WEBHOOK`, where failed nights are told of; empty for nowhere. It may be a secret.
         foreign: `NIGHTCAP_FOREIGN_*`, what a foreign captioner may use.
@@ -62,7 +62,7 @@ class Home:
         store = environ.get("NIGHTCAP_STORE") or str(root / "store")
         if not Path(store).is_absolute():
             raise SettingsError(
-                f"NIGHTCAP_STORE is {store!r}; set it to an absolute local folder (object stores are not supported yet)"
+                f"NIGHTCAP_STORE is {store!r}; set it to an absolute local folder (tables and outputs of stages need a file system)"
             )
         tracking_uri = environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
         roots, foreign = _roots(environ.get("NIGHTCAP_ROOTS", "")), ForeignLimits.from_environment(environ)
@@ -72,6 +72,10 @@ class Home:
         journal, pictures, table = places
         promoted_only = _truth("NIGHTCAP_PROMOTED_ONLY", environ.get("NIGHTCAP_PROMOTED_ONLY", ""))
         return cls(root, Path(store), tracking_uri, roots, *services, journal, page, pictures, table, promoted_only)
+
+    def reaching(self, *places: str | None) -> Home:
+        """This home with more roots: what a user names on the command line is the user's own."""
+        return replace(self, roots=(*self.roots, *(place for place in places if place)))
 
     @property
     def artifacts(self) -> Path:

@@ -11,8 +11,9 @@ from pipeline.files import read_json, write_json, write_text
 from pipeline.scrub import lines_without, pruned
 from pipeline.table import CaptionTable
 from pipeline.table.schema import one_of
-from serving.leftovers import set_aside
-from serving.outputs import forget_sidecars
+from serving.leftovers import orphans, set_aside
+from serving.outputs import forget_outputs
+from serving.outputs.noted import noted, prune
 from serving.plans import Plan
 
 log = logging.getLogger(__name__)
@@ -34,8 +35,37 @@ def strip_nights(store: Path, images: Collection[str]) -> list[Path]:
     Returns:
         The plans of the nights to report.
     """
+    for run in orphans(store):
+        if (run / "parts").exists():  # of a late shard; a plan that is being made has none
+            shutil.rmtree(set_aside(run))
     plans = sorted(store.glob("nights/*/*/plan/plan.json"))
     return [path for path in plans if _strip(path, images)]
+
+
+def strip_outputs(store: Path, images: Collection[str]) -> list[Plan]:
+    """Take images out of the outputs of nights whose own files are gone.
+
+    Must come before the images are taken out of the table, which tells what these nights captioned.
+
+    Returns:
+        What these nights were planned to do; their outputs are to be written again.
+    """
+    prune(store, images)
+    runs: dict[str, set[tuple[str, str]]] = {}
+    found = []
+    for plan in noted(store):
+        if plan.table not in runs:
+            runs[plan.table] = _runs_of(CaptionTable(plan.table), images)
+        if (plan.night, plan.run) in runs[plan.table] and not plan.path.is_file():
+            forget_outputs(plan, images)
+            found.append(plan)
+    return found
+
+
+def _runs_of(table: CaptionTable, images: Collection[str]) -> set[tuple[str, str]]:
+    """Night and run of every row of some images."""
+    rows = (row for batch in table.batches(one_of("image", images), ["night", "run"]) for row in batch.to_pylist())
+    return {(row["night"], row["run"]) for row in rows}
 
 
 def _strip(path: Path, images: Collection[str]) -> bool:
@@ -51,7 +81,7 @@ def _strip(path: Path, images: Collection[str]) -> bool:
         shutil.rmtree(set_aside(plan.folder))
         return False
     shutil.rmtree(plan.folder / "gallery", ignore_errors=True)
-    forget_sidecars(plan, images)
+    forget_outputs(plan, images)
     write_json(path, pruned(decided, images))
     for shard, kept in lists.items():
         write_text(shard, kept)

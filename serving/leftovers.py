@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline.files import read_json
 from pipeline.housekeeping.trash import written_at
+from serving.plans import LATEST, plan_path
 
 log = logging.getLogger(__name__)
 
@@ -18,9 +19,13 @@ DAY_S = 86_400
 
 
 def clear_attempts(store: Path, keep_days: float) -> int:
-    """Remove unpublished runs and scratch folders that nothing was written to for some days; tell how many."""
+    """Remove what nothing was written to for some days and nobody will publish; tell how many folders.
+
+    These are unpublished runs, runs without a plan, parts of published runs, and scratch folders.
+    """
     before = time.time() - keep_days * DAY_S
-    stale = [path for path in (*_unpublished(store), *_scratch(store)) if written_at(path) < before]
+    found = (*_unpublished(store), *orphans(store), *_late_parts(store), *_scratch(store))
+    stale = [path for path in found if written_at(path) < before]
     for path in stale:
         log.info("removing %s, last written to %.1f days ago", path, (time.time() - written_at(path)) / DAY_S)
         shutil.rmtree(set_aside(path), ignore_errors=True)
@@ -28,7 +33,7 @@ def clear_attempts(store: Path, keep_days: float) -> int:
 
 
 def set_aside(run: Path) -> Path:
-    """The folder of a run under a name of scratch, so that if its removal is stopped, half of it is never resumed."""
+    """The folder of a run, or one in it, under a name of scratch, so that if its removal is stopped, half of it is never resumed."""
     if run.name.startswith("."):
         return run
     return run.rename(run.with_name(f".{run.name[:80]}.{uuid.uuid4().hex}"))
@@ -39,6 +44,19 @@ def _unpublished(store: Path) -> Iterator[Path]:
     for plan in store.glob("nights/[!.]*/[!.]*/plan/plan.json"):
         if not has_ended(plan):
             yield plan.parents[1]
+
+
+def orphans(store: Path) -> Iterator[Path]:
+    """Folders of runs without a plan: it is being made, or a late shard wrote after the run was removed."""
+    for run in store.glob("nights/[!.]*/[!.]*"):
+        if run.parent.name != LATEST and run.is_dir() and not plan_path(run).is_file():
+            yield run
+
+
+def _late_parts(store: Path) -> Iterator[Path]:
+    """Parts that were written after their run was published."""
+    for published in store.glob("nights/[!.]*/[!.]*/published.json"):
+        yield from published.parent.glob("parts")
 
 
 def has_ended(plan: Path) -> bool:

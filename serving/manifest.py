@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_plus
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import SettingsError
 from pipeline.objects import Folder, ObjectInfo, is_hidden, is_picture
+from pipeline.objects.open import PATIENCE_S
 from pipeline.objects.s3 import SCHEME
+from serving.inventory import Listed, files_of
 
 _NAMES = {
     "key": "key",
@@ -39,7 +41,7 @@ _UNDATED = datetime.fromtimestamp(0, UTC)
 
 
 class Manifest:
-    """A list of objects in a file.
+    """A list of objects in a file, or in several that an S3 Inventory's manifest.json names.
 
     Columns, in any case and with or without underscores: `key` (in a bucket the whole key, else
     the path in the folder), `etag`, `size`; and if there are `last_modified` or
@@ -50,15 +52,20 @@ class Manifest:
         ignored: rows of the latest complete reading that are no picture, lie elsewhere, or are no latest version.
     """
 
-    def __init__(self, path: Path, folder: Folder) -> None:
+    def __init__(self, uri: str, folder: Folder, roots: Iterable[str], patience_s: float = PATIENCE_S) -> None:
         """Name a manifest.
 
+        Args:
+            uri: a local path or `s3://bucket/key`, under a root.
+            folder: whose objects it lists.
+            roots: that it and the files it names must lie under.
+            patience_s: how long an object store may fail to answer.
+
         Raises:
-            SettingsError: there is no such file.
+            SettingsError, ObjectUnavailable: as `files_of`.
         """
-        if not path.is_file():
-            raise SettingsError(f"manifest {str(path)!r} is no file; name a Parquet or CSV file")
-        self._path, self._folder = path, folder
+        self._uri, self._folder = uri, folder
+        self._files = files_of(uri, roots, patience_s)
         self.ignored = 0
 
     def __iter__(self) -> Iterator[ObjectInfo]:
@@ -69,15 +76,21 @@ class Manifest:
         """
         self.ignored = 0
         try:
-            for batch in _batches(self._path):
-                for row in batch.to_pylist():
-                    name = self._name(row)
-                    if name is None:
-                        self.ignored += 1
-                    else:
-                        yield self._folder.info(name, row["etag"], row["size"], row.get("modified") or _UNDATED)
+            for file in self._files:
+                for batch in _batches(file):
+                    yield from self._found(batch, file.is_encoded)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"cannot read manifest {self._path}: {' '.join(str(error).split())}") from error
+            raise SettingsError(f"cannot read manifest {self._uri}: {' '.join(str(error).split())}") from error
+
+    def _found(self, batch: pa.RecordBatch, is_encoded: bool) -> Iterator[ObjectInfo]:
+        for row in batch.to_pylist():
+            if is_encoded:
+                row["key"] = unquote_plus(row["key"])
+            name = self._name(row)
+            if name is None:
+                self.ignored += 1
+            else:
+                yield self._folder.info(name, row["etag"], row["size"], row.get("modified") or _UNDATED)
 
     def _name(self, row: dict[str, Any]) -> str | None:
         """An object's name in the folder; None if it is not wanted."""
@@ -96,20 +109,20 @@ class Manifest:
         return key[len(prefix) :] if bucket in {None, own} and key.startswith(prefix) else None
 
 
-def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+def _batches(file: Listed) -> Iterator[pa.RecordBatch]:
     """Its rows under our names and with our types."""
-    parquet = path.suffix.lower() in {".parquet", ".pq"}
-    columns = _columns(path, pq.read_schema(path).names if parquet else _header(path))
     batches: Iterable[pa.RecordBatch]
-    if parquet:
-        with pq.ParquetFile(path) as file:
-            yield from _renamed(file.iter_batches(columns=list(columns)), columns)
-    else:
-        options = pacsv.ConvertOptions(
-            include_columns=list(columns), column_types={given: _TYPES[ours] for given, ours in columns.items()}
-        )
-        with pacsv.open_csv(path, convert_options=options) as batches:
-            yield from _renamed(batches, columns)
+    if file.is_parquet:
+        with pq.ParquetFile(file.open()) as table:
+            columns = _columns(file.uri, table.schema_arrow.names)
+            yield from _renamed(table.iter_batches(columns=list(columns)), columns)
+        return
+    columns = _columns(file.uri, list(file.columns or _header(file)))
+    options = pacsv.ConvertOptions(
+        include_columns=list(columns), column_types={given: _TYPES[ours] for given, ours in columns.items()}
+    )
+    with pacsv.open_csv(file.open(), pacsv.ReadOptions(column_names=file.columns), convert_options=options) as batches:
+        yield from _renamed(batches, columns)
 
 
 def _renamed(batches: Iterable[pa.RecordBatch], columns: dict[str, str]) -> Iterator[pa.RecordBatch]:
@@ -118,18 +131,18 @@ def _renamed(batches: Iterable[pa.RecordBatch], columns: dict[str, str]) -> Iter
         yield batch.select(list(columns)).rename_columns(schema.names).cast(schema)
 
 
-def _header(path: Path) -> list[str]:
-    with pacsv.open_csv(path) as batches:
+def _header(file: Listed) -> list[str]:
+    with pacsv.open_csv(file.open()) as batches:
         return list(batches.schema.names)
 
 
-def _columns(path: Path, given: list[str]) -> dict[str, str]:
+def _columns(uri: str, given: list[str]) -> dict[str, str]:
     """Our name of each column that we take, by the file's."""
     columns = {name: _NAMES[plain] for name in given if (plain := name.lower().replace("_", "")) in _NAMES}
     missing = [name for name in _NEEDED if name not in columns.values()]
     if missing or len(set(columns.values())) < len(columns):
         raise SettingsError(
-            f"manifest {path} has the columns {', '.join(given)}; it needs each of key, etag and size once, and may have "
+            f"manifest {uri} has the columns {', '.join(given)}; it needs each of key, etag and size once, and may have "
             f"last_modified"
         )
     return columns

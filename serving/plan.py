@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -11,7 +13,7 @@ from typing import Any
 
 from pipeline.captioner_types import PinnedModel
 from pipeline.errors import SettingsError
-from pipeline.files import whole_folder, write_json
+from pipeline.files import disk_room, whole_folder, write_json
 from pipeline.forgotten import Forgotten
 from pipeline.home import Home
 from pipeline.model_cache import remember
@@ -23,9 +25,11 @@ from serving.choice import Choice, Days, Listing, Whole, days_from
 from serving.cursor import Cursor
 from serving.known import Known, Met, hashes_of
 from serving.layout import Layout
+from serving.leftovers import set_aside
 from serving.manifest import Manifest
 from serving.newest import Newest
 from serving.plans import Attempt, Counts, Plan, plan_path, run_folder, shard_path
+from serving.reach import roots_of, table_of
 from serving.settings import NightSettings
 from serving.watch.guard import held_night
 
@@ -97,7 +101,7 @@ class _Job:
 
     @classmethod
     def open(cls, settings: NightSettings, home: Home, model: PinnedModel, attempt: Attempt) -> _Job:
-        table = CaptionTable(settings.table or home.captions)
+        table = table_of(home, settings.table)
         sequence = table.version()  # before the rows, so that it is never ahead of them
         _refuse_published(table, attempt)
         return cls(settings, home, model, attempt, _open_input(settings, home), table, sequence)
@@ -109,18 +113,30 @@ class _Job:
 
 def _make(job: _Job, target: Path) -> None:
     """Write `plan.json` and the shards' lists, all or nothing; then the next night's cursor."""
-    now, settings = datetime.now(UTC), job.settings
-    layout = Layout(settings.layout) if settings.layout else None
+    layout = Layout(job.settings.layout) if job.settings.layout else None
     cursor = _cursor(job)
-    with Newest(job.home.store, settings.max_images) as newest:
-        known, forgotten, met = _known(job), Forgotten.of(job.home.store), Met() if settings.manifest else None
-        choice = Choice(job.attempt.before, known, forgotten, newest, layout, _wanted(job), met)
+    while True:
+        forgotten = Forgotten.of(job.home.store)
+        choice = _write_plan(job, target, forgotten, layout, cursor)
+        if Forgotten.of(job.home.store) == forgotten:
+            break
+        # `nightcap forget` adds to the list, then looks for plans; it was too early to see this one.
+        with suppress(FileNotFoundError):
+            shutil.rmtree(set_aside(target))
+    if layout and job.settings.is_ordinary and not job.settings.manifest:
+        cursor.move(_next_day(choice, job))
+
+
+def _write_plan(job: _Job, target: Path, forgotten: Forgotten, layout: Layout | None, cursor: Cursor) -> Choice:
+    now, settings = datetime.now(UTC), job.settings
+    with disk_room(job.home.store), Newest(job.home.store, settings.max_images) as newest:
+        met = Met() if settings.manifest else None
+        choice = Choice(job.attempt.before, _known(job), forgotten, newest, layout, _wanted(job), met)
         counts = choice.go_through(_listing(job, layout, cursor))
         with whole_folder(target) as scratch:
             sizes = _write_shards(newest, settings.shard_size, scratch)
             write_json(scratch / "plan.json", _decided(job, now, counts, sizes).model_dump(mode="json"))
-    if layout and settings.is_ordinary and not settings.manifest:
-        cursor.move(_next_day(choice, job))
+    return choice
 
 
 def _cursor(job: _Job) -> Cursor:
@@ -141,8 +157,7 @@ def _wanted(job: _Job) -> Known | None:
 def _listing(job: _Job, layout: Layout | None, cursor: Cursor) -> Listing:
     settings = job.settings
     if settings.manifest:
-        require_inside(settings.manifest, _roots(job.home))
-        return Manifest(Path(settings.manifest), job.folder)
+        return Manifest(settings.manifest, job.folder, roots_of(job.home), settings.store_patience_s)
     if layout and cursor.day and settings.is_ordinary:
         days = days_from(cursor.day, job.attempt.before, settings.late_days)
         log.info("listing %s from %s to %s", job.folder.uri, *days)
@@ -196,14 +211,10 @@ def _open_input(settings: NightSettings, home: Home) -> Folder:
     if settings.input is None and not home.pictures:
         home.inbox.mkdir(parents=True, exist_ok=True)
     uri = settings.input or home.input
-    require_inside(uri, _roots(home))
+    require_inside(uri, roots_of(home))
     if settings.output is not None:
-        require_inside(settings.output, _roots(home))
+        require_inside(settings.output, roots_of(home))
     return open_folder(uri, settings.store_patience_s)
-
-
-def _roots(home: Home) -> tuple[str, ...]:
-    return (str(home.root), *home.roots)
 
 
 def _refuse_other_job(made: Plan, settings: NightSettings, home: Home) -> None:

@@ -14,6 +14,7 @@ from pipeline.files import read_json
 from pipeline.home import Home
 from pipeline.table import QUARANTINED, CaptionTable
 from serving.plans import Attempt, Plan
+from serving.reach import table_of
 from serving.settings import NightSettings
 
 
@@ -30,7 +31,7 @@ def attempt_of(settings: NightSettings, home: Home, moment: datetime, run: str |
     """
     if settings.replay_night is None:
         return Attempt.at(moment, run=run)
-    table = CaptionTable(settings.table or home.captions)
+    table = table_of(home, settings.table)
     names = (f"{settings.replay_night}.r{number}" for number in count(2))
     return Attempt.at(moment, next(name for name in names if _is_free(name, table, settings, home)), run)
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pipeline.home import Home
 from pipeline.settings import Group, checked
+from serving.reach import table_of
 
 log = logging.getLogger(__name__)
 
@@ -21,11 +22,14 @@ class RollbackSettings(Group):
     )
     why: str = Field("", max_length=500, description="A word for the promotion journal.")
     model_name: str = Field("captioner", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Registered model's name.")
-    table: str | None = Field(None, description="Delta table of captions, a local path; empty for NIGHTCAP_CAPTIONS.")
+    table: str | None = Field(
+        None, description="Delta table of captions, a local path under a root; empty for NIGHTCAP_CAPTIONS."
+    )
 
 
 def roll_back(home: Home, settings: RollbackSettings, who: str, once: bool = False) -> dict[str, Any]:
-    """Make an earlier version the champion again; raises as `Promotions.rollback`.
+    """Make an earlier version the champion again; raises as `Promotions.rollback`, and
+    SettingsError if the table lies outside the roots.
 
     Args:
         home: where the journal and the registry are.
@@ -38,13 +42,12 @@ def roll_back(home: Home, settings: RollbackSettings, who: str, once: bool = Fal
         already; `given_up`, the version before; `nights` that used that one, with how many captions.
     """
     from pipeline.promotion import Promotions
-    from pipeline.table import CaptionTable
     from pipeline.table.usage import nights_of
 
-    name, version = settings.model_name, settings.version
+    name, version, table = settings.model_name, settings.version, table_of(home, settings.table)
     entry = Promotions(home).rollback(name, version, who, settings.why, once)
     given_up = entry.origin if entry else None
-    nights = nights_of(CaptionTable(settings.table or home.captions), name, given_up) if given_up else {}
+    nights = nights_of(table, name, given_up) if given_up else {}
     log.info("rollback: %s version %s; nights of version %s: %s", name, entry and entry.target, given_up, nights)
     return {
         "version": entry.target if entry else version,

@@ -30,8 +30,9 @@ class NightSettings(Group):
     )
     manifest: Address | None = Field(
         None,
-        description="Parquet or CSV file of key, etag, size and last_modified, instead of listing the input; such as "
-        "S3 Inventory's.",
+        description="Parquet or CSV file (with a header, perhaps gzipped) of key, etag, size and last_modified, or an S3 "
+        "Inventory's manifest.json (CSV or Parquet), instead of listing the input; a local path or s3://bucket/key, under a "
+        "root.",
     )
     layout: str | None = Field(
         None,
@@ -61,7 +62,7 @@ class NightSettings(Group):
         None, description="Of a replay only these, a line each, as the table names them; empty for all."
     )
     table: Address | None = Field(
-        None, description="Delta table of captions, a local path; empty for NIGHTCAP_CAPTIONS."
+        None, description="Delta table of captions, a local path under a root; empty for NIGHTCAP_CAPTIONS."
     )
     model: Address = Field(
         "models:/captioner@champion",
@@ -155,8 +156,8 @@ class NightSettings(Group):
     gallery_size: int = Field(60, ge=0, le=1000, description="Pictures in the gallery, a sample of the night's.")
     output: Address | None = Field(
         None,
-        description="Folder that captions are also written to, under a root: what people wrote comes before the model's. "
-        "Empty for the table only.",
+        description="Folder or s3://bucket/prefix that captions are also written to, under a root: what people wrote comes "
+        "before the model's. Empty for the table only.",
     )
     write_jsonl: bool = Field(True, description="With an output, a file of JSON lines a night.")
     write_csv: bool = Field(False, description="With an output, a CSV file a night, safe to open in a spreadsheet.")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -24,6 +25,7 @@ from pipeline.files import read_json, sha256, write_json, write_parquet
 from pipeline.images import check_bytes
 from pipeline.objects import Folder, ObjectInfo
 from pipeline.table import CAPTIONED, MODEL, QUARANTINED, SCHEMA
+from serving.late import is_published
 from serving.plans import Plan
 from serving.settings import NightSettings
 from serving.usable import UNUSABLE, is_refused, why_withheld
@@ -80,26 +82,44 @@ def caption_shard(plan_path: str | Path, shard: int, load: Loader) -> dict[str, 
         BundleRejected: the loaded model is not the pinned one.
         ObjectUnavailable: the input failed; no picture is quarantined for that.
         DecoderUnavailable: no picture can be decoded, whichever.
+        NightRejected: the run was removed while the shard was at work.
     """
     plan = Plan.read(plan_path)
-    if plan.published_file.is_file():  # and the parts are gone
-        return dict(read_json(plan.shard_file(shard)))
-    parts = _parts(plan, shard)
+    if not plan.published_file.is_file():
+        try:
+            _work(plan, shard, load)
+        except FileNotFoundError:  # perhaps whoever ended the run has cleared it away
+            if not is_published(plan):
+                raise
+    return dict(read_json(plan.shard_file(shard)))
+
+
+def _work(plan: Plan, shard: int, load: Loader) -> None:
+    """Write the parts that are missing and the shard's counts, unless another attempt publishes the run first."""
+    parts, file = _parts(plan, shard), plan.shard_file(shard)
     missing = [part for part in parts if not part.path.exists()]
     if missing and not _is_over(plan):
-        captioner = load(plan.model)
-        _check(captioner, plan.model)
-        keep_reference(plan.reference_file, captioner)
-        started = time.monotonic()
-        for part, prepared in _read_ahead(plan, missing, captioner):
+        _caption_parts(plan, missing, load(plan.model))
+    counts = {"shard": shard, **_count(parts)}
+    if is_published(plan):  # and the parts were gone when they were counted
+        return
+    write_json(file, counts)
+    if not is_published(plan, file):
+        log.info("shard %d of %d: %s", shard + 1, len(plan.shards), counts)
+
+
+def _caption_parts(plan: Plan, missing: list[_Part], captioner: Captioner) -> None:
+    _check(captioner, plan.model)
+    keep_reference(plan.reference_file, captioner)
+    started = time.monotonic()
+    with closing(_read_ahead(plan, missing, captioner)) as ahead:
+        for part, prepared in ahead:
             done = _captioned(captioner, plan.settings, prepared)
             captions = [each.caption for each in done]
             write_parquet(part.path, watched(_rows(plan, done), captions, time.monotonic() - started))
+            if is_published(plan, part.path):
+                return
             started = time.monotonic()
-    counts = {"shard": shard, **_count(parts)}
-    write_json(plan.shard_file(shard), counts)
-    log.info("shard %d of %d: %s", shard + 1, len(plan.shards), counts)
-    return counts
 
 
 def prepare(folder: Folder, info: ObjectInfo, decoders: Decoders, settings: NightSettings) -> Prepared:
@@ -145,7 +165,7 @@ def _check(captioner: Captioner, pinned: PinnedModel) -> None:
         )
 
 
-def _read_ahead(plan: Plan, parts: list[_Part], captioner: Captioner) -> Iterator[tuple[_Part, Iterator[Prepared]]]:
+def _read_ahead(plan: Plan, parts: list[_Part], captioner: Captioner) -> Generator[tuple[_Part, Iterator[Prepared]]]:
     """Parts with their pictures as they are decoded; while the caller captions one part, the next is begun."""
     folder, settings = plan.open_input(), plan.settings
     with Decoders(settings.work(captioner.side, captioner.fit), settings.decoders) as decoders:

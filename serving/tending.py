@@ -1,4 +1,4 @@
-"""Upkeep of a table of captions and of the nights' files, as the command line and Airflow call it."""
+"""Upkeep of the tables of captions and corrections and of the nights' files, as the command line and Airflow call it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from pydantic import Field
 
 from pipeline.home import Home
 from pipeline.settings import Group, checked
+from serving.reach import table_of
 
 if TYPE_CHECKING:
     from pipeline.table import CaptionTable
+    from pipeline.table.corrections import CorrectionTable
 
 
 class TendingSettings(Group):
     """Everything `tend_tables` needs."""
 
-    table: str | None = Field(None, description="Delta table of captions, a local path; empty for NIGHTCAP_CAPTIONS.")
+    table: str | None = Field(
+        None, description="Delta table of captions, a local path under a root; empty for NIGHTCAP_CAPTIONS."
+    )
     keep_days: float = Field(
         7.0, ge=0, le=3650, description="Days that earlier versions and unpublished attempts stay; more than a night."
     )
@@ -46,11 +50,16 @@ class Tending:
         return cls(checked(TendingSettings, dict(values)), Home.from_environment())
 
     @property
-    def table(self) -> CaptionTable:
-        """The table, which need not exist yet."""
-        from pipeline.table import CaptionTable
+    def corrections(self) -> CorrectionTable:
+        """What people corrected, which need not exist yet."""
+        from pipeline.table.corrections import CorrectionTable
 
-        return CaptionTable(self.settings.table or self.home.captions)
+        return CorrectionTable(self.home.store / "corrections")
+
+    @property
+    def table(self) -> CaptionTable:
+        """The table, which need not exist yet; raises SettingsError if it lies outside the roots."""
+        return table_of(self.home, self.settings.table)
 
     def upgrade(self) -> list[str]:
         """Add the columns that joined since the tables were made, and tell which."""
@@ -59,10 +68,10 @@ class Tending:
         return upgrade(self.table)
 
     def compact(self) -> int:
-        """Write the history into few files, and tell how many fewer there are."""
+        """Write the history and the corrections into few files, and tell how many fewer there are."""
         from pipeline.table.upkeep import compact
 
-        return compact(self.table)
+        return compact(self.table) + self.corrections.compact()
 
     def vacuum(self) -> dict[str, int]:
         """Remove what no version of the last days needs, and attempts that nobody will publish.
@@ -74,4 +83,5 @@ class Tending:
         from serving.leftovers import clear_attempts
 
         days = self.settings.keep_days
-        return {"files": vacuum(self.table, days), "attempts": clear_attempts(self.home.store, days)}
+        files = vacuum(self.table, days) + self.corrections.vacuum(days)
+        return {"files": files, "attempts": clear_attempts(self.home.store, days)}

@@ -27,7 +27,8 @@ def command(
     from pipeline.table.changes import erase
     from pipeline.table.corrections import CorrectionTable
     from pipeline.table.upkeep import purge
-    from serving.forget import digests_of, strip_nights
+    from serving.forget import digests_of, strip_nights, strip_outputs
+    from serving.outputs import write_outputs
     from serving.report import report
 
     named = _read(images)
@@ -42,13 +43,17 @@ def command(
         show("removing snapshot rows, features and copies")
         files = forgetting.run(exposed)
         show("removing captions")
-        nights = strip_nights(home.store, named)
+        nights, outputs = strip_nights(home.store, named), strip_outputs(home.store, named)
         rows = erase(found, named) + CorrectionTable(home.store / "corrections").forget(named)
         purge(found)
         for night in nights:
             report(night)
+        for output in outputs:
+            write_outputs(output)
         files += sum(drop_mentions(log, named) for log in home.root.rglob("*.log"))
-    console.print(f"{len(named)} pictures: {rows} rows, {len(nights)} nights and {files} other files are without them")
+    console.print(
+        f"{len(named)} pictures: {rows} rows, {len(nights) + len(outputs)} nights and {files} other files are without them"
+    )
     for each in exposed:
         typer.echo(_told(each))
 
@@ -72,4 +77,7 @@ def _told(exposed: Any) -> str:
     version = exposed.version
     did = {"train": "was trained on", "val": "was chosen with", "test": "was judged on"}
     what = " and ".join(text for split, text in did.items() if split in exposed.splits)
-    return f"{version.name} version {version.version} {what} a forgotten picture; train anew without it, then retire it"
+    told = f"{version.name} version {version.version} {what} a forgotten picture; train anew without it, then retire it"
+    if "test" not in exposed.splits:
+        return told
+    return f"{told}: its bundle may hold the picture itself, in golden/, until `nightcap gc --versions --yes` removes its files"

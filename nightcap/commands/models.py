@@ -129,7 +129,7 @@ def rollback(
     from pipeline.table.changes import withdraw as withdraw_captions
     from serving.rollback import roll_back, rollback_settings
 
-    home = Home.from_environment()
+    home = Home.from_environment().reaching(table)
     with working("asking MLflow"):
         settings = rollback_settings({"version": version, "why": why, "model_name": name, "table": table})
         done = roll_back(home, settings, whoami())

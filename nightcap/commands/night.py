@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -34,7 +33,9 @@ def command(
     accept_drift: Annotated[
         bool, typer.Option("--accept-drift", help="Publish however far it is from what the model was made for.")
     ] = False,
-    output: Annotated[str | None, typer.Option(help="Folder that captions are also written to.")] = None,
+    output: Annotated[
+        str | None, typer.Option(help="Folder that captions are also written to, or s3://bucket/prefix.")
+    ] = None,
     write_csv: Annotated[bool, typer.Option("--csv", help="With --output, a CSV file, too.")] = False,
     write_sidecars: Annotated[bool, typer.Option("--sidecars", help="With --output, a text file a picture.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="End with 3 if a picture was quarantined.")] = False,
@@ -64,9 +65,7 @@ def command(
         "write_sidecars": write_sidecars,
     }
     settings = night_settings({key: value for key, value in given.items() if value is not None})
-    home = Home.from_environment()
-    typed = [place for place in (folder, settings.output) if place]  # what a user types is the user's own
-    home = replace(home, roots=(*home.roots, *typed))
+    home = Home.from_environment().reaching(folder, settings.output, table)
     attempt = Attempt.at(datetime.now(UTC), night)
     waiting = held_night(home.store, attempt.night) if accept_quarantine or accept_drift else None
     with working("captioning"), alerting(home, attempt.night):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
@@ -62,7 +61,7 @@ def command(
     }
     accepted = {"accept_quarantine": accept_quarantine, "accept_drift": accept_drift}
     settings = night_settings({key: value for key, value in given.items() if value} | accepted)
-    home = replace(home, roots=(*home.roots, *([found] if found else [])))  # what a user types is the user's own
+    home = home.reaching(found, table)
     attempt = attempt_of(settings, home, datetime.now(UTC))
     with working("captioning"), alerting(home, attempt.night):
         pinned = pin_for_night(settings, home)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,11 +24,11 @@ def tables() -> None:
 
 @app.command()
 def compact(table: Table = None) -> None:
-    """Write the history into few files; no row changes."""
+    """Write the history, and the table of corrections, into few files; no row changes."""
     tending = _open(table=table)
     with working("compacting"):
         fewer = tending.compact()
-    typer.echo(f"{tending.table.uri}: {fewer} files fewer")
+    typer.echo(f"{tending.table.uri} and corrections: {fewer} files fewer")
 
 
 @app.command()
@@ -41,7 +42,9 @@ def vacuum(
     tending = _open(table=table, keep_days=keep_days)
     with working("removing"):
         gone = tending.vacuum()
-    typer.echo(f"{tending.table.uri}: removed {gone['files']} files and {gone['attempts']} unpublished attempts")
+    typer.echo(
+        f"{tending.table.uri} and corrections: removed {gone['files']} files and {gone['attempts']} unpublished attempts"
+    )
 
 
 @app.command()
@@ -58,6 +61,7 @@ def _open(**given: Any) -> Tending:
     from serving.tending import Tending
 
     tending = Tending.of({key: value for key, value in given.items() if value is not None})
+    tending = replace(tending, home=tending.home.reaching(given.get("table")))
     if not tending.table.version():
         raise SettingsError(f"no table of captions at {tending.table.uri}; a night makes it")
     return tending

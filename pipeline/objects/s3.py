@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from pipeline.errors import ObjectUnavailable, SettingsError, SourceChanged
@@ -119,6 +120,11 @@ class S3Folder:
         where = self._where(safe_name(name))
         self._call("write", name, lambda _: self._put(where, data))
 
+    def upload(self, name: str, path: Path) -> None:
+        """Make or replace one object with what a file holds, as `write` does, with little of it in memory at once."""
+        where = self._where(safe_name(name))
+        self._call("write", name, lambda _: self._put_file(where, path))
+
     def create(self, name: str, data: bytes) -> bool:
         """Make one object unless it is there: If-None-Match, which the store must know."""
         where = self._where(safe_name(name))
@@ -194,10 +200,17 @@ class S3Folder:
         return True
 
     def _put(self, where: dict[str, str], data: bytes) -> None:
-        from boto3.s3.transfer import TransferConfig
+        self._client.upload_fileobj(BytesIO(data), *where.values(), Config=_in_parts())
 
-        parts = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=4)
-        self._client.upload_fileobj(BytesIO(data), *where.values(), Config=parts)
+    def _put_file(self, where: dict[str, str], path: Path) -> None:
+        with path.open("rb") as file:  # upload_file would wrap the client's errors in others
+            self._client.upload_fileobj(file, *where.values(), Config=_in_parts())
+
+
+def _in_parts() -> Any:
+    from boto3.s3.transfer import TransferConfig
+
+    return TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=4)
 
 
 def _drain(body: Any, end: float) -> bytes:

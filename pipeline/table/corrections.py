@@ -88,13 +88,33 @@ class CorrectionTable:
         """Remove all that was said of some pictures, from earlier versions of the table as well; tell how many rows."""
         rows = list(self._rows())
         kept = [row for row in rows if row["image"] not in images]
-        if len(kept) < len(rows):
-            with reaching(self.uri):
-                write_deltalake(self.uri, pa.Table.from_pylist(kept, SCHEMA), mode="overwrite")
-                table = DeltaTable(self.uri)
-                table.vacuum(0, enforce_retention_duration=False, dry_run=False)
-                table.create_checkpoint()
-        return len(rows) - len(kept)
+        if len(kept) == len(rows):
+            return 0
+        with reaching(self.uri):
+            write_deltalake(self.uri, pa.Table.from_pylist(kept, SCHEMA), mode="overwrite")
+            table = DeltaTable(self.uri)
+            table.vacuum(0, enforce_retention_duration=False, dry_run=False)
+            table.create_checkpoint()
+        return len(rows) - len(kept) + self.forget(images)  # what a compaction at that moment put beside
+
+    def compact(self) -> int:
+        """Write it into as few files as its rows fill, and tell how many fewer; people may add to it meanwhile."""
+        with reaching(self.uri):
+            if not DeltaTable.is_deltatable(self.uri):
+                return 0
+            table = DeltaTable(self.uri)
+            before = len(table.file_uris())
+            if before > 1:
+                table.optimize.compact()
+            return before - len(table.file_uris())
+
+    def vacuum(self, keep_days: float) -> int:
+        """Remove files that only versions of more than some days ago need; tell how many."""
+        with reaching(self.uri):
+            if not DeltaTable.is_deltatable(self.uri):
+                return 0
+            table = DeltaTable(self.uri)
+            return len(table.vacuum(round(keep_days * 24), enforce_retention_duration=False, dry_run=False))
 
     def _rows(self) -> list[dict[str, Any]]:
         with reaching(self.uri):

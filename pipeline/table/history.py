@@ -49,7 +49,9 @@ class CaptionTable:
             SettingsError: the address is no local path.
         """
         if "://" in str(uri):
-            raise SettingsError(f"table {str(uri)!r} is not supported yet; name a local folder by its path")
+            raise SettingsError(
+                f"table {str(uri)!r} is no local path; name a folder on a file system (see docs/decisions/0027)"
+            )
         self.uri = str(Path(uri).absolute())
         self.current_uri = f"{self.uri}_current"
 

@@ -9,10 +9,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
-from pipeline.errors import ObjectUnavailable, SettingsError
+from pipeline.errors import BadInput, ObjectUnavailable, SettingsError
 from pipeline.files import sha256
+from pipeline.objects.s3 import SCHEME, Address, S3Folder
 
 LONGEST = 200  # bytes of a part of a name; file systems take 255, and scratch files need some
+LONGEST_KEY = 1024  # bytes of a key in a bucket
 
 
 class Place(Protocol):
@@ -41,7 +43,7 @@ class LocalPlace:
             SettingsError: the address is no local path.
         """
         if "://" in str(root):
-            raise SettingsError(f"output {str(root)!r} is not supported yet; name a local folder by its path")
+            raise SettingsError(f"output {str(root)!r} is no local path and no s3://bucket/prefix; name one of these")
         self.root = Path(root).absolute()
 
     @contextmanager
@@ -86,11 +88,84 @@ class LocalPlace:
         self._path(name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
-        return self.root.joinpath(*map(_part, PurePosixPath(name.lstrip("/")).parts))
+        return self.root.joinpath(*_parts(name))
 
     def _check(self, path: Path) -> None:
         if not path.parent.resolve().is_relative_to(self.root.resolve()):
             raise ObjectUnavailable(f"{path} leads out of {self.root} through a link; remove the link")
+
+
+class S3Place:
+    """A prefix in a bucket; what is written waits in a temporary file until it is whole."""
+
+    def __init__(self, uri: str, patience_s: float) -> None:
+        """Name a prefix; nothing is asked of the store yet.
+
+        Args:
+            uri: `s3://bucket/prefix`.
+            patience_s: how long the store may fail to answer.
+
+        Raises:
+            SettingsError: it is no such address.
+        """
+        self._folder = S3Folder(uri, patience_s)
+        self._most = LONGEST_KEY - len(Address.parse(uri).prefix.encode())
+
+    @contextmanager
+    def write(self, name: str) -> Iterator[BinaryIO]:
+        """A stream whose bytes take the name when the block ends without an error.
+
+        Raises:
+            ObjectUnavailable: the store does not answer, or the disk failed or is full.
+            SettingsError: the store refuses.
+        """
+        try:
+            with tempfile.TemporaryDirectory(prefix="nightcap-") as scratch, _allowed():
+                path = Path(scratch) / "whole"
+                with path.open("wb") as file:
+                    yield file
+                self._folder.upload(self._key(name), path)
+        except OSError as error:
+            raise ObjectUnavailable(
+                f"cannot write {name!r} to {self._folder.uri}: {error.strerror or error}, in {tempfile.gettempdir()}"
+            ) from error
+
+    def read(self, name: str) -> bytes | None:
+        """What has the name; None if nothing has; raises as `write`."""
+        with _allowed():
+            return self._folder.get(self._key(name))
+
+    def remove(self, name: str) -> None:
+        """Remove what has the name, if anything has; raises as `write`."""
+        with _allowed():
+            self._folder.delete(self._key(name))
+
+    def _key(self, name: str) -> str:
+        """The name with the parts that a local folder would give it, so that both hold the same."""
+        key = "/".join(_parts(name))
+        return key if len(key.encode()) <= self._most else _part(key)
+
+
+def place_of(uri: str, patience_s: float) -> Place:
+    """The place that an output names.
+
+    Raises:
+        SettingsError: it is neither a local path nor `s3://bucket/prefix`.
+    """
+    return S3Place(uri, patience_s) if uri.startswith(SCHEME) else LocalPlace(uri)
+
+
+@contextmanager
+def _allowed() -> Iterator[None]:
+    """What concerns one object of an input concerns the whole of an output."""
+    try:
+        yield
+    except BadInput as error:
+        raise SettingsError(f"{error}; an output must be listed, read, written and removed there") from error
+
+
+def _parts(name: str) -> list[str]:
+    return [_part(part) for part in PurePosixPath(name.lstrip("/")).parts]
 
 
 def _part(part: str) -> str:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.table import CAPTIONED, HUMAN, CaptionTable
-from serving.outputs.place import LocalPlace, Place
+from serving.outputs.noted import note
+from serving.outputs.place import Place, place_of
 from serving.outputs.text import cell, shorten
 from serving.plans import Plan
 
@@ -69,12 +70,14 @@ def write_outputs(plan: Plan) -> Written | None:
     text file that holds something other than a caption of ours is left alone.
 
     Raises:
-        ObjectUnavailable: the disk failed or is full; no file is left half written.
+        ObjectUnavailable: the disk or the store failed, or is full; no file is left half written.
+        SettingsError: the store refuses.
     """
     settings = plan.settings
     if settings.output is None:
         return None
-    job = _Job(plan, CaptionTable(plan.table), LocalPlace(settings.output))
+    note(plan)
+    job = _Job(plan, CaptionTable(plan.table), place_of(settings.output, settings.store_patience_s))
     with ExitStack() as stack:
         takers = [take(stack) for take in _takers(job)]
         for records in _records(job):
@@ -85,18 +88,22 @@ def write_outputs(plan: Plan) -> Written | None:
     return job.written
 
 
-def forget_sidecars(plan: Plan, images: Collection[str]) -> None:
-    """Remove pictures' text files, unless somebody else wrote these.
+def forget_outputs(plan: Plan, images: Collection[str]) -> None:
+    """Remove what a run's output says of pictures: its files, which are to be written again, and the pictures' text files.
 
-    Must come before the pictures are taken out of the table, as that tells which text files are ours.
+    Text files that somebody else wrote stay. Must come before the pictures are taken out of the table, as that
+    tells which are ours.
     """
     if plan.settings.output is None:
         return
-    place, said = LocalPlace(plan.settings.output), CaptionTable(plan.table).said(images)
+    place = place_of(plan.settings.output, plan.settings.store_patience_s)
+    said = CaptionTable(plan.table).said(images)
     for image in images:
         name = sidecar_name(plan, image)
         if _is_ours(place.read(name), said.get(image, frozenset())):
             place.remove(name)
+    for ending in ("jsonl", "csv"):
+        place.remove(file_name(plan, ending))
 
 
 def file_name(plan: Plan, ending: str) -> str:

@@ -1,4 +1,4 @@
-"""14: no room left on the disk while a table is written."""
+"""14: no room left on the disk while a table is written, or at any step of a night."""
 
 import multiprocessing
 import os
@@ -6,14 +6,22 @@ import resource
 import signal
 import subprocess
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
 
 from pipeline.errors import NightcapError, ObjectUnavailable
+from pipeline.home import Home
 from pipeline.table import CaptionTable
+from serving.plan import plan
+from serving.publish import publish
+from serving.report import report
+from serving.shard import caption_shard
 from tests.pipeline.table_rows import row, rows
+from tests.serving.night_world import PINNED, World, picture, settings_of
 
 PAGE = 4096
 
@@ -84,6 +92,34 @@ def appended(table, some):
         return table.append(some, 1)
     except ObjectUnavailable:
         return 0
+
+
+def test_14_a_full_disk_at_every_step_of_a_night(narrow, tmp_path):
+    """Each step fails with a path, leaves nothing, and goes on from there once there is room."""
+    home = Home(narrow, narrow / "store", "", (str(tmp_path),))
+    world = World(home, now=datetime.now(UTC) + timedelta(hours=1))
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for n in range(4):
+        (photos / f"{n}.jpg").write_bytes(picture((n, 9, 9)))
+    settings = settings_of(input=str(photos), part_size=2, write_csv=True)
+    step = partial(when_full, narrow)
+    made = step("store", lambda: plan(settings, home, PINNED, world.attempt()))["plan"]
+    assert step("reference.json|parts/", lambda: caption_shard(made, 0, world.load))["captioned"] == 4
+    assert step("captions|watch.json", lambda: publish(made))["captioned"] == 4
+    assert step("gallery|summary", lambda: report(made)).captioned == 4
+    assert [row["image"] for row in world.rows(current=True)] == [str(photos / f"{n}.jpg") for n in range(4)]
+
+
+def when_full(folder, where, act):
+    """What a step gives once there is room, after it failed without."""
+    fill(folder / "filler")
+    before = files(folder)
+    with pytest.raises(ObjectUnavailable, match=rf"({where}).*No space left on device"):
+        act()
+    assert files(folder) == before
+    (folder / "filler").unlink()
+    return act()
 
 
 def limited(uri, count):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zlib
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -16,8 +17,10 @@ import psutil
 import pytest
 from PIL import Image
 
+from benchmarks.fuzz import MOST_SECONDS, Outcome, timed
 from benchmarks.odd_pictures import KINDS, chunk, encoded, photograph, png, profile, valid
 from pipeline import images
+from pipeline.decoders import TIMEOUT, Decoders, Work
 from pipeline.errors import BadImage, SourceChanged
 from pipeline.home import Home
 from pipeline.images import ImageLimits
@@ -158,6 +161,13 @@ def test_16_malformed_and_odd_pictures(world):
     assert all(rows[name]["caption"] for name in sound)
 
 
+def test_16_none_of_them_takes_five_seconds():
+    pictures = valid() | dict(disguised()) | dict(not_pictures()) | dict(damaged())
+    with Decoders(Work(ImageLimits(), 64, "squash"), 2) as decoders:
+        seconds = {name: timed(decoders, data)[1] for name, data in pictures.items() if data}
+    assert {name: took for name, took in seconds.items() if took >= MOST_SECONDS} == {}
+
+
 def resized(kind, mark, skip, layout, side, **options):
     """A small picture whose header says that it is huge."""
     data = bytearray(encoded(Image.new("RGB", (16, 16)), kind, **options))
@@ -250,6 +260,13 @@ def test_18_a_picture_that_changes_after_the_night_is_planned(world):
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     assert caption_shard(planned, 0, world.load)["reasons"] == {"source_changed": 1}
+
+
+@pytest.mark.parametrize("harm", [{"slowest_s": 5.0}, {"lost": 1}, {"memory_mb": 1000}, {"reasons": {TIMEOUT: 1}}])
+def test_what_the_fuzzer_finds_bad(harm):
+    good = Outcome(pictures=20, decoded=9, reasons={"empty": 11}, whole=1, lost=0, slowest_s=4.9, memory_mb=999)
+    assert good.is_good
+    assert not replace(good, **harm).is_good
 
 
 def test_two_thousand_spoiled_pictures():

@@ -243,6 +243,37 @@ print("already published" if publish(sys.argv[1])["already_published"] else "pub
 """
 
 
+@pytest.mark.parametrize("captions", [1, 2])
+def test_15_a_shard_believed_dead_leaves_nothing(world, captions):
+    """While it captions its first or second part, the retry does all of the shard and publishes."""
+    paths = world.fill(4)
+    path = plan(settings_of(part_size=2), world.home, PINNED, world.attempt())["plan"]
+
+    def overtake():
+        caption_shard(path, 0, world.load)
+        publish(path)
+
+    counts = caption_shard(path, 0, lambda _: Interrupted(captions, overtake))
+    assert (counts["captioned"], counts["left"]) == (4, 0)
+    assert not (world.folder() / "parts").exists()
+    assert publish(path)["captioned"] == 4
+    assert images(world) == paths
+
+
+class Interrupted(ColourCaptioner):
+    """Lets something happen while it captions for the n-th time."""
+
+    def __init__(self, turn, happen):
+        super().__init__()
+        self.turn, self.happen = turn, happen
+
+    def caption(self, pixels):
+        captions = super().caption(pixels)
+        if len(self.calls) == self.turn:
+            self.happen()
+        return captions
+
+
 def test_27_twenty_nights_in_one_process(tmp_path):
     """After ten nights, when every library is warm and the log had its first checkpoint, twenty more."""
     world, memory = World(Home(tmp_path, tmp_path / "store", ""), ColourCaptioner()), []

@@ -1,6 +1,7 @@
-"""Scenario 20: a night reads only under its roots, from the configured endpoint."""
+"""Scenario 20: a night reads and writes only under its roots, at the configured endpoint."""
 
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,10 @@ from pipeline.errors import SettingsError
 from pipeline.home import Home
 from pipeline.objects import require_inside
 from serving.plan import plan
+from serving.reach import table_of
+from serving.rollback import RollbackSettings, roll_back
 from serving.settings import night_settings
+from serving.tending import Tending, TendingSettings
 from tests.serving.night_world import PINNED, World, picture
 
 
@@ -85,6 +89,28 @@ def test_20_a_manifest_does_not_lead_out(world, tmp_path, no_socket):
         world.night(input=str(photos), manifest=str(tmp_path / "elsewhere.csv"))
     summary = world.night("n2", input=str(photos), manifest=str(photos / "m.csv"))
     assert (summary.captioned, summary.reasons) == (0, {"source_changed": 2})
+
+
+@pytest.mark.parametrize("under", ["elsewhere/captions", "photos/../captions", "home/../captions"])
+def test_20_a_table_elsewhere_is_neither_written_nor_read(world, tmp_path, under):
+    world.put("a.jpg", picture("red"))
+    named = str(tmp_path / under)
+    with pytest.raises(SettingsError, match="NIGHTCAP_ROOTS"):
+        world.night(table=named)
+    with pytest.raises(SettingsError, match="NIGHTCAP_ROOTS"):
+        Tending(TendingSettings(table=named), world.home).compact()
+    with pytest.raises(SettingsError, match="NIGHTCAP_ROOTS"):
+        roll_back(world.home, RollbackSettings(table=named), "somebody")
+    assert not any((tmp_path / name).exists() for name in ("elsewhere", "captions", "mlflow.db"))
+
+
+def test_20_tables_that_may_be_named(world, tmp_path):
+    world.put("a.jpg", picture("red"))
+    beside = replace(world.home, table=str(tmp_path / "data" / "captions"))
+    for home, named in ((world.home, str(tmp_path / "photos/captions")), (beside, beside.table)):
+        assert table_of(home, named).uri == named
+    with pytest.raises(SettingsError, match="NIGHTCAP_ROOTS"):
+        table_of(beside, str(tmp_path / "data" / "others"))
 
 
 def test_what_the_roots_hold(tmp_path):

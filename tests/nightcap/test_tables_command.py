@@ -1,6 +1,7 @@
 """`nightcap tables`, and `nightcap models` where it changes which version captions."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -8,6 +9,7 @@ from pipeline.home import Home
 from pipeline.promotion import Promotions
 from pipeline.registry import CHAMPION
 from pipeline.table import CaptionTable
+from pipeline.table.corrections import Correction, CorrectionTable
 from tests.pipeline.light_registry import NAME, add_versions, captioning
 from tests.pipeline.table_rows import current, files, later, row, rows
 
@@ -24,12 +26,24 @@ def table():
 
 
 def test_upkeep(run, table):
-    assert run("tables", "compact").out == f"{table.uri}: 2 files fewer\n"
+    assert run("tables", "compact").out == f"{table.uri} and corrections: 2 files fewer\n"
     assert len(files(table.uri)) == 4
-    assert run("tables", "vacuum").out == f"{table.uri}: removed 0 files and 0 unpublished attempts\n"
-    assert run("tables", "vacuum", "--keep-days", "0").out.startswith(f"{table.uri}: removed 4 files")
+    assert run("tables", "vacuum").out == f"{table.uri} and corrections: removed 0 files and 0 unpublished attempts\n"
+    assert run("tables", "vacuum", "--keep-days", "0").out.startswith(f"{table.uri} and corrections: removed 4 files")
     assert run("tables", "upgrade").out == f"{table.uri}: has every column\n"
     assert current(table) == {"a": "new", "b": "old", "c": "new"}
+
+
+def test_upkeep_of_corrections(run, table):
+    corrections = CorrectionTable(Home.from_environment().store / "corrections")
+    for n in range(3):
+        corrections.append([Correction(f"p{n}", "a dog", "ann", datetime(2026, 1, 1, tzinfo=UTC))])
+    said = corrections.read()
+    assert run("tables", "compact").out == f"{table.uri} and corrections: 4 files fewer\n"
+    assert run("tables", "vacuum", "--keep-days", "0").out.startswith(f"{table.uri} and corrections: removed 7 files")
+    assert len(files(corrections.uri)) == 1
+    assert corrections.read() == said
+    assert run("tables", "compact").out == f"{table.uri} and corrections: 0 files fewer\n"
 
 
 @pytest.mark.parametrize("command", ["compact", "vacuum", "upgrade"])

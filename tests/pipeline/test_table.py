@@ -149,7 +149,7 @@ def test_another_table_is_refused(tmp_path):
 
 
 def test_addresses_and_disks(tmp_path):
-    with pytest.raises(SettingsError, match="not supported yet"):
+    with pytest.raises(SettingsError, match="is no local path"):
         CaptionTable("s3://bucket/captions")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ObjectUnavailable, match="file/captions"):

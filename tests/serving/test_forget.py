@@ -2,6 +2,8 @@
 
 import html
 import json
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +13,19 @@ import pytest
 from night_world import PINNED, ColourCaptioner, picture, settings_of, unexpected
 
 from nightcap.cli import main
+from nightcap.commands.forget import _told
 from pipeline.captioner_types import Caption
+from pipeline.errors import NightRejected
 from pipeline.features import FeatureStore
 from pipeline.files import sha256, write_json, write_text
+from pipeline.forgetting import Exposed
 from pipeline.forgotten import Forgotten
 from pipeline.housekeeping.trash import TRASH
+from pipeline.lineage import SNAPSHOT_TAG
+from pipeline.registry import Registry, Version
 from pipeline.stages import Store
 from pipeline.table import CaptionTable
+from serving.choice import Choice
 from serving.plan import plan
 from serving.publish import publish
 from serving.shard import caption_shard
@@ -66,6 +74,56 @@ def training(home):
     features.add([sha256(DATA), sha256(b"other")], np.array([np.full((2, 3), 7), np.full((2, 3), 9)]))
     features.add([sha256(DATA + b"\0")], np.full((1, 2, 3), 7))
     return mine
+
+
+@pytest.fixture(params=["disk", "S3"])
+def registered(home, request):
+    """A version from the snapshot with the picture and one from another, and a run with what was evaluated."""
+    from mlflow import MlflowClient
+
+    world, secret, _ = home
+    place = request.getfixturevalue("s3")[1] + "/mlflow" if request.param == "S3" else world.home.artifacts.as_uri()
+    Registry(world.home)  # makes the database
+    client = MlflowClient(world.home.tracking_uri)
+    run = client.create_run(client.create_experiment("trainings", place)).info.run_id
+    (evaluation,) = (path.parent for path in world.home.store.glob("stages/evaluate/*/per_image.parquet") if mine(path))
+    client.log_artifacts(run, str(evaluation), "evaluation")
+    client.create_registered_model("captioner")
+    for snapshot in world.home.store.glob("stages/snapshot/*"):
+        tags = {SNAPSHOT_TAG: snapshot.name}
+        if mine(snapshot / "images.parquet"):
+            client.create_model_version("captioner", "file:///nowhere", run, tags=tags)
+        else:
+            client.create_model_version("captioner", "file:///nowhere", tags=tags)
+    return world, secret, lambda: Path(client.download_artifacts(run, "", tempfile.mkdtemp(dir=world.home.root.parent)))
+
+
+def mine(table):
+    return "bride.jpg" in pd.read_parquet(table)["image"].tolist()
+
+
+def test_what_mlflow_keeps_of_the_run(registered, capsys):
+    world, secret, download = registered
+    assert list(traces(download()))
+    forget(world, secret)
+    after = download()
+    assert list(traces(after)) == []
+    assert pd.read_parquet(after / "evaluation/per_image.parquet")["image"].tolist() == ["other.jpg"]
+    assert (after / "evaluation/samples/other.jpg.html").exists()
+    told = capsys.readouterr().out.splitlines()
+    (number,) = (each.version for each in Registry(world.home).versions() if each.run_id)
+    assert [line for line in told if "version" in line] == [
+        f"captioner version {number} was trained on a forgotten picture; train anew without it, then retire it"
+    ]
+
+
+def test_a_version_that_was_judged_on_it_may_hold_it():
+    version = Version("captioner", "3", "", (), {}, 0)
+    told = _told(Exposed(version, frozenset({"val", "test"})))
+    assert "was chosen with and was judged on" in told
+    assert told.endswith(
+        "may hold the picture itself, in golden/, until `nightcap gc --versions --yes` removes its files"
+    )
 
 
 def outputs_of(home, source, pictures):
@@ -159,6 +217,64 @@ def test_a_night_under_way_cannot_bring_it_back(home, monkeypatch):
     remember_to_forget(world.home.store, [secret])
     assert publish(begun)["duplicates"] == 1
     assert [row["night"] for row in world.rows() if row["image"] == secret] == ["n1", "n2"]
+
+
+@pytest.mark.parametrize("planned_anew", [False, True])
+def test_a_shard_at_work_cannot_bring_it_back(home, planned_anew):
+    """Its run is removed while it captions, and in one case planned anew before it writes."""
+    world, secret, _ = home
+    world.put("other.jpg", picture((9, 9, 9)))
+    begun = plan(settings_of(), world.home, PINNED, world.attempt("n5"))["plan"]
+
+    class Slow(Knowing):
+        def caption(self, pixels):
+            forget(world, secret)
+            if planned_anew:
+                plan(settings_of(), world.home, PINNED, world.attempt("n5"))
+            return super().caption(pixels)
+
+    with pytest.raises(NightRejected, match=r"n5.*removed while a shard of it was at work"):
+        caption_shard(begun, 0, lambda _: Slow())
+    assert list(traces(world.home.root)) == []
+    assert Path(begun).exists() == planned_anew
+    assert not list(world.folder("n5").glob("parts/*"))
+
+
+def test_what_a_killed_shard_wrote_after_its_run_was_removed(home):
+    world, secret, _ = home
+    run = world.folder("n3")
+    parts = shutil.copytree(run / "parts", world.home.root.parent / "kept")
+    forget(world, secret)
+    shutil.copytree(parts, run / "parts")
+    forget(world, secret)
+    assert list(traces(world.home.root)) == []
+
+
+def test_outputs_outlast_their_nights(home):
+    """The nights' own files are gone, as `nightcap gc` removes them in time."""
+    world, secret, _ = home
+    shutil.rmtree(world.home.store / "nights")
+    forget(world, secret)
+    assert list(traces(world.home.root)) == []
+    for night, pictures in (("n1", 3), ("n2", 1)):
+        assert len((world.home.root / "out" / f"captions-{night}.jsonl").read_text().splitlines()) == pictures
+
+
+def test_a_plan_that_is_being_made_does_not_list_it(home, monkeypatch):
+    world, secret, _ = home
+    world.put("other.jpg", picture((9, 9, 9)))
+    going = Choice.go_through
+
+    def overtaken(choice, listing):
+        counts = going(choice, listing)
+        monkeypatch.undo()
+        monkeypatch.setenv("NIGHTCAP_HOME", str(world.home.root))
+        forget(world, secret)
+        return counts
+
+    monkeypatch.setattr(Choice, "go_through", overtaken)
+    assert world.night("n6").counts.planned == 1
+    assert list(traces(world.home.root)) == []
 
 
 def test_what_somebody_else_wrote_into_a_text_file_is_theirs(home):

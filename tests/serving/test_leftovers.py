@@ -53,6 +53,20 @@ def test_nights_that_were_planned_and_left_alone_go_but_not_those_with_nothing_t
     assert not world.folder("left").exists()
 
 
+def test_what_late_attempts_wrote_goes(world):
+    world.fill(1)
+    publish(attempt(world, "published"))
+    for late in (world.folder("published") / "parts", world.folder("removed") / "parts"):
+        late.mkdir(parents=True)
+        (late / "00000-0000.parquet").touch()
+    for night in ("published", "removed"):
+        aged(world.folder(night), 8)
+    assert clear_attempts(world.home.store, 7) == 2
+    assert not (world.folder("published") / "parts").exists()
+    assert not world.folder("removed").exists()
+    assert (world.folder("published") / "plan" / "plan.json").exists()
+
+
 STRUCK = """
 import os, sys
 from pathlib import Path

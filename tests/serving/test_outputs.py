@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,11 @@ from pipeline.captioner_types import Caption
 from pipeline.errors import ObjectUnavailable, SettingsError
 from pipeline.table import CaptionTable
 from pipeline.table.schema import HUMAN, SCHEMA
-from serving.outputs.place import LocalPlace
+from serving.outputs import forget_outputs, write_outputs
+from serving.outputs.place import LocalPlace, S3Place
 from serving.outputs.text import cell, shorten
+from serving.outputs.write import Written
+from serving.plans import Plan
 from serving.report import report
 
 
@@ -157,23 +161,6 @@ def test_a_cut_caption_is_not_longer(text, most):
     assert shorten("x" * 50, most) == "x" * (most - 1) + "…"
 
 
-NAMES = st.lists(
-    st.text(max_size=300) | st.sampled_from(["..", ".", "", "~", "%2e%2e", "\0", "a\\..\\b", "CON"]), max_size=6
-)
-
-
-@given(NAMES.map("/".join) | NAMES.map(lambda parts: "/" + "/".join(parts)))
-def test_no_name_leads_out(tmp_path_factory, name):
-    root = tmp_path_factory.mktemp("place")
-    place = LocalPlace(root / "prefix")
-    with place.write(name + "/x.txt") as file:
-        file.write(b"said")
-    written = [path for path in root.rglob("*") if path.is_file()]
-    assert len(written) == 1
-    assert written[0].is_relative_to(root / "prefix")
-    assert place.read(name + "/x.txt") == b"said"
-
-
 def test_names_that_differ_are_files_that_differ(tmp_path):
     place = LocalPlace(tmp_path)
     names = ["a/../b", "a/b", "é" * 300, "é" * 299, "a\0b", "a_b", "x\nb", "../b", "a/\\b"]
@@ -202,6 +189,69 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         raise RuntimeError
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
     assert place.read("x") == b"old"
+
+
+@pytest.fixture
+def in_s3(world, s3):
+    """A home that may write under an address in a real store."""
+    _, uri = s3
+    world.home = replace(world.home, roots=(uri,))
+    return f"{uri}/out"
+
+
+def kept(store, uri):
+    """Names and bytes of the objects under an address."""
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    client = store.client()
+    found = client.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/").get("Contents", [])
+    read = (client.get_object(Bucket=bucket, Key=each["Key"])["Body"].read() for each in found)
+    return {each["Key"].removeprefix(f"{prefix}/"): data for each, data in zip(found, read, strict=True)}
+
+
+def test_an_output_in_a_bucket_holds_what_a_folder_does(world, out, s3, in_s3):
+    world.fill(2)
+    world.put("odd/a%2f\n~.jpg", picture("red"))
+    asked = {"write_csv": True, "write_sidecars": True}
+    world.night(output=str(out), **asked)
+    local = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    made = Plan.read(world.folder() / "plan" / "plan.json")
+    elsewhere = made.model_copy(update={"settings": made.settings.model_copy(update={"output": in_s3})})
+    assert write_outputs(elsewhere) == Written(records=3, sidecars=3)
+    assert kept(s3[0], in_s3) == local
+    assert len(local) == 5
+    forget_outputs(elsewhere, [str(world.home.inbox / "000.jpg")])
+    assert sorted(kept(s3[0], in_s3)) == sorted(set(local) - {"000.jpg.txt", "captions-n1.csv", "captions-n1.jsonl"})
+
+
+def test_a_night_writes_to_a_bucket_what_nobody_else_wrote(world, s3, in_s3):
+    world.fill(2)
+    bucket, _, prefix = in_s3.removeprefix("s3://").partition("/")
+    s3[0].client().put_object(Bucket=bucket, Key=f"{prefix}/000.jpg.txt", Body=b"my own words")
+    summary = world.night(output=in_s3, write_sidecars=True)
+    assert (summary.output.sidecars, summary.output.kept) == (1, 1)
+    assert kept(s3[0], in_s3)["000.jpg.txt"] == b"my own words"
+
+
+def test_a_failed_write_leaves_the_old_object(s3, in_s3, monkeypatch):
+    place = S3Place(in_s3, 10)
+    with place.write("x") as file:
+        file.write(b"old")
+    with pytest.raises(RuntimeError), place.write("x") as file:
+        file.write(b"half")
+        raise RuntimeError
+    assert place.read("x") == b"old"
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
+    with pytest.raises(SettingsError, match="check the AWS credentials"), S3Place(in_s3, 10).write("x") as file:
+        file.write(b"lost")
+
+
+def test_keys_too_long_for_a_bucket_are_keys_that_differ(s3, in_s3):
+    place = S3Place(in_s3, 10)
+    names = ["/".join(["long" * 40] * 8 + [end]) for end in ("a.txt", "b.txt")]
+    for name in names:
+        with place.write(name) as file:
+            file.write(name.encode())
+    assert [place.read(name) for name in names] == [name.encode() for name in names]
 
 
 def test_an_output_must_lie_under_a_root(world, tmp_path_factory):

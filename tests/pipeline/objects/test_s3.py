@@ -1,20 +1,16 @@
-"""Names and pages in a bucket, on a canned server; the real store's tests are in tests/faults."""
+"""Pages of a bucket, on a canned server; hostile names and the real store's tests are in tests/faults."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
 import time
-from functools import cache
 
 import pytest
 from canned_bucket import canned_bucket
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from pipeline.errors import BadInput, ObjectUnavailable, SettingsError, SourceChanged
-from pipeline.objects import S3Folder, is_hidden, is_picture, open_folder
+from pipeline.objects import S3Folder, open_folder
 
 
 @pytest.fixture
@@ -23,69 +19,6 @@ def bucket(monkeypatch):
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         yield server
-
-
-ODD = [
-    "..",
-    ".",
-    "",
-    "%2e%2e",
-    "%2F",
-    "%00",
-    "a b",
-    "+",
-    "?x=1",
-    "#f",
-    "ü",
-    "\u202e",
-    "\0",
-    "\n",
-    "&amp;",
-    "<a>",
-    "'",
-    '"',
-    "\\",
-]
-part = st.one_of(st.sampled_from(ODD), st.text(st.characters(codec="utf-8"), max_size=6))
-key = st.one_of(
-    st.lists(part, min_size=1, max_size=5).map("/".join),
-    st.integers(1, 1024).map(lambda length: "k" * length),
-).filter(lambda text: 0 < len(text.encode()) <= 1024)
-
-
-@cache
-def folder_at(endpoint, uri):
-    """Made once: a client takes longer than what is tested."""
-    return S3Folder(uri)
-
-
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.dictionaries(key, st.binary(max_size=20), max_size=12), st.sampled_from(["", "in", "a/b c"]))
-def test_19_keys_are_names_only(bucket, objects, prefix):
-    below = f"{prefix}/" if prefix else ""
-    bucket.objects = {below + name: data for name, data in objects.items()} | {"inner.jpg": b"", "secret/a.jpg": b""}
-    bucket.asked.clear()
-    folder = folder_at(bucket.endpoint, f"s3://bucket/{prefix}")
-    found = {info.name: folder.read(info) for info in folder.list()}
-    inside = {name[len(below) :]: data for name, data in bucket.objects.items() if name.startswith(below)}
-    wanted = {n: d for n, d in inside.items() if is_picture(n) and not is_hidden(n) and n and not n.endswith("/")}
-    assert found == wanted
-    assert {path for _, path in bucket.asked} == {"/bucket"} | {f"/bucket/{below}{name}" for name in found}
-
-
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(key)
-def test_19_nothing_is_written_outside_the_prefix(bucket, tmp_path_factory, name):
-    bucket.asked.clear()
-    root = tmp_path_factory.mktemp("out") / "prefix"
-    root.mkdir()
-    for folder in (folder_at(bucket.endpoint, "s3://bucket/prefix"), open_folder(str(root))):
-        try:
-            folder.write(name, b"x")
-        except BadInput as bad:
-            assert bad.reason == "unsafe_name"
-    assert all(os.path.normpath(path).startswith("/bucket/prefix/") for _, path in bucket.asked)
-    assert [path.name for path in root.parent.iterdir()] == ["prefix"]
 
 
 @pytest.mark.parametrize("name", ["../a", "/a", "a//b", "a/./b", "a/..", "", "a\0", "a\nb", "k" * 1025, "\udcff", "a/"])
