@@ -120,7 +120,7 @@ class Promotions:
 
         Raises:
             SettingsError: nothing is known of a version before.
-            PromotionRefused: the version has never captioned, so it had no trial.
+            PromotionRefused: the version has never captioned, or the journal does not say what has.
             ModelNotFound, BundleRejected, PromotionConflict: as `promote`.
         """
         since, now = self.journal.last(), self.journal.current(name)
@@ -130,9 +130,10 @@ class Promotions:
         version = version or self.before(name)
         self.registry.resolve(f"models:/{name}/{version}")
         before = {each for entry in self.journal.entries(name) for each in (entry.origin, entry.target)}
-        if before and version not in before:
+        if version not in before:
+            unknown = "has never captioned" if before else "is not known to have captioned: the journal has no entry"
             raise PromotionRefused(
-                f"{name} version {version} has never captioned, so it is none to go back to; "
+                f"{name} version {version} {unknown}, so it is none to go back to; "
                 f"`nightcap models promote {version}` tries it first"
             )
         return self._decide("rollback", name, version, since, who=who, why=why)

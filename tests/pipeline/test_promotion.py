@@ -101,11 +101,22 @@ def test_a_rollback_that_is_tried_again_goes_back_no_further(home, promotions):
 
 
 def test_one_goes_back_only_to_what_has_captioned(promotions):
-    promotions.registry.set_alias(NAME, CHAMPION, "2")
-    assert promotions.rollback(NAME, "1", "somebody").origin == "2"  # before the first entry nobody knows
-    with pytest.raises(PromotionRefused, match="version 3 has never captioned"):
-        promotions.rollback(NAME, "3", "somebody")
+    promotions.registry.set_alias(NAME, CHAMPION, "2")  # as before there was a journal
+    promote(promotions, "3")
+    with pytest.raises(PromotionRefused, match="version 1 has never captioned"):
+        promotions.rollback(NAME, "1", "somebody")
     assert promotions.rollback(NAME, "2", "somebody").target == "2"
+
+
+@pytest.mark.parametrize("aliased", [None, "2"])
+def test_without_an_entry_there_is_nothing_to_go_back_to(home, promotions, aliased):
+    """Else a version that the gate refused would caption, and count as promoted ever after."""
+    promotions.registry.tag(NAME, "1", {GATE_TAG: REFUSED})
+    if aliased:
+        promotions.registry.set_alias(NAME, CHAMPION, aliased)
+    with pytest.raises(PromotionRefused, match=r"the journal has no entry, .* `nightcap models promote 1` tries it"):
+        promotions.rollback(NAME, "1", "somebody")
+    assert (promotions.journal.last(), captioning(home)) == (0, aliased)
 
 
 def test_what_was_rolled_back_from_is_known_until_a_person_promotes_it(promotions):
