@@ -67,6 +67,16 @@ def test_4_killed_before_the_entry_or_between_the_entry_and_the_alias(home, kind
     assert captioning(home) == Registry(home).aliased(NAME, CHAMPION) == "2"
 
 
+def test_4_a_promotion_that_is_run_again_after_a_rollback_promotes_nothing(home):
+    """Its entry is written, but the rollback's is newer: nobody is told that the version captions."""
+    promotions = Promotions(home)
+    promotions.promote(NAME, "2", 1, "me", "v")
+    promotions.rollback(NAME, None, "somebody")
+    with pytest.raises(PromotionConflict, match=r"somebody made version 1 it meanwhile \(promotion journal, entry 3\)"):
+        promotions.promote(NAME, "2", 1, "me", "v")
+    assert (promotions.journal.last(), captioning(home)) == (3, "1")
+
+
 def test_4_killed_before_its_promotion_a_training_makes_no_second_version(tiny_run, tmp_path):
     home = replace(tiny_run.home, tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}", journal=str(tmp_path / "journal"))
     run = replace(tiny_run, home=home)
