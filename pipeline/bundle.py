@@ -160,12 +160,18 @@ def _read_settings(folder: Path) -> BundleSettings:
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    """Every file but the list itself by its relative path, in byte order; links are refused."""
+    """Every file but the list itself by its relative path, in byte order; links, pipes and empty folders are refused."""
     files = {}
     for path in sorted(folder.rglob("*")):
         if path.is_symlink():
             raise BundleRejected(f"{folder}: {path.name} is a symbolic link, which no bundle holds")
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and name != SUMS:
+        if path.is_dir() and any(path.iterdir()):
+            continue  # what it holds has its turn
+        if not path.is_file():  # to read a pipe would wait for ever
+            raise BundleRejected(
+                f"{folder}: {name} is no file and no folder of files, which no bundle holds; fetch it again"
+            )
+        if name != SUMS:
             files[name] = path
     return files

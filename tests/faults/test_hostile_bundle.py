@@ -8,6 +8,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 from deltalake import DeltaTable
 from PIL import Image
@@ -126,6 +128,12 @@ def test_23_the_pyfunc_knows_the_digest_it_was_logged_with(home, bundle):
     assert mlflow.pyfunc.load_model(CHAMPION)
     swap_words(bundle)
     seal(bundle)
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_23_what_no_list_can_name_is_refused(home, bundle, tmp_path, make):
+    make(bundle / "layers.py")
+    assert "layers.py is no file and no folder of files" in refusal(home, str(bundle), tmp_path)
+
+
     with pytest.raises(BundleRejected, match=f"{SUMS} has digest"):
         mlflow.pyfunc.load_model(CHAMPION)
 

@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import pytest
@@ -90,6 +91,18 @@ def test_a_sealed_bundle_without_a_file_every_bundle_has_is_refused(folder, name
 def test_an_unlisted_file_is_refused_by_name(folder, name):
     write_bytes(folder / name, b"surprise")
     assert f"{name} is not listed" in refusal(folder)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_neither_a_file_nor_a_folder_of_files_is_refused_by_name(folder, make):
+    make(folder / "x.py")
+    assert "x.py is no file and no folder of files" in refusal(folder)
+
+
+def test_a_pipe_in_place_of_a_listed_file_is_refused_and_not_read(folder):
+    (folder / CARD).unlink()
+    os.mkfifo(folder / CARD)
+    assert f"{CARD} is no file" in refusal(folder)
 
 
 @pytest.mark.parametrize("inside", [True, False])
