@@ -135,6 +135,25 @@ def test_more_pictures_of_a_source_are_the_same_collection():
     assert collection_of(few) != collection_of(SourceSettings(people_terms="neutral"))
 
 
+def test_a_delivery_under_another_name_is_compared_with_the_one_before(tmp_path):
+    january = SourceSettings(kind="coco_json", images=tmp_path, train_annotations=tmp_path / "jan.json")
+    february = january.model_copy(
+        update={"train_annotations": tmp_path / "feb.json", "val_annotations": tmp_path / "v"}
+    )
+    assert collection_of(january) == collection_of(february)
+    assert collection_of(january) != collection_of(january.model_copy(update={"images": str(tmp_path / "others")}))
+
+
+def test_that_nothing_is_compared_is_told_where_other_sources_were_accepted(new_dataset, tmp_path, caplog):
+    store = Store(tmp_path / "store")
+    source, first = snapshot_of(new_dataset, store, 0)
+    validate(COMMON, first, source, store, "pictures")
+    validate(COMMON, first, source, store, "pictures")
+    assert "compared with none" not in caplog.text
+    validate(COMMON, first, source, store, "others")
+    assert "compared with none, though 1 of other sources were" in caplog.text
+
+
 def test_a_snapshot_that_loses_a_race_is_accepted_after_the_winner(tmp_path):
     references = References(tmp_path)
     references.accept("first", {"images": 1})
