@@ -14,6 +14,7 @@ import pytest
 from deltalake import DeltaTable
 from PIL import Image
 
+from pipeline.binding import WORDS
 from pipeline.bundle import CONFIDENCE, DECODER, SUMS, VOCABULARY, read_bundle, seal
 from pipeline.captioner import load_captioner
 from pipeline.errors import BundleRejected
@@ -72,6 +73,16 @@ def with_lambda(bundle):
     (bundle / "whole.h5").replace(bundle / DECODER)
 
 
+def without_binding(bundle):
+    with h5py.File(bundle / DECODER, "a") as file:
+        del file.attrs[WORDS]
+
+
+def with_datatype(bundle):
+    with h5py.File(bundle / DECODER, "a") as file:
+        file["kind"] = np.dtype("float32")
+
+
 SPOILT = {
     "an unlisted pickle": (
         lambda bundle: (bundle / "model.pkl").write_bytes(pickle.dumps([])),
@@ -101,12 +112,15 @@ HOSTILE = {
         lambda bundle: (bundle / DECODER).write_bytes(pickle.dumps([])),
         f"{DECODER} .* a pickle",
     ),
+    "two words swapped": (swap_words, f"{DECODER} was trained with other words"),
+    "words that may be any": (without_binding, f"{DECODER} does not say which words"),
+    "weights with a stored datatype": (with_datatype, f"{DECODER} .* kind is a stored datatype"),
     "a model with a Lambda layer": (with_lambda, f"{DECODER} .* as whole models have"),
 }
 
 
 @pytest.mark.parametrize("how", HOSTILE)
-def test_23_code_is_refused_even_where_its_digest_is_right(home, bundle, tmp_path, how):
+def test_23_code_and_other_words_are_refused_even_where_their_digest_is_right(home, bundle, tmp_path, how):
     spoil, says = HOSTILE[how]
     spoil(bundle)
     seal(bundle)
