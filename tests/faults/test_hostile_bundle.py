@@ -128,9 +128,29 @@ def test_23_code_and_other_words_are_refused_even_where_their_digest_is_right(ho
         load_captioner(replace(home, root=tmp_path / "reader"), str(bundle))
 
 
-def test_23_weights_and_their_list_altered_together_are_refused_by_the_registry_s_tag(home, bundle, tmp_path):
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_23_what_no_list_can_name_is_refused(home, bundle, tmp_path, make):
+    make(bundle / "layers.py")
+    assert "layers.py is no file and no folder of files" in refusal(home, str(bundle), tmp_path)
+
+
+def another_weight(bundle):
+    """Change one number of the decoder; the file stays one of weights."""
+    with h5py.File(bundle / DECODER, "a") as file:
+        numbers = file[next(name for name in names_in(file) if isinstance(file[name], h5py.Dataset))]
+        numbers[...] = numbers[...] + 1
+
+
+def names_in(file):
+    names = []
+    file.visit(names.append)
+    return names
+
+
+@pytest.mark.parametrize("alter", [another_weight, swap_words])
+def test_23_a_file_and_the_list_altered_together_are_refused_by_the_registry_s_tag(home, bundle, tmp_path, alter):
     registered = read_bundle(bundle).digest
-    swap_words(bundle)
+    alter(bundle)
     assert seal(bundle) != registered
     assert f"the registry says {registered}" in refusal(home, CHAMPION, tmp_path)
 
@@ -142,12 +162,6 @@ def test_23_the_pyfunc_knows_the_digest_it_was_logged_with(home, bundle):
     assert mlflow.pyfunc.load_model(CHAMPION)
     swap_words(bundle)
     seal(bundle)
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
-def test_23_what_no_list_can_name_is_refused(home, bundle, tmp_path, make):
-    make(bundle / "layers.py")
-    assert "layers.py is no file and no folder of files" in refusal(home, str(bundle), tmp_path)
-
-
     with pytest.raises(BundleRejected, match=f"{SUMS} has digest"):
         mlflow.pyfunc.load_model(CHAMPION)
 
