@@ -92,6 +92,7 @@ class Forgetting:
             texts = trace.texts | self.images
             done += sum(scrub_folder(folder, texts) for folder in self._lineage.made_from(trace.snapshot))
             done += sum(scrub_folder(folder, texts) for folder in self._copies(exposed))
+            done += sum(scrub_folder(folder, texts) for folder in self._rejected())
         return done
 
     @cached_property
@@ -126,6 +127,12 @@ class Forgetting:
         digests = self.digests.union(*(trace.digests for trace in self.traces))
         indexes = sorted((self.home.store / "features").glob("*/*.json"))
         return sum(_drop_features(index, digests) for index in indexes)
+
+    def _rejected(self) -> Iterator[Path]:
+        """What validation said of data that it rejected, in the store and in MLflow's runs there."""
+        yield self.home.store / "rejected"
+        for place in ("*", "*/*"):  # without a server a run lies in no folder of its experiment
+            yield from self.home.artifacts.glob(f"{place}/artifacts/rejected")
 
 
 def _drop_features(index: Path, digests: Collection[str]) -> bool:

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 CHAMPION, CHALLENGER = "champion", "challenger"
 DIGEST_TAG, ENGINE_TAG, CIDER_TAG, TEST_TAG = "bundle_digest", "engine", "test_cider_d", "test_digest"
 REMOVED_TAG = "files_removed"  # when; what is known of the version stays
+NOTE_TAG = "mlflow.note.content"  # what MLflow shows as a run's description
 NOTE = "registered_model_meta"  # MLflow adds it to what it downloads
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
@@ -184,7 +185,15 @@ class Registry:
         if not self._home.mlflow_page:
             return None
         with self.answering():
-            run = self._client.get_run(self._run_of(pinned)).info
+            run_id = self._run_of(pinned)
+        return self.run_page(run_id, artifact)
+
+    def run_page(self, run_id: str, artifact: str = "") -> str | None:
+        """The address in a browser of a run, or of a file there; None where no server shows it."""
+        if not self._home.mlflow_page:
+            return None
+        with self.answering():
+            run = self._client.get_run(run_id).info
         path = f"/artifactPath/{artifact}" if artifact else ""
         return f"{self._home.mlflow_page}/#/experiments/{run.experiment_id}/runs/{run.run_id}{path}"
 
