@@ -84,6 +84,11 @@ class Journal:
             Path(home.promotions).mkdir(parents=True, exist_ok=True)
         return cls(open_folder(home.promotions))
 
+    @property
+    def uri(self) -> str:
+        """Where it lies."""
+        return self._folder.uri
+
     def last(self) -> int:
         """The number of the newest entry; 0 when there is none."""
         above = 1

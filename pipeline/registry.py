@@ -175,6 +175,19 @@ class Registry:
         """The tags of a version."""
         return dict(self._find(pinned.uri, lambda: self._client.get_model_version(pinned.name, pinned.version)).tags)
 
+    def tag_model(self, name: str, tags: dict[str, str]) -> None:
+        """Put tags on a registered model, all its versions together."""
+        with self.answering():
+            for key, value in tags.items():
+                self._client.set_registered_model_tag(name, key, value)
+
+    def model_tags(self, name: str) -> dict[str, str]:
+        """The tags of a registered model; none where there is no such model."""
+        try:
+            return dict(self._find(name, lambda: self._client.get_registered_model(name)).tags)
+        except ModelNotFound:
+            return {}
+
     def log_files(self, pinned: PinnedModel, folder: Path, place: str) -> None:
         """Add the files of a folder to the run that made a version."""
         with self.answering():

@@ -1,6 +1,7 @@
 """The journal decides, the alias follows."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -69,6 +70,24 @@ def test_before_the_first_entry_the_alias_counts(home, promotions):
     promotions.registry.set_alias(NAME, CHAMPION, "2")
     assert pin(home, URI).version == "2"
     assert promote(promotions, "3").origin == "2"
+
+
+def test_a_journal_that_is_not_where_it_was_is_told_and_the_alias_does_not_count(home, promotions):
+    promote(promotions, "1")
+    promotions.registry.set_alias(NAME, CHAMPION, "3")
+    lost = replace(home, journal=str(home.root / "elsewhere"))
+    asked = [
+        lambda: pin(lost, URI),
+        lambda: Promotions(lost).champion(NAME),
+        lambda: promote(Promotions(lost), "2"),
+        lambda: Promotions(lost).rollback(NAME, "1", "me"),
+    ]
+    for ask in asked:
+        with pytest.raises(
+            SettingsError, match=r"elsewhere has no entry .* entry 1 was written: let NIGHTCAP_PROMOTIONS"
+        ):
+            ask()
+    assert pin(home, URI).version == "1"
 
 
 def test_a_rollback_is_one_more_entry(home, promotions):
