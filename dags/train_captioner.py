@@ -14,6 +14,7 @@ from dags.common import CAPTIONER, CORRECTIONS, ON_GPU, TRAINING, approver, form
 from dags.links import PageLink
 from dags.notifier import RunEnded
 from pipeline import train_captioner as stages
+from pipeline.errors import DatasetRejected
 from pipeline.form import training_fields, training_values
 from pipeline.retraining import CONFIG, usual_values
 
@@ -47,6 +48,19 @@ def _run(done: dict[str, str] | None = None) -> Any:
     return TrainingRun(settings, Home.from_environment(), done or {})
 
 
+def _validate(run: Any) -> Any:
+    """Whatever comes of the data, people find their Data Docs."""
+    push = get_current_context()["ti"].xcom_push
+    try:
+        run = stages.validate(run)
+    except DatasetRejected as rejected:
+        push(key="data_docs", value=str(rejected.docs))
+        push(key="docs", value=rejected.page)
+        raise
+    push(key="data_docs", value=stages.data_docs(run))
+    return run
+
+
 def _register(done: dict[str, str]) -> tuple[Any, dict[str, str]]:
     from serving.watch.runs import tell_training
 
@@ -75,9 +89,7 @@ def train_captioner() -> None:
 
     @task(doc_md="What was accepted and why not is a page; XCom `data_docs` and the log say where it lies.")
     def validate(done: dict[str, str]) -> dict[str, str]:
-        run = stages.validate(_run(done))
-        get_current_context()["ti"].xcom_push(key="data_docs", value=stages.data_docs(run))
-        return dict(run.done)
+        return dict(_validate(_run(done)).done)
 
     @task
     def adapt_vocabulary(done: dict[str, str]) -> dict[str, str]:
@@ -159,6 +171,7 @@ def train_captioner() -> None:
     extracted >> features
     registered = register(evaluate(calibrate(refine(train(features)))))
     verdict = gate(registered["done"], registered["version"])
+    accepted.operator.operator_extra_links = [PageLink("Data Docs", "docs")]  # of what was rejected
     registered.operator.operator_extra_links = [PageLink("Run in MLflow", "run"), PageLink("Data Docs", "docs")]
     verdict.operator.operator_extra_links = [PageLink("Verdict", "verdict")]
     approve = ApprovalOperator(

@@ -18,11 +18,16 @@ def bind(weights: Path, vocabulary: Path) -> None:
         file.attrs[WORDS] = sha256_file(vocabulary)
 
 
-def check_bound(weights: Path, vocabulary: Path) -> None:
-    """Refuse weights that were trained with other words; older files do not say which.
+def check_bound(weights: Path, vocabulary: Path, must_say: bool) -> None:
+    """Refuse weights that were trained with other words.
+
+    Args:
+        weights: of the decoder.
+        vocabulary: the words that they are read with.
+        must_say: whether weights that do not say which words are refused, too; files of older formats need not.
 
     Raises:
-        BundleRejected: the words are others, or the weights cannot be read.
+        BundleRejected: the words are others or not told, or the weights cannot be read.
     """
     import h5py
 
@@ -31,6 +36,10 @@ def check_bound(weights: Path, vocabulary: Path) -> None:
             bound = file.attrs.get(WORDS)
     except OSError as error:
         raise BundleRejected(f"{weights} cannot be read: {error}; register the model anew") from error
+    if bound is None and must_say:
+        raise BundleRejected(
+            f"{weights} does not say which words it was trained with (attribute {WORDS}); register the model anew"
+        )
     if bound is not None and bound != sha256_file(vocabulary):
         raise BundleRejected(
             f"{weights} was trained with other words than {vocabulary} holds, so its captions would be of the "

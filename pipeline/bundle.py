@@ -4,7 +4,8 @@
     reference.json       golden/              model_card.md    SHA256SUMS
 
 `confidence.json` says how far to trust a caption and which to withhold. `SHA256SUMS` lists every other file; its own
-SHA-256 is the bundle's digest. Format 1 was of decoders that are no more; format 2 called its number `format`.
+SHA-256 is the bundle's digest. Format 1 was of decoders that are no more, and was never released; format 2 called its
+number `format`; until format 3 weights need not say which words they were trained with.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pipeline.files import read_json, sha256_file, write_json, write_text
 from pipeline.settings import DecoderSettings, DecodingSettings, Group
 from pipeline.vocabulary import Vocabulary
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 ENGINE: Final = "tensorflow-float32"
 SUMS = "SHA256SUMS"
 ENCODER, DECODER = "encoder.weights.h5", "decoder.weights.h5"
@@ -49,7 +50,7 @@ class PixelSettings(Group):
 class BundleSettings(Group):
     """The architecture, so that loading rebuilds it from our own code."""
 
-    format_version: Literal[3] = FORMAT
+    format_version: Literal[3, 4] = FORMAT
     engine: Literal["tensorflow-float32"] = ENGINE
     encoder: Literal["scenes", "inception_resnet_v2", "resnet50", "mobilenet", "xception"]
     positions: int
@@ -62,8 +63,13 @@ class BundleSettings(Group):
     @classmethod
     def _of_an_older_format(cls, values: Any) -> Any:
         if isinstance(values, dict) and values.get("format") == 2 and "format_version" not in values:
-            return {name: value for name, value in values.items() if name != "format"}
+            return {name: value for name, value in values.items() if name != "format"} | {"format_version": 3}
         return values
+
+    @property
+    def bound(self) -> bool:
+        """Whether the decoder's weights must say which words they were trained with."""
+        return self.format_version >= 4
 
 
 @dataclass(frozen=True)
@@ -160,12 +166,18 @@ def _read_settings(folder: Path) -> BundleSettings:
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    """Every file but the list itself by its relative path, in byte order; links are refused."""
+    """Every file but the list itself by its relative path, in byte order; links, pipes and empty folders are refused."""
     files = {}
     for path in sorted(folder.rglob("*")):
         if path.is_symlink():
             raise BundleRejected(f"{folder}: {path.name} is a symbolic link, which no bundle holds")
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and name != SUMS:
+        if path.is_dir() and any(path.iterdir()):
+            continue  # what it holds has its turn
+        if not path.is_file():  # to read a pipe would wait for ever
+            raise BundleRejected(
+                f"{folder}: {name} is no file and no folder of files, which no bundle holds; fetch it again"
+            )
+        if name != SUMS:
             files[name] = path
     return files

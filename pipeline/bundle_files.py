@@ -66,10 +66,14 @@ def _check_weights(path: Path) -> None:
 
 
 def _check_item(name: str, item: Any) -> None:
+    import h5py
+
+    if not isinstance(item, (h5py.Group, h5py.Dataset)):
+        raise ValueError(f"{name} is a stored {type(item).__name__.lower()}, neither numbers nor a group of them")
     foreign = sorted(set(item.attrs) - _ATTRIBUTES)
     if foreign:
         raise ValueError(f"{name} has {foreign[0]}, as whole models have; weights alone are wanted")
-    if not hasattr(item, "dtype"):
+    if isinstance(item, h5py.Group):
         return
     if item.dtype.kind not in "fiu":
         raise ValueError(f"{name} holds {item.dtype}, no numbers")

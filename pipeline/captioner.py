@@ -203,7 +203,7 @@ def _decoder(bundle: Bundle) -> Any:
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise BundleRejected(f"{bundle.path / DECODER} does not fit {SETTINGS} and {VOCABULARY}: {reason}") from error
-    check_bound(bundle.path / DECODER, bundle.path / VOCABULARY)
+    check_bound(bundle.path / DECODER, bundle.path / VOCABULARY, settings.bound)
     return decoder
 
 

@@ -28,6 +28,7 @@ struck. Every message says what was wrong, with which value, where, and what to 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -68,7 +69,17 @@ class ModelNotFound(SettingsError):
 
 
 class DatasetRejected(Permanent):
-    """The data as a whole break a rule, so nothing is trained on them."""
+    """The data as a whole break a rule, so nothing is trained on them.
+
+    Attributes:
+        docs: the page that says what was found, if there is one.
+        page: its address in MLflow, where a server shows it.
+    """
+
+    def __init__(self, message: str, docs: Path | None = None) -> None:
+        super().__init__(message)
+        self.docs = docs
+        self.page: str | None = None
 
 
 class BundleRejected(Permanent):

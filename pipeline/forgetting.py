@@ -20,6 +20,7 @@ from pipeline.run_files import scrub_run
 from pipeline.scrub import scrub_folder
 from pipeline.sources.base import CORRECTED
 from pipeline.stages import Store
+from pipeline.validation.rejected import REJECTED
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class Forgetting:
         return [Exposed(version, splits[folder]) for version, folder in found if folder in splits]
 
     def run(self, exposed: Collection[Exposed]) -> int:
-        """Take the pictures out of what MLflow has copied, features and outputs of stages; tell how many files.
+        """Take the pictures out of what MLflow has copied, features, outputs of stages and rejected data; tell how many files.
 
         The snapshots come last, as the rest is found through them: a call after one that was stopped finds it, too.
 
@@ -96,8 +97,10 @@ class Forgetting:
             ObjectUnavailable: MLflow's files cannot be read or written.
         """
         texts = self.images.union(*(trace.texts for trace in self.traces))
-        done = sum(scrub_run(self.home, run, texts) for run in sorted({each.version.run_id for each in exposed} - {""}))
-        done += self._drop_features()
+        rejected = Registry(self.home).runs_tagged(REJECTED) if self.traces else []
+        runs = ({each.version.run_id for each in exposed} - {""}).union(rejected)
+        done = sum(scrub_run(self.home, run, texts) for run in sorted(runs))
+        done += self._drop_features() + scrub_folder(self.home.store / "rejected", texts)
         folders = {folder for trace in self.traces for folder in self._lineage.made_from(trace.snapshot)}
         snapshots = {trace.snapshot for trace in self.traces}
         return done + sum(scrub_folder(folder, texts) for folder in (*sorted(folders - snapshots), *sorted(snapshots)))

@@ -84,6 +84,11 @@ class Journal:
             Path(home.promotions).mkdir(parents=True, exist_ok=True)
         return cls(open_folder(home.promotions))
 
+    @property
+    def uri(self) -> str:
+        """Where it lies."""
+        return self._folder.uri
+
     def last(self) -> int:
         """The number of the newest entry; 0 when there is none."""
         above = 1
@@ -109,7 +114,8 @@ class Journal:
     def append(self, change: Change, since: int) -> Entry:
         """Write the next entry, unless something was decided about the same model since it was read.
 
-        The same change again, by who was stopped before hearing that it is written, gives the entry there is.
+        The same change again, by who was stopped before hearing that it is written, gives the entry there is, as long as
+        that is the model's newest.
 
         Args:
             change: what it says.
@@ -131,9 +137,16 @@ class Journal:
                     f"{self._folder.uri}/{_name(number)} is there, but cannot be read; restore it or remove it"
                 )
             if other.id == ours or _same(other, change):
-                return other
+                return self._newest(other, change)
             if other.model == change.model:
                 raise PromotionConflict(_conflict(other, change))
+
+    def _newest(self, entry: Entry, change: Change) -> Entry:
+        """The entry of a change that was asked for before, unless its model has a newer one by now."""
+        newest = self.current(entry.model) or entry
+        if newest.number != entry.number:
+            raise PromotionConflict(_conflict(newest, change))
+        return entry
 
     def _has(self, number: int) -> bool:
         return self._folder.get(_name(number)) is not None

@@ -19,6 +19,7 @@ from pipeline.registry import CHAMPION, Registry
 
 GATE_TAG, VERDICT_TAG, VERDICT_DIGEST_TAG, JUDGED_AGAINST_TAG = "gate", "verdict", "verdict_digest", "judged_against"
 PASSED, REFUSED, NOBODY = "passed", "refused", "nobody"
+ENTRY_TAG = "promotion"  # of the registered model: that the journal has an entry about it, and which was the newest
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +43,12 @@ class Promotions:
         through the journal its alias counts.
 
         Raises:
-            SettingsError: the URI has another form.
+            SettingsError: the URI has another form, or the journal is not where it was.
             ModelNotFound: there is no such version.
             BundleRejected: the version carries no digest, or not the promoted one.
         """
         name, at, alias = uri.removeprefix("models:/").partition("@")
-        entry = self.journal.current(name) if at and alias == CHAMPION else None
+        entry = self._current(name) if at and alias == CHAMPION else None
         if entry is None:
             return self.registry.resolve(uri)
         pinned = self._promoted(entry)
@@ -55,8 +56,12 @@ class Promotions:
         return pinned
 
     def champion(self, name: str) -> PinnedModel | None:
-        """The version that captions, or None before the first promotion."""
-        if self.journal.current(name) is None:
+        """The version that captions, or None before the first promotion.
+
+        Raises:
+            SettingsError: the journal is not where it was.
+        """
+        if self._current(name) is None:
             return self.registry.champion(name)
         return self.resolve(f"models:/{name}@{CHAMPION}")
 
@@ -120,19 +125,20 @@ class Promotions:
 
         Raises:
             SettingsError: nothing is known of a version before.
-            PromotionRefused: the version has never captioned, so it had no trial.
+            PromotionRefused: the version has never captioned, or the journal does not say what has.
             ModelNotFound, BundleRejected, PromotionConflict: as `promote`.
         """
-        since, now = self.journal.last(), self.journal.current(name)
+        since, now = self.journal.last(), self._current(name)
         if once and now is not None and (now.action, now.who) == ("rollback", who):
             self._repair(now, expected=now.origin)
             return now
         version = version or self.before(name)
         self.registry.resolve(f"models:/{name}/{version}")
         before = {each for entry in self.journal.entries(name) for each in (entry.origin, entry.target)}
-        if before and version not in before:
+        if version not in before:
+            unknown = "has never captioned" if before else "is not known to have captioned: the journal has no entry"
             raise PromotionRefused(
-                f"{name} version {version} has never captioned, so it is none to go back to; "
+                f"{name} version {version} {unknown}, so it is none to go back to; "
                 f"`nightcap models promote {version}` tries it first"
             )
         return self._decide("rollback", name, version, since, who=who, why=why)
@@ -160,7 +166,7 @@ class Promotions:
         return None
 
     def _decide(self, action: Action, name: str, version: str, since: int, **told: str | None) -> Entry | None:
-        chosen, now = self.registry.resolve(f"models:/{name}/{version}"), self.journal.current(name)
+        chosen, now = self.registry.resolve(f"models:/{name}/{version}"), self._current(name)
         origin = now.target if now else self.registry.aliased(name, CHAMPION)
         if origin == chosen.version:
             entry = now if now and _is_retry(now, action, since, told) else None
@@ -172,6 +178,18 @@ class Promotions:
         current = self.journal.current(name)
         if current is not None:
             self._repair(current, expected=origin)
+        return entry
+
+    def _current(self, name: str) -> Entry | None:
+        """The newest entry about a model; None before the first, but not where there was one."""
+        entry = self.journal.current(name)
+        number = None if entry else self.registry.model_tags(name).get(ENTRY_TAG)
+        if number is not None:
+            raise SettingsError(
+                f"the promotion journal in {self.journal.uri} has no entry about {name}, but entry {number} was written: let "
+                f"NIGHTCAP_PROMOTIONS name its folder, or restore it; if it is lost, take the tag {ENTRY_TAG} off {name} in "
+                "MLflow, and its alias champion counts until the next promotion"
+            )
         return entry
 
     def _check(self, pinned: PinnedModel) -> None:
@@ -206,6 +224,7 @@ class Promotions:
             return
         said = f"alias {CHAMPION} of {entry.model} names version {found}, entry {entry.number} of the journal {entry.target}"
         try:
+            self.registry.tag_model(entry.model, {ENTRY_TAG: str(entry.number)})
             self.registry.set_alias(entry.model, CHAMPION, entry.target)
         except NightcapError as error:
             log.warning("%s; it cannot be repaired: %s", said, error)

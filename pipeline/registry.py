@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 CHAMPION, CHALLENGER = "champion", "challenger"
 DIGEST_TAG, ENGINE_TAG, CIDER_TAG, TEST_TAG = "bundle_digest", "engine", "test_cider_d", "test_digest"
 REMOVED_TAG = "files_removed"  # when; what is known of the version stays
+NOTE_TAG = "mlflow.note.content"  # what MLflow shows as a run's description
 NOTE = "registered_model_meta"  # MLflow adds it to what it downloads
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
@@ -174,6 +175,19 @@ class Registry:
         """The tags of a version."""
         return dict(self._find(pinned.uri, lambda: self._client.get_model_version(pinned.name, pinned.version)).tags)
 
+    def tag_model(self, name: str, tags: dict[str, str]) -> None:
+        """Put tags on a registered model, all its versions together."""
+        with self.answering():
+            for key, value in tags.items():
+                self._client.set_registered_model_tag(name, key, value)
+
+    def model_tags(self, name: str) -> dict[str, str]:
+        """The tags of a registered model; none where there is no such model."""
+        try:
+            return dict(self._find(name, lambda: self._client.get_registered_model(name)).tags)
+        except ModelNotFound:
+            return {}
+
     def log_files(self, pinned: PinnedModel, folder: Path, place: str) -> None:
         """Add the files of a folder to the run that made a version."""
         with self.answering():
@@ -184,7 +198,15 @@ class Registry:
         if not self._home.mlflow_page:
             return None
         with self.answering():
-            run = self._client.get_run(self._run_of(pinned)).info
+            run_id = self._run_of(pinned)
+        return self.run_page(run_id, artifact)
+
+    def run_page(self, run_id: str, artifact: str = "") -> str | None:
+        """The address in a browser of a run, or of a file there; None where no server shows it."""
+        if not self._home.mlflow_page:
+            return None
+        with self.answering():
+            run = self._client.get_run(run_id).info
         path = f"/artifactPath/{artifact}" if artifact else ""
         return f"{self._home.mlflow_page}/#/experiments/{run.experiment_id}/runs/{run.run_id}{path}"
 
@@ -211,6 +233,16 @@ class Registry:
                 return str(found.experiment_id)
             location = None if self._home.tracking_uri.startswith("http") else self._home.artifacts.as_uri()
             return str(self._client.create_experiment(name, artifact_location=location))
+
+    def runs_tagged(self, tag: str) -> list[str]:
+        """The ids of the runs of all experiments that have a tag."""
+        with self.answering():
+            client = self._client
+            experiments = [
+                found.experiment_id for found in _pages(lambda token: client.search_experiments(page_token=token))
+            ]
+            found = _pages(lambda token: client.search_runs(experiments, f"tags.{tag} != ''", page_token=token))
+            return [str(run.info.run_id) for run in found]
 
     def _find(self, uri: str, find: Callable[[], Any]) -> Any:
         from mlflow.exceptions import MlflowException

@@ -20,12 +20,18 @@ def snapshot(run: TrainingRun) -> TrainingRun:
 
 
 def validate(run: TrainingRun) -> TrainingRun:
-    """Accept what may be trained on, quarantine the rest, or stop."""
+    """Accept what may be trained on, quarantine the rest, or stop; the Data Docs of what is rejected go to MLflow."""
+    from pipeline.errors import DatasetRejected
     from pipeline.validation import validate as judge
     from pipeline.validation.references import collection_of
+    from pipeline.validation.rejected import keep_docs
 
     collection = collection_of(run.settings.source)
-    return run.after(judge(run.settings.validation, run.output("snapshot"), run.source, run.store, collection))
+    try:
+        return run.after(judge(run.settings.validation, run.output("snapshot"), run.source, run.store, collection))
+    except DatasetRejected as rejected:
+        keep_docs(run, rejected)
+        raise
 
 
 def data_docs(run: TrainingRun) -> str:

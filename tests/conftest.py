@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import psutil
@@ -114,15 +117,37 @@ def s3(s3_store, monkeypatch):
     return s3_store, f"s3://pictures/{uuid.uuid4().hex[:12]}"
 
 
+@dataclass(frozen=True)
+class TinyTraining:
+    """A training, all that was logged meanwhile, and as JSON what its stages handed on."""
+
+    run: Any
+    heard: str
+    handed_on: str
+
+
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory):
-    """A whole training on few scenes, registered and promoted: `captioner@champion` of its home."""
+def tiny_training(tmp_path_factory):
+    """A whole training on few scenes, registered and promoted, with credentials around it that nothing may repeat."""
+    from tests.canaries import carried, listening
+
+    with carried(), listening() as told:
+        run, handed_on = train_tiny(tmp_path_factory.mktemp("tiny_run"))
+    return TinyTraining(run, told.getvalue(), json.dumps(handed_on))
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_training):
+    """The training alone: `captioner@champion` of its home."""
+    return tiny_training.run
+
+
+def train_tiny(root):
     from pipeline import train_captioner as stages
     from pipeline.home import Home
     from pipeline.settings import train_settings
     from pipeline.training_run import TrainingRun
 
-    root = tmp_path_factory.mktemp("tiny_run")
     settings = {
         "source": {"scene_count": 120},
         "validation": {"min_images": 5},
@@ -142,5 +167,6 @@ def tiny_run(tmp_path_factory):
     run, version = stages.register(run)
     verdict = stages.gate(run, version["version"])
     assert verdict["promote"], verdict
-    assert stages.promote(run, version["version"], verdict)["promoted"]
-    return run
+    promoted = stages.promote(run, version["version"], verdict)
+    assert promoted["promoted"]
+    return run, [dict(run.done), version, verdict, promoted]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from nightcap.console import working
+from nightcap.settings_options import settings_from
 
 WIDTH = 200  # where there is no terminal to fit into
 
@@ -47,6 +49,13 @@ def list_versions(
 
 NameOption = Annotated[str, typer.Option(help="The model.")]
 WhyOption = Annotated[str, typer.Option(help="A word for the promotion journal.")]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="The settings file of its training, whose group gate limits the trial.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, such as gate.max_seconds_per_image=9."),
+]
 
 
 @app.command()
@@ -57,36 +66,42 @@ def promote(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Even if the gate has not let it pass against the present champion.")
     ] = False,
+    config: ConfigOption = None,
+    assignments: SetOption = None,
 ) -> None:
     """Make a version the champion, after a trial in a clean process."""
     from pipeline.home import Home
-    from pipeline.infra_validation import try_version
     from pipeline.promotion import Promotions, whoami
-    from pipeline.settings import GateSettings
 
-    home = Home.from_environment()
-    with working("loading it in a clean process"):
-        try_version(home, f"models:/{name}/{version}", GateSettings())
+    _tried(name, version, config, assignments)
     with working("asking MLflow"):
-        entry = Promotions(home).promote_by_hand(name, version, whoami(), why, anyway)
+        entry = Promotions(Home.from_environment()).promote_by_hand(name, version, whoami(), why, anyway)
     typer.echo(f"{name} version {version} is the champion{_noted(entry.number if entry else None)}")
 
 
 @app.command()
 def verify(
-    version: Annotated[str, typer.Argument(help="Number of the version.")], name: NameOption = "captioner"
+    version: Annotated[str, typer.Argument(help="Number of the version.")],
+    name: NameOption = "captioner",
+    config: ConfigOption = None,
+    assignments: SetOption = None,
 ) -> None:
     """Load a version in a clean process, reproduce its golden captions and caption a sample."""
-    from pipeline.home import Home
-    from pipeline.infra_validation import try_version
-    from pipeline.settings import GateSettings
-
-    with working("loading it in a clean process"):
-        found = try_version(Home.from_environment(), f"models:/{name}/{version}", GateSettings())
+    found = _tried(name, version, config, assignments)
     typer.echo(
         f"{name} version {version}: {found['golden']:.0f} golden captions reproduced; loaded in {found['load_s']:.1f} s, "
         f"{found['seconds_per_image']:.3f} s a picture, at most {found['memory_gib']:.2f} GiB"
     )
+
+
+def _tried(name: str, version: str, config: Path | None, assignments: list[str] | None) -> dict[str, float]:
+    """What a version's trial took, within the limits of `gate`."""
+    from pipeline.home import Home
+    from pipeline.infra_validation import try_version
+
+    budget = settings_from(config, assignments or []).gate
+    with working("loading it in a clean process"):
+        return try_version(Home.from_environment(), f"models:/{name}/{version}", budget)
 
 
 @app.command()

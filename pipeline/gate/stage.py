@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -24,6 +25,7 @@ from pipeline.gate.page import PAGE, write_page
 from pipeline.gate.verdict import Check, Verdict, judge, reason_of
 from pipeline.images import pixels
 from pipeline.infra_validation import try_version
+from pipeline.installed import requirements
 from pipeline.journal import Entry
 from pipeline.metrics.tokenizer import tokenize
 from pipeline.promotion import (
@@ -43,7 +45,7 @@ from pipeline.training_run import TrainingRun
 
 log = logging.getLogger(__name__)
 
-VERDICT = "verdict.json"
+VERDICT, TRIAL = "verdict.json", "trial.json"
 STAGE_VERSION = 2
 CAPTIONS_VERSION = 1
 TAG_LENGTH = 5000
@@ -97,7 +99,7 @@ def judge_version(run: TrainingRun, version: str) -> Outcome:
     try:
         output = _verdict(run, promotions, pinned, champion)
     except PromotionRefused as error:
-        promotions.registry.tag(name, version, {GATE_TAG: REFUSED, VERDICT_TAG: str(error)[:TAG_LENGTH]})
+        _tell_failed_trial(promotions.registry, pinned, str(error))
         raise
     verdict, digest = read_json(output.path / VERDICT), sha256_file(output.path / VERDICT)
     place, page = f"gate/{digest[:12]}", output.path / PAGE
@@ -117,8 +119,19 @@ def judge_version(run: TrainingRun, version: str) -> Outcome:
     return Outcome(**kept, since=since, digest=digest, page=str(page), link=link, rules=rules)
 
 
+def _tell_failed_trial(registry: Registry, pinned: PinnedModel, reason: str) -> None:
+    """Say with the version why it is no candidate: it was never compared, so there is no verdict."""
+    with tempfile.TemporaryDirectory() as scratch:
+        write_json(Path(scratch) / TRIAL, {"passed": False, "reason": reason})
+        registry.log_files(pinned, Path(scratch), "gate")
+    registry.tag(pinned.name, pinned.version, {GATE_TAG: REFUSED, VERDICT_TAG: reason[:TAG_LENGTH]})
+
+
 def _verdict(run: TrainingRun, promotions: Promotions, pinned: PinnedModel, champion: PinnedModel | None) -> Output:
-    """The verdict and its page as a stage's output; the same versions under the same rules are judged once."""
+    """The verdict and its page as a stage's output; the same versions under the same rules are judged once.
+
+    Where other libraries are installed they are judged anew, as the trial is one of these, too.
+    """
     given_up = promotions.given_up(pinned.name, pinned.version)
 
     def build(folder: Path) -> None:
@@ -137,6 +150,7 @@ def _verdict(run: TrainingRun, promotions: Promotions, pinned: PinnedModel, cham
         "version": [pinned.version, pinned.digest],
         "champion": champion and [champion.version, champion.digest],
         "given_up": given_up and given_up.number,
+        "installed": requirements(),
     }
     return run.store.run("gate", STAGE_VERSION, recipe, run.inputs("validate", "evaluate", "bundle"), build)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pipeline
 from pipeline.bundle import CARD, ENGINE
+from pipeline.installed import requirements
 from pipeline.lineage import ACCEPTED_TAG, SNAPSHOT_TAG
 from pipeline.registration.card import summary
 from pipeline.registration.words import compared_words
@@ -19,7 +19,6 @@ from pipeline.training_run import TrainingRun
 
 log = logging.getLogger(__name__)
 
-REQUIREMENTS = ("h5py", "keras", "numpy", "pandas", "pillow", "pydantic", "pyyaml", "tensorflow-cpu", "tensorflow")
 NOTE = """Under *Artifacts*:
 
 - `model_card.md`: what the model is, is for, and how good it is
@@ -127,14 +126,8 @@ def log_model(bundle: Path, digest: str) -> Any:
         code_paths=[str(source)],
         model_config={DIGEST_TAG: digest},
         signature=ModelSignature(columns, answers),
-        pip_requirements=_requirements(),
+        pip_requirements=requirements(),
     )
-
-
-def _requirements() -> list[str]:
-    """The installed versions of what a captioning process imports."""
-    installed = {item.name.lower().replace("_", "-"): item.version for item in importlib.metadata.distributions()}
-    return [f"{name}=={installed[name]}" for name in REQUIREMENTS if name in installed]
 
 
 def _flat(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

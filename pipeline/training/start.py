@@ -50,7 +50,7 @@ def begin_with(decoder: Any, start: Output) -> None:
     from pipeline.model.decoder import Decoder
 
     settings = _settings(start)
-    check_bound(start.path / DECODER, start.path / VOCABULARY)
+    check_bound(start.path / DECODER, start.path / VOCABULARY, settings.bound)
     words = Vocabulary.read(start.path / VOCABULARY)
     before = Decoder(settings.decoder, len(words), settings.positions, settings.channels)
     before.build()

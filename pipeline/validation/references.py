@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from dataclasses import dataclass
@@ -16,10 +17,16 @@ from pipeline.validation.profile import MEASURED, Profile
 
 LAST, NONE = "last", "none"
 
-_SIZES = {"max_images", "max_train_images", "scene_count", "scene_seed", "val_cut", "test_cut", "terms"} | {
+log = logging.getLogger(__name__)
+
+# What differs from one delivery of a source to the next: how much is taken of it, and the names of its lists.
+_PASSING = {"max_images", "max_train_images", "scene_count", "scene_seed", "val_cut", "test_cut", "terms"} | {
     "corrections",
     "corrections_held_out",
     "corrections_to_train",
+    "train_annotations",
+    "val_annotations",
+    "test_annotations",
 }
 
 
@@ -61,6 +68,16 @@ class References:
             if _create(self.folder / f"{number:08d}.json", {"snapshot": snapshot, "profile": profile}):
                 return
 
+    def warn_if_first(self) -> None:
+        """Say that nothing is compared where only other collections have been accepted."""
+        others = [folder for folder in self.folder.parent.glob("*") if folder != self.folder]
+        if others and not self._files():
+            log.warning(
+                "validate: no snapshot of this source was accepted before, so this one is compared with none, though %d of other "
+                "sources were; if it follows one of these, set validation.reference to the profile.json of that one's output",
+                len(others),
+            )
+
     def _entries(self) -> list[dict[str, Any]]:
         return [read_json(file) for file in self._files()]
 
@@ -69,8 +86,8 @@ class References:
 
 
 def collection_of(source: SourceSettings) -> str:
-    """What a source's snapshots have in common, however many pictures are taken of it."""
-    return digest_of(source.model_dump(mode="json", exclude=_SIZES))[:16]
+    """What a source's snapshots have in common, however many pictures are taken of it and whatever its lists are called."""
+    return digest_of(source.model_dump(mode="json", exclude=_PASSING))[:16]
 
 
 def reference_for(setting: str, references: References, snapshot: str) -> Profile | None:
@@ -82,6 +99,7 @@ def reference_for(setting: str, references: References, snapshot: str) -> Profil
     if setting == NONE:
         return None
     if setting == LAST:
+        references.warn_if_first()
         return references.before(snapshot)
     try:
         profile: Profile = read_json(Path(setting))

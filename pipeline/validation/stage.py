@@ -67,7 +67,8 @@ def validate(
         _write(folder, judged)
         write_overview(folder / DOCS, judged, reference, listed, source)
         if judged.failed:
-            raise DatasetRejected(_complaint(judged.failed, _keep(folder, store, shaping | inputs)))
+            kept = _keep(folder, store, shaping | inputs)
+            raise DatasetRejected(_complaint(judged.failed, kept), kept / DOCS / "index.html")
 
     output = store.run("validate", VERSION, shaping, inputs, build)
     if references is not None:

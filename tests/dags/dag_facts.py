@@ -7,6 +7,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import airflow.sdk  # noqa: F401  what Airflow has loaded before it comes to a DAG file
 
@@ -83,6 +84,7 @@ def task_facts(task):
         "pod": (task.executor_config or {}).get("pod_template_file"),
         "retries": task.retries,
         "on": {name: task.retry_policy.evaluate(error, 1, 3).action.value for name, error in trouble()},
+        "links": [link.name for link in task.operator_extra_links],
         "outlets": [asset.name for asset in task.outlets],
     }
 
@@ -95,6 +97,28 @@ def trouble():
     for name, kind in vars(errors).items():
         if isinstance(kind, type) and issubclass(kind, errors.NightcapError):
             yield name, kind(*["it"] * (2 if name in ("BadInput", "BadImage") else 1))
+
+
+def rejected():
+    """What the task `validate` leaves behind when the data are rejected."""
+    from dags import train_captioner as module
+    from pipeline.errors import DatasetRejected
+
+    told = DatasetRejected("too few", Path("/store/rejected/1/data_docs/index.html"))
+    told.page = "http://mlflow/page"
+    pushed = {}
+
+    def reject(run):
+        raise told
+
+    module.get_current_context = lambda: {
+        "ti": SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))
+    }
+    module._run, module.stages.validate = (lambda done: None), reject
+    try:
+        module.train_captioner().get_task("validate").python_callable({})
+    except DatasetRejected as error:
+        return pushed | {"raised": error is told}
 
 
 def parsed(name):
@@ -127,6 +151,7 @@ if __name__ == "__main__":
         "never": forked(bag, NIGHTCAP_PUBLISHED_BY="25:00"),
         "configured": forked(bag, NIGHTCAP_TRAIN_CONFIG=str(usual)),
         "misconfigured": forked(bag, NIGHTCAP_TRAIN_CONFIG="/nowhere.yaml"),
+        "rejected": forked(rejected),
         "parsed": {name: [forked(lambda name=name: parsed(name)) for _ in range(3)] for name in names},
     }
     sys.stdout.write(json.dumps(facts) + "\n")

@@ -1,10 +1,5 @@
 """Canary credentials: whoever trains, registers and captions with them, nothing that is kept or shown has them."""
 
-import io
-import json
-import logging
-from dataclasses import replace
-
 import pytest
 
 from nightcap.cli import main
@@ -13,53 +8,33 @@ from pipeline.errors import NightcapError, RegistryUnavailable
 from pipeline.home import Home
 from pipeline.objects import open_folder
 from pipeline.registry import Registry
+from pipeline.settings import EncoderSettings, TrainSettings, ValidationSettings
+from pipeline.training_run import TrainingRun
+from tests.canaries import CANARY, carried, holding, listening
+from tests.pipeline.conftest import Dataset
 from tests.serving.night_world import World, picture
-
-CANARY = "c4n4ry-5ecret"
-ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": f"id-{CANARY}",
-    "AWS_SECRET_ACCESS_KEY": f"key-{CANARY}",
-    "AWS_SESSION_TOKEN": f"token-{CANARY}",
-    "MLFLOW_TRACKING_PASSWORD": f"password-{CANARY}",
-    "MLFLOW_TRACKING_TOKEN": f"bearer-{CANARY}",
-}
 
 
 @pytest.fixture
-def canaries(monkeypatch):
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
+def canaries():
+    with carried():
+        yield
 
 
 @pytest.fixture
 def heard():
-    """All that is logged, to the last detail, by our code and by libraries."""
-    told = io.StringIO()
-    handler = logging.StreamHandler(told)
-    root, level = logging.getLogger(), logging.getLogger().level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield told
-    root.removeHandler(handler)
-    root.setLevel(level)
+    with listening() as told:
+        yield told
 
 
-def holding(folder, secret=CANARY):
-    """The files under a folder that hold a secret."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    assert files
-    return [path for path in files if secret.encode() in path.read_bytes()]
-
-
-def test_24_a_registered_version_its_run_and_what_tasks_hand_on(tiny_run, tmp_path, canaries, heard):
-    home = Home(tmp_path, tmp_path / "store", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    home = replace(home, store=tiny_run.home.store, journal=str(tmp_path / "promotions"))
-    run, version = stages.register(replace(tiny_run, home=home))
-    handed_on = json.dumps([dict(run.done), version, stages.gate(run, version["version"])])
-    assert CANARY not in handed_on
-    assert not holding(tmp_path)
-    assert not holding(tiny_run.home.store)
-    assert CANARY not in heard.getvalue()
+def test_24_a_training_from_its_snapshot_to_its_promotion(tiny_training):
+    """It was trained with the credentials in its environment, those of the process of its trial among them."""
+    assert "train: epoch 1 of 1" in tiny_training.heard
+    assert "gate: captioner version 1: " in tiny_training.heard
+    assert CANARY not in tiny_training.heard
+    assert '"promoted": true' in tiny_training.handed_on
+    assert CANARY not in tiny_training.handed_on
+    assert not holding(tiny_training.run.home.root)
 
 
 def test_24_a_night_its_table_its_pages_and_its_logs(tmp_path, canaries, heard):
@@ -97,6 +72,33 @@ def test_24_a_registry_that_does_not_answer_is_named_without_its_password(tmp_pa
         Registry(home)
     assert CANARY not in str(caught.value)
     assert CANARY not in heard.getvalue()
+
+
+@pytest.mark.integration
+def test_24_a_training_on_pictures_of_a_store_with_real_keys(s3, tmp_path, heard):
+    """Up to the features; what comes after them reads only the pictures of the test split, in the same way."""
+    from pipeline.model.encoder import build_encoder
+
+    store, uri = s3
+    dataset = Dataset(tmp_path)
+    for split, first in (("train", 0), ("val", 100), ("test", 200)):
+        dataset.fill(6, split, first)
+    for path in dataset.images.iterdir():
+        open_folder(uri).write(path.name, path.read_bytes())
+    weights = tmp_path / "encoder.weights.h5"
+    build_encoder("mobilenet", None, 96).backbone.save_weights(weights)
+    settings = TrainSettings(
+        source=dataset.settings().model_copy(update={"images": uri}),
+        validation=ValidationSettings(min_images=3),
+        encoder=EncoderSettings(name="mobilenet", weights=str(weights), side=96, shards=1),
+    )
+    run = TrainingRun(settings, Home(tmp_path, tmp_path / "store", ""))
+    for stage in (stages.snapshot, stages.validate, stages.adapt_vocabulary, stages.provide_encoder):
+        run = stage(run)
+    assert stages.extract_shard(run, 0) == {"images": 18, "extracted": 18}
+    assert stages.extract_features(run).output("extract_features").figures()["images"] == 18
+    assert store.secret_key not in heard.getvalue()
+    assert not holding(tmp_path, store.secret_key)
 
 
 @pytest.mark.integration

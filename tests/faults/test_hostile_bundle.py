@@ -8,10 +8,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 from deltalake import DeltaTable
 from PIL import Image
 
+from pipeline.binding import WORDS
 from pipeline.bundle import CONFIDENCE, DECODER, SUMS, VOCABULARY, read_bundle, seal
 from pipeline.captioner import load_captioner
 from pipeline.errors import BundleRejected
@@ -70,6 +73,16 @@ def with_lambda(bundle):
     (bundle / "whole.h5").replace(bundle / DECODER)
 
 
+def without_binding(bundle):
+    with h5py.File(bundle / DECODER, "a") as file:
+        del file.attrs[WORDS]
+
+
+def with_datatype(bundle):
+    with h5py.File(bundle / DECODER, "a") as file:
+        file["kind"] = np.dtype("float32")
+
+
 SPOILT = {
     "an unlisted pickle": (
         lambda bundle: (bundle / "model.pkl").write_bytes(pickle.dumps([])),
@@ -99,12 +112,15 @@ HOSTILE = {
         lambda bundle: (bundle / DECODER).write_bytes(pickle.dumps([])),
         f"{DECODER} .* a pickle",
     ),
+    "two words swapped": (swap_words, f"{DECODER} was trained with other words"),
+    "words that may be any": (without_binding, f"{DECODER} does not say which words"),
+    "weights with a stored datatype": (with_datatype, f"{DECODER} .* kind is a stored datatype"),
     "a model with a Lambda layer": (with_lambda, f"{DECODER} .* as whole models have"),
 }
 
 
 @pytest.mark.parametrize("how", HOSTILE)
-def test_23_code_is_refused_even_where_its_digest_is_right(home, bundle, tmp_path, how):
+def test_23_code_and_other_words_are_refused_even_where_their_digest_is_right(home, bundle, tmp_path, how):
     spoil, says = HOSTILE[how]
     spoil(bundle)
     seal(bundle)
@@ -112,9 +128,29 @@ def test_23_code_is_refused_even_where_its_digest_is_right(home, bundle, tmp_pat
         load_captioner(replace(home, root=tmp_path / "reader"), str(bundle))
 
 
-def test_23_weights_and_their_list_altered_together_are_refused_by_the_registry_s_tag(home, bundle, tmp_path):
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_23_what_no_list_can_name_is_refused(home, bundle, tmp_path, make):
+    make(bundle / "layers.py")
+    assert "layers.py is no file and no folder of files" in refusal(home, str(bundle), tmp_path)
+
+
+def another_weight(bundle):
+    """Change one number of the decoder; the file stays one of weights."""
+    with h5py.File(bundle / DECODER, "a") as file:
+        numbers = file[next(name for name in names_in(file) if isinstance(file[name], h5py.Dataset))]
+        numbers[...] = numbers[...] + 1
+
+
+def names_in(file):
+    names = []
+    file.visit(names.append)
+    return names
+
+
+@pytest.mark.parametrize("alter", [another_weight, swap_words])
+def test_23_a_file_and_the_list_altered_together_are_refused_by_the_registry_s_tag(home, bundle, tmp_path, alter):
     registered = read_bundle(bundle).digest
-    swap_words(bundle)
+    alter(bundle)
     assert seal(bundle) != registered
     assert f"the registry says {registered}" in refusal(home, CHAMPION, tmp_path)
 

@@ -24,9 +24,9 @@ PICTURES, PART = 200, 16
 PROCESS = "import sys; from tests.faults.test_killed_model import night; night(*sys.argv[1:])"
 
 
-def night(root, pictures, registry):
+def night(root, pictures, registry, journal):
     """One night, always the same, in a home of its own."""
-    home = Home(Path(root), Path(root) / "store", registry, (pictures,))
+    home = Home(Path(root), Path(root) / "store", registry, (pictures,), journal=journal)
     settings = NightSettings(input=pictures, part_size=PART, gallery_size=4)
     attempt = Attempt.at(datetime.now(UTC), "n")
     run_night(settings, home, pin(home, settings.model), partial(load_pinned, home), attempt)
@@ -48,10 +48,10 @@ def rows(root):
 
 
 def test_1_a_real_model_killed_twice(tiny_run, tmp_path):
-    pictures, registry = str(tmp_path / "pictures"), tiny_run.home.tracking_uri
+    pictures, registry = str(tmp_path / "pictures"), [tiny_run.home.tracking_uri, tiny_run.home.promotions]
     draw_inbox(Path(pictures), PICTURES, seed=7)
-    night(tmp_path / "undisturbed", pictures, registry)
-    arguments = [str(tmp_path / "killed"), pictures, registry]
+    night(tmp_path / "undisturbed", pictures, *registry)
+    arguments = [str(tmp_path / "killed"), pictures, *registry]
     kill_at(2, arguments)
     kill_at(6, arguments)
     subprocess.run([sys.executable, "-c", PROCESS, *arguments], check=True, cwd=Path.cwd())

@@ -1,11 +1,13 @@
 """Promotions that die, that come at once, and of versions that are damaged."""
 
 import multiprocessing
+import os
 import signal
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,10 @@ from pipeline import train_captioner as stages
 from pipeline.bundle import DECODER, SUMS, read_bundle
 from pipeline.captioner import pin
 from pipeline.errors import BundleRejected, NightcapError, PromotionConflict, PromotionRefused
-from pipeline.home import Home
 from pipeline.infra_validation import check_budget, try_version
 from pipeline.journal import Change, Journal
 from pipeline.model_cache import fetch
+from pipeline.objects import open_folder
 from pipeline.promotion import Promotions
 from pipeline.registry import CHAMPION, Registry
 from tests.pipeline.light_registry import NAME, add_versions, bundle_of, captioning, home_in
@@ -67,6 +69,16 @@ def test_4_killed_before_the_entry_or_between_the_entry_and_the_alias(home, kind
     assert captioning(home) == Registry(home).aliased(NAME, CHAMPION) == "2"
 
 
+def test_4_a_promotion_that_is_run_again_after_a_rollback_promotes_nothing(home):
+    """Its entry is written, but the rollback's is newer: nobody is told that the version captions."""
+    promotions = Promotions(home)
+    promotions.promote(NAME, "2", 1, "me", "v")
+    promotions.rollback(NAME, None, "somebody")
+    with pytest.raises(PromotionConflict, match=r"somebody made version 1 it meanwhile \(promotion journal, entry 3\)"):
+        promotions.promote(NAME, "2", 1, "me", "v")
+    assert (promotions.journal.last(), captioning(home)) == (3, "1")
+
+
 def test_4_killed_before_its_promotion_a_training_makes_no_second_version(tiny_run, tmp_path):
     home = replace(tiny_run.home, tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}", journal=str(tmp_path / "journal"))
     run = replace(tiny_run, home=home)
@@ -90,24 +102,34 @@ def pool():
         yield pool
 
 
-def attempt(folder, target, since):
+def attempt(folder, environment, target, since):
     """What a process that wants to promote a version hears."""
+    os.environ.update(environment)
     said = {"model": NAME, "action": "promote", "origin": "1", "target": target, "digest": "d", "who": f"p{target}"}
     try:
-        return Journal.of(Home(Path(folder), Path(folder), "")).append(Change.model_validate(said), since).target
+        return Journal(open_folder(folder)).append(Change.model_validate(said), since).target
     except PromotionConflict as error:
         return str(error)
 
 
-def test_8_of_eight_promotions_at_once_one_wins(tmp_path, pool):
+@pytest.fixture(params=["local", "s3"])
+def folder(request, tmp_path):
+    """An empty folder for a journal, and the environment in which it is found."""
+    if request.param == "local":
+        return str(tmp_path), {}
+    store, uri = request.getfixturevalue("s3")
+    return uri, store.environment
+
+
+def test_8_of_eight_promotions_at_once_one_wins(folder, pool):
     for since in range(5):
         targets = [str(10 * since + number) for number in range(8)]
-        heard = list(pool.map(attempt, [str(tmp_path)] * 8, targets, [since] * 8))
+        heard = list(pool.map(partial(attempt, *folder), targets, [since] * 8))
         [winner] = [answer for answer in heard if answer in targets]
         losers = [answer for answer in heard if answer not in targets]
         assert len(losers) == 7
         assert all(f"p{winner} made version {winner} it meanwhile" in answer for answer in losers)
-        assert Journal.of(Home(tmp_path, tmp_path, "")).current(NAME).target == winner
+        assert Journal(open_folder(folder[0])).current(NAME).target == winner
 
 
 def promoted(root, version, since):

@@ -203,7 +203,8 @@ def test_what_the_pushgateway_and_mlflow_hear(world, listener):
 def scenes(tiny_run, tmp_path, address):
     """Runs a night of the pictures in a folder with a model of drawn scenes."""
     trained = tiny_run.home
-    home = Home(trained.root, tmp_path / "store", trained.tracking_uri, (str(tmp_path),), address)
+    roots, journal = (str(tmp_path),), trained.promotions
+    home = Home(trained.root, tmp_path / "store", trained.tracking_uri, roots, address, journal=journal)
     pinned = pin(home, "models:/captioner@champion")
 
     def night(folder, name="n1", **settings):

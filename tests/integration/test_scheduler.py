@@ -24,6 +24,7 @@ from pipeline.files import read_json
 from pipeline.form import training_values
 from pipeline.sources.scenes.dataset import draw_inbox
 from pipeline.table.corrections import Correction, CorrectionTable
+from tests.canaries import CANARY, ENVIRONMENT, carried, holding
 from tests.conftest import LENIENT_GATE
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -75,11 +76,11 @@ def rows_of(table):
 
 @pytest.fixture(scope="module", autouse=True)
 def _usual_settings(tmp_path_factory):
-    """What trainings that nobody fills a form for are like."""
+    """What trainings that nobody fills a form for are like, and credentials that nothing may repeat."""
     file = tmp_path_factory.mktemp("settings") / "usual.yaml"
     values = {"source.corrections_to_train": 2, "validation.drift": "warn"}
     file.write_text(yaml.safe_dump(training_values({"preset": "scenes", **TINY, **values})))
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, carried():
         patch.setenv("NIGHTCAP_TRAIN_CONFIG", str(file))
         yield
 
@@ -328,6 +329,12 @@ def test_nothing_is_left_when_it_is_stopped_at_work(stack, stopped):
     for url in (stack.airflow_url, stack.mlflow_url):
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", int(url.rsplit(":", 1)[1]))) != 0
+
+
+def test_24_no_credential_is_in_a_database_or_a_log(home, stopped):
+    assert CANARY in ENVIRONMENT["AWS_SECRET_ACCESS_KEY"] == os.environ["AWS_SECRET_ACCESS_KEY"]
+    assert {"airflow.db", "mlflow.db"} <= {path.name for path in home.root.rglob("*.db")}
+    assert not holding(home.root)
 
 
 def test_the_champion_loads_without_servers(home, captioned, stopped, tmp_path):

@@ -88,6 +88,7 @@ def run(capsys):
 def trained(tiny_run, monkeypatch):
     """The home of a small trained model; nights and their tables lie elsewhere."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tiny_run.home.tracking_uri)
+    monkeypatch.setenv("NIGHTCAP_PROMOTIONS", tiny_run.home.promotions)
     return tiny_run.home
 
 

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from pipeline import infra_validation
+from pipeline.errors import PromotionRefused
 from pipeline.home import Home
 from pipeline.promotion import Promotions
 from pipeline.registry import CHAMPION
@@ -107,6 +109,28 @@ def test_what_does_not_load_is_not_promoted(run, versions):
     """Its weights are none, which the trial finds in a process of its own."""
     assert run("models", "promote", "3", "--anyway").refused(1, "models:/captioner/3 on trial")
     assert captioning(Home.from_environment()) == "2"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "limit"),
+    [
+        (("promote", "1"), 5.0),
+        (("promote", "1", "--config", "training.yaml"), 9.0),
+        (("verify", "1", "--config", "training.yaml", "--set", "gate.max_seconds_per_image=20"), 20.0),
+    ],
+)
+def test_a_trial_by_hand_has_the_budget_of_the_training(run, tmp_path, monkeypatch, arguments, limit):
+    (tmp_path / "training.yaml").write_text("{gate: {max_seconds_per_image: 9, trial_timeout_s: 1800}}")
+    monkeypatch.chdir(tmp_path)
+    budgets = []
+
+    def tried(home, uri, budget):
+        budgets.append(budget)
+        raise PromotionRefused(f"{uri} on trial")
+
+    monkeypatch.setattr(infra_validation, "try_version", tried)
+    assert run("models", *arguments).refused(1, "models:/captioner/1 on trial")
+    assert [budget.max_seconds_per_image for budget in budgets] == [limit]
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import pytest
@@ -92,6 +93,18 @@ def test_an_unlisted_file_is_refused_by_name(folder, name):
     assert f"{name} is not listed" in refusal(folder)
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_neither_a_file_nor_a_folder_of_files_is_refused_by_name(folder, make):
+    make(folder / "x.py")
+    assert "x.py is no file and no folder of files" in refusal(folder)
+
+
+def test_a_pipe_in_place_of_a_listed_file_is_refused_and_not_read(folder):
+    (folder / CARD).unlink()
+    os.mkfifo(folder / CARD)
+    assert f"{CARD} is no file" in refusal(folder)
+
+
 @pytest.mark.parametrize("inside", [True, False])
 def test_a_symbolic_link_is_refused(folder, tmp_path, inside):
     target = folder / CARD if inside else tmp_path / "elsewhere"
@@ -120,7 +133,8 @@ def test_a_bundle_that_was_sealed_again_is_refused_when_its_digest_is_known(fold
     ("change", "says"),
     [
         ({"format_version": 1}, "format_version"),
-        ({"format_version": 4}, "format_version"),
+        ({"format_version": 2}, "format_version"),
+        ({"format_version": 5}, "format_version"),
         ({"format": 2}, "format"),
         ({"engine": "onnx-int8"}, "engine"),
         ({"encoder": "vgg16"}, "encoder"),

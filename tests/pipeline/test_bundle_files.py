@@ -109,6 +109,7 @@ def virtual(file, folder):
         ),
         (lambda file, folder: file.create_dataset("words", data=["import os"]), "words holds object"),
         (lambda file, folder: file.attrs.update({"model_config": "{}"}), "/ has model_config"),
+        (lambda file, folder: file.update({"kind": np.dtype("float32")}), "kind is a stored datatype"),
     ],
 )
 def test_a_file_of_weights_that_holds_more_is_refused(weights, tmp_path, spoil, says):

@@ -85,6 +85,13 @@ def test_the_same_change_again_is_the_entry_there_is(journal):
         journal.append(change("2", "1", verdict="another"), 0)
 
 
+def test_the_same_change_again_is_not_what_counts_once_another_followed(journal):
+    journal.append(change("2", "1", verdict="v"), 0)
+    journal.append(change("1", "2", action="rollback", who="somebody"), 1)
+    with pytest.raises(PromotionConflict, match=r"somebody made version 1 it meanwhile .* entry 2"):
+        journal.append(change("2", "1", verdict="v"), 0)
+
+
 def test_an_entry_that_was_written_over_is_named(journal, tmp_path):
     journal.append(change("1"), 0)
     (tmp_path / "00000001.json").write_text('{"number": 1}')

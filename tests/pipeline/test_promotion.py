@@ -1,6 +1,7 @@
 """The journal decides, the alias follows."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -71,6 +72,24 @@ def test_before_the_first_entry_the_alias_counts(home, promotions):
     assert promote(promotions, "3").origin == "2"
 
 
+def test_a_journal_that_is_not_where_it_was_is_told_and_the_alias_does_not_count(home, promotions):
+    promote(promotions, "1")
+    promotions.registry.set_alias(NAME, CHAMPION, "3")
+    lost = replace(home, journal=str(home.root / "elsewhere"))
+    asked = [
+        lambda: pin(lost, URI),
+        lambda: Promotions(lost).champion(NAME),
+        lambda: promote(Promotions(lost), "2"),
+        lambda: Promotions(lost).rollback(NAME, "1", "me"),
+    ]
+    for ask in asked:
+        with pytest.raises(
+            SettingsError, match=r"elsewhere has no entry .* entry 1 was written: let NIGHTCAP_PROMOTIONS"
+        ):
+            ask()
+    assert pin(home, URI).version == "1"
+
+
 def test_a_rollback_is_one_more_entry(home, promotions):
     for version in ("1", "2", "3"):
         promote(promotions, version)
@@ -101,11 +120,22 @@ def test_a_rollback_that_is_tried_again_goes_back_no_further(home, promotions):
 
 
 def test_one_goes_back_only_to_what_has_captioned(promotions):
-    promotions.registry.set_alias(NAME, CHAMPION, "2")
-    assert promotions.rollback(NAME, "1", "somebody").origin == "2"  # before the first entry nobody knows
-    with pytest.raises(PromotionRefused, match="version 3 has never captioned"):
-        promotions.rollback(NAME, "3", "somebody")
+    promotions.registry.set_alias(NAME, CHAMPION, "2")  # as before there was a journal
+    promote(promotions, "3")
+    with pytest.raises(PromotionRefused, match="version 1 has never captioned"):
+        promotions.rollback(NAME, "1", "somebody")
     assert promotions.rollback(NAME, "2", "somebody").target == "2"
+
+
+@pytest.mark.parametrize("aliased", [None, "2"])
+def test_without_an_entry_there_is_nothing_to_go_back_to(home, promotions, aliased):
+    """Else a version that the gate refused would caption, and count as promoted ever after."""
+    promotions.registry.tag(NAME, "1", {GATE_TAG: REFUSED})
+    if aliased:
+        promotions.registry.set_alias(NAME, CHAMPION, aliased)
+    with pytest.raises(PromotionRefused, match=r"the journal has no entry, .* `nightcap models promote 1` tries it"):
+        promotions.rollback(NAME, "1", "somebody")
+    assert (promotions.journal.last(), captioning(home)) == (0, aliased)
 
 
 def test_what_was_rolled_back_from_is_known_until_a_person_promotes_it(promotions):

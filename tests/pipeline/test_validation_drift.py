@@ -19,8 +19,11 @@ WORDS = [f"w{place}" for place in range(400)]
 COMMON = ValidationSettings(min_images=3, near_duplicate_bits=None)
 
 
-def collection(seed, images=200, zipf=1.0, extra=0, bright=0.5, prefix="w"):
-    """A snapshot of random captions, five an image, and the looks of its pictures."""
+MEANS = {"brightness": 0.5, "contrast": 0.5, "saturation": 0.3, "shape": 0.4, "megapixels": 0.2}
+
+
+def collection(seed, images=200, zipf=1.0, extra=0, prefix="w", **means):
+    """A snapshot of random captions, five an image, and the looks of its pictures, whose means may be others."""
     random = np.random.default_rng(seed)
     shares = 1 / np.arange(1, len(WORDS) + 1) ** zipf
     words = np.array([word.replace("w", prefix, 1) for word in WORDS])
@@ -35,7 +38,8 @@ def collection(seed, images=200, zipf=1.0, extra=0, bright=0.5, prefix="w"):
     ]
     names = [f"{seed}-{image}" for image in range(images)]
     table = pd.DataFrame({"image": names, "sha256": [f"{image:x}" for image in range(images)], "split": "train"})
-    statistics = np.clip(random.normal([bright, 0.5, 0.3, 0.4, 0.2], 0.1, (images, len(STATISTICS))), 0.01, 0.99)
+    centre = [(MEANS | means)[name] for name in STATISTICS]
+    statistics = np.clip(random.normal(centre, 0.1, (images, len(STATISTICS))), 0.01, 0.99)
     looks = Looks(np.zeros(images, np.uint64), np.zeros((images, 256), np.float32), statistics.astype(np.float32))
     return Snapshot(table, pd.DataFrame(rows, columns=["image", "position", "caption"]), pd.DataFrame()), looks
 
@@ -57,7 +61,11 @@ def test_another_sample_of_the_same_kind_has_not_drifted():
         ({"extra": 3}, "length_drift"),
         ({"zipf": 0.3}, "word_drift"),
         ({"prefix": "x"}, "new_words"),
-        ({"bright": 0.8}, "brightness_drift"),
+        ({"brightness": 0.8}, "brightness_drift"),
+        ({"contrast": 0.8}, "contrast_drift"),
+        ({"saturation": 0.6}, "saturation_drift"),
+        ({"shape": 0.7}, "shape_drift"),
+        ({"megapixels": 0.6}, "megapixels_drift"),
     ],
 )
 def test_what_changed_is_what_has_drifted(change, seen):
@@ -133,6 +141,25 @@ def test_more_pictures_of_a_source_are_the_same_collection():
     few, many = SourceSettings(scene_count=100), SourceSettings(scene_count=200)
     assert collection_of(few) == collection_of(many)
     assert collection_of(few) != collection_of(SourceSettings(people_terms="neutral"))
+
+
+def test_a_delivery_under_another_name_is_compared_with_the_one_before(tmp_path):
+    january = SourceSettings(kind="coco_json", images=tmp_path, train_annotations=tmp_path / "jan.json")
+    february = january.model_copy(
+        update={"train_annotations": tmp_path / "feb.json", "val_annotations": tmp_path / "v"}
+    )
+    assert collection_of(january) == collection_of(february)
+    assert collection_of(january) != collection_of(january.model_copy(update={"images": str(tmp_path / "others")}))
+
+
+def test_that_nothing_is_compared_is_told_where_other_sources_were_accepted(new_dataset, tmp_path, caplog):
+    store = Store(tmp_path / "store")
+    source, first = snapshot_of(new_dataset, store, 0)
+    validate(COMMON, first, source, store, "pictures")
+    validate(COMMON, first, source, store, "pictures")
+    assert "compared with none" not in caplog.text
+    validate(COMMON, first, source, store, "others")
+    assert "compared with none, though 1 of other sources were" in caplog.text
 
 
 def test_a_snapshot_that_loses_a_race_is_accepted_after_the_winner(tmp_path):

@@ -1,13 +1,16 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline import train_captioner as stages
+from pipeline.errors import PromotionRefused
 from pipeline.files import read_json, sha256_file
+from pipeline.gate import stage
 from pipeline.home import Home
 from pipeline.lineage import ACCEPTED_TAG, SNAPSHOT_TAG
-from pipeline.promotion import GATE_TAG, JUDGED_AGAINST_TAG, NOBODY, PASSED, VERDICT_DIGEST_TAG, Promotions
+from pipeline.promotion import GATE_TAG, JUDGED_AGAINST_TAG, NOBODY, PASSED, VERDICT_DIGEST_TAG, VERDICT_TAG, Promotions
 from pipeline.registry import CHALLENGER, CHAMPION, CIDER_TAG, DIGEST_TAG, ENGINE_TAG, TEST_TAG, Registry
 
 
@@ -172,6 +175,21 @@ def test_the_verdict_is_a_tag_a_file_and_a_page_with_both_versions_captions(else
 
 def test_the_same_versions_are_judged_once(second, judged):
     assert stages.gate(second, "2") == judged
+
+
+def test_where_other_libraries_are_installed_they_are_on_trial_again(second, judged, monkeypatch):
+    def fails(home, uri, budget):
+        raise PromotionRefused(f"{uri} on trial gives other captions")
+
+    monkeypatch.setattr(stage, "try_version", fails)
+    assert stages.gate(second, "2") == judged
+    monkeypatch.setattr(stage, "requirements", lambda: ["tensorflow==99"])
+    with pytest.raises(PromotionRefused, match="models:/captioner/2 on trial gives other captions"):
+        stages.gate(second, "2")
+    registry = Registry(second.home)
+    pinned = registry.resolve("models:/captioner/2")
+    told = json.loads(registry.read_file(pinned, "gate/trial.json"))
+    assert told == {"passed": False, "reason": registry.tags(pinned)[VERDICT_TAG]}
 
 
 def test_a_champion_judged_on_other_pictures_captions_ours_now(elsewhere, second):
