@@ -25,6 +25,7 @@ SCRIPTS = {
     "airflow-accounts": "airflow_accounts.py",
     "airflow-init": "airflow-init.sh",
     "mlflow-accounts": "mlflow_accounts.py",
+    "s3-buckets": "s3_buckets.py",
 }
 MISSING = [name for name, path in TOOLS.items() if not path]
 # What the image's own entrypoint does before it runs the server.
