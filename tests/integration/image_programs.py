@@ -19,6 +19,7 @@ TOOLS = {
     "redis-server": REDIS,
     "weed": find_weed(),
     "postgres": INITDB,
+    "wget": shutil.which("wget"),  # of health checks
 }
 # As infra's Dockerfiles install them.
 SCRIPTS = {
