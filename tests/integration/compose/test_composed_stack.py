@@ -209,6 +209,8 @@ def test_nights_that_are_late_or_held_back_are_told_of(webhook, late, held):
         return {(body["event"], body["run"]) for body in heard(webhook, "/nights")}
 
     assert eventually(lambda: wanted <= told()), told()
+    for body in heard(webhook, "/nights"):
+        assert body["runbook"] == f"docs/runbook.md#{body['event'].replace('_', '')}"
 
 
 def test_alerts_of_a_held_night_reach_the_webhook(webhook, held):
