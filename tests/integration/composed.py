@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from image_programs import BIN, CHECKOUT, POSTGRES, lay_out
 
 from nightcap.local.airflow_api import AirflowApi
 from nightcap.local.processes import Service
 from tests.conftest import MARK
+from tests.integration.image_programs import BIN, CHECKOUT, POSTGRES, lay_out
 from tests.seaweed import free_ports
 from tests.services import INITDB, POSTGRES_USER
 
