@@ -30,6 +30,7 @@ RUN useradd --uid 10001 --user-group --create-home --skel /dev/null --home-dir /
 COPY --from=build /opt/nightcap /opt/nightcap
 COPY --chmod=755 infra/healthcheck.py /opt/nightcap/bin/healthcheck
 COPY --chmod=755 infra/mlflow_accounts.py /opt/nightcap/bin/mlflow-accounts
+COPY --chmod=755 infra/s3_buckets.py /opt/nightcap/bin/s3-buckets
 ENV PATH=/opt/nightcap/bin:$PATH \
     NIGHTCAP_HOME=/var/lib/nightcap \
     PYTHONUNBUFFERED=1

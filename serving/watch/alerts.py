@@ -20,17 +20,19 @@ log = logging.getLogger(__name__)
 TIMEOUT_S: Final = 10.0
 LONGEST: Final = 2000
 HELD, FAILED, LATE = "night_held", "night_failed", "night_late"
+RUNBOOK: Final = "docs/runbook.md"
 
 
 def alert(home: Home, event: str, message: str, **about: str | None) -> None:
     """POST a small JSON object to the webhook, if there is one; what fails there is a warning.
 
-    Its keys are `source`, `event` (`night_held`, `night_failed` or `night_late`), `text`, and what is known of `night`, `run`, `task`
-    and `reason`.
+    Its keys are `source`, `event` (`night_held`, `night_failed` or `night_late`), `text`, `runbook` (the section that says what to do),
+    and what is known of `night`, `run`, `task` and `reason`.
     """
     if not home.webhook:
         return
-    body: dict[str, Any] = {"source": "nightcap", "event": event, "text": message} | about
+    runbook = f"{RUNBOOK}#{event.replace('_', '')}"
+    body: dict[str, Any] = {"source": "nightcap", "event": event, "text": message, "runbook": runbook} | about
     told = {key: scrubbed(value)[:LONGEST] for key, value in body.items() if value is not None}
     try:
         _post(home.webhook, json.dumps(told).encode())

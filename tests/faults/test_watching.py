@@ -1,5 +1,8 @@
 """22: a thin or an odd night stops and alerts; a person's word publishes it, without captioning it again."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from deltalake import DeltaTable
@@ -16,10 +19,12 @@ from serving.plan import held, plan
 from serving.plans import Attempt
 from serving.settings import NightSettings
 from serving.shard import caption_shard
+from serving.watch.alerts import FAILED, HELD, LATE, alert
 from serving.watch.guard import held_night
 from tests.faults.listening import alerts, listening, pushes
 from tests.serving.night_world import PINNED, World, picture, settings_of, unexpected
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 SECRET = "hunter2-canary"
 
 
@@ -157,6 +162,16 @@ def test_a_night_that_fails_otherwise_alerts_and_tells_no_secret(world, listener
     (alert,) = alerts(listener)
     assert (alert["event"], alert["text"]) == ("night_failed", "https://***@host/x failed with ***")
     assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("event", [FAILED, HELD, LATE])
+def test_an_alert_leads_to_its_section_of_the_runbook(world, listener, event):
+    alert(world.home, event, "something")
+    (told,) = alerts(listener)
+    page, section = told["runbook"].split("#")
+    headings = re.findall(r"^## (\w+)$", (CHECKOUT / page).read_text(), re.MULTILINE)
+    assert section == event.replace("_", "")
+    assert section in [heading.lower() for heading in headings]
 
 
 def test_services_that_are_down_only_warn(world, listener, caplog):

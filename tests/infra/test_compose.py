@@ -114,7 +114,7 @@ def test_env_is_private_random_and_never_replaced(checkout):
     secrets = [dict(re.findall(r"^(\w+)=(.+)$", text, re.MULTILINE)) for text in (first, env.read_text())]
     assert secrets[0].keys() == secrets[1].keys()
     values = [value for made in secrets for value in made.values()]
-    assert len(values) == len(set(values)) == 42
+    assert len(values) == len(set(values)) == 44
     assert all(len(value) >= 44 for value in values)
     assert sorted(path.name for path in checkout.iterdir()) == [".env", ".env.example", "docker-compose.yml", "infra"]
 
@@ -150,7 +150,7 @@ def test_every_service_has_limits_and_nobody_is_root(services):
         limits = service["deploy"]["resources"]["limits"]
         assert {"cpus", "memory", "pids"} <= limits.keys(), name
         ours = service["image"].startswith("nightcap-")  # its Dockerfile names the user
-        assert ours or service["user"] not in ("root", "0"), name
+        assert ours or service["user"].partition(":")[0] not in ("", "root", "0"), name
 
 
 def test_a_digest_may_follow_every_version(checkout, services):
@@ -177,7 +177,14 @@ def test_a_role_has_its_own_account_and_may_write_only_its_own_buckets(whole):
     }
     assert writable == {"nights": set(), "training": {"mlflow", "promotions"}, "mlflow": set()}
     holders = [name for name, each in whole["services"].items() if "AWS_ACCESS_KEY_ID" in each.get("environment", {})]
-    assert sorted(set(holders) - set(TOOLS)) == ["exporter", "mlflow", "worker-gpu", "worker-nights", "worker-training"]
+    assert sorted(set(holders) - set(TOOLS)) == [
+        "exporter",
+        "mlflow",
+        "s3-init",
+        "worker-gpu",
+        "worker-nights",
+        "worker-training",
+    ]
 
 
 def test_a_role_has_its_own_account_at_mlflow_and_nobody_has_the_admins(services):

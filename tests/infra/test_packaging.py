@@ -27,7 +27,7 @@ def test_shell_scripts_are_clean_and_executable(script):
 
 
 def test_dockerfiles_are_clean():
-    check(BIN / "hadolint", *sorted((CHECKOUT / "infra").glob("*.Dockerfile")))
+    check(BIN / "hadolint", *sorted((CHECKOUT / "infra").glob("*.Dockerfile")), "tests/soak/stand_ins.Dockerfile")
 
 
 def test_yaml_is_clean():

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from image_programs import BIN, CHECKOUT, POSTGRES, lay_out
 
 from nightcap.local.airflow_api import AirflowApi
 from nightcap.local.processes import Service
 from tests.conftest import MARK
+from tests.integration.image_programs import BIN, CHECKOUT, POSTGRES, lay_out
 from tests.seaweed import free_ports
 from tests.services import INITDB, POSTGRES_USER
 
@@ -98,10 +98,15 @@ class Composed:
         """The folder that stands for a volume."""
         return self.folder / "volumes" / name
 
-    def kill_replica_of(self, pid: int) -> str:
-        """Kill, as when a machine dies, all processes of the container that one belongs to; its name."""
+    def replica_of(self, pid: int) -> str:
+        """The name of the container that a process belongs to."""
         session = os.getsid(pid)
         (name,) = (name for name, service in self.services.items() if service._process.pid == session)
+        return name
+
+    def kill_replica_of(self, pid: int) -> str:
+        """Kill, as when a machine dies, all processes of the container that one belongs to; its name."""
+        session, name = os.getsid(pid), self.replica_of(pid)
         for process in psutil.process_iter():
             with suppress(OSError, psutil.Error):
                 if os.getsid(process.pid) == session:

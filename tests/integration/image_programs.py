@@ -19,12 +19,14 @@ TOOLS = {
     "redis-server": REDIS,
     "weed": find_weed(),
     "postgres": INITDB,
+    "wget": shutil.which("wget"),  # of health checks
 }
 # As infra's Dockerfiles install them.
 SCRIPTS = {
     "airflow-accounts": "airflow_accounts.py",
     "airflow-init": "airflow-init.sh",
     "mlflow-accounts": "mlflow_accounts.py",
+    "s3-buckets": "s3_buckets.py",
 }
 MISSING = [name for name, path in TOOLS.items() if not path]
 # What the image's own entrypoint does before it runs the server.

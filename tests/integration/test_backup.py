@@ -197,6 +197,7 @@ def test_5_backup_destroy_restore(stack, folder, before):
 
     assert (objects(stack), outputs(stack.volume("nightcap") / "store")) == held
     assert state_of(stack) == before
+    assert "golden captions reproduced" in stack.run("exporter", "nightcap", "models", "verify", "1")
     with closing(airflow_database(stack)) as database, database.cursor() as cursor:
         cursor.execute("SELECT run_id FROM dag_run")
         assert cursor.fetchall() == [("scheduled",)]

@@ -4,6 +4,8 @@
 ARG PYTHON_IMAGE
 
 FROM ${PYTHON_IMAGE} AS debian
+# Nothing of this ships: it lives for one test.
+# hadolint ignore=DL3008,DL3009
 RUN printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d && apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         postgresql prometheus prometheus-alertmanager prometheus-pushgateway redis-server wget

@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.timeout(3600),
     pytest.mark.skipif(
-        not os.environ.get("NIGHTCAP_SOAK"), reason="builds images for minutes, under podman: make soak"
+        not os.environ.get("NIGHTCAP_SOAK"), reason=lacking() or "builds images and takes 7 to 33 minutes: make soak"
     ),
 ]
 ALONE = ("--rm", "--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges")

@@ -1,5 +1,9 @@
 """Where podman cannot be tried, the reason is told."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 from tests.soak.engine import lacking
 
 
@@ -17,3 +21,9 @@ def test_a_full_disk_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr("tests.soak.engine.NEEDED_GB", 10**9)
     assert "GB in" in lacking()
+
+
+def test_what_the_soak_runs_needs_no_other_tests_beside_it():
+    checkout = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-c", "import tests.soak.contained, tests.soak.local_images"]
+    assert subprocess.run(command, check=False, cwd=checkout, capture_output=True, text=True).stderr == ""

@@ -3,9 +3,11 @@ go out."""
 
 import json
 import os
+import re
 import signal
 import time
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,6 +67,7 @@ class Disturbed:
     scratch: list[Path]
     killed: str
     container: str
+    workers: set[str]
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +78,7 @@ def disturbed(stack, api, champion, tmp_path_factory):
     for number in range(SHARD * SHARDS):
         client.put_object(Bucket="pictures", Key=f"inbox/{number:04d}.png", Body=drawn[number % len(drawn)])
     run = api.trigger("caption_nightly", NIGHT)
+    workers = workers_at_work(stack, api, run)
     stopped = at_work(stack, api, run)
     stop_s = end(instance(api, run, stopped)["pid"])
     folders = stack.volume("nightcap").glob(f"store/nights/*/{run}")
@@ -83,7 +87,7 @@ def disturbed(stack, api, champion, tmp_path_factory):
     container = stack.kill_replica_of(instance(api, run, killed)["pid"])
     for _ in api.follow("caption_nightly", run):
         pass
-    return Disturbed(run, stopped, stop_s, scratch, killed, container)
+    return Disturbed(run, stopped, stop_s, scratch, killed, container, workers)
 
 
 def at_work(stack, api, run, but=None):
@@ -99,6 +103,24 @@ def at_work(stack, api, run, but=None):
                     return shard
         time.sleep(0.1)
     raise AssertionError("no shard was seen at work")
+
+
+def workers_at_work(stack, api, run):
+    """Who has a shard, once both workers have one."""
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        pids = [task["pid"] for task in instances(api, run) if task["state"] == "running" and task["pid"]]
+        with suppress(ProcessLookupError):  # it has just ended
+            workers = {stack.replica_of(pid) for pid in pids}
+            if len(workers) == 2:
+                return workers
+        time.sleep(0.1)
+    raise AssertionError("the two workers were not seen at work at once")
+
+
+def instances(api, run):
+    tasks = api.get(f"dags/caption_nightly/dagRuns/{run}/taskInstances?limit=100")["task_instances"]
+    return [task for task in tasks if task["task_id"] == "caption"]
 
 
 def instance(api, run, shard):
@@ -126,7 +148,10 @@ def test_5_a_task_that_is_told_to_end_does_so_soon_and_cleanly(api, disturbed):
 
 
 def test_a_night_outlives_one_of_two_workers(stack, api, disturbed):
-    assert disturbed.container.startswith("worker-nights-")
+    (survivor,) = disturbed.workers - {disturbed.container}
+    assert disturbed.workers == {"worker-nights-1", "worker-nights-2"}
+    taken = (stack.folder / "logs" / f"{survivor}.log").read_text()
+    assert re.search(rf"run_id='{re.escape(disturbed.run)}', try_number=2, .*map_index={disturbed.killed},", taken)
     assert instance(api, disturbed.run, disturbed.killed)["try_number"] == 2
     assert set(api.task_states("caption_nightly", disturbed.run).values()) == {"success"}
     rows, count = rows_of(stack.volume("captions") / "captions"), SHARD * SHARDS
@@ -209,6 +234,8 @@ def test_nights_that_are_late_or_held_back_are_told_of(webhook, late, held):
         return {(body["event"], body["run"]) for body in heard(webhook, "/nights")}
 
     assert eventually(lambda: wanted <= told()), told()
+    for body in heard(webhook, "/nights"):
+        assert body["runbook"] == f"docs/runbook.md#{body['event'].replace('_', '')}"
 
 
 def test_alerts_of_a_held_night_reach_the_webhook(webhook, held):
@@ -216,7 +243,7 @@ def test_alerts_of_a_held_night_reach_the_webhook(webhook, held):
         return {each["labels"]["alertname"]: each for body in heard(webhook, "/alerts") for each in body["alerts"]}
 
     wanted = {"NightHeld", "QuarantineShare", "NightFailed"}
-    assert eventually(lambda: wanted == fired().keys()), fired()
+    assert eventually(lambda: wanted <= fired().keys()), fired()
     for name, alert in fired().items():
         assert alert["annotations"]["runbook"] == f"docs/runbook.md#{name.lower()}"
 
