@@ -21,7 +21,7 @@ class Decoded(NamedTuple):
     Attributes:
         tokens: int32 [n, beams, words + 1], ended by `<end>` and padded; all padding where there are
             fewer possible captions than beams.
-        scores: float32 [n, beams], mean natural log-probability of the words and `<end>`.
+        scores: float32 [n, beams], mean natural log-probability of the words and `<end>`, rare words favoured as asked.
     """
 
     tokens: Any
@@ -122,9 +122,21 @@ def _log_probabilities(logits: Any, place: Any, last: Any, settings: DecodingSet
     too_short = ops.logical_and(place < settings.min_words, ids == END)
     overlong = ops.logical_and(place >= settings.max_words, ids != END)
     barred = ops.logical_or(never, ops.logical_or(too_short, overlong))
+    if settings.rare_words:
+        logits = logits + settings.rare_words * _rarity(ids)
     open_ended = ops.where(barred[None], IMPOSSIBLE, ops.log_softmax(logits, axis=-1))
     finished = ops.logical_or(last == END, last == PADDING)[:, None]
     return ops.where(finished, ops.where(ids == PADDING, 0.0, IMPOSSIBLE)[None], open_ended)
+
+
+def _rarity(ids: Any) -> Any:
+    """How rare each word is, in nats: int32 [vocabulary] to float32 [vocabulary]; 0 for the most frequent and for `<end>`.
+
+    A model of likely captions prefers frequent words beyond what the picture says; to add the negative logarithm of a
+    word's own probability mends that (Li et al., NAACL 2016; Menon et al., ICLR 2021). By Zipf's law that is the
+    logarithm of its rank, and vocabularies are in the order of frequency.
+    """
+    return ops.log(ops.maximum(ops.cast(ids - END, "float32"), 1.0))
 
 
 def _repeats(tokens: Any, place: Any, vocabulary: int) -> Any:

@@ -120,6 +120,12 @@ class DecodingSettings(Group):
     length_power: float = Field(
         1.0, ge=0, le=2, description="beam: hypotheses are ranked by log-probability divided by length to this power."
     )
+    rare_words: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="How far rarer words are favoured: this times the logarithm of a word's rank by frequency is added to its logit.",
+    )
     min_words: int = Field(1, ge=1, le=50, description="Shortest caption in words.")
     block_repeats: bool = Field(False, description="Never write the same pair of words twice in a row, nor one word.")
     top_k: int = Field(10, ge=1, description="sample: most likely words drawn from.")

@@ -72,6 +72,17 @@ def test_the_score_is_the_mean_log_probability_of_words_and_end(decoder, setting
         assert (given < 0).all()
 
 
+@pytest.mark.parametrize("settings", METHODS, ids=NAMES)
+def test_rare_words_are_favoured_by_the_logarithm_of_their_rank(settings):
+    plain, biased, features = decoder_of(), decoder_of(), pictures(6)
+    ranks = np.array([1] * len(SPECIAL) + list(range(1, WORDS + 1)))
+    biased.write.bias.assign(biased.write.bias + 0.7 * np.log(ranks))
+    favoured = written(plain, features, max_words=6, rare_words=0.7, **settings)
+    for found, expected in zip(favoured, written(biased, features, max_words=6, **settings), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert (favoured[0] != written(plain, features, max_words=6, **settings)[0]).any()
+
+
 @pytest.mark.parametrize("max_words", [1, 3, 7])
 def test_greedy_takes_the_likeliest_word_each_time(decoder, max_words):
     features = pictures(8)
