@@ -53,6 +53,7 @@ def start(tmp_path):
     @contextmanager
     def start(hangs=""):
         command = [sys.executable, "-c", COMMAND, hangs, "night", "--night", "n", "--input", pictures]
+        command += ["--accept-quarantine"]  # plain colours, which have a flag each
         with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
             try:
                 yield process
