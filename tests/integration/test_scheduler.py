@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -302,7 +303,7 @@ def test_what_cannot_pass_fails_at_once_and_says_why(api, trained, params, task,
 
 
 def test_tasks_hand_one_another_small_values(home, captioned):
-    with sqlite3.connect(home.root / "airflow" / "airflow.db") as database:
+    with closing(sqlite3.connect(home.root / "airflow" / "airflow.db")) as database:
         sizes = database.execute("select task_id, key, length(cast(value as blob)) from xcom").fetchall()
     assert {"snapshot", "train", "plan", "publish", "report"} <= {task for task, _, _ in sizes}
     assert [entry for entry in sizes if entry[2] >= 4096] == []
