@@ -110,6 +110,17 @@ def s3_store(tmp_path_factory):
 
 
 @pytest.fixture
+def bucket(monkeypatch):
+    """A canned object store that this process finds by its environment."""
+    from tests.canned_bucket import canned_bucket
+
+    with canned_bucket() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+@pytest.fixture
 def s3(s3_store, monkeypatch):
     """The store as boto3 finds it, and an address in it that no other test uses."""
     for name, value in s3_store.environment.items():

@@ -4,7 +4,6 @@ import json
 import os
 from functools import cache
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,17 +12,7 @@ from pipeline.home import Home
 from pipeline.objects import S3Folder, is_hidden, is_picture, open_folder
 from pipeline.objects.base import printable
 from serving.outputs import LocalPlace
-from tests.canned_bucket import canned_bucket
 from tests.serving.night_world import World, picture
-
-
-@pytest.fixture
-def bucket(monkeypatch):
-    with canned_bucket() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        yield server
-
 
 ODD = [
     "..",

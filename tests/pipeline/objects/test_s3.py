@@ -7,18 +7,9 @@ import threading
 import time
 
 import pytest
-from canned_bucket import canned_bucket
 
 from pipeline.errors import BadInput, ObjectUnavailable, SettingsError, SourceChanged
 from pipeline.objects import S3Folder, open_folder
-
-
-@pytest.fixture
-def bucket(monkeypatch):
-    with canned_bucket() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        yield server
 
 
 @pytest.mark.parametrize("name", ["../a", "/a", "a//b", "a/./b", "a/..", "", "a\0", "a\nb", "k" * 1025, "\udcff", "a/"])

@@ -3,19 +3,10 @@
 import json
 
 import pytest
-from canned_bucket import canned_bucket
 
 from nightcap.settings_options import settings_from
 from pipeline.errors import SettingsError
 from pipeline.sources.coco import CocoJsonSource
-
-
-@pytest.fixture
-def bucket(monkeypatch):
-    with canned_bucket() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        yield server
 
 
 def source(folder, *names):
