@@ -8,6 +8,8 @@ ifneq ($(filter-out fast all,$(TIER)),)
 $(error TIER is "$(TIER)"; it must be fast or all)
 endif
 PYTEST_TIER := $(if $(filter all,$(TIER)),,-m "not integration")
+WORKERS ?= 2
+PYTEST_WORKERS := -n $(WORKERS) --no-loadscope-reorder
 ANY_PYTHON = $(firstword $(PYTHON) $(shell command -v python3 python3.13 python3.12 python3.11) python3)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
 COMPILE_LIKE_CI := $(COMPILE) --python-version 3.11
@@ -21,8 +23,8 @@ setup: ## Make .venv with nightcap in its bin (PYTHON=python3.12 picks the inter
 run: setup ## Train, register and caption on a real Airflow scheduler (EXIT=1 stops everything at the end)
 	@$(BIN)/nightcap run $(if $(filter 1,$(EXIT)),--exit)
 
-test: setup ## Run the fast tests (TIER=all adds those that start services; ARGS goes to pytest)
-	@$(BIN)/python -m pytest $(PYTEST_TIER) $(ARGS)
+test: setup ## Run the fast tests (TIER=all adds those that start services; WORKERS=0 for one process; ARGS goes to pytest)
+	@$(BIN)/python -m pytest $(PYTEST_WORKERS) $(PYTEST_TIER) $(ARGS)
 
 lint: setup ## Check style, types and the direction of imports
 	$(BIN)/ruff check

@@ -15,6 +15,7 @@ from typing import Any
 import hypothesis
 import psutil
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 HOME = pytest.StashKey[Path]()
@@ -45,6 +46,17 @@ def pytest_configure(config):
     os.environ[MARK] = uuid.uuid4().hex
     hypothesis.settings.register_profile("nightcap", deadline=None)  # a busy machine is no failure
     hypothesis.settings.load_profile("nightcap")
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Processes share the tests file by file, but a package, whose fixtures are of package scope, stays together."""
+
+    class ByFileOrPackage(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = Path(super()._split_scope(nodeid))
+            return str(file.parent if (CHECKOUT / file.parent / "__init__.py").exists() else file)
+
+    return ByFileOrPackage(config, log)
 
 
 def pytest_unconfigure(config):

@@ -17,12 +17,14 @@ from serving.settings import NightSettings
 from tests.faults.registered_bundle import CHAMPION_URI, loader, register_champion
 from tests.serving.night_world import World
 
-PICTURES, OTHERS, LIMIT_S = 20, 2000, 10.0
-NIGHT = """
+PICTURES, OTHERS = 20, 2000
+# Both start Python, read the registry and import nothing that makes models. Seen with two cores: 4.1 s against 3.8 s.
+NIGHT, BASELINE, LIMIT = ["night", "--night", "n2"], ["models", "list"], 2.0
+MEASURED = """
 import json, resource, sys
 from nightcap.cli import main
 try:
-    main(["night", "--night", "n2"])
+    main(sys.argv[1:])
 except SystemExit as ended:
     code = ended.code
 used = resource.getrusage(resource.RUSAGE_SELF)
@@ -51,18 +53,15 @@ def files(folder):
 def test_26_nothing_new_loads_no_model_and_touches_no_table(world, record_property):
     store, root = world.home.store, world.home.root
     before, cache = files(store), files(root / "cache")
-    environ = {**os.environ, "NIGHTCAP_HOME": str(root)}
-    started = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", NIGHT], env=environ, capture_output=True, text=True, check=True)
-    took = time.monotonic() - started
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["code"] in {None, 0}
-    assert f"0 captioned, 0 quarantined, {PICTURES + OTHERS} unchanged" in done.stderr
-    assert told["loaded"] == []
-    # What other processes take from this machine is not ours: so the limit is on its own time.
-    assert told["cpu_s"] - listing(world) < LIMIT_S
-    record_property("seconds", round(took, 1))
-    record_property("cpu_s", round(told["cpu_s"], 1))
+    baseline, _ = measured(BASELINE, root)
+    night, told = measured(NIGHT, root)
+    assert f"0 captioned, 0 quarantined, {PICTURES + OTHERS} unchanged" in told
+    assert night["loaded"] == []
+    # The 10 s of the fault list depend on the machine and on what else it does; this ratio does not.
+    beyond_listing = night["cpu_s"] - listing(world)
+    assert beyond_listing < LIMIT * baseline["cpu_s"]
+    record_property("cpu_s", round(night["cpu_s"], 1))
+    record_property("ratio", round(beyond_listing / baseline["cpu_s"], 2))
 
     after = files(store)
     new = {path for path in after if path not in before}
@@ -72,6 +71,16 @@ def test_26_nothing_new_loads_no_model_and_touches_no_table(world, record_proper
     }
     assert (store / "nights" / "latest").resolve() == world.folder("n1")
     assert files(root / "cache") == cache
+
+
+def measured(arguments, root):
+    """What a command of Nightcap used and loaded, and what it said on standard error."""
+    environ = {**os.environ, "NIGHTCAP_HOME": str(root)}
+    process = [sys.executable, "-c", MEASURED, *arguments]
+    done = subprocess.run(process, env=environ, capture_output=True, text=True, check=True)
+    used = json.loads(done.stdout.splitlines()[-1])
+    assert used["code"] in {None, 0}, done.stderr
+    return used, done.stderr
 
 
 def listing(world):

@@ -4,13 +4,8 @@ import contextlib
 import ctypes
 import gc
 import multiprocessing
-import signal
-import subprocess
-import sys
-import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import psutil
 import pyarrow as pa
@@ -47,19 +42,11 @@ def pool():
         yield pool
 
 
-def captioned(world, night="n1", run="r1", **settings):
-    """A run whose shards have finished."""
-    made = plan(settings_of(**settings), world.home, PINNED, world.attempt(night, run))
-    for shard in range(made["shards"]):
-        caption_shard(made["plan"], shard, world.load)
-    return made["plan"]
-
-
 def whole_night(root, run):
     """Plan, caption and publish a night in one process; what it ended with."""
     world = World(Home(root, root / "store", ""))
     try:
-        path = captioned(world, "n1", run, shard_size=2)
+        path = world.captioned("n1", run, shard_size=2)
         return publish(path)["already_published"]
     except NightcapError as error:
         return str(error)
@@ -75,7 +62,7 @@ def images(world):
 
 def test_6_eight_processes_publish_one_night_once(world, pool):
     paths = world.fill(5)
-    path = captioned(world, shard_size=2)
+    path = world.captioned(shard_size=2)
     outcomes = list(pool.map(publish, [path] * 8))
     assert sorted(outcome["already_published"] for outcome in outcomes) == [False] + [True] * 7
     assert images(world) == paths
@@ -122,7 +109,7 @@ def test_eight_processes_make_one_table(world, pool):
 def test_two_nights_planned_against_one_table(world, pool):
     """A manual night beside the scheduled one, at the same moment and over the same pictures."""
     paths = world.fill(6)
-    plans = [captioned(world, night, f"run-{night}") for night in ("scheduled", "manual")]
+    plans = [world.captioned(night, f"run-{night}") for night in ("scheduled", "manual")]
     outcomes = list(pool.map(publish, plans))
     assert images(world) == paths
     assert sorted(outcome["duplicates"] for outcome in outcomes) == [0, 6]
@@ -149,7 +136,7 @@ def test_two_nights_with_two_versions_publish_an_image_once(world, replayed):
     if replayed:
         world.night("n0", "r0")
     settings = settings_of(replay_night="n0") if replayed else settings_of()
-    plans = [captioned(world, "n1", "r1"), captioned_by(world, newer, settings)]
+    plans = [world.captioned("n1", "r1"), captioned_by(world, newer, settings)]
     assert [publish(path)["duplicates"] for path in plans] == [0, 0 if replayed else 6]
     assert images(world) == sorted(paths * 2) if replayed else paths
     world.fill(1, start=6)
@@ -166,9 +153,9 @@ def captioned_by(world, model, settings, night="n2"):
 def test_a_picture_that_another_night_could_not_read_is_published(world):
     """It was written again and again while one night read it, and was at rest for the other."""
     (path,) = world.fill(1)
-    other, night = captioned(world, "n1", "r1"), captioned(world, "n2", "r2")
+    other, night = world.captioned("n1", "r1"), world.captioned("n2", "r2")
     spoil(Plan.read(other).part_files(0)[0])
-    late = captioned(world, "n3", "r3")
+    late = world.captioned("n3", "r3")
     spoil(Plan.read(late).part_files(0)[0])
     outcomes = [publish(each) for each in (other, night, late)]
     assert [outcome["duplicates"] for outcome in outcomes] == [0, 0, 1]
@@ -183,95 +170,6 @@ def spoil(part):
         for each in pq.read_table(part).to_pylist()
     ]
     pq.write_table(pa.Table.from_pylist(changed, pq.read_schema(part)), part)
-
-
-DYING = """
-import os, signal, sys
-from pipeline.table import commits
-from serving.publish import publish
-place, path = sys.argv[1:]
-work = getattr(commits, place)
-def die(*arguments):
-    work(*arguments)
-    os.kill(os.getpid(), signal.SIGKILL)
-setattr(commits, place, die)
-publish(path)
-"""
-
-
-@pytest.mark.parametrize(("place", "committed"), [("_write", 0), ("_stage", 0), ("_named", 1)])
-def test_1_killed_at_a_boundary_of_publishing(world, place, committed):
-    """After a file was written, after all were, after the commit: the same run again publishes it once."""
-    paths = world.fill(4)
-    path = captioned(world)
-    dying = subprocess.run([sys.executable, "-c", DYING, place, path], check=False, timeout=600, cwd=Path.cwd())
-    assert dying.returncode == -signal.SIGKILL
-    assert CaptionTable(world.home.captions).version() == committed
-    assert publish(path)["already_published"] == bool(committed)
-    assert images(world) == paths
-    assert len(list(world.home.captions.glob("*.parquet"))) == 1
-
-
-def test_15_an_attempt_believed_dead_cannot_publish(world):
-    """It was stopped before its commit, the retry published, and now it goes on."""
-    paths = world.fill(4)
-    path = captioned(world)
-    zombie = subprocess.Popen([sys.executable, "-c", STOPPING, path], stdout=subprocess.PIPE, text=True, cwd=Path.cwd())
-    try:
-        while psutil.Process(zombie.pid).status() != psutil.STATUS_STOPPED:
-            time.sleep(0.02)
-        assert publish(path)["already_published"] is False
-        zombie.send_signal(signal.SIGCONT)
-        assert zombie.communicate(timeout=600)[0] == "already published\n"
-    finally:
-        zombie.kill()
-    assert images(world) == paths
-    assert len(commits(world.home.captions, "WRITE")) == 1
-    assert len(list(world.home.captions.glob("*.parquet"))) == 1
-
-
-STOPPING = """
-import os, signal, sys
-from pipeline.table import commits
-from serving.publish import publish
-named = commits._named
-def stop(*arguments):
-    os.kill(os.getpid(), signal.SIGSTOP)
-    return named(*arguments)
-commits._named = stop
-print("already published" if publish(sys.argv[1])["already_published"] else "published")
-"""
-
-
-@pytest.mark.parametrize("captions", [1, 2])
-def test_15_a_shard_believed_dead_leaves_nothing(world, captions):
-    """While it captions its first or second part, the retry does all of the shard and publishes."""
-    paths = world.fill(4)
-    path = plan(settings_of(part_size=2), world.home, PINNED, world.attempt())["plan"]
-
-    def overtake():
-        caption_shard(path, 0, world.load)
-        publish(path)
-
-    counts = caption_shard(path, 0, lambda _: Interrupted(captions, overtake))
-    assert (counts["captioned"], counts["left"]) == (4, 0)
-    assert not (world.folder() / "parts").exists()
-    assert publish(path)["captioned"] == 4
-    assert images(world) == paths
-
-
-class Interrupted(ColourCaptioner):
-    """Lets something happen while it captions for the n-th time."""
-
-    def __init__(self, turn, happen):
-        super().__init__()
-        self.turn, self.happen = turn, happen
-
-    def caption(self, pixels):
-        captions = super().caption(pixels)
-        if len(self.calls) == self.turn:
-            self.happen()
-        return captions
 
 
 def test_27_twenty_nights_in_one_process(tmp_path):

@@ -5,8 +5,6 @@ import os
 import shutil
 import socket
 import sqlite3
-import subprocess
-import sys
 import time
 import urllib.request
 from contextlib import closing
@@ -16,7 +14,6 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from deltalake import DeltaTable
 
 from nightcap.local.stack import LocalStack
 from pipeline.devices.check import NO_GPU
@@ -27,6 +24,7 @@ from pipeline.sources.scenes.dataset import draw_inbox
 from pipeline.table.corrections import Correction, CorrectionTable
 from tests.canaries import CANARY, ENVIRONMENT, carried, holding
 from tests.conftest import LENIENT_GATE
+from tests.integration.runs import counted, log_when_there, night, predicted, rows_of, rows_when_there, runs_when_there
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -41,38 +39,6 @@ TINY = {
     **{f"gate.{name}": value for name, value in LENIENT_GATE.items()},
 }
 SKIPPED_NIGHT = dict.fromkeys(["shards", "caption", "publish", "report"], "skipped")
-PREDICT = """
-import json, sys, mlflow, pandas
-from pathlib import Path
-model = mlflow.pyfunc.load_model("models:/captioner@champion")
-pictures = pandas.DataFrame({"image": [Path(path).read_bytes() for path in sys.argv[1:]]})
-print(json.dumps(model.predict(pictures)["caption"].tolist()))
-"""
-
-
-def night(api, **params):
-    """Run a night by hand, alone; its id and how its tasks ended."""
-    run = api.trigger("caption_nightly", params)
-    try:
-        for _ in api.follow("caption_nightly", run):
-            pass
-    finally:
-        api.set_paused("caption_nightly", True)
-        for other in api.active_runs("caption_nightly"):
-            api.abandon("caption_nightly", other)
-    return run, api.task_states("caption_nightly", run)
-
-
-def rows_when_there(table):
-    deadline = time.monotonic() + 240
-    while not (DeltaTable.is_deltatable(str(table)) and rows_of(table)):
-        assert time.monotonic() < deadline, f"{table} has no rows"
-        time.sleep(1)
-    return rows_of(table)
-
-
-def rows_of(table):
-    return DeltaTable(str(table)).to_pyarrow_table().to_pylist()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -100,15 +66,6 @@ def trained(api, too_early):
         if (name, state) == ("train", "running"):
             live = log_when_there(api, run, name)
     return run, live
-
-
-def log_when_there(api, run, task):
-    for _ in range(30):
-        events = [line["event"] for line in api.log("train_captioner", run, task) if "timestamp" in line]
-        if events:
-            break
-        time.sleep(0.5)
-    return events
 
 
 @pytest.fixture(scope="module")
@@ -237,21 +194,6 @@ def test_without_a_gpu_its_examination_is_skipped(api):
     assert reason == NO_GPU
 
 
-def counted(api):
-    run = api.trigger("watch_corrections", {})
-    for _ in api.follow("watch_corrections", run):
-        pass
-    return run
-
-
-def runs_when_there(api, kind):
-    deadline = time.monotonic() + 60
-    while not (found := api.get(f"dags/train_captioner/dagRuns?run_type={kind}")["dag_runs"]):
-        assert time.monotonic() < deadline, f"no {kind} run of train_captioner"
-        time.sleep(1)
-    return [run["dag_run_id"] for run in found]
-
-
 def test_new_pictures_are_captioned_by_the_clock(api, home, captioned):
     drawn = {str(path) for path in draw_inbox(home.inbox, 3, seed=4)}
     api.set_paused("caption_nightly", False)
@@ -341,11 +283,3 @@ def test_24_no_credential_is_in_a_database_or_a_log(home, stopped):
 def test_the_champion_loads_without_servers(home, captioned, stopped, tmp_path):
     captions = {row["image"]: row["caption"] for row in rows_of(f"{captioned[2]}_current")}
     assert predicted(home, sorted(captions), tmp_path) == [captions[image] for image in sorted(captions)]
-
-
-def predicted(home, pictures, folder):
-    env = {**os.environ, "MLFLOW_TRACKING_URI": home.tracking_uri, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-c", PREDICT, *pictures]
-    done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=False, timeout=180)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])

@@ -13,8 +13,10 @@ from pipeline.captioner_types import Caption, PinnedModel
 from pipeline.home import Home
 from pipeline.images import Fit
 from serving.night import run_night
+from serving.plan import plan
 from serving.plans import Attempt
 from serving.settings import NightSettings
+from serving.shard import caption_shard
 
 PINNED = PinnedModel("captioner", "3", "d" * 64, "numpy-float64", "models:/captioner/3")
 
@@ -77,6 +79,13 @@ class World:
     def load(self, pinned):
         assert pinned == PINNED
         return self.captioner
+
+    def captioned(self, night="n1", run="r1", **settings):
+        """The plan of a run whose shards have finished."""
+        made = plan(settings_of(**settings), self.home, PINNED, self.attempt(night, run))
+        for shard in range(made["shards"]):
+            caption_shard(made["plan"], shard, self.load)
+        return made["plan"]
 
     def night(self, night="n1", run="r1", load=None, **settings):
         settings = {"experiment": None, **settings}  # MLflow's database takes seconds to make

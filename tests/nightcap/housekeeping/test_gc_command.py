@@ -2,11 +2,7 @@
 
 import os
 import shutil
-import sqlite3
-import subprocess
-import sys
 import time
-from contextlib import closing
 
 import numpy as np
 import pytest
@@ -14,88 +10,20 @@ import pytest
 from nightcap.cli import main
 from pipeline.errors import ModelNotFound
 from pipeline.features import USE, FeatureStore, features_folder
-from pipeline.files import read_json, sha256, write_json, write_text
+from pipeline.files import sha256, write_json, write_text
 from pipeline.housekeeping.reach import Reach
-from pipeline.housekeeping.trash import TRASH, size_of, written_at
+from pipeline.housekeeping.trash import size_of, written_at
 from pipeline.housekeeping.versions import old_versions, remove_files
 from pipeline.housekeeping.waste import clear, wasted
-from pipeline.lineage import ACCEPTED_TAG, SNAPSHOT_TAG
+from pipeline.lineage import SNAPSHOT_TAG
 from pipeline.promotion import Promotions
 from pipeline.registry import DIGEST_TAG
 from pipeline.stages import Store
-from tests.pipeline.light_registry import NAME, add_versions, bundle_of, home_in
-from tests.pipeline.training_outputs import age, train
+from tests.nightcap.housekeeping.trainings import DEAD, files, plan, rerun, trainings, unwanted
+from tests.pipeline.light_registry import NAME, bundle_of
+from tests.pipeline.training_outputs import age
 
-DEAD = "f" * 64
 STAGES = ("snapshot", "validate", "encoder", "extract_features", "train", "bundle", "gate")
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    """Four versions with their trainings; the second was champion before the third; and a training that nobody wants."""
-    home = home_in(tmp_path_factory.mktemp("template"))
-    registry = add_versions(home, "one", "two", "three", "four")
-    for version in sorted(registry.versions(NAME), key=lambda each: each.version):
-        pictures = {f"{version.version}.jpg": "train", "shared.jpg": "train"}
-        done = train(home, version.version, pictures, version.tags[DIGEST_TAG])
-        tags = {SNAPSHOT_TAG: done["snapshot"].digest, ACCEPTED_TAG: done["validate"].digest}
-        registry.tag(NAME, version.version, tags)
-    promotions = Promotions(home)
-    promotions.promote(NAME, "2", 0, "Ada")
-    promotions.promote(NAME, "3", 1, "Ada")
-    train(home, "unwanted", {"unwanted.jpg": "train"}, DEAD, encoder="d" * 64)
-    return home
-
-
-@pytest.fixture
-def home(template, tmp_path, monkeypatch):
-    """A copy of it, in which nothing was used for a month."""
-    home = home_in(tmp_path / "home")
-    shutil.copytree(template.root, home.root)
-    with closing(sqlite3.connect(home.root / "mlflow.db")) as database, database:
-        for column in ("source", "storage_location"):
-            moved = f"UPDATE model_versions SET {column} = replace({column}, ?, ?)"
-            database.execute(moved, (str(template.root), str(home.root)))
-    monkeypatch.setenv("NIGHTCAP_HOME", str(home.root))
-    age(home.root)
-    return home
-
-
-@pytest.fixture
-def gc(capsys):
-    def gc(*options):
-        with pytest.raises(SystemExit) as ended:
-            main(["gc", "--runs", "0", *options])
-        assert not ended.value.code
-        return capsys.readouterr()
-
-    return gc
-
-
-def trainings(home):
-    """The stages that are left of each training, by the source of its snapshot."""
-    store, found = Store(home.store), {}
-    from pipeline.lineage import Lineage
-
-    lineage = Lineage(store)
-    for folder in lineage.inputs:
-        for above in lineage.above([folder]):
-            if above.parent.name == "snapshot":
-                source = read_json(above / "stage.json")["inputs"]["source"]
-                found.setdefault(source, set()).add(folder.parent.name)
-    return found
-
-
-def files(root):
-    """Every file but a database's own."""
-    return {path for path in root.rglob("*") if path.is_file() and ".db" not in path.name}
-
-
-def rerun(home, source, digest):
-    """Run the same training again; the stages that were not found."""
-    built = files(home.store)
-    train(home, source, {f"{source}.jpg": "train", "shared.jpg": "train"}, digest)
-    return {path.parent.parent.name for path in files(home.store) - built if path.name == "stage.json"}
 
 
 def test_without_yes_nothing_goes(home, gc):
@@ -268,92 +196,6 @@ def test_nights_that_ended_long_ago_go(home, gc):
     age(home.store / "nights" / "young", 50)
     gc("--yes")
     assert {path.name for path in home.store.glob("nights/*")} == {"open", "young"}
-
-
-BUILDING = """
-import sys, time
-from pathlib import Path
-from pipeline.stages import Store
-
-store = Store(Path(sys.argv[1]))
-store.find("encoder", sys.argv[2])
-def build(folder):
-    print("begun", flush=True)
-    sys.stdin.read()
-store.run("train", 2, {}, {"validate": sys.argv[3]}, build)
-"""
-
-
-def test_a_training_at_work_is_left_alone(home, gc):
-    digests = [unwanted(home, stage) for stage in ("encoder", "validate")]
-    command = [sys.executable, "-c", BUILDING, str(home.store), *digests]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline() == "begun\n"
-        age(home.store)
-        gc("--yes", "--keep-days", "0")
-        assert trainings(home)["unwanted"] == {"snapshot", "validate", "encoder"}
-        process.stdin.close()
-        assert process.wait() == 0
-    assert "train" in trainings(home)["unwanted"]
-    age(home.store)
-    gc("--yes")
-    assert "unwanted" not in trainings(home)
-
-
-def test_what_is_taken_up_after_it_was_marked_stays_with_what_it_was_made_from(home):
-    reach = Reach(home, (), 0, time.time() - 86_400)
-    found, store = wasted(reach), Store(home.store)
-    store.find("train", unwanted(home, "train"))
-    clear(reach, found)
-    assert trainings(home)["unwanted"] == {"snapshot", "validate", "encoder", "extract_features", "train"}
-
-
-@pytest.mark.parametrize("after", [0, 2, 9, 20])
-def test_struck_midway_everything_is_whole_or_gone(home, gc, monkeypatch, after):
-    """A process that dies in the midst of renaming and removing; what is left is whole, and the next finishes."""
-    script = (
-        "import os, sys\n"
-        "from pathlib import Path\n"
-        "import shutil\n"
-        f"left = [{after}]\n"
-        "def struck(do):\n"
-        "    def call(*given, **named):\n"
-        "        left[0] -= 1\n"
-        "        if left[0] < 0: os._exit(9)\n"
-        "        return do(*given, **named)\n"
-        "    return call\n"
-        "Path.rename = struck(Path.rename)\n"
-        "os.unlink = struck(os.unlink)\n"
-        "from nightcap.cli import main\n"
-        "main(['gc', '--runs', '0', '--yes'])\n"
-    )
-    whole = {folder: files(folder) for folder in home.store.glob("stages/*/[0-9a-f]*")}
-    ended = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)
-    assert ended.returncode == 9, ended.stderr
-    for folder, content in whole.items():
-        assert files(folder) in (content, set())
-    for index in (home.store / "features").glob("*/*.json"):
-        assert np.load(index.with_suffix(".npy")).shape[0] == len(read_json(index))
-    age(home.root)
-    gc("--yes")
-    assert not list((home.store / TRASH).iterdir())
-    stored = {kind: {path.stem for path in home.store.glob(f"features/*/*.{kind}")} for kind in ("npy", "json")}
-    assert stored["npy"] == stored["json"]
-    assert trainings(home).keys() == {"1", "2", "3", "4"}
-
-
-def plan(home, night, digest, planned=1):
-    decided = {"model": {"digest": digest}, "counts": {"planned": planned}}
-    write_json(home.store / "nights" / night / "r1" / "plan" / "plan.json", decided)
-
-
-def unwanted(home, stage):
-    """The folder's name of a stage of the training that nobody wants; digests may be cut to it."""
-    from pipeline.lineage import Lineage
-
-    lineage = Lineage(Store(home.store))
-    bundle = lineage.bundles[DEAD]
-    return next(folder.name for folder in lineage.above([bundle]) if folder.parent.name == stage)
 
 
 def test_after_it_a_real_training_is_run_again_from_what_is_there(tiny_run, tmp_path):
