@@ -10,22 +10,11 @@ import psutil
 import pytest
 from deltalake import DeltaTable
 
-from pipeline.home import Home
 from pipeline.table import CaptionTable
 from serving.plan import plan
 from serving.publish import publish
 from serving.shard import caption_shard
-from tests.serving.night_world import PINNED, ColourCaptioner, World, settings_of
-
-
-@pytest.fixture
-def world(tmp_path):
-    return World(Home(tmp_path, tmp_path / "store", f"sqlite:///{tmp_path / 'mlflow.db'}"))
-
-
-def images(world):
-    return [row["image"] for row in world.rows()]
-
+from tests.serving.night_world import PINNED, ColourCaptioner, settings_of
 
 DYING = """
 import os, signal, sys
@@ -50,7 +39,7 @@ def test_1_killed_at_a_boundary_of_publishing(world, place, committed):
     assert dying.returncode == -signal.SIGKILL
     assert CaptionTable(world.home.captions).version() == committed
     assert publish(path)["already_published"] == bool(committed)
-    assert images(world) == paths
+    assert world.images() == paths
     assert len(list(world.home.captions.glob("*.parquet"))) == 1
 
 
@@ -67,7 +56,7 @@ def test_15_an_attempt_believed_dead_cannot_publish(world):
         assert zombie.communicate(timeout=600)[0] == "already published\n"
     finally:
         zombie.kill()
-    assert images(world) == paths
+    assert world.images() == paths
     assert sum(each["operation"] == "WRITE" for each in DeltaTable(str(world.home.captions)).history()) == 1
     assert len(list(world.home.captions.glob("*.parquet"))) == 1
 
@@ -99,7 +88,7 @@ def test_15_a_shard_believed_dead_leaves_nothing(world, captions):
     assert (counts["captioned"], counts["left"]) == (4, 0)
     assert not (world.folder() / "parts").exists()
     assert publish(path)["captioned"] == 4
-    assert images(world) == paths
+    assert world.images() == paths
 
 
 class Interrupted(ColourCaptioner):

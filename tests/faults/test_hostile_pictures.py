@@ -22,7 +22,6 @@ from benchmarks.odd_pictures import KINDS, chunk, encoded, photograph, png, prof
 from pipeline import images
 from pipeline.decoders import TIMEOUT, Decoders, Work
 from pipeline.errors import BadImage, SourceChanged
-from pipeline.home import Home
 from pipeline.images import ImageLimits
 from pipeline.settings import SourceSettings
 from pipeline.snapshot import Snapshot, read_images, take_snapshot
@@ -31,7 +30,7 @@ from pipeline.stages import Store
 from serving.gallery import REASONS
 from serving.plan import plan
 from serving.shard import caption_shard
-from tests.serving.night_world import PINNED, World, picture, settings_of
+from tests.serving.night_world import PINNED, picture, settings_of
 
 CHECKOUT = Path(__file__).parents[2]
 SUFFIX = {
@@ -44,11 +43,6 @@ SUFFIX = {
     "TIFF": ".tif",
     "HEIF": ".heic",
 }
-
-
-@pytest.fixture
-def world(tmp_path):
-    return World(Home(tmp_path, tmp_path / "store", f"sqlite:///{tmp_path / 'mlflow.db'}"))
 
 
 def disguised():

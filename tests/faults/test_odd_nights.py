@@ -7,14 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import NightHeld
-from pipeline.home import Home
 from pipeline.reference import Distribution
-from tests.serving.night_world import ColourCaptioner, World, picture, unexpected
-
-
-@pytest.fixture
-def world(tmp_path):
-    return World(Home(tmp_path, tmp_path / "store", f"sqlite:///{tmp_path / 'mlflow.db'}"))
+from tests.serving.night_world import ColourCaptioner, picture, unexpected
 
 
 @pytest.mark.parametrize("unusable", ["withhold", "quarantine"])

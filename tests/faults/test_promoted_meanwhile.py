@@ -1,22 +1,14 @@
 """A version is promoted while a night is at work."""
 
-import pytest
-
 from pipeline.captioner import pin
-from pipeline.home import Home
 from pipeline.registry import CHAMPION, DIGEST_TAG, ENGINE_TAG, Registry
 from serving.plan import plan
 from serving.publish import publish
 from serving.report import report
 from serving.shard import caption_shard
-from tests.serving.night_world import ColourCaptioner, World, settings_of
+from tests.serving.night_world import ColourCaptioner, settings_of
 
 MODEL = "models:/captioner@champion"
-
-
-@pytest.fixture
-def world(tmp_path):
-    return World(Home(tmp_path, tmp_path / "store", f"sqlite:///{tmp_path / 'mlflow.db'}"))
 
 
 def promote(home, version):

@@ -28,11 +28,6 @@ from tests.serving.night_world import PINNED, ColourCaptioner, World, picture, s
 PAGE = 4096
 
 
-@pytest.fixture
-def world(tmp_path):
-    return World(Home(tmp_path, tmp_path / "store", f"sqlite:///{tmp_path / 'mlflow.db'}"))
-
-
 @pytest.fixture(scope="module")
 def pool():
     """Eight processes that have imported what publishing needs."""
@@ -56,16 +51,12 @@ def commits(uri, operation):
     return [each for each in DeltaTable(str(uri)).history() if each["operation"] == operation]
 
 
-def images(world):
-    return [row["image"] for row in world.rows()]
-
-
 def test_6_eight_processes_publish_one_night_once(world, pool):
     paths = world.fill(5)
     path = world.captioned(shard_size=2)
     outcomes = list(pool.map(publish, [path] * 8))
     assert sorted(outcome["already_published"] for outcome in outcomes) == [False] + [True] * 7
-    assert images(world) == paths
+    assert world.images() == paths
     assert len(commits(world.home.captions, "WRITE")) == 1
     assert {row["run"] for row in world.rows()} == {"r1"}
 
@@ -75,7 +66,7 @@ def test_6_eight_whole_nights_at_once_are_one(world, pool):
     outcomes = [pool.submit(whole_night, world.home.root, "r1") for _ in range(8)]
     found = [outcome.result() for outcome in outcomes]
     assert sorted(map(str, found)) == ["False"] + ["True"] * 7
-    assert images(world) == paths
+    assert world.images() == paths
     assert len(commits(world.home.captions, "WRITE")) == 1
 
 
@@ -86,7 +77,7 @@ def test_6_the_command_line_beside_the_scheduler(world, pool):
     found = [outcome.result() for outcome in outcomes]
     assert found.count(False) == 1
     assert all("published" in outcome for outcome in found if outcome is not False), found
-    assert images(world) == paths
+    assert world.images() == paths
     assert len({row["run"] for row in world.rows()}) == 1
 
 
@@ -111,7 +102,7 @@ def test_two_nights_planned_against_one_table(world, pool):
     paths = world.fill(6)
     plans = [world.captioned(night, f"run-{night}") for night in ("scheduled", "manual")]
     outcomes = list(pool.map(publish, plans))
-    assert images(world) == paths
+    assert world.images() == paths
     assert sorted(outcome["duplicates"] for outcome in outcomes) == [0, 6]
 
 
@@ -125,7 +116,7 @@ def test_a_manifest_that_names_pictures_twice(world):
     manifest.write_text("key,etag,size\n" + "".join(lines + lines[::-1]) + f"notes.txt,e,1\n{lines[3]}")
     counts = world.night("n1", manifest=str(manifest)).counts
     assert (counts.listed, counts.unchanged, counts.planned, counts.backlog, counts.ignored) == (4, 2, 2, 0, 6)
-    assert images(world) == paths
+    assert world.images() == paths
 
 
 @pytest.mark.parametrize("replayed", [False, True])
@@ -138,7 +129,7 @@ def test_two_nights_with_two_versions_publish_an_image_once(world, replayed):
     settings = settings_of(replay_night="n0") if replayed else settings_of()
     plans = [world.captioned("n1", "r1"), captioned_by(world, newer, settings)]
     assert [publish(path)["duplicates"] for path in plans] == [0, 0 if replayed else 6]
-    assert images(world) == sorted(paths * 2) if replayed else paths
+    assert world.images() == (sorted(paths * 2) if replayed else paths)
     world.fill(1, start=6)
     assert publish(captioned_by(world, newer, settings_of(), "n3"))["duplicates"] == 0
 
@@ -160,7 +151,7 @@ def test_a_picture_that_another_night_could_not_read_is_published(world):
     outcomes = [publish(each) for each in (other, night, late)]
     assert [outcome["duplicates"] for outcome in outcomes] == [0, 0, 1]
     assert [row["image"] for row in world.rows(current=True)] == [path]
-    assert images(world) == [path, path], "one of them quarantined"
+    assert world.images() == [path, path], "one of them quarantined"
 
 
 def spoil(part):

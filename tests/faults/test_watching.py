@@ -15,14 +15,14 @@ from pipeline.files import read_json
 from pipeline.home import Home
 from pipeline.sources.scenes.dataset import draw_inbox
 from serving.night import publish_held, run_night
-from serving.plan import held, plan
+from serving.plan import held
 from serving.plans import Attempt
 from serving.settings import NightSettings
 from serving.shard import caption_shard
 from serving.watch.alerts import FAILED, HELD, LATE, alert
 from serving.watch.guard import held_night
 from tests.faults.listening import alerts, listening, pushes
-from tests.serving.night_world import PINNED, World, picture, settings_of, unexpected
+from tests.serving.night_world import World, picture, unexpected
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SECRET = "hunter2-canary"
@@ -88,19 +88,12 @@ def test_22_too_much_in_quarantine_holds_the_night_until_a_person_accepts_it(wor
 def test_22_the_share_and_the_floor(world, good, bad, is_held):
     world.fill(good)
     spoil(world, bad)
-    path = captioned(world)
+    path = world.captioned(experiment=None)
     if is_held:
         with pytest.raises(NightHeld):
             publish_held(path, world.home, False, True)
     else:
         assert publish_held(path, world.home, False, False).quarantined == bad
-
-
-def captioned(world, **settings):
-    made = plan(settings_of(experiment=None, **settings), world.home, PINNED, world.attempt())
-    for shard in range(made["shards"]):
-        caption_shard(made["plan"], shard, world.load)
-    return made["plan"]
 
 
 def test_22_on_the_command_line(world, listener, capsys):

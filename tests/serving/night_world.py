@@ -95,5 +95,8 @@ class World:
         table = DeltaTable(f"{self.home.captions}{'_current' if current else ''}")
         return sorted(table.to_pyarrow_table().to_pylist(), key=lambda row: (row["image"], row["etag"]))
 
+    def images(self):
+        return [row["image"] for row in self.rows()]
+
     def folder(self, night="n1", run="r1") -> Path:
         return self.home.store / "nights" / night / run

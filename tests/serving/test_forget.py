@@ -61,9 +61,7 @@ def home(world, monkeypatch):
     write_text(world.home.root / "logs" / "night.log", f"before\n{secret} is quarantined\nafter\n")
     write_text(world.home.store / TRASH / "abc" / "list.txt", f"left by a clean-up that was killed: {secret}")
     (world.home.inbox / NAME).write_bytes(DATA + b"\0\0")
-    begun = plan(settings_of(), world.home, PINNED, world.attempt("n3"))["plan"]
-    caption_shard(begun, 0, world.load)
-    return world, secret, begun
+    return world, secret, world.captioned("n3")
 
 
 def training(home):

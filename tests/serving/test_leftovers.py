@@ -10,13 +10,6 @@ from night_world import PINNED, settings_of
 from serving.leftovers import clear_attempts
 from serving.plan import plan
 from serving.publish import publish
-from serving.shard import caption_shard
-
-
-def attempt(world, night):
-    made = plan(settings_of(), world.home, PINNED, world.attempt(night))
-    caption_shard(made["plan"], 0, world.load)
-    return made["plan"]
 
 
 def aged(folder, days):
@@ -27,7 +20,7 @@ def aged(folder, days):
 
 def test_only_old_attempts_that_were_not_published_go(world):
     world.fill(2)
-    paths = {night: attempt(world, night) for night in ("published", "stale", "young")}
+    paths = {night: world.captioned(night) for night in ("published", "stale", "young")}
     publish(paths["published"])
     scratch = world.folder("stale").parent / ".r1.dead"
     scratch.mkdir()
@@ -55,7 +48,7 @@ def test_nights_that_were_planned_and_left_alone_go_but_not_those_with_nothing_t
 
 def test_what_late_attempts_wrote_goes(world):
     world.fill(1)
-    publish(attempt(world, "published"))
+    publish(world.captioned("published"))
     for late in (world.folder("published") / "parts", world.folder("removed") / "parts"):
         late.mkdir(parents=True)
         (late / "00000-0000.parquet").touch()
@@ -78,7 +71,7 @@ clear_attempts(Path(sys.argv[1]), 7)
 
 def test_a_run_whose_removal_was_struck_is_planned_anew_with_nothing_of_the_old(world):
     world.fill(2)
-    attempt(world, "stale")
+    world.captioned("stale")
     aged(world.folder("stale"), 8)
     command = [sys.executable, "-c", STRUCK, str(world.home.store)]
     assert subprocess.run(command, check=False).returncode == 9

@@ -14,55 +14,39 @@ from serving.publish import publish
 from serving.shard import caption_shard
 
 
-def planned(world, night="n1", run="r1", **settings):
-    made = plan(settings_of(**settings), world.home, PINNED, world.attempt(night, run))
-    return made["plan"], range(made["shards"])
-
-
-def captioned(world, *attempt, **settings):
-    path, shards = planned(world, *attempt, **settings)
-    for shard in shards:
-        caption_shard(path, shard, world.load)
-    return path
-
-
-def images(world):
-    return [row["image"] for row in world.rows()]
-
-
 def test_publishing_twice_commits_once(world):
     paths = world.fill(3)
-    path = captioned(world)
+    path = world.captioned()
     first, second = publish(path), publish(path)
     assert (first["captioned"], first["version"], first["already_published"]) == (3, 1, False)
     assert second == first | {"already_published": True}
-    assert images(world) == paths
+    assert world.images() == paths
 
 
 def test_a_crash_after_the_commit_is_recovered(world):
     paths = world.fill(3)
-    path = captioned(world)
+    path = world.captioned()
     first = publish(path)
     Plan.read(path).published_file.unlink()
     again = publish(path)
     assert again == first | {"already_published": True, "published_at": again["published_at"]}
-    assert images(world) == paths
+    assert world.images() == paths
     assert caption_shard(path, 0, unexpected)["captioned"] == 3
 
 
 def test_two_plans_at_one_version_do_not_double(world):
     paths = world.fill(4)
-    first = captioned(world, "n1", "r1", max_images=3)
-    second = captioned(world, "n2", "r2")
+    first = world.captioned("n1", "r1", max_images=3)
+    second = world.captioned("n2", "r2")
     assert publish(first)["duplicates"] == 0
     outcome = publish(second)
     assert (outcome["captioned"], outcome["duplicates"], outcome["version"]) == (4, 3, 2)
-    assert images(world) == paths
+    assert world.images() == paths
 
 
 def test_a_run_that_came_too_late_altogether(world):
     world.fill(2)
-    first, second = captioned(world, "n1", "r1"), captioned(world, "n2", "r2")
+    first, second = world.captioned("n1", "r1"), world.captioned("n2", "r2")
     publish(first)
     for already in (False, True):
         outcome = publish(second)
@@ -71,21 +55,21 @@ def test_a_run_that_came_too_late_altogether(world):
 
 def test_two_runs_of_one_night(world):
     world.fill(2)
-    first, second = captioned(world, "n1", "r1"), captioned(world, "n1", "r2")
+    first, second = world.captioned("n1", "r1"), world.captioned("n1", "r2")
     publish(first)
     with pytest.raises(PublishConflict, match="was published by run 'r1'"):
         publish(second)
-    assert len(images(world)) == 2
+    assert len(world.images()) == 2
 
 
 def test_eight_processes_publish_one_run_once(world):
     paths = world.fill(5)
-    path = captioned(world, shard_size=2)
+    path = world.captioned(shard_size=2)
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload(["serving.publish"])
     with ProcessPoolExecutor(8, server) as pool:
         outcomes = list(pool.map(publish, [path] * 8))
-    assert images(world) == paths
+    assert world.images() == paths
     assert sum(not outcome["already_published"] for outcome in outcomes) == 1
     assert {outcome["version"] for outcome in outcomes} == {1}
     operations = [commit["operation"] for commit in DeltaTable(str(world.home.captions)).history()]
@@ -97,7 +81,7 @@ def test_too_much_quarantine_stops_until_accepted(world):
     world.fill(18)
     for n in range(2):
         world.put(f"bad{n}.jpg", b"<html>")
-    path = captioned(world, quarantine_floor=2)
+    path = world.captioned(quarantine_floor=2)
     with pytest.raises(NightHeld, match=r"2 of 20 .*not_an_image 2.*accept_quarantine=true"):
         publish(path)
     assert not world.home.captions.exists()
@@ -107,15 +91,15 @@ def test_too_much_quarantine_stops_until_accepted(world):
 def test_a_small_or_bearable_quarantine_is_published(world):
     world.fill(1)
     world.put("bad.jpg", b"")
-    assert publish(captioned(world))["quarantined"] == 1
+    assert publish(world.captioned())["quarantined"] == 1
     world.fill(19, start=100)
     world.put("worse.jpg", b"")
-    assert publish(captioned(world, "n2", "r2"))["quarantined"] == 1
+    assert publish(world.captioned("n2", "r2"))["quarantined"] == 1
 
 
 def test_nothing_is_published_before_every_shard_has_finished(world):
     world.fill(3)
-    path, _ = planned(world, shard_size=2)
+    path = plan(settings_of(shard_size=2), world.home, PINNED, world.attempt())["plan"]
     caption_shard(path, 0, world.load)
     with pytest.raises(NightRejected, match=r"shards \[1\] of 2"):
         publish(path)
@@ -124,7 +108,7 @@ def test_nothing_is_published_before_every_shard_has_finished(world):
 
 def test_lost_parts_are_noticed(world):
     world.fill(3)
-    path = captioned(world, part_size=2)
+    path = world.captioned(part_size=2)
     Plan.read(path).part_files(0)[1].unlink()
     with pytest.raises(NightRejected, match="hold 2 rows"):
         publish(path)
