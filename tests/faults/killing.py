@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -23,6 +24,7 @@ SERVER.set_forkserver_preload(["serving.night", "deltalake", "pandas", "PIL.Jpeg
 EQUAL = ("image", "etag", "sha256", "status", "reason", "caption", "model_version")
 BAD = 50  # one file in so many is no picture
 WRITES = {"os.chmod", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "os.truncate"}
+HANGS_S = 200  # a night of a thousand takes seconds
 TOLD = {"fsync", "create", "commit", "committed"}
 
 
@@ -70,7 +72,7 @@ class Night:
     def run(self, write=0, number=signal.SIGKILL):
         """Work on the night until the end; whether it was the signal's."""
         process = self.start(write, number)
-        process.join(600)
+        process.join(HANGS_S + 60)
         code = process.exitcode
         process.close()
         assert code in {0, CODE if number == signal.SIGTERM else -number}, f"the night ended with {code}"
@@ -82,6 +84,7 @@ class Night:
 
 
 def work(night, write, number):
+    faulthandler.dump_traceback_later(HANGS_S, exit=True)  # a night that hangs tells where
     world = night.world
     world.captioner = Diary(file=night.diary)
     try:

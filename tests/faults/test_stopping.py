@@ -16,6 +16,7 @@ from deltalake import DeltaTable
 from pipeline.stopping import CODE
 from tests.faults.killing import Night, draw
 
+pytestmark = pytest.mark.timeout(900)
 LIMIT_S = 30
 # The command line with a model that takes its time, or with pictures that are never read.
 COMMAND = """
