@@ -17,7 +17,8 @@ SEED = int(os.environ.get("NIGHTCAP_SEED") or time.time_ns() % 1_000_000)
 pytestmark = pytest.mark.timeout(7200 if SOAK else 600)
 
 WHOLE = {"shard_size": 400, "part_size": 100, "gallery_size": 10}
-SMALL = WHOLE if SOAK else {"shard_size": 4, "part_size": 3, "gallery_size": 1}
+# Of hundreds of nights a second decoder would be the greatest cost; the nights of a thousand have two.
+SMALL = WHOLE if SOAK else {"shard_size": 4, "part_size": 3, "gallery_size": 1, "decoders": 1}
 
 
 @pytest.fixture(scope="module")

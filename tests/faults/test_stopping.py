@@ -117,7 +117,7 @@ def test_5_sigterm_while_a_read_hangs(start, tmp_path):
 def test_5_sigterm_at_every_write_leaves_nothing_half_written(tmp_path):
     pictures = draw(tmp_path / "pictures", 3)
     for number in count(1):
-        night = Night(tmp_path / f"write{number}", pictures, {"part_size": 2, "gallery_size": 1})
+        night = Night(tmp_path / f"write{number}", pictures, {"part_size": 2, "gallery_size": 1, "decoders": 1})
         stopped = night.run(number, signal.SIGTERM)
         assert scratch(night.root) == []
         assert {path.name for path in night.world.home.captions.glob("*.parquet")} == named(night.world.home.captions)
