@@ -6,12 +6,12 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 # hadolint ignore=DL3006
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
+ENV UV_CACHE_DIR=/var/cache/uv UV_LINK_MODE=copy
 COPY requirements/bootstrap.txt requirements/serving.txt requirements/
-RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --require-hashes -r requirements/bootstrap.txt
-RUN --mount=type=cache,target=/root/.cache/uv \
-    UV_LINK_MODE=copy uv venv --python "$(command -v python3)" /opt/nightcap \
-    && UV_LINK_MODE=copy uv pip sync --python /opt/nightcap/bin/python --compile-bytecode --require-hashes \
+RUN pip install --no-cache-dir --require-hashes -r requirements/bootstrap.txt
+RUN --mount=type=cache,target=/var/cache/uv \
+    uv venv --python "$(command -v python3)" /opt/nightcap \
+    && uv pip sync --python /opt/nightcap/bin/python --compile-bytecode --require-hashes \
         --build-constraints requirements/bootstrap.txt requirements/serving.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY pipeline pipeline
