@@ -38,7 +38,7 @@ def test_24_a_training_from_its_snapshot_to_its_promotion(tiny_training):
 
 
 def test_24_a_night_its_table_its_pages_and_its_logs(tmp_path, canaries, heard):
-    world = World(Home(tmp_path, tmp_path / "store", f"sqlite:///{tmp_path / 'mlflow.db'}"))
+    world = World.within(tmp_path)
     world.fill(5)
     world.put("cut.jpg", picture((1, 2, 3))[:60])
     world.night(output=str(tmp_path / "out"), write_csv=True, accept_quarantine=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from pipeline.captioner import pin
-from pipeline.home import Home
 from pipeline.objects import open_folder
 from serving.night import run_night
 from serving.settings import NightSettings
@@ -36,7 +35,7 @@ print(json.dumps({"code": code, "cpu_s": used.ru_utime + used.ru_stime, "loaded"
 @pytest.fixture
 def world(tmp_path):
     """Every picture is captioned by a version that is still the champion."""
-    world = World(Home(tmp_path, tmp_path / "store", f"sqlite:///{tmp_path / 'mlflow.db'}"))
+    world = World.within(tmp_path)
     register_champion(world.home)
     world.fill(PICTURES)
     for number in range(OTHERS):

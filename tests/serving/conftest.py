@@ -3,9 +3,7 @@
 import pytest
 from night_world import World
 
-from pipeline.home import Home
-
 
 @pytest.fixture
 def world(tmp_path):
-    return World(Home(tmp_path, tmp_path / "store", f"sqlite:///{tmp_path / 'mlflow.db'}"))
+    return World.within(tmp_path)

@@ -64,6 +64,11 @@ class World:
     captioner: ColourCaptioner = field(default_factory=ColourCaptioner)
     now: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(hours=1))
 
+    @classmethod
+    def within(cls, folder):
+        """With nothing outside a folder, MLflow's database included."""
+        return cls(Home(folder, folder / "store", f"sqlite:///{folder / 'mlflow.db'}"))
+
     def put(self, name, data):
         path = self.home.inbox / name
         path.parent.mkdir(parents=True, exist_ok=True)
