@@ -223,8 +223,9 @@ class Composed:
 
     @staticmethod
     def _image(dockerfile: Path) -> dict[str, str]:
-        text = dockerfile.read_text().replace("\\\n", " ")
-        (line,) = re.findall(r"^ENV (.+)$", text, re.MULTILINE)
+        """What the last stage of the Dockerfile sets, because what earlier ones set stays with them."""
+        last = dockerfile.read_text().replace("\\\n", " ").rpartition("\nFROM ")[2]
+        (line,) = re.findall(r"^ENV (.+)$", last, re.MULTILINE)
         return dict(word.split("=", 1) for word in line.split())
 
     def _plain(self, text: str, name: str) -> str:
