@@ -1,14 +1,17 @@
 """Nights on an object store that fails: a real one, behind a proxy that makes it."""
 
+import os
 import time
 from dataclasses import replace
 
+import boto3
 import pytest
 from faulty_proxy import Faults, faulty_proxy
 
 from pipeline.errors import NightcapError, ObjectUnavailable, SettingsError
 from pipeline.home import Home
 from pipeline.objects import open_folder
+from pipeline.objects.s3_client import PART_BYTES
 from serving.plan import plan
 from serving.shard import caption_shard
 from tests.serving.night_world import PINNED, World, picture, settings_of
@@ -44,6 +47,11 @@ def faulty(night, monkeypatch):
     yield begin
     for proxy in running:
         proxy.__exit__(None, None, None)
+
+
+def where(uri, name):
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    return {"Bucket": bucket, "Key": f"{prefix}/{name}"}
 
 
 def test_a_night_from_a_store(night):
@@ -104,6 +112,30 @@ def test_10_bodies_that_drip_are_given_up_in_time(night, faulty):
     assert time.monotonic() - began < 2 * PATIENCE_S
 
 
+def test_10_what_is_written_in_parts_arrives_whole_through_faults(night, faulty, tmp_path):
+    _, uri, _ = night
+    data = os.urandom(2 * PART_BYTES + 1)
+    faults = faulty(errors=0.2, throttles=0.1)
+    folder = open_folder(uri, patience_s=60)
+    folder.write("parts.bin", data)
+    (tmp_path / "file").write_bytes(data[::-1])
+    folder.upload("file.bin", tmp_path / "file")
+    assert faults.struck
+    assert (folder.get("parts.bin"), folder.get("file.bin")) == (data, data[::-1])
+    sent = [boto3.client("s3").head_object(**where(uri, name)) for name in ("parts.bin", "file.bin")]
+    assert [each["ETag"].strip('"').partition("-")[2] for each in sent] == ["3", "3"]
+
+
+def test_10_of_what_cannot_be_written_no_part_stays(night, faulty):
+    store, uri, _ = night
+    faulty(errors=1, only="partNumber=3")
+    with pytest.raises(ObjectUnavailable, match="cannot write"):
+        open_folder(uri, patience_s=PATIENCE_S).write("parts.bin", bytes(2 * PART_BYTES + 1))
+    client, asked = boto3.client("s3", endpoint_url=store.endpoint), where(uri, "parts.bin")
+    assert open_folder(uri).get("parts.bin") is None
+    assert "Uploads" not in client.list_multipart_uploads(Bucket=asked["Bucket"])
+
+
 def test_11_what_is_changed_or_deleted_after_the_listing_is_source_changed(night):
     _, uri, world = night
     path = plan(settings_of(input=uri), world.home, PINNED, world.attempt())["plan"]
@@ -127,7 +159,7 @@ def test_wrong_credentials_are_told_at_once_in_one_line_without_them(night, monk
         world.night(input=uri)
     assert time.monotonic() - began < 5
     assert "\n" not in str(caught.value)
-    assert not {"canary-secret", "canary-key", store.secret_key, store.access_key} & set(str(caught.value).split())
+    assert not [said for said in (*wrong.values(), store.secret_key, store.access_key) if said in str(caught.value)]
     assert not world.folder().exists()
 
 
