@@ -11,7 +11,8 @@ import typer
 from nightcap.console import console, load_tensorflow, working
 from pipeline.captioner_types import FOREIGN, Caption, Captioner, PinnedModel
 from pipeline.errors import BadInput
-from pipeline.images import ImageLimits, pixels
+from pipeline.images import ImageLimits, open_picture, resize
+from pipeline.quality import flags_of
 
 if TYPE_CHECKING:
     from pipeline.home import Home
@@ -24,11 +25,12 @@ BeamWidth = Annotated[int | None, typer.Option(min=1, max=20, help="Beam width i
 
 
 class Line(NamedTuple):
-    """What became of one picture: a caption, or a reason why there is none."""
+    """What became of one picture: a caption, or a reason why there is none; and the picture's flags."""
 
     image: str
     caption: Caption | None
     reason: str | None
+    flags: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The line of the output file."""
@@ -40,7 +42,15 @@ class Line(NamedTuple):
             "score": None if said is None or said.score is None else round(said.score, 6),
             "confidence": None if said is None or said.confidence is None else round(said.confidence, 6),
             "reason": self.reason,
+            "flags": list(self.flags),
         }
+
+
+class _Decoded(NamedTuple):
+    """Pixels uint8 [side, side, 3], and what is wrong with the picture."""
+
+    pixels: Any
+    flags: tuple[str, ...]
 
 
 def caption_pictures(captioner: Captioner, pictures: Iterable[Any], limits: ImageLimits) -> Iterator[Line]:
@@ -50,12 +60,14 @@ def caption_pictures(captioner: Captioner, pictures: Iterable[Any], limits: Imag
     stream = iter(pictures)
     while chunk := list(islice(stream, CHUNK)):
         decoded = [_decode(captioner, picture, limits) for picture in chunk]
-        good = [item for item in decoded if not isinstance(item, str)]
+        good = [item.pixels for item in decoded if not isinstance(item, str)]
         captions = iter(captioner.caption(np.stack(good)) if good else [])
         for picture, item in zip(chunk, decoded, strict=True):
-            said = None if isinstance(item, str) else next(captions)
-            reason = item if said is None else said.reason
-            yield Line(picture.image, None if reason else said, reason)
+            if isinstance(item, str):
+                yield Line(picture.image, None, item)
+            else:
+                said = next(captions)
+                yield Line(picture.image, None if said.reason else said, said.reason, item.flags)
 
 
 def load_model(model: str, beam: int | None) -> Captioner:
@@ -81,8 +93,11 @@ def load(home: Home, pinned: PinnedModel, changes: Mapping[str, Any] | None = No
     return captioner
 
 
-def _decode(captioner: Captioner, picture: Any, limits: ImageLimits) -> Any:
+def _decode(captioner: Captioner, picture: Any, limits: ImageLimits) -> _Decoded | str:
+    """What a captioner needs of a picture, or the reason why it cannot be had."""
     try:
-        return pixels(picture.read(limits), captioner.side, captioner.fit, limits)
+        opened = open_picture(picture.read(limits), limits, captioner.side)
     except BadInput as error:
         return error.reason
+    flags = flags_of(opened.image, opened.width, opened.height)
+    return _Decoded(resize(opened.image, captioner.side, captioner.fit), flags)

@@ -20,7 +20,11 @@ def command(
     beam: BeamWidth = None,
     strict: Annotated[bool, typer.Option("--strict", help="End with 3 if a picture was quarantined.")] = False,
 ) -> None:
-    """Caption files and folders: one line of JSON a picture, in order."""
+    """Caption files and folders: one line of JSON a picture, in order.
+
+    A line's `flags` say if the picture is small, blank, dark or blurred, so that its caption is not to be trusted; nights
+    withhold such captions.
+    """
     from nightcap.pictures import Pictures
     from pipeline.images import ImageLimits
 

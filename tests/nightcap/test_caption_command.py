@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from nightcap.captioning import DEFAULT_MODEL, caption_pictures, load_model
 from nightcap.pictures import Pictures
@@ -68,7 +69,7 @@ def test_every_picture_has_a_line_in_order(whole, bad_folder):
         *(f"{bad_folder}/{name}" for name in sorted([*USABLE, *UNUSABLE], key=str.encode)),
         "notes.txt",
     ]
-    assert all(list(row) == ["image", "status", "caption", "score", "confidence", "reason"] for row in found)
+    assert all(list(row) == ["image", "status", "caption", "score", "confidence", "reason", "flags"] for row in found)
 
 
 def test_what_cannot_be_captioned_has_a_reason(whole, bad_folder):
@@ -87,6 +88,12 @@ def test_the_rest_is_captioned_as_it_would_be_alone(whole, bad_folder, alone):
         assert row["score"] < 0
         assert row["confidence"] > 0
         assert row["reason"] is None
+        assert row["flags"] == alone(image)["flags"]
+
+
+def test_a_picture_that_shows_nothing_is_flagged(alone, tmp_path):
+    Image.new("RGB", (300, 200)).save(tmp_path / "black.png")
+    assert alone(tmp_path / "black.png")["flags"] == ["blank", "dark"]
 
 
 def test_a_rotated_picture_is_captioned_upright(whole, twins, alone):
