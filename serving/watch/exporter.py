@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -12,14 +13,14 @@ from typing import TYPE_CHECKING, Final
 from pipeline.errors import NightcapError, RegistryUnavailable
 from pipeline.home import Home
 from pipeline.journal import Journal
-from pipeline.registry import Registry
+from pipeline.registry import CHAMPION, Registry
 
 if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
 
 MODEL: Final = "captioner"
 METRICS: Final = {
-    "nightcap_registry_up": "1 if MLflow answers, else 0.",
+    "nightcap_registry_up": "1 if MLflow answers a question about the champion, else 0; a refusal is no answer.",
     "nightcap_champion": "1 if a version is champion, else 0; absent while that cannot be known.",
     "nightcap_disk_size_bytes": "Bytes of the file system that a folder lies on.",
     "nightcap_disk_free_bytes": "Bytes of it that are free.",
@@ -37,12 +38,9 @@ class Installation:
         """Measure now."""
         from prometheus_client.core import GaugeMetricFamily
 
-        try:
-            registry: Registry | None = Registry(self._home)
-        except RegistryUnavailable:
-            registry = None
-        yield _gauge("nightcap_registry_up", registry is not None)
-        champion = self._has_champion(registry)
+        alias = self._alias()
+        yield _gauge("nightcap_registry_up", alias is not None)
+        champion = self._has_champion(alias)
         if champion is not None:
             yield _gauge("nightcap_champion", champion)
         for name, place in (("size", 0), ("free", 2)):
@@ -52,12 +50,17 @@ class Installation:
                 family.add_metric([str(folder)], shutil.disk_usage(folder)[place])
             yield family
 
-    def _has_champion(self, registry: Registry | None) -> bool | None:
+    def _alias(self) -> bool | None:
+        """Whether the registry has the alias; None if it does not say, whose `/health` is well without database or login."""
+        try:
+            return Registry(self._home).aliased(MODEL, CHAMPION) is not None
+        except RegistryUnavailable:
+            return None
+
+    def _has_champion(self, alias: bool | None) -> bool | None:
         """By the journal, else by the alias; None where neither can be asked."""
         try:
-            if Journal.of(self._home).current(MODEL) is not None:
-                return True
-            return None if registry is None else registry.champion(MODEL) is not None
+            return Journal.of(self._home).current(MODEL) is not None or alias
         except NightcapError:
             return None
 
@@ -87,7 +90,9 @@ def exporting(home: Home, host: str, port: int) -> Iterator[int]:
 
 
 def export_until_stopped(home: Home, host: str, port: int) -> None:
-    """Serve the figures until the process is told to end."""
+    """Serve the figures until the process is told to end; MLflow is asked but once, so that Prometheus does not wait."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
     with exporting(home, host, port):
         threading.Event().wait()
 

@@ -5,6 +5,8 @@ import sys
 import time
 import urllib.request
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -46,6 +48,42 @@ def test_a_champion_is_told_from_its_first_promotion_on(home):
 
 def test_a_registry_that_is_gone_is_told_and_nothing_said_of_the_champion(home):
     figures = served(replace(home, tracking_uri=NOWHERE))
+    assert figures["nightcap_registry_up", None] == 0
+    assert ("nightcap_champion", None) not in figures
+
+
+@pytest.fixture
+def mlflow(monkeypatch):
+    """A server that is well by its `/health` and answers all else with the handler's `code`; and its address."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+    class Handler(BaseHTTPRequestHandler):
+        code = 200
+
+        def do_GET(self):
+            body = b"OK" if self.path == "/health" else b'{"model_version": {"name": "captioner", "version": "1"}}'
+            self.send_response(200 if self.path == "/health" else self.code)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield Handler, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("code", [401, 500])
+def test_a_registry_that_is_well_but_refuses_or_fails_is_down(home, mlflow, code):
+    handler, address = mlflow
+    there = replace(home, tracking_uri=address)
+    figures = served(there)
+    assert (figures["nightcap_champion", None], figures["nightcap_registry_up", None]) == (1, 1)
+    handler.code = code
+    figures = served(there)
     assert figures["nightcap_registry_up", None] == 0
     assert ("nightcap_champion", None) not in figures
 
