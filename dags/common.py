@@ -35,7 +35,8 @@ def _place(kind: str) -> dict[str, Any]:
     return ({"queue": queue} if queue else {}) | ({"executor_config": {"pod_template_file": pod}} if pod else {})
 
 
-# Where nothing is named, Airflow's default queue and pod template are everybody's.
+# Where nothing is named, Airflow's default queue and pod template are everybody's. What holds a model while training has a
+# pool of its own, so that no night ever waits for a training.
 TRAINING: dict[str, Any] = RETRIES | {"pre_execute": credentials.of_training} | _place("TRAINING")
 ON_GPU: dict[str, Any] = {"pool": "gpu"} | _place("TRAINING") | _place("GPU")
 

@@ -103,7 +103,7 @@ def train_captioner() -> None:
     def shards() -> list[int]:
         return list(range(_run().settings.encoder.shards))
 
-    @task(pool="model")
+    @task(**ON_GPU)
     def extract_shard(done: dict[str, str], shard: int) -> dict[str, int]:
         return stages.extract_shard(_run(done), shard)
 
@@ -119,11 +119,11 @@ def train_captioner() -> None:
     def refine(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.refine(_run(done)).done)
 
-    @task(pool="model")
+    @task(**ON_GPU)
     def calibrate(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.calibrate(_run(done)).done)
 
-    @task(pool="model")
+    @task(**ON_GPU)
     def evaluate(done: dict[str, str]) -> dict[str, str]:
         return dict(stages.evaluate(_run(done)).done)
 

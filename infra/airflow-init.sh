@@ -6,6 +6,8 @@ set -euo pipefail
 make_pool() { airflow pools get "$1" >/dev/null 2>&1 || airflow pools set "$@"; }
 
 airflow db migrate
-make_pool gpu 1 "one training at a time"
-make_pool model 2 "tasks that hold a captioning model in memory"
+make_pool gpu 1 "tasks of trainings that hold a model in memory"
+# Where workers of nights are counted, the pool follows their number, or those that are added would idle.
+[ -z "${NIGHT_WORKERS:-}" ] || airflow pools set model "$NIGHT_WORKERS" "tasks of nights that hold a model in memory"
+make_pool model 2 "tasks of nights that hold a model in memory"
 airflow-accounts

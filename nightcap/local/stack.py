@@ -26,7 +26,7 @@ from pipeline.home import Home
 CHECKOUT = Path(__file__).resolve().parents[2]
 USER = "admin"
 START_LIMIT_S = 240.0
-POOLS = {"gpu": "training on the accelerator", "model": "work that holds a model in memory"}
+POOLS = {"gpu": "tasks of trainings that hold a model in memory", "model": "tasks of nights that do"}
 
 
 @dataclass

@@ -94,16 +94,16 @@ def test_tasks_come_in_their_order(dags, dag):
     assert {name: task["after"] for name, task in dags[dag]["tasks"].items()} == ORDER[dag]
 
 
-def test_what_fills_a_machine_waits_for_a_slot(dags):
+def test_what_fills_a_machine_waits_for_a_slot_and_no_night_for_a_training(dags):
     pools = {(dag, name): task["pool"] for dag, found in dags.items() for name, task in found["tasks"].items()}
     assert {key: pool for key, pool in pools.items() if pool != "default_pool"} == {
         ("train_captioner", "provide_encoder"): "gpu",
-        ("train_captioner", "extract_shard"): "model",
+        ("train_captioner", "extract_shard"): "gpu",
         ("train_captioner", "train"): "gpu",
         ("train_captioner", "refine"): "gpu",
         ("doctor_gpu", "examine"): "gpu",
-        ("train_captioner", "calibrate"): "model",
-        ("train_captioner", "evaluate"): "model",
+        ("train_captioner", "calibrate"): "gpu",
+        ("train_captioner", "evaluate"): "gpu",
         ("caption_nightly", "caption"): "model",
     }
 
@@ -118,7 +118,8 @@ def test_training_and_what_needs_a_gpu_may_have_workers_of_their_own(facts):
     made = {key for key in queues(facts, "usual") if key[0] in ("train_captioner", "rollback_captioner", "doctor_gpu")}
     apart = queues(facts, "training_apart")
     assert {key for key, queue in apart.items() if queue == "training"} == made
-    gpu = {("train_captioner", name) for name in ("provide_encoder", "train", "refine")} | {("doctor_gpu", "examine")}
+    names = ("provide_encoder", "extract_shard", "train", "refine", "calibrate", "evaluate")
+    gpu = {("train_captioner", name) for name in names} | {("doctor_gpu", "examine")}
     assert {key for key, queue in queues(facts, "gpu_apart").items() if queue == "gpu"} == gpu
     assert {key for key, queue in queues(facts, "gpu_apart").items() if queue == "training"} == made - gpu
     assert set(queues(facts, "usual", "pod").values()) == {None}

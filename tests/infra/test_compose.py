@@ -275,6 +275,14 @@ def test_the_night_is_let_go_on_at_two_in_its_time_zone(checkout):
     assert (environment["NIGHTCAP_SCHEDULE"], environment["NIGHTCAP_TIMEZONE"]) == ("0 2 * * *", "Europe/Paris")
 
 
+def test_every_worker_of_nights_has_a_slot(checkout):
+    make_env(checkout)
+    found = json.loads(compose(checkout, "config", "--format", "json", NIGHT_WORKERS="5").stdout)["services"]
+    assert found["worker-nights"]["deploy"]["replicas"] == 5
+    assert found["airflow-init"]["environment"]["NIGHT_WORKERS"] == "5"
+    assert int(found["airflow-scheduler"]["environment"]["AIRFLOW__CORE__PARALLELISM"]) > 16  # Airflow's limit of a DAG
+
+
 def test_airflow_services_share_their_keys_and_homes(services):
     airflow = [service for name, service in services.items() if name.startswith(("airflow-", "worker-"))]
     assert len(airflow) == 8
