@@ -9,7 +9,6 @@ from typing import Any
 
 from airflow.sdk import (
     AsyncCallback,
-    CronTriggerTimetable,
     DeadlineAlert,
     dag,
     get_current_context,
@@ -18,14 +17,12 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowSkipException
 from structlog.contextvars import bind_contextvars
 
-from dags.common import RETRIES, form
+from dags.common import RETRIES, TIMEZONE, form, timetable
 from dags.deadline import PublishedBy
 from dags.notifier import NightFailed, RunEnded
 from pipeline.form import fields_of
 from serving.settings import NightSettings
 
-SCHEDULE = os.environ.get("NIGHTCAP_SCHEDULE", "0 2 * * *")
-TIMEZONE = os.environ.get("NIGHTCAP_TIMEZONE", "UTC")
 PUBLISHED_BY = PublishedBy(os.environ.get("NIGHTCAP_PUBLISHED_BY", "06:00"), TIMEZONE)
 
 
@@ -37,7 +34,7 @@ def name_night(plan_path: str) -> None:
 
 
 @dag(
-    schedule=CronTriggerTimetable(SCHEDULE, timezone=TIMEZONE),
+    schedule=timetable("NIGHTCAP_SCHEDULE", "0 2 * * *"),
     catchup=False,
     max_active_runs=1,
     params=form(fields_of(NightSettings)),

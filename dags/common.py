@@ -1,4 +1,4 @@
-"""What the DAGs share: the form, credentials, and which errors are worth a retry."""
+"""What the DAGs share: the form, the clock, credentials, and which errors are worth a retry."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRule
+from airflow.sdk import Asset, CronTriggerTimetable, ExceptionRetryPolicy, Param, RetryAction, RetryRule
+from croniter import croniter
 
 from dags import credentials
+from pipeline.errors import SettingsError
 from pipeline.form import Field
+
+TIMEZONE = os.environ.get("NIGHTCAP_TIMEZONE", "UTC")
 
 CAPTIONER = Asset("captioner", uri="x-nightcap://captioner")
 CORRECTIONS = Asset("corrections", uri="x-nightcap://corrections")
@@ -39,6 +44,24 @@ def _place(kind: str) -> dict[str, Any]:
 # pool of its own, so that no night ever waits for a training.
 TRAINING: dict[str, Any] = RETRIES | {"pre_execute": credentials.of_training} | _place("TRAINING")
 ON_GPU: dict[str, Any] = {"pool": "gpu"} | _place("TRAINING") | _place("GPU")
+
+
+def timetable(variable: str, usual: str) -> CronTriggerTimetable:
+    """When runs begin: by the cron expression of a variable, in `NIGHTCAP_TIMEZONE`.
+
+    Raises:
+        SettingsError: one of them is mistyped, of which Airflow would name neither the variable nor a remedy.
+    """
+    try:
+        ZoneInfo(TIMEZONE)
+    except (KeyError, OSError, ValueError) as error:
+        raise SettingsError(
+            f"NIGHTCAP_TIMEZONE is {TIMEZONE!r}: no time zone; give one such as Europe/Paris"
+        ) from error
+    table = CronTriggerTimetable(os.environ.get(variable, usual), timezone=TIMEZONE)
+    if not croniter.is_valid(table.expression):
+        raise SettingsError(f"{variable} is {table.expression!r}: no cron expression; give one such as {usual}")
+    return table
 
 
 def form(fields: Iterable[Field]) -> dict[str, Param]:

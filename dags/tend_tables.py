@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
+from airflow.sdk import dag, get_current_context, task
 
-from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
-
-from dags.common import RETRIES, form
+from dags.common import RETRIES, form, timetable
 from pipeline.form import fields_of
 from serving.tending import TendingSettings
 
-SCHEDULE = os.environ.get("NIGHTCAP_UPKEEP_SCHEDULE", "0 12 * * 0")
-TIMEZONE = os.environ.get("NIGHTCAP_TIMEZONE", "UTC")
-
 
 @dag(
-    schedule=CronTriggerTimetable(SCHEDULE, timezone=TIMEZONE),
+    schedule=timetable("NIGHTCAP_UPKEEP_SCHEDULE", "0 12 * * 0"),
     catchup=False,
     max_active_runs=1,
     params=form(fields_of(TendingSettings)),

@@ -14,11 +14,10 @@ from dags.common import CAPTIONER, CORRECTIONS, ON_GPU, TRAINING, approver, form
 from dags.links import PageLink
 from dags.notifier import RunEnded
 from pipeline import train_captioner as stages
-from pipeline.errors import DatasetRejected
+from pipeline.errors import DatasetRejected, SettingsError
 from pipeline.form import training_fields, training_values
 from pipeline.retraining import CONFIG, usual_values
 
-APPROVAL_TIMEOUT = timedelta(hours=float(os.environ.get("NIGHTCAP_APPROVAL_HOURS", "72")))
 REQUEST = """{% set verdict = ti.xcom_pull(task_ids='gate') %}
 **{{ verdict.reason }}**
 
@@ -37,6 +36,14 @@ Pictures with both versions' captions: `{{ verdict.page }}`.
 {%- endif %}
 Verdict `{{ verdict.digest[:12] }}`. Nobody answering for {{ task.response_timeout }} counts as *Reject*.
 """
+
+
+def _patience() -> timedelta:
+    hours = os.environ.get("NIGHTCAP_APPROVAL_HOURS", "72")
+    try:
+        return timedelta(hours=float(hours))
+    except (ValueError, OverflowError) as error:
+        raise SettingsError(f"NIGHTCAP_APPROVAL_HOURS is {hours!r}: no number of hours; give one such as 72") from error
 
 
 def _run(done: dict[str, str] | None = None) -> Any:
@@ -179,7 +186,7 @@ def train_captioner() -> None:
         subject="Shall version {{ ti.xcom_pull(task_ids='register', key='version') }} of the captioner go to work?",
         body=REQUEST,
         defaults=ApprovalOperator.REJECT,
-        response_timeout=APPROVAL_TIMEOUT,
+        response_timeout=_patience(),
     )
     ask(verdict) >> approve >> promote(registered["done"], registered["version"], verdict)
 

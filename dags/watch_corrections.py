@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, Metadata, dag, task
+from airflow.sdk import Metadata, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import CORRECTIONS, RETRIES
+from dags.common import CORRECTIONS, RETRIES, timetable
 from pipeline.retraining import CONFIG, usual_values
-
-SCHEDULE = os.environ.get("NIGHTCAP_CORRECTIONS_SCHEDULE", "0 18 * * *")
-TIMEZONE = os.environ.get("NIGHTCAP_TIMEZONE", "UTC")
 
 
 @dag(
-    schedule=CronTriggerTimetable(SCHEDULE, timezone=TIMEZONE) if os.environ.get(CONFIG) else None,
+    schedule=timetable("NIGHTCAP_CORRECTIONS_SCHEDULE", "0 18 * * *") if os.environ.get(CONFIG) else None,
     catchup=False,
     max_active_runs=1,
     default_args=RETRIES,

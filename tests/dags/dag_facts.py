@@ -148,6 +148,8 @@ if __name__ == "__main__":
         "gpu_apart": forked(bag, NIGHTCAP_TRAINING_QUEUE="training", NIGHTCAP_GPU_QUEUE="gpu"),
         "pods": forked(bag, NIGHTCAP_TRAINING_POD="/pods/training.yaml", NIGHTCAP_GPU_POD="/pods/gpu.yaml"),
         "mistaken": forked(bag, NIGHTCAP_SCHEDULE="at night"),
+        "nowhere": forked(bag, NIGHTCAP_TIMEZONE="Europe/Pariss"),
+        "impatient": forked(bag, NIGHTCAP_APPROVAL_HOURS="soon"),
         "never": forked(bag, NIGHTCAP_PUBLISHED_BY="25:00"),
         "configured": forked(bag, NIGHTCAP_TRAIN_CONFIG=str(usual)),
         "misconfigured": forked(bag, NIGHTCAP_TRAIN_CONFIG="/nowhere.yaml"),

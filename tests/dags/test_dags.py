@@ -195,8 +195,22 @@ def test_settings_that_are_not_there_are_an_import_error_of_trainings_only(facts
 
 
 def test_a_mistaken_schedule_is_an_import_error_of_its_dag_only(facts):
-    assert list(facts["mistaken"]["errors"]) == ["caption_nightly.py"]
+    (error,) = facts["mistaken"]["errors"].items()
+    assert error[0] == "caption_nightly.py"
+    assert error[1].endswith("NIGHTCAP_SCHEDULE is 'at night': no cron expression; give one such as 0 2 * * *")
     assert set(facts["mistaken"]["dags"]) == set(ORDER) - {"caption_nightly"}
+
+
+def test_a_mistaken_time_zone_is_an_import_error_that_says_so(facts):
+    errors = facts["nowhere"]["errors"]
+    assert sorted(errors) == ["caption_nightly.py", "tend_tables.py"]
+    for error in errors.values():
+        assert error.endswith("NIGHTCAP_TIMEZONE is 'Europe/Pariss': no time zone; give one such as Europe/Paris")
+
+
+def test_a_mistaken_patience_is_an_import_error_that_says_so(facts):
+    (error,) = facts["impatient"]["errors"].values()
+    assert error.endswith("NIGHTCAP_APPROVAL_HOURS is 'soon': no number of hours; give one such as 72")
 
 
 def test_a_night_is_late_by_the_clock_and_a_backfill_never(facts):
