@@ -25,6 +25,13 @@ TOOLS = {
     "restore": ("owner", True),
     "move": ("training", True),
 }
+# Settings that no service has, and why.
+NOT_SET = {
+    "NIGHTCAP_STORE": "it lies in the volume of NIGHTCAP_HOME",
+    "NIGHTCAP_TRAINING_POD": "Kubernetes'",
+    "NIGHTCAP_GPU_POD": "Kubernetes'",
+    "NIGHTCAP_ALLOW_PATHS": "the stack serves no model to others",
+}
 ROLES = {"nights": "worker-nights", "training": "worker-training", "mlflow": "mlflow"}
 
 
@@ -98,6 +105,13 @@ def test_example_names_exactly_what_compose_reads():
     assert filled_in == {name for name, (operator, _) in read.items() if operator == "?"}
     assert defaults == {name: rest for name, (operator, rest) in read.items() if operator == "-"}
     assert len(filled_in) + len(defaults) == len(read)
+
+
+def test_every_setting_of_the_reference_reaches_a_service(services):
+    told = set(re.findall(r"^\| (NIGHTCAP_\w+) \|", (CHECKOUT / "docs/reference.md").read_text(), re.MULTILINE))
+    given = set().union(*(service.get("environment", {}) for service in services.values()))
+    assert len(told) > 20
+    assert told - given == NOT_SET.keys()
 
 
 def test_env_is_private_random_and_never_replaced(checkout):
