@@ -167,6 +167,31 @@ def test_every_service_has_limits_and_nobody_is_root(services):
         assert ours or service["user"].partition(":")[0] not in ("", "root", "0"), name
 
 
+def test_one_service_builds_an_image_and_whoever_runs_it_finds_it_built(services):
+    """Two builds of one name at once may fail, and a pull of ours finds nothing."""
+    ours = [service for service in services.values() if service["image"].startswith("nightcap-")]
+    builders = {name: service["image"].partition(":")[0] for name, service in services.items() if "build" in service}
+    assert builders == {
+        "s3-init": "nightcap-serving",
+        "airflow-init": "nightcap-airflow",
+        "worker-gpu": "nightcap-airflow-gpu",
+    }
+    assert {service["pull_policy"] for service in ours} == {"never"}
+    # `run` and `up NAME` know of no other services than those that are depended on.
+    assert {name for name in services if not built_with(services, name, builders)} == {"exporter"}
+
+
+def built_with(services, name, builders):
+    """Whether the service's image is of others, or built where it is started by itself."""
+    image, waiting, seen = services[name]["image"], [name], set()
+    while waiting:
+        seen.add(each := waiting.pop())
+        waiting += set(services[each].get("depends_on", {})) - seen
+    return not image.startswith("nightcap-") or any(
+        each in builders and services[each]["image"] == image for each in seen
+    )
+
+
 def test_a_digest_may_follow_every_version(checkout, services):
     images = {name: service["image"] for name, service in services.items() if name not in TOOLS}
     foreign = [image for image in images.values() if not image.startswith("nightcap-")]

@@ -207,7 +207,9 @@ class Composed:
     def _environment(self, name: str, replica: str) -> dict[str, str]:
         """What the image's ENV and the file say, and what every container has."""
         service = self._whole["services"][name]
-        image = self._image(CHECKOUT / service["build"]["dockerfile"]) if "build" in service else {}
+        alike = [each for each in self._whole["services"].values() if each["image"] == service["image"]]
+        builds = [each["build"]["dockerfile"] for each in alike if "build" in each]
+        image = self._image(CHECKOUT / builds[0]) if builds else {}
         told = {**image, **{key: value for key, value in service.get("environment", {}).items() if value is not None}}
         path = ":".join(map(str, (self.folder / "bin", BIN, *([INITDB.parent] if INITDB else []), "/usr/bin", "/bin")))
         home = self.folder / "homes" / replica

@@ -67,22 +67,22 @@ def resolved(clock):
 
 
 def python_image(stack):
-    return stack.whole["services"]["mlflow"]["build"]["args"]["PYTHON_IMAGE"]
+    return stack.whole["services"]["s3-init"]["build"]["args"]["PYTHON_IMAGE"]
 
 
 @pytest.fixture(scope="module")
 def images(resolved, clock):
     """Names of our two images, by service."""
     services = resolved.whole["services"]
-    for name in ("mlflow", "airflow-init"):
+    for name in ("s3-init", "airflow-init"):
         build_ours(resolved.engine, services[name])
         clock.tell(services[name]["image"])
     for name, service in services.items():
-        if "build" not in service:
+        if not service["image"].startswith("nightcap-"):
             build_stand_in(resolved.engine, name, service, python_image(resolved))
     clock.tell("stand-ins")
     print(f"{resolved.engine.gigabytes():.1f} GB", flush=True)
-    return {name: qualified(services[name]["image"]) for name in ("mlflow", "airflow-init")}
+    return {name: qualified(services[name]["image"]) for name in ("s3-init", "airflow-init")}
 
 
 def test_airflows_image_is_airflow_and_not_root(resolved, images):
@@ -97,10 +97,10 @@ def test_the_serving_image_captions_from_a_bundle_without_airflow(resolved, imag
     subprocess.run(["chmod", "-R", "a+rX", tmp_path], check=True)
     mounts = [f"--volume={bundle}:/bundle:ro", f"--volume={tmp_path / 'pictures'}:/pictures:ro"]
     command = ["nightcap", "caption", "--model", "/bundle", "/pictures"]
-    lines = resolved.engine.run("run", *ALONE, *mounts, images["mlflow"], *command).splitlines()
+    lines = resolved.engine.run("run", *ALONE, *mounts, images["s3-init"], *command).splitlines()
     assert [json.loads(line)["status"] for line in lines] == ["captioned"] * 3
     with pytest.raises(EngineError, match="No module named 'airflow'"):
-        resolved.engine.run("run", *ALONE, images["mlflow"], "python", "-c", "import airflow")
+        resolved.engine.run("run", *ALONE, images["s3-init"], "python", "-c", "import airflow")
 
 
 @pytest.fixture(scope="module")
