@@ -19,7 +19,7 @@ from structlog.contextvars import bind_contextvars
 
 from dags.common import RETRIES, TIMEZONE, form, timetable
 from dags.deadline import PublishedBy
-from dags.notifier import NightFailed, RunEnded
+from dags.notifier import NightEnded, NightFailed
 from pipeline.form import fields_of
 from serving.settings import NightSettings
 
@@ -39,8 +39,8 @@ def name_night(plan_path: str) -> None:
     max_active_runs=1,
     params=form(fields_of(NightSettings)),
     default_args=RETRIES,
-    on_success_callback=RunEnded("caption_nightly", succeeded=True),
-    on_failure_callback=[NightFailed(), RunEnded("caption_nightly", succeeded=False)],
+    on_success_callback=NightEnded("caption_nightly", succeeded=True),
+    on_failure_callback=[NightFailed(), NightEnded("caption_nightly", succeeded=False)],
     deadline=DeadlineAlert(PUBLISHED_BY, timedelta(), AsyncCallback("dags.notifier.night_is_late")),
     tags=["nightcap", "captions"],
     doc_md=__doc__,

@@ -44,6 +44,17 @@ class RunEnded(BaseNotifier):
         tell_end(Home.from_environment(), self.dag_id, self.succeeded)
 
 
+class NightEnded(RunEnded):
+    """The same of a night that the schedule began or that was held; what somebody else tries out makes no night good."""
+
+    def notify(self, context: Context) -> None:
+        """Tell that a run ended now, if it is such a night."""
+        about: Any = context
+        run = about.get("dag_run")
+        if run is None or run.run_type == "scheduled" or (run.conf or {}).get("held_night"):
+            super().notify(context)
+
+
 async def night_is_late(context: Mapping[str, Any]) -> None:
     """Tell `NIGHTCAP_WEBHOOK` of a run that has not succeeded in time; Airflow's triggerer calls it."""
     from asgiref.sync import sync_to_async

@@ -29,7 +29,7 @@ from serving.watch.tell import JOB
 TARGET = Path(__file__).parents[1] / "docs" / "reference.md"
 
 OTHER_METRICS = (
-    "Runs are at the Pushgateway under job `nightcap_runs` and label `dag`, trainings under `nightcap_training` and the gate under `nightcap_gate`, both with label `model`. The others are "
+    "Runs are at the Pushgateway under job `nightcap_runs` and label `dag` (of nights those that the schedule began or that were held), trainings under `nightcap_training` and the gate under `nightcap_gate`, both with label `model`. The others are "
     "what `nightcap exporter` serves; the disk's have the label `folder`."
 )
 

@@ -224,6 +224,12 @@ def test_a_night_is_late_by_the_clock_and_a_backfill_never(facts):
     }
 
 
+def test_a_night_that_somebody_tries_out_is_not_told_of_as_the_night(facts):
+    nights = [told for told in facts["told"] if told.startswith("caption_nightly")]
+    assert nights == ["caption_nightly scheduled {}", "caption_nightly manual {'held_night': 'n'}"]
+    assert len(facts["told"]) - len(nights) == 4  # trainings are begun by people
+
+
 def test_a_mistaken_time_of_the_day_is_an_import_error_that_says_so(facts):
     (error,) = facts["never"]["errors"].values()
     assert "NIGHTCAP_PUBLISHED_BY is '25:00'" in error
