@@ -242,7 +242,7 @@ def test_alerts_of_a_held_night_reach_the_webhook(webhook, held):
     def fired():
         return {each["labels"]["alertname"]: each for body in heard(webhook, "/alerts") for each in body["alerts"]}
 
-    wanted = {"NightHeld", "QuarantineShare", "NightFailed"}
+    wanted = {"NightHeld", "QuarantineShare"}  # not NightFailed, because the schedule did not begin it
     assert eventually(lambda: wanted <= fired().keys()), fired()
     for name, alert in fired().items():
         assert alert["annotations"]["runbook"] == f"docs/runbook.md#{name.lower()}"
