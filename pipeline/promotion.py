@@ -6,6 +6,7 @@ import getpass
 import logging
 import os
 import tempfile
+from itertools import takewhile
 from pathlib import Path
 
 from pipeline.bundle import read_bundle
@@ -164,6 +165,19 @@ class Promotions:
             if entry.action == "rollback" and entry.origin == version:
                 return entry
         return None
+
+    def given_up_by(self, name: str, number: int | None = None) -> list[str]:
+        """Which versions a rollback gave up: all that captioned since its target last did, the newest first.
+
+        Args:
+            name: the model.
+            number: of the rollback's entry; by default the model's newest, which gives up none if it is a promotion.
+        """
+        entries = [entry for entry in self.journal.entries(name) if number is None or entry.number <= number]
+        if not entries or entries[0].action != "rollback":
+            return []
+        since = takewhile(lambda entry: entry.origin != entries[0].target, entries)
+        return list(dict.fromkeys(entry.origin for entry in since if entry.origin))
 
     def _decide(self, action: Action, name: str, version: str, since: int, **told: str | None) -> Entry | None:
         chosen, now = self.registry.resolve(f"models:/{name}/{version}"), self._current(name)

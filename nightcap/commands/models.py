@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,6 +57,8 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, such as gate.max_seconds_per_image=9."),
 ]
+
+TableOption = Annotated[str | None, typer.Option(help="Delta table to withdraw from; default NIGHTCAP_CAPTIONS.")]
 
 
 @app.command()
@@ -128,35 +131,60 @@ def rollback(
     name: NameOption = "captioner",
     why: WhyOption = "",
     withdraw: Annotated[
-        bool, typer.Option("--withdraw", help="Also mark what later versions have captioned as withdrawn.")
+        bool,
+        typer.Option(
+            "--withdraw", help="Also withdraw what the version that is given up and those between have captioned."
+        ),
     ] = False,
-    table: Annotated[str | None, typer.Option(help="Delta table to withdraw from; default NIGHTCAP_CAPTIONS.")] = None,
+    table: TableOption = None,
 ) -> None:
     """Make an earlier version the champion again, and tell which nights used the one that is given up.
 
-    Pictures whose captions are withdrawn fall back to those before. A night of a later version that is under way still
-    publishes its captions: run this again after it.
+    Pictures whose captions are withdrawn fall back to those before. A night of a version given up that is under way still
+    publishes its captions: run `nightcap models withdraw VERSION` after it. This again would go back one version more.
     """
     from pipeline.home import Home
-    from pipeline.promotion import whoami
-    from pipeline.registry import Registry
-    from pipeline.table import CaptionTable
-    from pipeline.table.changes import withdraw as withdraw_captions
+    from pipeline.promotion import Promotions, whoami
     from serving.rollback import roll_back, rollback_settings
 
     home = Home.from_environment().reaching(table)
     with working("asking MLflow"):
         settings = rollback_settings({"version": version, "why": why, "model_name": name, "table": table})
         done = roll_back(home, settings, whoami())
-        champion = done["version"]
-        later = [each.version for each in Registry(home).versions(name) if int(each.version) > int(champion)]
-    typer.echo(f"{name} version {champion} is the champion{_noted(done['entry'])}")
+        given_up = Promotions(home).given_up_by(name, done["entry"]) if withdraw else []
+    typer.echo(f"{name} version {done['version']} is the champion{_noted(done['entry'])}")
     if done["given_up"]:
         typer.echo(_used(done["given_up"], done["nights"]))
-    for given_up in later if withdraw else ():
-        with working("withdrawing captions"):
-            count = withdraw_captions(CaptionTable(table or home.captions), name, given_up)
-        typer.echo(f"{count} captions of version {given_up} are withdrawn")
+    if withdraw:
+        _withdraw(table or home.captions, name, given_up)
+        typer.echo(_advice(name, given_up, table))
+
+
+@app.command(name="withdraw")
+def withdraw_versions(
+    versions: Annotated[list[str], typer.Argument(help="Numbers of the versions.")],
+    name: NameOption = "captioner",
+    table: TableOption = None,
+) -> None:
+    """Mark what versions have captioned as withdrawn, so that pictures fall back to the captions before.
+
+    Not of the champion: the next night would caption its pictures with it again. Once more does no harm.
+    """
+    from pipeline.errors import SettingsError
+    from pipeline.home import Home
+    from pipeline.promotion import Promotions
+
+    home = Home.from_environment().reaching(table)
+    with working("asking MLflow"):
+        promotions = Promotions(home)
+        champion = promotions.champion(name)
+        numbers = [promotions.registry.version(f"models:/{name}/{version}").version for version in versions]
+    if champion is not None and champion.version in numbers:
+        raise SettingsError(
+            f"{name} version {champion.version} is the champion and would caption the same pictures again; "
+            "`nightcap models rollback --withdraw` first makes another the champion"
+        )
+    _withdraw(table or home.captions, name, numbers)
 
 
 @app.command()
@@ -188,6 +216,25 @@ def _used(version: str, nights: dict[str, int]) -> str:
         return f"no night has used version {version}"
     told = ", ".join(f"{night} ({count})" for night, count in nights.items())
     return f"nights that used version {version}, with their captions: {told}"
+
+
+def _withdraw(table: Path | str, name: str, versions: list[str]) -> None:
+    from pipeline.table import CaptionTable
+    from pipeline.table.changes import withdraw
+
+    for version in versions:
+        with working("withdrawing captions"):
+            count = withdraw(CaptionTable(table), name, version)
+        typer.echo(f"{count} captions of version {version} are withdrawn")
+
+
+def _advice(name: str, given_up: list[str], table: str | None) -> str:
+    """What is left to do once nights that began before a rollback have ended."""
+    if not given_up:
+        return "no version was given up, so no captions are withdrawn; `nightcap models withdraw VERSION` names one"
+    more = [*(["--name", name] if name != "captioner" else []), *(["--table", table] if table else [])]
+    again = shlex.join(["nightcap", "models", "withdraw", *given_up, *more])
+    return f"a night of theirs that is under way still publishes; after it: {again}"
 
 
 def _row(version: Any) -> dict[str, Any]:

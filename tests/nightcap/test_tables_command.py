@@ -69,14 +69,47 @@ def test_a_rollback_lets_captions_fall_back(run, table, versions):
     assert done.out == (
         "captioner version 1 is the champion (entry 3 of the promotion journal)\n"
         "nights that used version 2, with their captions: n2 (1), n3 (1)\n"
-        "0 captions of version 3 are withdrawn\n"
         "2 captions of version 2 are withdrawn\n"
+        "a night of theirs that is under way still publishes; after it: nightcap models withdraw 2\n"
     )
     assert captioning(Home.from_environment()) == versions.registry.aliased(NAME, CHAMPION) == "1"
     assert current(table) == {"a": "old", "b": "old"}
     again = run("models", "rollback", "1", "--withdraw")
-    assert again.out.startswith("captioner version 1 is the champion already\n")
-    assert again.out.endswith("0 captions of version 2 are withdrawn\n")
+    assert again.out.startswith("captioner version 1 is the champion already\n0 captions of version 2 are withdrawn\n")
+
+
+def test_what_a_night_under_way_published_is_withdrawn_after_it(run, table, versions):
+    """As the rollback says; it goes back no further, and the champion's captions stay."""
+    versions.promote(NAME, "3", versions.journal.last(), "me")
+    done = run("models", "rollback", "--withdraw")
+    table.append(rows(row("a", **later(model_version="3", night="n4"), caption="late")), 3)
+    table.write_current()
+    after = done.out.splitlines()[-1].partition("after it: nightcap ")[2].split()
+    assert run(*after).out == "1 captions of version 3 are withdrawn\n"
+    assert captioning(Home.from_environment()) == "2"
+    assert current(table) == {"a": "new", "b": "old", "c": "new"}
+
+
+def test_what_is_given_up_is_withdrawn_though_its_number_is_lower(run, table, versions):
+    """Version 3 captioned, a person made it version 2, which was a mistake."""
+    for version in ("3", "2"):
+        versions.promote(NAME, version, versions.journal.last(), "me")
+    done = run("models", "rollback", "--withdraw").out.splitlines()
+    assert done[0].startswith("captioner version 3 is the champion")
+    assert done[2] == "2 captions of version 2 are withdrawn"
+    assert current(table) == {"a": "old", "b": "old"}
+
+
+def test_without_a_rollback_nothing_is_withdrawn(run, table, versions):
+    done = run("models", "rollback", "2", "--withdraw")
+    assert "already\nno version was given up, so no captions are withdrawn" in done.out
+    assert current(table)["a"] == "new"
+
+
+@pytest.mark.parametrize(("version", "words"), [("2", ("is the champion",)), ("7", ("captioner/7",)), ("two", ("two",))])
+def test_the_champions_captions_are_not_withdrawn_nor_those_of_nobody(run, table, versions, version, words):
+    assert run("models", "withdraw", "1", version).refused(2, *words)
+    assert current(table) == {"a": "new", "b": "old", "c": "new"}
 
 
 def test_a_rollback_alone_leaves_the_captions(run, table, versions):

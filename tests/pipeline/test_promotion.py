@@ -149,6 +149,34 @@ def test_what_was_rolled_back_from_is_known_until_a_person_promotes_it(promotion
     assert promotions.given_up(NAME, "2") is None
 
 
+@pytest.mark.parametrize(
+    ("history", "given_up"),
+    [
+        ("12 back", ["2"]),
+        ("123 back", ["3"]),
+        ("123 back back", ["2", "3"]),
+        ("123 1", ["3", "2"]),
+        ("132 back", ["2"]),
+        ("123 2 back", ["2", "3"]),
+        ("123 2 P3", []),
+        ("12", []),
+    ],
+)
+def test_a_rollback_gives_up_what_captioned_since_its_target_did(promotions, history, given_up):
+    first, *steps = history.split()
+    for version in first:
+        promote(promotions, version)
+    for step in steps:
+        if step[0] == "P":
+            promote(promotions, step[1])
+        else:
+            promotions.rollback(NAME, None if step == "back" else step, "somebody")
+    last = promotions.journal.last()
+    assert promotions.given_up_by(NAME) == promotions.given_up_by(NAME, last) == given_up
+    promote(promotions, next(each for each in "123" if each != alias(promotions)))
+    assert promotions.given_up_by(NAME, last) == given_up
+
+
 def test_a_verdict_about_an_earlier_champion_promotes_nothing(promotions):
     since = promotions.journal.last()
     promote(promotions, "2")
