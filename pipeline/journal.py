@@ -17,7 +17,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from pipeline.errors import ObjectUnavailable, Permanent, PromotionConflict
+from pipeline.errors import ObjectUnavailable, Permanent, PromotionConflict, SettingsError
 from pipeline.home import Home
 from pipeline.objects import Folder, open_folder
 from pipeline.settings import Group
@@ -123,7 +123,14 @@ class Journal:
 
         Raises:
             PromotionConflict: the model has a newer entry.
+            SettingsError: the journal ends before that entry, so it is another, or one that was shortened.
         """
+        last = self.last()
+        if since > last:  # behind a gap nobody would see it
+            raise SettingsError(
+                f"the promotion journal in {self._folder.uri} ends with entry {last}, but the decision rests on entry {since}; "
+                "let NIGHTCAP_PROMOTIONS name its folder, or restore its files"
+            )
         ours, when, number = uuid.uuid4().hex, datetime.now(UTC), since
         while True:
             number += 1

@@ -121,8 +121,8 @@ class Promotions:
             version: its number, or None.
             who: a person or an Airflow run.
             why: in their words.
-            once: `who` rolls back only once, so that the newest entry is the answer if it is theirs: a task that was
-                stopped before hearing of it does not go back one version more.
+            once: `who` rolls back only once, so that an entry of theirs is the answer, whatever was decided since: a task
+                that was stopped before hearing of it does not go back one version more.
 
         Raises:
             SettingsError: nothing is known of a version before.
@@ -130,9 +130,11 @@ class Promotions:
             ModelNotFound, BundleRejected, PromotionConflict: as `promote`.
         """
         since, now = self.journal.last(), self._current(name)
-        if once and now is not None and (now.action, now.who) == ("rollback", who):
+        theirs = (entry for entry in self.journal.entries(name) if (entry.action, entry.who) == ("rollback", who))
+        done = next(theirs, None) if once else None
+        if done is not None and now is not None:
             self._repair(now, expected=now.origin)
-            return now
+            return done
         version = version or self.before(name)
         self.registry.resolve(f"models:/{name}/{version}")
         before = {each for entry in self.journal.entries(name) for each in (entry.origin, entry.target)}
@@ -195,16 +197,17 @@ class Promotions:
         return entry
 
     def _current(self, name: str) -> Entry | None:
-        """The newest entry about a model; None before the first, but not where there was one."""
+        """The newest entry about a model; None before the first, but nothing older than what was noted in MLflow."""
+        noted = self._noted(name)  # first, as what is noted has been written
         entry = self.journal.current(name)
-        number = None if entry else self.registry.model_tags(name).get(ENTRY_TAG)
-        if number is not None:
-            raise SettingsError(
-                f"the promotion journal in {self.journal.uri} has no entry about {name}, but entry {number} was written: let "
-                f"NIGHTCAP_PROMOTIONS name its folder, or restore it; if it is lost, take the tag {ENTRY_TAG} off {name} in "
-                "MLflow, and its alias champion counts until the next promotion"
-            )
+        if noted > (entry.number if entry else 0):
+            raise SettingsError(f"the promotion journal in {self.journal.uri} {_lags(name, entry, noted)}")
         return entry
+
+    def _noted(self, name: str) -> int:
+        """The number of the newest entry about a model, as MLflow has heard of it; 0 if of none."""
+        text = self.registry.model_tags(name).get(ENTRY_TAG, "")
+        return int(text) if text.isdecimal() else 0
 
     def _check(self, pinned: PinnedModel) -> None:
         """Download a version anew, past the cache, and check every file."""
@@ -229,16 +232,17 @@ class Promotions:
         return pinned
 
     def _repair(self, entry: Entry, expected: str | None) -> None:
-        """Let the alias say what the journal says, and warn if it said what nobody expects.
+        """Let the alias and the tag say what the journal says, and warn if the alias said what nobody expects.
 
-        That it cannot be written stops nobody: whoever asks next tries again.
+        That they cannot be written stops nobody: whoever asks next tries again.
         """
         found = self.registry.aliased(entry.model, CHAMPION)
-        if found == entry.target:
-            return
         said = f"alias {CHAMPION} of {entry.model} names version {found}, entry {entry.number} of the journal {entry.target}"
         try:
-            self.registry.tag_model(entry.model, {ENTRY_TAG: str(entry.number)})
+            if self._noted(entry.model) < entry.number:
+                self.registry.tag_model(entry.model, {ENTRY_TAG: str(entry.number)})
+            if found == entry.target:
+                return
             self.registry.set_alias(entry.model, CHAMPION, entry.target)
         except NightcapError as error:
             log.warning("%s; it cannot be repaired: %s", said, error)
@@ -257,3 +261,13 @@ def whoami() -> str:
 def _is_retry(entry: Entry, action: Action, since: int, told: dict[str, str | None]) -> bool:
     """Whether an entry is what the caller, stopped before hearing of it, wrote itself."""
     return (entry.action, entry.verdict) == (action, told.get("verdict")) and entry.number > since
+
+
+def _lags(name: str, entry: Entry | None, noted: int) -> str:
+    after, then = "", "its alias champion counts until the next promotion"
+    if entry is not None:
+        after, then = f"after {entry.number} ", f"version {entry.target} captions again"
+    return (
+        f"has no entry {after}about {name}, but entry {noted} was written: let NIGHTCAP_PROMOTIONS name its folder, or restore "
+        f"it; if it is lost, take the tag {ENTRY_TAG} off {name} in MLflow, and {then}"
+    )

@@ -67,6 +67,13 @@ def test_who_comes_second_hears_who_was_first(journal):
     assert journal.last() == 1
 
 
+def test_nothing_is_written_behind_a_gap(journal, tmp_path):
+    journal.append(change("1"), 0)
+    with pytest.raises(SettingsError, match="ends with entry 1, but the decision rests on entry 3; let NIGHTCAP_PROMO"):
+        journal.append(change("2", "1"), 3)
+    assert files(tmp_path) == ["00000001.json"]
+
+
 def test_models_do_not_get_in_each_other_s_way(journal):
     journal.append(change("1", model="painter"), 0)
     journal.append(change("2", model="painter"), 1)

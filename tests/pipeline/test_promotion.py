@@ -1,6 +1,7 @@
 """The journal decides, the alias follows."""
 
 import logging
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from pipeline.bundle import DECODER
 from pipeline.captioner import pin
 from pipeline.errors import BundleRejected, ModelNotFound, PromotionConflict, PromotionRefused, SettingsError
-from pipeline.promotion import GATE_TAG, JUDGED_AGAINST_TAG, PASSED, REFUSED, VERDICT_TAG, Promotions
+from pipeline.promotion import ENTRY_TAG, GATE_TAG, JUDGED_AGAINST_TAG, PASSED, REFUSED, VERDICT_TAG, Promotions
 from pipeline.registry import CHAMPION, DIGEST_TAG
 from tests.pipeline.light_registry import NAME, add_versions, bundle_of, captioning, home_in
 
@@ -90,6 +91,37 @@ def test_a_journal_that_is_not_where_it_was_is_told_and_the_alias_does_not_count
     assert pin(home, URI).version == "1"
 
 
+@pytest.mark.parametrize("shortened", [False, True])
+def test_an_older_journal_makes_no_earlier_version_the_champion(home, promotions, tmp_path, shortened):
+    """A copy from before the last promotion, or one with a file too few in its midst; the alias stays, too."""
+    for version in ("1", "2", "3"):
+        promote(promotions, version)
+    older = replace(home, journal=str(shutil.copytree(home.promotions, tmp_path / "older")))
+    (tmp_path / "older" / f"0000000{2 if shortened else 3}.json").unlink()
+    last = 1 if shortened else 2
+    for ask in (lambda: pin(older, URI), lambda: promote(Promotions(older), "2")):
+        with pytest.raises(
+            SettingsError, match=rf"no entry after {last} about captioner, but entry 3 was .*{last} captions"
+        ):
+            ask()
+    assert (alias(promotions), captioning(home)) == ("3", "3")
+    with promotions.registry.answering():
+        from mlflow import MlflowClient
+
+        MlflowClient(home.tracking_uri).delete_registered_model_tag(NAME, ENTRY_TAG)
+    assert pin(older, URI).version == str(last)  # as a person decided
+
+
+def test_the_newest_entry_is_noted_even_where_the_alias_said_so_already(home, promotions):
+    promote(promotions, "1")
+    promotions.registry.set_alias(NAME, CHAMPION, "2")
+    promote(promotions, "2")
+    assert promotions.registry.model_tags(NAME)[ENTRY_TAG] == "2"
+    promotions.registry.tag_model(NAME, {ENTRY_TAG: "1"})  # by who was slower
+    assert captioning(home) == "2"
+    assert promotions.registry.model_tags(NAME)[ENTRY_TAG] == "2"
+
+
 def test_a_rollback_is_one_more_entry(home, promotions):
     for version in ("1", "2", "3"):
         promote(promotions, version)
@@ -116,7 +148,10 @@ def test_a_rollback_that_is_tried_again_goes_back_no_further(home, promotions):
     promotions.registry.set_alias(NAME, CHAMPION, "3")  # stopped before it was moved
     assert promotions.rollback(NAME, None, "a run", once=True) == back
     assert (promotions.journal.last(), alias(promotions)) == (4, "2")
-    assert promotions.rollback(NAME, None, "another run", once=True).target == "1"
+    promote(promotions, "3")  # before it is tried once more
+    assert promotions.rollback(NAME, None, "a run", once=True) == back
+    assert (promotions.journal.last(), alias(promotions)) == (5, "3")
+    assert promotions.rollback(NAME, None, "another run", once=True).target == "2"
 
 
 def test_one_goes_back_only_to_what_has_captioned(promotions):
