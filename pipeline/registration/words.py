@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from pipeline.bundle import read_bundle
+from pipeline.captioner_types import FOREIGN
 from pipeline.errors import BundleRejected
 from pipeline.model_cache import fetch
 from pipeline.promotion import Promotions
@@ -27,6 +28,8 @@ def compared_words(run: TrainingRun) -> dict[str, Any]:
     champion = Promotions(run.home).champion(run.settings.registry.model_name)
     if champion is None:
         return {"size": len(new)}
+    if champion.engine == FOREIGN:  # not even to be looked for: nights may use what the cache has under its digest
+        return {"size": len(new), "champion": champion.version, "unreadable": f"{champion.uri} is a foreign captioner"}
     try:
         old = fetch(run.home, champion, read_bundle).vocabulary
     except BundleRejected as error:

@@ -1,11 +1,15 @@
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 
-from pipeline.registration.words import compare, published_words
+from pipeline.captioner_types import FOREIGN
+from pipeline.registration.words import compare, compared_words, published_words
+from pipeline.registry import CHAMPION, ENGINE_TAG
 from pipeline.table import CaptionTable
 from pipeline.vocabulary import Vocabulary
 from tests.pipeline import table_rows
+from tests.pipeline.light_registry import NAME, add_versions, home_in
 
 
 def test_what_comes_goes_and_moves_is_counted():
@@ -35,3 +39,24 @@ def test_only_what_models_wrote_and_nobody_withdrew_is_published(tmp_path):
     assert published_words(table, {"cat", "bird"}) == Counter({"cat": 2})
     assert published_words(table, {"dog", "a"}) == Counter({"a": 3, "dog": 1})
     assert published_words(table, set()) == Counter()
+
+
+def test_a_foreign_champion_has_no_words_and_its_files_stay_in_the_cache(tmp_path):
+    """A night may be captioning with them."""
+    home = home_in(tmp_path)
+    registry = add_versions(home, "one")
+    registry.tag(NAME, "1", {ENGINE_TAG: FOREIGN})
+    registry.set_alias(NAME, CHAMPION, "1")
+    kept = home.root / "cache" / "models" / registry.resolve(f"models:/{NAME}/1").digest / "MLmodel"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("")
+    words = Vocabulary.of(["a", "dog"])
+    words.write(tmp_path / "vocabulary.txt")
+    run = SimpleNamespace(
+        home=home,
+        settings=SimpleNamespace(registry=SimpleNamespace(model_name=NAME)),
+        output=lambda stage: SimpleNamespace(path=tmp_path),
+    )
+    told = {"size": len(words), "champion": "1", "unreadable": f"models:/{NAME}/1 is a foreign captioner"}
+    assert compared_words(run) == told
+    assert kept.is_file()
