@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,15 +22,20 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.bundle import read_bundle
-from pipeline.captioner import BATCH, BundleCaptioner
+from pipeline.captioner import BATCH, load_pinned
+from pipeline.captioner_types import FOREIGN, Captioner, PinnedModel
 from pipeline.errors import NightcapError, PromotionRefused, Retryable
 from pipeline.golden import golden_pictures, reproduce
 from pipeline.home import Home
-from pipeline.model_cache import fetch
+from pipeline.model_cache import cached
 from pipeline.registry import Registry
 from pipeline.settings import GateSettings
 
 GIB = 1 << 30
+KILLED: Mapping[int, str] = {  # by others, which a crash of the version's own is not
+    signal.SIGKILL: "was killed (signal 9), most likely for lack of memory",
+    signal.SIGTERM: "was told to end (signal 15)",
+}
 
 
 def try_version(home: Home, uri: str, budget: GateSettings) -> dict[str, float]:
@@ -44,14 +50,19 @@ def try_version(home: Home, uri: str, budget: GateSettings) -> dict[str, float]:
         `golden`, captions reproduced; `images`, of the sample; `load_s`; `seconds_per_image`; `memory_gib`, the peak.
 
     Raises:
+        ModelNotFound: there is no such version.
+        BundleRejected: it carries no digest.
         PromotionRefused: it does not load, gives other captions, or takes longer or more memory than it may.
-        Retryable: the registry or a disk does not answer.
+        Retryable: the registry or a disk does not answer, or the process was killed.
     """
+    Registry(home).resolve(uri)  # a mistaken address is no fault of a version
     with tempfile.TemporaryDirectory(prefix="nightcap-trial-") as scratch:
         ended = _run(home, uri, budget, scratch)
     told = _last_json(ended.stdout)
     if "error" in told and told["passing"]:
         raise Retryable(told["error"])
+    if -ended.returncode in KILLED:
+        raise Retryable(f"{uri} on trial {KILLED[-ended.returncode]}; nothing is said against it: try again")
     if "error" in told or ended.returncode or not told:
         reason = told.get("error") or f"ended with {ended.returncode}: {ended.stderr.strip()[-500:]}"
         raise PromotionRefused(f"{uri} on trial in a process of its own: {reason}")
@@ -114,11 +125,10 @@ def _trial(home: Home, uri: str, count: int) -> dict[str, float]:
     started = time.monotonic()
     registry = Registry(home)
     pinned = registry.resolve(uri)
-    bundle = fetch(home, pinned, read_bundle)
-    captioner = BundleCaptioner(bundle, pinned)
-    reproduced = reproduce(bundle, captioner)
+    captioner = load_pinned(home, pinned)
+    golden, reproduced = _golden(home, pinned, captioner)
     loaded = time.monotonic()
-    pictures = _sample(list(golden_pictures(bundle).values()), count)
+    pictures = _sample(golden, count)
     for start in range(0, count, BATCH):
         captioner.caption(pictures[start : start + BATCH])
     return {
@@ -128,6 +138,14 @@ def _trial(home: Home, uri: str, count: int) -> dict[str, float]:
         "seconds_per_image": round((time.monotonic() - loaded) / count, 4),
         "memory_gib": round(_peak_bytes() / GIB, 3),
     }
+
+
+def _golden(home: Home, pinned: PinnedModel, captioner: Captioner) -> tuple[list[npt.NDArray[np.uint8]], int]:
+    """The golden pictures and how many gave their captions again; a foreign captioner has none, and sees plain grey."""
+    if pinned.engine == FOREIGN:
+        return [np.full((captioner.side, captioner.side, 3), 128, np.uint8)], 0
+    bundle = cached(home, pinned, read_bundle)
+    return list(golden_pictures(bundle).values()), reproduce(bundle, captioner)
 
 
 def _sample(golden: list[npt.NDArray[np.uint8]], count: int) -> npt.NDArray[np.uint8]:

@@ -15,13 +15,14 @@ import pytest
 from pipeline import train_captioner as stages
 from pipeline.bundle import DECODER, SUMS, read_bundle
 from pipeline.captioner import pin
-from pipeline.errors import BundleRejected, NightcapError, PromotionConflict, PromotionRefused
+from pipeline.errors import BundleRejected, NightcapError, PromotionConflict, PromotionRefused, Retryable
 from pipeline.infra_validation import check_budget, try_version
 from pipeline.journal import Change, Journal
 from pipeline.model_cache import fetch
 from pipeline.objects import open_folder
 from pipeline.promotion import Promotions
 from pipeline.registry import CHAMPION, Registry
+from pipeline.settings import GateSettings
 from tests.pipeline.light_registry import NAME, add_versions, bundle_of, captioning, home_in
 
 URI = f"models:/{NAME}@{CHAMPION}"
@@ -213,6 +214,25 @@ def test_13_on_trial_a_damaged_version_is_refused_whatever_is_in_the_cache(home,
     alter(bundle_of(home, 2))
     with pytest.raises(PromotionRefused, match=f"on trial in a process of its own: .*{DECODER} was altered"):
         try_version(home, f"models:/{NAME}/2", budget)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "complaint"),
+    [
+        (9, Retryable, r"models:/captioner/2 on trial was killed \(signal 9\), most likely for lack of memory"),
+        (15, Retryable, r"on trial was told to end \(signal 15\)"),
+        (6, PromotionRefused, "on trial in a process of its own: ended with -6"),
+    ],
+)
+def test_13_that_its_trial_was_killed_is_not_held_against_a_version(
+    home, tmp_path, monkeypatch, number, kind, complaint
+):
+    dying = tmp_path / "python"
+    dying.write_text(f"#!/bin/sh\nkill -{number} $$\n")
+    dying.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(dying))
+    with pytest.raises(kind, match=complaint):
+        try_version(home, f"models:/{NAME}/2", GateSettings())
 
 
 def test_13_a_version_that_keeps_no_budget_is_refused(tiny_run):

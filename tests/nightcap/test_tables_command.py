@@ -106,7 +106,9 @@ def test_without_a_rollback_nothing_is_withdrawn(run, table, versions):
     assert current(table)["a"] == "new"
 
 
-@pytest.mark.parametrize(("version", "words"), [("2", ("is the champion",)), ("7", ("captioner/7",)), ("two", ("two",))])
+@pytest.mark.parametrize(
+    ("version", "words"), [("2", ("is the champion",)), ("7", ("captioner/7",)), ("two", ("two",))]
+)
 def test_the_champions_captions_are_not_withdrawn_nor_those_of_nobody(run, table, versions, version, words):
     assert run("models", "withdraw", "1", version).refused(2, *words)
     assert current(table) == {"a": "new", "b": "old", "c": "new"}
@@ -136,6 +138,10 @@ def test_the_journal_is_shown(run, versions):
 def test_a_version_that_is_not_there(run, versions, version, words):
     assert run("models", "rollback", version).refused(2, *words)
     assert captioning(Home.from_environment()) == "2"
+
+
+def test_a_version_that_is_not_there_is_not_tried(run, versions):
+    assert run("models", "promote", "7").refused(2, "no model at models:/captioner/7")
 
 
 def test_what_does_not_load_is_not_promoted(run, versions):

@@ -42,4 +42,4 @@ def test_an_altered_version_is_refused(run, home, bundle):
 
 
 def test_a_version_that_is_not_there(run, home):
-    assert run("models", "verify", "7").refused(1, "no model at models:/captioner/7", "captioner/1")
+    assert run("models", "verify", "7").refused(2, "no model at models:/captioner/7", "captioner/1")
