@@ -68,6 +68,11 @@ class Snapshot:
         grouped = {str(image): list(group) for image, group in captions.groupby("image")["caption"]}
         return {image: grouped[image] for image in self.images_of(split)["image"]}
 
+    def fingerprint(self, split: str) -> str:
+        """Digest of what a split asks of a model: its pictures' bytes and their captions, by name."""
+        images = self.images_of(split)
+        return digest_of([dict(zip(images["image"], images["sha256"], strict=True)), self.references(split)])
+
     def boxes(self, split: str) -> dict[str, list[LabelledBox]]:
         """What is truly in each image of a split; an empty list where nothing is known."""
         found: dict[str, list[LabelledBox]] = {image: [] for image in self.images_of(split)["image"]}

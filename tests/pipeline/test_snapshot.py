@@ -79,6 +79,17 @@ def test_nothing_changed_is_the_same_snapshot_and_a_new_caption_is_not(dataset, 
     assert second.figures()["content"] != first.figures()["content"]
 
 
+def test_other_pictures_under_the_same_names_with_the_same_captions_are_another_test(dataset, store, picture):
+    for split, first in (("train", 0), ("val", 100), ("test", 200)):
+        dataset.fill(3, split, first)
+    before = Snapshot.load(taken(dataset, store).path)
+    (dataset.images / "test-0201.png").write_bytes(picture(900))
+    after = Snapshot.load(taken(dataset, store).path)
+    assert after.references("test") == before.references("test")
+    assert after.fingerprint("test") != before.fingerprint("test")
+    assert after.fingerprint("val") == before.fingerprint("val")
+
+
 def test_neutral_people_terms_are_applied_to_every_split_and_are_another_snapshot(dataset, store, picture):
     dataset.fill(20)
     for split in ("train", "val", "test"):

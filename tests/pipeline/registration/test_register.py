@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import train_captioner as stages
 from pipeline.errors import PromotionRefused
-from pipeline.files import read_json, sha256_file
+from pipeline.files import digest_of, read_json, sha256_file
 from pipeline.gate import stage
 from pipeline.home import Home
 from pipeline.lineage import ACCEPTED_TAG, SNAPSHOT_TAG
@@ -194,12 +194,14 @@ def test_where_other_libraries_are_installed_they_are_on_trial_again(second, jud
 
 def test_a_champion_judged_on_other_pictures_captions_ours_now(elsewhere, second):
     registry = Registry(second.home)
-    registry.tag("captioner", "1", {TEST_TAG: "another split", CIDER_TAG: "9.0"})
+    before_pictures_counted = digest_of(second.accepted.references("test"))
+    registry.tag("captioner", "1", {TEST_TAG: before_pictures_counted, CIDER_TAG: "9.0"})
     margin = second.settings.gate.model_copy(update={"margin_points": -50})
     settings = second.settings.model_copy(update={"gate": margin})
     verdict = stages.gate(replace(second, settings=settings), "2")
     assert verdict["champion"] == pytest.approx(scores_of(elsewhere)["scores"]["cider_d"], abs=0.01)
     assert verdict["promote"]
+    assert list((second.home.store / "stages").glob("champion_captions/*"))
 
 
 def test_a_version_that_was_rolled_back_from_is_not_promoted_again(elsewhere, second):
