@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 def command(
     file: Annotated[
-        Path, typer.Argument(help="CSV file with the columns image and caption, and perhaps who and when.")
+        Path,
+        typer.Argument(
+            help="CSV file with the columns image and caption, and perhaps who and when; quote captions with commas."
+        ),
     ],
     who: Annotated[str | None, typer.Option(help="Who says so, where the file does not; default this user.")] = None,
     table: Annotated[
@@ -42,7 +45,7 @@ def _read(file: Path, who: str) -> Iterator[Correction]:
     from pipeline.table.corrections import Correction
 
     now = datetime.now(UTC)
-    for line, row in enumerate(_rows(file), 2):
+    for line, row in _rows(file):
         try:
             when = datetime.fromisoformat(row["when"]) if row.get("when") else now
             yield Correction(address_of(row["image"]), row["caption"], row.get("who") or who, when)
@@ -52,13 +55,24 @@ def _read(file: Path, who: str) -> Iterator[Correction]:
             ) from error
 
 
-def _rows(file: Path) -> list[dict[str, str]]:
+def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
+    """The lines that say something, each with its number."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
-            rows = csv.DictReader(opened)
-            missing = {"image", "caption"} - set(rows.fieldnames or ())
+            rows = csv.reader(opened)
+            columns = next(rows, [])
+            missing = {"image", "caption"} - set(columns)
             if missing:
                 raise SettingsError(f"{file} lacks the columns {', '.join(sorted(missing))}; its first line names them")
-            return list(rows)
+            return [(rows.line_num, _named(f"{file}:{rows.line_num}", columns, row)) for row in rows if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SettingsError(f"cannot read {file}: {error}; give a CSV file in UTF-8") from error
+
+
+def _named(place: str, columns: list[str], row: list[str]) -> dict[str, str]:
+    if len(row) != len(columns):
+        raise SettingsError(
+            f"{place}: {len(row)} fields, where the first line names {len(columns)} ({', '.join(columns)}); put captions "
+            'with commas in quotation marks, and leave no field out: "a dog, running"'
+        )
+    return dict(zip(columns, row, strict=True))

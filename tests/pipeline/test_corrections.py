@@ -165,6 +165,31 @@ def test_the_command_adds_lines_of_a_file(home, tmp_path, monkeypatch, capsys):
     assert "corrections.csv:2: caption of a correction has 0 characters" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        ("image,caption", "/in/b.png,a dog, running"),
+        ("image,caption,who", "/in/b.png,a dog, running,ann"),
+        ("image,caption", "/in/b.png"),
+    ],
+)
+def test_a_line_with_a_field_too_many_or_too_few_is_named_and_nothing_is_added(
+    home, table, monkeypatch, capsys, columns, line
+):
+    monkeypatch.setenv("NIGHTCAP_HOME", str(home.root))
+    file = home.root / "corrections.csv"
+    file.write_text(f'{columns}\n\n/in/a.png,"a red dog,\nrunning"{",ann" * columns.count("who")}\n{line}\n')
+    with pytest.raises(SystemExit) as ended:
+        main(["correct", str(file)])
+    assert ended.value.code == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert (
+        f"corrections.csv:5: {line.count(',') + 1} fields, where the first line names {columns.count(',') + 1}" in said
+    )
+    assert "put captions with commas in quotation marks" in said
+    assert table.read() == []
+
+
 def test_numpy_shuffles_repeated_pictures_as_it_did_single_ones():
     assert (
         np.random.default_rng(3).permutation(50) == np.random.default_rng(3).permutation(np.repeat(np.arange(50), 1))
