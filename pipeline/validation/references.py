@@ -64,7 +64,7 @@ class References:
     def accept(self, snapshot: str, profile: Profile) -> None:
         """Add an entry, unless the snapshot has one."""
         while all(entry["snapshot"] != snapshot for entry in self._entries()):
-            number = len(self._files()) + 1
+            number = max((int(file.stem) for file in self._files()), default=0) + 1  # somebody may have removed some
             if _create(self.folder / f"{number:08d}.json", {"snapshot": snapshot, "profile": profile}):
                 return
 

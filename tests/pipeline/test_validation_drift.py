@@ -171,3 +171,13 @@ def test_a_snapshot_that_loses_a_race_is_accepted_after_the_winner(tmp_path):
     assert references.before("first") is None
     assert references.before("second") == {"images": 1}
     assert references.before("third") == {"images": 2}
+
+
+def test_where_an_entry_was_removed_the_next_one_follows_the_last(tmp_path):
+    references = References(tmp_path)
+    references.accept("first", {"images": 1})
+    references.accept("second", {"images": 2})
+    (tmp_path / "00000001.json").unlink()
+    references.accept("third", {"images": 3})
+    assert references.snapshots() == ["second", "third"]
+    assert references.before("fourth") == {"images": 3}
