@@ -14,8 +14,8 @@ import pandas as pd
 from pipeline.features import FeatureStore
 from pipeline.files import read_json
 from pipeline.home import Home
-from pipeline.lineage import Lineage
-from pipeline.registry import Registry, Version
+from pipeline.lineage import Exposed, Lineage
+from pipeline.registry import Registry
 from pipeline.run_files import scrub_run
 from pipeline.scrub import scrub_folder
 from pipeline.sources.base import CORRECTED
@@ -50,19 +50,6 @@ class Trace:
 
 
 @dataclass(frozen=True)
-class Exposed:
-    """A registered version that has seen the pictures.
-
-    Attributes:
-        version: which.
-        splits: `train` if it was trained on one, `val` if they helped choose it, `test` if they judged it.
-    """
-
-    version: Version
-    splits: frozenset[str]
-
-
-@dataclass(frozen=True)
 class Forgetting:
     """Takes some pictures out of a store.
 
@@ -77,15 +64,14 @@ class Forgetting:
     digests: frozenset[str]
 
     def exposed(self) -> list[Exposed]:
-        """The registered versions that come from a snapshot with the pictures.
+        """The registered versions that come from a snapshot with the pictures, or continue one that does.
 
         Raises:
             RegistryUnavailable: MLflow does not answer.
         """
         splits = {trace.snapshot: trace.splits for trace in self.traces}
         versions = Registry(self.home).versions() if splits else []
-        found = ((version, self._lineage.trained_on(version)) for version in versions)
-        return [Exposed(version, splits[folder]) for version, folder in found if folder in splits]
+        return self._lineage.exposed(versions, splits)
 
     def run(self, exposed: Collection[Exposed]) -> int:
         """Take the pictures out of what MLflow has copied, features, outputs of stages and rejected data; tell how many files.

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.files import read_json
-from pipeline.stages import Store
+from pipeline.stages import RECIPE, Store
 
 if TYPE_CHECKING:
     from pipeline.registry import Version
 
 # Tags of a registered version: digests of the outputs that it was trained on, so that this is known without a store.
 SNAPSHOT_TAG, ACCEPTED_TAG = "snapshot", "accepted"
+# And the digest of the bundle whose weights it continues, if it began with one.
+START_TAG = "started_from"
 _STAGE_OF = {SNAPSHOT_TAG: "snapshot", ACCEPTED_TAG: "validate"}
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """A registered version that has seen some pictures.
+
+    Attributes:
+        version: which.
+        splits: `train` if it was trained on one, `val` if they helped choose it, `test` if they judged it.
+        through: the versions whose weights it continues, of those that have.
+    """
+
+    version: Version
+    splits: frozenset[str]
+    through: tuple[Version, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,11 +83,50 @@ class Lineage:
             version: registered.
             tag: `SNAPSHOT_TAG` for what was listed, `ACCEPTED_TAG` for what validation accepted of it.
         """
+        stage = _STAGE_OF[tag]
+        return self.store.folder(stage, version.tags[tag]) if tag in version.tags else self._behind(version, stage)
+
+    def exposed(self, versions: Sequence[Version], splits: Mapping[Path, Collection[str]]) -> list[Exposed]:
+        """The versions that come from some snapshots, or continue the weights of one that does.
+
+        Weights know what trained and chose them, but not the pictures on which they were judged.
+
+        Args:
+            versions: all that are registered.
+            splits: where the pictures asked for are, by snapshot.
+        """
         from pipeline.registry import DIGEST_TAG
 
-        stage = _STAGE_OF[tag]
-        if tag in version.tags:
-            return self.store.folder(stage, version.tags[tag])
+        known = {each.tags.get(DIGEST_TAG): each for each in versions}
+        found = [self._exposed(each, list(self._continued(each, known)), splits) for each in versions]
+        return [each for each in found if each.splits]
+
+    def _exposed(self, version: Version, before: list[Version], splits: Mapping[Path, Collection[str]]) -> Exposed:
+        seen = [frozenset(splits.get(self.trained_on(each) or Path(), ())) for each in (version, *before)]
+        inherited = [each - {"test"} for each in seen[1:]]
+        through = tuple(each for each, where in zip(before, inherited, strict=True) if where)
+        return Exposed(version, seen[0].union(*inherited), through)
+
+    def _continued(self, version: Version, known: Mapping[str | None, Version]) -> Iterator[Version]:
+        """The registered versions whose weights one continues, the nearest first."""
+        passed = [version]
+        while (before := known.get(self._begun_with(passed[-1]) or "")) and before not in passed:
+            yield before
+            passed.append(before)
+
+    def _begun_with(self, version: Version) -> str | None:
+        start = self._behind(version, "start") if START_TAG not in version.tags else None
+        return bundle_of(start) if start else version.tags.get(START_TAG)
+
+    def _behind(self, version: Version, stage: str) -> Path | None:
+        """The output of a stage that went into a version's bundle, as the store tells."""
+        from pipeline.registry import DIGEST_TAG
+
         bundle = self.bundles.get(version.tags.get(DIGEST_TAG, ""))
         above = self.above([bundle]) if bundle else ()
         return next((folder for folder in above if folder.parent.name == stage), None)
+
+
+def bundle_of(start: Path) -> str:
+    """Digest of the bundle that an output of `start` was taken from."""
+    return str(read_json(start / RECIPE)["settings"]["digest"])

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import ModelNotFound, SettingsError
 from pipeline.home import Home
 from pipeline.journal import Entry, Journal
-from pipeline.lineage import ACCEPTED_TAG, Lineage
+from pipeline.lineage import ACCEPTED_TAG, Exposed, Lineage
 from pipeline.promotion import GATE_TAG, JUDGED_AGAINST_TAG, VERDICT_DIGEST_TAG, VERDICT_TAG
 from pipeline.registry import DIGEST_TAG, Registry, Version
 from pipeline.sources.base import CORRECTED
@@ -58,9 +58,9 @@ class Tracer:
 
         Returns:
             JSON: `image` as asked; `captions`, its rows of the table, the newest first, each with the `model` that wrote it
-            (MLflow run, snapshot, verdict, promotions), null for a person; `trained`, such models whose snapshot lists it, each
-            with its `splits` there, whether validation `accepted` it (null where that is not known any more), and how many
-            captions the model published, by `nights`.
+            (MLflow run, snapshot, verdict, promotions), null for a person; `trained`, such models whose snapshot lists it, or
+            that continue one whose does (`through`), each with its `splits` there, whether validation `accepted` it (null
+            where that is not known any more), and how many captions the model published, by `nights`.
 
         Raises:
             SettingsError: nothing is known of it.
@@ -112,19 +112,20 @@ class Tracer:
         }
 
     def _trained(self, listed: dict[Path, list[Row]]) -> list[dict[str, Any]]:
-        """The versions that come from some snapshots."""
+        """The versions that come from some snapshots, or continue one that does."""
         versions = self._registry.versions() if listed else []
-        exposed = [(each, folder) for each in versions if (folder := self._lineage.trained_on(each)) in listed]
-        usage = usage_of(self.table, [(each.name, each.version) for each, _ in exposed])
+        splits = {folder: {row["split"] for row in rows} for folder, rows in listed.items()}
+        exposed = self._lineage.exposed(versions, splits)
+        usage = usage_of(self.table, [(each.version.name, each.version.version) for each in exposed])
         return [
-            self._model(each)
+            self._model(each.version)
             | {
-                "splits": sorted({row["split"] for row in listed[folder]}),
-                "accepted": self._is_accepted(each, listed[folder]),
-                "nights": usage[each.name, each.version],
+                "splits": sorted(each.splits),
+                "through": [f"models:/{before.name}/{before.version}" for before in each.through],
+                "accepted": self._is_accepted(each, listed),
+                "nights": usage[each.version.name, each.version.version],
             }
-            for each, folder in exposed
-            if folder is not None
+            for each in exposed
         ]
 
     def _listed(self, names: Collection[str], digests: Collection[str]) -> dict[Path, list[Row]]:
@@ -134,7 +135,16 @@ class Tracer:
         found = {folder: _read(folder, wanted) for folder in self._snapshots}
         return {folder: rows for folder, rows in found.items() if rows}
 
-    def _is_accepted(self, version: Version, listed: list[Row]) -> bool | None:
+    def _is_accepted(self, exposed: Exposed, listed: dict[Path, list[Row]]) -> bool | None:
+        """Whether it was for the version, or for one that it continues."""
+        told = [
+            self._accepts(each, rows)
+            for each in (exposed.version, *exposed.through)
+            if (rows := listed.get(self._lineage.trained_on(each) or Path()))
+        ]
+        return next((answer for answer in (True, None) if answer in told), False)
+
+    def _accepts(self, version: Version, listed: list[Row]) -> bool | None:
         folder = self._lineage.trained_on(version, ACCEPTED_TAG)
         if folder is None or not folder.is_dir():
             return None

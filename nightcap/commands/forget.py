@@ -77,7 +77,11 @@ def _told(exposed: Any) -> str:
     version = exposed.version
     did = {"train": "was trained on", "val": "was chosen with", "test": "was judged on"}
     what = " and ".join(text for split, text in did.items() if split in exposed.splits)
-    told = f"{version.name} version {version.version} {what} a forgotten picture; train anew without it, then retire it"
+    through = " and ".join(f"version {each.version}" for each in exposed.through)
+    told = (
+        f"{version.name} version {version.version} {what} a forgotten picture{f', through {through}' if through else ''}; "
+        "train anew without it, then retire it"
+    )
     if "test" not in exposed.splits:
         return told
     return f"{told}: its bundle may hold the picture itself, in golden/, until `nightcap gc --versions --yes` removes its files"

@@ -75,7 +75,9 @@ def _exposure(model: dict[str, Any]) -> str:
         None: " (what validation accepted is not known any more)",
         False: " but left out by validation",
     }
-    return f"in the snapshot ({', '.join(model['splits'])}) of {model['name']} version {model['version']}{left_out[model['accepted']]}"
+    through = f", which continues {' and '.join(model['through'])}" if model["through"] else ""
+    version = f"{model['name']} version {model['version']}{through}"
+    return f"in the snapshot ({', '.join(model['splits'])}) of {version}{left_out[model['accepted']]}"
 
 
 def _model(model: dict[str, Any]) -> Iterator[str]:

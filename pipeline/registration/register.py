@@ -10,7 +10,7 @@ from typing import Any
 import pipeline
 from pipeline.bundle import CARD, ENGINE
 from pipeline.installed import requirements
-from pipeline.lineage import ACCEPTED_TAG, SNAPSHOT_TAG
+from pipeline.lineage import ACCEPTED_TAG, SNAPSHOT_TAG, START_TAG, bundle_of
 from pipeline.registration.card import summary
 from pipeline.registration.words import compared_words
 from pipeline.registry import CHALLENGER, CIDER_TAG, DIGEST_TAG, ENGINE_TAG, TEST_TAG, Registry, Version
@@ -50,6 +50,8 @@ def _tags(run: TrainingRun, digest: str) -> dict[str, str]:
     scores = run.scores()
     cider = str(scores["scores"]["cider_d"])
     known = {DIGEST_TAG: digest, ENGINE_TAG: ENGINE, TEST_TAG: scores["test_digest"], CIDER_TAG: cider}
+    if "start" in run.done:
+        known[START_TAG] = bundle_of(run.output("start").path)
     return known | {SNAPSHOT_TAG: run.done["snapshot"], ACCEPTED_TAG: run.done["validate"]}
 
 

@@ -9,7 +9,7 @@ from benchmarks.trace_scale import address, fill
 from nightcap.cli import main
 from pipeline.errors import SettingsError
 from pipeline.files import sha256
-from pipeline.lineage import ACCEPTED_TAG, SNAPSHOT_TAG
+from pipeline.lineage import ACCEPTED_TAG, SNAPSHOT_TAG, START_TAG
 from pipeline.promotion import GATE_TAG, PASSED, VERDICT_TAG, Promotions
 from pipeline.registry import DIGEST_TAG
 from pipeline.table import CaptionTable
@@ -98,6 +98,54 @@ def test_a_captioned_picture_with_the_bytes_of_a_training_picture_is_told_of(tra
 def test_captions_of_models_that_were_trained_on_a_picture(tracer):
     published = [each["image"] for each in tracer.captions_of(tracer.trace("a.jpg"))]
     assert published == ["/in/1.jpg", "/in/a.jpg"]
+
+
+@pytest.fixture
+def continued(tmp_path, monkeypatch):
+    """A version that continues one, as its tag says, and one that continues that, as only the store says."""
+    home = home_in(tmp_path)
+    registry = add_versions(home, "one", "two", "three", "four")
+    digests = {each.version: each.tags[DIGEST_TAG] for each in registry.versions(NAME)}
+    train(home, "first", {"a.jpg": "train", "v.jpg": "val", "t.jpg": "test"}, digests["1"], left_out=["v.jpg"])
+    second = train(home, "second", {"b.jpg": "train", "v.jpg": "train"}, digests["2"])
+    registry.tag(NAME, "2", {SNAPSHOT_TAG: second["snapshot"].digest, START_TAG: digests["1"]})
+    train(home, "third", {"a.jpg": "test"}, digests["3"], begun_with=digests["2"])
+    train(home, "fourth", {"d.jpg": "train"}, digests["4"])
+    monkeypatch.setenv("NIGHTCAP_HOME", str(home.root))
+    return Tracer(home, CaptionTable(home.captions))
+
+
+@pytest.mark.parametrize(
+    ("asked", "trained"),
+    [
+        ("a.jpg", {"1": (["train"], [], True), "2": (["train"], ["1"], True), "3": (["test", "train"], ["1"], True)}),
+        ("b.jpg", {"2": (["train"], [], True), "3": (["train"], ["2"], True)}),
+        (
+            "v.jpg",
+            {
+                "1": (["val"], [], False),
+                "2": (["train", "val"], ["1"], True),
+                "3": (["train", "val"], ["2", "1"], True),
+            },
+        ),
+        ("t.jpg", {"1": (["test"], [], True)}),
+        ("d.jpg", {"4": (["train"], [], True)}),
+    ],
+)
+def test_a_version_that_continues_another_knows_what_that_was_trained_on(continued, asked, trained):
+    assert {
+        each["version"]: (each["splits"], each["through"], each["accepted"])
+        for each in continued.trace(asked)["trained"]
+    } == {
+        number: (splits, [f"models:/{NAME}/{each}" for each in through], accepted)
+        for number, (splits, through, accepted) in trained.items()
+    }
+
+
+def test_the_command_says_through_which_version(continued, capsys):
+    with pytest.raises(SystemExit):
+        main(["trace", "b.jpg"])
+    assert f"in the snapshot (train) of {NAME} version 3, which continues models:/{NAME}/2\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

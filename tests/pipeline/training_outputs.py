@@ -23,8 +23,8 @@ def write_images(pictures):
     return lambda folder: listed(pictures).to_parquet(folder / "images.parquet")
 
 
-def train(home, source, pictures, bundle_digest, left_out=(), encoder="e" * 64):
-    """The outputs of a whole training that made a bundle of some digest, by stage."""
+def train(home, source, pictures, bundle_digest, left_out=(), encoder="e" * 64, *, begun_with=None):
+    """The outputs of a whole training that made a bundle of some digest, perhaps from another's weights, by stage."""
     store = Store(home.store)
     kept = {name: split for name, split in pictures.items() if name not in left_out}
     done = {}
@@ -43,7 +43,9 @@ def train(home, source, pictures, bundle_digest, left_out=(), encoder="e" * 64):
     features = FeatureStore(features_folder(home.store, facts, "squash"))
     for name in kept:
         features.add([sha256(name.encode())], np.zeros((1, 2, 3)))
-    stage("train", ["validate", "extract_features"], lambda folder: None)
+    if begun_with:
+        done["start"] = store.run("start", 1, {"digest": begun_with}, {}, lambda folder: None)
+    stage("train", ["validate", "extract_features", *({"start"} & done.keys())], lambda folder: None)
     stage("bundle", ["train"], lambda folder: write_json(folder / "figures.json", {"bundle_digest": bundle_digest}))
     stage("gate", ["validate", "bundle"], lambda folder: None)
     return done

@@ -18,11 +18,10 @@ from pipeline.captioner_types import Caption
 from pipeline.errors import NightRejected
 from pipeline.features import FeatureStore
 from pipeline.files import sha256, write_json, write_text
-from pipeline.forgetting import Exposed
 from pipeline.forgotten import Forgotten
 from pipeline.housekeeping.trash import TRASH
-from pipeline.lineage import SNAPSHOT_TAG
-from pipeline.registry import Registry, Version
+from pipeline.lineage import SNAPSHOT_TAG, START_TAG, Exposed
+from pipeline.registry import DIGEST_TAG, Registry, Version
 from pipeline.stages import Store
 from pipeline.table import CaptionTable
 from serving.choice import Choice
@@ -113,6 +112,20 @@ def test_what_mlflow_keeps_of_the_run(registered, capsys):
     assert [line for line in told if "version" in line] == [
         f"captioner version {number} was trained on a forgotten picture; train anew without it, then retire it"
     ]
+
+
+@pytest.mark.parametrize("registered", ["disk"], indirect=True)
+def test_a_version_that_continues_one_that_was_trained_on_it(registered, capsys):
+    world, secret, _ = registered
+    registry = Registry(world.home)
+    number = {bool(each.run_id): each.version for each in registry.versions()}
+    registry.tag("captioner", number[True], {DIGEST_TAG: "1" * 64})
+    registry.tag("captioner", number[False], {START_TAG: "1" * 64})
+    forget(world, secret)
+    assert (
+        f"captioner version {number[False]} was trained on a forgotten picture, through version {number[True]}; "
+        "train anew without it, then retire it"
+    ) in capsys.readouterr().out.splitlines()
 
 
 def test_a_version_that_was_judged_on_it_may_hold_it():
