@@ -28,7 +28,8 @@ KARPATHY = {"train": 113_287, "val": 5_000, "test": 5_000}  # train with restval
 _FREE = {
     "source.data_dir",
     "source.terms",
-    "source.max_images",  # told on its own
+    "source.max_images",  # this and the next are told on their own
+    "source.corrections",
     "registry.model_name",
     "registry.experiment",
     "encoder.shards",
@@ -73,20 +74,21 @@ def proof_of(run: TrainingRun, device: Mapping[str, Any], measured: Mapping[str,
     Args:
         run: with every stage done.
         device: see `describe_device`.
-        measured: what only the caller knows, such as seconds of the download and the extraction.
+        measured: what only the caller knows, such as seconds of the download and the extraction; of an interrupted proof
+            they are the last call's alone, and null for a download that was there.
 
     Returns:
         `proves_coco`, and in `because` every reason why it does not; settings, versions, device,
         digests, counts, seconds of each stage when it was built, and the scores on the test split.
     """
-    counts = run.output("validate").figures()
-    because = shortfalls(run.settings, device, counts["splits"])
+    counts, known = run.output("validate").figures(), versions()
+    because = shortfalls(run.settings, device, counts["splits"], known["git"])
     return {
         "format": FORMAT,
         "proves_coco": not because,
         "because": because,
         "settings": run.settings.model_dump(mode="json"),
-        "versions": versions(),
+        "versions": known,
         "device": dict(device),
         "digests": _digests(run),
         "images": {split: counts["splits"][split] for split in SPLITS},
@@ -99,9 +101,17 @@ def proof_of(run: TrainingRun, device: Mapping[str, Any], measured: Mapping[str,
     }
 
 
-def shortfalls(settings: TrainSettings, device: Mapping[str, Any], images: Mapping[str, int]) -> list[str]:
+def shortfalls(
+    settings: TrainSettings, device: Mapping[str, Any], images: Mapping[str, int], git: Mapping[str, Any] | None
+) -> list[str]:
     """Why a training says nothing about the preset `coco` on all of COCO; empty when it does."""
     found = [] if device["kind"] == "GPU" else ["trained on a CPU"]
+    if git is not None and not git["unchanged"]:
+        found.append(f"the code was changed since commit {git['commit'][:12]}")
+    if settings.source.corrections != "none":
+        found.append(
+            f"source.corrections is {settings.source.corrections!r}, so people's may have joined; none keeps them out"
+        )
     if settings.source.max_images is not None:
         found.append(f"source.max_images is {settings.source.max_images}")
     for split, wanted in KARPATHY.items():

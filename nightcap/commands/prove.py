@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DISK_BYTES = 128e9  # archives, what they unpack to, prepared files, and features beside them; see docs/coco.md
 STARTS_FROM = (
     "preset=coco",
+    "source.corrections=none",  # the store's are no part of COCO
     "registry.model_name=coco-proof",  # not `captioner`: a proof changes no night
     "encoder.shards=1",  # they would run one after the other, each loading the encoder
 )
