@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from nightcap.console import console
 from nightcap.output import Output, destination
 
 
 def command(
     night: Annotated[str | None, typer.Option(help="Of this night, instead of the newest training.")] = None,
     training: Annotated[
-        str | None, typer.Option(help="Folder of a validation, as a rejected training names it; default the newest.")
+        str | None,
+        typer.Option(
+            help="Folder of a validation, as a rejected training names it; default the newest, rejected or not."
+        ),
     ] = None,
     reasons: Annotated[list[str] | None, typer.Option("--reason", help="Only this reason; may be repeated.")] = None,
     table: Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")] = None,
@@ -52,10 +57,15 @@ def _of_training(home: Any, folder: str | None) -> Iterator[dict[str, Any]]:
 
     from pipeline.errors import SettingsError
 
-    found = [Path(folder)] if folder else sorted((home.store / "stages/validate").glob("[0-9a-f]*"), key=_age)
+    validated = [*(home.store / "stages/validate").glob("[0-9a-f]*"), *(home.store / "rejected").glob("[0-9a-f]*")]
+    found = [Path(folder)] if folder else sorted(validated, key=_age)
     file = found[-1] / "quarantine.parquet" if found else home.store / "stages/validate"
     if not file.is_file():
         raise SettingsError(f"no training has validated anything at {file}; run `nightcap train`, or name --training")
+    validation = file.parent
+    outcome = "rejected" if validation.parent.name == "rejected" else "accepted"
+    when = f"{datetime.fromtimestamp(_age(validation), UTC):%Y-%m-%d %H:%M}"
+    console.print(f"of the training data validated {when} UTC and {outcome}: {validation}", markup=False)
     yield from pq.read_table(file).to_pylist()
 
 

@@ -31,7 +31,7 @@ class Health:
 
     Attributes:
         dangling: captions that end in one of `DANGLING_WORDS`.
-        repeated: captions in which a word or a pair of words comes twice in a row.
+        repeated: captions in which a word or a pair of words comes twice in a row; a pair that comes back later is none.
         unknown: captions that hold `[UNK]`.
         empty: captions without a word.
         unique: different captions by the number of captions.

@@ -140,7 +140,7 @@ def _rarity(ids: Any) -> Any:
 
 
 def _repeats(tokens: Any, place: Any, vocabulary: int) -> Any:
-    """Bar what would repeat the last word, or a pair of words: tokens int32 [m, places] to [m, vocabulary]."""
+    """Bar the last word again, and whatever has followed it before: tokens int32 [m, places] to [m, vocabulary]."""
     m, places = ops.shape(tokens)[0], ops.shape(tokens)[1]
     last = ops.take(tokens, place, axis=1)[:, None]  # [m, 1]
     unfinished = ops.logical_and(last != END, last != PADDING)

@@ -83,7 +83,13 @@ class TrainingSettings(Group):
     clip_norm: float | None = Field(5.0, gt=0, description="Largest global norm of a step's gradient; empty for any.")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the target spread over all words.")
     patience: int = Field(3, ge=1, description="Epochs without better validation captions (CIDEr-D) before stopping.")
-    max_words: int = Field(30, ge=3, le=200, description="Words of a caption that are trained on; the rest is cut.")
+    max_words: int = Field(
+        30,
+        ge=3,
+        le=200,
+        description="Words of a caption that are trained on; the rest is cut, and what is left counts as a whole caption, so "
+        "a number below that of many captions teaches to break off.",
+    )
     average: float = Field(
         0.0, ge=0, lt=1, description="Decay of the moving average of the weights that is kept; 0 keeps the last ones."
     )
@@ -127,7 +133,10 @@ class DecodingSettings(Group):
         description="How far rarer words are favoured: this times the logarithm of a word's rank by frequency is added to its logit.",
     )
     min_words: int = Field(1, ge=1, le=50, description="Shortest caption in words.")
-    block_repeats: bool = Field(False, description="Never write the same pair of words twice in a row, nor one word.")
+    block_repeats: bool = Field(
+        False,
+        description="Never write one word twice in a row, nor the same pair of words twice anywhere in a caption.",
+    )
     top_k: int = Field(10, ge=1, description="sample: most likely words drawn from.")
     temperature: float = Field(1.0, gt=0, le=10, description="sample: above 1 flatter, below 1 sharper.")
     seed: int = Field(0, ge=0, description="sample: seed.")
