@@ -17,7 +17,16 @@ from pipeline.settings.groups import (
     TrainingSettings,
     TrainSettings,
 )
-from pipeline.settings.reading import PRESETS, assign, checked, preset, preset_names, read_yaml, train_settings
+from pipeline.settings.reading import (
+    PRESETS,
+    assign,
+    checked,
+    preset,
+    preset_names,
+    read_yaml,
+    train_settings,
+    yaml_value,
+)
 
 __all__ = [
     "ENCODERS",
@@ -41,4 +50,5 @@ __all__ = [
     "preset_names",
     "read_yaml",
     "train_settings",
+    "yaml_value",
 ]

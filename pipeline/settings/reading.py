@@ -18,6 +18,20 @@ PRESETS = Path(__file__).parent.parent / "presets"
 Settings = TypeVar("Settings", bound=Group)
 
 
+class _Yaml(yaml.SafeLoader):
+    """YAML in which 23:30 and 2026-03-01 are text, not a number of minutes and a date."""
+
+    def whole(self, node: yaml.ScalarNode) -> int | str:
+        return self.text(node) if ":" in node.value else self.construct_yaml_int(node)
+
+    def text(self, node: yaml.ScalarNode) -> str:
+        return str(node.value)
+
+
+_Yaml.add_constructor("tag:yaml.org,2002:int", _Yaml.whole)
+_Yaml.add_constructor("tag:yaml.org,2002:timestamp", _Yaml.text)
+
+
 def preset_names() -> list[str]:
     """Names of the built-in presets, sorted."""
     return sorted(path.stem for path in PRESETS.glob("*.yaml"))
@@ -42,12 +56,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
         SettingsError: the file is missing, is not YAML or is not a mapping.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        values = yaml_value(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingsError(f"cannot read settings file {path}: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
-        raise SettingsError(f"settings file {path} holds {type(values).__name__}, expected a mapping of groups")
+        raise SettingsError(f"settings file {path} holds {type(values).__name__}, expected a mapping")
     return values
+
+
+def yaml_value(text: str) -> Any:
+    """What a text is in YAML.
+
+    Raises:
+        YAMLError: it is none.
+    """
+    return yaml.load(text, _Yaml)  # noqa: S506  a safe loader
 
 
 def assign(values: dict[str, Any], dotted: str, value: Any) -> None:

@@ -160,7 +160,7 @@ def test_assign_makes_a_missing_group_and_refuses_what_has_none():
     ("content", "says"),
     [
         (b"training: [", "while parsing"),
-        (b"- 1\n- 2\n", "holds list, expected a mapping of groups"),
+        (b"- 1\n- 2\n", "holds list, expected a mapping"),
         (b"\xff\xfe\x00", "cannot read settings file"),
     ],
 )
@@ -179,6 +179,12 @@ def test_a_missing_settings_file_is_named_and_an_empty_one_says_nothing(tmp_path
         read_yaml(tmp_path / "none.yaml")
     (tmp_path / "empty.yaml").write_text("# nothing yet\n")
     assert read_yaml(tmp_path / "empty.yaml") == {}
+
+
+def test_times_and_dates_are_text(tmp_path):
+    path = tmp_path / "settings.yaml"
+    path.write_text("{at: 23:30, night: 2026-03-01, count: 1_000, mask: 0x1f}")
+    assert read_yaml(path) == {"at": "23:30", "night": "2026-03-01", "count": 1000, "mask": 31}
 
 
 def test_the_listed_encoders_are_those_that_may_be_chosen():
