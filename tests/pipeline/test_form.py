@@ -2,7 +2,7 @@ import jsonschema
 import pytest
 
 from pipeline.errors import SettingsError
-from pipeline.form import fields_of, training_fields, training_values
+from pipeline.form import EMPTY, fields_of, training_fields, training_values
 from pipeline.settings import DecodingSettings, TrainSettings, preset, preset_names, train_settings
 
 FIELDS = {field.name: field for field in training_fields()}
@@ -22,7 +22,7 @@ def is_allowed(name, value):
 
 
 def test_every_setting_is_a_field_under_its_group():
-    assert list(FIELDS) == ["preset", *EVERY_SETTING]
+    assert list(FIELDS) == ["preset", EMPTY, *EVERY_SETTING]
     assert FIELDS["training.epochs"].section == "Training"
     assert FIELDS["preset"].section is None
 
@@ -43,6 +43,11 @@ def test_a_field_accepts_its_default(name):
     ("name", "good", "bad"),
     [
         ("preset", ["scenes", "coco"], [None, "flickr", 3]),
+        (
+            EMPTY,
+            [None, [], ["training.clip_norm", "source.terms"]],
+            ["training.clip_norm", ["training.epochs"], [None]],
+        ),
         ("training.epochs", [None, 1, 1000], [0, 1001, "3", 2.5, True]),
         ("training.learning_rate", [None, 1e-5, 1], [0, -1, 1.1, "fast"]),
         ("decoder.dropout", [0, 0.99], [-0.1, 1]),
@@ -76,6 +81,17 @@ def test_a_filled_field_replaces_the_preset_s_value_only():
     assert preset("coco")["training"]["epochs"] != 2
 
 
+def test_settings_that_the_form_empties_are_empty_though_the_preset_fills_them():
+    form = empty_form("flickr8k") | {EMPTY: ["training.clip_norm", "encoder.side"]}
+    settings = train_settings(training_values(form))
+    assert (settings.training.clip_norm, settings.encoder.side) == (None, None)
+    assert settings == train_settings(
+        {"preset": "flickr8k", "training": {"clip_norm": None}, "encoder": {"side": None}}
+    )
+    filled = train_settings(training_values(form | {"encoder.side": 224}))
+    assert (filled.training.clip_norm, filled.encoder.side) == (None, 224)
+
+
 def test_what_the_form_cannot_know_the_settings_still_refuse():
     with pytest.raises(SettingsError, match=r"needs source\.images"):
         train_settings(training_values(empty_form() | {"source.kind": "coco_json"}))
@@ -85,3 +101,5 @@ def test_fields_of_one_group_carry_their_own_defaults():
     fields = {field.name: field for field in fields_of(DecodingSettings)}
     assert {name: field.default for name, field in fields.items()} == DecodingSettings().model_dump()
     assert fields["beam_width"].schema == {"type": "integer", "minimum": 1, "maximum": 20}
+    usual = {field.name: field.default for field in fields_of(DecodingSettings, {"beam_width": 7})}
+    assert usual == DecodingSettings(beam_width=7).model_dump()

@@ -81,11 +81,13 @@ def test_a_snapshot_that_is_gone_does_not_count(settings, home):
 def test_the_usual_settings_fill_the_form(tmp_path):
     file = tmp_path / "usual.yaml"
     values = {"preset": "flickr8k", "source": {"images": "/pictures", "train_annotations": "/train.json"}}
-    values["training"] = {"start_from": "models:/captioner@champion"}
+    values["training"] = {"start_from": "models:/captioner@champion", "clip_norm": None}
+    values["encoder"] = {"side": None}
     file.write_text(yaml.safe_dump(values))
     assert usual_values({CONFIG: str(file)}) == values
     form = {field.name: field.default for field in training_fields(values)}
     assert training_values(form) == values
+    assert train_settings(training_values(form)) == train_settings(values)
     assert usual_values({}) == {}
     assert {field.default for field in training_fields()} == {"scenes", None}
 
