@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pyarrow.compute as pc
 from pipeline.files import read_json
 from pipeline.home import Home
 from pipeline.table import QUARANTINED, CaptionTable
+from pipeline.table.replay import Replay
 from serving.plans import Attempt, Plan
 from serving.reach import table_of
 from serving.settings import NightSettings
@@ -48,6 +50,27 @@ def input_of(home: Home, night: str) -> str | None:
     """The folder of pictures that a night was planned for; None if its files are gone."""
     plans = _plans(home, night)
     return str(read_json(plans[-1])["input"]) if plans else None
+
+
+def in_its_input(settings: NightSettings, home: Home, usual: str | None = None) -> NightSettings:
+    """Settings of a replay of a night that look where that night did, unless they name another input than the usual."""
+    if settings.replay_night is None or settings.input not in (None, usual):
+        return settings
+    found = input_of(home, settings.replay_night)
+    return settings.model_copy(update={"input": found}) if found else settings
+
+
+def places(table: CaptionTable, replay: Replay, home: Home) -> dict[str, int]:
+    """How many pictures that a replay is for lie where, the most first: in the inputs of their nights, or their folders."""
+    waiting = {image for batch in table.again(replay) for image in batch["image"].to_pylist()}
+    inputs = cache(partial(input_of, home))
+    found = {
+        image: inputs(night) or image.rpartition("/")[0]
+        for batch in table.batches(pc.field("night").is_valid(), ["image", "night"])
+        for image, night in zip(batch["image"].to_pylist(), batch["night"].to_pylist(), strict=True)
+        if image in waiting
+    }
+    return dict(Counter(found.values()).most_common())
 
 
 def _plans(home: Home, night: str) -> list[Path]:

@@ -9,7 +9,7 @@ from night_world import PINNED, ColourCaptioner, picture, settings_of, unexpecte
 
 from pipeline.table import CaptionTable
 from serving.night import run_night
-from serving.replay import attempt_of, input_of, quarantined
+from serving.replay import attempt_of, in_its_input, input_of, places, quarantined
 
 MOMENTS = count()
 NEWER = replace(PINNED, version="4", digest="e" * 64)
@@ -103,3 +103,30 @@ def test_the_folder_of_a_night(broken):
     assert input_of(broken.home, "n1") == str(broken.home.inbox)
     assert input_of(broken.home, "../n1") == str(broken.home.inbox)
     assert input_of(broken.home, "none") is None
+
+
+def test_a_replay_of_a_night_looks_where_that_night_did(broken):
+    inbox = str(broken.home.inbox)
+
+    def looks(usual=None, **settings):
+        return in_its_input(settings_of(**settings), broken.home, usual).input
+
+    assert looks(replay_night="n1") == inbox
+    assert looks(replay_night="n1", input="/usual", usual="/usual") == inbox
+    assert looks(replay_night="n1", input="/named", usual="/usual") == "/named"
+    assert looks(replay_night="none", input="/usual", usual="/usual") == "/usual"
+    assert looks(replay_reasons=["too_small"], input="/usual", usual="/usual") == "/usual"
+
+
+def test_where_the_pictures_of_a_replay_lie(broken, tmp_path):
+    table = CaptionTable(broken.home.captions)
+
+    def found(**settings):
+        return places(table, settings_of(**settings).replay(("", "")), broken.home)
+
+    inbox = str(broken.home.inbox)
+    assert found(replay_reasons=["too_small", "not_an_image"]) == {inbox: 2}
+    assert found(replay_night="n1") == {inbox: 4}
+    assert found(replay_reasons=["truncated"]) == {}
+    (broken.home.store / "nights" / "n1").rename(tmp_path / "gone")
+    assert found(replay_reasons=["too_small"]) == {inbox: 1}
