@@ -22,7 +22,9 @@ from dags.deadline import PublishedBy
 from dags.notifier import NightEnded, NightFailed
 from pipeline.form import fields_of
 from serving.settings import NightSettings
+from serving.usual import usual_values
 
+USUAL = usual_values()
 PUBLISHED_BY = PublishedBy(os.environ.get("NIGHTCAP_PUBLISHED_BY", "06:00"), TIMEZONE)
 
 
@@ -37,7 +39,7 @@ def name_night(plan_path: str) -> None:
     schedule=timetable("NIGHTCAP_SCHEDULE", "0 2 * * *"),
     catchup=False,
     max_active_runs=1,
-    params=form(fields_of(NightSettings)),
+    params=form(fields_of(NightSettings, USUAL)),
     default_args=RETRIES,
     on_success_callback=NightEnded("caption_nightly", succeeded=True),
     on_failure_callback=[NightFailed(), NightEnded("caption_nightly", succeeded=False)],
@@ -55,11 +57,12 @@ def caption_nightly() -> None:
         from serving.model import pin_for_night
         from serving.plan import held
         from serving.plan import plan as plan_night
-        from serving.replay import attempt_of
+        from serving.replay import attempt_of, in_its_input
         from serving.settings import night_settings
 
         context = get_current_context()
-        settings, home, run = night_settings(dict(context["params"])), Home.from_environment(), context["dag_run"]
+        home, run = Home.from_environment(), context["dag_run"]
+        settings = in_its_input(night_settings(dict(context["params"])), home, USUAL.get("input"))
         if settings.held_night:
             return held(home, settings.held_night)
         try:

@@ -45,6 +45,7 @@ ENVIRONMENT = {
     "NIGHTCAP_PUBLISHED_BY": "Time of the day in `NIGHTCAP_TIMEZONE` by which a run of `caption_nightly`, unless of a backfill, must have succeeded, or `NIGHTCAP_WEBHOOK` hears that it is late. Default: `06:00`.",
     "AIRFLOW__CORE__PLUGINS_FOLDER": "In an Airflow of your own: `dags/plugins` of this repository, which tells Airflow of that deadline; without it no run of `caption_nightly` can be made.",
     "NIGHTCAP_UPKEEP_SCHEDULE": "When `tend_tables` runs, as cron. Default: `0 12 * * 0`.",
+    "NIGHTCAP_NIGHT_CONFIG": "An absolute path of a YAML file of night settings that fills the form of `caption_nightly`, and so every scheduled night's. Default: none.",
     "NIGHTCAP_TRAIN_CONFIG": "An absolute path of a settings file that fills the form of `train_captioner`; enough new corrections then start it. Default: none.",
     "NIGHTCAP_CORRECTIONS_SCHEDULE": "When `watch_corrections` counts, as cron. Default: `0 18 * * *`.",
     "NIGHTCAP_APPROVAL_HOURS": "How long `train_captioner` waits for a person's approval; silence is a refusal. Default: `72`.",
@@ -95,13 +96,14 @@ def reference() -> Iterator[str]:
     yield from _table(("code", "meaning"), EXIT_CODES.items())
     yield "\n## Training settings"
     yield "In a YAML file by group, on the command line as `--set group.field=value`, in Airflow's form by the same names."
+    yield "Empty is `null` in YAML and `--set`; in the form, where an empty field keeps the preset's value, the field `empty` names such settings."
     yield f"`preset` is what they start from: {', '.join(f'`{name}`' for name in preset_names())} (default `scenes`)."
     for group, info in TrainSettings.model_fields.items():
         assert isinstance(info.annotation, type)
         yield f"\n### {group}"
         yield from _settings(fields_of(info.annotation))
     yield "\n## Night settings"
-    yield "The form of `caption_nightly`; `nightcap night` has options for those that people change by hand."
+    yield "The form of `caption_nightly`, on the command line as `nightcap night --set setting=value`; a YAML file of them is for `nightcap night --config` and `NIGHTCAP_NIGHT_CONFIG`."
     yield from _settings(fields_of(NightSettings))
     yield "\n## Settings of the tables' upkeep"
     yield "The form of `tend_tables`; `nightcap tables` has options for them."

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 import yaml
 
 from pipeline.errors import SettingsError
 from pipeline.secrets import masked
-from pipeline.settings import TrainSettings, assign, read_yaml, train_settings
+from pipeline.settings import TrainSettings, assign, read_yaml, train_settings, yaml_value
+
+if TYPE_CHECKING:
+    from pipeline.home import Home
+    from serving.settings import NightSettings
+
+NightConfig = Annotated[
+    Path | None, typer.Option("--config", help="A YAML file of night settings; the other options come before it.")
+]
+NightAssignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change one night setting, such as stop_at=05:30."),
+]
+NightModel = Annotated[
+    str | None,
+    typer.Option(
+        help="models:/name@alias, models:/name/version or a bundle's folder; default models:/captioner@champion."
+    ),
+]
 
 ANNOTATIONS = ("source.train_annotations", "source.val_annotations", "source.test_annotations")
 PATHS = ("source.images", *ANNOTATIONS, "source.data_dir", "encoder.weights", "validation.waivers")
@@ -34,9 +54,7 @@ def values_from(config: Path | None, assignments: list[str]) -> dict[str, Any]:
     """
     values = {} if config is None else _beside(config.absolute().parent, read_yaml(config))
     for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not equals:
-            raise SettingsError(f"--set {masked(assignment)!r} must be key=value, for example training.epochs=3")
+        key, text = _split(assignment, "training.epochs=3")
         if key == "preset":
             values["preset"] = text
         else:
@@ -44,9 +62,45 @@ def values_from(config: Path | None, assignments: list[str]) -> dict[str, Any]:
     return values
 
 
+def night_settings_from(
+    config: Path | None, assignments: list[str] | None, options: Mapping[str, Any], home: Home
+) -> NightSettings:
+    """Checked settings of a night: a file's, each `key=value` over it, and the command's own options over both.
+
+    A replay of a night looks where that night did, unless another input is named. Paths become absolute as for a training.
+
+    Args:
+        config: the file.
+        assignments: the texts `key=value`.
+        options: settings by name; None and False where an option is not given.
+        home: where the nights' files lie.
+
+    Raises:
+        SettingsError: the file or a value is wrong.
+    """
+    from serving.replay import in_its_input
+    from serving.settings import night_settings
+    from serving.usual import placed, values_of
+
+    usual = {} if config is None else values_of(config)
+    values = dict(usual)
+    for assignment in assignments or ():
+        key, text = _split(assignment, "stop_at=05:30")
+        values[key] = placed(Path.cwd(), key, _parsed(assignment, text))
+    given = {name: value for name, value in options.items() if value is not None and value is not False}
+    return in_its_input(night_settings(values | given), home, usual.get("input"))
+
+
+def _split(assignment: str, example: str) -> tuple[str, str]:
+    key, equals, text = assignment.partition("=")
+    if not equals:
+        raise SettingsError(f"--set {masked(assignment)!r} must be key=value, for example {example}")
+    return key, text
+
+
 def _parsed(assignment: str, text: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return yaml_value(text)
     except yaml.YAMLError as error:
         raise SettingsError(f"--set {masked(assignment)!r}: the value is no YAML scalar or list") from error
 

@@ -1,4 +1,4 @@
-"""Typed settings of a night; the same model is Airflow's form and the command line's options."""
+"""Typed settings of a night; the same model is Airflow's form, the YAML file, and the command line's options and `--set`."""
 
 from __future__ import annotations
 

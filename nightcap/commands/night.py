@@ -5,12 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nightcap.captioning import DEFAULT_MODEL, Model, load
+from nightcap.captioning import load
 from nightcap.console import console, working
+from nightcap.settings_options import NightAssignments, NightConfig, NightModel, night_settings_from
+
+if TYPE_CHECKING:
+    from pipeline.home import Home
+    from serving.plans import Attempt
+    from serving.settings import NightSettings
 
 
 def command(
@@ -22,7 +28,7 @@ def command(
     night: Annotated[
         str | None, typer.Option(help="Name of the night, by which it resumes; default the moment.")
     ] = None,
-    model: Model = DEFAULT_MODEL,
+    model: NightModel = None,
     max_images: Annotated[int | None, typer.Option(min=1, help="Most pictures; the newest come first.")] = None,
     alternatives: Annotated[
         int | None, typer.Option(min=0, max=20, help="Next best captions recorded with each; default none.")
@@ -38,19 +44,18 @@ def command(
     ] = None,
     write_csv: Annotated[bool, typer.Option("--csv", help="With --output, a CSV file, too.")] = False,
     write_sidecars: Annotated[bool, typer.Option("--sidecars", help="With --output, a text file a picture.")] = False,
+    config: NightConfig = None,
+    assignments: NightAssignments = None,
     strict: Annotated[bool, typer.Option("--strict", help="End with 3 if a picture was quarantined.")] = False,
 ) -> None:
     """Caption what is new in a folder and publish it to a table, once.
 
-    A night that was held back is published as it is, if it is named and accepted.
+    A night that was held back is published as it is, if it is named and accepted. Options come before --set, and that before --config.
     """
     from pipeline.home import Home
     from serving.model import pin_for_night
     from serving.night import publish_held, run_night
-    from serving.plans import Attempt
-    from serving.settings import night_settings
     from serving.watch.alerts import alerting
-    from serving.watch.guard import held_night
 
     given = {
         "input": folder,
@@ -64,18 +69,36 @@ def command(
         "write_csv": write_csv,
         "write_sidecars": write_sidecars,
     }
-    settings = night_settings({key: value for key, value in given.items() if value is not None})
-    home = Home.from_environment().reaching(folder, settings.output, table)
-    attempt = Attempt.at(datetime.now(UTC), night)
-    waiting = held_night(home.store, attempt.night) if accept_quarantine or accept_drift else None
+    home = Home.from_environment()
+    settings = night_settings_from(config, assignments, given, home)
+    home = home.reaching(settings.input, settings.manifest, settings.output, settings.table)
+    attempt = _attempt(settings, home, night)
     with working("captioning"), alerting(home, attempt.night):
-        if waiting:
-            summary = publish_held(waiting, home, accept_quarantine, accept_drift)
+        if waiting := _waiting(settings, home, attempt):
+            summary = publish_held(waiting, home, settings.accept_quarantine, settings.accept_drift)
         else:
             summary = run_night(settings, home, pin_for_night(settings, home), partial(load, home), attempt)
     show(summary)
     if strict and summary.quarantined:
         raise typer.Exit(3)
+
+
+def _attempt(settings: NightSettings, home: Home, night: str | None) -> Attempt:
+    from serving.plans import Attempt
+    from serving.replay import attempt_of
+
+    now, name = datetime.now(UTC), night or settings.held_night
+    return Attempt.at(now, name) if name else attempt_of(settings, home, now)
+
+
+def _waiting(settings: NightSettings, home: Home, attempt: Attempt) -> Path | None:
+    """The plan of a night that is to be published as it was held back; None if there is something to caption."""
+    from serving.plan import held
+    from serving.watch.guard import held_night
+
+    if settings.held_night:
+        return Path(held(home, settings.held_night)["plan"])
+    return held_night(home.store, attempt.night) if settings.accept_quarantine or settings.accept_drift else None
 
 
 def show(summary: Any) -> None:

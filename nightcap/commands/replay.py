@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nightcap.captioning import DEFAULT_MODEL, Model, load
+from nightcap.captioning import load
 from nightcap.commands.night import show
 from nightcap.console import console, working
+from nightcap.settings_options import NightAssignments, NightConfig, NightModel, night_settings_from
 from pipeline.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pipeline.home import Home
+    from pipeline.table.replay import Replay
 
 
 def command(
@@ -29,47 +34,65 @@ def command(
         str | None, typer.Option("--input", help="Folder they lie in; default the night's, else the inbox.")
     ] = None,
     table: Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")] = None,
-    model: Model = DEFAULT_MODEL,
+    model: NightModel = None,
     accept_quarantine: Annotated[
         bool, typer.Option("--accept-quarantine", help="Publish however many are quarantined again.")
     ] = False,
     accept_drift: Annotated[
         bool, typer.Option("--accept-drift", help="Publish however far they are from what the model was made for.")
     ] = False,
+    config: NightConfig = None,
+    assignments: NightAssignments = None,
     strict: Annotated[bool, typer.Option("--strict", help="End with 3 if a picture was quarantined.")] = False,
 ) -> None:
-    """Caption quarantined pictures again after a fix, or a night again with another version; history stays."""
+    """Caption quarantined pictures again after a fix, or a night again with another version; history stays.
+
+    What was fixed may be a setting: --set min_side=4, or --config. Options come before --set, and that before --config.
+    """
     from pipeline.home import Home
-    from pipeline.table import CaptionTable
     from serving.model import pin_for_night
     from serving.night import run_night
-    from serving.replay import attempt_of, input_of, quarantined
-    from serving.settings import night_settings
+    from serving.replay import attempt_of
     from serving.watch.alerts import alerting
 
-    if not (reasons or images or night):
-        raise SettingsError("nothing to replay; name a --reason, an --image or a --night")
-    home = Home.from_environment()
-    found = folder or (input_of(home, night) if night else None)
     given = {
-        "input": found,
+        "input": folder,
         "table": table,
         "model": model,
-        "replay_reasons": reasons,
-        "replay_images": images,
+        "replay_reasons": reasons or None,
+        "replay_images": images or None,
         "replay_night": night,
+        "accept_quarantine": accept_quarantine,
+        "accept_drift": accept_drift,
     }
-    accepted = {"accept_quarantine": accept_quarantine, "accept_drift": accept_drift}
-    settings = night_settings({key: value for key, value in given.items() if value} | accepted)
-    home = home.reaching(found, table)
+    home = Home.from_environment()
+    settings = night_settings_from(config, assignments, given, home)
+    if not settings.replay(("", "")):
+        raise SettingsError("nothing to replay; name a --reason, an --image or a --night")
+    home = home.reaching(settings.input, settings.manifest, settings.output, settings.table)
     attempt = attempt_of(settings, home, datetime.now(UTC))
     with working("captioning"), alerting(home, attempt.night):
         pinned = pin_for_night(settings, home)
         summary = run_night(settings, home, pinned, partial(load, home), attempt)
     show(summary)
     if not summary.counts.planned:
-        known = quarantined(CaptionTable(summary.table))
-        told = ", ".join(f"{reason} {count}" for reason, count in known.items()) or "nothing"
-        console.print(f"nothing was replayed; quarantined in {summary.table}: {told}", style="yellow", markup=False)
+        asked = settings.replay((pinned.name, pinned.version))
+        told = _why_nothing(summary.table, asked, settings.input or home.input, home)
+        console.print(f"nothing was replayed; {told}", style="yellow", markup=False)
     if strict and summary.quarantined:
         raise typer.Exit(3)
+
+
+def _why_nothing(uri: str, asked: Replay | None, looked: str, home: Home) -> str:
+    """Where the pictures lie that were asked for; if nowhere else, what the table has quarantined."""
+    from pipeline.objects import address_of
+    from pipeline.table import CaptionTable
+    from serving.replay import places, quarantined
+
+    table, looked = CaptionTable(uri), address_of(looked)
+    found = places(table, asked, home) if asked else {}
+    if elsewhere := {place: count for place, count in found.items() if place != looked}:
+        told = ", ".join(f"{count} in {place}" for place, count in elsewhere.items())
+        return f"of {uri}'s pictures that were asked for none lies in {looked}, but {told}; name one with --input"
+    told = ", ".join(f"{reason} {count}" for reason, count in quarantined(table).items())
+    return f"quarantined in {uri}: {told or 'nothing'}"

@@ -145,6 +145,27 @@ def bag_of(*names):
     return [dags[name] for name in names]
 
 
+def replayed_from():
+    """Where a replay of a night that had an input of its own looks, with the form's usual input and with another."""
+    from dags import caption_nightly as module
+    from serving import model, plan, replay
+
+    folder = Path(os.environ["NIGHTCAP_HOME"]) / "store/nights/n1/manual__n1/plan"
+    folder.mkdir(parents=True)
+    (folder / "plan.json").write_text('{"input": "/holiday"}')
+    model.pin_for_night = lambda settings, home: None
+    replay.attempt_of = lambda *given: SimpleNamespace(night="n1.r2")
+    plan.plan = lambda settings, *others: settings.input
+    made = module.caption_nightly()
+    form = {name: made.params[name] for name in made.params} | {"replay_night": "n1"}
+    run = SimpleNamespace(data_interval_end=datetime.now(UTC), run_id="r")
+    looked = []
+    for filled in (form, form | {"input": "/named"}):
+        module.get_current_context = lambda filled=filled: {"params": filled, "dag_run": run}
+        looked.append(made.get_task("plan").python_callable())
+    return looked
+
+
 def parsed(name):
     before = set(sys.modules)
     started = time.process_time()
@@ -165,6 +186,8 @@ if __name__ == "__main__":
     )
     usual = Path(os.environ["AIRFLOW_HOME"]) / "usual.yaml"
     usual.write_text("{preset: flickr8k, training: {epochs: 3}, source: {images: /in, train_annotations: /a.json}}")
+    night = usual.with_name("night.yaml")
+    night.write_text("{stop_at: 23:30, max_images: null, output: s3://captions/out, input: /usual}")
     facts = {
         "usual": forked(bag),
         "changed": forked(bag, NIGHTCAP_SCHEDULE="30 4 * * 1-5", NIGHTCAP_TIMEZONE="Europe/Paris"),
@@ -175,8 +198,11 @@ if __name__ == "__main__":
         "nowhere": forked(bag, NIGHTCAP_TIMEZONE="Europe/Pariss"),
         "impatient": forked(bag, NIGHTCAP_APPROVAL_HOURS="soon"),
         "never": forked(bag, NIGHTCAP_PUBLISHED_BY="25:00"),
-        "configured": forked(bag, NIGHTCAP_TRAIN_CONFIG=str(usual)),
-        "misconfigured": forked(bag, NIGHTCAP_TRAIN_CONFIG="/nowhere.yaml"),
+        "configured": forked(bag, NIGHTCAP_TRAIN_CONFIG=str(usual), NIGHTCAP_NIGHT_CONFIG=str(night)),
+        "misconfigured": forked(bag, NIGHTCAP_TRAIN_CONFIG="/nowhere.yaml", NIGHTCAP_NIGHT_CONFIG="/no_night.yaml"),
+        "replayed_from": forked(
+            replayed_from, NIGHTCAP_NIGHT_CONFIG=str(night), NIGHTCAP_HOME=str(usual.with_name("home"))
+        ),
         "rejected": forked(rejected),
         "told": forked(told),
         "parsed": {name: [forked(lambda name=name: parsed(name)) for _ in range(3)] for name in names},

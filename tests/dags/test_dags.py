@@ -187,11 +187,24 @@ def test_corrections_start_trainings_where_their_settings_are_named(facts):
     assert list(params) == list(usual["train_captioner"]["params"])
 
 
-def test_settings_that_are_not_there_are_an_import_error_of_trainings_only(facts):
+def test_settings_that_are_not_there_are_an_import_error_of_their_dag_only(facts):
     found = facts["misconfigured"]
-    assert list(found["errors"]) == ["train_captioner.py"]
+    assert set(found["errors"]) == {"train_captioner.py", "caption_nightly.py"}
     assert "/nowhere.yaml" in found["errors"]["train_captioner.py"]
-    assert set(found["dags"]) == set(ORDER) - {"train_captioner"}
+    assert "/no_night.yaml" in found["errors"]["caption_nightly.py"]
+    assert set(found["dags"]) == set(ORDER) - {"train_captioner", "caption_nightly"}
+
+
+def test_a_file_of_night_settings_fills_the_form_of_nights(facts):
+    usual, configured = (facts[kind]["dags"]["caption_nightly"]["params"] for kind in ("usual", "configured"))
+    changed = {name: param["default"] for name, param in configured.items() if param != usual[name]}
+    assert changed == {"stop_at": "23:30", "max_images": None, "output": "s3://captions/out", "input": "/usual"}
+    assert facts["configured"]["errors"] == {}
+    assert all(is_allowed(param, param["default"]) for param in configured.values())
+
+
+def test_a_replay_of_a_night_looks_where_that_night_did_unless_the_form_says_otherwise(facts):
+    assert facts["replayed_from"] == ["/holiday", "/named"]
 
 
 def test_a_mistaken_schedule_is_an_import_error_of_its_dag_only(facts):

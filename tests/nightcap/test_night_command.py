@@ -1,6 +1,7 @@
 """`nightcap night`."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,40 @@ def test_a_budget_leaves_the_rest_for_later(run, inbox):
     done = run("night", "--input", inbox, "--max-images", "1")
     assert "1 captioned, 0 quarantined" in done.err or "0 captioned, 1 quarantined" in done.err
     assert "2 left for later" in done.err
+
+
+def test_a_file_and_assignments_set_what_has_no_option(run, inbox, tmp_path):
+    file = tmp_path / "night.yaml"
+    file.write_text("{input: inbox, output: texts, gallery_size: 0, write_csv: true}")
+    done = run("night", "--config", file, "--set", "min_side=4096", "--set", "unusable=record")
+    assert done.code == 0
+    assert "0 captioned, 3 quarantined" in done.err
+    assert "2 too_small" in done.err
+    assert list((tmp_path / "texts").rglob("*.csv"))
+
+    again = run("replay", "--reason", "too_small", "--config", file)
+    assert "2 captioned, 0 quarantined" in again.err
+
+
+def test_a_replay_of_another_folder_says_where_the_pictures_lie(run, inbox):
+    run("night", "--input", inbox, "--night", "one", "--set", "min_side=4096")
+    lost = run("replay", "--reason", "too_small")
+    assert lost.code == 0
+    told = " ".join(lost.err.split())
+    assert f"2 in {inbox}; name one with --input" in told
+    assert "2 captioned, 0 quarantined" in run("replay", "--reason", "too_small", "--night", "one").err
+    time.sleep(1)  # a night is named by its second
+    done = " ".join(run("replay", "--reason", "too_small").err.split())
+    assert "nothing was replayed; quarantined in" in done
+    assert "too_small 2" in done
+
+
+def test_a_held_night_is_published_by_either_name(run, inbox):
+    held = ("--set", "quarantine_floor=1", "--set", "max_quarantine_share=0.1")
+    assert run("night", "--input", inbox, "--night", "one", *held).refused(1, "one", "accept")
+    assert run("night", "--set", "held_night=none").refused(2, "no night 'none' is held back")
+    done = run("night", "--set", "held_night=one", "--accept-quarantine")
+    assert "night one: 2 captioned, 1 quarantined" in done.err
 
 
 def test_a_bundle_may_caption_a_night(run, inbox, tiny_run, tmp_path):

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from nightcap.settings_options import settings_from, values_from
+from nightcap.settings_options import night_settings_from, settings_from, values_from
 from pipeline.errors import SettingsError
+from pipeline.home import Home
 
 
 def config(folder, text):
@@ -53,6 +54,8 @@ def test_imagenet_is_no_path_and_the_home_is_known(tmp_path, monkeypatch):
         ("a=b=c", "a=b=c"),
         ("'007'", "007"),
         ("two words", "two words"),
+        ("23:30", "23:30"),
+        ("2026-03-01", "2026-03-01"),
     ],
 )
 def test_a_value_is_yaml(text, value):
@@ -115,6 +118,40 @@ def test_a_wrong_file_is_one_line(run, tmp_path, text, words):
 
 def test_a_missing_file_is_one_line(run, tmp_path):
     assert run("train", "--config", tmp_path / "none.yaml").refused(2, "none.yaml", "No such file")
+
+
+def test_a_night_s_options_win_over_assignments_and_these_over_the_file(tmp_path, monkeypatch):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    text = "{output: out, min_side: 4, alternatives: 3, write_csv: true, max_images: 9, model: models:/other/2}"
+    options = {"alternatives": 0, "model": None, "write_csv": False, "write_sidecars": True}
+    given = ["min_side=5", "max_images=null", "stop_at=23:30", "manifest=list.csv"]
+    home = Home(tmp_path, tmp_path / "store", "")
+    settings = night_settings_from(config(tmp_path, text), given, options, home)
+    assert (settings.min_side, settings.max_images, settings.stop_at) == (5, None, "23:30")
+    assert (settings.alternatives, settings.model) == (0, "models:/other/2")
+    assert (settings.write_csv, settings.write_sidecars) == (True, True)
+    assert settings.output == str(tmp_path / "out")
+    assert settings.manifest == str(tmp_path / "work" / "list.csv")
+
+
+@pytest.mark.parametrize("command", [("night",), ("replay", "--reason", "too_small")])
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("stop_at", ("stop_at", "key=value", "stop_at=05:30")),
+        ("stop=05:30", ("unknown setting stop", "stop_at")),
+        ("min_side=0", ("min_side", "given 0")),
+        ("layout=[1", ("layout=[1", "YAML")),
+    ],
+)
+def test_a_wrong_night_setting_is_one_line(run, command, given, words):
+    assert run(*command, "--set", given).refused(2, *words)
+
+
+@pytest.mark.parametrize("command", [("night",), ("replay", "--reason", "too_small")])
+def test_a_missing_file_of_night_settings_is_one_line(run, tmp_path, command):
+    assert run(*command, "--config", tmp_path / "none.yaml").refused(2, "none.yaml", "No such file")
 
 
 def test_an_assignment_needs_a_group_that_is_one(tmp_path):
