@@ -23,7 +23,7 @@ Policy = Literal["new", "older_version", "everything"]
 
 ATTEMPTS = 30
 PICTURE = ("image", "etag")
-PICTURE_AND_VERSION = (*PICTURE, "model_version")
+PICTURE_AND_VERSION = (*PICTURE, "model_name", "model_version")
 
 
 class Rows(Protocol):

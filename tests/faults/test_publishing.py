@@ -134,6 +134,17 @@ def test_two_nights_with_two_versions_publish_an_image_once(world, replayed):
     assert publish(captioned_by(world, newer, settings_of(), "n3"))["duplicates"] == 0
 
 
+def test_two_replays_with_models_of_other_names_publish_both(world):
+    """Versions are counted anew under each name."""
+    paths = world.fill(2)
+    world.night("n0", "r0")
+    foreign, ours = replace(PINNED, name="blip", version="4"), replace(PINNED, version="4")
+    again = settings_of(replay_night="n0")
+    plans = [captioned_by(world, model, again, night) for model, night in ((foreign, "n1"), (ours, "n2"), (ours, "n3"))]
+    assert [publish(path)["duplicates"] for path in plans] == [0, 0, 2]
+    assert world.images() == sorted(paths * 3)
+
+
 def captioned_by(world, model, settings, night="n2"):
     made = plan(settings, world.home, model, world.attempt(night))
     for shard in range(made["shards"]):
