@@ -77,6 +77,12 @@ def held(home: Home, night: str) -> dict[str, Any]:
     return _told(Plan.read(path))
 
 
+def asked(settings: NightSettings, home: Home) -> dict[str, Any]:
+    """What makes a night another job: its input, its table, which pictures it takes, with which model."""
+    table = CaptionTable(settings.table or home.captions).uri
+    return {"input": address_of(settings.input or home.input), "table": table, **settings.asked()}
+
+
 def _told(made: Plan) -> dict[str, Any]:
     return {
         "night": made.night,
@@ -219,12 +225,7 @@ def _open_input(settings: NightSettings, home: Home) -> Folder:
 
 def _refuse_other_job(made: Plan, settings: NightSettings, home: Home) -> None:
     """A run that is resumed must not quietly caption other pictures than those asked for, or with another model."""
-    planned = {"input": made.input, "table": made.table, **made.settings.asked()}
-    wanted = {
-        "input": address_of(settings.input or home.input),
-        "table": CaptionTable(settings.table or home.captions).uri,
-        **settings.asked(),
-    }
+    planned, wanted = made.asked(), asked(settings, home)
     for name, value in wanted.items():
         if planned[name] != value:
             raise SettingsError(

@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
@@ -134,6 +135,10 @@ class Plan(Group):
     def path(self) -> Path:
         """Where `plan.json` is."""
         return plan_path(self.folder)
+
+    def asked(self) -> dict[str, Any]:
+        """What it was planned for, to be compared with what `serving.plan.asked` says of a call."""
+        return {"input": self.input, "table": self.table, **self.settings.asked()}
 
     @property
     def parts(self) -> Path:

@@ -11,39 +11,60 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
+from pipeline.captioner_types import PinnedModel
 from pipeline.files import read_json
 from pipeline.home import Home
 from pipeline.table import QUARANTINED, CaptionTable
 from pipeline.table.replay import Replay
+from serving.model import pin_for_night
+from serving.plan import asked
 from serving.plans import Attempt, Plan
 from serving.reach import table_of
 from serving.settings import NightSettings
 
 
-def attempt_of(settings: NightSettings, home: Home, moment: datetime, run: str | None = None) -> Attempt:
+def attempt_of(
+    settings: NightSettings, home: Home, moment: datetime, run: str | None = None, model: PinnedModel | None = None
+) -> Attempt:
     """The night that ends at an aware moment; a replay of `night` is called `night.r2`, the next `night.r3`.
 
-    A replay that was planned and not published is resumed under its name; one that asks for something else has the next.
+    A replay that was planned and not published is resumed under its name; one that asks for something else, or whose
+    model is another version by now, has the next. A plan without pictures is in nobody's way.
 
     Args:
         settings: of the night.
         home: where the default table lies.
         moment: before which its pictures were modified.
-        run: Airflow's run id.
+        run: Airflow's run id; by default that of the replay that is resumed, else one named by the moment.
+        model: the pinned version; asked for only if a replay may be resumed.
+
+    Raises:
+        NightcapError: as `pin_for_night`, where a replay may be resumed.
     """
     if settings.replay_night is None:
         return Attempt.at(moment, run=run)
     table = table_of(home, settings.table)
+    pinned = cache(lambda: model or pin_for_night(settings, home))
     names = (f"{settings.replay_night}.r{number}" for number in count(2))
-    return Attempt.at(moment, next(name for name in names if _is_free(name, table, settings, home)), run)
-
-
-def _is_free(name: str, table: CaptionTable, settings: NightSettings, home: Home) -> bool:
-    """Whether nothing was published under a name, nor planned that was asked for otherwise."""
-    planned = (Plan.read(path) for path in _plans(home, name))
-    return table.run_of(name) is None and all(
-        (made.table, made.settings.asked()) == (table.uri, settings.asked()) for made in planned
+    name = next(
+        name
+        for name in names
+        if table.run_of(name) is None
+        and all(_is_same(made, settings, home) and made.model == pinned() for made in _planned(home, name))
     )
+    waiting = _planned(home, name)
+    return Attempt(name, run or (waiting[-1].run if waiting else Attempt.at(moment).run), moment)
+
+
+def _planned(home: Home, name: str) -> list[Plan]:
+    """The plans under a name that have pictures, the last one planned last."""
+    plans = (Plan.read(path) for path in _plans(home, name))
+    return sorted((made for made in plans if made.counts.planned), key=lambda made: made.planned_at)
+
+
+def _is_same(made: Plan, settings: NightSettings, home: Home) -> bool:
+    """Whether a plan waits for just what is asked; one that was published may have left no row in the table."""
+    return not made.published_file.is_file() and made.asked() == asked(settings, home)
 
 
 def input_of(home: Home, night: str) -> str | None:
@@ -74,7 +95,7 @@ def places(table: CaptionTable, replay: Replay, home: Home) -> dict[str, int]:
 
 
 def _plans(home: Home, night: str) -> list[Path]:
-    return sorted((home.store / "nights" / Path(night).name).glob("*/plan/plan.json"))
+    return sorted((home.store / "nights" / Path(night).name).glob("[!.]*/plan/plan.json"))
 
 
 def quarantined(table: CaptionTable) -> dict[str, int]:

@@ -9,7 +9,10 @@ from night_world import PINNED, ColourCaptioner, picture, settings_of, unexpecte
 
 from pipeline.table import CaptionTable
 from serving.night import run_night
+from serving.plan import plan
+from serving.publish import publish
 from serving.replay import attempt_of, in_its_input, input_of, places, quarantined
+from serving.shard import caption_shard
 
 MOMENTS = count()
 NEWER = replace(PINNED, version="4", digest="e" * 64)
@@ -17,7 +20,7 @@ NEWER = replace(PINNED, version="4", digest="e" * 64)
 
 def replayed(world, model=PINNED, load=None, **settings):
     asked = settings_of(**settings)
-    attempt = attempt_of(asked, world.home, world.now + timedelta(seconds=next(MOMENTS)))
+    attempt = attempt_of(asked, world.home, world.now + timedelta(seconds=next(MOMENTS)), model=model)
     captioner = ColourCaptioner(version=model.version, digest=model.digest)
     return run_night(asked, world.home, model, load or (lambda pinned: captioner), attempt)
 
@@ -91,6 +94,53 @@ def test_a_replay_that_asks_for_something_else_has_a_name_of_its_own(broken):
     assert (other.night, other.reasons) == ("n1.r3", {"not_an_image": 1})
     first = replayed(broken, replay_night="n1", replay_reasons=["too_small"])
     assert (first.night, first.reasons) == ("n1.r2", {"too_small": 1})
+
+
+def test_a_replay_with_nothing_to_do_is_in_nobodys_way(broken):
+    """As when the champion has captioned the whole night, and another is promoted later."""
+    again = {"replay_night": "n1", "replay_images": [str(broken.home.inbox / "000.jpg")]}
+    for _ in range(2):
+        nothing = replayed(broken, load=unexpected, **again)
+        assert (nothing.night, nothing.counts.planned) == ("n1.r2", 0)
+    summary = replayed(broken, NEWER, **again)
+    assert (summary.night, summary.model.version, summary.captioned) == ("n1.r2", "4", 1)
+
+
+def test_a_replay_is_not_resumed_with_a_version_that_was_replaced(broken, monkeypatch):
+    def fails(pinned):
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        replayed(broken, NEWER, replay_night="n1", load=fails)
+    newest = replace(PINNED, version="5", digest="f" * 64)
+    asked = settings_of(replay_night="n1")
+    for promoted, night in ((NEWER, "n1.r2"), (newest, "n1.r3")):
+        monkeypatch.setattr("serving.replay.pin_for_night", lambda settings, home, pinned=promoted: pinned)
+        assert attempt_of(asked, broken.home, broken.now).night == night
+    summary = replayed(broken, newest, replay_night="n1")
+    assert (summary.night, summary.model.version, summary.captioned) == ("n1.r3", "5", 2)
+    assert {row["model_version"] for row in broken.rows()} == {"3", "5"}
+
+
+def test_a_replay_that_came_too_late_altogether_has_ended(broken):
+    """Whatever it captioned, the same version had published meanwhile: the table has no row of it."""
+    planned = plan(settings_of(replay_night="n1"), broken.home, NEWER, broken.attempt("n1.r2", "mine"))["plan"]
+    caption_shard(planned, 0, lambda pinned: ColourCaptioner(version="4", digest=NEWER.digest))
+    assert broken_by_version_4(broken).captioned == 2
+    outcome = publish(planned)
+    assert (outcome["duplicates"], outcome["already_published"]) == (4, False)
+    broken.fill(1, start=2)
+    newest = replace(PINNED, version="5", digest="f" * 64)
+    summary = replayed(broken, newest, replay_night="n1")
+    assert (summary.night, summary.captioned, summary.already_published) == ("n1.r3", 2, False)
+    nothing = replayed(broken, newest, replay_night="n1", replay_images=[str(broken.home.inbox / "000.jpg")])
+    assert (nothing.night, nothing.already_published) == ("n1.r4", False)
+
+
+def broken_by_version_4(broken):
+    captioner = ColourCaptioner(version="4", digest=NEWER.digest)
+    asked = settings_of(policy="everything", experiment=None)
+    return run_night(asked, broken.home, NEWER, lambda pinned: captioner, broken.attempt("n2"))
 
 
 def test_new_pictures_wait_for_an_ordinary_night(broken):
