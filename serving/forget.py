@@ -11,7 +11,7 @@ from pipeline.files import read_json, write_json, write_text
 from pipeline.scrub import lines_without, pruned
 from pipeline.table import CaptionTable
 from pipeline.table.schema import one_of
-from serving.leftovers import orphans, set_aside
+from serving.leftovers import orphans, scratch, set_aside
 from serving.outputs import forget_outputs
 from serving.outputs.noted import noted, prune
 from serving.plans import Plan
@@ -35,10 +35,13 @@ def strip_nights(store: Path, images: Collection[str]) -> list[Path]:
     Returns:
         The plans of the nights to report.
     """
+    for left in scratch(store):
+        if _is_removed(left, store) or _lists(left, images):
+            shutil.rmtree(left, ignore_errors=True)
     for run in orphans(store):
         if (run / "parts").exists():  # of a late shard; a plan that is being made has none
             shutil.rmtree(set_aside(run))
-    plans = sorted(store.glob("nights/*/*/plan/plan.json"))
+    plans = sorted(store.glob("nights/[!.]*/[!.]*/plan/plan.json"))
     return [path for path in plans if _strip(path, images)]
 
 
@@ -68,6 +71,16 @@ def _runs_of(table: CaptionTable, images: Collection[str]) -> set[tuple[str, str
     return {(row["night"], row["run"]) for row in rows}
 
 
+def _is_removed(left: Path, store: Path) -> bool:
+    """Whether scratch was a whole run, which somebody was removing."""
+    return left.parent.parent == store / "nights"
+
+
+def _lists(folder: Path, images: Collection[str]) -> bool:
+    """Whether lists of shards name some images."""
+    return any(lines_without(shard, images) is not None for shard in folder.glob("*.jsonl"))
+
+
 def _strip(path: Path, images: Collection[str]) -> bool:
     """Whether a night had the images and is there still."""
     shards = sorted(path.parent.glob("*.jsonl"))
@@ -80,7 +93,9 @@ def _strip(path: Path, images: Collection[str]) -> bool:
         log.warning("night %s, run %s is removed: it has a picture to forget and is unpublished", plan.night, plan.run)
         shutil.rmtree(set_aside(plan.folder))
         return False
-    shutil.rmtree(plan.folder / "gallery", ignore_errors=True)
+    # Whoever published or reported it may have died over its parts, or left a page half written.
+    for shown in (plan.folder / "gallery", plan.parts, *plan.folder.glob(".*")):
+        shutil.rmtree(shown, ignore_errors=True)
     forget_outputs(plan, images)
     write_json(path, pruned(decided, images))
     for shard, kept in lists.items():

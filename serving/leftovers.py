@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.files import read_json
 from pipeline.housekeeping.trash import written_at
-from serving.plans import LATEST, plan_path
+from serving.plans import LATEST, Plan, plan_path
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def clear_attempts(store: Path, keep_days: float) -> int:
     These are unpublished runs, runs without a plan, parts of published runs, and scratch folders.
     """
     before = time.time() - keep_days * DAY_S
-    found = (*_unpublished(store), *orphans(store), *_late_parts(store), *_scratch(store))
+    found = (*_unpublished(store), *orphans(store), *_late_parts(store), *scratch(store))
     stale = [path for path in found if written_at(path) < before]
     for path in stale:
         log.info("removing %s, last written to %.1f days ago", path, (time.time() - written_at(path)) / DAY_S)
@@ -64,6 +64,16 @@ def has_ended(plan: Path) -> bool:
     return (plan.parents[1] / "published.json").is_file() or not read_json(plan)["counts"]["planned"]
 
 
-def _scratch(store: Path) -> Iterator[Path]:
-    for pattern in ("nights/*/*/.*", "nights/*/.*"):
-        yield from (path for path in store.glob(pattern) if path.is_dir())
+def unreported(store: Path) -> Iterator[Plan]:
+    """Runs whose captions are in the table, or may be, and that were not reported: whoever ran them may have died."""
+    for path in sorted(store.glob("nights/[!.]*/[!.]*/plan/plan.json")):
+        run = path.parents[1]
+        if run.parent.name != LATEST and not (run / "summary.json").is_file() and read_json(path)["counts"]["planned"]:
+            yield Plan.read(path)
+
+
+def scratch(store: Path) -> Iterator[Path]:
+    """Folders of nights that are half written or half removed."""
+    for night in store.glob("nights/[!.]*"):
+        if night.name != LATEST:
+            yield from (path for path in (*night.glob(".*"), *night.glob("[!.]*/.*")) if path.is_dir())

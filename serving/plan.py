@@ -121,16 +121,28 @@ def _make(job: _Job, target: Path) -> None:
     """Write `plan.json` and the shards' lists, all or nothing; then the next night's cursor."""
     layout = Layout(job.settings.layout) if job.settings.layout else None
     cursor = _cursor(job)
-    while True:
-        forgotten = Forgotten.of(job.home.store)
-        choice = _write_plan(job, target, forgotten, layout, cursor)
-        if Forgotten.of(job.home.store) == forgotten:
-            break
-        # `nightcap forget` adds to the list, then looks for plans; it was too early to see this one.
-        with suppress(FileNotFoundError):
-            shutil.rmtree(set_aside(target))
+    choice = _without_forgotten(job, target, layout, cursor)
     if layout and job.settings.is_ordinary and not job.settings.manifest:
         cursor.move(_next_day(choice, job))
+
+
+def _without_forgotten(job: _Job, target: Path, layout: Layout | None, cursor: Cursor) -> Choice:
+    """Write the plan again as long as pictures are forgotten meanwhile.
+
+    `nightcap forget` adds to the list, then removes lists with its pictures: a plan may be too early to be seen, and
+    half of one may be taken for what a dead process left.
+    """
+    while True:
+        forgotten = Forgotten.of(job.home.store)
+        try:
+            choice = _write_plan(job, target, forgotten, layout, cursor)
+        except FileNotFoundError:
+            if Forgotten.of(job.home.store) == forgotten:
+                raise
+        if Forgotten.of(job.home.store) == forgotten:
+            return choice
+        with suppress(FileNotFoundError):
+            shutil.rmtree(set_aside(target))
 
 
 def _write_plan(job: _Job, target: Path, forgotten: Forgotten, layout: Layout | None, cursor: Cursor) -> Choice:

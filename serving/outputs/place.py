@@ -32,6 +32,10 @@ class Place(Protocol):
         """Remove what has the name, if anything has."""
         ...
 
+    def tidy(self, name: str) -> None:
+        """Remove what writers of the name have left half written when they died."""
+        ...
+
 
 class LocalPlace:
     """A folder on this machine."""
@@ -57,7 +61,7 @@ class LocalPlace:
         try:
             self._check(path)
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=".nightcap-")
+            descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=_scratch(path))
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     yield file
@@ -86,6 +90,12 @@ class LocalPlace:
     def remove(self, name: str) -> None:
         """Remove what has the name, if anything has."""
         self._path(name).unlink(missing_ok=True)
+
+    def tidy(self, name: str) -> None:
+        """Remove what writers of the name have left half written when they died."""
+        path = self._path(name)
+        for left in path.parent.glob(f"{_scratch(path)}*"):
+            left.unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
         return self.root.joinpath(*_parts(name))
@@ -140,6 +150,9 @@ class S3Place:
         with _allowed():
             self._folder.delete(self._key(name))
 
+    def tidy(self, name: str) -> None:
+        """Nothing: an object is whole or not there."""
+
     def _key(self, name: str) -> str:
         """The name with the parts that a local folder would give it, so that both hold the same."""
         key = "/".join(_parts(name))
@@ -162,6 +175,11 @@ def _allowed() -> Iterator[None]:
         yield
     except BadInput as error:
         raise SettingsError(f"{error}; an output must be listed, read, written and removed there") from error
+
+
+def _scratch(path: Path) -> str:
+    """How the name of a file that will become another begins, in the same folder."""
+    return f".nightcap-{sha256(path.name.encode('utf-8', 'surrogateescape'))[:16]}-"
 
 
 def _parts(name: str) -> list[str]:

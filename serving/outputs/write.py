@@ -100,9 +100,11 @@ def forget_outputs(plan: Plan, images: Collection[str]) -> None:
     said = CaptionTable(plan.table).said(images)
     for image in images:
         name = sidecar_name(plan, image)
+        place.tidy(name)
         if _is_ours(place.read(name), said.get(image, frozenset())):
             place.remove(name)
     for ending in ("jsonl", "csv"):
+        place.tidy(file_name(plan, ending))
         place.remove(file_name(plan, ending))
 
 

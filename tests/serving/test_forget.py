@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from night_world import PINNED, ColourCaptioner, picture, settings_of, unexpected
 
+import serving.plan
 from nightcap.cli import main
 from nightcap.commands.forget import _told
 from pipeline.captioner_types import Caption
@@ -25,6 +26,7 @@ from pipeline.registry import DIGEST_TAG, Registry, Version
 from pipeline.stages import Store
 from pipeline.table import CaptionTable
 from serving.choice import Choice
+from serving.outputs import LocalPlace
 from serving.plan import plan
 from serving.publish import publish
 from serving.shard import caption_shard
@@ -309,4 +311,58 @@ def test_forgetting_twice(home):
     world, secret, _ = home
     forget(world, secret)
     forget(world, secret)
+    assert list(traces(world.home.root)) == []
+
+
+def test_what_died_over_a_published_night_left_it_in_parts_and_scratch(home, monkeypatch):
+    """Stopped after `published.json`, before the parts went; and while a plan, a page and outputs were written."""
+    world, secret, begun = home
+    with monkeypatch.context() as patched:
+        patched.setattr("serving.publish.shutil.rmtree", died)
+        with pytest.raises(KeyboardInterrupt):
+            publish(begun)
+    run, out = world.folder("n3"), world.home.root / "out"
+    assert (run / "published.json").exists()
+    shown = world.folder("n1")
+    shutil.copytree(shown / "gallery", shown / ".gallery.abc")
+    for folder in (shown, world.folder("n9"), world.folder("n9").parent / ".r2.abc"):  # the last two never had a plan
+        shutil.copytree(shown / "plan", folder / ".plan.abc")
+    shutil.copytree(run / "parts", world.folder("n9").parent / ".r2.abc" / "parts")
+    for name in ("captions-n1.jsonl", f"{NAME}.txt"):
+        half_written(out, name)
+    forget(world, secret)
+    assert list(traces(world.home.root)) == []
+    assert (run / "gallery" / "index.html").exists()
+    assert "000.jpg" in (out / "captions-n1.jsonl").read_text()
+
+
+def died(*_, **__):
+    raise KeyboardInterrupt
+
+
+def half_written(out, name):
+    """As a process leaves it that is killed while it writes."""
+    place, whole = LocalPlace(out), (out / name).read_bytes()
+    with pytest.raises(KeyboardInterrupt), pytest.MonkeyPatch.context() as patched, place.write(name) as file:
+        file.write(whole)
+        patched.setattr(Path, "unlink", died)
+        raise KeyboardInterrupt
+    assert any(path.read_bytes() == whole for path in out.rglob(".nightcap-*"))
+
+
+def test_a_plan_of_which_half_is_taken_for_left_over_is_made_again(home, monkeypatch):
+    world, secret, _ = home
+    world.put("other.jpg", picture((9, 9, 9)))
+    (world.home.inbox / NAME).write_bytes(DATA + b"\0\0\0")
+    writing = serving.plan._write_shards
+
+    def overtaken(*given):
+        sizes = writing(*given)
+        monkeypatch.undo()
+        monkeypatch.setenv("NIGHTCAP_HOME", str(world.home.root))
+        forget(world, secret)
+        return sizes
+
+    monkeypatch.setattr("serving.plan._write_shards", overtaken)
+    assert world.night("n6").counts.planned == 1
     assert list(traces(world.home.root)) == []
