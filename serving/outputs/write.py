@@ -19,6 +19,8 @@ from serving.plans import Plan
 
 log = logging.getLogger(__name__)
 
+WITHDRAWN = "withdrawn"  # the status of a record whose caption a rollback has taken back
+
 COLUMNS = (
     "image",
     "status",
@@ -66,8 +68,9 @@ class _Job:
 def write_outputs(plan: Plan) -> Written | None:
     """Write what the settings ask for; the same run again writes the same files. None if there is no output.
 
-    Every picture of the run has its record. What a person wrote comes in place of the model's caption, and a
-    text file that holds something other than a caption of ours is left alone.
+    Every picture of the run has its record. What a person wrote comes in place of the model's caption. One that was
+    withdrawn is not written again: its record says so, and its text file holds what is current, or goes. A text file
+    that holds something other than a caption of ours is left alone.
 
     Raises:
         ObjectUnavailable: the disk or the store failed, or is full; no file is left half written.
@@ -131,12 +134,14 @@ def _takers(job: _Job) -> Iterator[Callable[[ExitStack], Take]]:
 def _records(job: _Job) -> Iterator[list[Record]]:
     """The run's pictures, some thousands at a time."""
     humans = job.table.humans()
-    for batch in job.table.published(job.plan.night, job.plan.run, list(COLUMNS)):
+    for batch in job.table.published(job.plan.night, job.plan.run, [*COLUMNS, WITHDRAWN]):
         yield [_record(job, row, humans.get(row["image"])) for row in batch.to_pylist()]
 
 
 def _record(job: _Job, row: Record, by_hand: str | None) -> Record:
     settings = job.plan.settings
+    if row.pop(WITHDRAWN):
+        row |= {"status": WITHDRAWN}
     told = row if row["status"] == CAPTIONED else row | {"caption": None, "alternatives": []}  # some are withheld
     record = told if by_hand is None else told | _by_hand(by_hand)
     record["alternatives"] = (record["alternatives"] or [])[: settings.alternatives]
@@ -194,20 +199,25 @@ def _cell(value: Any) -> Any:
 def _sidecars(job: _Job) -> Take:
     def take(records: list[Record]) -> None:
         captions = {each["image"]: each["caption"] for each in records if each["caption"] is not None}
-        there = {image: job.place.read(sidecar_name(job.plan, image)) for image in captions}
-        other = {image for image, text in there.items() if text not in {None, _sidecar(captions[image])}}
-        said, newest = job.table.said(other), job.table.current(other)
-        for image, caption in captions.items():
+        taken_back = {each["image"] for each in records if each["status"] == WITHDRAWN}
+        there = {image: job.place.read(sidecar_name(job.plan, image)) for image in captions.keys() | taken_back}
+        other = {image for image in captions if there[image] not in {None, _sidecar(captions[image])}}
+        said, newest = job.table.said(other | taken_back), job.table.current(other | taken_back)
+        for image, text in there.items():
             # An old run that is reported again must not put its caption in a newer one's place.
-            latest = shorten(newest.get(image, caption), job.plan.settings.max_caption_length)
-            _write_sidecar(job, image, _sidecar(latest), there[image], said.get(image, frozenset()))
+            latest = newest.get(image, captions.get(image))
+            _write_sidecar(job, image, latest, text, said.get(image, frozenset()))
 
     return take
 
 
-def _write_sidecar(job: _Job, image: str, text: bytes, there: bytes | None, said: Collection[str]) -> None:
-    if there is not None and there != text and not _is_ours(there, said):
+def _write_sidecar(job: _Job, image: str, caption: str | None, there: bytes | None, said: Collection[str]) -> None:
+    text = None if caption is None else _sidecar(shorten(caption, job.plan.settings.max_caption_length))
+    if there not in {None, text} and not _is_ours(there, said):
         job.written.kept += 1
+        return
+    if text is None:
+        job.place.remove(sidecar_name(job.plan, image))
         return
     if there != text:
         with job.place.write(sidecar_name(job.plan, image)) as file:

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from night_world import ColourCaptioner, picture
+from night_world import PINNED, ColourCaptioner, picture, settings_of
 
 from pipeline.captioner_types import Caption
 from pipeline.errors import ObjectUnavailable, SettingsError
 from pipeline.table import CaptionTable
+from pipeline.table.changes import withdraw
 from pipeline.table.schema import HUMAN, SCHEMA
+from serving.night import run_night
 from serving.outputs import forget_outputs, write_outputs
 from serving.outputs.place import LocalPlace, S3Place
 from serving.outputs.text import cell, shorten
@@ -135,6 +137,36 @@ def test_an_old_night_reported_again_leaves_newer_text_files(world, out):
     world.night("n2", output=str(out), write_sidecars=True)
     report(world.folder() / "plan" / "plan.json")
     assert (out / "000.jpg.txt").read_text() == "a picture of 255 255 255\n"
+
+
+def test_what_was_withdrawn_is_not_written_again(world, out):
+    """The first picture falls back to the caption before, the second has none left, the third was never ours to change."""
+    paths = world.fill(1)
+    asked = {"output": str(out), "write_csv": True, "write_sidecars": True, "alternatives": 1}
+    world.night(**asked)
+    newer = replace(PINNED, version="4", digest="e" * 64)
+    for name in ("000.jpg", "001.jpg", "002.jpg", "003.jpg"):
+        paths.append(world.put(name, picture("white", (50, 50))))
+    captioner = ColourCaptioner(version="4", digest=newer.digest)
+    settings = settings_of(experiment=None, **asked)
+    run_night(settings, world.home, newer, lambda pinned: captioner, world.attempt("n2"))
+    (out / "002.jpg.txt").write_text("my own words\n")
+    write_by_hand(world, paths[-1], "by hand")
+    table = CaptionTable(world.home.captions)
+    assert withdraw(table, "captioner", "4") == 4
+    written = report(world.folder("n2") / "plan" / "plan.json").output
+    assert written == Written(records=4, sidecars=2, kept=1)
+    told = [(line["status"], line["caption"], line["alternatives"]) for line in sorted(lines(out, "n2"), key=image_of)]
+    assert told == [("withdrawn", None, [])] * 3 + [("captioned", "by hand", [])]
+    assert "255" not in (out / "captions-n2.csv").read_text()
+    texts = {path.name: path.read_text() for path in out.glob("*.txt")}
+    assert texts == {"000.jpg.txt": f"{table.current(paths)[paths[0]]}\n", "002.jpg.txt": "my own words\n"} | {
+        "003.jpg.txt": "by hand\n"
+    }
+
+
+def image_of(line):
+    return line["image"]
 
 
 def test_captions_are_cut_at_a_word_in_the_outputs_only(world, out):
