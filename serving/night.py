@@ -8,9 +8,12 @@ from functools import cache
 from pathlib import Path
 
 from pipeline.captioner_types import PinnedModel
+from pipeline.errors import NightcapError
 from pipeline.home import Home
+from pipeline.table import CaptionTable
+from serving.leftovers import unreported
 from serving.plan import plan
-from serving.plans import Attempt
+from serving.plans import Attempt, Plan
 from serving.report import report
 from serving.settings import NightSettings
 from serving.shard import Loader, caption_shard
@@ -23,7 +26,8 @@ log = logging.getLogger(__name__)
 def run_night(settings: NightSettings, home: Home, model: PinnedModel, load: Loader, attempt: Attempt) -> NightSummary:
     """Plan, caption, publish and report; the same attempt again resumes where it stopped.
 
-    With nothing to caption no model is loaded and the table is not written.
+    With nothing to caption no model is loaded and the table is not written. Nights that died between publishing and
+    reporting are reported first, as nobody may come back to them by their name.
 
     Args:
         settings: of the night; `settings.model` is what `model` was resolved from.
@@ -35,6 +39,7 @@ def run_night(settings: NightSettings, home: Home, model: PinnedModel, load: Loa
     Raises:
         NightcapError: any branch of it except a bad picture's.
     """
+    _finish_others(home, attempt)
     planned = plan(settings, home, model, attempt)
     if planned["shards"]:
         once = cache(load)
@@ -52,6 +57,26 @@ def publish_held(plan_path: Path, home: Home, accept_quarantine: bool, accept_dr
         NightcapError: as `run_night`.
     """
     return _published(plan_path, home, accept_quarantine, accept_drift)
+
+
+def _finish_others(home: Home, attempt: Attempt) -> None:
+    """Report what other runs have published and did not report; what cannot be finished is a warning."""
+    for other in unreported(home.store):
+        try:
+            if (other.night, other.run) != (attempt.night, attempt.run) and _is_in_table(other):
+                log.warning("night %s, run %s was published and not reported; that is done now", other.night, other.run)
+                _published(other.path, home, accept_quarantine=False, accept_drift=False)
+        except NightcapError as error:
+            log.warning(
+                "night %s, run %s has no report and perhaps no outputs: %s; put that right, the next night tries again",
+                other.night,
+                other.run,
+                error,
+            )
+
+
+def _is_in_table(plan: Plan) -> bool:
+    return plan.published_file.is_file() or CaptionTable(plan.table).run_of(plan.night) == plan.run
 
 
 def _published(plan_path: str | Path, home: Home, accept_quarantine: bool, accept_drift: bool) -> NightSummary:
