@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.files import read_json
 from pipeline.housekeeping.trash import written_at
-from serving.plans import LATEST, Plan, plan_path
+from serving.plans import LATEST, plan_path
 
 log = logging.getLogger(__name__)
 
@@ -64,12 +64,12 @@ def has_ended(plan: Path) -> bool:
     return (plan.parents[1] / "published.json").is_file() or not read_json(plan)["counts"]["planned"]
 
 
-def unreported(store: Path) -> Iterator[Plan]:
-    """Runs whose captions are in the table, or may be, and that were not reported: whoever ran them may have died."""
+def unreported(store: Path) -> Iterator[Path]:
+    """Plans of runs whose captions are in the table, or may be, and that were not reported: whoever ran them may have died."""
     for path in sorted(store.glob("nights/[!.]*/[!.]*/plan/plan.json")):
         run = path.parents[1]
         if run.parent.name != LATEST and not (run / "summary.json").is_file() and read_json(path)["counts"]["planned"]:
-            yield Plan.read(path)
+            yield path
 
 
 def scratch(store: Path) -> Iterator[Path]:

@@ -61,18 +61,15 @@ def publish_held(plan_path: Path, home: Home, accept_quarantine: bool, accept_dr
 
 def _finish_others(home: Home, attempt: Attempt) -> None:
     """Report what other runs have published and did not report; what cannot be finished is a warning."""
-    for other in unreported(home.store):
+    for path in unreported(home.store):
+        night, run = path.parents[2].name, path.parents[1].name
         try:
-            if (other.night, other.run) != (attempt.night, attempt.run) and _is_in_table(other):
-                log.warning("night %s, run %s was published and not reported; that is done now", other.night, other.run)
-                _published(other.path, home, accept_quarantine=False, accept_drift=False)
-        except NightcapError as error:
-            log.warning(
-                "night %s, run %s has no report and perhaps no outputs: %s; put that right, the next night tries again",
-                other.night,
-                other.run,
-                error,
-            )
+            if (night, run) != (attempt.night, attempt.run) and _is_in_table(Plan.read(path)):
+                log.warning("night %s, run %s was published and not reported; that is done now", night, run)
+                _published(path, home, accept_quarantine=False, accept_drift=False)
+        except (NightcapError, OSError, ValueError) as error:  # an older plan may not be one of today's
+            told = "night %s, run %s has no report and perhaps no outputs: %s; the next night tries again"
+            log.warning(told, night, run, error)
 
 
 def _is_in_table(plan: Plan) -> bool:
