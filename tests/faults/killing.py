@@ -60,6 +60,10 @@ class Night:
         return World(Home(self.root, self.root / "store", "", (str(self.pictures),)))
 
     @property
+    def output(self):
+        return self.root / "out"
+
+    @property
     def diary(self):
         return self.root.with_suffix(".diary")
 
@@ -91,7 +95,7 @@ def work(night, write, number):
         with heeding_sigterm():
             if write:
                 signal_at(write, number, night.root)
-            world.night(input=str(night.pictures), **night.settings)
+            world.night(input=str(night.pictures), output=str(night.output), **night.settings)
     except Stopped:
         sys.exit(CODE)
 

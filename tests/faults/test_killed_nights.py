@@ -1,5 +1,6 @@
 """A night that is killed at any moment and run again is as if nothing had been."""
 
+import json
 import os
 import random
 import time
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.timeout(7200 if SOAK else 600)
 
 WHOLE = {"shard_size": 400, "part_size": 100, "gallery_size": 10}
 # Of hundreds of nights a second decoder would be the greatest cost; the nights of a thousand have two.
-SMALL = WHOLE if SOAK else {"shard_size": 4, "part_size": 3, "gallery_size": 1, "decoders": 1}
+SMALL = WHOLE if SOAK else {"shard_size": 3, "part_size": 2, "gallery_size": 1, "decoders": 1, "write_sidecars": True}
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +30,8 @@ def thousand(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory):
-    """The same with six files, which has every kind of write, or with a thousand."""
-    return undisturbed(tmp_path_factory.mktemp("few"), 1000 if SOAK else 6, SMALL)
+    """The same with four files, which has every kind of write, or with a thousand."""
+    return undisturbed(tmp_path_factory.mktemp("few"), 1000 if SOAK else 4, SMALL)
 
 
 def undisturbed(folder, size, settings):
@@ -61,6 +62,14 @@ def require_equal(night, undisturbed):
     assert not (folder / "parts").exists()
     assert (folder / "gallery" / "index.html").is_file()
     assert (folder / "summary.json").is_file()
+    assert outputs(night) == outputs(undisturbed)
+
+
+def outputs(night):
+    """What an output says, by picture and by text file; what was half written when a night was killed says nothing."""
+    lines = map(json.loads, (night.output / "captions-n1.jsonl").read_text().splitlines())
+    texts = {path.name: path.read_text() for path in night.output.glob("[!.]*.txt")}
+    return {line["image"]: (line["status"], line["caption"]) for line in lines} | texts
 
 
 def require_little_repeated(night, undisturbed):
