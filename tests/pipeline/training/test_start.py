@@ -1,11 +1,20 @@
 """Continuing from a registered version."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pipeline import train_captioner as stages
+from pipeline import training_run
 from pipeline.errors import ModelNotFound, SettingsError
+from pipeline.features import FeatureStore
+from pipeline.files import digest_of
+from pipeline.lineage import START_TAG
+from pipeline.registration.register import _tags
+from pipeline.registry import Registry
 from pipeline.settings import VocabularySettings, assign, train_settings
+from pipeline.sources.open import open_source
 from pipeline.training.refine import load_decoder
 from pipeline.training_run import TrainingRun
 from pipeline.vocabulary import Vocabulary
@@ -40,10 +49,29 @@ def test_known_words_stay_however_small_the_vocabulary_shall_be():
     assert adapt(VocabularySettings(vocabulary_size=8), ["a dog"], known) == known
 
 
-def test_it_begins_with_the_versions_words_encoder_and_weights(tiny_run):
-    run = continuing(tiny_run, training__learning_rate=1e-9, source__scene_seed=8)
+class Reworded:
+    """A source whose people have begun to say `disc` and `crimson`."""
+
+    def __init__(self, source):
+        self.source, self.read = source, source.read
+
+    def fingerprint(self):
+        return digest_of([self.source.fingerprint(), "reworded"])
+
+    def photographs(self):
+        for each in self.source.photographs():
+            texts = (text.replace("circle", "disc").replace("red", "crimson") for text in each.captions)
+            yield replace(each, captions=tuple(texts))
+
+
+def test_it_begins_with_the_versions_words_encoder_and_weights(tiny_run, monkeypatch):
+    monkeypatch.setattr(training_run, "open_source", lambda *named: Reworded(open_source(*named)))
+    # Of another collection, so that its new words are no drift, nor what later tests are compared with.
+    others = {"source__scene_seed": 8, "source__people_terms": "neutral"}
+    run = continuing(tiny_run, training__learning_rate=1e-9, **others)
     before, after = words_of(tiny_run), words_of(run)
     assert after.words[: len(before)] == before.words
+    assert set(after.words[len(before) :]) == {"disc", "crimson"}
     assert run.output("encoder").figures() == {}  # not trained again, though the pictures are others
     for shard in range(run.settings.encoder.shards):
         stages.extract_shard(run, shard)
@@ -52,6 +80,14 @@ def test_it_begins_with_the_versions_words_encoder_and_weights(tiny_run):
     for one, other in zip(old.weights, new.weights, strict=True):
         known = tuple(slice(0, size) for size in one.shape)
         np.testing.assert_allclose(np.asarray(other)[known], np.asarray(one), atol=1e-5)
+    grown = [other.shape for one, other in zip(old.weights, new.weights, strict=True) if one.shape != other.shape]
+    assert grown
+    assert all(len(after) in shape for shape in grown)
+    assert np.asarray(new.embed.embeddings)[len(before) :].any(axis=1).all()
+    features = FeatureStore.of(tiny_run).gather(list(tiny_run.accepted.images_of("val")["sha256"])[:4])
+    told = np.array([before.encode("two blue", 2)] * len(features))
+    logits = np.asarray(new(features, told))[..., : len(before)]
+    np.testing.assert_allclose(logits, np.asarray(old(features, told)), atol=1e-4)
 
 
 def test_another_version_behind_the_alias_is_another_training(tiny_run):
@@ -59,6 +95,13 @@ def test_another_version_behind_the_alias_is_another_training(tiny_run):
     assert {"start"} <= run.done.keys()
     recipes = [run.inputs("start", "adapt_vocabulary"), tiny_run.inputs("adapt_vocabulary")]
     assert recipes[0]["adapt_vocabulary"] != recipes[1]["adapt_vocabulary"]
+
+
+def test_its_version_says_what_it_began_with(tiny_run, monkeypatch):
+    monkeypatch.setattr(TrainingRun, "scores", lambda run: {"scores": {"cider_d": 0.5}, "test_digest": "3" * 64})
+    champion = Registry(tiny_run.home).champion("captioner")
+    assert _tags(continuing(tiny_run), "4" * 64)[START_TAG] == champion.digest
+    assert START_TAG not in _tags(tiny_run, "4" * 64)
 
 
 @pytest.mark.parametrize(("name", "value"), [("decoder.units", 48), ("decoder.fusion", "late"), ("encoder.fit", "pad")])
