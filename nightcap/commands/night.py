@@ -104,12 +104,13 @@ def _waiting(settings: NightSettings, home: Home, attempt: Attempt) -> Path | No
 def show(summary: Any) -> None:
     """Say in a line what a night did, and where its page is."""
     reasons = ", ".join(f"{count} {reason}" for reason, count in summary.reasons.items())
-    counts = summary.counts
+    counts, model = summary.counts, summary.model
     console.print(
         f"night {summary.night}: {summary.captioned} captioned, {summary.quarantined} quarantined"
         f"{f' ({reasons})' if reasons else ''}, {counts.unchanged} unchanged, {counts.ignored} ignored, "
         f"{summary.backlog} left for later{f' (until {summary.backlog_end})' if summary.backlog and summary.backlog_end else ''}"
         f"{f', {counts.later} too new' if counts.later else ''}"
+        f"{f', by {model.name} version {model.version}' if model.version else ''}"
         f"{'; it was already published' if summary.already_published else ''}"
     )
     typer.echo(summary.gallery)

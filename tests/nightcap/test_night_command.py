@@ -34,6 +34,7 @@ def test_a_night_publishes_once_and_the_next_has_nothing_to_do(run, inbox):
     assert gallery == inbox.parent / "store" / "nights" / "one" / "manual__one" / "gallery" / "index.html"
     assert "a.jpg" in gallery.read_text()
     assert "night one: 2 captioned, 1 quarantined (1 " in first.err
+    assert "by captioner version 1" in first.err
     rows = table(inbox).to_pyarrow_table().to_pylist()
     assert {Path(row["image"]).name: row["status"] for row in rows} == {
         "a.jpg": "captioned",
