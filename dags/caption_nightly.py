@@ -70,7 +70,7 @@ def caption_nightly() -> None:
         except ModelNotFound as error:
             raise AirflowSkipException(f"nothing is captioned until a model is promoted: {error}") from error
         moment = run.data_interval_end or run.run_after
-        attempt = attempt_of(settings, home, moment, run.run_id)
+        attempt = attempt_of(settings, home, moment, run.run_id, model)
         bind_contextvars(night=attempt.night)
         return plan_night(settings, home, model, attempt)
 

@@ -10,9 +10,9 @@ import typer
 
 from nightcap.console import console, load_tensorflow, working
 from pipeline.captioner_types import FOREIGN, Caption, Captioner, PinnedModel
+from pipeline.decoders.work import Decoded, Work, decoded
 from pipeline.errors import BadInput
-from pipeline.images import ImageLimits, open_picture, resize
-from pipeline.quality import flags_of
+from pipeline.images import ImageLimits
 
 if TYPE_CHECKING:
     from pipeline.home import Home
@@ -46,23 +46,16 @@ class Line(NamedTuple):
         }
 
 
-class _Decoded(NamedTuple):
-    """Pixels uint8 [side, side, 3], and what is wrong with the picture."""
-
-    pixels: Any
-    flags: tuple[str, ...]
-
-
 def caption_pictures(captioner: Captioner, pictures: Iterable[Any], limits: ImageLimits) -> Iterator[Line]:
     """A line a picture, in their order; each has `image` and `read(limits)`."""
     import numpy as np
 
-    stream = iter(pictures)
+    work, stream = Work(limits, captioner.side, captioner.fit), iter(pictures)
     while chunk := list(islice(stream, CHUNK)):
-        decoded = [_decode(captioner, picture, limits) for picture in chunk]
-        good = [item.pixels for item in decoded if not isinstance(item, str)]
+        items = [_decode(picture, work) for picture in chunk]
+        good = [item.pixels for item in items if not isinstance(item, str)]
         captions = iter(captioner.caption(np.stack(good)) if good else [])
-        for picture, item in zip(chunk, decoded, strict=True):
+        for picture, item in zip(chunk, items, strict=True):
             if isinstance(item, str):
                 yield Line(picture.image, None, item)
             else:
@@ -93,11 +86,9 @@ def load(home: Home, pinned: PinnedModel, changes: Mapping[str, Any] | None = No
     return captioner
 
 
-def _decode(captioner: Captioner, picture: Any, limits: ImageLimits) -> _Decoded | str:
+def _decode(picture: Any, work: Work) -> Decoded | str:
     """What a captioner needs of a picture, or the reason why it cannot be had."""
     try:
-        opened = open_picture(picture.read(limits), limits, captioner.side)
+        return decoded(picture.read(work.limits), work)
     except BadInput as error:
         return error.reason
-    flags = flags_of(opened.image, opened.width, opened.height)
-    return _Decoded(resize(opened.image, captioner.side, captioner.fit), flags)

@@ -46,13 +46,13 @@ def attempt_of(
     table = table_of(home, settings.table)
     pinned = cache(lambda: model or pin_for_night(settings, home))
     names = (f"{settings.replay_night}.r{number}" for number in count(2))
-    name = next(
-        name
-        for name in names
+    planned = ((name, _planned(home, name)) for name in names)
+    name, waiting = next(
+        (name, plans)
+        for name, plans in planned
         if table.run_of(name) is None
-        and all(_is_same(made, settings, home) and made.model == pinned() for made in _planned(home, name))
+        and all(_is_same(made, settings, home) and made.model == pinned() for made in plans)
     )
-    waiting = _planned(home, name)
     return Attempt(name, run or (waiting[-1].run if waiting else Attempt.at(moment).run), moment)
 
 

@@ -1,4 +1,4 @@
-"""What a decoder is asked to do, and what it gives."""
+"""What a decoder is asked to do, what it gives, and how it does it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.images import Fit, ImageLimits
+from pipeline.images import Fit, ImageLimits, open_picture, resize
+from pipeline.quality import flags_of
 
 TIMEOUT = "decoder_timeout"
 CRASHED = "decoder_crashed"
@@ -68,3 +69,14 @@ class Decoded:
     width: int
     height: int
     flags: tuple[str, ...]
+
+
+def decoded(data: bytes, work: Work) -> Decoded:
+    """A picture as the model takes it, from its encoded bytes; time and memory are the caller's to limit.
+
+    Raises:
+        BadImage: with one of `pipeline.images.REASONS`.
+    """
+    picture = open_picture(data, work.limits, work.side)
+    pixels = resize(picture.image, work.side, work.fit)
+    return Decoded(pixels, picture.width, picture.height, flags_of(picture.image, picture.width, picture.height))

@@ -30,10 +30,8 @@ from PIL import (  # noqa: F401 - else the first WebP would load the plugins of 
 )
 
 from pipeline.decoders import wire
-from pipeline.decoders.work import Decoded, Work
+from pipeline.decoders.work import Work, decoded
 from pipeline.errors import BadImage
-from pipeline.images import open_picture, resize
-from pipeline.quality import flags_of
 
 
 def main() -> None:
@@ -62,7 +60,7 @@ def _answer(parent: socket.socket, work: Work, data: bytearray) -> None:
     facts: dict[str, Any]
     _count_down(work.seconds, work.patience_s)
     try:
-        done = _decode(bytes(data), work)
+        done = decoded(bytes(data), work)
     except BadImage as bad:
         facts, pixels = {"reason": bad.reason, "message": str(bad)[:500]}, np.empty(0, np.uint8)
     else:
@@ -77,12 +75,6 @@ def _count_down(cpu_s: float, wall_s: float) -> None:
     """The kernel ends the process after these seconds; 0 stops the clocks."""
     signal.setitimer(signal.ITIMER_PROF, cpu_s)
     signal.setitimer(signal.ITIMER_REAL, wall_s)
-
-
-def _decode(data: bytes, work: Work) -> Decoded:
-    picture = open_picture(data, work.limits, work.side)
-    pixels = resize(picture.image, work.side, work.fit)
-    return Decoded(pixels, picture.width, picture.height, flags_of(picture.image, picture.width, picture.height))
 
 
 if __name__ == "__main__":
