@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -88,12 +89,23 @@ def rows_by_name(world):
     return {Path(row["image"]).stem: row for row in world.rows()}
 
 
+@pytest.fixture(autouse=True)
+def scratch(tmp_path, monkeypatch):
+    """Where the test's captioners have their homes, and those of other tests not."""
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    return tmp_path / "scratch"
+
+
 def running():
-    """Processes that foreign captioners left."""
+    """Processes that the test's foreign captioners left; other workers' tests have captioners, too."""
     found = []
     for process in psutil.process_iter():
         try:
-            if MARK in process.environ() and process.status() != psutil.STATUS_ZOMBIE:
+            known = process.environ()
+            ours = MARK in known and known["HOME"].startswith(tempfile.gettempdir())
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
         except psutil.Error:
             continue
@@ -101,12 +113,9 @@ def running():
 
 
 @starts
-def test_a_night_of_a_strangers_captioner(stranger, monkeypatch, tmp_path):
+def test_a_night_of_a_strangers_captioner(stranger, monkeypatch, scratch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "canary")
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    (tmp_path / "scratch").mkdir()
     good = [(n, 20, 90) for n in range(6)]
     put(stranger, *good, CRASH, FEW, MARKUP, TURNED, EMPTY, GREED, TELL)
     summary = night_of(stranger)
@@ -126,11 +135,11 @@ def test_a_night_of_a_strangers_captioner(stranger, monkeypatch, tmp_path):
 
     _, pid, _, folder, _, *known = rows["{:03d}-{:03d}-{:03d}".format(*TELL)]["caption"].split()
     assert int(pid) != os.getpid()
-    assert Path(folder).parent == tmp_path / "scratch"
+    assert Path(folder).parent == scratch
     assert not {name for name in known if name.startswith(("AWS", "NIGHTCAP_HOME", "MLFLOW_TRACKING"))}
     assert "canary" not in (stranger.folder() / "gallery" / "index.html").read_text()
 
-    assert list((tmp_path / "scratch").iterdir()) == []
+    assert list(scratch.iterdir()) == []
     assert running() == []
     assert night_of(stranger, night="n2").counts.planned == 0
 

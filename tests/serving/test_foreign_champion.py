@@ -1,7 +1,7 @@
 """A captioner that others made, made the champion of its name."""
 
 import pytest
-from test_foreign import log_model
+from test_foreign import log_model, running, scratch  # noqa: F401
 
 from pipeline.captioner import pin
 from pipeline.foreign.naming import name_foreign
@@ -24,3 +24,4 @@ def test_a_strangers_captioner_is_tried_promoted_and_gone_back_to(tmp_path):
         assert pin(home, "models:/stranger@champion") == each
     promotions.rollback("stranger", None, "ann")
     assert pin(home, "models:/stranger@champion") == pinned[0]
+    assert running() == []
