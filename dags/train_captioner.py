@@ -16,7 +16,7 @@ from dags.notifier import RunEnded
 from pipeline import train_captioner as stages
 from pipeline.errors import DatasetRejected, SettingsError
 from pipeline.form import training_fields, training_values
-from pipeline.retraining import CONFIG, usual_values
+from pipeline.usual import CONFIG, usual_values
 
 REQUEST = """{% set verdict = ti.xcom_pull(task_ids='gate') %}
 **{{ verdict.reason }}**

@@ -9,7 +9,7 @@ from airflow.sdk import Metadata, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from dags.common import CORRECTIONS, RETRIES, timetable
-from pipeline.retraining import CONFIG, usual_values
+from pipeline.usual import CONFIG, usual_values
 
 
 @dag(

@@ -11,7 +11,8 @@ import yaml
 
 from pipeline.errors import SettingsError
 from pipeline.secrets import masked
-from pipeline.settings import TrainSettings, assign, read_yaml, train_settings, yaml_value
+from pipeline.settings import TrainSettings, assign, train_settings, yaml_value
+from pipeline.usual import placed, values_of
 
 if TYPE_CHECKING:
     from pipeline.home import Home
@@ -31,9 +32,6 @@ NightModel = Annotated[
     ),
 ]
 
-ANNOTATIONS = ("source.train_annotations", "source.val_annotations", "source.test_annotations")
-PATHS = ("source.images", *ANNOTATIONS, "source.data_dir", "encoder.weights", "validation.waivers")
-
 
 def settings_from(config: Path | None, assignments: list[str]) -> TrainSettings:
     """Checked settings of a file with each `key=value` over it.
@@ -52,13 +50,13 @@ def values_from(config: Path | None, assignments: list[str]) -> dict[str, Any]:
     Raises:
         SettingsError: the file cannot be read, or an assignment is malformed.
     """
-    values = {} if config is None else _beside(config.absolute().parent, read_yaml(config))
+    values = {} if config is None else values_of(config)
     for assignment in assignments:
         key, text = _split(assignment, "training.epochs=3")
         if key == "preset":
             values["preset"] = text
         else:
-            assign(values, key, _placed(Path.cwd(), key, _parsed(assignment, text)))
+            assign(values, key, placed(Path.cwd(), key, _parsed(assignment, text)))
     return values
 
 
@@ -78,17 +76,17 @@ def night_settings_from(
     Raises:
         SettingsError: the file or a value is wrong.
     """
+    from serving import usual
     from serving.replay import in_its_input
     from serving.settings import night_settings
-    from serving.usual import placed, values_of
 
-    usual = {} if config is None else values_of(config)
-    values = dict(usual)
+    filed = {} if config is None else usual.values_of(config)
+    values = dict(filed)
     for assignment in assignments or ():
         key, text = _split(assignment, "stop_at=05:30")
-        values[key] = placed(Path.cwd(), key, _parsed(assignment, text))
+        values[key] = usual.placed(Path.cwd(), key, _parsed(assignment, text))
     given = {name: value for name, value in options.items() if value is not None and value is not False}
-    return in_its_input(night_settings(values | given), home, usual.get("input"))
+    return in_its_input(night_settings(values | given), home, filed.get("input"))
 
 
 def _split(assignment: str, example: str) -> tuple[str, str]:
@@ -103,18 +101,3 @@ def _parsed(assignment: str, text: str) -> Any:
         return yaml_value(text)
     except yaml.YAMLError as error:
         raise SettingsError(f"--set {masked(assignment)!r}: the value is no YAML scalar or list") from error
-
-
-def _beside(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        group: {name: _placed(folder, f"{group}.{name}", value) for name, value in fields.items()}
-        if isinstance(fields, dict)
-        else fields
-        for group, fields in values.items()
-    }
-
-
-def _placed(folder: Path, key: str, value: Any) -> Any:
-    if key not in PATHS or not isinstance(value, str) or value == "imagenet" or value.startswith("s3://"):
-        return value
-    return str(folder / Path(value).expanduser())

@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from pipeline.settings import TrainSettings, read_yaml, train_settings
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipeline.home import Home
-
-CONFIG = "NIGHTCAP_TRAIN_CONFIG"
-
-
-def usual_values(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """The nested values of the settings that trainings have unless somebody says otherwise: `NIGHTCAP_TRAIN_CONFIG`'s.
-
-    Raises:
-        SettingsError: that file cannot be read, or has something wrong in it.
-    """
-    path = environ.get(CONFIG, "")
-    if not path:
-        return {}
-    values = read_yaml(Path(path))
-    train_settings(values)
-    return values
+    from pipeline.settings import TrainSettings
 
 
 def new_corrections(settings: TrainSettings, home: Home) -> int:

@@ -1,13 +1,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import yaml
 
 from pipeline import train_captioner as stages
-from pipeline.errors import SettingsError
-from pipeline.form import training_fields, training_values
 from pipeline.home import Home
-from pipeline.retraining import CONFIG, new_corrections, usual_values
+from pipeline.retraining import new_corrections
 from pipeline.settings import train_settings
 from pipeline.table.corrections import Correction, CorrectionTable
 from pipeline.training_run import TrainingRun
@@ -76,26 +73,3 @@ def test_a_snapshot_that_is_gone_does_not_count(settings, home):
     assert new_corrections(settings, home) == 0
     run.output("snapshot").path.rename(home.root / "gone")
     assert new_corrections(settings, home) == 2  # those that the one before lacked
-
-
-def test_the_usual_settings_fill_the_form(tmp_path):
-    file = tmp_path / "usual.yaml"
-    values = {"preset": "flickr8k", "source": {"images": "/pictures", "train_annotations": "/train.json"}}
-    values["training"] = {"start_from": "models:/captioner@champion", "clip_norm": None}
-    values["encoder"] = {"side": None}
-    file.write_text(yaml.safe_dump(values))
-    assert usual_values({CONFIG: str(file)}) == values
-    form = {field.name: field.default for field in training_fields(values)}
-    assert training_values(form) == values
-    assert train_settings(training_values(form)) == train_settings(values)
-    assert usual_values({}) == {}
-    assert {field.default for field in training_fields()} == {"scenes", None}
-
-
-@pytest.mark.parametrize("text", ["training: {epoch: 3}", "- 1", "a: [", None])
-def test_usual_settings_that_are_wrong_are_refused(tmp_path, text):
-    file = tmp_path / "usual.yaml"
-    if text is not None:
-        file.write_text(text)
-    with pytest.raises(SettingsError):
-        usual_values({CONFIG: str(file)})
