@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from compose_file import compose, make_env
 
 from serving.watch import exporter, runs
 from serving.watch.metrics import METRICS, PREFIX
-from tests.infra.test_compose import checkout, whole  # noqa: F401
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 FOLDER = CHECKOUT / "infra/monitoring"
@@ -52,9 +52,7 @@ def test_rules_ask_for_metrics_that_there_are():
 
 
 @pytest.mark.parametrize(("webhook", "receiver"), [("", "people"), ("http://127.0.0.1:1/hook", "people_by_webhook")])
-def test_alertmanager_takes_its_configuration(checkout, monkeypatch, webhook, receiver):  # noqa: F811
-    from tests.infra.test_compose import compose, make_env
-
+def test_alertmanager_takes_its_configuration(checkout, monkeypatch, webhook, receiver):
     make_env(checkout)
     resolved = yaml.safe_load(compose(checkout, "config", ALERT_WEBHOOK=webhook).stdout)
     content = resolved["configs"]["alertmanager"]["content"]

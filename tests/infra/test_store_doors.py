@@ -9,8 +9,8 @@ import time
 import grpc
 import psutil
 import pytest
+from compose_file import CHECKOUT
 
-from tests.infra.test_compose import CHECKOUT, checkout, services, whole  # noqa: F401
 from tests.seaweed import Store, find_weed, free_ports
 
 # Of the gRPC port: give out an account, and delete an object.
@@ -21,7 +21,7 @@ CALLS = (
 
 
 @pytest.fixture
-def started(tmp_path_factory, whole, services):  # noqa: F811
+def started(tmp_path_factory, whole, services):
     """The process and its port by the file's, at the addresses that the file says."""
     folder, service = tmp_path_factory.mktemp("s3"), services["s3"]
     (folder / "s3.json").write_text(whole["configs"]["s3"]["content"])
@@ -65,7 +65,7 @@ def test_nobody_else_reaches_its_inner_doors(started):
             assert refused.value.code() == grpc.StatusCode.UNAUTHENTICATED
 
 
-def test_buckets_are_made_once_and_only_by_the_owner(started, services):  # noqa: F811
+def test_buckets_are_made_once_and_only_by_the_owner(started, services):
     _, ports = started
     address = f"http://127.0.0.1:{ports['8333']}"
 
