@@ -1,7 +1,7 @@
 """A captioner that others made, made the champion of its name."""
 
 import pytest
-from test_foreign import log_model, running, scratch  # noqa: F401
+from strangers import log_model, running
 
 from pipeline.captioner import pin
 from pipeline.foreign.naming import name_foreign

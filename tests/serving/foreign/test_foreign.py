@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,9 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import numpy as np
-import psutil
 import pytest
-from night_world import World, picture, settings_of
+from night_world import picture, settings_of
+from strangers import CODE, LIMITS, log_model, running
 from strangers_captioner import CRASH, EMPTY, FEW, GREED, HANG, MARKUP, TELL, TURNED
 
 from nightcap.captioning import caption_pictures
@@ -22,52 +21,13 @@ from pipeline.captioner_types import FOREIGN
 from pipeline.errors import BadInput, BundleRejected, SettingsError
 from pipeline.foreign.limits import ForeignLimits
 from pipeline.foreign.naming import name_foreign
-from pipeline.foreign.process import MARK, ForeignProcess
-from pipeline.home import Home
+from pipeline.foreign.process import ForeignProcess
 from pipeline.images import ImageLimits
 from pipeline.registry import DIGEST_TAG, Registry
 from serving.night import run_night
 
-CODE = Path(__file__).with_name("strangers_captioner.py")
 # Each of these starts a process that imports MLflow, several times over.
 starts = pytest.mark.integration
-LIMITS = ForeignLimits(memory_mb=8192, load_s=120, batch_s=60)
-
-
-def log_model(home, name, code=CODE, inputs=("image",), outputs=("caption",), **told):
-    """Register somebody's model; its columns are binary, and strings."""
-    import mlflow
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
-
-    registry = Registry(home)
-    takes = Schema([ColSpec("binary", column) for column in inputs])
-    gives = Schema([ColSpec("string", column) for column in outputs])
-    with mlflow.start_run(experiment_id=registry.experiment("strangers")):
-        logged = mlflow.pyfunc.log_model(
-            name="model",
-            python_model=str(code),
-            signature=ModelSignature(takes, gives),
-            pip_requirements=[],
-            metadata={"side": 32, **told},
-        )
-    version = registry.create(name, logged.model_uri, {}, "")
-    return f"models:/{name}/{version.version}"
-
-
-@pytest.fixture(scope="module")
-def strangers(tmp_path_factory):
-    """A registry with a captioner that a person named."""
-    root = tmp_path_factory.mktemp("strangers")
-    home = Home(root, root / "store", f"sqlite:///{root / 'mlflow.db'}", foreign=LIMITS)
-    name_foreign(home, log_model(home, "stranger"))
-    return home
-
-
-@pytest.fixture
-def stranger(strangers, tmp_path):
-    """A night's surroundings where that registry is the registry."""
-    return World(replace(strangers, root=tmp_path, store=tmp_path / "store"))
 
 
 def night_of(world, model="models:/stranger/1", night="n1"):
@@ -87,29 +47,6 @@ def put(world, *colours):
 
 def rows_by_name(world):
     return {Path(row["image"]).stem: row for row in world.rows()}
-
-
-@pytest.fixture(autouse=True)
-def scratch(tmp_path, monkeypatch):
-    """Where the test's captioners have their homes, and those of other tests not."""
-    (tmp_path / "scratch").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    return tmp_path / "scratch"
-
-
-def running():
-    """Processes that the test's foreign captioners left; other workers' tests have captioners, too."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            known = process.environ()
-            ours = MARK in known and known["HOME"].startswith(tempfile.gettempdir())
-            if ours and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 @starts
