@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import SettingsError
-from pipeline.settings import read_yaml, train_settings
+from pipeline.settings import read_yaml, train_settings, values_named
 
 CONFIG = "NIGHTCAP_TRAIN_CONFIG"
 
@@ -22,15 +21,7 @@ def usual_values(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     Raises:
         SettingsError: that file cannot be read, or has something wrong in it.
     """
-    path = environ.get(CONFIG, "")
-    if not path:
-        return {}
-    values = values_of(Path(path))
-    try:
-        train_settings(values)
-    except SettingsError as error:
-        raise SettingsError(f"{CONFIG} names {path}: {error}") from error
-    return values
+    return values_named(CONFIG, environ, values_of, _checked)
 
 
 def values_of(path: Path) -> dict[str, Any]:
@@ -46,6 +37,11 @@ def values_of(path: Path) -> dict[str, Any]:
         else fields
         for group, fields in read_yaml(path).items()
     }
+
+
+def _checked(values: dict[str, Any]) -> dict[str, Any]:
+    train_settings(values)
+    return values
 
 
 def placed(folder: Path, key: str, value: Any) -> Any:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import SettingsError
-from pipeline.settings import read_yaml
+from pipeline.settings import read_yaml, values_named
 from serving.settings import night_settings
 
 CONFIG = "NIGHTCAP_NIGHT_CONFIG"
@@ -22,15 +21,7 @@ def usual_values(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     Raises:
         SettingsError: that file cannot be read, or has something wrong in it.
     """
-    path = environ.get(CONFIG, "")
-    if not path:
-        return {}
-    values = values_of(Path(path))
-    try:
-        settings = night_settings(values).model_dump(mode="json")
-    except SettingsError as error:
-        raise SettingsError(f"{CONFIG} names {path}: {error}") from error
-    return {name: settings[name] for name in values}
+    return values_named(CONFIG, environ, values_of, _as_json)
 
 
 def values_of(path: Path) -> dict[str, Any]:
@@ -41,6 +32,11 @@ def values_of(path: Path) -> dict[str, Any]:
     """
     folder = path.absolute().parent
     return {name: placed(folder, name, value) for name, value in read_yaml(path).items()}
+
+
+def _as_json(values: dict[str, Any]) -> dict[str, Any]:
+    settings = night_settings(values).model_dump(mode="json")
+    return {name: settings[name] for name in values}
 
 
 def placed(folder: Path, name: str, value: Any) -> Any:

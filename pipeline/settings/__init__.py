@@ -25,6 +25,7 @@ from pipeline.settings.reading import (
     preset_names,
     read_yaml,
     train_settings,
+    values_named,
     yaml_value,
 )
 
@@ -50,5 +51,6 @@ __all__ = [
     "preset_names",
     "read_yaml",
     "train_settings",
+    "values_named",
     "yaml_value",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,6 +63,33 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SettingsError(f"settings file {path} holds {type(values).__name__}, expected a mapping")
     return values
+
+
+def values_named(
+    variable: str,
+    environ: Mapping[str, str],
+    read: Callable[[Path], dict[str, Any]],
+    checked: Callable[[dict[str, Any]], dict[str, Any]],
+) -> dict[str, Any]:
+    """The values of the settings file that a variable of the environment names; none where it names none.
+
+    Args:
+        variable: its name.
+        environ: the environment.
+        read: gives the file's values, not checked yet.
+        checked: gives them as they are used, or raises SettingsError.
+
+    Raises:
+        SettingsError: that file cannot be read, or has something wrong in it.
+    """
+    path = environ.get(variable, "")
+    if not path:
+        return {}
+    values = read(Path(path))
+    try:
+        return checked(values)
+    except SettingsError as error:
+        raise SettingsError(f"{variable} names {path}: {error}") from error
 
 
 def yaml_value(text: str) -> Any:

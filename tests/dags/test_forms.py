@@ -1,27 +1,11 @@
 """Airflow's forms: every setting, described and checked."""
 
-import jsonschema
 import pytest
+from forms import FIELDS, is_allowed
 
-from pipeline.form import fields_of, training_fields
 from pipeline.settings import preset_names
-from serving.rollback import RollbackSettings
-from serving.settings import NightSettings
-from serving.tending import TendingSettings
 
-FIELDS = {
-    "train_captioner": list(training_fields()),
-    "caption_nightly": list(fields_of(NightSettings)),
-    "tend_tables": list(fields_of(TendingSettings)),
-    "rollback_captioner": list(fields_of(RollbackSettings)),
-    "watch_corrections": [],
-    "doctor_gpu": [],
-}
 EVERY_FIELD = [(dag, field.name) for dag, fields in FIELDS.items() for field in fields]
-
-
-def is_allowed(param, value):
-    return jsonschema.Draft202012Validator(param["schema"]).is_valid(value)
 
 
 @pytest.mark.parametrize(("dag", "name"), EVERY_FIELD)

@@ -1,8 +1,6 @@
 """What settings of the surroundings make of the DAGs: their clocks, their forms, and errors that say what is wrong."""
 
-from test_forms import is_allowed
-
-DAGS = {"train_captioner", "caption_nightly", "tend_tables", "rollback_captioner", "watch_corrections", "doctor_gpu"}
+from forms import FIELDS, is_allowed
 
 
 def test_nights_come_by_the_clock_and_trainings_when_asked(facts):
@@ -37,7 +35,7 @@ def test_settings_that_are_not_there_are_an_import_error_of_their_dag_only(facts
     assert set(found["errors"]) == {"train_captioner.py", "caption_nightly.py"}
     assert "/nowhere.yaml" in found["errors"]["train_captioner.py"]
     assert "/no_night.yaml" in found["errors"]["caption_nightly.py"]
-    assert set(found["dags"]) == DAGS - {"train_captioner", "caption_nightly"}
+    assert set(found["dags"]) == FIELDS.keys() - {"train_captioner", "caption_nightly"}
 
 
 def test_a_file_of_night_settings_fills_the_form_of_nights(facts):
@@ -56,7 +54,7 @@ def test_a_mistaken_schedule_is_an_import_error_of_its_dag_only(facts):
     (error,) = facts["mistaken"]["errors"].items()
     assert error[0] == "caption_nightly.py"
     assert error[1].endswith("NIGHTCAP_SCHEDULE is 'at night': no cron expression; give one such as 0 2 * * *")
-    assert set(facts["mistaken"]["dags"]) == DAGS - {"caption_nightly"}
+    assert set(facts["mistaken"]["dags"]) == FIELDS.keys() - {"caption_nightly"}
 
 
 def test_a_mistaken_time_zone_is_an_import_error_that_says_so(facts):

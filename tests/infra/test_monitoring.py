@@ -3,16 +3,14 @@
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 import yaml
-from compose_file import compose, make_env
+from compose_file import CHECKOUT, compose, make_env
 
 from serving.watch import exporter, runs
 from serving.watch.metrics import METRICS, PREFIX
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 FOLDER = CHECKOUT / "infra/monitoring"
 RULES = [rule for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"] for rule in group["rules"]]
 
