@@ -1,4 +1,4 @@
-"""What each choice is worth: trains every row of a table and judges it on the same pictures.
+"""What each choice is worth: trains every row of a table and scores it on the pictures that choose and those that judge.
 
     python -m benchmarks.ablation --config flickr8k.yaml --rows benchmarks/ablation.yaml --output rows.jsonl [NAME ..]
 
@@ -38,6 +38,7 @@ SHOWN = {
     "empty": 100,
     "unique": 100,
     "covered_50": 100,
+    "val_cider_d": 100,
 }
 
 
@@ -71,7 +72,14 @@ def _measure(config: dict[str, Any], row: dict[str, Any], seed: int, place: Path
     captions = {image: caption.text for image, caption in caption_split(run, "test").items()}
     write_text(place, "".join(f"{json.dumps({'image': image, 'caption': text})}\n" for image, text in captions.items()))
     found = score_captions(run.accepted.references("test"), captions).as_json()
-    return {"seconds": seconds, **found, **({"covered_50": _covered(run)} if row.get("covered") else {})}
+    covered = {"covered_50": _covered(run)} if row.get("covered") else {}
+    return {"seconds": seconds, **found, **covered, "val_cider_d": _val_cider_d(run)}
+
+
+def _val_cider_d(run: TrainingRun) -> float:
+    """CIDEr-D of the pictures that choose, which alone decide between settings."""
+    captions = {image: caption.text for image, caption in caption_split(run, "val").items()}
+    return float(score_captions(run.accepted.references("val"), captions, meteor=False).scores["cider_d"] or 0.0)
 
 
 def _covered(run: TrainingRun) -> float:

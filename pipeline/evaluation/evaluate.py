@@ -29,7 +29,7 @@ from pipeline.training.captioning import caption_features
 from pipeline.training.refine import load_decoder
 from pipeline.training_run import TrainingRun
 
-VERSION = 5
+VERSION = 6
 
 
 def evaluate(run: TrainingRun) -> Output:
@@ -79,7 +79,7 @@ def _controls(references: Mapping[str, list[str]], captions: Mapping[str, str]) 
         raise DatasetRejected("the test split has fewer than two pictures, so nothing can be compared")
     moved = dict(zip(images, (captions[image] for image in [*images[1:], images[0]]), strict=True))
     wrong = score_captions(references, moved, meteor=False).scores["cider_d"]
-    humans = leave_one_out(references, meteor=False) if min(map(len, references.values())) > 1 else None
+    humans = leave_one_out(references) if min(map(len, references.values())) > 1 else None
     return {"leave_one_out": humans, "wrong_pictures_cider_d": wrong}
 
 

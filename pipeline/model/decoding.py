@@ -134,7 +134,7 @@ def _rarity(ids: Any) -> Any:
 
     A model of likely captions prefers frequent words beyond what the picture says; to add the negative logarithm of a
     word's own probability mends that (Li et al., NAACL 2016; Menon et al., ICLR 2021). By Zipf's law that is the
-    logarithm of its rank, and vocabularies are in the order of frequency.
+    logarithm of its rank, and vocabularies are in the order of frequency, what `training.start_from` added last.
     """
     return ops.log(ops.maximum(ops.cast(ids - END, "float32"), 1.0))
 

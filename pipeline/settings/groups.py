@@ -130,7 +130,7 @@ class DecodingSettings(Group):
         0.0,
         ge=0,
         le=1,
-        description="How far rarer words are favoured: this times the logarithm of a word's rank by frequency is added to its logit.",
+        description="How far rarer words are favoured: this times the logarithm of a word's rank by frequency is added to its logit; words that `training.start_from` met first in the new data rank last.",
     )
     min_words: int = Field(1, ge=1, le=50, description="Shortest caption in words.")
     block_repeats: bool = Field(

@@ -16,7 +16,7 @@ FIGURES = {
     "adapt_vocabulary": {"size": 2345, "val_out_of_vocabulary": 0.0213},
     "extract_features": {"positions": 49, "channels": 2048},
     "train": {
-        "curves": [{}, {}],
+        "curves": [{"seconds": 100.0}, {"seconds": 80.0}],
         "kept_epoch": 2,
         "kept": {"val_cider_d": 0.5566},
     },
@@ -138,18 +138,18 @@ def test_it_says_what_made_the_model():
     assert "`beam` of 3 hypotheses" in model
     assert "began with `bundle`" in model
     assert rows(model)[1:] == [
-        ["likelihood of the training captions", "2", "2", "0.557"],
-        ["reward of whole captions (self-critical)", "left out", "", ""],
+        ["likelihood of the training captions", "2", "2", "0.557", "3.0"],
+        ["reward of whole captions (self-critical)", "left out", "", "", ""],
     ]
 
 
 def test_a_second_stage_is_told_also_where_it_brought_nothing():
-    curves = [{}] * 3
+    curves = [{"seconds": 30.0}] * 3
     kept = {"val_cider_d": 0.6}
     better = card_with(refine={"curves": curves, "kept_epoch": 3, "kept": kept})
-    assert rows(section(better, "Model"))[2][1:] == ["3", "3", "0.600"]
+    assert rows(section(better, "Model"))[2][1:] == ["3", "3", "0.600", "1.5"]
     worse = card_with(refine={"curves": curves, "kept_epoch": 0, "kept": kept})
-    assert rows(section(worse, "Model"))[2][1:] == ["3", "none; what it began with", "0.600"]
+    assert rows(section(worse, "Model"))[2][1:] == ["3", "none; what it began with", "0.600", "1.5"]
 
 
 def test_it_says_what_it_was_shown_and_on_what_terms():
