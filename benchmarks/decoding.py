@@ -23,11 +23,12 @@ from pipeline.training_run import TrainingRun
 WAYS: tuple[dict[str, Any], ...] = (
     {"method": "greedy"},
     {},
-    *({"rare_words": share} for share in (0.05, 0.1, 0.15, 0.2, 0.3)),
+    *({"rare_words": share} for share in (0.05, 0.1, 0.15, 0.2)),
     {"beam_width": 2},
     {"beam_width": 5},
     {"length_power": 0.7},
     {"beam_width": 5, "length_power": 0.7},
+    *({"beam_width": 5, "length_power": 0.7, "rare_words": share} for share in (0.1, 0.2)),
     {"block_repeats": True},
     {"min_words": 6},
 )
