@@ -29,11 +29,11 @@ WAYS: tuple[dict[str, Any], ...] = (
     {"length_power": 0.7},
     {"beam_width": 5, "length_power": 0.7},
     *({"beam_width": 5, "length_power": 0.7, "rare_words": share} for share in (0.1, 0.2)),
-    {"block_repeats": True},
+    *({"block_repeats": True, **way} for way in ({}, {"beam_width": 5}, {"length_power": 0.85})),
     {"min_words": 6},
 )
 """Each changes beam search of width 3 that favours no word."""
-PLAIN: dict[str, Any] = {"method": "beam", "beam_width": 3, "rare_words": 0.0}
+PLAIN: dict[str, Any] = {"method": "beam", "beam_width": 3, "rare_words": 0.0, "block_repeats": False}
 
 
 def main() -> None:
