@@ -69,17 +69,21 @@ def _measure(config: dict[str, Any], row: dict[str, Any], seed: int, place: Path
     started = time.monotonic()
     run = stages.refine(stages.train(run))
     seconds = time.monotonic() - started
-    captions = {image: caption.text for image, caption in caption_split(run, "test").items()}
+    captions = captions_of(run, "test")
     write_text(place, "".join(f"{json.dumps({'image': image, 'caption': text})}\n" for image, text in captions.items()))
     found = score_captions(run.accepted.references("test"), captions).as_json()
     covered = {"covered_50": _covered(run)} if row.get("covered") else {}
     return {"seconds": seconds, **found, **covered, "val_cider_d": _val_cider_d(run)}
 
 
-def _val_cider_d(run: TrainingRun) -> float:
+def captions_of(run: TrainingRun, split: str) -> dict[str, str]:
+    """What the model says of every picture of a split, by the picture's name."""
+    return {image: caption.text for image, caption in caption_split(run, split).items()}
+
+
+def _val_cider_d(run: TrainingRun) -> float | None:
     """CIDEr-D of the pictures that choose, which alone decide between settings."""
-    captions = {image: caption.text for image, caption in caption_split(run, "val").items()}
-    return float(score_captions(run.accepted.references("val"), captions, meteor=False).scores["cider_d"] or 0.0)
+    return score_captions(run.accepted.references("val"), captions_of(run, "val"), meteor=False).scores["cider_d"]
 
 
 def _covered(run: TrainingRun) -> float:

@@ -11,10 +11,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ablation import extracted
+from benchmarks.ablation import captions_of, extracted
 from nightcap.settings_options import values_from
 from pipeline import train_captioner as stages
-from pipeline.evaluation.evaluate import caption_split
 from pipeline.home import Home
 from pipeline.metrics.scores import score_captions
 from pipeline.settings import train_settings
@@ -29,10 +28,15 @@ WAYS: tuple[dict[str, Any], ...] = (
     {"length_power": 0.7},
     {"beam_width": 5, "length_power": 0.7},
     *({"beam_width": 5, "length_power": 0.7, "rare_words": share} for share in (0.1, 0.2)),
-    *({"block_repeats": True, **way} for way in ({}, {"beam_width": 5}, {"length_power": 0.85})),
+    {"block_repeats": True, "rare_words": 0.1},
+    *(
+        {"block_repeats": True, "beam_width": width, "length_power": power}
+        for width in (3, 5)
+        for power in (1.0, 0.85, 0.7)
+    ),
     {"min_words": 6},
 )
-"""Each changes beam search of width 3 that favours no word."""
+"""Each changes beam search of width 3 that favours no word and blocks no repeats."""
 PLAIN: dict[str, Any] = {"method": "beam", "beam_width": 3, "rare_words": 0.0, "block_repeats": False}
 
 
@@ -42,7 +46,7 @@ def main() -> None:
     values = values_from(arguments.config, arguments.set)
     for way in WAYS:
         run = _decoding(values, way)
-        captions = {image: caption.text for image, caption in caption_split(run, arguments.split).items()}
+        captions = captions_of(run, arguments.split)
         report = score_captions(run.accepted.references(arguments.split), captions, meteor=False)
         told = ", ".join(f"{name} {value}" for name, value in way.items()) or "beam 3"
         scores = " | ".join(f"{100 * (report.scores[name] or 0):.1f}" for name in ("bleu_4", "rouge_l", "cider_d"))

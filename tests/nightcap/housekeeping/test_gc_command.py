@@ -206,7 +206,8 @@ def test_after_it_a_real_training_is_run_again_from_what_is_there(tiny_run, tmp_
     home = Home(tmp_path, tmp_path / "store", tiny_run.home.tracking_uri, journal=tiny_run.home.promotions)
     shutil.copytree(tiny_run.home.store, home.store)
     age(home.root)
-    clear(before := Reach(home, (), 0, time.time() - 86_400), wasted(before))  # what other tests trained there
+    before = Reach(home, (), 0, time.time() - 86_400)
+    clear(before, wasted(before))  # what other tests trained there
     other = TrainingRun(tiny_run.settings, home, tiny_run.done)
     Store(home.store).run("train", 99, {}, other.inputs("validate"), lambda folder: None)
     FeatureStore(next((home.store / "features").iterdir())).add([DEAD], np.zeros((1, 2, 3)))
