@@ -83,8 +83,8 @@ def caption_nightly() -> None:
     @task(pool="model")
     def caption(plan_path: str, shard: int) -> dict[str, Any]:
         name_night(plan_path)
-        from pipeline.captioner import load_pinned
         from pipeline.home import Home
+        from pipeline.loading import load_pinned
         from pipeline.stopping import heeding_sigterm
         from serving.shard import caption_shard
 
@@ -95,7 +95,7 @@ def caption_nightly() -> None:
     def publish(plan_path: str) -> dict[str, Any]:
         name_night(plan_path)
         from pipeline.home import Home
-        from serving.watch.tell import publish_and_tell
+        from serving.publish import publish_and_tell
 
         accepted = {name: get_current_context()["params"][name] for name in ("accept_quarantine", "accept_drift")}
         return publish_and_tell(plan_path, Home.from_environment(), **accepted)

@@ -65,8 +65,8 @@ def caption_pictures(captioner: Captioner, pictures: Iterable[Any], limits: Imag
 
 def load_model(model: str, beam: int | None) -> Captioner:
     """The captioner that a person named, with another beam width if one was given."""
-    from pipeline.captioner import pin
     from pipeline.home import Home
+    from pipeline.loading import pin
 
     changes = {} if beam is None else {"method": "beam", "beam_width": beam}
     home = Home.from_environment()
@@ -76,7 +76,7 @@ def load_model(model: str, beam: int | None) -> Captioner:
 
 def load(home: Home, pinned: PinnedModel, changes: Mapping[str, Any] | None = None) -> Captioner:
     """The captioner of a pinned model; a person is told if nobody vouches for it."""
-    from pipeline.captioner import load_pinned
+    from pipeline.loading import load_pinned
 
     if pinned.engine != FOREIGN:
         load_tensorflow()

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.binding import check_bound
-from pipeline.bundle import CONFIDENCE, DECODER, ENCODER, REFERENCE, SETTINGS, VOCABULARY, Bundle, read_bundle
-from pipeline.captioner_types import FOREIGN, Caption, Captioner, PinnedModel
+from pipeline.bundle import CONFIDENCE, DECODER, ENCODER, REFERENCE, SETTINGS, VOCABULARY, Bundle
+from pipeline.captioner_types import Caption, PinnedModel
 from pipeline.confidence import EVIDENCE, Confidence, Reals, evidence
-from pipeline.errors import BundleRejected, ModelNotFound, RegistryUnavailable, SettingsError
-from pipeline.foreign.model import read_foreign
-from pipeline.home import Home
+from pipeline.errors import BundleRejected, SettingsError
 from pipeline.images import Fit
-from pipeline.model_cache import WHOLE, cached, fetch, last_known
 from pipeline.reference import PICTURE_SIGNS, read_reference
 from pipeline.settings import DecodingSettings, checked
 from pipeline.vocabulary import Vocabulary
@@ -101,70 +97,6 @@ class BundleCaptioner:
 def _of_picture(signs: Reals) -> dict[str, float]:
     named = dict(zip(EVIDENCE, signs.tolist(), strict=True))
     return {name: named[name] for name in PICTURE_SIGNS}
-
-
-def load_captioner(home: Home, model: str, decoding: Mapping[str, Any] | None = None) -> Captioner:
-    """The captioner behind `models:/name@alias`, `models:/name/version` or a bundle's folder.
-
-    Args:
-        home: where the registry and the cache are.
-        model: which model.
-        decoding: fields of `DecodingSettings` that replace the bundle's own.
-
-    Raises:
-        SettingsError: a field of `decoding` is unknown or wrong.
-        ModelNotFound: nothing is there.
-        BundleRejected: what is there is damaged or not what was registered.
-        RegistryUnavailable: MLflow does not answer.
-    """
-    return load_pinned(home, pin(home, model), decoding)
-
-
-def pin(home: Home, model: str) -> PinnedModel:
-    """One version that stays the same while it is used, by its digest; raises as `load_captioner`."""
-    if model.startswith("models:/"):
-        from pipeline.promotion import Promotions
-
-        return Promotions(home).resolve(model)
-    bundle = read_bundle(Path(model).resolve())
-    return PinnedModel(bundle.path.name, "", bundle.digest, bundle.settings.engine, str(bundle.path))
-
-
-def load_pinned(home: Home, pinned: PinnedModel, decoding: Mapping[str, Any] | None = None) -> Captioner:
-    """The captioner of a pinned version, its files checked against the pinned digest; raises as `load_captioner`.
-
-    What the cache holds already is loaded although MLflow does not answer.
-    """
-    if pinned.engine == FOREIGN:
-        return _foreign(home, pinned, decoding)
-    if pinned.uri.startswith("models:/"):
-        return BundleCaptioner(fetch(home, pinned, read_bundle), pinned, decoding)
-    return BundleCaptioner(read_bundle(Path(pinned.uri), pinned.digest), pinned, decoding)
-
-
-def pin_last_known(home: Home, model: str) -> PinnedModel:
-    """The version that a registry's address stood for when a night was last planned, if its files are here, unaltered.
-
-    Raises:
-        RegistryUnavailable: no version is known, or its files are not here.
-    """
-    pinned = last_known(home, model)
-    try:
-        if pinned.engine == FOREIGN:
-            cached(home, pinned, read_foreign)
-        else:
-            cached(home, pinned, read_bundle)
-    except (ModelNotFound, BundleRejected) as error:
-        raise RegistryUnavailable(f"the last known version of {model} is not on this machine: {error}") from error
-    return pinned
-
-
-def _foreign(home: Home, pinned: PinnedModel, decoding: Mapping[str, Any] | None) -> Captioner:
-    from pipeline.foreign.captioner import ForeignCaptioner
-
-    if decoding:
-        raise SettingsError(f"{pinned.uri} is a foreign captioner, whose decoding ({', '.join(decoding)}) is its own")
-    return ForeignCaptioner(fetch(home, pinned, read_foreign, WHOLE), pinned, home.foreign)
 
 
 def _networks(bundle: Bundle, decoding: DecodingSettings) -> tuple[Any, Any, Any]:

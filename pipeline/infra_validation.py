@@ -22,11 +22,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.bundle import read_bundle
-from pipeline.captioner import BATCH, load_pinned
+from pipeline.captioner import BATCH
 from pipeline.captioner_types import FOREIGN, Captioner, PinnedModel
 from pipeline.errors import NightcapError, PromotionRefused, Retryable
 from pipeline.golden import golden_pictures, reproduce
 from pipeline.home import Home
+from pipeline.loading import load_pinned
 from pipeline.model_cache import cached
 from pipeline.registry import Registry
 from pipeline.settings import GateSettings

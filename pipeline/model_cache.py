@@ -7,13 +7,11 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
 from pipeline.captioner_types import PinnedModel
-from pipeline.errors import BundleRejected, ModelNotFound, RegistryUnavailable
-from pipeline.files import read_json, sha256, write_json
+from pipeline.errors import BundleRejected, ModelNotFound
 from pipeline.home import Home
 
 log = logging.getLogger(__name__)
@@ -65,34 +63,5 @@ def cached(home: Home, pinned: PinnedModel, read: Read[Model]) -> Model:
     return found
 
 
-def remember(home: Home, uri: str, pinned: PinnedModel) -> None:
-    """Keep in the store which version a registry's address stands for."""
-    known = {"model": uri, "pinned": asdict(pinned)}
-    path = _memory(home, uri)
-    if uri.startswith("models:/") and not (path.is_file() and read_json(path) == known):
-        write_json(path, known)
-
-
-def last_known(home: Home, uri: str) -> PinnedModel:
-    """Which version a registry's address stood for when a night was last planned with it.
-
-    Raises:
-        RegistryUnavailable: none was since an alias last moved.
-    """
-    path = _memory(home, uri)
-    if not path.is_file():
-        raise RegistryUnavailable(f"no night was planned with {uri} since it was last promoted, so no version is known")
-    return PinnedModel(**read_json(path)["pinned"])
-
-
-def forget(home: Home, uri: str) -> None:
-    """What an address stood for counts no more."""
-    _memory(home, uri).unlink(missing_ok=True)
-
-
 def _folder(home: Home, pinned: PinnedModel) -> Path:
     return home.root / "cache" / "models" / pinned.digest
-
-
-def _memory(home: Home, uri: str) -> Path:
-    return home.store / "last_known" / f"{sha256(uri.encode())[:16]}.json"

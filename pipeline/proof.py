@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
-import os
-import platform
-import subprocess
 from collections.abc import Mapping
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-import psutil
-
 from pipeline.encoder import load_encoder
+from pipeline.environment import versions
 from pipeline.errors import SettingsError
 from pipeline.files import read_json
 from pipeline.settings import TrainSettings, train_settings
@@ -22,7 +15,6 @@ from pipeline.sources.base import SPLITS
 from pipeline.training_run import TrainingRun
 
 FORMAT = 1
-PACKAGES = ("nightcap", "tensorflow", "tensorflow-cpu", "keras", "tensorflow-datasets", "numpy", "pillow", "mlflow")
 KARPATHY = {"train": 113_287, "val": 5_000, "test": 5_000}  # train with restval
 # Where files lie, whose they are, who trains and in how many parts: none of it changes what is learned.
 _FREE = {
@@ -35,24 +27,6 @@ _FREE = {
     "encoder.shards",
     "encoder.batch_size",
 }
-
-
-def describe_device() -> dict[str, Any]:
-    """The machine and the accelerator that TensorFlow sees: `kind` GPU or CPU, and the precision of training."""
-    import tensorflow as tf
-
-    from pipeline.training.precision import policy
-
-    devices = tf.config.list_physical_devices("GPU")
-    details = [tf.config.experimental.get_device_details(device) for device in devices]
-    return {
-        "kind": "GPU" if devices else "CPU",
-        "names": [detail.get("device_name", "unknown") for detail in details],
-        "precision": policy(),
-        "cores": os.cpu_count(),
-        "memory_bytes": psutil.virtual_memory().total,
-        "system": platform.platform(),
-    }
 
 
 def check_device(device: Mapping[str, Any], allow_cpu: bool) -> None:
@@ -140,29 +114,6 @@ def _digests(run: TrainingRun) -> dict[str, Any]:
         "bundle": run.output("bundle").figures()["bundle_digest"],
         "stages": dict(run.done),
     }
-
-
-def versions() -> dict[str, Any]:
-    """Of Python and the packages that figures depend on, and `git`, the commit of a checkout."""
-    found: dict[str, Any] = {"python": platform.python_version()}
-    for name in PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found | {"git": _git(Path(__file__).parents[1])}
-
-
-def _git(checkout: Path) -> dict[str, Any] | None:
-    """The commit that the code is at, and whether nothing was changed since; None outside a checkout."""
-    if not (checkout / ".git").exists():
-        return None
-    try:
-        commit, changes = (
-            subprocess.run(["git", "-C", checkout, *words], capture_output=True, text=True, check=True).stdout  # noqa: S607
-            for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return {"commit": commit.strip(), "unchanged": not changes.strip()}
 
 
 def _flat(settings: TrainSettings) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from pipeline.captioner_types import PinnedModel
 from pipeline.errors import BundleRejected, ModelNotFound, SettingsError
 from pipeline.files import whole_folder
 from pipeline.home import Home
+from pipeline.last_known import forget
 from pipeline.mlflow_client import answering, prepare, shown_uri
 from pipeline.mlflow_database import create_database
-from pipeline.model_cache import forget
 
 log = logging.getLogger(__name__)
 

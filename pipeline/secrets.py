@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, WithJsonSchema
 
@@ -15,11 +17,22 @@ _QUERY = re.compile(
     r"(?i)(?<=[?&;])([\w.-]*(?:key|token|secret|signature|password|passwd|credential|sig)[\w.-]*)=[^&\s;\"']*"
 )
 PATTERN = r"^(?![^?]*://[^/@]*@)(?!.*[?&;][\w.-]*([Kk]ey|[Tt]oken|[Ss]ecret|[Ss]ignature|[Pp]assword|[Cc]redential)[\w.-]*=).+$"
+_SECRET_NAME: Final = re.compile(r"SECRET|PASSWORD|TOKEN|KEY|CREDENTIAL|WEBHOOK|SQL_ALCHEMY_CONN", re.IGNORECASE)
+_SHORTEST: Final = 6  # a shorter value is in any text by chance
 
 
 def masked(text: str) -> str:
     """A text without the names, passwords and signatures in the addresses that it mentions."""
     return _QUERY.sub(rf"\1={HIDDEN}", _USER.sub(f"{HIDDEN}@", text))
+
+
+def scrubbed(text: object, environ: Mapping[str, str] = os.environ) -> str:
+    """A text without names and passwords of addresses, and without values of variables that are called secret."""
+    told = masked(str(text))
+    secrets = {value for name, value in environ.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST}
+    for secret in sorted(secrets, key=len, reverse=True):
+        told = told.replace(secret, HIDDEN)
+    return told
 
 
 def _without_secrets(text: str) -> str:

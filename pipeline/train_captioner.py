@@ -30,7 +30,7 @@ def validate(run: TrainingRun) -> TrainingRun:
     try:
         return run.after(judge(run.settings.validation, run.output("snapshot"), run.source, run.store, collection))
     except DatasetRejected as rejected:
-        keep_docs(run, rejected)
+        keep_docs(run.home, run.settings.registry.experiment, run.done["snapshot"], rejected)
         raise
 
 

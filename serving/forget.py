@@ -11,7 +11,7 @@ from pipeline.files import read_json, write_json, write_text
 from pipeline.scrub import lines_without, pruned
 from pipeline.table import CaptionTable
 from pipeline.table.schema import one_of
-from serving.leftovers import orphans, scratch, set_aside
+from serving.lifecycle import orphans, scratch, set_aside
 from serving.outputs import forget_outputs
 from serving.outputs.noted import noted, prune
 from serving.plans import Plan

@@ -40,7 +40,7 @@ def _require_promoted(home: Home, pinned: PinnedModel) -> None:
 
 
 def _pinned(settings: NightSettings, home: Home) -> PinnedModel:
-    from pipeline.captioner import pin, pin_last_known
+    from pipeline.loading import pin, pin_last_known
 
     try:
         return pin(home, settings.model)

@@ -11,14 +11,14 @@ from pipeline.captioner_types import PinnedModel
 from pipeline.errors import NightcapError
 from pipeline.home import Home
 from pipeline.table import CaptionTable
-from serving.leftovers import unreported
+from serving.lifecycle import unreported
 from serving.plan import plan
 from serving.plans import Attempt, Plan
+from serving.publish import publish_and_tell
 from serving.report import report
 from serving.settings import NightSettings
 from serving.shard import Loader, caption_shard
 from serving.summary import NightSummary
-from serving.watch.tell import publish_and_tell
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from pipeline.errors import SettingsError
 from pipeline.files import disk_room, whole_folder, write_json
 from pipeline.forgotten import Forgotten
 from pipeline.home import Home
-from pipeline.model_cache import remember
+from pipeline.last_known import remember
 from pipeline.objects import Folder, address_of, open_folder, require_inside
 from pipeline.table import CaptionTable
 from pipeline.table.changes import withdrawn
@@ -25,13 +25,12 @@ from serving.choice import Choice, Days, Listing, Whole, days_from
 from serving.cursor import Cursor
 from serving.known import Known, Met, hashes_of
 from serving.layout import Layout
-from serving.leftovers import set_aside
+from serving.lifecycle import held_night, set_aside
 from serving.manifest import Manifest
 from serving.newest import Newest
 from serving.plans import Attempt, Counts, Plan, plan_path, run_folder, shard_path
 from serving.reach import roots_of, table_of
 from serving.settings import NightSettings
-from serving.watch.guard import held_night
 
 log = logging.getLogger(__name__)
 

@@ -15,13 +15,15 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from pipeline.errors import NightRejected, ObjectUnavailable, PublishConflict
+from pipeline.errors import NightHeld, NightRejected, ObjectUnavailable, PublishConflict
 from pipeline.files import read_json, write_json
 from pipeline.forgotten import Forgotten
+from pipeline.home import Home
 from pipeline.table import PICTURE, PICTURE_AND_VERSION, SCHEMA, CaptionTable
 from pipeline.table.upkeep import sweep
 from serving.plans import Plan, store_of
 from serving.watch.guard import Accepted, guard
+from serving.watch.tell import tell
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +70,19 @@ def publish(plan_path: str | Path, accept_quarantine: bool = False, accept_drift
     write_json(marker, outcome)
     shutil.rmtree(plan.parts, ignore_errors=True)
     log.info("night %s: %s", plan.night, outcome)
+    return outcome
+
+
+def publish_and_tell(
+    plan_path: str | Path, home: Home, accept_quarantine: bool = False, accept_drift: bool = False
+) -> dict[str, Any]:
+    """Publish a run, and tell of it whether it is published or held back; see `publish`."""
+    try:
+        outcome = publish(plan_path, accept_quarantine, accept_drift)
+    except NightHeld:
+        tell(Plan.read(plan_path), home, published=False)
+        raise
+    tell(Plan.read(plan_path), home, published=True)
     return outcome
 
 

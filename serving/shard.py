@@ -25,7 +25,7 @@ from pipeline.files import read_json, sha256, write_json, write_parquet
 from pipeline.images import check_bytes
 from pipeline.objects import Folder, ObjectInfo
 from pipeline.table import CAPTIONED, MODEL, QUARANTINED, SCHEMA
-from serving.late import is_published
+from serving.lifecycle import is_published
 from serving.plans import Plan
 from serving.settings import NightSettings
 from serving.usable import UNUSABLE, is_refused, why_withheld

@@ -80,7 +80,7 @@ class Tending:
             Small JSON: `files` and `attempts`.
         """
         from pipeline.table.upkeep import vacuum
-        from serving.leftovers import clear_attempts
+        from serving.lifecycle import clear_attempts
 
         days = self.settings.keep_days
         files = vacuum(self.table, days) + self.corrections.vacuum(days)

@@ -18,43 +18,17 @@ def command(
     table: Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")] = None,
 ) -> None:
     """Remove pictures' captions, thumbnails, features and snapshot rows for good, and never caption them again."""
-    from pipeline.forgetting import Forgetting
-    from pipeline.forgotten import remember_to_forget
+    from nightcap.forgetting import forget_images
     from pipeline.home import Home
-    from pipeline.housekeeping.trash import empty_trash
-    from pipeline.scrub import drop_mentions
-    from pipeline.table import CaptionTable
-    from pipeline.table.changes import erase
-    from pipeline.table.corrections import CorrectionTable
-    from pipeline.table.upkeep import purge
-    from serving.forget import digests_of, strip_nights, strip_outputs
-    from serving.outputs import write_outputs
-    from serving.report import report
 
     named = _read(images)
     home = Home.from_environment()
-    found = CaptionTable(table or home.captions)
     with working("forgetting") as show:
-        remember_to_forget(home.store, named)  # first, so that no night under way brings them back
-        empty_trash(home)  # nothing else looks there
-        show("looking for what was trained on them")
-        forgetting = Forgetting(home, named, digests_of(found, named))
-        exposed = forgetting.exposed()
-        show("removing snapshot rows, features and copies")
-        files = forgetting.run(exposed)
-        show("removing captions")
-        nights, outputs = strip_nights(home.store, named), strip_outputs(home.store, named)
-        rows = erase(found, named) + CorrectionTable(home.store / "corrections").forget(named)
-        purge(found)
-        for night in nights:
-            report(night)
-        for output in outputs:
-            write_outputs(output)
-        files += sum(drop_mentions(log, named) for log in home.root.rglob("*.log"))
+        done = forget_images(home, named, table or home.captions, show)
     console.print(
-        f"{len(named)} pictures: {rows} rows, {len(nights) + len(outputs)} nights and {files} other files are without them"
+        f"{len(named)} pictures: {done.rows} rows, {done.nights} nights and {done.files} other files are without them"
     )
-    for each in exposed:
+    for each in done.exposed:
         typer.echo(_told(each))
 
 

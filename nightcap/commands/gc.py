@@ -36,7 +36,7 @@ def command(
     from pipeline.housekeeping.reach import Reach
     from pipeline.housekeeping.versions import old_versions, remove_files
     from pipeline.housekeeping.waste import clear, wasted
-    from serving.over import ended_nights, open_models
+    from serving.lifecycle import ended_nights, open_models
 
     home, now = Home.from_environment(), time.time()
 

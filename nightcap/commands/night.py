@@ -93,8 +93,8 @@ def _attempt(settings: NightSettings, home: Home, night: str | None) -> Attempt:
 
 def _waiting(settings: NightSettings, home: Home, attempt: Attempt) -> Path | None:
     """The plan of a night that is to be published as it was held back; None if there is something to caption."""
+    from serving.lifecycle import held_night
     from serving.plan import held
-    from serving.watch.guard import held_night
 
     if settings.held_night:
         return Path(held(home, settings.held_night)["plan"])

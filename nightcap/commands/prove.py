@@ -75,7 +75,8 @@ def _prove(settings: TrainSettings, allow_cpu: bool) -> dict[str, Any]:
     home = Home.from_environment()
     reach_registry(home)
     load_tensorflow()
-    from pipeline.proof import check_device, describe_device, proof_of
+    from pipeline.environment import describe_device
+    from pipeline.proof import check_device, proof_of
     from pipeline.training_run import TrainingRun
 
     device = describe_device()

@@ -55,7 +55,7 @@ def examine(trials: Sequence[Trial], steps: int = STEPS) -> dict[str, Any]:
     """
     import tensorflow as tf
 
-    from pipeline.proof import describe_device, versions
+    from pipeline.environment import describe_device, versions
 
     with tempfile.TemporaryDirectory(prefix="nightcap-device-") as scratch:
         weights = Path(scratch) / "first.weights.h5"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.captioner import BATCH, load_pinned
+from pipeline.captioner import BATCH
 from pipeline.captioner_types import Captioner, PinnedModel
 from pipeline.errors import PromotionRefused
 from pipeline.evaluation.objects import chair_of
@@ -27,6 +27,7 @@ from pipeline.images import pixels
 from pipeline.infra_validation import try_version
 from pipeline.installed import requirements
 from pipeline.journal import Entry
+from pipeline.loading import load_pinned
 from pipeline.metrics.tokenizer import tokenize
 from pipeline.promotion import (
     GATE_TAG,

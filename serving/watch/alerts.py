@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from pipeline.errors import NightcapError, NightHeld, SettingsError
 from pipeline.home import Home
-from serving.watch.guard import why_held
-from serving.watch.secrets import scrubbed
+from pipeline.secrets import scrubbed
+from serving.lifecycle import why_held
 
 log = logging.getLogger(__name__)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline.errors import NightHeld
-from pipeline.files import read_json, write_json
-from serving.plans import Plan, plan_path
+from pipeline.files import write_json
+from serving.lifecycle import HELD
+from serving.plans import Plan
 from serving.settings import NightSettings
 from serving.usable import WITHHELD
 from serving.watch.drift import setting_of
@@ -17,7 +18,6 @@ from serving.watch.figures import Figures, figures_of
 
 log = logging.getLogger(__name__)
 
-HELD: Final = "held.json"
 QUARANTINE, DRIFT = "quarantine", "drift"
 
 
@@ -60,23 +60,6 @@ def guard(plan: Plan, tally: Mapping[str, Any], files: Sequence[Path], accepted:
         message = _message(plan, open_ones)
         write_json(plan.folder / HELD, {"night": plan.night, "guards": sorted(open_ones), "message": message})
         raise NightHeld(message)
-
-
-def held_night(store: Path, night: str) -> Path | None:
-    """The plan of the run of a night that was held back and is not published yet, the last one planned."""
-    found = [
-        plan_path(path.parent)
-        for path in (store / "nights").glob(f"[!.]*/[!.]*/{HELD}")
-        if path.parent.parent.name == night and not (path.parent / "published.json").is_file()
-    ]
-    return max(found, key=lambda path: str(read_json(path)["planned_at"]), default=None)
-
-
-def why_held(folder: Path) -> str | None:
-    """Why the run in a folder is held back; None if it is not."""
-    path = folder / HELD
-    published = (folder / "published.json").is_file()
-    return str(read_json(path)["message"]) if path.is_file() and not published else None
 
 
 def _alarms(plan: Plan, figures: Figures) -> dict[str, str]:

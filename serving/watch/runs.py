@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pipeline.home import Home
-from serving.watch.secrets import scrubbed
+from pipeline.secrets import scrubbed
 
 log = logging.getLogger(__name__)
 

@@ -6,36 +6,20 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
-from pipeline.errors import NightHeld
 from pipeline.files import read_json
 from pipeline.home import Home
+from pipeline.secrets import scrubbed
 from serving.plans import Plan
-from serving.publish import publish
 from serving.watch.figures import Figures
 from serving.watch.metrics import METRICS, PREFIX, Sample, samples_of
-from serving.watch.secrets import scrubbed
 
 log = logging.getLogger(__name__)
 
 JOB: Final = "nightcap"
 NIGHT_TAG, RUN_TAG = "night", "run"
 TIMEOUT_S: Final = 10.0
-
-
-def publish_and_tell(
-    plan_path: str | Path, home: Home, accept_quarantine: bool = False, accept_drift: bool = False
-) -> dict[str, Any]:
-    """Publish a run, and tell of it whether it is published or held back; see `publish`."""
-    try:
-        outcome = publish(plan_path, accept_quarantine, accept_drift)
-    except NightHeld:
-        tell(Plan.read(plan_path), home, published=False)
-        raise
-    tell(Plan.read(plan_path), home, published=True)
-    return outcome
 
 
 def tell(plan: Plan, home: Home, published: bool) -> None:

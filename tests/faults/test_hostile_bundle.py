@@ -16,8 +16,8 @@ from PIL import Image
 
 from pipeline.binding import WORDS
 from pipeline.bundle import CONFIDENCE, DECODER, SUMS, VOCABULARY, read_bundle, seal
-from pipeline.captioner import load_captioner
 from pipeline.errors import BundleRejected
+from pipeline.loading import load_captioner
 from pipeline.vocabulary import Vocabulary
 from tests.registered_bundle import register_stored, stored_model
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from pipeline.captioner import load_pinned, pin
 from pipeline.home import Home
+from pipeline.loading import load_pinned, pin
 from pipeline.sources.scenes.dataset import draw_inbox
 from serving.night import run_night
 from serving.plans import Attempt

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.captioner import pin
+from pipeline.loading import pin
 from pipeline.objects import open_folder
 from serving.night import run_night
 from serving.settings import NightSettings

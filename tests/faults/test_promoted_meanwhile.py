@@ -1,6 +1,6 @@
 """A version is promoted while a night is at work."""
 
-from pipeline.captioner import pin
+from pipeline.loading import pin
 from pipeline.registry import CHAMPION, DIGEST_TAG, ENGINE_TAG, Registry
 from serving.plan import plan
 from serving.publish import publish

@@ -14,10 +14,10 @@ import pytest
 
 from pipeline import train_captioner as stages
 from pipeline.bundle import DECODER, SUMS, read_bundle
-from pipeline.captioner import pin
 from pipeline.errors import BundleRejected, NightcapError, PromotionConflict, PromotionRefused, Retryable
 from pipeline.infra_validation import check_budget, try_version
 from pipeline.journal import Change, Journal
+from pipeline.loading import pin
 from pipeline.model_cache import fetch
 from pipeline.objects import open_folder
 from pipeline.promotion import Promotions

@@ -9,18 +9,18 @@ from deltalake import DeltaTable
 from PIL import Image
 
 from nightcap.cli import main
-from pipeline.captioner import load_pinned, pin
 from pipeline.errors import NightHeld, ObjectUnavailable
 from pipeline.files import read_json
 from pipeline.home import Home
+from pipeline.loading import load_pinned, pin
 from pipeline.sources.scenes.dataset import draw_inbox
+from serving.lifecycle import held_night
 from serving.night import publish_held, run_night
 from serving.plan import held
 from serving.plans import Attempt
 from serving.settings import NightSettings
 from serving.shard import caption_shard
 from serving.watch.alerts import FAILED, HELD, LATE, alert
-from serving.watch.guard import held_night
 from tests.faults.listening import alerts, listening, pushes
 from tests.serving.night_world import World, picture, unexpected
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from pipeline.captioner import pin
 from pipeline.home import Home
+from pipeline.loading import pin
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from pipeline.bundle import FORMAT, GOLDEN, read_bundle
-from pipeline.captioner import load_captioner
 from pipeline.files import read_json
 from pipeline.home import Home
+from pipeline.loading import load_captioner
 from tests.fixtures.stored_bundles import FOLDER, stored_formats, unpack
 
 DIGESTS = {

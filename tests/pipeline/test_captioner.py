@@ -6,12 +6,13 @@ import pytest
 from PIL import Image
 
 from pipeline.bundle import CONFIDENCE, DECODER, ENCODER, GOLDEN, SETTINGS, VOCABULARY, read_bundle, seal
-from pipeline.captioner import BATCH, load_captioner, load_pinned, pin
+from pipeline.captioner import BATCH
 from pipeline.errors import BundleRejected, ModelNotFound, SettingsError
 from pipeline.evaluation.told import confidences
 from pipeline.files import read_json, write_json
 from pipeline.home import Home
 from pipeline.images import pixels
+from pipeline.loading import load_captioner, load_pinned, pin
 from pipeline.snapshot import read_images
 from pipeline.vocabulary import Vocabulary
 

@@ -3,10 +3,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pipeline.captioner import Networks, load_captioner
+from pipeline.captioner import Networks
 from pipeline.errors import SettingsError
 from pipeline.explanation import Explainer, _with_each_cell_greyed, explain
 from pipeline.images import GREY
+from pipeline.loading import load_captioner
 from pipeline.settings import DecoderSettings
 from pipeline.vocabulary import START, UNKNOWN, Vocabulary
 

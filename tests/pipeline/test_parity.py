@@ -10,12 +10,12 @@ import pytest
 
 import pipeline
 from pipeline.bundle import FORMAT
-from pipeline.captioner import load_captioner
 from pipeline.encoder import WEIGHTS, load_encoder
 from pipeline.features import FeatureStore
 from pipeline.files import sha256, sha256_file, write_json
 from pipeline.home import Home
 from pipeline.images import ImageLimits, pixels
+from pipeline.loading import load_captioner
 from pipeline.settings import EncoderSettings, TrainSettings
 from pipeline.snapshot import SCHEMAS
 from pipeline.train_captioner import extract_shard, snapshot

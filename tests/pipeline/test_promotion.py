@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from pipeline.bundle import DECODER
-from pipeline.captioner import pin
 from pipeline.errors import BundleRejected, ModelNotFound, PromotionConflict, PromotionRefused, SettingsError
+from pipeline.loading import pin
 from pipeline.promotion import ENTRY_TAG, GATE_TAG, JUDGED_AGAINST_TAG, PASSED, REFUSED, VERDICT_TAG, Promotions
 from pipeline.registry import CHAMPION, DIGEST_TAG
 from tests.pipeline.light_registry import NAME, add_versions, bundle_of, captioning, home_in

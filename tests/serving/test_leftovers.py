@@ -7,7 +7,7 @@ import time
 
 from night_world import PINNED, settings_of
 
-from serving.leftovers import clear_attempts
+from serving.lifecycle import clear_attempts
 from serving.plan import plan
 from serving.publish import publish
 

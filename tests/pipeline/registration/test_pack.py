@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from pipeline.bundle import CARD, CONFIDENCE, DECODER, ENCODER, GOLDEN, REFERENCE, VOCABULARY, read_bundle
-from pipeline.captioner import load_captioner
 from pipeline.files import read_json, sha256_file
 from pipeline.home import Home
 from pipeline.images import pixels
+from pipeline.loading import load_captioner
 from pipeline.reference import CAPTION_SIGNS, PICTURE_SIGNS, TOP_CAPTION, count, word_count
 from pipeline.registration.pack import pack
 from pipeline.snapshot import read_images

@@ -16,13 +16,13 @@ from strangers_captioner import CRASH, EMPTY, FEW, GREED, HANG, MARKUP, TELL, TU
 
 from nightcap.captioning import caption_pictures
 from nightcap.cli import main
-from pipeline.captioner import load_pinned, pin
 from pipeline.captioner_types import FOREIGN
 from pipeline.errors import BadInput, BundleRejected, SettingsError
 from pipeline.foreign.limits import ForeignLimits
 from pipeline.foreign.naming import name_foreign
 from pipeline.foreign.process import ForeignProcess
 from pipeline.images import ImageLimits
+from pipeline.loading import load_pinned, pin
 from pipeline.registry import DIGEST_TAG, Registry
 from serving.night import run_night
 

@@ -3,9 +3,9 @@
 import pytest
 from strangers import log_model, running
 
-from pipeline.captioner import pin
 from pipeline.foreign.naming import name_foreign
 from pipeline.infra_validation import try_version
+from pipeline.loading import pin
 from pipeline.promotion import Promotions
 from pipeline.settings import GateSettings
 from tests.pipeline.light_registry import home_in

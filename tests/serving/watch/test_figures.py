@@ -9,10 +9,10 @@ import pytest
 from pipeline.captioner_types import Caption
 from pipeline.files import read_json
 from pipeline.reference import Distribution
+from pipeline.secrets import scrubbed
 from serving.plans import Plan
 from serving.watch.figures import Figures
 from serving.watch.metrics import METRICS, samples_of
-from serving.watch.secrets import scrubbed
 from tests.serving.night_world import ColourCaptioner
 
 SAME = "the same <b>picture</b> as ever"

@@ -1,0 +1,69 @@
+"""Everything that forgetting images takes, in its order: lists, trainings, captions, outputs, logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.forgetting import Forgetting
+from pipeline.forgotten import remember_to_forget
+from pipeline.home import Home
+from pipeline.housekeeping.trash import empty_trash
+from pipeline.lineage import Exposed
+from pipeline.scrub import drop_mentions
+from pipeline.table import CaptionTable
+from pipeline.table.changes import erase
+from pipeline.table.corrections import CorrectionTable
+from pipeline.table.upkeep import purge
+from serving.forget import digests_of, strip_nights, strip_outputs
+from serving.outputs import write_outputs
+from serving.report import report
+
+
+class ForgetOutcome(NamedTuple):
+    """What a call has done.
+
+    Attributes:
+        rows: of captions and corrections, erased.
+        nights: whose outputs or pages were written again.
+        files: others that were rewritten or removed.
+        exposed: registered versions that have learned from the images.
+    """
+
+    rows: int
+    nights: int
+    files: int
+    exposed: list[Exposed]
+
+
+def forget_images(home: Home, images: frozenset[str], table: str | Path, show: Callable[[str], None]) -> ForgetOutcome:
+    """Remove images' captions, thumbnails, features and snapshot rows for good, and never caption them again.
+
+    Args:
+        home: whose store.
+        images: as the table of captions names them.
+        table: the Delta table of captions.
+        show: is told of each step.
+
+    Raises:
+        NightcapError: MLflow or a store does not answer; a second call goes on.
+    """
+    captions = CaptionTable(table)
+    remember_to_forget(home.store, images)  # first, so that no night under way brings them back
+    empty_trash(home)  # nothing else looks there
+    show("looking for what was trained on them")
+    forgetting = Forgetting(home, images, digests_of(captions, images))
+    exposed = forgetting.exposed()
+    show("removing snapshot rows, features and copies")
+    files = forgetting.run(exposed)
+    show("removing captions")
+    nights, outputs = strip_nights(home.store, images), strip_outputs(home.store, images)
+    rows = erase(captions, images) + CorrectionTable(home.store / "corrections").forget(images)
+    purge(captions)
+    for night in nights:
+        report(night)
+    for output in outputs:
+        write_outputs(output)
+    files += sum(drop_mentions(log, images) for log in home.root.rglob("*.log"))
+    return ForgetOutcome(rows, len(nights) + len(outputs), files, exposed)
