@@ -16,16 +16,16 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.neighbours import consensus_captions
-from pipeline import train_captioner as stages
+from pipeline import training_pipeline as stages
+from pipeline.core.environment import Home
+from pipeline.core.settings import TrainSettings, assign, read_yaml, train_settings
 from pipeline.evaluation.calibrate import training_gists
 from pipeline.evaluation.evaluate import caption_split
-from pipeline.evaluation.told import Teller, cider_d_of, sample, tell_degraded
-from pipeline.files import write_text
-from pipeline.home import Home
+from pipeline.evaluation.inference import Teller, cider_d_of, sample, tell_degraded
 from pipeline.metrics.health import caption_health
 from pipeline.metrics.scores import leave_one_out, score_captions
-from pipeline.settings import TrainSettings, assign, read_yaml, train_settings
-from pipeline.training_run import TrainingRun
+from pipeline.storage.files import write_text
+from pipeline.training.run import TrainingRun
 
 SHOWN = {
     "bleu_4": 100,

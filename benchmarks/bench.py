@@ -13,14 +13,14 @@ from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
+from pipeline.core.settings import DecoderSettings, TrainingSettings, train_settings
 from pipeline.metrics.scores import score_captions
-from pipeline.model.decoder import Decoder
-from pipeline.model.encoder import architecture, build_encoder
-from pipeline.settings import DecoderSettings, TrainingSettings, train_settings
-from pipeline.training.examples import Batch
+from pipeline.model.network.decoder import Decoder
+from pipeline.model.network.encoder import architecture, build_encoder
+from pipeline.model.vocabulary import END, START, Vocabulary
+from pipeline.training.batches import Batch
 from pipeline.training.reward import Reward
-from pipeline.training.step import Fitter
-from pipeline.vocabulary import END, START, Vocabulary
+from pipeline.training.trainer import Fitter
 
 ROUNDS = 5
 BATCH = 32

@@ -26,19 +26,19 @@ from scipy.cluster.vq import kmeans2
 
 from benchmarks.ablation import extracted
 from nightcap.commands.train import Trained, run_stages
-from pipeline import train_captioner as stages
-from pipeline.evaluation.told import cider_d_of
-from pipeline.features import FeatureStore
-from pipeline.files import write_json
-from pipeline.gate.bootstrap import bounds
-from pipeline.home import Home
-from pipeline.promotion import VERDICT_TAG, Promotions
-from pipeline.settings import assign, read_yaml, train_settings
-from pipeline.sources.base import SPLITS
-from pipeline.table.corrections import Correction, CorrectionTable
-from pipeline.training.captioning import caption_features
+from pipeline import training_pipeline as stages
+from pipeline.core.environment import Home
+from pipeline.core.settings import assign, read_yaml, train_settings
+from pipeline.data.sources.base import SPLITS
+from pipeline.evaluation.inference import cider_d_of
+from pipeline.registry.promotions import VERDICT_TAG, Promotions
+from pipeline.release.gate.bootstrap import bounds
+from pipeline.storage.files import write_json
+from pipeline.storage.tables.corrections import Correction, CorrectionTable
+from pipeline.training.caption_features import caption_features
+from pipeline.training.features import FeatureStore
 from pipeline.training.refine import load_decoder
-from pipeline.training_run import TrainingRun
+from pipeline.training.run import TrainingRun
 
 POINTS = 100
 FEWEST = 700  # pictures of the cluster, so that enough are left to judge
@@ -148,7 +148,7 @@ def _compare(
 
 
 def _captions(run: TrainingRun, images: pd.DataFrame) -> list[str]:
-    from pipeline.model.decoding import Writer
+    from pipeline.model.network.generation import Writer
 
     decoder, words = load_decoder(run)
     writer = Writer(decoder, run.settings.decoding, len(words))

@@ -13,11 +13,11 @@ from typing import Any
 
 from benchmarks.ablation import captions_of, extracted
 from nightcap.settings_options import values_from
-from pipeline import train_captioner as stages
-from pipeline.home import Home
+from pipeline import training_pipeline as stages
+from pipeline.core.environment import Home
+from pipeline.core.settings import train_settings
 from pipeline.metrics.scores import score_captions
-from pipeline.settings import train_settings
-from pipeline.training_run import TrainingRun
+from pipeline.training.run import TrainingRun
 
 WAYS: tuple[dict[str, Any], ...] = (
     {"method": "greedy"},

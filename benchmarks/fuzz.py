@@ -23,10 +23,10 @@ from itertools import takewhile
 from typing import TypeVar
 
 from benchmarks.odd_pictures import mutated, valid
-from pipeline.decoders import CRASHED, TIMEOUT, Decoders, Work
-from pipeline.errors import BadImage
-from pipeline.images import ImageLimits
-from pipeline.objects.ahead import in_parallel
+from pipeline.core.errors import BadImage
+from pipeline.imaging.decode import ImageLimits
+from pipeline.imaging.sandbox import CRASHED, TIMEOUT, Decoders, Work
+from pipeline.storage.objects.parallel import in_parallel
 
 Item = TypeVar("Item")
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.files import read_json
-from pipeline.gate.bootstrap import resampled_means
+from pipeline.release.gate.bootstrap import resampled_means
+from pipeline.storage.files import read_json
 
 Differences = npt.NDArray[np.float64]
 

@@ -21,15 +21,15 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.odd_pictures import encoded, photograph
-from pipeline.captioner_types import Caption, PinnedModel
-from pipeline.decoders import Decoders
-from pipeline.home import Home
-from pipeline.images import Fit, open_picture, resize
-from pipeline.quality import flags_of
-from serving.plan import plan
-from serving.plans import Attempt
-from serving.settings import NightSettings
-from serving.shard import caption_shard
+from pipeline.core.environment import Home
+from pipeline.imaging.decode import Fit, open_picture, resize
+from pipeline.imaging.quality import flags_of
+from pipeline.imaging.sandbox import Decoders
+from pipeline.model.interface import Caption, PinnedModel
+from serving.caption_shard import caption_shard
+from serving.planning.plan import plan
+from serving.runs.plan_file import Attempt
+from serving.runs.settings import NightSettings
 
 MODEL = PinnedModel("captioner", "3", "d" * 64, "sleep", "models:/captioner/3")
 

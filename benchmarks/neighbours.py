@@ -8,10 +8,10 @@ from statistics import fmean
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.features import FeatureStore
 from pipeline.metrics.cider import DocumentFrequencies, Vector, cider_d
 from pipeline.metrics.tokenizer import tokenize
-from pipeline.training_run import TrainingRun
+from pipeline.training.features import FeatureStore
+from pipeline.training.run import TrainingRun
 
 NEIGHBOURS = 30
 AGREEING = 60  # of their captions, how many a caption must be like

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
-from pipeline.images import FORMATS
+from pipeline.imaging.decode import FORMATS
 
 WIDTH, HEIGHT = 60, 44
 KINDS = FORMATS

@@ -23,13 +23,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from benchmarks.canned_store import serve
-from pipeline.captioner_types import PinnedModel
-from pipeline.home import Home
-from pipeline.objects import open_folder
-from pipeline.table import CAPTIONED, MODEL, SCHEMA, CaptionTable
-from serving.plan import plan
-from serving.plans import Attempt
-from serving.settings import NightSettings
+from pipeline.core.environment import Home
+from pipeline.model.interface import PinnedModel
+from pipeline.storage.objects import open_folder
+from pipeline.storage.tables import CAPTIONED, MODEL, SCHEMA, CaptionTable
+from serving.planning.plan import plan
+from serving.runs.plan_file import Attempt
+from serving.runs.settings import NightSettings
 
 MODEL_VERSION = PinnedModel("captioner", "3", "d" * 64, "numpy", "models:/captioner/3")
 BATCH = 20_000

@@ -23,12 +23,12 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.files import sha256, write_json
-from pipeline.home import Home
-from pipeline.lineage import ACCEPTED_TAG, SNAPSHOT_TAG
-from pipeline.registry import DIGEST_TAG, Registry
-from pipeline.stages import Store
-from pipeline.table import CAPTIONED, MODEL, SCHEMA, CaptionTable
+from pipeline.core.environment import Home
+from pipeline.registry.lineage import ACCEPTED_TAG, SNAPSHOT_TAG
+from pipeline.registry.versions import DIGEST_TAG, Registry
+from pipeline.storage.files import sha256, write_json
+from pipeline.storage.stage_outputs import Store
+from pipeline.storage.tables import CAPTIONED, MODEL, SCHEMA, CaptionTable
 
 BATCH = 20_000
 MODEL_NAME = "captioner"

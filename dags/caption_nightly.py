@@ -20,9 +20,9 @@ from structlog.contextvars import bind_contextvars
 from dags.common import RETRIES, TIMEZONE, form, timetable
 from dags.deadline import PublishedBy
 from dags.notifier import NightEnded, NightFailed
-from pipeline.form import fields_of
-from serving.settings import NightSettings
-from serving.usual import usual_values
+from pipeline.core.settings.form import fields_of
+from serving.runs.config_file import usual_values
+from serving.runs.settings import NightSettings
 
 USUAL = usual_values()
 PUBLISHED_BY = PublishedBy(os.environ.get("NIGHTCAP_PUBLISHED_BY", "06:00"), TIMEZONE)
@@ -30,7 +30,7 @@ PUBLISHED_BY = PublishedBy(os.environ.get("NIGHTCAP_PUBLISHED_BY", "06:00"), TIM
 
 def name_night(plan_path: str) -> None:
     """Write the night's name into every line of the task's log; Airflow itself writes the run's."""
-    from serving.plans import night_of
+    from serving.runs.plan_file import night_of
 
     bind_contextvars(night=night_of(plan_path))
 
@@ -52,13 +52,13 @@ def caption_nightly() -> None:
 
     @task(multiple_outputs=True)
     def plan() -> dict[str, Any]:
-        from pipeline.errors import ModelNotFound
-        from pipeline.home import Home
-        from serving.model import pin_for_night
-        from serving.plan import held
-        from serving.plan import plan as plan_night
-        from serving.replay import attempt_of, in_its_input
-        from serving.settings import night_settings
+        from pipeline.core.environment import Home
+        from pipeline.core.errors import ModelNotFound
+        from serving.planning.model_choice import pin_for_night
+        from serving.planning.plan import held
+        from serving.planning.plan import plan as plan_night
+        from serving.planning.replay import attempt_of, in_its_input
+        from serving.runs.settings import night_settings
 
         context = get_current_context()
         home, run = Home.from_environment(), context["dag_run"]
@@ -83,10 +83,10 @@ def caption_nightly() -> None:
     @task(pool="model")
     def caption(plan_path: str, shard: int) -> dict[str, Any]:
         name_night(plan_path)
-        from pipeline.home import Home
-        from pipeline.loading import load_pinned
-        from pipeline.stopping import heeding_sigterm
-        from serving.shard import caption_shard
+        from pipeline.core.environment import Home
+        from pipeline.core.signals import heeding_sigterm
+        from pipeline.registry.loading import load_pinned
+        from serving.caption_shard import caption_shard
 
         with heeding_sigterm():  # Airflow by itself lets the task go on until it is killed
             return caption_shard(plan_path, shard, partial(load_pinned, Home.from_environment()))
@@ -94,7 +94,7 @@ def caption_nightly() -> None:
     @task
     def publish(plan_path: str) -> dict[str, Any]:
         name_night(plan_path)
-        from pipeline.home import Home
+        from pipeline.core.environment import Home
         from serving.publish import publish_and_tell
 
         accepted = {name: get_current_context()["params"][name] for name in ("accept_quarantine", "accept_drift")}
@@ -103,7 +103,7 @@ def caption_nightly() -> None:
     @task
     def report(plan_path: str) -> dict[str, Any]:
         name_night(plan_path)
-        from serving.report import report as report_night
+        from serving.reporting.report import report as report_night
 
         return report_night(plan_path).to_json()
 

@@ -12,8 +12,8 @@ from airflow.sdk import Asset, CronTriggerTimetable, ExceptionRetryPolicy, Param
 from croniter import croniter
 
 from dags import credentials
-from pipeline.errors import SettingsError
-from pipeline.form import Field
+from pipeline.core.errors import SettingsError
+from pipeline.core.settings.form import Field
 
 TIMEZONE = os.environ.get("NIGHTCAP_TIMEZONE", "UTC")
 
@@ -27,8 +27,8 @@ RETRIES: dict[str, Any] = {
     "retry_delay": timedelta(seconds=30),
     "retry_policy": ExceptionRetryPolicy(
         rules=[
-            RetryRule(exception="pipeline.errors.Permanent", action=RetryAction.FAIL),
-            RetryRule(exception="pipeline.errors.BadInput", action=RetryAction.FAIL),
+            RetryRule(exception="pipeline.core.errors.Permanent", action=RetryAction.FAIL),
+            RetryRule(exception="pipeline.core.errors.BadInput", action=RetryAction.FAIL),
         ]
     ),
 }

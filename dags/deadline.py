@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from airflow.sdk.definitions.deadline import BaseDeadlineReference
 
-from pipeline.errors import SettingsError
-from serving.clock import next_time, time_of_day
+from pipeline.core.errors import SettingsError
+from serving.runs.clock import next_time, time_of_day
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

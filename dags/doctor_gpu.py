@@ -23,9 +23,9 @@ def doctor_gpu() -> None:
 
     @task(**ON_GPU)
     def examine() -> dict[str, Any]:
-        from pipeline.devices import check
-        from pipeline.devices.findings import log_findings, refuse
-        from pipeline.home import Home
+        from pipeline.core.environment import Home
+        from pipeline.training.device_check import check
+        from pipeline.training.device_check.findings import log_findings, refuse
 
         if not check.gpus():
             raise AirflowSkipException(check.NO_GPU)

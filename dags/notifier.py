@@ -18,8 +18,8 @@ class NightFailed(BaseNotifier):
     def notify(self, context: Context) -> None:
         """Tell of the run in Airflow's context."""
         from dags import credentials
-        from pipeline.home import Home
-        from serving.watch.alerts import alert_of_run
+        from pipeline.core.environment import Home
+        from serving.monitoring.alerts import alert_of_run
 
         credentials.of_webhook()
         about: Any = context
@@ -38,8 +38,8 @@ class RunEnded(BaseNotifier):
 
     def notify(self, context: Context) -> None:
         """Tell that a run ended now."""
-        from pipeline.home import Home
-        from serving.watch.runs import tell_end
+        from pipeline.core.environment import Home
+        from serving.monitoring.push_runs import tell_end
 
         tell_end(Home.from_environment(), self.dag_id, self.succeeded)
 
@@ -60,8 +60,8 @@ async def night_is_late(context: Mapping[str, Any]) -> None:
     from asgiref.sync import sync_to_async
 
     from dags import credentials
-    from pipeline.home import Home
-    from serving.watch.alerts import alert_of_late_run
+    from pipeline.core.environment import Home
+    from serving.monitoring.alerts import alert_of_late_run
 
     await sync_to_async(credentials.of_webhook)()  # Airflow's client waits for the loop that this came from
     run, due = context["dag_run"]["dag_run_id"], context["deadline"]["deadline_time"]

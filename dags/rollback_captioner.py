@@ -8,8 +8,8 @@ from airflow.sdk import Metadata, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from dags.common import CAPTIONER, TRAINING, form
-from pipeline.form import fields_of
-from serving.rollback import RollbackSettings
+from pipeline.core.settings.form import fields_of
+from serving.upkeep.rollback import RollbackSettings
 
 
 @dag(
@@ -26,8 +26,8 @@ def rollback_captioner() -> None:
 
     @task(outlets=[CAPTIONER])
     def rollback() -> Any:
-        from pipeline.home import Home
-        from serving.rollback import roll_back, rollback_settings
+        from pipeline.core.environment import Home
+        from serving.upkeep.rollback import roll_back, rollback_settings
 
         context = get_current_context()
         settings, who = rollback_settings(dict(context["params"])), f"{context['dag'].dag_id} {context['run_id']}"

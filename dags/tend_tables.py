@@ -5,8 +5,8 @@ from __future__ import annotations
 from airflow.sdk import dag, get_current_context, task
 
 from dags.common import RETRIES, form, timetable
-from pipeline.form import fields_of
-from serving.tending import TendingSettings
+from pipeline.core.settings.form import fields_of
+from serving.upkeep.tables import TendingSettings
 
 
 @dag(
@@ -23,19 +23,19 @@ def tend_tables() -> None:
 
     @task
     def upgrade() -> list[str]:
-        from serving.tending import Tending
+        from serving.upkeep.tables import Tending
 
         return Tending.of(dict(get_current_context()["params"])).upgrade()
 
     @task
     def compact() -> int:
-        from serving.tending import Tending
+        from serving.upkeep.tables import Tending
 
         return Tending.of(dict(get_current_context()["params"])).compact()
 
     @task
     def vacuum() -> dict[str, int]:
-        from serving.tending import Tending
+        from serving.upkeep.tables import Tending
 
         return Tending.of(dict(get_current_context()["params"])).vacuum()
 

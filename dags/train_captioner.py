@@ -13,10 +13,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 from dags.common import CAPTIONER, CORRECTIONS, ON_GPU, TRAINING, approver, form
 from dags.links import PageLink
 from dags.notifier import RunEnded
-from pipeline import train_captioner as stages
-from pipeline.errors import DatasetRejected, SettingsError
-from pipeline.form import training_fields, training_values
-from pipeline.usual import CONFIG, usual_values
+from pipeline import training_pipeline as stages
+from pipeline.core.errors import DatasetRejected, SettingsError
+from pipeline.core.settings.config_file import CONFIG, usual_values
+from pipeline.core.settings.form import training_fields, training_values
 
 REQUEST = """{% set verdict = ti.xcom_pull(task_ids='gate') %}
 **{{ verdict.reason }}**
@@ -47,9 +47,9 @@ def _patience() -> timedelta:
 
 
 def _run(done: dict[str, str] | None = None) -> Any:
-    from pipeline.home import Home
-    from pipeline.settings import train_settings
-    from pipeline.training_run import TrainingRun
+    from pipeline.core.environment import Home
+    from pipeline.core.settings import train_settings
+    from pipeline.training.run import TrainingRun
 
     settings = train_settings(training_values(get_current_context()["params"]))
     return TrainingRun(settings, Home.from_environment(), done or {})
@@ -69,7 +69,7 @@ def _validate(run: Any) -> Any:
 
 
 def _register(done: dict[str, str]) -> tuple[Any, dict[str, str]]:
-    from serving.watch.runs import tell_training
+    from serving.monitoring.push_runs import tell_training
 
     run, version = stages.register(_run(done))
     tell_training(run.home, run.settings.registry.model_name, stages.effort(run))
@@ -143,7 +143,7 @@ def train_captioner() -> None:
 
     @task
     def gate(done: dict[str, str], version: str) -> dict[str, Any]:
-        from serving.watch.runs import tell_verdict
+        from serving.monitoring.push_runs import tell_verdict
 
         run = _run(done)
         verdict = stages.gate(run, version)

@@ -9,7 +9,7 @@ from airflow.sdk import Metadata, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from dags.common import CORRECTIONS, RETRIES, timetable
-from pipeline.usual import CONFIG, usual_values
+from pipeline.core.settings.config_file import CONFIG, usual_values
 
 
 @dag(
@@ -25,9 +25,9 @@ def watch_corrections() -> None:
 
     @task(outlets=[CORRECTIONS])
     def count() -> Any:
-        from pipeline.home import Home
-        from pipeline.retraining import new_corrections
-        from pipeline.settings import train_settings
+        from pipeline.core.environment import Home
+        from pipeline.core.settings import train_settings
+        from pipeline.data.corrections_due import new_corrections
 
         if not os.environ.get(CONFIG):
             raise AirflowSkipException(f"no training is wanted; {CONFIG} names no settings")

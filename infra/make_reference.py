@@ -10,21 +10,25 @@ from typing import Any
 import typer
 
 from nightcap.cli import app
-from pipeline import decoders, images, objects, quality
-from pipeline.foreign import answers
-from pipeline.form import Field, fields_of
+from pipeline.core.redaction import PATTERN
+from pipeline.core.settings import TrainSettings, preset_names
+from pipeline.core.settings.form import Field, fields_of
+from pipeline.data.validation import reasons
+from pipeline.imaging import decode as images
+from pipeline.imaging import quality
+from pipeline.imaging import sandbox as decoders
 from pipeline.metrics.health import DANGLING_WORDS
-from pipeline.reference import CAPTION_SIGNS, PICTURE_SIGNS, TOP_CAPTION
-from pipeline.secrets import PATTERN
-from pipeline.settings import TrainSettings, preset_names
-from pipeline.validation import reasons
-from serving import usable
-from serving.rollback import RollbackSettings
-from serving.settings import NightSettings
-from serving.tending import TendingSettings
-from serving.watch import exporter, runs
-from serving.watch.metrics import METRICS, PREFIX
-from serving.watch.tell import JOB
+from pipeline.model.external import answers
+from pipeline.model.reference_profile import CAPTION_SIGNS, PICTURE_SIGNS, TOP_CAPTION
+from pipeline.storage import objects
+from serving.monitoring import exporter
+from serving.monitoring import push_runs as runs
+from serving.monitoring.metrics import METRICS, PREFIX
+from serving.monitoring.push_night import JOB
+from serving.runs import withholding as usable
+from serving.runs.settings import NightSettings
+from serving.upkeep.rollback import RollbackSettings
+from serving.upkeep.tables import TendingSettings
 
 TARGET = Path(__file__).parents[1] / "docs" / "reference.md"
 

@@ -16,9 +16,7 @@ RUN --mount=type=cache,target=/var/cache/uv \
 COPY pyproject.toml README.md LICENSE ./
 COPY pipeline pipeline
 # What makes models; nothing that loads and runs one imports it.
-RUN rm -r pipeline/devices pipeline/evaluation pipeline/gate pipeline/registration pipeline/training pipeline/validation \
-    pipeline/encoder.py pipeline/features.py pipeline/proof.py pipeline/retraining.py pipeline/snapshot.py \
-    pipeline/train_captioner.py pipeline/training_run.py pipeline/vocabulary_adaptation.py
+RUN rm -r pipeline/data pipeline/training pipeline/evaluation pipeline/release pipeline/training_pipeline.py
 COPY serving serving
 COPY nightcap nightcap
 RUN uv pip install --python /opt/nightcap/bin/python --no-cache --no-deps --no-build-isolation .

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from nightcap.console import console, load_tensorflow, working
-from pipeline.captioner_types import FOREIGN, Caption, Captioner, PinnedModel
-from pipeline.decoders.work import Decoded, Work, decoded
-from pipeline.errors import BadInput
-from pipeline.images import ImageLimits
+from pipeline.core.errors import BadInput
+from pipeline.imaging.decode import ImageLimits
+from pipeline.imaging.sandbox.task import Decoded, Work, decoded
+from pipeline.model.interface import FOREIGN, Caption, Captioner, PinnedModel
 
 if TYPE_CHECKING:
-    from pipeline.home import Home
+    from pipeline.core.environment import Home
 
 CHUNK = 64
 DEFAULT_MODEL = "models:/captioner@champion"
@@ -65,8 +65,8 @@ def caption_pictures(captioner: Captioner, pictures: Iterable[Any], limits: Imag
 
 def load_model(model: str, beam: int | None) -> Captioner:
     """The captioner that a person named, with another beam width if one was given."""
-    from pipeline.home import Home
-    from pipeline.loading import pin
+    from pipeline.core.environment import Home
+    from pipeline.registry.loading import pin
 
     changes = {} if beam is None else {"method": "beam", "beam_width": beam}
     home = Home.from_environment()
@@ -76,7 +76,7 @@ def load_model(model: str, beam: int | None) -> Captioner:
 
 def load(home: Home, pinned: PinnedModel, changes: Mapping[str, Any] | None = None) -> Captioner:
     """The captioner of a pinned model; a person is told if nobody vouches for it."""
-    from pipeline.loading import load_pinned
+    from pipeline.registry.loading import load_pinned
 
     if pinned.engine != FOREIGN:
         load_tensorflow()

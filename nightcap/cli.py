@@ -36,9 +36,9 @@ from nightcap.commands import (
     trace,
     train,
 )
-from pipeline.errors import NightcapError, SettingsError
-from pipeline.secrets import masked
-from pipeline.stopping import CODE, Stopped, heeding_sigterm
+from pipeline.core.errors import NightcapError, SettingsError
+from pipeline.core.redaction import masked
+from pipeline.core.signals import CODE, Stopped, heeding_sigterm
 
 app = typer.Typer(
     add_completion=False,

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.images import thumbnail
+from pipeline.imaging.decode import thumbnail
 
 if TYPE_CHECKING:
-    from pipeline.captioner_types import Caption, Captioner
-    from pipeline.explanation import Explanation
+    from pipeline.model.explanation import Explanation
+    from pipeline.model.interface import Caption, Captioner
 
 TEMPLATE = Path(__file__).parent / "templates" / "explanation.html"
 PICTURE_SIDE = 640

@@ -6,19 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.forgetting import Forgetting
-from pipeline.forgotten import remember_to_forget
-from pipeline.home import Home
-from pipeline.housekeeping.trash import empty_trash
-from pipeline.lineage import Exposed
-from pipeline.scrub import drop_mentions
-from pipeline.table import CaptionTable
-from pipeline.table.changes import erase
-from pipeline.table.corrections import CorrectionTable
-from pipeline.table.upkeep import purge
-from serving.forget import digests_of, strip_nights, strip_outputs
-from serving.outputs import write_outputs
-from serving.report import report
+from pipeline.core.environment import Home
+from pipeline.registry.lineage import Exposed
+from pipeline.storage.forgotten import remember_to_forget
+from pipeline.storage.scrub import drop_mentions
+from pipeline.storage.tables import CaptionTable
+from pipeline.storage.tables.corrections import CorrectionTable
+from pipeline.storage.tables.maintenance import purge
+from pipeline.storage.tables.withdraw import erase
+from pipeline.storage.trash import empty_trash
+from pipeline.upkeep.forget import Forgetting
+from serving.reporting.outputs import write_outputs
+from serving.reporting.report import report
+from serving.upkeep.forget import digests_of, strip_nights, strip_outputs
 
 
 class ForgetOutcome(NamedTuple):

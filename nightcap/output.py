@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.errors import SettingsError
+from pipeline.core.errors import SettingsError
 
 Output = Annotated[Path | None, typer.Option(dir_okay=False, help="Write here instead of to standard output.")]
 

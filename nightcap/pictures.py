@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import BadImage, SettingsError
-from pipeline.images import ImageLimits, check_bytes
-from pipeline.objects import FORBIDDEN, Folder, LocalFolder, ObjectInfo, open_folder, printable
+from pipeline.core.errors import BadImage, SettingsError
+from pipeline.imaging.decode import ImageLimits, check_bytes
+from pipeline.storage.objects import FORBIDDEN, Folder, LocalFolder, ObjectInfo, open_folder, printable
 
 MISSING = "missing"
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from nightcap.console import console
 from nightcap.pictures import NamedFile
-from pipeline.errors import SettingsError
+from pipeline.core.errors import SettingsError
 
 if TYPE_CHECKING:
     from pipeline.metrics.scores import Report
@@ -25,7 +25,7 @@ def references_of(annotations: Path) -> dict[str, list[str]]:
     Raises:
         SettingsError: the file is no COCO captions file, or has no caption.
     """
-    from pipeline.sources.coco import read_annotations
+    from pipeline.data.sources.coco import read_annotations
 
     references = {name: list(texts) for name, texts in read_annotations(annotations).items() if texts}
     if not references:

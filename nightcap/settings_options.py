@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import yaml
 
-from pipeline.errors import SettingsError
-from pipeline.secrets import masked
-from pipeline.settings import TrainSettings, assign, train_settings, yaml_value
-from pipeline.usual import placed, values_of
+from pipeline.core.errors import SettingsError
+from pipeline.core.redaction import masked
+from pipeline.core.settings import TrainSettings, assign, train_settings, yaml_value
+from pipeline.core.settings.config_file import placed, values_of
 
 if TYPE_CHECKING:
-    from pipeline.home import Home
-    from serving.settings import NightSettings
+    from pipeline.core.environment import Home
+    from serving.runs.settings import NightSettings
 
 NightConfig = Annotated[
     Path | None, typer.Option("--config", help="A YAML file of night settings; the other options come before it.")
@@ -76,9 +76,9 @@ def night_settings_from(
     Raises:
         SettingsError: the file or a value is wrong.
     """
-    from serving import usual
-    from serving.replay import in_its_input
-    from serving.settings import night_settings
+    from serving.planning.replay import in_its_input
+    from serving.runs import config_file as usual
+    from serving.runs.settings import night_settings
 
     filed = {} if config is None else usual.values_of(config)
     values = dict(filed)

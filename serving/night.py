@@ -7,18 +7,18 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from pipeline.captioner_types import PinnedModel
-from pipeline.errors import NightcapError
-from pipeline.home import Home
-from pipeline.table import CaptionTable
-from serving.lifecycle import unreported
-from serving.plan import plan
-from serving.plans import Attempt, Plan
+from pipeline.core.environment import Home
+from pipeline.core.errors import NightcapError
+from pipeline.model.interface import PinnedModel
+from pipeline.storage.tables import CaptionTable
+from serving.caption_shard import Loader, caption_shard
+from serving.planning.plan import plan
 from serving.publish import publish_and_tell
-from serving.report import report
-from serving.settings import NightSettings
-from serving.shard import Loader, caption_shard
-from serving.summary import NightSummary
+from serving.reporting.report import report
+from serving.reporting.summary import NightSummary
+from serving.runs.lifecycle import unreported
+from serving.runs.plan_file import Attempt, Plan
+from serving.runs.settings import NightSettings
 
 log = logging.getLogger(__name__)
 

@@ -15,15 +15,15 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from pipeline.errors import NightHeld, NightRejected, ObjectUnavailable, PublishConflict
-from pipeline.files import read_json, write_json
-from pipeline.forgotten import Forgotten
-from pipeline.home import Home
-from pipeline.table import PICTURE, PICTURE_AND_VERSION, SCHEMA, CaptionTable
-from pipeline.table.upkeep import sweep
-from serving.plans import Plan, store_of
-from serving.watch.guard import Accepted, guard
-from serving.watch.tell import tell
+from pipeline.core.environment import Home
+from pipeline.core.errors import NightHeld, NightRejected, ObjectUnavailable, PublishConflict
+from pipeline.storage.files import read_json, write_json
+from pipeline.storage.forgotten import Forgotten
+from pipeline.storage.tables import PICTURE, PICTURE_AND_VERSION, SCHEMA, CaptionTable
+from pipeline.storage.tables.maintenance import sweep
+from serving.monitoring.guard import Accepted, guard
+from serving.monitoring.push_night import tell
+from serving.runs.plan_file import Plan, store_of
 
 log = logging.getLogger(__name__)
 

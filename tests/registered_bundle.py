@@ -1,9 +1,9 @@
 """A stored bundle in a registry of its own, registered as `register` does and promoted; nothing is trained."""
 
-from pipeline.bundle import ENGINE, FORMAT, read_bundle
-from pipeline.home import Home
-from pipeline.registration.register import log_model
-from pipeline.registry import CHAMPION, DIGEST_TAG, ENGINE_TAG, Registry
+from pipeline.core.environment import Home
+from pipeline.model.bundle import ENGINE, FORMAT, read_bundle
+from pipeline.registry.versions import CHAMPION, DIGEST_TAG, ENGINE_TAG, Registry
+from pipeline.release.register import log_model
 from tests.fixtures.stored_bundles import unpack
 
 

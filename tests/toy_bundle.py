@@ -3,7 +3,8 @@
 import h5py
 import numpy as np
 
-from pipeline.bundle import (
+from pipeline.core.settings import DecoderSettings, DecodingSettings
+from pipeline.model.bundle import (
     CARD,
     CONFIDENCE,
     DECODER,
@@ -16,9 +17,8 @@ from pipeline.bundle import (
     seal,
     write_settings,
 )
-from pipeline.files import write_bytes, write_json, write_text
-from pipeline.settings import DecoderSettings, DecodingSettings
-from pipeline.vocabulary import Vocabulary
+from pipeline.model.vocabulary import Vocabulary
+from pipeline.storage.files import write_bytes, write_json, write_text
 
 CHOSEN = BundleSettings(
     encoder="scenes",

@@ -20,9 +20,9 @@ NameOption = Annotated[str | None, typer.Option(help="Which backup; default the 
 @app.command()
 def begin(folder: ShelfArgument) -> None:
     """Copy nights, captions and the promotion journal; pg_dump comes after it, then `finish`."""
-    from pipeline.backup.shelf import Shelf
-    from pipeline.backup.stack import begin
-    from pipeline.home import Home
+    from pipeline.core.environment import Home
+    from pipeline.upkeep.backup.catalog import Shelf
+    from pipeline.upkeep.backup.stack import begin
 
     with working("copying captions and promotions"):
         begin(Home.from_environment(), Shelf(folder))
@@ -34,9 +34,9 @@ def finish(
     pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Also bucket `pictures`.")] = False,
 ) -> None:
     """Copy MLflow's artifacts and the store, write the digests, and give the backup its name."""
-    from pipeline.backup.shelf import Shelf
-    from pipeline.backup.stack import finish
-    from pipeline.home import Home
+    from pipeline.core.environment import Home
+    from pipeline.upkeep.backup.catalog import Shelf
+    from pipeline.upkeep.backup.stack import finish
 
     with working("copying models and outputs"):
         made = finish(Home.from_environment(), Shelf(folder), pictures)
@@ -52,9 +52,9 @@ def check(
     ] = False,
 ) -> None:
     """Compare a backup with its digests."""
-    from pipeline.backup.shelf import Shelf, check
-    from pipeline.backup.stack import require_restorable
-    from pipeline.home import Home
+    from pipeline.core.environment import Home
+    from pipeline.upkeep.backup.catalog import Shelf, check
+    from pipeline.upkeep.backup.stack import require_restorable
 
     backup = Shelf(folder).choose(name or "")
     with working("reading the backup"):
@@ -68,9 +68,9 @@ def check(
 @app.command()
 def restore(folder: ShelfArgument, name: NameOption = None) -> None:
     """Write a backup's objects and folders; pg_restore comes before it, and `check --restorable` before that."""
-    from pipeline.backup.shelf import Shelf
-    from pipeline.backup.stack import restore
-    from pipeline.home import Home
+    from pipeline.core.environment import Home
+    from pipeline.upkeep.backup.catalog import Shelf
+    from pipeline.upkeep.backup.stack import restore
 
     backup = Shelf(folder).choose(name or "")
     with working("writing models, outputs and captions"):

@@ -26,7 +26,7 @@ def command(
     withhold such captions.
     """
     from nightcap.pictures import Pictures
-    from pipeline.images import ImageLimits
+    from pipeline.imaging.decode import ImageLimits
 
     pictures = Pictures(inputs)
     with destination(output) as write:

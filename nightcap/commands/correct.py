@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.errors import SettingsError
+from pipeline.core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from pipeline.table.corrections import Correction
+    from pipeline.storage.tables.corrections import Correction
 
 
 def command(
@@ -33,16 +33,16 @@ def command(
 
     Pictures are named as the table of captions names them. Of each person the newest caption of a picture counts.
     """
-    from pipeline.home import Home
-    from pipeline.table.corrections import CorrectionTable
+    from pipeline.core.environment import Home
+    from pipeline.storage.tables.corrections import CorrectionTable
 
     found = CorrectionTable(table or Home.from_environment().store / "corrections")
     typer.echo(f"{found.append(list(_read(file, who or getpass.getuser())))} corrections in {found.uri}")
 
 
 def _read(file: Path, who: str) -> Iterator[Correction]:
-    from pipeline.objects import address_of
-    from pipeline.table.corrections import Correction
+    from pipeline.storage.objects import address_of
+    from pipeline.storage.tables.corrections import Correction
 
     now = datetime.now(UTC)
     for line, row in _rows(file):

@@ -17,7 +17,7 @@ from nightcap.commands.train import reach_registry
 from nightcap.console import console, load_tensorflow, working
 
 if TYPE_CHECKING:
-    from pipeline.home import Home
+    from pipeline.core.environment import Home
 
 PACKAGES = ("apache-airflow", "mlflow", "tensorflow-cpu", "tensorflow", "keras", "great-expectations", "deltalake")
 MINIMUM_FREE_BYTES = 2_000_000_000
@@ -36,7 +36,7 @@ def command(
     ] = False,
 ) -> None:
     """Check this installation. Ends with 1 if something that every job needs is broken, or a GPU does not train as the CPU does."""
-    from pipeline.home import Home
+    from pipeline.core.environment import Home
 
     home = Home.from_environment()
     if gpu:
@@ -57,9 +57,9 @@ def _train_on_gpu(home: Home) -> None:
     """Print the findings as JSON and log them to MLflow."""
     reach_registry(home)
     load_tensorflow()
-    from pipeline.devices.check import NO_GPU, examine, gpus, usual_trials
-    from pipeline.devices.findings import log_findings, refuse
-    from pipeline.errors import SettingsError
+    from pipeline.core.errors import SettingsError
+    from pipeline.training.device_check.check import NO_GPU, examine, gpus, usual_trials
+    from pipeline.training.device_check.findings import log_findings, refuse
 
     if not gpus():
         raise SettingsError(NO_GPU)
@@ -72,7 +72,7 @@ def _train_on_gpu(home: Home) -> None:
 
 
 def _guarded(check: Callable[[Home], Iterator[Finding]], home: Home) -> Iterator[Finding]:
-    from pipeline.errors import NightcapError
+    from pipeline.core.errors import NightcapError
 
     try:
         yield from check(home)
@@ -108,8 +108,8 @@ def _folders(home: Home) -> Iterator[Finding]:
 
 
 def _registry(home: Home) -> Iterator[Finding]:
-    from pipeline.mlflow_client import shown_uri
-    from pipeline.registry import CHAMPION, Registry
+    from pipeline.registry.connection import shown_uri
+    from pipeline.registry.versions import CHAMPION, Registry
 
     versions = Registry(home).versions()
     champions = [f"{item.name}/{item.version}" for item in versions if CHAMPION in item.aliases]

@@ -23,7 +23,7 @@ def command(
     beam: BeamWidth = None,
 ) -> None:
     """Caption annotated pictures and score the captions."""
-    from pipeline.images import ImageLimits
+    from pipeline.imaging.decode import ImageLimits
     from pipeline.metrics.scores import score_captions
 
     pictures = AnnotatedPictures.read(annotations, images)

@@ -9,13 +9,13 @@ import typer
 
 from nightcap.captioning import DEFAULT_MODEL, Model, load_model
 from nightcap.console import console, working
-from pipeline.errors import BadImage, SettingsError
+from pipeline.core.errors import BadImage, SettingsError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from nightcap.explanation_page import ExplainedPicture
-    from pipeline.captioner_types import Captioner
+    from pipeline.model.interface import Captioner
 
 Folder = Annotated[
     Path | None,
@@ -30,8 +30,8 @@ def command(
 ) -> None:
     """Show where the model looked for each word of a picture's caption, and what the word rests on."""
     from nightcap.explanation_page import render
-    from pipeline.files import digest_of, sha256, write_text
-    from pipeline.objects import printable
+    from pipeline.storage.files import digest_of, sha256, write_text
+    from pipeline.storage.objects import printable
 
     folder = _folder(output)
     data, picture = _read(image)
@@ -46,8 +46,8 @@ def command(
 
 def _explain(captioner: Captioner, image: str, data: bytes, picture: Image) -> ExplainedPicture:
     from nightcap.explanation_page import ExplainedPicture
-    from pipeline.explanation import explain
-    from pipeline.images import ImageLimits, pixels
+    from pipeline.imaging.decode import ImageLimits, pixels
+    from pipeline.model.explanation import explain
 
     seen = pixels(data, captioner.side, captioner.fit, ImageLimits())
     caption = captioner.caption(seen[None])[0]
@@ -58,7 +58,7 @@ def _read(image: str) -> tuple[bytes, Image]:
     """The picture's bytes, and itself upright."""
     from nightcap.explanation_page import PICTURE_SIDE
     from nightcap.pictures import NamedFile
-    from pipeline.images import ImageLimits, decode
+    from pipeline.imaging.decode import ImageLimits, decode
 
     if not Path(image).is_file():
         raise SettingsError(f"there is no picture at {image!r}; name one file")
@@ -71,7 +71,7 @@ def _read(image: str) -> tuple[bytes, Image]:
 
 def _folder(output: Path | None) -> Path:
     """Where the page goes, made if it is missing."""
-    from pipeline.home import Home
+    from pipeline.core.environment import Home
 
     folder = Home.from_environment().root / "explanations" if output is None else output.absolute()
     try:

@@ -12,7 +12,7 @@ def command(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 9808,
 ) -> None:
     """Serve metrics of the registry, the champion and the disks to Prometheus, until stopped."""
-    from pipeline.home import Home
-    from serving.watch.exporter import export_until_stopped
+    from pipeline.core.environment import Home
+    from serving.monitoring.exporter import export_until_stopped
 
     export_until_stopped(Home.from_environment(), host, port)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from nightcap.console import console, working
-from pipeline.errors import SettingsError
+from pipeline.core.errors import SettingsError
 
 
 def command(
@@ -19,7 +19,7 @@ def command(
 ) -> None:
     """Remove pictures' captions, thumbnails, features and snapshot rows for good, and never caption them again."""
     from nightcap.forgetting import forget_images
-    from pipeline.home import Home
+    from pipeline.core.environment import Home
 
     named = _read(images)
     home = Home.from_environment()

@@ -32,11 +32,11 @@ def command(
     What stays: all that aliases, the champion and the version before it, the last trainings, open nights, and whoever
     works now can reach; tables, the registry, the promotion journal and MLflow's runs in any case.
     """
-    from pipeline.home import Home
-    from pipeline.housekeeping.reach import Reach
-    from pipeline.housekeeping.versions import old_versions, remove_files
-    from pipeline.housekeeping.waste import clear, wasted
-    from serving.lifecycle import ended_nights, open_models
+    from pipeline.core.environment import Home
+    from pipeline.upkeep.gc.mark import Reach
+    from pipeline.upkeep.gc.sweep import clear, wasted
+    from pipeline.upkeep.gc.versions import old_versions, remove_files
+    from serving.runs.lifecycle import ended_nights, open_models
 
     home, now = Home.from_environment(), time.time()
 

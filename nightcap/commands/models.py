@@ -33,8 +33,8 @@ def list_versions(
     """List the registered versions, the newest first."""
     from rich.console import Console
 
-    from pipeline.home import Home
-    from pipeline.registry import Registry
+    from pipeline.core.environment import Home
+    from pipeline.registry.versions import Registry
 
     with working("asking MLflow"):
         versions = Registry(Home.from_environment()).versions(name)
@@ -73,8 +73,8 @@ def promote(
     assignments: SetOption = None,
 ) -> None:
     """Make a version the champion, after a trial in a clean process."""
-    from pipeline.home import Home
-    from pipeline.promotion import Promotions, whoami
+    from pipeline.core.environment import Home
+    from pipeline.registry.promotions import Promotions, whoami
 
     _tried(name, version, config, assignments)
     with working("asking MLflow"):
@@ -99,8 +99,8 @@ def verify(
 
 def _tried(name: str, version: str, config: Path | None, assignments: list[str] | None) -> dict[str, float]:
     """What a version's trial took, within the limits of `gate`."""
-    from pipeline.home import Home
-    from pipeline.infra_validation import try_version
+    from pipeline.core.environment import Home
+    from pipeline.registry.infra_validation import try_version
 
     budget = settings_from(config, assignments or []).gate
     with working("loading it in a clean process"):
@@ -115,8 +115,8 @@ def foreign(
 
     Its files and signature are checked, none of it is run. Only this version is named, and only with these files.
     """
-    from pipeline.foreign.naming import name_foreign
-    from pipeline.home import Home
+    from pipeline.core.environment import Home
+    from pipeline.registry.external import name_foreign
 
     with working("checking its files"):
         pinned = name_foreign(Home.from_environment(), model)
@@ -143,9 +143,9 @@ def rollback(
     Pictures whose captions are withdrawn fall back to those before. A night of a version given up that is under way still
     publishes its captions: run `nightcap models withdraw VERSION` after it. This again would go back one version more.
     """
-    from pipeline.home import Home
-    from pipeline.promotion import Promotions, whoami
-    from serving.rollback import roll_back, rollback_settings
+    from pipeline.core.environment import Home
+    from pipeline.registry.promotions import Promotions, whoami
+    from serving.upkeep.rollback import roll_back, rollback_settings
 
     home = Home.from_environment().reaching(table)
     with working("asking MLflow"):
@@ -170,9 +170,9 @@ def withdraw_versions(
 
     Not of the champion: the next night would caption its pictures with it again. Once more does no harm.
     """
-    from pipeline.errors import SettingsError
-    from pipeline.home import Home
-    from pipeline.promotion import Promotions
+    from pipeline.core.environment import Home
+    from pipeline.core.errors import SettingsError
+    from pipeline.registry.promotions import Promotions
 
     home = Home.from_environment().reaching(table)
     with working("asking MLflow"):
@@ -193,8 +193,8 @@ def journal(
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON an entry.")] = False,
 ) -> None:
     """Show the promotion journal of a model: every promotion and rollback, the newest first."""
-    from pipeline.home import Home
-    from pipeline.journal import Journal
+    from pipeline.core.environment import Home
+    from pipeline.registry.journal import Journal
 
     for entry in Journal.of(Home.from_environment()).entries(name):
         if as_json:
@@ -219,8 +219,8 @@ def _used(version: str, nights: dict[str, int]) -> str:
 
 
 def _withdraw(table: Path | str, name: str, versions: list[str]) -> None:
-    from pipeline.table import CaptionTable
-    from pipeline.table.changes import withdraw
+    from pipeline.storage.tables import CaptionTable
+    from pipeline.storage.tables.withdraw import withdraw
 
     for version in versions:
         with working("withdrawing captions"):
@@ -238,7 +238,7 @@ def _advice(name: str, given_up: list[str], table: str | None) -> str:
 
 
 def _row(version: Any) -> dict[str, Any]:
-    from pipeline.registry import CIDER_TAG, DIGEST_TAG
+    from pipeline.registry.versions import CIDER_TAG, DIGEST_TAG
 
     created = datetime.fromtimestamp(version.created_ms / 1000, UTC)
     return {

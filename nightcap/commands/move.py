@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nightcap.console import working
-from pipeline.errors import SettingsError
+from pipeline.core.errors import SettingsError
 
 
 def command(
@@ -22,8 +22,8 @@ def command(
     The stack's database is MLFLOW_BACKEND_STORE_URI; its folders, journal and object store are those of NIGHTCAP_HOME,
     NIGHTCAP_CAPTIONS, NIGHTCAP_PROMOTIONS and AWS_*. Airflow's history, features, caches and pictures stay behind.
     """
-    from pipeline.backup.move import Move
-    from pipeline.home import Home
+    from pipeline.core.environment import Home
+    from pipeline.upkeep.backup.move import Move
 
     database = os.environ.get("MLFLOW_BACKEND_STORE_URI")
     if not database:

@@ -14,9 +14,9 @@ from nightcap.console import console, working
 from nightcap.settings_options import NightAssignments, NightConfig, NightModel, night_settings_from
 
 if TYPE_CHECKING:
-    from pipeline.home import Home
-    from serving.plans import Attempt
-    from serving.settings import NightSettings
+    from pipeline.core.environment import Home
+    from serving.runs.plan_file import Attempt
+    from serving.runs.settings import NightSettings
 
 
 def command(
@@ -52,10 +52,10 @@ def command(
 
     A night that was held back is published as it is, if it is named and accepted. Options come before --set, and that before --config.
     """
-    from pipeline.home import Home
-    from serving.model import pin_for_night
+    from pipeline.core.environment import Home
+    from serving.monitoring.alerts import alerting
     from serving.night import publish_held, run_night
-    from serving.watch.alerts import alerting
+    from serving.planning.model_choice import pin_for_night
 
     given = {
         "input": folder,
@@ -84,8 +84,8 @@ def command(
 
 
 def _attempt(settings: NightSettings, home: Home, night: str | None) -> Attempt:
-    from serving.plans import Attempt
-    from serving.replay import attempt_of
+    from serving.planning.replay import attempt_of
+    from serving.runs.plan_file import Attempt
 
     now, name = datetime.now(UTC), night or settings.held_night
     return Attempt.at(now, name) if name else attempt_of(settings, home, now)
@@ -93,8 +93,8 @@ def _attempt(settings: NightSettings, home: Home, night: str | None) -> Attempt:
 
 def _waiting(settings: NightSettings, home: Home, attempt: Attempt) -> Path | None:
     """The plan of a night that is to be published as it was held back; None if there is something to caption."""
-    from serving.lifecycle import held_night
-    from serving.plan import held
+    from serving.planning.plan import held
+    from serving.runs.lifecycle import held_night
 
     if settings.held_night:
         return Path(held(home, settings.held_night)["plan"])

@@ -14,10 +14,10 @@ import typer
 from nightcap.captioning import DEFAULT_MODEL, Model, load_model
 from nightcap.console import console, working
 from nightcap.output import Output, destination
-from pipeline.errors import SettingsError
+from pipeline.core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from serving.pick import Candidate
+    from serving.active_learning import Candidate
 
 CANDIDATES = 4  # of each picture that is picked; the others are surer
 
@@ -45,11 +45,11 @@ def command(
     A line of JSON a picture, or with --output FILE.csv a table whose empty column `caption` waits for a person and
     that `nightcap correct` then takes. What people captioned or corrected already is left out.
     """
-    from pipeline.captioner import BundleCaptioner
-    from pipeline.home import Home
-    from pipeline.table import CaptionTable
-    from pipeline.table.corrections import CorrectionTable
-    from serving.pick import pick
+    from pipeline.core.environment import Home
+    from pipeline.model.captioner import BundleCaptioner
+    from pipeline.storage.tables import CaptionTable
+    from pipeline.storage.tables.corrections import CorrectionTable
+    from serving.active_learning import pick
 
     home = Home.from_environment()
     corrected = {each.image for each in CorrectionTable(corrections or home.store / "corrections").read()}
@@ -73,7 +73,7 @@ def _lines(found: Sequence[Candidate]) -> Iterator[str]:
 
 
 def _table(found: Sequence[Candidate]) -> Iterator[str]:
-    from serving.outputs.text import cell
+    from serving.reporting.outputs.text import cell
 
     text = io.StringIO()
     rows = csv.DictWriter(text, ["image", "caption", "said", "reason", "confidence", "score", "distance"])

@@ -28,8 +28,8 @@ def flickr8k(
     ] = None,
 ) -> None:
     """Squash Flickr8k's pictures to 224x224 beside COCO captions files; prints a file for `nightcap train --config`."""
-    from pipeline.home import Home
-    from pipeline.sources import flickr8k as distribution
+    from pipeline.core.environment import Home
+    from pipeline.data.sources import flickr8k as distribution
 
     target = (output or Home.from_environment().root / "data" / "flickr8k").resolve()
     with working("preparing Flickr8k"):

@@ -16,7 +16,7 @@ from nightcap.output import destination
 from nightcap.settings_options import values_from
 
 if TYPE_CHECKING:
-    from pipeline.settings import TrainSettings
+    from pipeline.core.settings import TrainSettings
 
 DISK_BYTES = 128e9  # archives, what they unpack to, prepared files, and features beside them; see docs/coco.md
 STARTS_FROM = (
@@ -55,7 +55,7 @@ def coco(
 
     What is downloaded or done already is used again, so an interrupted proof goes on where it stopped.
     """
-    from pipeline.settings import assign, train_settings
+    from pipeline.core.settings import assign, train_settings
 
     values = values_from(None, [*STARTS_FROM, *(assignments or [])])
     if data_dir:
@@ -70,14 +70,14 @@ def coco(
 
 
 def _prove(settings: TrainSettings, allow_cpu: bool) -> dict[str, Any]:
-    from pipeline.home import Home
+    from pipeline.core.environment import Home
 
     home = Home.from_environment()
     reach_registry(home)
     load_tensorflow()
-    from pipeline.environment import describe_device
-    from pipeline.proof import check_device, proof_of
-    from pipeline.training_run import TrainingRun
+    from pipeline.release.proof import check_device, proof_of
+    from pipeline.training.environment import describe_device
+    from pipeline.training.run import TrainingRun
 
     device = describe_device()
     check_device(device, allow_cpu)
@@ -96,8 +96,8 @@ def _prove(settings: TrainSettings, allow_cpu: bool) -> dict[str, Any]:
 
 def _provide(settings: TrainSettings) -> float | None:
     """Have the encoder's weights and the data set; the seconds its download took, None if it was there."""
-    from pipeline.model.encoder import build_encoder
-    from pipeline.sources.tfds_download import check_download, is_prepared, prepare_dataset
+    from pipeline.data.sources.tfds_download import check_download, is_prepared, prepare_dataset
+    from pipeline.model.network.encoder import build_encoder
 
     dataset, data_dir = settings.source.dataset, settings.source.data_dir
     there = is_prepared(dataset, data_dir)

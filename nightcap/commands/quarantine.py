@@ -31,7 +31,7 @@ def command(
     A night's go through again with `nightcap replay`. A training's are judged anew by every training; lines that are
     right as they are, in a file that `validation.waivers` names, are then accepted.
     """
-    from pipeline.home import Home
+    from pipeline.core.environment import Home
 
     home = Home.from_environment()
     rows = _of_night(table or str(home.captions), night) if night else _of_training(home, training)
@@ -44,8 +44,8 @@ def command(
 def _of_night(table: str, night: str) -> Iterator[dict[str, Any]]:
     import pyarrow.compute as pc
 
-    from pipeline.quarantine import COMMON, STATUS
-    from pipeline.table import CaptionTable
+    from pipeline.storage.tables import CaptionTable
+    from pipeline.storage.tables.quarantine import COMMON, STATUS
 
     wanted = (pc.field("night") == night) & (pc.field("status") == STATUS)
     for batch in CaptionTable(table).batches(wanted, [*COMMON.names, "etag", "night"]):
@@ -55,7 +55,7 @@ def _of_night(table: str, night: str) -> Iterator[dict[str, Any]]:
 def _of_training(home: Any, folder: str | None) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet as pq
 
-    from pipeline.errors import SettingsError
+    from pipeline.core.errors import SettingsError
 
     validated = [*(home.store / "stages/validate").glob("[0-9a-f]*"), *(home.store / "rejected").glob("[0-9a-f]*")]
     found = [Path(folder)] if folder else sorted(validated, key=_age)

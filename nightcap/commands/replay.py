@@ -12,11 +12,11 @@ from nightcap.captioning import load
 from nightcap.commands.night import show
 from nightcap.console import console, working
 from nightcap.settings_options import NightAssignments, NightConfig, NightModel, night_settings_from
-from pipeline.errors import SettingsError
+from pipeline.core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from pipeline.home import Home
-    from pipeline.table.replay import Replay
+    from pipeline.core.environment import Home
+    from pipeline.storage.tables.replay import Replay
 
 
 def command(
@@ -49,11 +49,11 @@ def command(
 
     What was fixed may be a setting: --set min_side=4, or --config. Options come before --set, and that before --config.
     """
-    from pipeline.home import Home
-    from serving.model import pin_for_night
+    from pipeline.core.environment import Home
+    from serving.monitoring.alerts import alerting
     from serving.night import run_night
-    from serving.replay import attempt_of
-    from serving.watch.alerts import alerting
+    from serving.planning.model_choice import pin_for_night
+    from serving.planning.replay import attempt_of
 
     given = {
         "input": folder,
@@ -85,9 +85,9 @@ def command(
 
 def _why_nothing(uri: str, asked: Replay | None, looked: str, home: Home) -> str:
     """Where the pictures lie that were asked for; if nowhere else, what the table has quarantined."""
-    from pipeline.objects import address_of
-    from pipeline.table import CaptionTable
-    from serving.replay import places, quarantined
+    from pipeline.storage.objects import address_of
+    from pipeline.storage.tables import CaptionTable
+    from serving.planning.replay import places, quarantined
 
     table, looked = CaptionTable(uri), address_of(looked)
     found = places(table, asked, home) if asked else {}

@@ -14,13 +14,13 @@ from rich.markup import escape
 
 from nightcap.console import console
 from nightcap.settings_options import values_from
-from pipeline.errors import Retryable
+from pipeline.core.errors import Retryable
 
 if TYPE_CHECKING:
     from nightcap.local.airflow_api import AirflowApi
     from nightcap.local.stack import LocalStack
-    from pipeline.home import Home
-    from pipeline.training_run import TrainingRun
+    from pipeline.core.environment import Home
+    from pipeline.training.run import TrainingRun
 
 FRESH_PICTURES = 50
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -42,10 +42,10 @@ def command(
     ] = None,
 ) -> None:
     """Train, register and caption on a real Airflow on this machine; by default all on built-in pictures."""
-    from pipeline.form import filled_form
-    from pipeline.home import Home
-    from pipeline.settings import train_settings
-    from pipeline.training_run import TrainingRun
+    from pipeline.core.environment import Home
+    from pipeline.core.settings import train_settings
+    from pipeline.core.settings.form import filled_form
+    from pipeline.training.run import TrainingRun
 
     values = values_from(config, assignments or [])
     settings = train_settings(values)
@@ -97,7 +97,7 @@ def _stop_listening() -> None:
 
 
 def _fill_inbox(home: Home) -> None:
-    from pipeline.sources.scenes.dataset import draw_inbox
+    from pipeline.data.sources.scenes.dataset import draw_inbox
 
     drawn = draw_inbox(home.inbox, FRESH_PICTURES, seed=time.time_ns() % 2**32)
     console.print(f"{len(drawn)} fresh pictures are in {home.inbox}")
@@ -164,7 +164,7 @@ def _tell_where(stack: LocalStack) -> None:
 
 def _examples(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """Three captions of the night beside their pictures' names."""
-    from pipeline.table import CAPTIONED, CaptionTable
+    from pipeline.storage.tables import CAPTIONED, CaptionTable
 
     rows = CaptionTable(summary["table"]).rows(summary["night"], summary["run"]).to_pylist()
     captioned = [row for row in rows if row["status"] == CAPTIONED][:3]

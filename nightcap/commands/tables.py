@@ -10,7 +10,7 @@ import typer
 from nightcap.console import working
 
 if TYPE_CHECKING:
-    from serving.tending import Tending
+    from serving.upkeep.tables import Tending
 
 app = typer.Typer(no_args_is_help=True, help="Upkeep of the tables of captions; nights may go on meanwhile.")
 
@@ -57,8 +57,8 @@ def upgrade(table: Table = None) -> None:
 
 
 def _open(**given: Any) -> Tending:
-    from pipeline.errors import SettingsError
-    from serving.tending import Tending
+    from pipeline.core.errors import SettingsError
+    from serving.upkeep.tables import Tending
 
     tending = Tending.of({key: value for key, value in given.items() if value is not None})
     tending = replace(tending, home=tending.home.reaching(given.get("table")))

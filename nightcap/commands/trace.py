@@ -27,9 +27,9 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Tell where a picture's captions come from, which models were trained on it, and in which nights they captioned."""
-    from pipeline.home import Home
-    from pipeline.table import CaptionTable
-    from pipeline.tracing import Tracer
+    from pipeline.core.environment import Home
+    from pipeline.storage.tables import CaptionTable
+    from pipeline.upkeep.trace import Tracer
 
     home = Home.from_environment()
     tracer = Tracer(home, CaptionTable(table or home.captions))

@@ -13,7 +13,7 @@ from nightcap.console import console, load_tensorflow, working
 from nightcap.settings_options import settings_from
 
 if TYPE_CHECKING:
-    from pipeline.training_run import TrainingRun
+    from pipeline.training.run import TrainingRun
 
 
 def command(
@@ -26,8 +26,8 @@ def command(
     ] = None,
 ) -> None:
     """Train, evaluate and register a captioning model. Stages that are done already are skipped."""
-    from pipeline.home import Home
-    from pipeline.training_run import TrainingRun
+    from pipeline.core.environment import Home
+    from pipeline.training.run import TrainingRun
 
     settings = settings_from(config, assignments or [])
     home = Home.from_environment()
@@ -38,7 +38,7 @@ def command(
 
 def reach_registry(home: Any) -> None:
     """Say at once, not after an hour's training, that MLflow is not there."""
-    from pipeline.registry import Registry
+    from pipeline.registry.versions import Registry
 
     Registry(home).versions()
 
@@ -62,7 +62,7 @@ class Trained:
 
 def run_stages(run: TrainingRun) -> Trained:
     """Run every stage of a training, or find it done, and show each."""
-    from pipeline import train_captioner as stages
+    from pipeline import training_pipeline as stages
 
     for stage in (stages.snapshot, stages.validate, stages.adapt_vocabulary, stages.provide_encoder):
         run = _step(stage.__name__, stage, run)
@@ -77,7 +77,7 @@ def run_stages(run: TrainingRun) -> Trained:
 
 
 def _extract(run: TrainingRun) -> dict[str, float]:
-    from pipeline.train_captioner import extract_shard
+    from pipeline.training_pipeline import extract_shard
 
     started = time.monotonic()
     shards = run.settings.encoder.shards

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.errors import NightcapError, Permanent, Retryable
+from pipeline.core.errors import NightcapError, Permanent, Retryable
 
 DAG_LIMIT_S = 120.0
 OUTAGE_LIMIT_S = 120.0

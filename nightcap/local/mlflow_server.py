@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from pipeline.mlflow_database import create_database
+from pipeline.registry.sqlite import create_database
 
 
 def main(uri: str, artifacts: str, port: str) -> None:

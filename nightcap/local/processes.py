@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.errors import Retryable
+from pipeline.core.errors import Retryable
 
 GRACE_S = 4.0
 KILL_S = 5.0

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from nightcap.local.airflow_api import AirflowApi
 from nightcap.local.processes import Service, free_port, stop
-from pipeline.errors import Permanent, RegistryUnavailable, Retryable
-from pipeline.files import write_text
-from pipeline.home import Home
+from pipeline.core.environment import Home
+from pipeline.core.errors import Permanent, RegistryUnavailable, Retryable
+from pipeline.storage.files import write_text
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 USER = "admin"

@@ -13,15 +13,15 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from pipeline.bundle import CONFIDENCE
-from pipeline.confidence import EVIDENCE, Confidence, Gists
-from pipeline.evaluation.estimate import FOLDS, fit_estimate, held_out
+from pipeline.evaluation.confidence_fit import FOLDS, fit_estimate, held_out
+from pipeline.evaluation.inference import BATCH, Teller, Told, cider_d_of, sample, tell_clean, tell_degraded
 from pipeline.evaluation.risk_coverage import risk_coverage
-from pipeline.evaluation.told import BATCH, Teller, Told, cider_d_of, sample, tell_clean, tell_degraded
-from pipeline.features import FeatureStore
-from pipeline.files import write_json
-from pipeline.stages import Output
-from pipeline.training_run import TrainingRun
+from pipeline.model.bundle import CONFIDENCE
+from pipeline.model.confidence import EVIDENCE, Confidence, Gists
+from pipeline.storage.files import write_json
+from pipeline.storage.stage_outputs import Output
+from pipeline.training.features import FeatureStore
+from pipeline.training.run import TrainingRun
 
 VERSION: Final = 2
 CLEAN: Final = "clean"

@@ -9,25 +9,25 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.captioner_types import Caption
-from pipeline.errors import DatasetRejected
+from pipeline.core.errors import DatasetRejected
 from pipeline.evaluation.gender import gender_errors
+from pipeline.evaluation.inference import confidences
 from pipeline.evaluation.novelty import novel_share
 from pipeline.evaluation.objects import chair_of
-from pipeline.evaluation.pointing import pointing_game
+from pipeline.evaluation.pointing_game import pointing_game
 from pipeline.evaluation.risk_coverage import risk_coverage
 from pipeline.evaluation.robustness import robustness
-from pipeline.evaluation.samples import write_samples
+from pipeline.evaluation.samples_page import write_samples
 from pipeline.evaluation.slices import slice_scores
-from pipeline.evaluation.told import confidences
-from pipeline.features import FeatureStore
-from pipeline.files import write_json, write_text
 from pipeline.metrics.scores import leave_one_out, score_captions
 from pipeline.metrics.tokenizer import tokenize
-from pipeline.stages import Output
-from pipeline.training.captioning import caption_features
+from pipeline.model.interface import Caption
+from pipeline.storage.files import write_json, write_text
+from pipeline.storage.stage_outputs import Output
+from pipeline.training.caption_features import caption_features
+from pipeline.training.features import FeatureStore
 from pipeline.training.refine import load_decoder
-from pipeline.training_run import TrainingRun
+from pipeline.training.run import TrainingRun
 
 VERSION = 6
 
@@ -63,7 +63,7 @@ def evaluate(run: TrainingRun) -> Output:
 
 def caption_split(run: TrainingRun, split: str) -> dict[str, Caption]:
     """The model's caption of every picture of a split, by the picture's name."""
-    from pipeline.model.decoding import Writer
+    from pipeline.model.network.generation import Writer
 
     decoder, words = load_decoder(run)
     writer = Writer(decoder, run.settings.decoding, len(words))

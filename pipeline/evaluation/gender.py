@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.people import Gender, genders
+from pipeline.metrics.gendered_words import Gender, genders
 
 
 def gender_errors(captions: Mapping[str, str], references: Mapping[str, Sequence[str]]) -> dict[str, float]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pipeline.data.sources.base import LabelledBox
+from pipeline.data.sources.scenes.truth import named_pairs
 from pipeline.metrics.chair import Mention, chair, coco_lexicon
-from pipeline.sources.base import LabelledBox
-from pipeline.sources.scenes.truth import named_pairs
 
 
 def chair_of(

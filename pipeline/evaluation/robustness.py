@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.evaluation.degrade import KINDS
-from pipeline.evaluation.told import Teller, cider_d_of, load_confidence, sample, tell_clean, tell_degraded
-from pipeline.training_run import TrainingRun
+from pipeline.evaluation.corruptions import KINDS
+from pipeline.evaluation.inference import Teller, cider_d_of, load_confidence, sample, tell_clean, tell_degraded
+from pipeline.training.run import TrainingRun
 
 
 def robustness(run: TrainingRun) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
+from pipeline.metrics.gendered_words import PEOPLE
 from pipeline.metrics.tokenizer import tokenize
-from pipeline.people import PEOPLE
 
 COCO_OBJECTS = Path(__file__).with_name("coco_objects.yaml")
 

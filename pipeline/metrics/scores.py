@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from pipeline.errors import SettingsError
+from pipeline.core.errors import SettingsError
 from pipeline.metrics.bleu import match, total
 from pipeline.metrics.cider import DocumentFrequencies, cider_d
 from pipeline.metrics.health import Health, caption_health

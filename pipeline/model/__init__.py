@@ -1,1 +1,1 @@
-"""The network: encoder, decoder and decoding."""
+"""What a model is: network, words, bundle, captioner, confidence."""

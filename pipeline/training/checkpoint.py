@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.files import digest_of, read_json, sha256_file, whole_folder, write_json
+from pipeline.storage.files import digest_of, read_json, sha256_file, whole_folder, write_json
 
 log = logging.getLogger(__name__)
 

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.files import write_json
-from pipeline.settings import SelfCriticalSettings, TrainSettings
-from pipeline.stages import Output
-from pipeline.training.choice import Choice
-from pipeline.training.epochs import WEIGHTS, Progress, Stage, Watch
-from pipeline.training.examples import Batch, Examples
+from pipeline.core.settings import SelfCriticalSettings, TrainSettings
+from pipeline.model.vocabulary import PADDING, Vocabulary
+from pipeline.storage.files import write_json
+from pipeline.storage.stage_outputs import Output
+from pipeline.training.batches import Batch, Examples
+from pipeline.training.loop import WEIGHTS, Progress, Stage, Watch
 from pipeline.training.reward import Reward, advantages
+from pipeline.training.run import TrainingRun
 from pipeline.training.train import new_decoder, splits
-from pipeline.training_run import TrainingRun
-from pipeline.vocabulary import PADDING, Vocabulary
+from pipeline.training.validation_score import Choice
 
 VERSION = 4
 
@@ -56,7 +56,7 @@ def criticise(
     import keras
 
     from pipeline.training.precision import policy
-    from pipeline.training.step import Fitter
+    from pipeline.training.trainer import Fitter
 
     chosen = settings.self_critical
     keras.utils.set_random_seed(settings.training.seed)
@@ -100,7 +100,7 @@ def _words(batch: Batch) -> int:
 
 def load_decoder(run: TrainingRun) -> tuple[Any, Vocabulary]:
     """The trained decoder, in float32, and its words."""
-    from pipeline.model.decoder import Decoder
+    from pipeline.model.network.decoder import Decoder
 
     shape = run.output("extract_features").figures()
     words = Vocabulary.read(run.output("adapt_vocabulary").path / "vocabulary.txt")

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from pipeline.metrics.bleu import Allowed
 from pipeline.metrics.cider import DocumentFrequencies, cider_d
-from pipeline.training.examples import Batch, Tokens
-from pipeline.vocabulary import PADDING, START, Vocabulary
+from pipeline.model.vocabulary import PADDING, START, Vocabulary
+from pipeline.training.batches import Batch, Tokens
 
 Rewards = npt.NDArray[np.float32]
 Said = tuple[int, tuple[str, ...]]  # a picture and the words said of it

@@ -8,16 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pipeline.features import FeatureStore
-from pipeline.files import write_json
-from pipeline.settings import DecoderSettings, TrainSettings
-from pipeline.stages import Output
-from pipeline.training.choice import Choice
-from pipeline.training.epochs import WEIGHTS, Progress, Stage, Watch
-from pipeline.training.examples import Examples
-from pipeline.training.start import begin_with
-from pipeline.training_run import TrainingRun
-from pipeline.vocabulary import Vocabulary
+from pipeline.core.settings import DecoderSettings, TrainSettings
+from pipeline.model.vocabulary import Vocabulary
+from pipeline.storage.files import write_json
+from pipeline.storage.stage_outputs import Output
+from pipeline.training.batches import Examples
+from pipeline.training.features import FeatureStore
+from pipeline.training.loop import WEIGHTS, Progress, Stage, Watch
+from pipeline.training.run import TrainingRun
+from pipeline.training.validation_score import Choice
+from pipeline.training.warm_start import begin_with
 
 VERSION = 5
 STANDARD_PICTURES = 1024  # in the order of their digests; more do not change what is typical
@@ -70,7 +70,7 @@ def fit(
     import keras
 
     from pipeline.training.precision import policy
-    from pipeline.training.step import Fitter
+    from pipeline.training.trainer import Fitter
 
     chosen = settings.training
     keras.utils.set_random_seed(chosen.seed)
@@ -94,7 +94,7 @@ def fit(
 
 def new_decoder(settings: DecoderSettings, vocabulary: Vocabulary, examples: Examples) -> Any:
     """A decoder with fresh weights for these features and words."""
-    from pipeline.model.decoder import Decoder
+    from pipeline.model.network.decoder import Decoder
 
     features = examples.views[0].gather(examples.shas[:STANDARD_PICTURES])
     decoder = Decoder(settings, len(vocabulary), *features.shape[1:])

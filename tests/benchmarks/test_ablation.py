@@ -4,8 +4,8 @@ import pytest
 
 from benchmarks import ablation
 from benchmarks.neighbours import _most_agreeing
+from pipeline.core.settings import read_yaml
 from pipeline.metrics.cider import DocumentFrequencies
-from pipeline.settings import read_yaml
 
 ROWS = read_yaml(Path(ablation.__file__).with_suffix(".yaml"))
 CONFIG = {

@@ -91,7 +91,7 @@ def task_facts(task):
 
 def trouble():
     """One of each error of ours, and one that nobody foresaw."""
-    from pipeline import errors
+    from pipeline.core import errors
 
     yield "OSError", OSError("disk")
     for name, kind in vars(errors).items():
@@ -102,7 +102,7 @@ def trouble():
 def rejected():
     """What the task `validate` leaves behind when the data are rejected."""
     from dags import train_captioner as module
-    from pipeline.errors import DatasetRejected
+    from pipeline.core.errors import DatasetRejected
 
     told = DatasetRejected("too few", Path("/store/rejected/1/data_docs/index.html"))
     told.page = "http://mlflow/page"
@@ -123,7 +123,7 @@ def rejected():
 
 def told():
     """Which runs of which DAG the metrics hear of, by their kind and what their form says."""
-    from serving.watch import runs
+    from serving.monitoring import push_runs as runs
 
     heard, runs.tell_end = [], lambda home, dag, succeeded: heard.append(f"{dag} {kind} {form}")
     for dag in bag_of("caption_nightly", "train_captioner"):
@@ -148,7 +148,8 @@ def bag_of(*names):
 def replayed_from():
     """Where a replay of a night that had an input of its own looks, with the form's usual input and with another."""
     from dags import caption_nightly as module
-    from serving import model, plan, replay
+    from serving.planning import model_choice as model
+    from serving.planning import plan, replay
 
     folder = Path(os.environ["NIGHTCAP_HOME"]) / "store/nights/n1/manual__n1/plan"
     folder.mkdir(parents=True)

@@ -2,10 +2,10 @@
 
 import jsonschema
 
-from pipeline.form import fields_of, training_fields
-from serving.rollback import RollbackSettings
-from serving.settings import NightSettings
-from serving.tending import TendingSettings
+from pipeline.core.settings.form import fields_of, training_fields
+from serving.runs.settings import NightSettings
+from serving.upkeep.rollback import RollbackSettings
+from serving.upkeep.tables import TendingSettings
 
 FIELDS = {
     "train_captioner": list(training_fields()),

@@ -1,9 +1,9 @@
 """Airflow's forms: every setting, described and checked."""
 
 import pytest
-from forms import FIELDS, is_allowed
 
-from pipeline.settings import preset_names
+from pipeline.core.settings import preset_names
+from tests.dags.forms import FIELDS, is_allowed
 
 EVERY_FIELD = [(dag, field.name) for dag, fields in FIELDS.items() for field in fields]
 

@@ -1,6 +1,6 @@
 """What settings of the surroundings make of the DAGs: their clocks, their forms, and errors that say what is wrong."""
 
-from forms import FIELDS, is_allowed
+from tests.dags.forms import FIELDS, is_allowed
 
 
 def test_nights_come_by_the_clock_and_trainings_when_asked(facts):

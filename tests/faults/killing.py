@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.home import Home
-from pipeline.stopping import CODE, Stopped, heeding_sigterm
+from pipeline.core.environment import Home
+from pipeline.core.signals import CODE, Stopped, heeding_sigterm
 from tests.serving.night_world import ColourCaptioner, World
 
 SERVER = multiprocessing.get_context("forkserver")

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from pipeline.bundle import read_bundle
-from pipeline.model_cache import fetch
-from pipeline.registry import CHAMPION, DIGEST_TAG, ENGINE_TAG, Registry
+from pipeline.model.bundle import read_bundle
+from pipeline.registry.cache import fetch
+from pipeline.registry.versions import CHAMPION, DIGEST_TAG, ENGINE_TAG, Registry
 from tests.serving.night_world import ColourCaptioner
 from tests.toy_bundle import write_bundle
 

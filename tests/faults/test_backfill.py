@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline.home import Home
-from pipeline.table import CaptionTable
+from pipeline.core.environment import Home
+from pipeline.storage.tables import CaptionTable
+from serving.caption_shard import caption_shard
 from serving.night import run_night
-from serving.plan import plan
-from serving.plans import Attempt
+from serving.planning.plan import plan
 from serving.publish import publish
-from serving.shard import caption_shard
+from serving.runs.plan_file import Attempt
 from tests.serving.night_world import PINNED, World, picture, settings_of, unexpected
 
 FIRST = datetime(2026, 3, 1, 2, tzinfo=UTC)

@@ -10,15 +10,15 @@ import psutil
 import pytest
 from deltalake import DeltaTable
 
-from pipeline.table import CaptionTable
-from serving.plan import plan
+from pipeline.storage.tables import CaptionTable
+from serving.caption_shard import caption_shard
+from serving.planning.plan import plan
 from serving.publish import publish
-from serving.shard import caption_shard
 from tests.serving.night_world import PINNED, ColourCaptioner, settings_of
 
 DYING = """
 import os, signal, sys
-from pipeline.table import commits
+from pipeline.storage.tables import commits
 from serving.publish import publish
 place, path = sys.argv[1:]
 work = getattr(commits, place)
@@ -63,7 +63,7 @@ def test_15_an_attempt_believed_dead_cannot_publish(world):
 
 STOPPING = """
 import os, signal, sys
-from pipeline.table import commits
+from pipeline.storage.tables import commits
 from serving.publish import publish
 named = commits._named
 def stop(*arguments):

@@ -3,13 +3,13 @@
 import pytest
 
 from nightcap.cli import main
-from pipeline import train_captioner as stages
-from pipeline.errors import NightcapError, RegistryUnavailable
-from pipeline.home import Home
-from pipeline.objects import open_folder
-from pipeline.registry import Registry
-from pipeline.settings import EncoderSettings, TrainSettings, ValidationSettings
-from pipeline.training_run import TrainingRun
+from pipeline import training_pipeline as stages
+from pipeline.core.environment import Home
+from pipeline.core.errors import NightcapError, RegistryUnavailable
+from pipeline.core.settings import EncoderSettings, TrainSettings, ValidationSettings
+from pipeline.registry.versions import Registry
+from pipeline.storage.objects import open_folder
+from pipeline.training.run import TrainingRun
 from tests.canaries import CANARY, carried, holding, listening
 from tests.pipeline.conftest import Dataset
 from tests.serving.night_world import World, picture
@@ -77,7 +77,7 @@ def test_24_a_registry_that_does_not_answer_is_named_without_its_password(tmp_pa
 @pytest.mark.integration
 def test_24_a_training_on_pictures_of_a_store_with_real_keys(s3, tmp_path, heard):
     """Up to the features; what comes after them reads only the pictures of the test split, in the same way."""
-    from pipeline.model.encoder import build_encoder
+    from pipeline.model.network.encoder import build_encoder
 
     store, uri = s3
     dataset = Dataset(tmp_path)

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from pipeline.errors import NightcapError, ObjectUnavailable
-from pipeline.home import Home
-from pipeline.table import CaptionTable
-from serving.plan import plan
+from pipeline.core.environment import Home
+from pipeline.core.errors import NightcapError, ObjectUnavailable
+from pipeline.storage.tables import CaptionTable
+from serving.caption_shard import caption_shard
+from serving.planning.plan import plan
 from serving.publish import publish
-from serving.report import report
-from serving.shard import caption_shard
-from tests.pipeline.table_rows import row, rows
+from serving.reporting.report import report
+from tests.pipeline.storage.tables.table_rows import row, rows
 from tests.serving.night_world import PINNED, World, picture, settings_of
 
 PAGE = 4096

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.core.settings import GateSettings
+from pipeline.data.sources.base import CORRECTED
 from pipeline.evaluation.slices import label_of, slices_of
-from pipeline.gate import candidate_of, judge
-from pipeline.gate.bootstrap import bounds, resampled_means
-from pipeline.gate.evidence import References
-from pipeline.gate.page import render
-from pipeline.settings import GateSettings
-from pipeline.sources.base import CORRECTED
+from pipeline.release.gate import candidate_of, judge
+from pipeline.release.gate.bootstrap import bounds, resampled_means
+from pipeline.release.gate.candidate import References
+from pipeline.release.gate.page import render
 
 SCORES = json.loads(Path(__file__).with_name("per_image_cider_d.json").read_text())
 DIFFERENCES = (np.array(SCORES["refined"]) - np.array(SCORES["first_stage"])) / 1000

@@ -14,11 +14,11 @@ import pytest
 from deltalake import DeltaTable
 from PIL import Image
 
-from pipeline.binding import WORDS
-from pipeline.bundle import CONFIDENCE, DECODER, SUMS, VOCABULARY, read_bundle, seal
-from pipeline.errors import BundleRejected
-from pipeline.loading import load_captioner
-from pipeline.vocabulary import Vocabulary
+from pipeline.core.errors import BundleRejected
+from pipeline.model.bundle import CONFIDENCE, DECODER, SUMS, VOCABULARY, read_bundle, seal
+from pipeline.model.vocabulary import Vocabulary
+from pipeline.model.vocabulary_binding import WORDS
+from pipeline.registry.loading import load_captioner
 from tests.registered_bundle import register_stored, stored_model
 
 CHECKOUT = Path(__file__).resolve().parents[2]

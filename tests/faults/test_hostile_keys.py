@@ -7,11 +7,11 @@ from functools import cache
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import BadInput
-from pipeline.home import Home
-from pipeline.objects import S3Folder, is_hidden, is_picture, open_folder
-from pipeline.objects.base import printable
-from serving.outputs import LocalPlace
+from pipeline.core.environment import Home
+from pipeline.core.errors import BadInput
+from pipeline.storage.objects import S3Folder, is_hidden, is_picture, open_folder
+from pipeline.storage.objects.base import printable
+from serving.reporting.outputs import LocalPlace
 from tests.serving.night_world import World, picture
 
 ODD = [

@@ -19,17 +19,17 @@ from PIL import Image
 
 from benchmarks.fuzz import MOST_SECONDS, Outcome, timed
 from benchmarks.odd_pictures import KINDS, chunk, encoded, photograph, png, profile, valid
-from pipeline import images
-from pipeline.decoders import TIMEOUT, Decoders, Work
-from pipeline.errors import BadImage, SourceChanged
-from pipeline.images import ImageLimits
-from pipeline.settings import SourceSettings
-from pipeline.snapshot import Snapshot, read_images, take_snapshot
-from pipeline.sources.coco import CocoJsonSource
-from pipeline.stages import Store
-from serving.gallery import REASONS
-from serving.plan import plan
-from serving.shard import caption_shard
+from pipeline.core.errors import BadImage, SourceChanged
+from pipeline.core.settings import SourceSettings
+from pipeline.data.snapshot import Snapshot, read_images, take_snapshot
+from pipeline.data.sources.coco import CocoJsonSource
+from pipeline.imaging import decode as images
+from pipeline.imaging.decode import ImageLimits
+from pipeline.imaging.sandbox import TIMEOUT, Decoders, Work
+from pipeline.storage.stage_outputs import Store
+from serving.caption_shard import caption_shard
+from serving.planning.plan import plan
+from serving.reporting.gallery import REASONS
 from tests.serving.night_world import PINNED, picture, settings_of
 
 CHECKOUT = Path(__file__).parents[2]

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from pipeline.home import Home
-from pipeline.loading import load_pinned, pin
-from pipeline.sources.scenes.dataset import draw_inbox
+from pipeline.core.environment import Home
+from pipeline.data.sources.scenes.dataset import draw_inbox
+from pipeline.registry.loading import load_pinned, pin
 from serving.night import run_night
-from serving.plans import Attempt
-from serving.settings import NightSettings
+from serving.runs.plan_file import Attempt
+from serving.runs.settings import NightSettings
 from tests.faults.killing import EQUAL
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.table import CaptionTable
+from pipeline.storage.tables import CaptionTable
 from tests.faults.killing import BAD, EQUAL, Night, draw, kill_after
 
 SOAK = bool(os.environ.get("NIGHTCAP_SOAK"))

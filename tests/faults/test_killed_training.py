@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.files import read_json, sha256_file
+from pipeline.storage.files import read_json, sha256_file
 from tests.pipeline.training import toy
 
 pytestmark = pytest.mark.timeout(900)

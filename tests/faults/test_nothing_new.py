@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.loading import pin
-from pipeline.objects import open_folder
+from pipeline.registry.loading import pin
+from pipeline.storage.objects import open_folder
 from serving.night import run_night
-from serving.settings import NightSettings
+from serving.runs.settings import NightSettings
 from tests.faults.registered_bundle import CHAMPION_URI, loader, register_champion
 from tests.serving.night_world import World
 

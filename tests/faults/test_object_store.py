@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import boto3
 import pytest
-from faulty_proxy import Faults, faulty_proxy
 
-from pipeline.errors import NightcapError, ObjectUnavailable, SettingsError
-from pipeline.home import Home
-from pipeline.objects import open_folder
-from pipeline.objects.s3_client import PART_BYTES
-from serving.plan import plan
-from serving.shard import caption_shard
+from pipeline.core.environment import Home
+from pipeline.core.errors import NightcapError, ObjectUnavailable, SettingsError
+from pipeline.storage.objects import open_folder
+from pipeline.storage.objects.s3_client import PART_BYTES
+from serving.caption_shard import caption_shard
+from serving.planning.plan import plan
+from tests.faulty_proxy import Faults, faulty_proxy
 from tests.serving.night_world import PINNED, World, picture, settings_of
 
 pytestmark = pytest.mark.integration

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from pipeline.errors import NightHeld
-from pipeline.reference import Distribution
+from pipeline.core.errors import NightHeld
+from pipeline.model.reference_profile import Distribution
 from tests.serving.night_world import ColourCaptioner, picture, unexpected
 
 

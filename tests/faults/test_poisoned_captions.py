@@ -7,14 +7,14 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from pipeline.errors import DatasetRejected, SettingsError
-from pipeline.home import Home
-from pipeline.settings import TrainSettings, ValidationSettings
-from pipeline.snapshot import Snapshot
-from pipeline.train_captioner import adapt_vocabulary, snapshot, validate
-from pipeline.training_run import TrainingRun
-from pipeline.validation import reasons
-from pipeline.vocabulary import Vocabulary
+from pipeline.core.environment import Home
+from pipeline.core.errors import DatasetRejected, SettingsError
+from pipeline.core.settings import TrainSettings, ValidationSettings
+from pipeline.data.snapshot import Snapshot
+from pipeline.data.validation import reasons
+from pipeline.model.vocabulary import Vocabulary
+from pipeline.training.run import TrainingRun
+from pipeline.training_pipeline import adapt_vocabulary, snapshot, validate
 from tests.pipeline.conftest import Dataset, picture_of
 
 MARK = "zzpoison"  # in every poisoned caption, and in no other

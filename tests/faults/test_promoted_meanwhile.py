@@ -1,11 +1,11 @@
 """A version is promoted while a night is at work."""
 
-from pipeline.loading import pin
-from pipeline.registry import CHAMPION, DIGEST_TAG, ENGINE_TAG, Registry
-from serving.plan import plan
+from pipeline.registry.loading import pin
+from pipeline.registry.versions import CHAMPION, DIGEST_TAG, ENGINE_TAG, Registry
+from serving.caption_shard import caption_shard
+from serving.planning.plan import plan
 from serving.publish import publish
-from serving.report import report
-from serving.shard import caption_shard
+from serving.reporting.report import report
 from tests.serving.night_world import ColourCaptioner, settings_of
 
 MODEL = "models:/captioner@champion"

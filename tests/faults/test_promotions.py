@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import train_captioner as stages
-from pipeline.bundle import DECODER, SUMS, read_bundle
-from pipeline.errors import BundleRejected, NightcapError, PromotionConflict, PromotionRefused, Retryable
-from pipeline.infra_validation import check_budget, try_version
-from pipeline.journal import Change, Journal
-from pipeline.loading import pin
-from pipeline.model_cache import fetch
-from pipeline.objects import open_folder
-from pipeline.promotion import Promotions
-from pipeline.registry import CHAMPION, Registry
-from pipeline.settings import GateSettings
-from tests.pipeline.light_registry import NAME, add_versions, bundle_of, captioning, home_in
+from pipeline import training_pipeline as stages
+from pipeline.core.errors import BundleRejected, NightcapError, PromotionConflict, PromotionRefused, Retryable
+from pipeline.core.settings import GateSettings
+from pipeline.model.bundle import DECODER, SUMS, read_bundle
+from pipeline.registry.cache import fetch
+from pipeline.registry.infra_validation import check_budget, try_version
+from pipeline.registry.journal import Change, Journal
+from pipeline.registry.loading import pin
+from pipeline.registry.promotions import Promotions
+from pipeline.registry.versions import CHAMPION, Registry
+from pipeline.storage.objects import open_folder
+from tests.pipeline.registry.light_registry import NAME, add_versions, bundle_of, captioning, home_in
 
 URI = f"models:/{NAME}@{CHAMPION}"
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -41,10 +41,10 @@ def home(tmp_path):
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from pipeline.journal import Journal
-from pipeline.promotion import Promotions
-from pipeline.registry import Registry
-from tests.pipeline.light_registry import NAME, home_in
+from pipeline.registry.journal import Journal
+from pipeline.registry.promotions import Promotions
+from pipeline.registry.versions import Registry
+from tests.pipeline.registry.light_registry import NAME, home_in
 root, kind, method = sys.argv[1:]
 def die(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -98,7 +98,7 @@ def test_4_killed_before_its_promotion_a_training_makes_no_second_version(tiny_r
 def pool():
     """Eight processes that have imported what promotions need."""
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["pipeline.promotion", "tests.faults.test_promotions"])
+    server.set_forkserver_preload(["pipeline.registry.promotions", "tests.faults.test_promotions"])
     with ProcessPoolExecutor(8, server) as pool:
         yield pool
 
@@ -186,7 +186,7 @@ def alter(bundle):
 
 
 def alter_with_its_sums(bundle):
-    from pipeline.bundle import seal
+    from pipeline.model.bundle import seal
 
     alter(bundle)
     seal(bundle)

@@ -13,16 +13,16 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from pipeline.errors import NightcapError
-from pipeline.home import Home
-from pipeline.objects import LocalFolder
-from pipeline.table import CaptionTable
-from pipeline.table.upkeep import vacuum
-from serving.plan import plan
-from serving.plans import Plan
+from pipeline.core.environment import Home
+from pipeline.core.errors import NightcapError
+from pipeline.storage.objects import LocalFolder
+from pipeline.storage.tables import CaptionTable
+from pipeline.storage.tables.maintenance import vacuum
+from serving.caption_shard import caption_shard
+from serving.planning.plan import plan
 from serving.publish import publish
-from serving.shard import caption_shard
-from tests.pipeline.table_rows import row, rows
+from serving.runs.plan_file import Plan
+from tests.pipeline.storage.tables.table_rows import row, rows
 from tests.serving.night_world import PINNED, ColourCaptioner, World, picture, settings_of
 
 PAGE = 4096
@@ -210,7 +210,7 @@ def test_upkeep_beside_nights(world, pool):
 
 
 def tend(uri, times):
-    from pipeline.table.upkeep import compact
+    from pipeline.storage.tables.maintenance import compact
 
     for _ in range(times):
         compact(CaptionTable(uri))

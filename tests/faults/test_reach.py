@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.errors import SettingsError
-from pipeline.home import Home
-from pipeline.objects import require_inside
-from serving.plan import plan
-from serving.reach import table_of
-from serving.rollback import RollbackSettings, roll_back
-from serving.settings import night_settings
-from serving.tending import Tending, TendingSettings
+from pipeline.core.environment import Home
+from pipeline.core.errors import SettingsError
+from pipeline.storage.objects import require_inside
+from serving.planning.plan import plan
+from serving.runs.roots import table_of
+from serving.runs.settings import night_settings
+from serving.upkeep.rollback import RollbackSettings, roll_back
+from serving.upkeep.tables import Tending, TendingSettings
 from tests.serving.night_world import PINNED, World, picture
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.bundle import VOCABULARY
-from pipeline.errors import RegistryUnavailable
-from pipeline.home import Home
-from pipeline.registry import CHAMPION, Registry
-from serving.model import pin_for_night
+from pipeline.core.environment import Home
+from pipeline.core.errors import RegistryUnavailable
+from pipeline.model.bundle import VOCABULARY
+from pipeline.registry.versions import CHAMPION, Registry
 from serving.night import run_night
+from serving.planning.model_choice import pin_for_night
 from tests.faults.registered_bundle import CHAMPION_URI, loader, register_champion
 from tests.serving.night_world import World, settings_of
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from pipeline.stopping import CODE
+from pipeline.core.signals import CODE
 from tests.faults.killing import Night, draw
 
 pytestmark = pytest.mark.timeout(900)
@@ -23,7 +23,7 @@ STEP = 1 if os.environ.get("NIGHTCAP_SOAK") else 3  # which writes SIGTERM comes
 COMMAND = """
 import sys, time
 from pathlib import Path
-import pipeline.captioner, pipeline.stopping
+import pipeline.model.captioner, pipeline.core.signals
 from nightcap import cli
 from nightcap.commands import night
 from serving import shard
@@ -38,10 +38,10 @@ def hang(folder, info, captioner, limits):
     Path(sys.argv[1]).touch()
     time.sleep(600)
 
-pipeline.captioner.pin = lambda home, model: PINNED
+pipeline.model.captioner.pin = lambda home, model: PINNED
 night.load = lambda home, pinned: Slow()
 if sys.argv[1]:
-    shard.prepare, pipeline.stopping.GRACE_S = hang, 1
+    shard.prepare, pipeline.core.signals.GRACE_S = hang, 1
 cli.main(sys.argv[2:])
 """
 

@@ -9,18 +9,18 @@ from deltalake import DeltaTable
 from PIL import Image
 
 from nightcap.cli import main
-from pipeline.errors import NightHeld, ObjectUnavailable
-from pipeline.files import read_json
-from pipeline.home import Home
-from pipeline.loading import load_pinned, pin
-from pipeline.sources.scenes.dataset import draw_inbox
-from serving.lifecycle import held_night
+from pipeline.core.environment import Home
+from pipeline.core.errors import NightHeld, ObjectUnavailable
+from pipeline.data.sources.scenes.dataset import draw_inbox
+from pipeline.registry.loading import load_pinned, pin
+from pipeline.storage.files import read_json
+from serving.caption_shard import caption_shard
+from serving.monitoring.alerts import FAILED, HELD, LATE, alert
 from serving.night import publish_held, run_night
-from serving.plan import held
-from serving.plans import Attempt
-from serving.settings import NightSettings
-from serving.shard import caption_shard
-from serving.watch.alerts import FAILED, HELD, LATE, alert
+from serving.planning.plan import held
+from serving.runs.lifecycle import held_night
+from serving.runs.plan_file import Attempt
+from serving.runs.settings import NightSettings
 from tests.faults.listening import alerts, listening, pushes
 from tests.serving.night_world import World, picture, unexpected
 
@@ -147,7 +147,7 @@ def test_22_airflow_alerts_with_the_reason(world, listener):
 
 
 def test_a_night_that_fails_otherwise_alerts_and_tells_no_secret(world, listener, monkeypatch, caplog):
-    from serving.watch.alerts import alerting
+    from serving.monitoring.alerts import alerting
 
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     with pytest.raises(ObjectUnavailable), alerting(world.home, "n1"):
@@ -177,7 +177,7 @@ def test_services_that_are_down_only_warn(world, listener, caplog):
     assert any("MLflow" in message for message in warnings)
     world.fill(1, start=50)
     spoil(world, 20)
-    from serving.watch.alerts import alerting
+    from serving.monitoring.alerts import alerting
 
     with pytest.raises(NightHeld), alerting(world.home, "n2"):
         world.night("n2")

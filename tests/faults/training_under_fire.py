@@ -11,7 +11,9 @@ import zipfile
 from itertools import count
 from pathlib import Path
 
-from pipeline.training import checkpoint, choice, step  # the last brings TensorFlow, before the first fork
+from pipeline.training import checkpoint
+from pipeline.training import trainer as step
+from pipeline.training import validation_score as choice
 from tests.pipeline.training import toy
 
 EPOCHS = 3  # of three steps

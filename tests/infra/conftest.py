@@ -4,7 +4,8 @@ import json
 import shutil
 
 import pytest
-from compose_file import CHECKOUT, compose, make_env
+
+from tests.infra.compose_file import CHECKOUT, compose, make_env
 
 
 @pytest.fixture

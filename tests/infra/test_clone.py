@@ -4,7 +4,8 @@ import shutil
 import subprocess
 
 import pytest
-from compose_file import CHECKOUT, compose, run
+
+from tests.infra.compose_file import CHECKOUT, compose, run
 
 
 def test_a_clone_takes_make_env_and_no_file_that_git_does_not_know(tmp_path):

@@ -6,7 +6,8 @@ import socket
 import stat
 
 import pytest
-from compose_file import CHECKOUT, TOOLS, compose, make_env, run
+
+from tests.infra.compose_file import CHECKOUT, TOOLS, compose, make_env, run
 
 SECRETS = re.compile(r"PASSWORD|SECRET(?!S_BACKEND)|FERNET|ACCESS_KEY")
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([?+-])([^}]*))?\}")

@@ -3,7 +3,7 @@
 import json
 import re
 
-from compose_file import TOOLS, compose, make_env
+from tests.infra.compose_file import TOOLS, compose, make_env
 
 ROLES = {"nights": "worker-nights", "training": "worker-training", "mlflow": "mlflow"}
 

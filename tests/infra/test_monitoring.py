@@ -6,10 +6,11 @@ import subprocess
 
 import pytest
 import yaml
-from compose_file import CHECKOUT, compose, make_env
 
-from serving.watch import exporter, runs
-from serving.watch.metrics import METRICS, PREFIX
+from serving.monitoring import exporter
+from serving.monitoring import push_runs as runs
+from serving.monitoring.metrics import METRICS, PREFIX
+from tests.infra.compose_file import CHECKOUT, compose, make_env
 
 FOLDER = CHECKOUT / "infra/monitoring"
 RULES = [rule for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"] for rule in group["rules"]]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sources.scenes.dataset import draw_inbox
+from pipeline.data.sources.scenes.dataset import draw_inbox
 from tests.fixtures.stored_bundles import stored_formats, unpack
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -76,4 +76,4 @@ def test_only_commands_that_make_or_remove_need_what_is_gone(source):
             if not place.is_dir() and not place.with_suffix(".py").exists():
                 lacking.add(str(path.relative_to(source).with_suffix("")))
     commands = {f"nightcap/commands/{name}" for name in ("doctor", "prove", "run", "train")}
-    assert lacking == commands | {"pipeline/forgetting", "pipeline/housekeeping/reach", "pipeline/housekeeping/waste"}
+    assert lacking == commands | {"pipeline/upkeep/forget", "pipeline/upkeep/gc/mark", "pipeline/upkeep/gc/sweep"}

@@ -9,8 +9,8 @@ import time
 import grpc
 import psutil
 import pytest
-from compose_file import CHECKOUT
 
+from tests.infra.compose_file import CHECKOUT
 from tests.seaweed import Store, find_weed, free_ports
 
 # Of the gRPC port: give out an account, and delete an object.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from composed import Composed
+from tests.integration.composed import Composed
 
 ENDED = "service_completed_successfully"
 

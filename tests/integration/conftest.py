@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from nightcap.local.stack import LocalStack
-from pipeline.home import Home
+from pipeline.core.environment import Home
 
 
 @pytest.fixture(scope="module")

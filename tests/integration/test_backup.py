@@ -12,12 +12,12 @@ from pathlib import Path
 import boto3
 import psycopg2
 import pytest
-from composed_tools import WithTools
 from deltalake import DeltaTable
-from image_programs import BIN, MISSING
 
-from pipeline.files import sha256
-from pipeline.sources.scenes.dataset import draw_inbox
+from pipeline.data.sources.scenes.dataset import draw_inbox
+from pipeline.storage.files import sha256
+from tests.integration.composed_tools import WithTools
+from tests.integration.image_programs import BIN, MISSING
 
 pytestmark = [
     pytest.mark.integration,
@@ -31,8 +31,8 @@ KINDS = ("run", "version", "entry", "champion")
 # Each run with its figures and files, every version, and the journal, whoever keeps them.
 STATE = """
 import json, mlflow
-from pipeline.home import Home
-from pipeline.promotion import Promotions
+from pipeline.core.environment import Home
+from pipeline.registry.promotions import Promotions
 promotions = Promotions(Home.from_environment())
 client = mlflow.MlflowClient()
 experiments = {each.experiment_id: each.name for each in client.search_experiments()}

@@ -16,12 +16,12 @@ import pytest
 import yaml
 
 from nightcap.local.stack import LocalStack
-from pipeline.devices.check import NO_GPU
-from pipeline.errors import Permanent
-from pipeline.files import read_json
-from pipeline.form import training_values
-from pipeline.sources.scenes.dataset import draw_inbox
-from pipeline.table.corrections import Correction, CorrectionTable
+from pipeline.core.errors import Permanent
+from pipeline.core.settings.form import training_values
+from pipeline.data.sources.scenes.dataset import draw_inbox
+from pipeline.storage.files import read_json
+from pipeline.storage.tables.corrections import Correction, CorrectionTable
+from pipeline.training.device_check.check import NO_GPU
 from tests.canaries import CANARY, ENVIRONMENT, carried, holding
 from tests.conftest import LENIENT_GATE
 from tests.integration.runs import counted, log_when_there, night, predicted, rows_of, rows_when_there, runs_when_there

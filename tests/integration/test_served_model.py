@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.images import ImageLimits, pixels
-from pipeline.loading import load_captioner
+from pipeline.imaging.decode import ImageLimits, pixels
+from pipeline.registry.loading import load_captioner
 from tests.odd_pictures import odd_pictures
 from tests.registered_bundle import register_stored
 

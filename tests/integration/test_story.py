@@ -12,9 +12,9 @@ from deltalake import DeltaTable
 
 from nightcap.local.airflow_api import AirflowApi
 from nightcap.local.stack import LocalStack
-from pipeline.home import Home
-from pipeline.journal import Journal
-from pipeline.sources.scenes.dataset import draw_inbox
+from pipeline.core.environment import Home
+from pipeline.data.sources.scenes.dataset import draw_inbox
+from pipeline.registry.journal import Journal
 from tests.conftest import LENIENT_GATE
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]

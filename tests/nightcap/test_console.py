@@ -10,8 +10,8 @@ import logging, time
 from nightcap.console import working
 with working("work [/x]") as show:
     show("step [/y]")
-    logging.getLogger("serving.shard").info("[/z]")
-    logging.getLogger("pipeline.images").warning("careful [/w]")
+    logging.getLogger("serving.caption_shard").info("[/z]")
+    logging.getLogger("pipeline.imaging.decode").warning("careful [/w]")
     print("result", flush=True)
     time.sleep(0.3)
 """

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from nightcap.output import destination
-from pipeline.errors import SettingsError
+from pipeline.core.errors import SettingsError
 
 
 def test_standard_output_gets_every_line_at_once(capsys):

@@ -3,11 +3,11 @@
 import os
 
 import pytest
-from canned_bucket import canned_bucket
 
 from nightcap.pictures import Pictures
-from pipeline.errors import BadInput, SettingsError
-from pipeline.images import ImageLimits
+from pipeline.core.errors import BadInput, SettingsError
+from pipeline.imaging.decode import ImageLimits
+from tests.canned_bucket import canned_bucket
 
 
 def put(root, *names):

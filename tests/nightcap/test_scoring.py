@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightcap.scoring import matched, read_captions, references_of
-from pipeline.errors import SettingsError
+from pipeline.core.errors import SettingsError
 
 pytestmark = pytest.mark.usefixtures("without_java")
 NAMES = st.lists(st.sampled_from(["a", "b", "c.jpg", "d.jpg"]), min_size=1, max_size=3).map("/".join)

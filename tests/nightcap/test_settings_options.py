@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from nightcap.settings_options import night_settings_from, settings_from, values_from
-from pipeline.errors import SettingsError
-from pipeline.home import Home
+from pipeline.core.environment import Home
+from pipeline.core.errors import SettingsError
 
 
 def config(folder, text):

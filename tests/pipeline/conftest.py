@@ -9,8 +9,8 @@ from collections import defaultdict
 import pytest
 from PIL import Image
 
-from pipeline.settings import SourceSettings
-from pipeline.sources.coco import CocoJsonSource
+from pipeline.core.settings import SourceSettings
+from pipeline.data.sources.coco import CocoJsonSource
 
 
 def picture_of(number, side=40, format="PNG"):

@@ -1,7 +1,8 @@
 """A night's surroundings in a temporary folder."""
 
 import pytest
-from night_world import World
+
+from tests.serving.night_world import World
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ import numpy as np
 from deltalake import DeltaTable
 from PIL import Image
 
-from pipeline.captioner_types import Caption, PinnedModel
-from pipeline.home import Home
-from pipeline.images import Fit
+from pipeline.core.environment import Home
+from pipeline.imaging.decode import Fit
+from pipeline.model.interface import Caption, PinnedModel
+from serving.caption_shard import caption_shard
 from serving.night import run_night
-from serving.plan import plan
-from serving.plans import Attempt
-from serving.settings import NightSettings
-from serving.shard import caption_shard
+from serving.planning.plan import plan
+from serving.runs.plan_file import Attempt
+from serving.runs.settings import NightSettings
 
 PINNED = PinnedModel("captioner", "3", "d" * 64, "numpy-float64", "models:/captioner/3")
 

@@ -15,20 +15,20 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from night_world import PINNED, ColourCaptioner, picture, settings_of, unexpected
 from PIL import Image
 
 from nightcap.commands.night import show
-from pipeline.decoders import Decoders, Work
-from pipeline.errors import BundleRejected, ObjectUnavailable
-from pipeline.files import read_json, sha256, write_json
-from pipeline.images import ImageLimits
-from pipeline.objects import LocalFolder
-from pipeline.table import CaptionTable
-from serving.plan import plan
-from serving.plans import Plan
-from serving.settings import NightSettings
-from serving.shard import caption_shard, prepare
+from pipeline.core.errors import BundleRejected, ObjectUnavailable
+from pipeline.imaging.decode import ImageLimits
+from pipeline.imaging.sandbox import Decoders, Work
+from pipeline.storage.files import read_json, sha256, write_json
+from pipeline.storage.objects import LocalFolder
+from pipeline.storage.tables import CaptionTable
+from serving.caption_shard import caption_shard, prepare
+from serving.planning.plan import plan
+from serving.runs.plan_file import Plan
+from serving.runs.settings import NightSettings
+from tests.serving.night_world import PINNED, ColourCaptioner, picture, settings_of, unexpected
 
 
 def test_a_full_night(world):

@@ -5,13 +5,13 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 from deltalake import DeltaTable
-from night_world import PINNED, settings_of, unexpected
 
-from pipeline.errors import NightHeld, NightRejected, PublishConflict
-from serving.plan import plan
-from serving.plans import Plan
+from pipeline.core.errors import NightHeld, NightRejected, PublishConflict
+from serving.caption_shard import caption_shard
+from serving.planning.plan import plan
 from serving.publish import publish
-from serving.shard import caption_shard
+from serving.runs.plan_file import Plan
+from tests.serving.night_world import PINNED, settings_of, unexpected
 
 
 def test_publishing_twice_commits_once(world):

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from deltalake import DeltaTable
 
-from pipeline.sources.scenes.dataset import draw_inbox
+from pipeline.data.sources.scenes.dataset import draw_inbox
 from tests.fixtures.stored_bundles import stored_formats, unpack
 from tests.integration.test_scheduler import TINY
 from tests.soak.contained import Contained

@@ -5,10 +5,10 @@ import os
 import pytest
 
 from benchmarks.ablation import extracted
-from pipeline import train_captioner as stages
-from pipeline.home import Home
-from pipeline.settings import train_settings
-from pipeline.training_run import TrainingRun
+from pipeline import training_pipeline as stages
+from pipeline.core.environment import Home
+from pipeline.core.settings import train_settings
+from pipeline.training.run import TrainingRun
 
 pytestmark = [
     pytest.mark.integration,

@@ -8,10 +8,10 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from composed import Composed
-from image_programs import MISSING
 
 from tests.integration.compose.reach import Webhook, account, answer, give_nights_a_connection, secrets_backend
+from tests.integration.composed import Composed
+from tests.integration.image_programs import MISSING
 from tests.integration.test_scheduler import TINY
 
 

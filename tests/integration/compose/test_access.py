@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import Permanent
+from pipeline.core.errors import Permanent
 from tests.integration.compose.reach import answer, s3
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]

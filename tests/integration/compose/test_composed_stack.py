@@ -18,8 +18,8 @@ import pytest
 from botocore.exceptions import ClientError
 from deltalake import DeltaTable
 
-from pipeline.errors import Permanent
-from pipeline.sources.scenes.dataset import draw_inbox
+from pipeline.core.errors import Permanent
+from pipeline.data.sources.scenes.dataset import draw_inbox
 from tests.integration.compose.reach import eventually, heard, s3
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]

@@ -3,7 +3,7 @@
 import pytest
 from deltalake import DeltaTable
 
-from pipeline.sources.scenes.dataset import draw_inbox
+from pipeline.data.sources.scenes.dataset import draw_inbox
 from tests.integration.compose.reach import eventually, s3
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]

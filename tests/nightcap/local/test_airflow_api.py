@@ -8,7 +8,7 @@ import pytest
 
 from nightcap.local import airflow_api
 from nightcap.local.airflow_api import AirflowApi
-from pipeline.errors import Permanent, Retryable
+from pipeline.core.errors import Permanent, Retryable
 
 TASKS = [{"id": n, "task_id": "shard", "map_index": n, "state": "success"} for n in range(230)]
 

@@ -10,7 +10,7 @@ import pytest
 
 from nightcap.local import processes
 from nightcap.local.processes import Service, free_port, stop
-from pipeline.errors import Retryable
+from pipeline.core.errors import Retryable
 
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"

@@ -3,8 +3,8 @@
 import pytest
 
 from nightcap.local.stack import LocalStack
-from pipeline.errors import RegistryUnavailable
-from pipeline.home import Home
+from pipeline.core.environment import Home
+from pipeline.core.errors import RegistryUnavailable
 
 
 def test_an_mlflow_that_does_not_answer_is_told_at_once(tmp_path):

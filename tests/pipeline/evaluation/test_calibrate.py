@@ -3,14 +3,22 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.confidence import Confidence
 from pipeline.evaluation.calibrate import FITTED_KINDS, calibrate
-from pipeline.evaluation.degrade import KINDS
+from pipeline.evaluation.corruptions import KINDS
+from pipeline.evaluation.inference import (
+    Teller,
+    cider_d_of,
+    confidences,
+    load_confidence,
+    sample,
+    tell_clean,
+    tell_degraded,
+)
 from pipeline.evaluation.risk_coverage import risk_coverage
 from pipeline.evaluation.robustness import robustness
-from pipeline.evaluation.told import Teller, cider_d_of, confidences, load_confidence, sample, tell_clean, tell_degraded
-from pipeline.features import FeatureStore
 from pipeline.metrics.scores import score_captions
+from pipeline.model.confidence import Confidence
+from pipeline.training.features import FeatureStore
 
 
 @pytest.fixture(scope="module")

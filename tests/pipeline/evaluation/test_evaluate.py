@@ -5,13 +5,13 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from pipeline.captioner_types import Caption
+from pipeline.core.settings import DecodingSettings
 from pipeline.evaluation.evaluate import _chair, caption_split, evaluate
 from pipeline.evaluation.objects import scenes_chair
-from pipeline.evaluation.samples import write_samples
-from pipeline.files import read_json
+from pipeline.evaluation.samples_page import write_samples
 from pipeline.metrics.scores import leave_one_out, score_captions
-from pipeline.settings import DecodingSettings
+from pipeline.model.interface import Caption
+from pipeline.storage.files import read_json
 
 
 @pytest.fixture(scope="module")

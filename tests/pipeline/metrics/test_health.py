@@ -49,7 +49,7 @@ def test_no_captions_have_no_faults():
 
 
 def test_people_are_healthy(shared_data):
-    from pipeline.files import read_json
+    from pipeline.storage.files import read_json
 
     human = read_json(shared_data / "data/metric_vectors/flickr8k_val_human_loo.json")["hyps"]
     health = caption_health(list(human.values()))

@@ -3,11 +3,11 @@ import time
 
 import pytest
 
-from pipeline.errors import SettingsError
-from pipeline.files import read_json
+from pipeline.core.errors import SettingsError
 from pipeline.metrics.cider import DocumentFrequencies
 from pipeline.metrics.scores import leave_one_out, score_captions
 from pipeline.metrics.tokenizer import tokenize
+from pipeline.storage.files import read_json
 
 REFERENCES = {
     "boat.jpg": ["A red boat on a calm lake.", "The boat lies on the water"],

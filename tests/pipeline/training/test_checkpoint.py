@@ -4,7 +4,7 @@ import time
 import numpy as np
 import pytest
 
-from pipeline.settings import TrainingSettings
+from pipeline.core.settings import TrainingSettings
 from pipeline.training import checkpoint
 
 

@@ -4,12 +4,12 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-import toy
 
-from pipeline.files import sha256_file, write_json
-from pipeline.home import Home
-from pipeline.training.choice import Quality
-from pipeline.training.epochs import WEIGHTS, Progress
+from pipeline.core.environment import Home
+from pipeline.storage.files import sha256_file, write_json
+from pipeline.training.loop import WEIGHTS, Progress
+from pipeline.training.validation_score import Quality
+from tests.pipeline.training import toy
 
 EPOCHS = 20
 
@@ -37,8 +37,8 @@ def figures(progress):
 
 def judged(folder, data):
     """What validation makes of a folder's weights."""
-    from pipeline.training.step import Fitter
     from pipeline.training.train import new_decoder
+    from pipeline.training.trainer import Fitter
 
     choose_on, settings = toy.choice(data), toy.settings()
     decoder = new_decoder(settings.decoder, toy.VOCABULARY, choose_on.examples)

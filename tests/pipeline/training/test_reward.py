@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
-import toy
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from pipeline.metrics.bleu import match
 from pipeline.metrics.cider import DocumentFrequencies, cider_d
-from pipeline.training.examples import Batch
+from pipeline.model.vocabulary import END, START
+from pipeline.training.batches import Batch
 from pipeline.training.reward import Reward, advantages
-from pipeline.vocabulary import END, START
+from tests.pipeline.training import toy
 
 PICTURES = [toy.captions_of(number) for number in range(5)]
 SAID = ["a red dog", "red dog left", "a very big grey bird sits", "dog", "a a a a", "", "blue very cat sits", "left"]

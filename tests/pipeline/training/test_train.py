@@ -4,17 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import toy
 
-from pipeline.errors import SettingsError
-from pipeline.features import FeatureStore
-from pipeline.settings import DecoderSettings
-from pipeline.snapshot import Snapshot
-from pipeline.training.choice import Choice
-from pipeline.training.epochs import WEIGHTS
-from pipeline.training.examples import Examples
+from pipeline.core.errors import SettingsError
+from pipeline.core.settings import DecoderSettings
+from pipeline.data.snapshot import Snapshot
+from pipeline.model.vocabulary import PADDING
+from pipeline.training.batches import Examples
+from pipeline.training.features import FeatureStore
+from pipeline.training.loop import WEIGHTS
 from pipeline.training.train import fit, new_decoder
-from pipeline.vocabulary import PADDING
+from pipeline.training.validation_score import Choice
+from tests.pipeline.training import toy
 
 EPOCHS = 4
 
@@ -108,7 +108,7 @@ def test_done_it_does_nothing_more(whole, tmp_path):
 
 
 def decoder_of(settings, folder):
-    from pipeline.model.decoder import Decoder
+    from pipeline.model.network.decoder import Decoder
 
     decoder = Decoder(settings.decoder, len(toy.VOCABULARY), toy.POSITIONS, toy.CHANNELS)
     decoder.build()
@@ -117,8 +117,8 @@ def decoder_of(settings, folder):
 
 
 def captions_by(decoder, examples):
-    from pipeline.model.decoding import Writer
-    from pipeline.settings import DecodingSettings
+    from pipeline.core.settings import DecodingSettings
+    from pipeline.model.network.generation import Writer
 
     writer = Writer(decoder, DecodingSettings(method="greedy"), len(toy.VOCABULARY))
     tokens, _ = writer(examples.views[0].gather(examples.shas).astype("float32"))
@@ -152,7 +152,7 @@ def test_it_stops_when_captions_get_no_better_and_keeps_the_last_that_keeps_up(t
 
 
 def test_a_tiny_model_learns_two_pictures_by_heart(tmp_path):
-    from pipeline.settings import DecoderSettings
+    from pipeline.core.settings import DecoderSettings
 
     taken = toy.snapshot(train=2, val=0)
     two = Snapshot(taken.images, taken.captions[taken.captions["position"] == 1], taken.objects)

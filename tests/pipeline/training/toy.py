@@ -15,17 +15,17 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from pipeline.features import FeatureStore
-from pipeline.files import sha256, write_json
-from pipeline.settings import DecoderSettings, SelfCriticalSettings, TrainingSettings, TrainSettings
-from pipeline.snapshot import SCHEMAS, Snapshot
-from pipeline.stages import Output
-from pipeline.training.choice import Choice, Quality
-from pipeline.training.epochs import WEIGHTS
-from pipeline.training.examples import Examples
+from pipeline.core.settings import DecoderSettings, SelfCriticalSettings, TrainingSettings, TrainSettings
+from pipeline.data.snapshot import SCHEMAS, Snapshot
+from pipeline.model.vocabulary import Vocabulary
+from pipeline.storage.files import sha256, write_json
+from pipeline.storage.stage_outputs import Output
+from pipeline.training.batches import Examples
+from pipeline.training.features import FeatureStore
+from pipeline.training.loop import WEIGHTS
 from pipeline.training.refine import criticise
 from pipeline.training.train import fit
-from pipeline.vocabulary import Vocabulary
+from pipeline.training.validation_score import Choice, Quality
 
 POSITIONS, CHANNELS = 3, 5
 COLOURS, ANIMALS = ("red", "blue", "green", "grey"), ("dog", "cat", "bird")

@@ -1,0 +1,129 @@
+"""What can be set of the captioned photographs and their words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from pipeline.core.redaction import Address
+from pipeline.core.settings.base import Group
+
+
+class SourceSettings(Group):
+    """Where captioned photographs come from."""
+
+    kind: Literal["scenes", "coco_json", "tfds"] = Field(
+        "scenes",
+        description="scenes: built-in pictures; coco_json: a COCO captions file beside a folder; tfds: TensorFlow Datasets.",
+    )
+    images: Annotated[
+        Address | None, BeforeValidator(lambda given: str(given) if isinstance(given, Path) else given)
+    ] = Field(
+        None,
+        description="coco_json: the folder, or s3://bucket/prefix, that the annotations' file names are relative to.",
+    )
+    train_annotations: Path | None = Field(None, description="coco_json: captions that fit the model.")
+    val_annotations: Path | None = Field(None, description="coco_json: captions that choose; cut from train if empty.")
+    test_annotations: Path | None = Field(None, description="coco_json: captions that judge; cut from train if empty.")
+    dataset: str = Field("coco_captions/2014", description="tfds: the dataset's name and configuration.")
+    data_dir: Path | None = Field(None, description="tfds: where prepared datasets lie; empty for TFDS' own default.")
+    scene_count: int = Field(3000, ge=60, le=100_000, description="scenes: how many pictures to draw.")
+    scene_side: int = Field(112, ge=96, le=128, description="scenes: side of a picture in pixels.")
+    scene_seed: int = Field(7, ge=0, description="scenes: seed of the generator.")
+    val_cut: float = Field(
+        0.1,
+        gt=0,
+        description="Share (below 1) or number (1 or more) of training images cut for val where the source has none.",
+    )
+    test_cut: float = Field(
+        0.1,
+        gt=0,
+        description="Share (below 1) or number (1 or more) of training images cut for test where the source has none.",
+    )
+    max_images: int | None = Field(None, ge=10, description="Take at most so many images of each split; empty for all.")
+    max_train_images: int | None = Field(
+        None, ge=10, description="Fit to at most so many training images, taken by digest; empty for all."
+    )
+    people_terms: Literal["as_written", "neutral"] = Field(
+        "as_written", description="neutral: people's gender is left out of all captions (a man becomes a person)."
+    )
+    terms: Address | None = Field(
+        None, description="Licence or terms of the pictures and captions, for the model card; empty where not known."
+    )
+
+    corrections: Address | None = Field(
+        None,
+        description="Delta table of people's corrections that join the snapshot; empty for corrections in NIGHTCAP_STORE, "
+        "if there are any; none for none.",
+    )
+    corrections_held_out: float = Field(
+        0.2, ge=0, le=0.9, description="Share of the corrected pictures, by digest, for val and test in equal parts."
+    )
+    corrections_to_train: int = Field(
+        500, ge=1, description="How many new corrections start a training by themselves (`watch_corrections`)."
+    )
+
+    @model_validator(mode="after")
+    def _files_are_named(self) -> Self:
+        if self.kind == "coco_json" and not (self.images and self.train_annotations):
+            raise ValueError("source.kind=coco_json needs source.images and source.train_annotations")
+        return self
+
+
+class ValidationSettings(Group):
+    """What a dataset must be to be trained on."""
+
+    min_side: int = Field(32, ge=1, description="Smallest side of a picture in pixels.")
+    max_megapixels: float = Field(50.0, gt=0, le=170, description="Largest picture in megapixels.")
+    max_image_bytes: int = Field(50_000_000, ge=1, description="Largest encoded picture in bytes.")
+    min_caption_words: int = Field(2, ge=1, description="Fewest words in a caption.")
+    max_caption_words: int = Field(60, ge=1, description="Most words in a caption.")
+    max_caption_repeats: int = Field(
+        50, ge=1, description="How often one caption may occur word for word, with a floor of 1% of all captions."
+    )
+    min_images: int = Field(20, ge=3, description="Fewest accepted images in each split.")
+    max_quarantine_share: float = Field(
+        0.05, ge=0, le=1, description="Largest share of images or captions that may be quarantined."
+    )
+    near_duplicate_bits: int | None = Field(
+        14,
+        ge=0,
+        le=24,
+        description="Pictures of two splits look the same if so many of 63 bits of their hashes differ at most; empty to compare none.",
+    )
+    waivers: Path | None = Field(
+        None, description="Lines of nightcap quarantine that a person has read and accepts in spite of their reason."
+    )
+    reference: str = Field(
+        "last",
+        min_length=1,
+        description="What the snapshot is compared with: last, the last accepted one of this source; none; or a profile.json.",
+    )
+    drift: Literal["reject", "warn"] = Field(
+        "reject",
+        description="warn: a snapshot that differs too much is accepted, and is what the next is compared with.",
+    )
+    max_length_drift: float = Field(
+        0.2, ge=0, le=1, description="Largest difference of caption lengths: 0 the same, 1 nothing in common."
+    )
+    max_word_drift: float = Field(
+        0.15, ge=0, le=1, description="Largest difference of the frequencies of the 300 most common words."
+    )
+    max_new_words: float = Field(
+        0.05, ge=0, le=1, description="By how much the share of words that the reference does not know may grow."
+    )
+    max_image_drift: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Largest difference of brightness, contrast, saturation, shape and size of pictures.",
+    )
+
+
+class VocabularySettings(Group):
+    """Which words the model can say."""
+
+    vocabulary_size: int = Field(10_000, ge=8, le=200_000, description="Most words, the four special ones included.")
+    min_count: int = Field(1, ge=1, description="A word must occur so often in the training captions.")

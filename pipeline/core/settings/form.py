@@ -1,0 +1,115 @@
+"""Settings as the fields of a form: JSON Schema for Airflow's `Param`, and the values back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from pipeline.core.settings import TrainSettings, assign, preset_names
+
+_KEPT = (
+    "type",
+    "enum",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "pattern",
+    "minLength",
+    "maxLength",
+    "items",
+)
+
+EMPTY = "empty"
+"""The field that names settings which are to be empty: an empty field of their own keeps the preset's value."""
+
+_EMPTIED = "Settings that are to be empty though the preset fills them, such as training.clip_norm for any norm."
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a form.
+
+    Attributes:
+        name: the parameter; `group.field` for grouped settings.
+        default: its value when nobody fills it in.
+        schema: JSON Schema with what is allowed.
+        description: what it does.
+        section: the heading it stands under, if any.
+    """
+
+    name: str
+    default: Any
+    schema: dict[str, Any]
+    description: str
+    section: str | None = None
+
+
+def training_fields(usual: Mapping[str, Any] | None = None) -> Iterator[Field]:
+    """The form of a training: a preset, and every setting, empty to keep the preset's value; `usual` fills some."""
+    filled, schema = filled_form(usual or {}), {"type": "string", "enum": preset_names()}
+    grouped = list(_grouped())
+    yield Field("preset", filled["preset"], schema, "What the settings start from; fields left empty keep its values.")
+    yield Field(EMPTY, filled[EMPTY], _some_of([name for name, field, _ in grouped if _may_be_null(field)]), _EMPTIED)
+    for name, field, section in grouped:
+        yield Field(name, filled.get(name), _nullable(field.schema), field.description, section)
+
+
+def training_values(form: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested values for `train_settings` from a filled form."""
+    values: dict[str, Any] = {"preset": form["preset"]}
+    settings = {name: value for name, value in form.items() if name not in ("preset", EMPTY) and value is not None}
+    for name, value in (dict.fromkeys(form.get(EMPTY) or ()) | settings).items():
+        assign(values, name, value)
+    return values
+
+
+def filled_form(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The form that gives these nested values: the inverse of `training_values`."""
+    groups = {group: fields for group, fields in values.items() if group != "preset"}
+    named = {f"{group}.{field}": value for group, fields in groups.items() for field, value in fields.items()}
+    emptied = [name for name, value in named.items() if value is None]
+    return {"preset": values.get("preset", "scenes"), EMPTY: emptied or None, **named}
+
+
+def fields_of(model: type[BaseModel], usual: Mapping[str, Any] | None = None) -> Iterator[Field]:
+    """A field for each setting of one group, with its own default or the `usual` one."""
+    schema, usual = model.model_json_schema(), usual or {}
+    for name, described in schema["properties"].items():
+        default = usual.get(name, described.get("default"))
+        yield Field(name, default, _allowed(described), described.get("description", ""))
+
+
+def _grouped() -> Iterator[tuple[str, Field, str]]:
+    """Every setting of a training: its full name, its field and its section."""
+    for group, info in TrainSettings.model_fields.items():
+        assert isinstance(info.annotation, type)
+        for field in fields_of(info.annotation):
+            yield f"{group}.{field.name}", field, group.capitalize().replace("_", "-")
+
+
+def _may_be_null(field: Field) -> bool:
+    return isinstance(field.schema["type"], list)
+
+
+def _some_of(names: list[str]) -> dict[str, Any]:
+    """A list of some names; Airflow offers its examples to choose from."""
+    return {"type": ["null", "array"], "items": {"type": "string", "enum": names}, "examples": names}
+
+
+def _allowed(described: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a property's schema that limits its value; a nullable one has the type null as well."""
+    options = described.get("anyOf", [described])
+    chosen = next(option for option in options if option.get("type") != "null")
+    schema = {key: chosen[key] for key in _KEPT if key in chosen}
+    return _nullable(schema) if len(options) > 1 else schema
+
+
+def _nullable(schema: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(schema["type"], list):
+        return dict(schema)
+    nullable = {**schema, "type": ["null", schema["type"]]}
+    return nullable | {"enum": [None, *schema["enum"]]} if "enum" in schema else nullable

@@ -1,0 +1,233 @@
+"""What can be set, in groups; a field's description is its documentation everywhere."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from pipeline.core.redaction import Address
+from pipeline.core.settings.base import Group
+from pipeline.core.settings.data import SourceSettings, ValidationSettings, VocabularySettings
+
+ENCODERS = ("scenes", "inception_resnet_v2", "resnet50", "mobilenet", "xception")
+
+
+class EncoderSettings(Group):
+    """The frozen image network."""
+
+    name: Literal["scenes", "inception_resnet_v2", "resnet50", "mobilenet", "xception"] = Field(
+        "inception_resnet_v2", description="scenes (built in) or a keras.applications network."
+    )
+    weights: Address = Field(
+        "imagenet", description="imagenet, or the path of a weights file without top; ignored for scenes."
+    )
+    weights_sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="Digest the weights file must have; empty to accept it."
+    )
+    fit: Literal["squash", "pad", "crop"] = Field("squash", description="How a picture becomes square.")
+    side: int | None = Field(
+        None,
+        ge=96,
+        le=1024,
+        description="Side in pixels that pictures are scaled to; empty for what the network is known by (224 or 299). "
+        "Networks often see more in enlarged pictures, at a cost that grows with the square.",
+    )
+    batch_size: int = Field(32, ge=1, le=1024, description="Pictures encoded at once.")
+    views: int = Field(
+        1, ge=1, le=8, description="Views of each training picture to learn from: whole, mirrored, then crops."
+    )
+    shards: int = Field(4, ge=1, le=256, description="Parallel parts of feature extraction in the DAG.")
+    epochs: int = Field(12, ge=1, le=200, description="scenes: epochs of training the small encoder.")
+
+    @model_validator(mode="after")
+    def _scenes_have_one_side(self) -> Self:
+        if self.name == "scenes" and self.side is not None:
+            raise ValueError(
+                f"encoder.side={self.side}: the scenes encoder takes 112 pixels only; leave encoder.side empty"
+            )
+        return self
+
+
+class DecoderSettings(Group):
+    """The recurrent network that writes the words."""
+
+    fusion: Literal["late", "early", "hybrid"] = Field(
+        "hybrid", description="Where the image enters: late after the GRU (attention), early before it, hybrid both."
+    )
+    positions: bool = Field(True, description="Tell the decoder where in the picture each feature lies.")
+    standardised: bool = Field(
+        True, description="Features and word vectors begin with unit variance; false leaves both as Keras gives them."
+    )
+    gate: bool = Field(False, description="Let attention look away from the picture, at what was written so far.")
+    tied: bool = Field(False, description="Words are written with the vectors they are read by; needs embedding.")
+    embedding: int = Field(512, ge=8, le=4096, description="Width of a word vector.")
+    units: int = Field(512, ge=8, le=4096, description="Width of the GRU's state.")
+    dropout: float = Field(0.3, ge=0, lt=1, description="Share of activations dropped in training.")
+
+
+class TrainingSettings(Group):
+    """How the decoder is fitted."""
+
+    seed: int = Field(1, ge=0, lt=2**32, description="Seed of weights, order and dropout.")
+    epochs: int = Field(20, ge=1, le=1000, description="Most epochs.")
+    batch_size: int = Field(16, ge=1, le=8192, description="Pictures a step, each with all its captions.")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Peak learning rate of Adam.")
+    warmup_share: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="Share of all steps in which the learning rate rises.",
+    )
+    decay: bool = Field(True, description="The learning rate then falls along a cosine; false keeps it.")
+    clip_norm: float | None = Field(5.0, gt=0, description="Largest global norm of a step's gradient; empty for any.")
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the target spread over all words.")
+    patience: int = Field(3, ge=1, description="Epochs without better validation captions (CIDEr-D) before stopping.")
+    max_words: int = Field(
+        30,
+        ge=3,
+        le=200,
+        description="Words of a caption that are trained on; the rest is cut, and what is left counts as a whole caption, so "
+        "a number below that of many captions teaches to break off.",
+    )
+    average: float = Field(
+        0.0, ge=0, lt=1, description="Decay of the moving average of the weights that is kept; 0 keeps the last ones."
+    )
+    checkpoint_minutes: float = Field(
+        5.0, ge=0, le=1440, description="Minutes between checkpoints within an epoch; 0 writes one after every step."
+    )
+    corrections_weight: int = Field(
+        3, ge=1, le=100, description="How often a corrected picture of train is learnt from in an epoch; others once."
+    )
+    start_from: Address | None = Field(
+        None, description="A registered version to continue from, such as models:/captioner@champion; empty for none."
+    )
+
+
+class SelfCriticalSettings(Group):
+    """The second stage of training, on the reward of whole captions (Rennie et al., CVPR 2017)."""
+
+    epochs: int = Field(0, ge=0, le=1000, description="Most epochs; 0 leaves the stage out.")
+    batch_size: int = Field(16, ge=1, le=8192, description="Pictures a step.")
+    samples: int = Field(5, ge=2, le=50, description="Captions drawn for each picture; they are each other's baseline.")
+    learning_rate: float = Field(5e-5, gt=0, le=1, description="Learning rate of Adam.")
+    bleu_weight: float = Field(0.0, ge=0, le=10, description="Weight of BLEU-4 beside CIDEr-D in the reward.")
+    likelihood_weight: float = Field(
+        0.0, ge=0, le=1, description="Share of the first stage's loss, which holds captions to people's wording."
+    )
+    patience: int = Field(4, ge=1, description="Epochs without better validation captions (CIDEr-D) before stopping.")
+
+
+class DecodingSettings(Group):
+    """How words are chosen."""
+
+    method: Literal["greedy", "beam", "sample"] = Field("beam", description="greedy, beam, or seeded top-k sampling.")
+    beam_width: int = Field(3, ge=1, le=20, description="beam: hypotheses kept.")
+    length_power: float = Field(
+        1.0, ge=0, le=2, description="beam: hypotheses are ranked by log-probability divided by length to this power."
+    )
+    rare_words: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="How far rarer words are favoured: this times the logarithm of a word's rank by frequency is added to its logit; words that `training.start_from` met first in the new data rank last.",
+    )
+    min_words: int = Field(1, ge=1, le=50, description="Shortest caption in words.")
+    block_repeats: bool = Field(
+        False,
+        description="Never write one word twice in a row, nor the same pair of words twice anywhere in a caption.",
+    )
+    top_k: int = Field(10, ge=1, description="sample: most likely words drawn from.")
+    temperature: float = Field(1.0, gt=0, le=10, description="sample: above 1 flatter, below 1 sharper.")
+    seed: int = Field(0, ge=0, description="sample: seed.")
+    max_words: int = Field(25, ge=1, le=200, description="Longest caption in words.")
+
+    @model_validator(mode="after")
+    def _lengths_leave_room(self) -> Self:
+        if self.min_words > self.max_words:
+            raise ValueError(
+                f"decoding.min_words={self.min_words} is above decoding.max_words={self.max_words}, so no caption"
+                " is long and short enough; lower the first or raise the second"
+            )
+        return self
+
+
+class EvaluationSettings(Group):
+    """How the model is judged beyond its scores."""
+
+    images: int = Field(
+        500,
+        ge=1,
+        description="Pictures of val and of test, taken by digest, for what captions each several times (degraded pictures).",
+    )
+
+
+class GateSettings(Group):
+    """When a version may caption in the champion's place; points are hundredths of CIDEr-D, as tables show it."""
+
+    approval: Literal["automatic", "person"] = Field(
+        "automatic", description="person: what the gate lets pass is promoted when a person has approved it."
+    )
+    margin_points: float = Field(
+        0.0, ge=-100, le=100, description="Points by which a version must surely beat the champion on the test split."
+    )
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="How sure: of the one-sided bounds of differences.")
+    resamples: int = Field(2000, ge=100, le=100_000, description="Resamples of the paired bootstrap.")
+    slice_images: int = Field(100, ge=2, description="Fewest pictures of a slice that may refuse a version.")
+    slice_drop_points: float = Field(
+        5.0,
+        ge=0,
+        le=100,
+        description="A slice refuses a version that is surely worse there, by more than so many points.",
+    )
+    first_points: float = Field(
+        5.0,
+        ge=0,
+        le=1000,
+        description="Fewest points of a first version, whose captions must also fit their own pictures better than others; "
+        "0 for no such floor.",
+    )
+    max_faulty_share: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Largest share of test captions that break off, repeat themselves, hold [UNK] or are empty, each of "
+        "these by itself; or the champion's share, if that is larger.",
+    )
+    max_same_share: float = Field(
+        0.25, ge=0, le=1, description="Largest share of test pictures with one and the same caption; or the champion's."
+    )
+    max_chair: float = Field(
+        0.5, ge=0, le=1, description="Largest share of named objects that are not there (CHAIR), of a first version."
+    )
+    max_chair_rise: float = Field(0.02, ge=0, le=1, description="By how much that share may be above the champion's.")
+    max_withheld_share: float = Field(
+        0.3, ge=0, le=1, description="Largest share of test captions that the version itself would withhold."
+    )
+    sample_images: int = Field(64, ge=1, le=10_000, description="Pictures that a version captions on trial.")
+    max_seconds_per_image: float = Field(5.0, gt=0, description="Longest time a picture of the trial, in the mean.")
+    max_memory_gib: float = Field(8.0, gt=0, description="Most memory of the process of the trial.")
+    trial_timeout_s: int = Field(900, ge=10, description="Seconds after which a trial is given up.")
+
+
+class RegistrySettings(Group):
+    """Where the model is registered."""
+
+    model_name: str = Field("captioner", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Registered model's name.")
+    experiment: str = Field("captioner", min_length=1, max_length=64, description="MLflow experiment of the runs.")
+
+
+class TrainSettings(Group):
+    """Everything `train_captioner` needs."""
+
+    source: SourceSettings = SourceSettings()
+    validation: ValidationSettings = ValidationSettings()
+    vocabulary: VocabularySettings = VocabularySettings()
+    encoder: EncoderSettings = EncoderSettings()
+    decoder: DecoderSettings = DecoderSettings()
+    training: TrainingSettings = TrainingSettings()
+    self_critical: SelfCriticalSettings = SelfCriticalSettings()
+    decoding: DecodingSettings = DecodingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    gate: GateSettings = GateSettings()
+    registry: RegistrySettings = RegistrySettings()

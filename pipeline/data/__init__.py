@@ -1,0 +1,1 @@
+"""Sources, snapshots of them, and their validation."""

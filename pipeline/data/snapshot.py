@@ -1,0 +1,240 @@
+"""snapshot: an immutable, content-addressed list of images, captions, objects and splits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.core.errors import SettingsError, SourceChanged
+from pipeline.core.settings import SourceSettings
+from pipeline.data.sources.base import CORRECTED, SPLITS, LabelledBox, Photograph, Source
+from pipeline.metrics.gendered_words import neutral
+from pipeline.storage.files import digest_of, sha256, write_json
+from pipeline.storage.stage_outputs import Output, Store
+
+VERSION = 1
+
+_LATER = {"people_terms", "max_train_images", "corrections_held_out"}
+_TEXT, _WHOLE, _REAL = pa.string(), pa.int64(), pa.float64()
+SCHEMAS = {
+    "images": pa.schema({"image": _TEXT, "uri": _TEXT, "sha256": _TEXT, "split": _TEXT, "bytes": _WHOLE}),
+    "captions": pa.schema({"image": _TEXT, "position": _WHOLE, "caption": _TEXT}),
+    "objects": pa.schema(
+        {"image": _TEXT, "label": _TEXT, "left": _REAL, "top": _REAL, "width": _REAL, "height": _REAL}
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The tables of a snapshot, or of what validation accepted of it.
+
+    Attributes:
+        images: image, uri, sha256 (empty where the file could not be read), split, bytes.
+        captions: image, position (0 is the first of its image), caption.
+        objects: image, label, and left, top, width, height in pixels.
+    """
+
+    images: pd.DataFrame
+    captions: pd.DataFrame
+    objects: pd.DataFrame
+
+    @classmethod
+    def load(cls, path: Path) -> Snapshot:
+        """Read the tables that a stage wrote below `path`."""
+        return cls(*(pd.read_parquet(path / f"{name}.parquet") for name in SCHEMAS))
+
+    def images_of(self, split: str) -> pd.DataFrame:
+        """The images of a split."""
+        return self.images[self.images["split"] == split]
+
+    def captions_of(self, split: str) -> pd.DataFrame:
+        """The captions of a split's images."""
+        return self._of(self.captions, split)
+
+    def objects_of(self, split: str) -> pd.DataFrame:
+        """What is truly in a split's images."""
+        return self._of(self.objects, split)
+
+    def references(self, split: str) -> dict[str, list[str]]:
+        """Every caption of a split by image, in the images' order."""
+        captions = self.captions_of(split)
+        grouped = {str(image): list(group) for image, group in captions.groupby("image")["caption"]}
+        return {image: grouped[image] for image in self.images_of(split)["image"]}
+
+    def fingerprint(self, split: str) -> str:
+        """Digest of what a split asks of a model: its pictures' bytes and their captions, by name."""
+        images = self.images_of(split)
+        return digest_of([dict(zip(images["image"], images["sha256"], strict=True)), self.references(split)])
+
+    def boxes(self, split: str) -> dict[str, list[LabelledBox]]:
+        """What is truly in each image of a split; an empty list where nothing is known."""
+        found: dict[str, list[LabelledBox]] = {image: [] for image in self.images_of(split)["image"]}
+        for image, *box in self.objects_of(split)[SCHEMAS["objects"].names].values.tolist():
+            found[image].append(LabelledBox(*box))
+        return found
+
+    def _of(self, table: pd.DataFrame, split: str) -> pd.DataFrame:
+        return table[table["image"].isin(self.images_of(split)["image"])]
+
+
+def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Output:
+    """List a source once: `images`, `captions` and `objects` as parquet files.
+
+    A split that the source lacks is cut from train by the digest of the picture's bytes, so that
+    a picture keeps its split when others join and equal pictures stay together. A photograph
+    that cannot be read is listed with an empty digest, for validation to quarantine. With
+    `people_terms: neutral` the captions of all splits are listed without people's gender.
+
+    Raises:
+        SettingsError: two photographs share a name, or the cuts leave nothing to train on.
+    """
+
+    def build(folder: Path) -> None:
+        tables = _tables(source.photographs())
+        if settings.people_terms == "neutral":
+            tables["captions"]["caption"] = tables["captions"]["caption"].map(neutral)
+        images = tables["images"]
+        corrected = images["image"].str.startswith(CORRECTED)
+        kept_apart = held_out(images[corrected], settings.corrections_held_out)
+        images["split"] = pd.concat([cut(images[~corrected], settings), kept_apart]).sort_index()
+        if settings.max_train_images is not None:
+            tables = _fewer(tables, settings.max_train_images)
+        for name, schema in SCHEMAS.items():
+            pq.write_table(pa.Table.from_pandas(tables[name], schema, preserve_index=False), folder / f"{name}.parquet")
+        write_json(folder / "figures.json", _figures(tables))
+
+    shaping = settings.model_dump(mode="json", include={"kind", "val_cut", "test_cut", "max_images"})
+    # Named only where they are set, so that snapshots taken before keep their digests.
+    shaping |= settings.model_dump(mode="json", include=_LATER, exclude_defaults=True)
+    return store.run("snapshot", VERSION, shaping, {"source": source.fingerprint()}, build)
+
+
+def cut(images: pd.DataFrame, settings: SourceSettings) -> pd.Series[str]:
+    """Every image's split; one that the source lacks is cut from train by digest.
+
+    test takes the lowest digests and val the highest, so neither moves when the other's size does.
+
+    Args:
+        images: columns sha256 and split, None for images the source does not assign.
+        settings: `val_cut` and `test_cut`: a share of the pictures below 1, else their number.
+
+    Raises:
+        SettingsError: a number is not whole, or nothing would be left to train on.
+    """
+    split = images["split"].fillna("train")
+    digests = sorted(set(images["sha256"][split == "train"]) - {""})
+    present = set(split)
+    test = set() if "test" in present else _lowest(digests, settings.test_cut, "source.test_cut")
+    val = set() if "val" in present else _highest(digests, settings.val_cut, "source.val_cut")
+    if digests and (test & val or len(test | val) == len(digests)):
+        raise SettingsError(
+            f"source.test_cut={settings.test_cut:g} and source.val_cut={settings.val_cut:g} leave none of the "
+            f"{len(digests)} different training images to train on; lower them"
+        )
+    is_train = split == "train"
+    split = split.mask(is_train & images["sha256"].isin(test), "test")
+    return split.mask(is_train & images["sha256"].isin(val), "val")
+
+
+def held_out(images: pd.DataFrame, share: float) -> pd.Series[str]:
+    """The split of each corrected picture by its digest alone, so that it keeps it when others join."""
+    places = images["sha256"].map(lambda digest: _place(digest) if digest else 0.5)
+    split = pd.Series("train", images.index, dtype=str)
+    return split.mask(places < share / 2, "test").mask(places > 1 - share / 2, "val")
+
+
+def read_images(source: Source, images: pd.DataFrame) -> Iterator[tuple[str, bytes]]:
+    """SHA-256 and encoded bytes of listed images, in any order.
+
+    Raises:
+        SourceChanged: a picture is gone or has other bytes than were listed.
+    """
+    for _, sha, data in check_images(source, images):
+        if isinstance(data, SourceChanged):
+            raise data
+        yield sha, data
+
+
+def check_images(source: Source, images: pd.DataFrame) -> Iterator[tuple[str, str, bytes | SourceChanged]]:
+    """Name, SHA-256 and encoded bytes, or why they are not as listed, of images in any order."""
+    listed: dict[str, list[tuple[str, str]]] = {}
+    for image, uri, sha in zip(images["image"], images["uri"], images["sha256"], strict=True):
+        listed.setdefault(uri, []).append((image, sha))
+    for uri, data in source.read(list(listed)):
+        found = None if data is None else sha256(data)
+        for image, sha in listed[uri]:
+            yield image, sha, data if data is not None and found == sha else _changed(image, uri, sha, found)
+
+
+def _changed(image: str, uri: str, listed: str, found: str | None) -> SourceChanged:
+    now = f"has SHA-256 {found[:12]}" if found else "cannot be read"
+    return SourceChanged(
+        f"picture {image!r} at {uri!r} was listed with SHA-256 {listed[:12]} and now {now}; take a new snapshot"
+    )
+
+
+def _tables(photographs: Iterable[Photograph]) -> dict[str, pd.DataFrame]:
+    """The tables' rows; of the pictures' bytes only the digest is kept."""
+    rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in SCHEMAS}
+    names: set[str] = set()
+    for photograph in photographs:
+        image, data = photograph.image, photograph.data
+        if image in names:
+            raise SettingsError(f"the source lists two photographs named {image!r}; names must be unique")
+        names.add(image)
+        digest = "" if data is None else sha256(data)
+        rows["images"].append((image, photograph.uri, digest, photograph.split, len(data or b"")))
+        rows["captions"] += [(image, position, text) for position, text in enumerate(photograph.captions)]
+        rows["objects"] += [(image, box.label, box.left, box.top, box.width, box.height) for box in photograph.objects]
+    return {name: pd.DataFrame(rows[name], columns=schema.names) for name, schema in SCHEMAS.items()}
+
+
+def _fewer(tables: dict[str, pd.DataFrame], most: int) -> dict[str, pd.DataFrame]:
+    """The tables with the training pictures of the lowest digests only; corrected ones stay."""
+    images = tables["images"]
+    source = images[(images["split"] == "train") & ~images["image"].str.startswith(CORRECTED)]
+    train = source.sort_values("sha256", kind="stable")
+    dropped = set(train["image"].iloc[most:])
+    return {name: table[~table["image"].isin(dropped)].reset_index(drop=True) for name, table in tables.items()}
+
+
+def _lowest(digests: list[str], size: float, name: str) -> set[str]:
+    if size < 1:
+        return {digest for digest in digests if _place(digest) < size}
+    return set(digests[: _number(size, name)])
+
+
+def _highest(digests: list[str], size: float, name: str) -> set[str]:
+    if size < 1:
+        return {digest for digest in digests if _place(digest) >= 1 - size}
+    return set(digests[-_number(size, name) :])
+
+
+def _place(digest: str) -> float:
+    """Where a digest lies between 0 and 1."""
+    return int(digest[:16], 16) / 2**64
+
+
+def _number(size: float, name: str) -> int:
+    if size != int(size):
+        raise SettingsError(f"{name} is {size:g}; give a share below 1 or a whole number of images")
+    return int(size)
+
+
+def _figures(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    images = tables["images"]
+    counts = images["split"].value_counts()
+    return {
+        "images": {split: int(counts.get(split, 0)) for split in SPLITS},
+        "captions": len(tables["captions"]),
+        "objects": len(tables["objects"]),
+        "unreadable": int((images["sha256"] == "").sum()),
+        "content": digest_of({name: sha256(table.to_csv(index=False).encode()) for name, table in tables.items()}),
+    }

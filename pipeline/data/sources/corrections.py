@@ -1,0 +1,110 @@
+"""A source whose snapshots people's corrections join."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import chain
+from pathlib import PurePosixPath
+
+from pipeline.core.errors import SettingsError
+from pipeline.data.sources.base import CORRECTED, Photograph, Source
+from pipeline.data.sources.image_files import Pictures, open_pictures
+from pipeline.storage.files import digest_of
+from pipeline.storage.objects import require_inside
+from pipeline.storage.tables.corrections import Correction, CorrectionTable
+
+
+class CorrectedSource:
+    """Corrected pictures before those of another source, which stays as it is.
+
+    `image` and `uri` of a corrected picture are `corrected:` and its address. They come first, so that of two equal
+    pictures in a split the one that a person looked at stays. Pictures in an object store are found by listing the
+    folders that they lie in.
+    """
+
+    def __init__(self, source: Source, table: CorrectionTable, roots: Iterable[str]) -> None:
+        self._source = source
+        self._table = table
+        self._roots = tuple(roots)
+        self._opened: dict[str, Pictures] = {}
+
+    def fingerprint(self) -> str:
+        """Changes with the source, with a correction and with a corrected picture."""
+        if not self._corrections:
+            return self._source.fingerprint()
+        said = [(image, each.who, each.caption) for image, told in self._corrections.items() for each in told]
+        stamps = {str(folder): self._folder(folder).stamps(sorted(names)) for folder, names in self._folders.items()}
+        return digest_of([self._source.fingerprint(), said, stamps])
+
+    def photographs(self) -> Iterable[Photograph]:
+        """The corrected pictures, to be put into splits by hash, then the source's.
+
+        Raises:
+            SettingsError: a corrected picture lies outside the roots.
+        """
+        return chain(self._corrected(), self._source.photographs())
+
+    def read(self, uris: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
+        """Encoded bytes of corrected pictures and of the source's."""
+        ours = [uri for uri in dict.fromkeys(uris) if uri.startswith(CORRECTED)]
+        for uri in ours:
+            yield uri, self._bytes(uri.removeprefix(CORRECTED))
+        yield from self._source.read([uri for uri in uris if not uri.startswith(CORRECTED)])
+
+    def _corrected(self) -> Iterator[Photograph]:
+        for image, told in self._corrections.items():
+            name, captions = CORRECTED + image, tuple(each.caption for each in told)
+            yield Photograph(name, name, None, captions, self._bytes(image))
+
+    def _bytes(self, image: str) -> bytes | None:
+        folder, name = _place(image)
+        return next(iter(self._folder(folder).read([name])))
+
+    @cached_property
+    def _corrections(self) -> dict[str, list[Correction]]:
+        found: dict[str, list[Correction]] = {}
+        for each in self._table.read():
+            require_inside(each.image, self._roots)
+            found.setdefault(each.image, []).append(each)
+        return found
+
+    @cached_property
+    def _folders(self) -> dict[str, list[str]]:
+        """The names of corrected pictures in each folder."""
+        found: dict[str, list[str]] = {}
+        for image in self._corrections:
+            folder, name = _place(image)
+            found.setdefault(folder, []).append(name)
+        return found
+
+    def _folder(self, folder: str) -> Pictures:
+        if folder not in self._opened:
+            self._opened[folder] = _open(folder)
+        return self._opened[folder]
+
+
+class _Nothing:
+    """The pictures of a folder that is gone."""
+
+    def path(self, name: str, where: str) -> str:
+        return name
+
+    def stamps(self, paths: Iterable[str]) -> dict[str, None]:
+        return dict.fromkeys(paths)
+
+    def read(self, paths: Iterable[str]) -> Iterator[bytes | None]:
+        return iter([None for _ in paths])
+
+
+def _open(folder: str) -> Pictures:
+    try:
+        return open_pictures(folder)
+    except SettingsError:
+        return _Nothing()
+
+
+def _place(image: str) -> tuple[str, str]:
+    """The folder of an address, and the name in it."""
+    folder, _, name = image.rpartition("/")
+    return folder or "/", PurePosixPath(name).name

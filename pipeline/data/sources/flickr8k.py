@@ -1,0 +1,224 @@
+"""The public Flickr8k distribution, turned into the form that this project's figures are measured in."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from PIL import Image
+from pydantic import BaseModel, ValidationError
+
+from pipeline.core.errors import BadImage, SettingsError
+from pipeline.data.sources.base import SPLITS, Split
+from pipeline.imaging.decode import ImageLimits, pixels
+from pipeline.storage.files import sha256_file, whole_folder, write_json, write_text
+
+log = logging.getLogger(__name__)
+
+SIDE = 224
+QUALITY = 85
+CONFIG = "flickr8k.yaml"
+REPORT = "prepared.json"
+MISSING, NO_CAPTION = "missing", "no_caption"
+MAX_LEFT_OUT = 0.05  # more is a wrong or half unpacked folder, and figures would not compare
+
+_LISTS: dict[Split, str] = {
+    "train": "Flickr_8k.trainImages.txt",
+    "val": "Flickr_8k.devImages.txt",
+    "test": "Flickr_8k.testImages.txt",
+}
+_FORMS = "--annotations takes Flickr8k.token.txt (the split lists beside it) or Karpathy's dataset_flickr8k.json"
+_YAML = """\
+# Written by `nightcap prepare flickr8k`; paths are relative to this file.
+preset: flickr8k
+source:
+  images: images
+  train_annotations: captions_train.json  # the preset's val_cut of these pictures choose
+  test_annotations: captions_val.json  # judges, as in docs/results.md; captions_test.json is the official test split
+  terms: "Flickr8k, Hodosh, Young and Hockenmaier (JAIR 47, 2013): research and education only."
+"""
+
+
+class Listed(NamedTuple):
+    """A picture as the distribution lists it; `name` is a plain file name."""
+
+    name: str
+    split: Split
+    captions: tuple[str, ...]
+
+
+class _Sentence(BaseModel):
+    raw: str
+
+
+class _Picture(BaseModel):
+    filename: str
+    split: Split
+    sentences: list[_Sentence]
+
+
+class _Karpathy(BaseModel):
+    images: list[_Picture]
+
+
+def prepare(images: Path, annotations: Path, output: Path) -> dict[str, Any]:
+    """Write `images/`, `captions_{train,val,test}.json`, `flickr8k.yaml` and `prepared.json`, all or nothing.
+
+    Every picture is squashed whole to 224x224 pixels by `pipeline.imaging.decode` and encoded as a JPEG
+    of quality 85. One that cannot be read, or has no caption, is left out.
+
+    Returns:
+        `prepared.json`: images and captions of each split, the reason of each picture left out,
+        and the SHA-256 of the annotations.
+
+    Raises:
+        SettingsError: a file is missing or malformed, `output` is in use, or too much is left out.
+    """
+    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        raise SettingsError(f"--output {output} exists and is not an empty folder; remove it or name another")
+    if not images.is_dir():
+        raise SettingsError(f"--images {images} is not a folder; name the one that holds Flickr8k's JPEG files")
+    listed = read_distribution(annotations)
+    with whole_folder(output) as folder:
+        left_out = _write_pictures(images, listed, folder / "images")
+        _check_left_out(left_out, listed, images)
+        kept = [picture for picture in listed if picture.name not in left_out]
+        for split in SPLITS:
+            write_json(folder / f"captions_{split}.json", _coco(kept, split))
+        write_text(folder / CONFIG, _YAML)
+        report = _counts(kept) | {"left_out": left_out, "annotations_sha256": sha256_file(annotations)}
+        write_json(folder / REPORT, report)
+    return report
+
+
+def read_distribution(annotations: Path) -> list[Listed]:
+    """The pictures of the official splits, sorted by name, with captions as written.
+
+    Args:
+        annotations: `Flickr8k.token.txt`, with the split lists beside it, or `dataset_flickr8k.json`.
+
+    Raises:
+        SettingsError: a file is missing or malformed, or a split is empty.
+    """
+    if annotations.is_dir():
+        raise SettingsError(f"--annotations {annotations} is a folder, not a file; {_FORMS}")
+    listed = _karpathy(annotations) if annotations.suffix == ".json" else _tokens(annotations)
+    for name, count in Counter(picture.name for picture in listed).items():
+        if count > 1:
+            raise SettingsError(f"{annotations}: {name!r} is listed {count} times; each picture is in one split once")
+        if PurePosixPath(name).name != name or "\0" in name:
+            raise SettingsError(f"{annotations}: {name!r} is no plain file name; pictures lie directly in --images")
+    if empty := set(SPLITS) - {picture.split for picture in listed}:
+        raise SettingsError(f"{annotations} lists no picture of {', '.join(sorted(empty))}; {_FORMS}")
+    return sorted(listed)
+
+
+def _karpathy(file: Path) -> list[Listed]:
+    try:
+        parsed = _Karpathy.model_validate_json(_text(file))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise SettingsError(
+            f"{file} is not Karpathy's dataset_flickr8k.json: {place or 'file'}: {first['msg']}; {_FORMS}"
+        ) from error
+    return [
+        Listed(picture.filename, picture.split, tuple(sentence.raw for sentence in picture.sentences))
+        for picture in parsed.images
+    ]
+
+
+def _tokens(file: Path) -> list[Listed]:
+    captions: dict[str, list[str]] = {}
+    for name, caption in _token_lines(file):
+        captions.setdefault(name, []).append(caption)
+    lists = {split: file.parent / name for split, name in _LISTS.items()}
+    if absent := [path.name for path in lists.values() if not path.is_file()]:
+        raise SettingsError(f"{', '.join(absent)} not found beside {file}; the three split lists must lie there")
+    return [
+        Listed(name, split, tuple(captions.get(name, ())))
+        for split, path in lists.items()
+        for name in _text(path).split()
+    ]
+
+
+def _token_lines(file: Path) -> Iterator[tuple[str, str]]:
+    """Picture and caption of each line `name.jpg#0<TAB>caption`."""
+    for number, line in enumerate(_text(file).splitlines(), start=1):
+        place, tab, caption = line.partition("\t")
+        name, mark, position = place.rpartition("#")
+        if line.strip() and not (tab and mark and position.strip().isdigit()):
+            raise SettingsError(f"{file}, line {number}: {line[:60]!r} is not 'name.jpg#0<TAB>caption'; {_FORMS}")
+        if line.strip():
+            yield name, caption.strip()
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}; {_FORMS}") from error
+
+
+def _write_pictures(source: Path, listed: Sequence[Listed], target: Path) -> dict[str, str]:
+    """Write what can be read; the reason of each picture that is left out."""
+    target.mkdir()
+    left_out: dict[str, str] = {}
+    for done, picture in enumerate(listed, start=1):
+        try:
+            (target / picture.name).write_bytes(_squashed(source / picture.name, picture.captions))
+        except BadImage as error:
+            left_out[picture.name] = error.reason
+        if done % 500 == 0:
+            log.info("%d of %d pictures", done, len(listed))
+    return left_out
+
+
+def _squashed(path: Path, captions: Iterable[str]) -> bytes:
+    if not any(caption.strip() for caption in captions):
+        raise BadImage(NO_CAPTION, f"{path.name} has no caption")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadImage(MISSING, f"{path} cannot be read: {error.strerror}") from error
+    buffer = io.BytesIO()
+    Image.fromarray(pixels(data, SIDE, "squash", ImageLimits())).save(buffer, "JPEG", quality=QUALITY)
+    return buffer.getvalue()
+
+
+def _check_left_out(left_out: Mapping[str, str], listed: Sequence[Listed], images: Path) -> None:
+    if not left_out:
+        return
+    first, reason = next(iter(left_out.items()))
+    told = f"{len(left_out)} of the {len(listed)} pictures cannot be used, first {first!r} ({reason})"
+    if len(left_out) > MAX_LEFT_OUT * len(listed):
+        raise SettingsError(f"{told}; --images {images} must hold all of Flickr8k's JPEG files, unpacked")
+    log.warning("%s; they are left out and listed in %s", told, REPORT)
+
+
+def _coco(pictures: Iterable[Listed], split: Split) -> dict[str, Any]:
+    """A COCO captions file of one split; ids count through all splits, by name."""
+    mine = [(number, picture) for number, picture in enumerate(pictures, start=1) if picture.split == split]
+    spoken = [(number, caption) for number, picture in mine for caption in picture.captions]
+    return {
+        "info": {"description": f"Flickr8k, {split}; pictures squashed to {SIDE}x{SIDE}, JPEG quality {QUALITY}"},
+        "images": [
+            {"id": number, "file_name": picture.name, "height": SIDE, "width": SIDE} for number, picture in mine
+        ],
+        "annotations": [
+            {"id": place, "image_id": number, "caption": caption}
+            for place, (number, caption) in enumerate(spoken, start=1)
+        ],
+    }
+
+
+def _counts(kept: Sequence[Listed]) -> dict[str, Any]:
+    splits = {split: [picture for picture in kept if picture.split == split] for split in SPLITS}
+    return {
+        "images": {split: len(mine) for split, mine in splits.items()},
+        "captions": {split: sum(len(picture.captions) for picture in mine) for split, mine in splits.items()},
+    }

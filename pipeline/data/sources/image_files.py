@@ -1,0 +1,148 @@
+"""The pictures that annotation files name: in a local folder or under a prefix in an object store."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError
+from pipeline.storage.objects import ObjectInfo, S3Folder
+from pipeline.storage.objects.parallel import in_parallel
+from pipeline.storage.objects.s3 import SCHEME
+
+_READERS = 16
+_ABSENT = {
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+}
+
+
+class Pictures(Protocol):
+    """Pictures by their path below one place.
+
+    Every method raises SettingsError for a path that leads outside, and ObjectUnavailable when
+    the disk or the store fails.
+    """
+
+    def path(self, name: str, where: str) -> str:
+        """A name as a normal path; `where` it stood is for the message."""
+
+    def stamps(self, paths: Iterable[str]) -> dict[str, Any]:
+        """What changes whenever a picture may have changed, by path; None where there is none."""
+
+    def read(self, paths: Iterable[str]) -> Iterator[bytes | None]:
+        """Encoded bytes in the order of the paths; None where unreadable."""
+
+
+def open_pictures(images: str | None) -> Pictures:
+    """The pictures at `source.images`.
+
+    Raises:
+        SettingsError: it is no folder and no prefix in a store.
+    """
+    if images is not None and images.startswith(SCHEME):
+        return StoredPictures(S3Folder(images, connections=_READERS))
+    if images is None or not Path(images).is_dir():
+        raise SettingsError(
+            f"source.images is {images!r}, which is not a folder of pictures; name one, or s3://bucket/prefix"
+        )
+    return LocalPictures(Path(images).resolve())
+
+
+class LocalPictures:
+    """Pictures in a folder on this machine; links may not lead outside."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def path(self, name: str, where: str) -> str:
+        """A name as a normal path that stays inside the folder, symbolic links included."""
+        path = _lexical(name)
+        if path is None or not (self._root / path).resolve().is_relative_to(self._root):
+            raise _outside(name, where, str(self._root))
+        return str(path)
+
+    def stamps(self, paths: Iterable[str]) -> dict[str, Any]:
+        """Size and time of each file."""
+        return {path: self._stamp(path) for path in paths}
+
+    def read(self, paths: Iterable[str]) -> Iterator[bytes | None]:
+        """The files' bytes."""
+        return map(self._bytes, paths)
+
+    def _inside(self, path: str) -> Path:
+        return self._root / self.path(path, "a photograph")
+
+    def _stamp(self, path: str) -> list[int] | None:
+        try:
+            found = self._inside(path).stat()
+        except OSError as error:
+            _raise_unless_absent(path, error)
+            return None
+        return [found.st_size, found.st_mtime_ns]
+
+    def _bytes(self, path: str) -> bytes | None:
+        file = self._inside(path)
+        try:
+            return file.read_bytes() if file.is_file() else None
+        except OSError as error:
+            _raise_unless_absent(path, error)
+            return None
+
+
+class StoredPictures:
+    """Pictures under a prefix, which is listed once; several are read at once."""
+
+    def __init__(self, folder: S3Folder) -> None:
+        self._folder = folder
+
+    def path(self, name: str, where: str) -> str:
+        """A name as a normal path that stays below the prefix."""
+        path = _lexical(name)
+        if path is None:
+            raise _outside(name, where, self._folder.uri)
+        return str(path)
+
+    def stamps(self, paths: Iterable[str]) -> dict[str, Any]:
+        """The ETag of each object."""
+        return {path: info.etag if (info := self._listed.get(path)) else None for path in paths}
+
+    def read(self, paths: Iterable[str]) -> Iterator[bytes | None]:
+        """The objects' bytes, as they were listed."""
+        return in_parallel(self._bytes, paths, _READERS)
+
+    def _bytes(self, path: str) -> bytes | None:
+        info = self._listed.get(self.path(path, "a photograph"))
+        try:
+            return self._folder.read(info) if info else None
+        except BadInput:
+            return None
+
+    @cached_property
+    def _listed(self) -> dict[str, ObjectInfo]:
+        return {info.name: info for info in self._folder.list()}
+
+
+def _lexical(name: str) -> PurePosixPath | None:
+    path = PurePosixPath(name)
+    stays = path.parts and not path.is_absolute() and ".." not in path.parts and "\0" not in name
+    return path if stays else None
+
+
+def _outside(name: str, where: str, root: str) -> SettingsError:
+    return SettingsError(
+        f"{where} has file_name {name!r}, which does not stay inside {root}; file names are relative to source.images"
+    )
+
+
+def _raise_unless_absent(path: str, error: OSError) -> None:
+    if error.errno not in _ABSENT:
+        raise ObjectUnavailable(f"cannot read {path!r}: {error}; try again when the file system answers") from error

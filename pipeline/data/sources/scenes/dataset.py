@@ -1,0 +1,89 @@
+"""Writing scenes to disk: a captioned dataset, or fresh pictures for a night."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.sources.base import SPLITS, Split
+from pipeline.data.sources.scenes.drawing import draw, encode
+from pipeline.data.sources.scenes.wording import write_captions
+from pipeline.data.sources.scenes.world import Scene, SceneObject, sample_scene
+from pipeline.storage.files import whole_folder, write_bytes, write_json
+
+GENERATOR_VERSION = 1  # raised whenever the same seed gives other pictures or captions
+CAPTIONS_FILE = "captions_{split}.json"
+OBJECTS_FILE = "objects.json"
+IMAGES_FOLDER = "images"
+HELD_BACK = 10  # one picture in so many is for val, and as many for test
+
+_DATASET, _INBOX = 0, 1  # keep the random streams of datasets and inboxes apart
+
+
+def write_scenes(folder: Path, count: int, side: int, seed: int) -> None:
+    """Write `count` captioned pictures of `side` pixels as a COCO-format dataset, whole or not at all.
+
+    `images/*.png`; `captions_{train,val,test}.json` in COCO's captions format, file names relative to `images`;
+    `objects.json`, by file name what is in each picture, boxes as left, top, width, height in pixels.
+    """
+    with whole_folder(folder) as scratch:
+        (scratch / IMAGES_FOLDER).mkdir()
+        truths: dict[str, list[dict[str, Any]]] = {}
+        for split, numbers in _splits(count).items():
+            rows = list(_write_split(scratch, split, numbers, side, seed))
+            write_json(scratch / CAPTIONS_FILE.format(split=split), _coco(rows, side))
+            truths |= {_file_name(number): [_truth(item) for item in scene.objects] for number, scene, _ in rows}
+        write_json(scratch / OBJECTS_FILE, truths)
+
+
+def draw_inbox(folder: Path, count: int, seed: int, side: int = 112) -> list[Path]:
+    """Draw `count` pictures that no dataset holds; each seed has file names of its own.
+
+    Each file appears whole; what else is in the folder stays.
+    """
+    paths = []
+    for number in range(count):
+        rng = np.random.default_rng([_INBOX, seed, number])
+        path = folder / f"scene-{seed}-{number:04d}.png"
+        write_bytes(path, encode(draw(sample_scene(rng, "test", side))))
+        paths.append(path)
+    return paths
+
+
+def _splits(count: int) -> dict[Split, range]:
+    held_back = count // HELD_BACK
+    edges = (0, count - 2 * held_back, count - held_back, count)
+    return {split: range(*edges[place : place + 2]) for place, split in enumerate(SPLITS)}
+
+
+def _write_split(
+    folder: Path, split: Split, numbers: range, side: int, seed: int
+) -> Iterator[tuple[int, Scene, tuple[str, ...]]]:
+    for number in numbers:
+        rng = np.random.default_rng([_DATASET, seed, number])
+        scene = sample_scene(rng, split, side)
+        (folder / IMAGES_FOLDER / _file_name(number)).write_bytes(encode(draw(scene)))
+        yield number, scene, write_captions(scene, rng)
+
+
+def _file_name(number: int) -> str:
+    return f"{number:06d}.png"
+
+
+def _coco(rows: list[tuple[int, Scene, tuple[str, ...]]], side: int) -> dict[str, Any]:
+    images = [{"id": number, "file_name": _file_name(number), "height": side, "width": side} for number, *_ in rows]
+    annotations = [
+        {"id": number * len(captions) + place, "image_id": number, "caption": caption}
+        for number, _, captions in rows
+        for place, caption in enumerate(captions)
+    ]
+    info = {"description": "Nightcap scenes", "version": str(GENERATOR_VERSION)}
+    return {"info": info, "images": images, "annotations": annotations}
+
+
+def _truth(item: SceneObject) -> dict[str, Any]:
+    return {"label": item.label, **asdict(item)}

@@ -1,0 +1,57 @@
+"""What captions of scenes name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from pipeline.data.sources.scenes.world import COLOURS, SHAPES, SIZES, TEXTURES
+
+_WORDS = re.compile(r"\w+")
+_BETWEEN = {*SIZES, *TEXTURES}
+_SHAPE_OF = {plural: shape for shape in SHAPES for plural in (shape, f"{shape}s", f"{shape}es")}
+
+
+class Mention(NamedTuple):
+    """An object that a caption names.
+
+    Attributes:
+        colour: its colour.
+        shape: its shape, in the singular.
+        places: which words of the caption are the colour and the shape, counted from 0.
+    """
+
+    colour: str
+    shape: str
+    places: tuple[int, int]
+
+    @property
+    def label(self) -> str:
+        """What the object is called."""
+        return f"{self.colour} {self.shape}"
+
+
+def mentions(caption: str) -> list[Mention]:
+    """Every object a caption names, in its order, repeats included.
+
+    A mention is a colour followed by a shape, with nothing but sizes and textures between them; a colour or a
+    shape that stands alone names none.
+    """
+    return list(_mentions(_WORDS.findall(caption.lower())))
+
+
+def named_pairs(caption: str) -> list[tuple[str, str]]:
+    """Colour and shape of every object a caption names; see `mentions`."""
+    return [(mention.colour, mention.shape) for mention in mentions(caption)]
+
+
+def _mentions(words: list[str]) -> Iterator[Mention]:
+    colour: int | None = None
+    for place, word in enumerate(words):
+        if word in COLOURS:
+            colour = place
+        elif word not in _BETWEEN:
+            if colour is not None and word in _SHAPE_OF:
+                yield Mention(words[colour], _SHAPE_OF[word], (colour, place))
+            colour = None

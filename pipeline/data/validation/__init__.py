@@ -1,0 +1,5 @@
+"""validate: row rules quarantine pictures and captions, dataset rules stop the run."""
+
+from pipeline.data.validation.stage import validate
+
+__all__ = ["validate"]

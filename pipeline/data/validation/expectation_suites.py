@@ -1,0 +1,118 @@
+"""Great Expectations: rules become suites, their results become a site of Data Docs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.data.validation.rules import Rule
+
+EXAMPLES = 20  # failing rows that the Data Docs show for each rule
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a frame did under one rule.
+
+    Attributes:
+        rule: the rule.
+        passed: whether every row obeys it.
+        rows: the failing rows' numbers.
+    """
+
+    rule: Rule
+    passed: bool
+    rows: list[int]
+
+
+class Suites:
+    """Suites run in one context that leaves nothing behind but the Data Docs in `site`."""
+
+    def __init__(self, site: Path) -> None:
+        gx = _great_expectations()
+        from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
+
+        pages = {
+            "class_name": "SiteBuilder",
+            "show_how_to_buttons": False,
+            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(site)},
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        }
+        config = DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+            data_docs_sites={"nightcap": pages},
+            analytics_enabled=False,
+            progress_bars={"globally": False},
+        )
+        self._context = gx.get_context(project_config=config, mode="ephemeral")
+        self._source = self._context.data_sources.add_pandas("nightcap")
+
+    def judge(self, name: str, frame: pd.DataFrame, rules: Sequence[Rule], rows: Sequence[str] = ()) -> list[Verdict]:
+        """Check a frame, add the result to the Data Docs, and give a verdict a rule.
+
+        Args:
+            name: of the suite.
+            frame: facts.
+            rules: what is checked.
+            rows: columns that name a row, the row's number first; none for a dataset's one row.
+        """
+        result = self._checkpoint(name, rules, rows).run(batch_parameters={"dataframe": frame})
+        (run,) = result.run_results.values()
+        by_order = {found.expectation_config.meta["order"]: found for found in run.results}
+        return [_verdict(rule, by_order[order], rows) for order, rule in enumerate(rules)]
+
+    def _checkpoint(self, name: str, rules: Sequence[Rule], rows: Sequence[str]) -> Any:
+        gx = _great_expectations()
+        batches = self._source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
+        expectations = [_expectation(rule, order, bool(rows)) for order, rule in enumerate(rules)]
+        suite = self._context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
+        definition = gx.ValidationDefinition(name=name, data=batches, suite=suite)
+        checkpoint = gx.Checkpoint(
+            name=name,
+            validation_definitions=[self._context.validation_definitions.add(definition)],
+            actions=[gx.checkpoint.UpdateDataDocsAction(name="pages", site_names=["nightcap"])],
+            result_format={
+                "result_format": "COMPLETE",
+                "unexpected_index_column_names": list(rows),
+                "partial_unexpected_count": EXAMPLES,
+                "return_unexpected_index_query": False,
+            },
+        )
+        return self._context.checkpoints.add(checkpoint)
+
+
+def _expectation(rule: Rule, order: int, by_row: bool) -> Any:
+    expectations = _great_expectations().expectations
+    common = {
+        "column": rule.column,
+        "description": rule.says,
+        "meta": {"order": order},
+        "severity": "warning" if by_row else "critical",
+    }
+    if rule.refused:
+        return expectations.ExpectColumnValuesToNotBeInSet(value_set=list(rule.refused), **common)
+    limits = {"min_value": rule.low, "max_value": rule.high}
+    if by_row:
+        return expectations.ExpectColumnValuesToBeBetween(**limits, **common)
+    return expectations.ExpectColumnMaxToBeBetween(**limits, **common)  # of the dataset's one row
+
+
+def _verdict(rule: Rule, found: Any, rows: Sequence[str]) -> Verdict:
+    failing = found.result.get("unexpected_index_list") or []
+    if rows and not failing and not found.success:
+        raise RuntimeError(f"rule {rule.says!r} on {rule.column!r} could not be checked: {found.exception_info}")
+    return Verdict(rule, bool(found.success), [int(item[rows[0]]) for item in failing])
+
+
+def _great_expectations() -> Any:
+    """Import it late, for it takes seconds, and quiet."""
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    import great_expectations as gx
+    import great_expectations.expectations
+
+    return gx

@@ -1,0 +1,145 @@
+"""The first page of the Data Docs: readable without a network, which Great Expectations' own index is not."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader
+
+from pipeline.core.errors import BadInput
+from pipeline.data.snapshot import Snapshot, read_images
+from pipeline.data.sources.base import Source
+from pipeline.data.validation.judge import Judged
+from pipeline.data.validation.perceptual_hash import STATISTICS
+from pipeline.data.validation.profile import DRIFTS, Profile
+from pipeline.data.validation.reasons import CAPTION_REASONS, IMAGE_REASONS, NEAR_DUPLICATE, PERSONAL_DATA
+from pipeline.imaging.decode import ImageLimits, open_picture, thumbnail
+from pipeline.storage.files import write_text
+
+PAIRS = 24  # shown, the most alike
+EXAMPLES = 3  # of each reason
+WORDS = 12  # whose share changed most
+_CUT = 100
+_SIDE = 160
+
+_ENDS = {
+    "lengths": "words of a caption",
+    "brightness": "dark to bright",
+    "contrast": "flat to harsh",
+    "saturation": "grey to colourful",
+    "shape": "upright to wide",
+    "megapixels": "small to large",
+}
+
+
+def write_overview(folder: Path, judged: Judged, reference: Profile | None, snapshot: Snapshot, source: Source) -> None:
+    """Put a page of figures and verdicts before the site, whose own index moves aside."""
+    site = (folder / "index.html").rename(folder / "site.html")
+    pages = {suite: next(folder.glob(f"validations/{suite}/**/*.html")).relative_to(folder) for suite in judged.suites}
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    page = environment.get_template("overview_page.html").render(
+        judged=judged,
+        site=site.name,
+        pages=pages,
+        kinds={"images": IMAGE_REASONS, "captions": CAPTION_REASONS},
+        examples=_examples(judged),
+        pairs=_pairs(judged, snapshot, source),
+        reference=reference,
+        drifts=_drifts(judged),
+        charts=[]
+        if reference is None
+        else [_chart(name, reference, judged.profile) for name in ("lengths", *STATISTICS)],
+        words=[] if reference is None else _words(reference, judged.profile),
+    )
+    write_text(folder / "index.html", page)
+
+
+def _drifts(judged: Judged) -> list[dict[str, Any]]:
+    found = judged.figures.get("drift", {})
+    allowed = {verdict.rule.column: verdict.rule.high for verdict in judged.suites.get("drift", [])}
+    return [{"says": DRIFTS[name][0], "found": value, "allowed": allowed[name]} for name, value in found.items()]
+
+
+def _chart(name: str, then: Profile, now: Profile) -> dict[str, Any]:
+    """Bars of two distributions, side by side in each bin, on a canvas of 100 by 34."""
+    bins = sorted(then[name].keys() | now[name].keys(), key=int)
+    shares = {
+        kind: [profile[name].get(key, 0) / max(1, sum(profile[name].values())) for key in bins]
+        for kind, profile in (("then", then), ("now", now))
+    }
+    most = max(*shares["then"], *shares["now"], 1e-9)
+    step = 100 / len(bins)
+    bars = [
+        {
+            "kind": kind,
+            "x": round(step * (place + 0.45 * side), 2),
+            "y": round(34 - 34 * share / most, 2),
+            "width": round(0.42 * step, 2),
+            "height": round(34 * share / most, 2),
+        }
+        for side, kind in enumerate(("then", "now"))
+        for place, share in enumerate(shares[kind])
+    ]
+    return {"title": name, "ends": _ENDS[name], "bars": bars}
+
+
+def _words(then: Profile, now: Profile) -> list[tuple[str, float, float]]:
+    """The words whose share changed most: word, share then, share now."""
+    shares = [
+        {
+            word: count / max(1, sum(profile["words"].values()) + profile["other_words"])
+            for word, count in profile["words"].items()
+        }
+        for profile in (then, now)
+    ]
+    both = [(word, shares[0].get(word, 0.0), shares[1].get(word, 0.0)) for word in shares[0].keys() | shares[1].keys()]
+    return sorted(both, key=lambda row: (-abs(row[1] - row[2]), row[0]))[:WORDS]
+
+
+def _examples(judged: Judged) -> dict[tuple[str, str], list[str]]:
+    """A few of each reason: captions, but no personal data, or names and details of pictures."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for (kind, reason), rows in judged.quarantine.groupby(["kind", "reason"]):
+        if kind == "image":
+            texts = rows["image"] if reason != NEAR_DUPLICATE else rows["image"].iloc[:0]
+        elif reason == PERSONAL_DATA:
+            texts = rows["caption"].iloc[:1].map(lambda _: "not shown here; see quarantine.parquet")
+        else:
+            texts = rows["caption"]
+        found[f"{kind}s", str(reason)] = [_short(text) for text in texts.head(EXAMPLES)]
+    return found
+
+
+def _short(text: str) -> str:
+    """A text on one line, with signs that nobody sees spelt out."""
+    cut = text[:_CUT] + (" ..." if len(text) > _CUT else "")
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in cut)
+
+
+def _pairs(judged: Judged, snapshot: Snapshot, source: Source) -> list[dict[str, Any]]:
+    """The most alike near-duplicates, with small pictures of both."""
+    chosen = sorted(judged.lookalikes, key=lambda each: (-each.likeness, each.row))[:PAIRS]
+    images = snapshot.images.loc[[row for each in chosen for row in (each.row, each.twin)]].drop_duplicates()
+    try:
+        shown = {sha: _small(data) for sha, data in read_images(source, images)}
+    except BadInput:  # a picture changed while its collection was judged
+        return []
+    return [
+        {
+            "likeness": each.likeness,
+            "pictures": [
+                {"name": image["image"], "split": image["split"], "data": shown[str(image["sha256"])]}
+                for image in (snapshot.images.loc[each.row], snapshot.images.loc[each.twin])
+            ],
+        }
+        for each in chosen
+    ]
+
+
+def _small(data: bytes) -> str:
+    limits = ImageLimits(max_bytes=2**62, max_megapixels=170, min_side=1)  # it was judged already
+    return base64.b64encode(thumbnail(open_picture(data, limits, _SIDE).image, _SIDE)).decode()

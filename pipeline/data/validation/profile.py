@@ -1,0 +1,154 @@
+"""The profile of an accepted snapshot, and how far another is from it.
+
+A difference is the Jensen-Shannon distance of two distributions (Lin, 1991): 0 for equal ones, 1 for those that share
+nothing. What chance alone would do is taken off, as the two halves of the newer snapshot show it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from itertools import chain
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.data.snapshot import Snapshot
+from pipeline.data.validation.perceptual_hash import STATISTICS, Looks
+from pipeline.model.vocabulary import standardize
+
+LISTED = 5_000  # words at most that a profile names
+LEAST = 3  # pictures that must have a word for it to be named, so that no single person's words are kept
+FREQUENT = 300  # words whose frequencies are compared; rarer ones differ by chance
+LONGEST = 60
+CHANCE = 2.0  # times what the halves differ; one snapshot of 20 pictures then shows no drift from its own kind
+
+_EDGES = {
+    "brightness": np.linspace(0, 1, 11),
+    "contrast": np.linspace(0, 1, 11),
+    "saturation": np.linspace(0, 1, 11),
+    "shape": np.array([-np.inf, -1.2, -0.8, -0.5, -0.2, -0.05, 0.05, 0.2, 0.5, 0.8, 1.2, np.inf]),
+    "megapixels": np.array([0, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.3, 2.6, 5, 10, 20, np.inf]),
+}
+
+# What a profile must have to be compared with.
+MEASURED = ("images", "lengths", "words", "other_words", *STATISTICS)
+
+# Each difference, what it says, and the setting that limits it.
+DRIFTS = {
+    "length_drift": ("the lengths of captions differ", "max_length_drift"),
+    "word_drift": ("the frequencies of common words differ", "max_word_drift"),
+    "new_words": ("the share of words that were not there grows", "max_new_words"),
+    **{f"{name}_drift": (f"the {name} of pictures differs", "max_image_drift") for name in STATISTICS},
+}
+
+Profile = dict[str, Any]
+Counts = dict[str, int]
+
+
+def measured(snapshot: Snapshot, looks: Looks) -> Profile:
+    """All that is compared of a snapshot; `looks` are of its images.
+
+    Returns:
+        images, captions and vocabulary (counts); lengths (captions by words); words (occurrences);
+        pictures (how many have each word); other_words (0); and counts of pictures in the bins of each of
+        `STATISTICS`.
+    """
+    said = _words_by_image(snapshot)
+    counts = Counter(word for captions in said.values() for words in captions for word in words)
+    lengths = Counter(min(len(words), LONGEST) for captions in said.values() for words in captions)
+    return {
+        "images": len(snapshot.images),
+        "captions": len(snapshot.captions),
+        "vocabulary": len(counts),
+        "lengths": {str(length): lengths[length] for length in sorted(lengths)},
+        "words": dict(counts.most_common()),
+        "pictures": dict(Counter(word for captions in said.values() for word in set(chain(*captions)))),
+        "other_words": 0,
+        **_binned(looks),
+    }
+
+
+def kept(found: Profile) -> Profile:
+    """What is kept of what was measured: only words that several pictures have; the rest are other_words."""
+    words, pictures = found["words"], found["pictures"]
+    listed = {word: words[word] for word in list(words)[:LISTED] if pictures[word] >= LEAST}
+    profile = {name: value for name, value in found.items() if name != "pictures"}
+    return profile | {"words": listed, "other_words": sum(words.values()) - sum(listed.values())}
+
+
+def halves(snapshot: Snapshot, looks: Looks) -> tuple[Profile, Profile]:
+    """Two halves of a snapshot, parted by digest, measured."""
+    images = snapshot.images.reset_index(drop=True)
+    odd = images["sha256"].str[-1].isin(list("13579bdf")).to_numpy()
+    return _part(snapshot, looks, odd), _part(snapshot, looks, ~odd)
+
+
+def drift(new: Profile, parts: tuple[Profile, Profile], reference: Profile) -> dict[str, float]:
+    """Each of `DRIFTS` between a snapshot and its halves, as measured, and an earlier profile."""
+    frequent = frozenset(sorted(reference["words"], key=lambda word: (-reference["words"][word], word))[:FREQUENT])
+
+    def differs(counts: Callable[[Profile], Counts]) -> float:
+        chance = _divergence(counts(parts[0]), counts(parts[1])) / 4 * (1 + new["images"] / reference["images"])
+        return math.sqrt(max(0.0, _divergence(counts(new), counts(reference)) - CHANCE * chance))
+
+    return {
+        "length_drift": differs(itemgetter("lengths")),
+        "word_drift": differs(lambda profile: _folded(profile, frequent)),
+        "new_words": max(0.0, _unlisted(new, reference) - _unlisted(reference, reference)),
+        **{f"{name}_drift": differs(itemgetter(name)) for name in STATISTICS},
+    }
+
+
+def _part(snapshot: Snapshot, looks: Looks, rows: npt.NDArray[np.bool_]) -> Profile:
+    images = snapshot.images[rows]
+    captions = snapshot.captions[snapshot.captions["image"].isin(images["image"])]
+    return measured(Snapshot(images, captions, snapshot.objects), looks.of_rows(rows))
+
+
+def _words_by_image(snapshot: Snapshot) -> dict[str, list[list[str]]]:
+    """The words of each caption of each image."""
+    words: dict[str, list[list[str]]] = {}
+    for image, text in zip(snapshot.captions["image"], snapshot.captions["caption"], strict=True):
+        words.setdefault(image, []).append(standardize(text).split())
+    return words
+
+
+def _binned(looks: Looks) -> dict[str, Counts]:
+    """Pictures in the bins of each statistic."""
+    counts = (
+        np.histogram(column, _EDGES[name])[0] for name, column in zip(STATISTICS, looks.statistics.T, strict=True)
+    )
+    return {
+        name: {str(place): int(count) for place, count in enumerate(column)}
+        for name, column in zip(STATISTICS, counts, strict=True)
+    }
+
+
+def _folded(profile: Profile, frequent: frozenset[str]) -> Counts:
+    """Occurrences of frequent words, and of all others together."""
+    counts = {word: count for word, count in profile["words"].items() if word in frequent}
+    return counts | {"": sum(profile["words"].values()) + profile["other_words"] - sum(counts.values())}
+
+
+def _unlisted(profile: Profile, reference: Profile) -> float:
+    """The share of a profile's words that the reference does not name."""
+    named: int = sum(count for word, count in profile["words"].items() if word in reference["words"])
+    return 1 - named / max(1, int(sum(profile["words"].values())) + int(profile["other_words"]))
+
+
+def _divergence(first: Counts, second: Counts) -> float:
+    """Jensen-Shannon divergence in bits of two distributions given by counts; 0 where one is empty."""
+    keys = sorted(first.keys() | second.keys())
+    shares = np.array([[counts.get(key, 0) for key in keys] for counts in (first, second)], float)
+    totals = shares.sum(1, keepdims=True)
+    if not totals.all():
+        return 0.0
+    shares /= totals
+    middle = shares.mean(0)
+    there = shares > 0
+    bits = shares[there] * np.log2(shares[there] / np.broadcast_to(middle, shares.shape)[there])
+    return float(bits.sum() / 2)

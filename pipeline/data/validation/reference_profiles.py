@@ -1,0 +1,122 @@
+"""Profiles of the snapshots that were accepted, one after the other, for the next to be compared with."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.errors import SettingsError
+from pipeline.core.settings import SourceSettings
+from pipeline.data.validation.profile import MEASURED, Profile
+from pipeline.storage.files import digest_of, read_json, write_json
+from pipeline.storage.stage_outputs import Store
+
+LAST, NONE = "last", "none"
+
+log = logging.getLogger(__name__)
+
+# What differs from one delivery of a source to the next: how much is taken of it, and the names of its lists.
+_PASSING = {"max_images", "max_train_images", "scene_count", "scene_seed", "val_cut", "test_cut", "terms"} | {
+    "corrections",
+    "corrections_held_out",
+    "corrections_to_train",
+    "train_annotations",
+    "val_annotations",
+    "test_annotations",
+}
+
+
+@dataclass(frozen=True)
+class References:
+    """What was accepted of one collection of pictures: `store/references/<collection>/00000001.json` and so on.
+
+    Attributes:
+        folder: where the entries lie; they are never changed.
+    """
+
+    folder: Path
+
+    @classmethod
+    def of(cls, store: Store, collection: str) -> References:
+        """Those of a collection, which may have none yet."""
+        return cls(store.root / "references" / collection)
+
+    def before(self, snapshot: str) -> Profile | None:
+        """The profile that a snapshot is compared with: the last one accepted before it was.
+
+        So a snapshot that is validated again, with whatever settings, is compared with the same one.
+        """
+        last: Profile | None = None
+        for entry in self._entries():
+            if entry["snapshot"] == snapshot:
+                break
+            last = entry["profile"]
+        return last
+
+    def snapshots(self) -> list[str]:
+        """Digests of the snapshots that were accepted, in their order."""
+        return [entry["snapshot"] for entry in self._entries()]
+
+    def accept(self, snapshot: str, profile: Profile) -> None:
+        """Add an entry, unless the snapshot has one."""
+        while all(entry["snapshot"] != snapshot for entry in self._entries()):
+            number = max((int(file.stem) for file in self._files()), default=0) + 1  # somebody may have removed some
+            if _create(self.folder / f"{number:08d}.json", {"snapshot": snapshot, "profile": profile}):
+                return
+
+    def warn_if_first(self) -> None:
+        """Say that nothing is compared where only other collections have been accepted."""
+        others = [folder for folder in self.folder.parent.glob("*") if folder != self.folder]
+        if others and not self._files():
+            log.warning(
+                "validate: no snapshot of this source was accepted before, so this one is compared with none, though %d of other "
+                "sources were; if it follows one of these, set validation.reference to the profile.json of that one's output",
+                len(others),
+            )
+
+    def _entries(self) -> list[dict[str, Any]]:
+        return [read_json(file) for file in self._files()]
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob("[0-9]*.json"))
+
+
+def collection_of(source: SourceSettings) -> str:
+    """What a source's snapshots have in common, however many pictures are taken of it and whatever its lists are called."""
+    return digest_of(source.model_dump(mode="json", exclude=_PASSING))[:16]
+
+
+def reference_for(setting: str, references: References, snapshot: str) -> Profile | None:
+    """The profile that `validation.reference` names: `last`, `none`, or a file.
+
+    Raises:
+        SettingsError: the file is no profile.
+    """
+    if setting == NONE:
+        return None
+    if setting == LAST:
+        references.warn_if_first()
+        return references.before(snapshot)
+    try:
+        profile: Profile = read_json(Path(setting))
+        return {name: profile[name] for name in MEASURED} | profile
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingsError(
+            f"validation.reference is {setting!r}, which is neither last, none nor a profile.json that validate wrote"
+        ) from error
+
+
+def _create(path: Path, value: Any) -> bool:
+    """Write a file whole, unless there is one; tell whether it was written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch:
+        write_json(Path(scratch) / path.name, value)
+        try:
+            os.link(Path(scratch) / path.name, path)
+        except FileExistsError:
+            return False
+    return True

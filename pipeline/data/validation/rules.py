@@ -1,0 +1,103 @@
+"""The rules, each a line that a person can read in the Data Docs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.core.settings import ValidationSettings
+from pipeline.data.sources.base import SPLITS
+from pipeline.data.validation import reasons
+from pipeline.data.validation.profile import DRIFTS
+from pipeline.data.validation.text_checks import SCANNED
+from pipeline.imaging import decode as images
+
+MAX_WORD_CHARACTERS = 30  # on average over the longest caption allowed
+REPEAT_SHARE = 0.01
+
+_SIZE = (images.TOO_LARGE_FILE, images.TOO_MANY_PIXELS, images.TOO_SMALL)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule on one column of facts.
+
+    Attributes:
+        column: whose values are judged.
+        says: the rule in words.
+        low: smallest allowed value.
+        high: largest allowed value.
+        refused: values that are not allowed, each its own reason; low and high are then unused.
+        reason: why a failing row is quarantined, or a dataset rejected.
+    """
+
+    column: str
+    says: str
+    reason: str = ""
+    low: float | None = None
+    high: float | None = None
+    refused: tuple[str, ...] = ()
+
+
+def caption_rules(settings: ValidationSettings, count: int) -> list[Rule]:
+    """Row rules on the facts of `count` captions; a row's reason is the first it fails."""
+    shortest, longest = settings.min_caption_words, settings.max_caption_words
+    repeats = max(settings.max_caption_repeats, int(REPEAT_SHARE * count))
+    characters = min(MAX_WORD_CHARACTERS * longest, SCANNED)
+    return [
+        Rule("bad_characters", "no control or private-use characters", reasons.BAD_CHARACTERS, high=0),
+        Rule("markup", "no HTML", reasons.MARKUP, high=0),
+        Rule("formula", "nothing that a spreadsheet would run", reasons.FORMULA, high=0),
+        Rule("links", "no links", reasons.LINK, high=0),
+        Rule("personal", "no e-mail addresses, telephone or card numbers", reasons.PERSONAL_DATA, high=0),
+        Rule("words", "a caption is present", reasons.EMPTY_CAPTION, low=1),
+        Rule("words", f"at least {shortest} words", reasons.CAPTION_TOO_SHORT, low=shortest),
+        Rule("words", f"at most {longest} words", reasons.CAPTION_TOO_LONG, high=longest),
+        Rule("characters", f"at most {characters} characters", reasons.CAPTION_TOO_LONG, high=characters),
+        Rule("copy", "no caption twice on one picture", reasons.DUPLICATE, high=0),
+        Rule("repeats", f"no caption more than {repeats} times", reasons.REPEATED_CAPTION, high=repeats),
+    ]
+
+
+def image_rules(settings: ValidationSettings) -> list[Rule]:
+    """Row rules on the facts of images; a row's reason is the first it fails."""
+    size = (
+        f"sides of at least {settings.min_side} pixels, at most {settings.max_megapixels:g} megapixels "
+        f"and {settings.max_image_bytes:,} bytes"
+    )
+    undecodable = tuple(reason for reason in images.REASONS if reason not in _SIZE)
+    return [
+        Rule("problem", "the file is as the snapshot lists it", refused=(reasons.MISSING, reasons.SOURCE_CHANGED)),
+        Rule("problem", "the picture can be decoded", refused=undecodable),
+        Rule("problem", size, refused=_SIZE),
+        Rule("captions", "at least one accepted caption", reasons.NO_CAPTION, low=1),
+        Rule("judging", "no picture of train in val or test, none of val in test", reasons.IN_TWO_SPLITS, high=0),
+        Rule("copy", "no picture twice in a split", reasons.DUPLICATE, high=0),
+        Rule("lookalikes", "no picture that looks like one which judges it", reasons.NEAR_DUPLICATE, high=0),
+    ]
+
+
+def dataset_rules(settings: ValidationSettings) -> list[Rule]:
+    """Rules on the dataset's one row of facts."""
+    least, share = settings.min_images, settings.max_quarantine_share
+    sizes = [
+        Rule(f"{split}_images", f"at least {least} accepted images in {split}", reasons.TOO_FEW_IMAGES, low=least)
+        for split in SPLITS
+    ]
+    return sizes + [
+        Rule(
+            f"{kind}_quarantine_share",
+            f"at most {100 * share:g}% of the {kind}s quarantined",
+            reasons.TOO_MUCH_QUARANTINED,
+            high=share,
+        )
+        for kind in ("image", "caption")
+    ]
+
+
+def drift_rules(settings: ValidationSettings) -> list[Rule]:
+    """Rules on the one row of differences from the last accepted snapshot."""
+    return [
+        Rule(measure, f"{says} by at most {limit:g}", reasons.DRIFTED, high=limit)
+        for measure, (says, name) in DRIFTS.items()
+        for limit in (getattr(settings, name),)
+    ]

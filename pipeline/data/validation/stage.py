@@ -1,0 +1,105 @@
+"""validate: what may be trained on, what is quarantined, and why."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from pipeline.core.errors import DatasetRejected
+from pipeline.core.settings import ValidationSettings
+from pipeline.data.snapshot import SCHEMAS, Snapshot
+from pipeline.data.sources.base import Source
+from pipeline.data.validation.judge import Judge, Judged
+from pipeline.data.validation.overview_page import write_overview
+from pipeline.data.validation.reference_profiles import References, reference_for
+from pipeline.data.validation.waivers import read_waivers
+from pipeline.storage.files import digest_of, read_json, write_json
+from pipeline.storage.stage_outputs import Output, Store
+from pipeline.storage.tables.quarantine import TRAINING
+
+log = logging.getLogger(__name__)
+
+VERSION = 2
+DOCS = "data_docs"
+PROFILE = "profile.json"
+
+_SIZES = pa.schema({"width": pa.int64(), "height": pa.int64()})
+ACCEPTED_SCHEMAS = SCHEMAS | {"images": pa.unify_schemas([SCHEMAS["images"], _SIZES]), "quarantine": TRAINING}
+
+
+def validate(
+    settings: ValidationSettings, snapshot: Output, source: Source, store: Store, collection: str | None = None
+) -> Output:
+    """Judge a snapshot by row rules, which quarantine, and dataset rules, which stop the run.
+
+    The output has the snapshot's tables without the quarantined rows (images with width and height
+    as well), `quarantine.parquet`, the snapshot's `profile.json` and the Data Docs under `data_docs`.
+    A picture's captions leave with it and are not listed one by one.
+
+    Args:
+        settings: the rules' limits.
+        snapshot: what is judged.
+        source: where its pictures are read.
+        store: where the output goes.
+        collection: pictures whose snapshots are compared with each other; None compares with none.
+
+    Raises:
+        DatasetRejected: a dataset rule failed; quarantine and Data Docs are kept where the message says.
+        SettingsError: the file of waivers or the reference is not what it should be.
+    """
+    references = None if collection is None else References.of(store, collection)
+    reference = None if references is None else reference_for(settings.reference, references, snapshot.digest)
+    waivers = read_waivers(settings.waivers)
+    shaping = settings.model_dump(mode="json", exclude={"waivers", "reference"})
+    inputs = {"snapshot": snapshot.digest}
+    inputs |= {"reference": digest_of(reference)} if reference else {}
+    inputs |= {"waivers": digest_of(sorted(waivers))} if waivers else {}
+
+    def build(folder: Path) -> None:
+        listed = Snapshot.load(snapshot.path)
+        judged = Judge(settings, waivers, reference, folder / DOCS).judge(listed, source)
+        _write(folder, judged)
+        write_overview(folder / DOCS, judged, reference, listed, source)
+        if judged.failed:
+            kept = _keep(folder, store, shaping | inputs)
+            raise DatasetRejected(_complaint(judged.failed, kept), kept / DOCS / "index.html")
+
+    output = store.run("validate", VERSION, shaping, inputs, build)
+    if references is not None:
+        references.accept(snapshot.digest, read_json(output.path / PROFILE))
+    log.info("validate: what was found can be read in %s", output.path / DOCS / "index.html")
+    return output
+
+
+def _write(folder: Path, judged: Judged) -> None:
+    accepted = judged.accepted
+    tables = {"images": accepted.images, "captions": accepted.captions, "objects": accepted.objects}
+    for name, table in (tables | {"quarantine": judged.quarantine}).items():
+        parquet.write_table(
+            pa.Table.from_pandas(table, ACCEPTED_SCHEMAS[name], preserve_index=False), folder / f"{name}.parquet"
+        )
+    write_json(folder / "figures.json", judged.figures)
+    write_json(folder / PROFILE, judged.profile)
+    for kind in ("images", "captions"):
+        log.info("validate: %d of %d %s accepted", judged.figures[kind]["accepted"], judged.figures[kind]["read"], kind)
+
+
+def _keep(folder: Path, store: Store, recipe: Mapping[str, Any]) -> Path:
+    """Copy what a rejected dataset left to a place that stays; the same for the same input."""
+    target = store.root / "rejected" / digest_of(recipe)[:16]
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(folder, target)
+    return target
+
+
+def _complaint(failed: list[str], kept: Path) -> str:
+    return (
+        f"dataset rejected: {'; '.join(failed)}. Mend the data or the validation settings; "
+        f"why rows were quarantined is in {kept / DOCS / 'index.html'} and {kept / 'quarantine.parquet'}"
+    )

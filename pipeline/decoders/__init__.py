@@ -1,6 +1,0 @@
-"""Decoding in processes of their own, so that a hostile picture costs itself and nothing else."""
-
-from pipeline.decoders.pool import Decoders
-from pipeline.decoders.work import CRASHED, REASONS, TIMEOUT, Decoded, Work
-
-__all__ = ["CRASHED", "REASONS", "TIMEOUT", "Decoded", "Decoders", "Work"]

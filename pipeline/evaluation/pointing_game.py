@@ -1,0 +1,112 @@
+"""The pointing game: does a word's map peak on the object that the word names? (Zhang et al., ECCV 2016)"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.data.snapshot import read_images
+from pipeline.data.sources.base import LabelledBox
+from pipeline.data.sources.scenes.truth import Mention, mentions
+from pipeline.imaging.decode import pixels
+from pipeline.model.captioner import Networks
+from pipeline.model.explanation import Explainer, Maps
+from pipeline.training.encoder_stage import load_encoder
+from pipeline.training.refine import load_decoder
+from pipeline.training.run import TrainingRun
+
+
+@dataclass(frozen=True)
+class Round:
+    """One mention of an object that is truly there.
+
+    Attributes:
+        target: bool [rows, columns], the cells that are a hit.
+        attention: float32 [rows, columns], of the mention's words together.
+        occlusion: float32 [rows, columns], likewise.
+    """
+
+    target: npt.NDArray[np.bool_]
+    attention: Maps
+    occlusion: Maps
+
+
+def pointing_game(run: TrainingRun, captions: Mapping[str, str]) -> dict[str, Any]:
+    """Play with the captions of scenes in the test split, at most `evaluation.images` taken by digest.
+
+    Args:
+        run: with its final decoder.
+        captions: by image.
+
+    Returns:
+        `mentions`, how many objects were named truly, in how many `images`; `attention` and `occlusion`, the share
+        of mentions whose map peaks on the object, None where nothing was named or the decoder has no attention; and
+        `chance`, the share a map that peaks anywhere would reach.
+    """
+    images = run.accepted.images_of("test").sort_values("sha256").head(run.settings.evaluation.images)
+    played = list(_rounds(run, captions, images))
+    looks = run.settings.decoder.fusion != "early"
+    return {
+        "images": len(images),
+        "mentions": len(played),
+        "attention": _mean([_hits(round_.attention, round_.target) for round_ in played]) if looks else None,
+        "occlusion": _mean([_hits(round_.occlusion, round_.target) for round_ in played]),
+        "chance": _mean([round_.target.mean() for round_ in played]),
+    }
+
+
+def cells_on(box: LabelledBox, width: float, height: float, cells: int) -> npt.NDArray[np.bool_]:
+    """Which of the cells of a picture have their centre in a box: bool [cells, cells].
+
+    Args:
+        box: in pixels of the picture.
+        width: of the picture in pixels.
+        height: of the picture in pixels.
+        cells: along each side.
+    """
+    centres = (np.arange(cells) + 0.5) / cells
+    across = (centres * width >= box.left) & (centres * width < box.left + box.width)
+    down = (centres * height >= box.top) & (centres * height < box.top + box.height)
+    return down[:, None] & across
+
+
+def _rounds(run: TrainingRun, captions: Mapping[str, str], images: Any) -> Iterator[Round]:
+    networks = Networks(load_encoder(run.output("encoder")), *load_decoder(run))
+    explainer, facts = Explainer(networks), networks.encoder.facts
+    boxes, data = run.accepted.boxes("test"), dict(read_images(run.source, images))
+    for image, sha, width, height in images[["image", "sha256", "width", "height"]].values.tolist():
+        true = _named_truly(captions[image], boxes[image])
+        if not true:
+            continue
+        picture = pixels(data[sha], facts.side, run.settings.encoder.fit, run.limits)
+        explained = explainer.explain(picture, captions[image])
+        for mention, box in true:
+            target = cells_on(box, width, height, round(facts.positions**0.5))
+            yield Round(target, _together(explained.attention, mention), _together(explained.occlusion, mention))
+
+
+def _named_truly(caption: str, boxes: list[LabelledBox]) -> list[tuple[Mention, LabelledBox]]:
+    found = {box.label: box for box in boxes}  # no two objects of a scene are alike
+    return [(mention, found[mention.label]) for mention in mentions(caption) if mention.label in found]
+
+
+def _together(maps: Maps, mention: Mention) -> Maps:
+    """The map of a colour and a shape that name one object.
+
+    Their mean, chosen on validation pictures: occlusion hit 88.2% by it, 86.7% by their maximum, 87.2% by the shape's
+    map alone and 79.7% by the colour's; attention 96.6%, 97.0%, 98.7% and 84.4%.
+    """
+    joint: Maps = maps[list(mention.places)].mean(axis=0)
+    return joint
+
+
+def _hits(map_: Maps, target: npt.NDArray[np.bool_]) -> bool:
+    return bool(target.flat[int(map_.argmax())])
+
+
+def _mean(values: list[Any]) -> float | None:
+    return float(np.mean(values)) if values else None

@@ -1,0 +1,290 @@
+"""Bytes to pixels: the only decoder and resizer, for training and serving alike.
+
+A picture may be anything that people and attackers put in a folder, so its header is judged
+before a single pixel is decoded, and whatever Pillow raises becomes one `BadImage` with a reason.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from contextlib import nullcontext
+from dataclasses import dataclass
+from threading import Lock
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+
+from pipeline.core.errors import BadImage
+from pipeline.imaging import heic
+from pipeline.imaging.colour import to_srgb
+
+Fit = Literal["squash", "pad", "crop"]
+
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", *heic.register())
+INTERPOLATION = "bicubic"  # antialiased, as Pillow does it
+LARGE_PIXELS = 12_000_000  # larger ones, which may need 20 bytes a pixel, are decoded one at a time
+GREY = (127, 127, 127)  # what `pad` adds; near zero after most networks' preprocessing
+
+EMPTY = "empty"
+NOT_AN_IMAGE = "not_an_image"
+UNSUPPORTED_FORMAT = "unsupported_format"
+TRUNCATED = "truncated"
+CORRUPT = "corrupt"
+TOO_LARGE_FILE = "too_large_file"
+TOO_MANY_PIXELS = "too_many_pixels"
+TOO_SMALL = "too_small"
+TOO_MUCH_MEMORY = "decoder_memory"
+
+REASONS = {
+    EMPTY: "The file has no bytes.",
+    NOT_AN_IMAGE: "The bytes are no picture, whatever the file's name says.",
+    UNSUPPORTED_FORMAT: "A picture in a format other than JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF and, with the extra `heic`, HEIC.",
+    TRUNCATED: "The file ends before the picture does.",
+    CORRUPT: "The file starts like a picture but cannot be decoded.",
+    TOO_LARGE_FILE: "The file has more bytes than the limit.",
+    TOO_MANY_PIXELS: "The picture has more pixels than the limit; refused before decoding.",
+    TOO_SMALL: "A side of the picture has fewer pixels than the limit.",
+    TOO_MUCH_MEMORY: "Decoding the picture needs more memory than a decoder may have.",
+}
+
+_SIGNATURES = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+}
+_FOREIGN = {
+    b"%PDF": "PDF",
+    b"8BPS": "Photoshop",
+    b"\0\0\1\0": "ICO",
+    b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"%!PS": "PostScript",
+    b"<svg": "SVG",
+}
+_LARGE = Lock()
+_ORIENTATION = 0x0112  # the EXIF tag
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_QUARTER_TURNS = {_TURNS[tag] for tag in (5, 6, 7, 8)}  # width and height change places
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """What a picture may be at most, and at least.
+
+    Attributes:
+        max_bytes: encoded size in bytes.
+        max_megapixels: width times height in millions.
+        min_side: the shorter side in pixels.
+    """
+
+    max_bytes: int = 50_000_000
+    max_megapixels: float = 50.0
+    min_side: int = 8
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture.
+
+    Attributes:
+        image: upright, Pillow mode RGB, possibly reduced.
+        width: of the upright original in pixels.
+        height: of the upright original in pixels.
+    """
+
+    image: Image.Image
+    width: int
+    height: int
+
+
+def check_bytes(size: int, limits: ImageLimits) -> None:
+    """Judge an encoded size in bytes, so that a huge file need not be read.
+
+    Raises:
+        BadImage: `empty` or `too_large_file`.
+    """
+    if not size:
+        raise BadImage(EMPTY, "the file is empty")
+    if size > limits.max_bytes:
+        raise BadImage(TOO_LARGE_FILE, f"the file has {size:,} bytes, more than the limit of {limits.max_bytes:,}")
+
+
+def open_picture(data: bytes, limits: ImageLimits, side: int | None = None) -> Picture:
+    """The upright picture in 8-bit sRGB (Pillow mode RGB), its first frame if it has several.
+
+    EXIF orientation is applied, colour profiles are converted (a broken one is ignored),
+    transparency lies over white, 16 bits become 8, wider ranges are stretched to 0..255.
+
+    Args:
+        data: the encoded bytes.
+        limits: what is refused.
+        side: the side it will be resized to; a large JPEG is then decoded at a half, quarter or
+            eighth of its size, but no smaller than twice this side.
+
+    Raises:
+        BadImage: with one of `REASONS`.
+    """
+    image = _open(data, limits)
+    header = image.size if isinstance(image, JpegImageFile) else None
+    try:
+        if side:
+            image.draft(None, (2 * side, 2 * side))
+        with _LARGE if math.prod(image.size) > LARGE_PIXELS else nullcontext():
+            image.load()
+            _check_pixels(image.size, limits)  # a GIF's frame may outgrow its header
+            turn = _TURNS.get(_orientation(image))
+            image = to_srgb(image)
+            image = image if turn is None else image.transpose(turn)
+    except BadImage:
+        raise
+    except Exception as error:
+        raise _broken(data, error) from error
+    size = image.size if header is None else header[::-1] if turn in _QUARTER_TURNS else header
+    return Picture(image, *size)
+
+
+def decode(data: bytes, limits: ImageLimits, side: int | None = None) -> Image.Image:
+    """`open_picture` without the original size.
+
+    Raises:
+        BadImage: with one of `REASONS`.
+    """
+    return open_picture(data, limits, side).image
+
+
+def resize(image: Image.Image, side: int, fit: Fit) -> np.ndarray:
+    """Pixels as uint8 [side, side, 3], 0..255, by antialiased bicubic interpolation.
+
+    `squash` ignores the aspect ratio, `pad` keeps it and adds grey, `crop` takes the middle.
+    """
+    if fit == "squash":
+        box = (0.0, 0.0, float(image.width), float(image.height))
+        return np.asarray(_scaled(image, (side, side), box))
+    if fit == "crop":
+        return np.asarray(_scaled(image, (side, side), _middle_square(image.width, image.height)))
+    scale = side / max(image.size)
+    width, height = (max(1, round(length * scale)) for length in image.size)
+    canvas = Image.new("RGB", (side, side), GREY)
+    whole = _scaled(image, (width, height), (0.0, 0.0, float(image.width), float(image.height)))
+    canvas.paste(whole, ((side - width) // 2, (side - height) // 2))
+    return np.asarray(canvas)
+
+
+def pixels(data: bytes, side: int, fit: Fit, limits: ImageLimits) -> np.ndarray:
+    """Encoded bytes to uint8 [side, side, 3], 0..255: `decode`, then `resize`.
+
+    Raises:
+        BadImage: with one of `REASONS`.
+    """
+    return resize(decode(data, limits, side), side, fit)
+
+
+def thumbnail(image: Image.Image, side: int = 224) -> bytes:
+    """A JPEG of an RGB picture whose longer side is at most `side` pixels; aspect ratio kept."""
+    small = image.copy()
+    small.thumbnail((side, side), Image.Resampling.BICUBIC)
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=85, optimize=True)
+    return buffer.getvalue()
+
+
+def _open(data: bytes, limits: ImageLimits) -> Image.Image:
+    check_bytes(len(data), limits)
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise BadImage(TOO_MANY_PIXELS, f"{error} The limit here is {limits.max_megapixels:g} megapixels") from error
+    except Exception as error:
+        raise _broken(data, error) from error
+    _check_pixels(image.size, limits)
+    width, height = image.size
+    if min(width, height) < limits.min_side:
+        raise BadImage(TOO_SMALL, f"the picture is {width}x{height} pixels; no side may be under {limits.min_side}")
+    return image
+
+
+def _check_pixels(size: tuple[int, int], limits: ImageLimits) -> None:
+    width, height = size
+    if width * height > limits.max_megapixels * 1e6:
+        raise BadImage(
+            TOO_MANY_PIXELS,
+            f"the picture is {width}x{height} = {width * height / 1e6:.1f} megapixels, "
+            f"more than the limit of {limits.max_megapixels:g}",
+        )
+
+
+def _broken(data: bytes, error: Exception) -> BadImage:
+    """Why bytes that Pillow cannot read are refused."""
+    if isinstance(error, MemoryError):
+        return BadImage(TOO_MUCH_MEMORY, f"decoding {len(data):,} bytes needs more memory than there is")
+    known = _format(data)
+    detail = " ".join(str(error).split()) or type(error).__name__
+    if known is None:
+        foreign = _foreign_format(data)
+        if foreign:
+            return BadImage(
+                UNSUPPORTED_FORMAT, f"{foreign} is not supported; convert it to one of {', '.join(FORMATS)}"
+            )
+        return BadImage(NOT_AN_IMAGE, f"no picture: the file starts with {data[:16]!r}")
+    ends = any(word in detail.lower() for word in ("truncated", "end of file"))
+    if _is_cut(data, known) or ends or isinstance(error, EOFError):
+        return BadImage(TRUNCATED, f"the {known} ends too early, after {len(data):,} bytes")
+    return BadImage(CORRUPT, f"the {known} cannot be decoded: {detail}")
+
+
+def _format(data: bytes) -> str | None:
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
+        return "AVIF"
+    if data[4:8] == b"ftyp" and data[8:12] in heic.BRANDS and "HEIF" in FORMATS:
+        return "HEIC"
+    return next((name for start, name in _SIGNATURES.items() if data.startswith(start)), None)
+
+
+def _foreign_format(data: bytes) -> str | None:
+    if data[4:8] == b"ftyp":
+        return "HEIC without the extra `heic`, or another ISO media file,"
+    return next((name for start, name in _FOREIGN.items() if data.startswith(start)), None)
+
+
+def _is_cut(data: bytes, name: str) -> bool:
+    """Whether the mark that ends such a file is missing."""
+    if name == "WEBP":
+        return len(data) < 8 + int.from_bytes(data[4:8], "little")
+    end = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b"\x3b"}.get(name, b"")
+    return end not in data[-1024:]
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF tag; 1 after loading a TIFF, which Pillow has then turned already."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # damaged EXIF says nothing about the pixels
+        return 1
+
+
+def _middle_square(width: int, height: int) -> tuple[float, float, float, float]:
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
+
+
+def _scaled(image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]) -> Image.Image:
+    # the gap halves large pictures by plain averages first, which nobody can tell from the whole way
+    return image.resize(size, Image.Resampling.BICUBIC, box, reducing_gap=3.0)

@@ -1,0 +1,6 @@
+"""Decoding in processes of their own, so that a hostile picture costs itself and nothing else."""
+
+from pipeline.imaging.sandbox.pool import Decoders
+from pipeline.imaging.sandbox.task import CRASHED, REASONS, TIMEOUT, Decoded, Work
+
+__all__ = ["CRASHED", "REASONS", "TIMEOUT", "Decoded", "Decoders", "Work"]

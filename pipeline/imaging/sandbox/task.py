@@ -1,0 +1,82 @@
+"""What a decoder is asked to do, what it gives, and how it does it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.imaging.decode import Fit, ImageLimits, open_picture, resize
+from pipeline.imaging.quality import flags_of
+
+TIMEOUT = "decoder_timeout"
+CRASHED = "decoder_crashed"
+
+REASONS = {
+    TIMEOUT: "Decoding the picture took longer than the limit.",
+    CRASHED: "The decoder died of the picture, twice.",
+}
+
+
+@dataclass(frozen=True)
+class Work:
+    """How a decoder treats every picture.
+
+    Attributes:
+        limits: what is refused.
+        side: of the square pixels, in pixels.
+        fit: how a picture becomes square.
+        seconds: CPU time a picture may take.
+        memory_mb: address space in megabytes that decoding may take beyond the decoder's own.
+    """
+
+    limits: ImageLimits
+    side: int
+    fit: Fit
+    seconds: float = 4.0
+    memory_mb: int = 900
+
+    @property
+    def patience_s(self) -> float:
+        """Wall time after which a picture is given up, on a machine however busy."""
+        return 10 * self.seconds
+
+    def to_json(self) -> str:
+        """As `from_json` reads it."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Work:
+        """What `to_json` wrote."""
+        values = json.loads(text)
+        return cls(**values | {"limits": ImageLimits(**values["limits"])})
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A picture as the model takes it.
+
+    Attributes:
+        pixels: uint8 [side, side, 3], 0..255.
+        width: of the upright original in pixels.
+        height: of the upright original in pixels.
+        flags: of `pipeline.imaging.quality.FLAGS`.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    width: int
+    height: int
+    flags: tuple[str, ...]
+
+
+def decoded(data: bytes, work: Work) -> Decoded:
+    """A picture as the model takes it, from its encoded bytes; time and memory are the caller's to limit.
+
+    Raises:
+        BadImage: with one of `pipeline.imaging.decode.REASONS`.
+    """
+    picture = open_picture(data, work.limits, work.side)
+    pixels = resize(picture.image, work.side, work.fit)
+    return Decoded(pixels, picture.width, picture.height, flags_of(picture.image, picture.width, picture.height))

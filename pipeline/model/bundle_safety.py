@@ -1,0 +1,110 @@
+"""What may lie in a bundle: names that are known, and content that is numbers, words or pictures, nothing that runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.errors import BundleRejected
+from pipeline.model.vocabulary_binding import WORDS
+
+_OPENINGS = {
+    b"\x80": "a pickle",
+    b"PK\x03\x04": "an archive, such as a whole Keras model or pickled tensors",
+    b"\x7fELF": "a program",
+    b"#!": "a script",
+}
+_HDF5, _PNG = b"\x89HDF\r\n\x1a\n", b"\x89PNG\r\n\x1a\n"
+_ATTRIBUTES = {"name", "dtype", WORDS}  # a whole model has its layers' code and settings in others
+
+
+def check_name(name: str, required: frozenset[str]) -> None:
+    """See that a listed file is one that bundles have: one that all have, or a golden picture.
+
+    Raises:
+        BundleRejected: it is another.
+    """
+    if name not in required and not re.fullmatch(r"golden/[0-9]{1,4}\.png", name):
+        raise BundleRejected(f"{name} is listed, but it is no file of a bundle; register the model anew")
+
+
+def check_content(name: str, path: Path) -> None:
+    """See that a file holds what its name promises.
+
+    Raises:
+        BundleRejected: it holds something else, such as a pickle or a whole model with its code.
+    """
+    try:
+        _CHECKS[Path(name).suffix](path)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        reason = _opening(path) or " ".join(str(error).split())[:200]
+        raise BundleRejected(f"{name} is not understood: {reason}; register the model anew") from error
+
+
+def _opening(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(8)
+    return next((f"it is {what}" for start, what in _OPENINGS.items() if head.startswith(start)), "")
+
+
+def _check_weights(path: Path) -> None:
+    import h5py
+
+    _check_start(path, _HDF5)
+    with h5py.File(path) as file:
+        names = ["/"]
+        file.visit(names.append)  # what is reached through hard links, each once
+        for name in names:
+            item = file[name]
+            _check_item(name, item)
+            for child in item if isinstance(item, h5py.Group) else ():
+                if not isinstance(item.get(child, getlink=True), h5py.HardLink):
+                    raise ValueError(f"{child} in {name} is a link to elsewhere")
+
+
+def _check_item(name: str, item: Any) -> None:
+    import h5py
+
+    if not isinstance(item, (h5py.Group, h5py.Dataset)):
+        raise ValueError(f"{name} is a stored {type(item).__name__.lower()}, neither numbers nor a group of them")
+    foreign = sorted(set(item.attrs) - _ATTRIBUTES)
+    if foreign:
+        raise ValueError(f"{name} has {foreign[0]}, as whole models have; weights alone are wanted")
+    if isinstance(item, h5py.Group):
+        return
+    if item.dtype.kind not in "fiu":
+        raise ValueError(f"{name} holds {item.dtype}, no numbers")
+    # Numbers that lie in another file, or that are not there at all and would be made up in memory.
+    if item.external or item.is_virtual or item.id.get_storage_size() != item.nbytes:
+        raise ValueError(f"{name} does not lie in the file as it is")
+
+
+def _check_picture(path: Path) -> None:
+    _check_start(path, _PNG)
+
+
+def _check_start(path: Path, wanted: bytes) -> None:
+    with path.open("rb") as file:
+        if file.read(len(wanted)) != wanted:
+            raise ValueError(f"it does not begin with {wanted!r}")
+
+
+def _check_text(path: Path) -> None:
+    if "\0" in path.read_text(encoding="utf-8"):
+        raise ValueError("it is no text")
+
+
+def _check_json(path: Path) -> None:
+    json.loads(path.read_text(encoding="utf-8"))
+
+
+_CHECKS: dict[str, Callable[[Path], None]] = {
+    ".h5": _check_weights,
+    ".png": _check_picture,
+    ".txt": _check_text,
+    ".md": _check_text,
+    ".json": _check_json,
+}

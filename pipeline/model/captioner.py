@@ -1,0 +1,145 @@
+"""Load a model version and caption pictures in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.core.errors import BundleRejected, SettingsError
+from pipeline.core.settings import DecodingSettings, checked
+from pipeline.imaging.decode import Fit
+from pipeline.model.bundle import CONFIDENCE, DECODER, ENCODER, REFERENCE, SETTINGS, VOCABULARY, Bundle
+from pipeline.model.confidence import EVIDENCE, Confidence, Reals, evidence
+from pipeline.model.interface import Caption, PinnedModel
+from pipeline.model.reference_profile import PICTURE_SIGNS, read_reference
+from pipeline.model.vocabulary import Vocabulary
+from pipeline.model.vocabulary_binding import check_bound
+
+BATCH = 16
+
+
+class Networks(NamedTuple):
+    """The parts of a model, for who wants to look inside.
+
+    Attributes:
+        encoder: `pipeline.model.network.encoder.Encoder`.
+        decoder: `pipeline.model.network.decoder.Decoder`.
+        vocabulary: the words of the decoder's ids.
+    """
+
+    encoder: Any
+    decoder: Any
+    vocabulary: Vocabulary
+
+
+class BundleCaptioner:
+    """A bundle that captions; see `Captioner` for its attributes.
+
+    Batches have one fixed padded shape, so a picture's caption does not depend on its neighbours.
+
+    Attributes:
+        reference: how signs of captions and pictures were distributed, by their names; empty where not known.
+    """
+
+    def __init__(self, bundle: Bundle, pinned: PinnedModel, decoding: Mapping[str, Any] | None = None) -> None:
+        self.name, self.version = pinned.name, pinned.version
+        self.digest = bundle.digest
+        self.engine: str = bundle.settings.engine
+        self.side = bundle.settings.pixels.side
+        self.fit: Fit = bundle.settings.pixels.fit
+        self._vocabulary = bundle.vocabulary
+        chosen = checked(DecodingSettings, bundle.settings.decoding.model_dump() | dict(decoding or {}))
+        self._encoder, self._writer, self._reader = _networks(bundle, chosen)
+        self._confidence = Confidence.read(bundle.path / CONFIDENCE)
+        self.reference = read_reference(bundle.path / REFERENCE)
+
+    @property
+    def networks(self) -> Networks:
+        """What the model is made of."""
+        return Networks(self._encoder, self._writer.decoder, self._vocabulary)
+
+    @property
+    def withhold_below(self) -> float:
+        """Captions with less confidence are better withheld."""
+        return self._confidence.withhold_below
+
+    def caption(self, pixels: npt.NDArray[np.uint8]) -> list[Caption]:
+        """Caption uint8 [n, side, side, 3] for any n: n captions in the same order."""
+        return [caption for batch in _padded(pixels) for caption in self._caption_batch(*batch)]
+
+    def gists(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """What the encoder sees of uint8 [n, side, side, 3] on the whole: float32 [n, channels], each of length 1."""
+        seen = [np.asarray(self._encoder.predict_on_batch(batch))[:count] for batch, count in _padded(pixels)]
+        means = np.concatenate(seen).mean(axis=1)  # [n, channels]
+        unit: npt.NDArray[np.float32] = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)
+        return unit
+
+    def _caption_batch(self, pixels: npt.NDArray[np.uint8], count: int) -> Iterator[Caption]:
+        features = self._encoder.predict_on_batch(pixels)
+        tokens, scores = (np.asarray(item) for item in self._writer.predict_on_batch(features))
+        judged = self._judge(np.asarray(features), tokens[:, 0])
+        confidences = self._confidence.estimate(judged)
+        rows = zip(tokens[:count], scores[:count], confidences[:count], judged[:count], strict=True)
+        for hypotheses, score, confidence, signs in rows:
+            texts = [self._vocabulary.decode(ids.tolist()) for ids in hypotheses]
+            others = dict.fromkeys(text for text in texts[1:] if text and text != texts[0])
+            yield Caption(texts[0], float(score[0]), tuple(others), float(confidence), signs=_of_picture(signs))
+
+    def _judge(self, features: npt.NDArray[np.float32], tokens: npt.NDArray[np.int32]) -> Reals:
+        """The evidence for captions: float [n, len(EVIDENCE)]."""
+        read = self._reader.predict_on_batch((features, tokens))
+        return evidence(features, np.asarray(read.likely), np.asarray(read.entropy), self._confidence.gists)
+
+
+def _of_picture(signs: Reals) -> dict[str, float]:
+    named = dict(zip(EVIDENCE, signs.tolist(), strict=True))
+    return {name: named[name] for name in PICTURE_SIGNS}
+
+
+def _networks(bundle: Bundle, decoding: DecodingSettings) -> tuple[Any, Any, Any]:
+    from pipeline.model.network.generation import Writer
+    from pipeline.model.network.teacher_forcing import Reader
+
+    encoder, decoder = _encoder(bundle), _decoder(bundle)
+    return encoder, Writer(decoder, decoding, len(bundle.vocabulary)), Reader(decoder)
+
+
+def _encoder(bundle: Bundle) -> Any:
+    from pipeline.model.network.encoder import build_encoder
+
+    settings, side = bundle.settings, bundle.settings.pixels.side
+    try:
+        encoder = build_encoder(settings.encoder, bundle.path / ENCODER, side)
+    except (SettingsError, ValueError) as error:  # the latter is Keras': a side too small for the network
+        raise BundleRejected(f"{bundle.path / ENCODER} does not fit {SETTINGS}: {error}") from error
+    shape = encoder.facts.positions, encoder.facts.channels
+    if shape != (settings.positions, settings.channels):
+        raise BundleRejected(
+            f"{bundle.path / SETTINGS} gives {settings.encoder} {settings.positions} positions and "
+            f"{settings.channels} channels, but at side {side} it has {shape[0]} and {shape[1]}"
+        )
+    return encoder
+
+
+def _decoder(bundle: Bundle) -> Any:
+    from pipeline.model.network.decoder import Decoder
+
+    settings = bundle.settings
+    decoder = Decoder(settings.decoder, len(bundle.vocabulary), settings.positions, settings.channels)
+    decoder.build()
+    try:
+        decoder.load_weights(bundle.path / DECODER)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise BundleRejected(f"{bundle.path / DECODER} does not fit {SETTINGS} and {VOCABULARY}: {reason}") from error
+    check_bound(bundle.path / DECODER, bundle.path / VOCABULARY, settings.bound)
+    return decoder
+
+
+def _padded(pixels: npt.NDArray[np.uint8]) -> Iterator[tuple[npt.NDArray[np.uint8], int]]:
+    for start in range(0, len(pixels), BATCH):
+        batch = pixels[start : start + BATCH]
+        yield np.pad(batch, [(0, BATCH - len(batch)), (0, 0), (0, 0), (0, 0)]), len(batch)

@@ -1,0 +1,190 @@
+"""How far to trust a caption: an estimate of its CIDEr-D from what is known once it is written.
+
+`confidence.json` in a bundle holds `Confidence` as plain numbers and lists.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.core.errors import BundleRejected
+from pipeline.storage.files import read_json, write_text
+
+Reals = npt.NDArray[np.float64]
+
+EVIDENCE: Final = ("score", "hardest_choice", "words", "level", "zeros", "spread", "strangeness", "residue")
+"""What the estimate rests on, in order.
+
+score: mean log-probability of the words and `<end>`; hardest_choice: the highest entropy among the
+distributions they were chosen from; words: how many, `<end>` counted. Of the picture's features: level, log
+of their mean; zeros, the share that is 0; spread, log of the mean over channels of the deviation over
+positions; strangeness and residue, see `Gists.oddity`.
+"""
+REACH: Final = 4.0
+"""Standard deviations beyond which an input moves the estimate no further: nothing was fitted there."""
+FORMAT: Final = 1
+ESTIMATED: Final = ("means", "deviations", "weights")
+_TINY: Final = 1e-3
+
+
+@dataclass(frozen=True)
+class Gists:
+    """Where the gists of training pictures lie. A gist is the mean of the features over positions, at length 1.
+
+    Attributes:
+        centre: float [channels], their mean.
+        directions: float [directions, channels], their first principal ones.
+        deviations: float [directions], above 0, standard deviations along them.
+    """
+
+    centre: Reals
+    directions: Reals
+    deviations: Reals
+
+    @classmethod
+    def of(cls, means: Reals, count: int) -> Gists:
+        """Fit `count` directions, or a quarter of n, to features' means over positions, float [n, channels]."""
+        gists = _unit(means)
+        centre = _brief(gists.mean(axis=0))
+        _, lengths, directions = np.linalg.svd(gists - centre, full_matrices=False)
+        count = max(1, min(count, len(gists) // 4))
+        return cls(centre, _brief(directions[:count]), _brief(lengths[:count] / len(gists) ** 0.5 + _TINY**2))
+
+    def oddity(self, means: Reals) -> tuple[Reals, Reals]:
+        """How unlike the training pictures some are, by their features' means over positions, float [n, channels].
+
+        Returns:
+            strangeness, log of the gist's mean squared deviation along the directions, and residue,
+            log of the length of what the directions do not hold of it: float [n] each.
+        """
+        moved = _unit(means) - self.centre
+        along = moved @ self.directions.T  # [n, directions]
+        residue = np.linalg.norm(moved - along @ self.directions, axis=1)
+        return np.log(((along / self.deviations) ** 2).mean(axis=1) + _TINY), np.log(residue + _TINY)
+
+
+def _unit(rows: Reals) -> Reals:
+    units: Reals = rows / (np.linalg.norm(rows, axis=1, keepdims=True) + _TINY)
+    return units
+
+
+def _brief(values: Reals) -> Reals:
+    """Four significant digits, so that the file stays small."""
+    return np.array([float(f"{value:.4g}") for value in values.flat]).reshape(values.shape)
+
+
+def evidence(features: npt.NDArray[Any], likely: npt.NDArray[Any], entropy: npt.NDArray[Any], gists: Gists) -> Reals:
+    """What the estimate rests on: [n, len(EVIDENCE)].
+
+    Args:
+        features: [n, positions, channels], of which each picture's caption was written.
+        likely: [n, words], log-probabilities as in `pipeline.model.network.teacher_forcing.Reading`.
+        entropy: [n, words], likewise.
+        gists: of the training pictures.
+    """
+    grid, likely = features.astype(np.float64), likely.astype(np.float64)
+    words = np.maximum((likely < 0).sum(axis=1), 1)
+    return np.column_stack(
+        [
+            likely.sum(axis=1) / words,
+            entropy.max(axis=1),
+            words,
+            np.log(grid.mean(axis=(1, 2)).clip(_TINY)),
+            (grid == 0).mean(axis=(1, 2)),
+            np.log(grid.std(axis=1).mean(axis=1) + _TINY),
+            *gists.oddity(grid.mean(axis=1)),
+        ]
+    )
+
+
+def standardised(inputs: Reals, means: Reals, deviations: Reals) -> Reals:
+    """Inputs [n, inputs] in standard deviations, within `REACH`."""
+    return ((inputs - means) / deviations).clip(-REACH, REACH)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A log-linear model: the exponential of the weighted, standardised evidence.
+
+    Attributes:
+        means: float [inputs], taken off each input.
+        deviations: float [inputs], above 0, each input is then divided by.
+        weights: float [inputs].
+        bias: added to the weighted sum.
+    """
+
+    means: Reals
+    deviations: Reals
+    weights: Reals
+    bias: float
+
+    def __call__(self, inputs: Reals) -> Reals:
+        """The estimate, above 0, of each row of [n, inputs]."""
+        return np.exp(standardised(inputs, self.means, self.deviations) @ self.weights + self.bias)
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """What turns the evidence for a caption into its confidence, the estimated CIDEr-D.
+
+    Attributes:
+        gists: of the training pictures.
+        estimate: of CIDEr-D, from `evidence`.
+        withhold_below: captions with less confidence are better withheld; a tenth of the validation
+            pictures lay below.
+    """
+
+    gists: Gists
+    estimate: Estimate
+    withhold_below: float
+
+    def write(self, path: Path) -> None:
+        """Write `confidence.json`."""
+        values = {
+            "format": FORMAT,
+            "withhold_below": self.withhold_below,
+            "evidence": EVIDENCE,
+            "estimate": {name: getattr(self.estimate, name).tolist() for name in ESTIMATED}
+            | {"bias": self.estimate.bias},
+            "gists": {name: getattr(self.gists, name).tolist() for name in ("centre", "directions", "deviations")},
+        }
+        write_text(path, json.dumps(values) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> Confidence:
+        """Read `confidence.json`.
+
+        Raises:
+            BundleRejected: it is not what `write` writes.
+        """
+        try:
+            return _parsed(read_json(path))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise BundleRejected(f"{path} is not understood by this version of Nightcap: {error!r}") from error
+
+
+def _parsed(values: dict[str, Any]) -> Confidence:
+    if (values["format"], tuple(values["evidence"])) != (FORMAT, EVIDENCE):
+        raise ValueError(f"format {values['format']!r} with evidence {values['evidence']}")
+    gists = Gists(**{name: np.asarray(value, float) for name, value in values["gists"].items()})
+    fitted = values["estimate"]
+    estimate = Estimate(**{name: np.asarray(fitted[name], float) for name in ESTIMATED}, bias=float(fitted["bias"]))
+    confidence = Confidence(gists, estimate, float(values["withhold_below"]))
+    _check(confidence)
+    return confidence
+
+
+def _check(confidence: Confidence) -> None:
+    gists, estimate = confidence.gists, confidence.estimate
+    if gists.directions.shape != (*gists.deviations.shape, *gists.centre.shape) or gists.centre.ndim != 1:
+        raise ValueError(f"directions of shape {gists.directions.shape} do not fit centre and deviations")
+    if any(getattr(estimate, name).shape != (len(EVIDENCE),) for name in ESTIMATED):
+        raise ValueError(f"{', '.join(ESTIMATED)} need {len(EVIDENCE)} numbers each")
+    if not ((gists.deviations > 0).all() and (estimate.deviations > 0).all()):
+        raise ValueError("deviations must be above 0")

@@ -1,0 +1,104 @@
+"""What a caption's words rest on: where the decoder looked, and which part of the picture each word needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.core.errors import SettingsError
+from pipeline.imaging.decode import GREY
+from pipeline.model.captioner import BATCH, BundleCaptioner, Networks
+from pipeline.model.interface import Captioner
+
+Maps = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Two maps a word, over the cells of the encoder's grid.
+
+    Attributes:
+        words: of the caption, `<end>` left out.
+        log_probabilities: float32 [words], of each word after those before it, natural logarithm.
+        attention: float32 [words, rows, columns], where the decoder looked when it wrote the word: at least 0,
+            with a sum of at most 1; all zeros for a decoder without attention.
+        occlusion: float32 [words, rows, columns], by how many nats the word's log-probability falls when the cell
+            is greyed (Zeiler and Fergus, ECCV 2014); below 0 where the cell spoke against the word.
+    """
+
+    words: tuple[str, ...]
+    log_probabilities: npt.NDArray[np.float32]
+    attention: Maps
+    occlusion: Maps
+
+
+class Explainer:
+    """Explains captions to the networks that read the picture."""
+
+    def __init__(self, networks: Networks) -> None:
+        from pipeline.model.network.teacher_forcing import Reader
+
+        self._encoder, self._vocabulary = networks.encoder, networks.vocabulary
+        self._reader = Reader(networks.decoder)
+        self._positions = networks.encoder.facts.positions
+        self._side = round(self._positions**0.5)
+
+    def explain(self, pixels: npt.NDArray[np.uint8], caption: str) -> Explanation:
+        """Explain any words about a picture, uint8 [side, side, 3]; those it does not know as `[UNK]`."""
+        tokens = self._vocabulary.encode(caption, len(caption))[1:-1]  # the words alone
+        features = _encode(self._encoder, _with_each_cell_greyed(pixels, self._positions))
+        log_probabilities, attention = self._read(features, tokens)
+        return Explanation(
+            words=tuple(self._vocabulary.words[token] for token in tokens),
+            log_probabilities=log_probabilities[0],
+            attention=attention.reshape(-1, self._side, self._side),  # [words, positions]
+            occlusion=(log_probabilities[0] - log_probabilities[1:]).T.reshape(-1, self._side, self._side),
+        )
+
+    def _read(self, features: Maps, tokens: Sequence[int]) -> tuple[Maps, Maps]:
+        """Log-probabilities [pictures, words], and attention [words, positions] to the first picture."""
+        rows = np.tile(np.array(tokens, np.int32), (len(features), 1))  # [pictures, words]
+        reading = self._reader.predict_on_batch((features, rows))
+        return np.asarray(reading.likely), np.asarray(reading.attention)[0]
+
+
+def explain(captioner: Captioner, pixels: npt.NDArray[np.uint8], caption: str | None = None) -> Explanation:
+    """Explain a caption of one picture.
+
+    Args:
+        captioner: the model.
+        pixels: uint8 [side, side, 3], as it captions them.
+        caption: any words; None for the model's own.
+
+    Raises:
+        SettingsError: the model is not one of our bundles.
+    """
+    if not isinstance(captioner, BundleCaptioner):
+        raise SettingsError(
+            f"model {captioner.name} version {captioner.version} runs on {captioner.engine} and shows nothing but its "
+            "captions; name a model that Nightcap trained"
+        )
+    text = captioner.caption(pixels[None])[0].text if caption is None else caption
+    return Explainer(captioner.networks).explain(pixels, text)
+
+
+def _with_each_cell_greyed(pixels: npt.NDArray[np.uint8], positions: int) -> npt.NDArray[np.uint8]:
+    """The picture, then once for each cell without it: uint8 [1 + positions, side, side, 3]."""
+    cells = round(positions**0.5)
+    edges = np.linspace(0, len(pixels), cells + 1).round().astype(int)
+    copies = np.repeat(pixels[None], 1 + positions, axis=0)
+    for position in range(positions):
+        row, column = divmod(position, cells)
+        copies[1 + position, edges[row] : edges[row + 1], edges[column] : edges[column + 1]] = GREY
+    return copies
+
+
+def _encode(encoder: Any, pictures: npt.NDArray[np.uint8]) -> Maps:
+    """Features [n, positions, channels], by batches of the shape that captions are made in."""
+    padded = np.pad(pictures, [(0, -len(pictures) % BATCH), (0, 0), (0, 0), (0, 0)])
+    batches = [encoder.predict_on_batch(padded[start : start + BATCH]) for start in range(0, len(padded), BATCH)]
+    return np.concatenate(batches)[: len(pictures)]

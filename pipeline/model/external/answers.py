@@ -1,0 +1,78 @@
+"""What a foreign captioner says, checked before it is a caption."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import unicodedata
+from typing import Any
+
+from pipeline.core.errors import BadInput
+from pipeline.model.external.process import FAILED
+from pipeline.model.interface import Caption
+
+log = logging.getLogger(__name__)
+
+REJECTED = "caption_rejected"
+REASONS = {
+    FAILED: "a foreign captioner crashed, took too long or gave no answer for this picture alone",
+    REJECTED: "what a foreign captioner says is no caption: empty, too long, markup or characters that cannot be seen",
+}
+MAX_CAPTION = 1000
+_MARKUP = re.compile(r"<[A-Za-z/!?]")
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+_JOINERS = frozenset("\u200c\u200d")  # words of some scripts need them
+
+
+def captions_of(answers: Any, count: int) -> list[Caption]:
+    """A caption an answer, or the reason why it is none.
+
+    Raises:
+        BadInput: there are not as many answers as pictures, so nobody knows which belongs to which.
+    """
+    if not isinstance(answers, list) or len(answers) != count:
+        told = len(answers) if isinstance(answers, list) else f"{type(answers).__name__} instead of"
+        raise BadInput(FAILED, f"it gave {told} answers for {count} pictures")
+    return [_caption(answer) for answer in answers]
+
+
+def _caption(answer: Any) -> Caption:
+    given = answer if isinstance(answer, dict) else {}
+    try:
+        text = _text(given.get("caption"))
+    except BadInput as bad:
+        log.warning("a foreign captioner's answer is no caption: %s", str(bad))  # see ForeignCaptioner._failed
+        return Caption("", None, reason=bad.reason)
+    score, confidence = _number(given.get("score")), _number(given.get("confidence"))
+    return Caption(
+        text,
+        score if score is not None and score <= 0 else None,
+        confidence=confidence if confidence is not None and confidence >= 0 else None,
+    )
+
+
+def _text(caption: Any) -> str:
+    if not isinstance(caption, str):
+        raise BadInput(REJECTED, f"it is {type(caption).__name__}, not a text")
+    text = " ".join(caption.split())
+    if not any(char.isalnum() for char in text):
+        raise BadInput(REJECTED, "it has no words")
+    if len(text) > MAX_CAPTION:
+        raise BadInput(REJECTED, f"it has {len(text)} characters, more than {MAX_CAPTION}")
+    if _MARKUP.search(text):
+        raise BadInput(REJECTED, "it has markup")
+    unseen = next((char for char in text if unicodedata.category(char) in _UNSEEN and char not in _JOINERS), None)
+    if unseen is not None:
+        raise BadInput(REJECTED, f"it has U+{ord(unseen):04X}, which cannot be seen")
+    return text
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

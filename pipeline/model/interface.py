@@ -1,0 +1,80 @@
+"""What a night asks of a model, without the model's libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pipeline.imaging.decode import Fit
+
+
+FOREIGN: Final = "foreign"  # the engine of what others made
+
+
+@dataclass(frozen=True)
+class Caption:
+    """One picture's caption.
+
+    Attributes:
+        text: the words, without `<start>` and `<end>`; empty if there is a reason.
+        score: mean natural log-probability of the words and `<end>`; at most 0. None where a foreign captioner
+            tells none.
+        alternatives: other captions that were considered, best first; none of them is `text`, none comes twice.
+        confidence: estimated CIDEr-D, above 0; None where the model was never calibrated.
+        reason: why a foreign captioner has no caption for the picture; None otherwise.
+        signs: numbers of the picture's features by name, for drift; empty where the model has none.
+    """
+
+    text: str
+    score: float | None
+    alternatives: tuple[str, ...] = ()
+    confidence: float | None = None
+    reason: str | None = None
+    signs: Mapping[str, float] = field(default_factory=dict, compare=False)
+
+
+class Captioner(Protocol):
+    """A loaded model version.
+
+    Attributes:
+        name: the registered model's name.
+        version: its version, as a string.
+        digest: SHA-256 of the bundle.
+        engine: what computes, such as `tensorflow-float32`, or `foreign`; part of the version.
+        side: side in pixels of the square pictures it takes.
+        fit: how a picture becomes square.
+    """
+
+    name: str
+    version: str
+    digest: str
+    engine: str
+    side: int
+    fit: Fit
+
+    def caption(self, pixels: np.ndarray) -> list[Caption]:
+        """Caption uint8 [n, side, side, 3] for any n of at least 1: n captions in the same order."""
+        ...
+
+
+@dataclass(frozen=True)
+class PinnedModel:
+    """A model version that will not change while it is used.
+
+    Attributes:
+        name: the registered model's name, or the bundle's folder.
+        version: its version, as a string; empty for a bare bundle.
+        digest: SHA-256 of the bundle, or of a foreign captioner's files.
+        engine: what computes, such as `tensorflow-float32`, or `foreign`.
+        uri: where to load it from.
+    """
+
+    name: str
+    version: str
+    digest: str
+    engine: str
+    uri: str

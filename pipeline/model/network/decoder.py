@@ -1,0 +1,158 @@
+"""The recurrent network that writes a caption word by word while it looks at the picture."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import layers, ops
+
+from pipeline.core.settings import DecoderSettings
+
+
+class Seen(NamedTuple):
+    """A picture as the decoder sees it.
+
+    Attributes:
+        grid: [n, positions, units], what attention looks at.
+        gist: [n, units], the mean of the grid.
+    """
+
+    grid: Any
+    gist: Any
+
+
+class Step(NamedTuple):
+    """One word further.
+
+    Attributes:
+        logits: float32 [n, vocabulary].
+        state: [n, units], the GRU's new state.
+        attention: [n, positions], non-negative with sum 1; zeros under early fusion.
+    """
+
+    logits: Any
+    state: Any
+    attention: Any
+
+
+class Decoder(keras.Model):  # type: ignore[misc]
+    """Embedding, GRU, dot-product attention over the grid, add, layer normalisation, words.
+
+    Late fusion is Show, Attend and Tell's order with Luong's dot-product attention (Luong, Pham
+    and Manning, EMNLP 2015); early fusion adds the picture's gist to its state and each word (Vinyals et al.,
+    CVPR 2015); hybrid does both. The gate is a sentinel that attention may rest on instead of the
+    picture (Lu et al., CVPR 2017); tied words are written with the vectors they are read by (Press
+    and Wolf, EACL 2017).
+    """
+
+    def __init__(self, settings: DecoderSettings, vocabulary_size: int, positions: int, channels: int) -> None:
+        super().__init__(name="decoder")
+        self.settings = settings
+        units = settings.units
+        early, late = settings.fusion != "late", settings.fusion != "early"
+        # What encoders give is rectified: taken as it is, a small step in all weights of one unit moves it far.
+        self.centre = self.add_weight((channels,), "zeros", trainable=False, autocast=False, name="centre")
+        self.spread = self.add_weight((channels,), "ones", trainable=False, autocast=False, name="spread")
+        self.project = layers.Dense(units, activation="relu", name="project")
+        self.place = layers.Embedding(positions, units, name="place") if settings.positions else None
+        # Word vectors of unit variance: smaller ones drown in the picture they are added to, and learning stalls.
+        # Tied ones are kept small, so that logits are, and scaled where they are read (Vaswani et al., 2017).
+        self.scale = settings.embedding**0.5 if settings.tied else 1.0
+        vectors = keras.initializers.RandomNormal(stddev=1.0 / self.scale) if settings.standardised else "uniform"
+        self.embed = layers.Embedding(vocabulary_size, settings.embedding, vectors, name="embed")
+        self.start = layers.Dense(units, activation="tanh", name="start") if early else None
+        self.tell = layers.Dense(settings.embedding, name="tell") if early else None
+        self.gru = layers.GRU(units, return_sequences=True, name="gru")
+        self.query = layers.Dense(units, use_bias=False, name="query") if late else None
+        self.rest = layers.Dense(units, activation="tanh", name="rest") if late and settings.gate else None
+        self.normalize = layers.LayerNormalization(name="normalize")
+        self.drop = layers.Dropout(settings.dropout, name="drop")
+        self.narrow = layers.Dense(settings.embedding, name="narrow") if settings.tied else None
+        if settings.tied:
+            self.bias = self.add_weight((vocabulary_size,), "zeros", autocast=False, name="bias")
+        else:
+            self.write = layers.Dense(vocabulary_size, dtype="float32", name="write")
+        self.vocabulary_size, self.positions, self.channels = vocabulary_size, positions, channels
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the weights; their shapes follow from the constructor's arguments."""
+        if not getattr(self, "built", False):
+            self.built = True
+            self(ops.zeros((1, self.positions, self.channels)), ops.zeros((1, 2), dtype="int32"))
+
+    def standardise(self, features: Any) -> None:
+        """Take each channel's mean and deviation from features of training pictures: [n, positions, channels]."""
+        self.centre.assign(ops.mean(ops.cast(features, "float32"), axis=(0, 1)))
+        deviation = ops.std(ops.cast(features, "float32"), axis=(0, 1))  # [channels]
+        # A channel that hardly ever speaks in training must not shout in use.
+        self.spread.assign(deviation + 0.1 * ops.mean(deviation) + 1e-6)
+
+    def call(self, features: Any, tokens: Any, training: bool = False) -> Any:
+        """Teacher forcing.
+
+        Args:
+            features: [n, positions, channels].
+            tokens: int32 [n, words], beginning with `<start>`.
+            training: whether dropout acts.
+
+        Returns:
+            float32 logits [n, words, vocabulary] of the word after each token.
+        """
+        return self.words(self.follow(self.look(features, training), tokens, training)[0])
+
+    def look(self, features: Any, training: bool = False) -> Seen:
+        """What is computed once a picture: [n, positions, channels] to grid and gist."""
+        features = (ops.cast(features, "float32") - self.centre) / self.spread
+        # Dropped after the rectifier: noise before it would raise what comes out, in training only.
+        grid = self.drop(self.project(features), training=training)  # [n, positions, units]
+        if self.place is not None:
+            grid = grid + self.place(ops.arange(self.positions))
+        return Seen(grid, ops.mean(grid, axis=1))
+
+    def initial_state(self, seen: Seen) -> Any:
+        """The GRU's state before the first word: [n, units]."""
+        return self.start(seen.gist) if self.start is not None else ops.zeros_like(seen.gist)
+
+    def follow(self, seen: Seen, tokens: Any, training: bool = False) -> tuple[Any, Any]:
+        """After each token, int32 [n, words], what is known [n, words, units] and attention [n, words, positions]."""
+        inputs = self._inputs(seen, tokens, training)  # [n, words, embedding]
+        outputs = self.gru(inputs, initial_state=self.initial_state(seen))  # [n, words, units]
+        known, attention = self._attend(seen, outputs)
+        return self.drop(known, training=training), attention
+
+    def words(self, known: Any) -> Any:
+        """Logits of the next word from what is known: [.., units] to float32 [.., vocabulary]."""
+        if self.narrow is None:
+            return self.write(known)
+        vectors = ops.cast(self.embed.embeddings, self.compute_dtype)  # [vocabulary, embedding]
+        return ops.cast(ops.matmul(self.narrow(known), ops.transpose(vectors)), "float32") + self.bias
+
+    def step(self, seen: Seen, state: Any, token: Any) -> Step:
+        """Write one word further: state [n, units], token int32 [n]."""
+        inputs = self._inputs(seen, token[:, None], training=False)[:, 0]  # [n, embedding]
+        output, (state, *_) = self.gru.cell(inputs, [state])
+        known, attention = self._attend(seen, output[:, None])
+        return Step(self.words(known[:, 0]), state, attention[:, 0])
+
+    def _inputs(self, seen: Seen, tokens: Any, training: bool) -> Any:
+        words = self.embed(tokens) * self.scale  # [n, words, embedding]
+        if self.tell is not None:
+            words = words + self.tell(seen.gist)[:, None]
+        return self.drop(words, training=training)
+
+    def _attend(self, seen: Seen, outputs: Any) -> tuple[Any, Any]:
+        """Add what the grid holds where each output looks: [n, words, units] and [n, words, positions]."""
+        if self.query is None:
+            n, words = ops.shape(outputs)[0], ops.shape(outputs)[1]
+            return self.normalize(outputs), ops.zeros((n, words, self.positions))
+        query = self.query(outputs) / self.settings.units**0.5
+        scores = ops.einsum("nwu,npu->nwp", query, seen.grid)
+        if self.rest is None:
+            attention = ops.softmax(scores, axis=-1)
+            return self.normalize(outputs + ops.einsum("nwp,npu->nwu", attention, seen.grid)), attention
+        rest = self.rest(outputs)  # [n, words, units]
+        scores = ops.concatenate([scores, ops.sum(query * rest, axis=-1, keepdims=True)], axis=-1)
+        shares = ops.softmax(scores, axis=-1)  # [n, words, positions + 1]
+        attention, away = shares[..., :-1], shares[..., -1:]
+        return self.normalize(outputs + ops.einsum("nwp,npu->nwu", attention, seen.grid) + away * rest), attention

@@ -1,0 +1,168 @@
+"""Choosing words: greedy, beam search and seeded top-k sampling, each one graph over the batch."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from pipeline.core.settings import DecodingSettings
+from pipeline.model.network.decoder import Decoder, Seen
+from pipeline.model.vocabulary import END, PADDING, START
+
+IMPOSSIBLE = -1e9
+
+
+class Decoded(NamedTuple):
+    """Captions of a batch, the best first.
+
+    Attributes:
+        tokens: int32 [n, beams, words + 1], ended by `<end>` and padded; all padding where there are
+            fewer possible captions than beams.
+        scores: float32 [n, beams], mean natural log-probability of the words and `<end>`, rare words favoured as asked.
+    """
+
+    tokens: Any
+    scores: Any
+
+
+class Writer(keras.Model):  # type: ignore[misc]
+    """A decoder with a way of choosing words: features [n, positions, channels] to `Decoded`.
+
+    Padding, `[UNK]` and `<start>` are never written, and `<end>` is neither the first word nor left
+    out: the last place allows nothing else.
+    """
+
+    def __init__(self, decoder: Decoder, settings: DecodingSettings, vocabulary_size: int) -> None:
+        super().__init__(name="writer")
+        self.decoder = decoder
+        self.settings = settings
+        self.vocabulary_size = vocabulary_size
+
+    def call(self, features: Any) -> Decoded:
+        """Captions of a batch; see the class for shapes."""
+        seen = self.decoder.look(features)
+        if self.settings.method == "sample":
+            return _sample(self.decoder, seen, self.settings, self.vocabulary_size)
+        width = self.settings.beam_width if self.settings.method == "beam" else 1
+        return _beam(self.decoder, seen, self.settings, width, self.vocabulary_size)
+
+
+def _beam(decoder: Decoder, seen: Seen, settings: DecodingSettings, width: int, vocabulary: int) -> Decoded:
+    """Beam search; width 1 is greedy. Finished hypotheses stay and take padding at no cost."""
+    n, places = ops.shape(seen.gist)[0], settings.max_words + 1
+    spread = Seen(ops.repeat(seen.grid, width, axis=0), ops.repeat(seen.gist, width, axis=0))  # [n * width, ..]
+    first = ops.concatenate([ops.zeros((n, 1)), ops.full((n, width - 1), IMPOSSIBLE)], axis=1)
+    rows = ops.arange(n)[:, None] * width  # [n, 1], where each picture's hypotheses begin
+
+    def more(place: Any, tokens: Any, total: Any, state: Any) -> Any:
+        return _unfinished(place, places, tokens)
+
+    def write(place: Any, tokens: Any, total: Any, state: Any) -> tuple[Any, ...]:
+        last = ops.reshape(ops.take(tokens, place, axis=2), (-1,))  # [n, width] -> [n * width]
+        step = decoder.step(spread, state, last)
+        gain = _log_probabilities(step.logits, place, last, settings)
+        if settings.block_repeats:
+            gain = gain + _repeats(ops.reshape(tokens, (-1, places + 1)), place, vocabulary)
+        candidates = ops.reshape(total, (-1, 1)) + gain  # [n * width, vocabulary]
+        total, best = ops.top_k(ops.reshape(candidates, (-1, width * vocabulary)), width)  # [n, width]
+        parent = ops.reshape(rows + best // vocabulary, (-1,))  # [n * width]
+        state = ops.take(step.state, parent, axis=0)
+        kept = ops.reshape(ops.take(ops.reshape(tokens, (-1, places + 1)), parent, axis=0), (-1, width, places + 1))
+        return place + 1, _put(kept, place + 1, best % vocabulary), total, state
+
+    tokens = ops.pad(ops.full((n, width, 1), START, dtype="int32"), [[0, 0], [0, 0], [0, places]])
+    state = decoder.initial_state(spread)
+    _, tokens, total, _ = ops.while_loop(more, write, (ops.convert_to_tensor(0), tokens, first, state))
+    return _ranked(tokens[:, :, 1:], total, settings.length_power)
+
+
+def _sample(decoder: Decoder, seen: Seen, settings: DecodingSettings, vocabulary: int) -> Decoded:
+    """Draw each word from the `top_k` likeliest by the Gumbel-max trick.
+
+    Every picture gets the same noise, so its caption does not depend on its neighbours.
+    """
+    n, places = ops.shape(seen.gist)[0], settings.max_words + 1
+    k = min(settings.top_k, vocabulary)
+    noise = ops.convert_to_tensor(np.random.default_rng(settings.seed).gumbel(size=(places, k)).astype("float32"))
+
+    def more(place: Any, tokens: Any, total: Any, state: Any) -> Any:
+        return _unfinished(place, places, tokens)
+
+    def write(place: Any, tokens: Any, total: Any, state: Any) -> tuple[Any, ...]:
+        last = ops.take(tokens, place, axis=2)[:, 0]  # [n]
+        step = decoder.step(seen, state, last)
+        gain = _log_probabilities(step.logits, place, last, settings)
+        if settings.block_repeats:
+            gain = gain + _repeats(tokens[:, 0], place, vocabulary)
+        likeliest, words = ops.top_k(gain, k)  # [n, k]
+        drawn = ops.argmax(likeliest / settings.temperature + ops.take(noise, place, axis=0), axis=-1)[:, None]
+        word = ops.take_along_axis(words, drawn, axis=1)  # [n, 1]
+        total = total + ops.take_along_axis(likeliest, drawn, axis=1)
+        return place + 1, _put(tokens, place + 1, word), total, step.state
+
+    tokens = ops.pad(ops.full((n, 1, 1), START, dtype="int32"), [[0, 0], [0, 0], [0, places]])
+    loop = (ops.convert_to_tensor(0), tokens, ops.zeros((n, 1)), decoder.initial_state(seen))
+    _, tokens, total, _ = ops.while_loop(more, write, loop)
+    return _ranked(tokens[:, :, 1:], total, length_power=1.0)
+
+
+def _unfinished(place: Any, places: int, tokens: Any) -> Any:
+    last = ops.take(tokens, place, axis=2)
+    ended = ops.all(ops.logical_or(last == END, last == PADDING))
+    return ops.logical_and(place < places, ops.logical_not(ended))
+
+
+def _log_probabilities(logits: Any, place: Any, last: Any, settings: DecodingSettings) -> Any:
+    """Log-probabilities [m, vocabulary] of what may be written at a place after the last token [m]."""
+    ids = ops.arange(ops.shape(logits)[-1])
+    never = ids <= START  # padding, unknown and start come first
+    too_short = ops.logical_and(place < settings.min_words, ids == END)
+    overlong = ops.logical_and(place >= settings.max_words, ids != END)
+    barred = ops.logical_or(never, ops.logical_or(too_short, overlong))
+    if settings.rare_words:
+        logits = logits + settings.rare_words * _rarity(ids)
+    open_ended = ops.where(barred[None], IMPOSSIBLE, ops.log_softmax(logits, axis=-1))
+    finished = ops.logical_or(last == END, last == PADDING)[:, None]
+    return ops.where(finished, ops.where(ids == PADDING, 0.0, IMPOSSIBLE)[None], open_ended)
+
+
+def _rarity(ids: Any) -> Any:
+    """How rare each word is, in nats: int32 [vocabulary] to float32 [vocabulary]; 0 for the most frequent and for `<end>`.
+
+    A model of likely captions prefers frequent words beyond what the picture says; to add the negative logarithm of a
+    word's own probability mends that (Li et al., NAACL 2016; Menon et al., ICLR 2021). By Zipf's law that is the
+    logarithm of its rank, and vocabularies are in the order of frequency, what `training.start_from` added last.
+    """
+    return ops.log(ops.maximum(ops.cast(ids - END, "float32"), 1.0))
+
+
+def _repeats(tokens: Any, place: Any, vocabulary: int) -> Any:
+    """Bar the last word again, and whatever has followed it before: tokens int32 [m, places] to [m, vocabulary]."""
+    m, places = ops.shape(tokens)[0], ops.shape(tokens)[1]
+    last = ops.take(tokens, place, axis=1)[:, None]  # [m, 1]
+    unfinished = ops.logical_and(last != END, last != PADDING)
+    seen = ops.logical_and(tokens[:, :-1] == last, ops.arange(places - 1)[None] < place)  # [m, places - 1]
+    followers = ops.concatenate([tokens[:, 1:], last], axis=1)  # [m, places]
+    barred = ops.logical_and(ops.concatenate([seen, ops.ones_like(last, dtype="bool")], axis=1), unfinished)
+    rows = ops.repeat(ops.arange(m)[:, None], places, axis=1)
+    where = ops.reshape(ops.stack([rows, followers], axis=-1), (-1, 2))  # [m * places, 2]
+    return ops.scatter(where, ops.reshape(ops.where(barred, IMPOSSIBLE, 0.0), (-1,)), (m, vocabulary))
+
+
+def _put(tokens: Any, place: Any, words: Any) -> Any:
+    """Write words [n, beams] into tokens [n, beams, places] at one place."""
+    here = (ops.arange(ops.shape(tokens)[-1]) == place)[None, None]
+    return ops.where(here, ops.cast(words, "int32")[..., None], tokens)
+
+
+def _ranked(tokens: Any, total: Any, length_power: float) -> Decoded:
+    """Order hypotheses by log-probability over length to a power; score them by the mean."""
+    tokens = ops.where((total > IMPOSSIBLE / 2)[..., None], tokens, PADDING)
+    length = ops.cast(ops.sum(ops.cast(tokens != PADDING, "int32"), axis=-1), "float32")  # [n, beams], `<end>` counted
+    length = ops.maximum(length, 1.0)
+    order = ops.argsort(-total / length**length_power, axis=-1)
+    tokens = ops.take_along_axis(tokens, order[..., None], axis=1)
+    return Decoded(tokens, ops.take_along_axis(total / length, order, axis=1))

@@ -1,0 +1,75 @@
+"""The MLflow pyfunc around a bundle, as code: `mlflow.pyfunc.load_model` and `mlflow models serve`.
+
+Columns in: `image` (encoded bytes) or `path` (a local file, refused unless NIGHTCAP_ALLOW_PATHS=1).
+Columns out: `caption`, `score`, `confidence` (estimated CIDEr-D), `reason` (why there is no caption; empty otherwise).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.pyfunc.model import PythonModel
+
+from pipeline.core.errors import BadImage, SettingsError
+from pipeline.imaging.decode import ImageLimits, pixels
+from pipeline.model.bundle import read_bundle
+from pipeline.model.captioner import BundleCaptioner
+from pipeline.model.interface import PinnedModel
+
+ALLOW_PATHS = "NIGHTCAP_ALLOW_PATHS"
+NAN = float("nan")
+
+
+class CaptionModel(PythonModel):
+    """Captions pictures that come as rows of a table."""
+
+    def load_context(self, context: Any) -> None:
+        """Check the bundle against its digests, of which the list's own was logged beside it, and load it."""
+        logged = context.model_config or {}  # none in versions of format 2
+        bundle = read_bundle(Path(context.artifacts["bundle"]), logged.get("bundle_digest"))
+        self.captioner = BundleCaptioner(bundle, PinnedModel("pyfunc", "", bundle.digest, bundle.settings.engine, ""))
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Caption each row; one that is no picture gets a reason and does not stop the others.
+
+        Raises:
+            SettingsError: a row names a path although paths are not allowed.
+        """
+        rows = [self._decode(row) for row in model_input.to_dict("records")]
+        decoded = [row for row in rows if not isinstance(row, str)]
+        captions = iter(self.captioner.caption(np.stack(decoded)) if decoded else [])
+        results = [("", NAN, NAN, row) if isinstance(row, str) else _answer(next(captions)) for row in rows]
+        return pd.DataFrame(results, columns=["caption", "score", "confidence", "reason"])
+
+    def _decode(self, row: dict[Any, Any]) -> Any:
+        try:
+            return pixels(_data(row), self.captioner.side, self.captioner.fit, ImageLimits())
+        except BadImage as error:
+            return error.reason
+
+
+def _answer(caption: Any) -> tuple[str, float, float, str]:
+    return caption.text, caption.score, NAN if caption.confidence is None else caption.confidence, ""
+
+
+def _data(row: dict[Any, Any]) -> bytes:
+    if isinstance(row.get("image"), bytes):
+        return bytes(row["image"])
+    if not isinstance(row.get("path"), str):
+        raise SettingsError("a row has neither bytes in column 'image' nor a string in column 'path'")
+    if os.environ.get(ALLOW_PATHS) != "1":
+        raise SettingsError(
+            f"column 'path' is refused; send bytes in column 'image', or set {ALLOW_PATHS}=1 where the model runs"
+        )
+    try:
+        return Path(row["path"]).read_bytes()
+    except OSError as error:
+        raise BadImage("missing", f"{row['path']} cannot be read: {error.strerror}") from error
+
+
+mlflow.models.set_model(CaptionModel())

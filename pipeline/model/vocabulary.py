@@ -1,0 +1,84 @@
+"""Words and their ids. The words are adapted elsewhere; this is what a trained model carries."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pipeline.core.errors import BundleRejected
+from pipeline.storage.files import write_text
+
+PADDING, UNKNOWN, START, END = range(4)
+SPECIAL = ("", "[UNK]", "<start>", "<end>")
+_JOINERS = frozenset("'-\u2019\u2010\u2011")  # apostrophes and hyphens
+
+
+def standardize(caption: str) -> str:
+    """Lower-case words separated by single spaces, in any language.
+
+    Punctuation, symbols and control characters part words, except an apostrophe or hyphen between
+    two letters. None of the special words can come out of it.
+    """
+    text = unicodedata.normalize("NFC", caption.lower())  # lower-casing may take letters apart
+    kept = [char if _belongs(text, index) else " " for index, char in enumerate(text)]
+    return " ".join("".join(kept).split())
+
+
+def _belongs(text: str, index: int) -> bool:
+    char = text[index]
+    if char in _JOINERS:
+        return 0 < index < len(text) - 1 and text[index - 1].isalnum() and text[index + 1].isalnum()
+    return unicodedata.category(char)[0] not in "PSZC"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """An ordered list of words: the id of a word is its place in the list.
+
+    Attributes:
+        words: `""` (padding), `[UNK]`, `<start>`, `<end>`, then the words, the most frequent first.
+    """
+
+    words: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.words[: len(SPECIAL)] != SPECIAL:
+            raise BundleRejected(f"a vocabulary must begin with {SPECIAL}, this one begins with {self.words[:4]}")
+        if len(set(self.words)) != len(self.words):
+            raise BundleRejected("a word stands twice in the vocabulary, so ids are ambiguous")
+
+    @classmethod
+    def of(cls, words: Iterable[str]) -> Vocabulary:
+        """A vocabulary of ordinary words, the special ones put before them."""
+        return cls((*SPECIAL, *words))
+
+    @classmethod
+    def read(cls, path: Path) -> Vocabulary:
+        """Read `vocabulary.txt`, one word a line."""
+        return cls(tuple(path.read_text(encoding="utf-8").removesuffix("\n").split("\n")))
+
+    def write(self, path: Path) -> None:
+        """Write `vocabulary.txt`, one word a line."""
+        write_text(path, "\n".join(self.words) + "\n")
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """The id of each word."""
+        return {word: index for index, word in enumerate(self.words)}
+
+    def encode(self, caption: str, max_words: int) -> list[int]:
+        """`<start>`, at most `max_words` words of a raw caption, `<end>`."""
+        words = standardize(caption).split()[:max_words]
+        return [START, *(self.ids.get(word, UNKNOWN) for word in words), END]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The words up to `<end>`, special ones left out."""
+        ids = list(ids)
+        ids = ids[: ids.index(END)] if END in ids else ids
+        return " ".join(self.words[index] for index in ids if index >= len(SPECIAL))

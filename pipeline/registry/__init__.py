@@ -1,0 +1,1 @@
+"""Which version captions: MLflow, the journal of promotions, the cache, loading."""

@@ -1,0 +1,181 @@
+"""Infrastructure validation (as TFX calls it): a version on trial in a clean process, before it may caption.
+
+Run as a module it is that process: it loads a version by its URI past every cache, gives its golden captions again
+and captions a sample, and prints what that took as one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.core.environment import Home
+from pipeline.core.errors import NightcapError, PromotionRefused, Retryable
+from pipeline.core.settings import GateSettings
+from pipeline.model.bundle import read_bundle
+from pipeline.model.captioner import BATCH
+from pipeline.model.golden import golden_pictures, reproduce
+from pipeline.model.interface import FOREIGN, Captioner, PinnedModel
+from pipeline.registry.cache import cached
+from pipeline.registry.loading import load_pinned
+from pipeline.registry.versions import Registry
+
+GIB = 1 << 30
+KILLED: Mapping[int, str] = {  # by others, which a crash of the version's own is not
+    signal.SIGKILL: "was killed (signal 9), most likely for lack of memory",
+    signal.SIGTERM: "was told to end (signal 15)",
+}
+
+
+def try_version(home: Home, uri: str, budget: GateSettings) -> dict[str, float]:
+    """Load a registered version and caption with it, in a process that nothing else has touched.
+
+    Args:
+        home: where the registry is; its cache is not used.
+        uri: `models:/name/version`.
+        budget: how many pictures, and what they may take.
+
+    Returns:
+        `golden`, captions reproduced; `images`, of the sample; `load_s`; `seconds_per_image`; `memory_gib`, the peak.
+
+    Raises:
+        ModelNotFound: there is no such version.
+        BundleRejected: it carries no digest.
+        PromotionRefused: it does not load, gives other captions, or takes longer or more memory than it may.
+        Retryable: the registry or a disk does not answer, or the process was killed.
+    """
+    Registry(home).resolve(uri)  # a mistaken address is no fault of a version
+    with tempfile.TemporaryDirectory(prefix="nightcap-trial-") as scratch:
+        ended = _run(home, uri, budget, scratch)
+    told = _last_json(ended.stdout)
+    if "error" in told and told["passing"]:
+        raise Retryable(told["error"])
+    if -ended.returncode in KILLED:
+        raise Retryable(f"{uri} on trial {KILLED[-ended.returncode]}; nothing is said against it: try again")
+    if "error" in told or ended.returncode or not told:
+        reason = told.get("error") or f"ended with {ended.returncode}: {ended.stderr.strip()[-500:]}"
+        raise PromotionRefused(f"{uri} on trial in a process of its own: {reason}")
+    check_budget(uri, told, budget)
+    return told
+
+
+def _run(home: Home, uri: str, budget: GateSettings, scratch: str) -> subprocess.CompletedProcess[str]:
+    code = str(Path(__file__).resolve().parents[2])
+    environment = os.environ | {
+        "NIGHTCAP_HOME": scratch,  # an empty cache
+        "NIGHTCAP_STORE": str(home.store),
+        "NIGHTCAP_PROMOTIONS": home.promotions,
+        "MLFLOW_TRACKING_URI": home.tracking_uri,
+        "PYTHONPATH": os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")])),
+    }
+    command = [sys.executable, "-m", "pipeline.registry.infra_validation", uri, str(budget.sample_images)]
+    try:
+        return subprocess.run(
+            command,
+            env=environment,
+            cwd=scratch,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=budget.trial_timeout_s,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise PromotionRefused(
+            f"{uri} on trial did not caption {budget.sample_images} pictures in {budget.trial_timeout_s} s; "
+            "is the machine busy? Raise gate.trial_timeout_s if not the model is at fault"
+        ) from error
+
+
+def _last_json(text: str) -> dict[str, Any]:
+    lines = text.strip().splitlines()
+    try:
+        return dict(json.loads(lines[-1]))
+    except (IndexError, ValueError):
+        return {}
+
+
+def check_budget(uri: str, told: Mapping[str, float], budget: GateSettings) -> None:
+    """See that a trial took no more than it may.
+
+    Raises:
+        PromotionRefused: it did.
+    """
+    limits = {
+        "seconds_per_image": ("gate.max_seconds_per_image", budget.max_seconds_per_image),
+        "memory_gib": ("gate.max_memory_gib", budget.max_memory_gib),
+    }
+    for name, (setting, limit) in limits.items():
+        if told[name] > limit:
+            raise PromotionRefused(f"{uri} on trial: {name} is {told[name]:.3g}, above {setting}={limit:g}")
+
+
+def _trial(home: Home, uri: str, count: int) -> dict[str, float]:
+    started = time.monotonic()
+    registry = Registry(home)
+    pinned = registry.resolve(uri)
+    captioner = load_pinned(home, pinned)
+    golden, reproduced = _golden(home, pinned, captioner)
+    loaded = time.monotonic()
+    pictures = _sample(golden, count)
+    for start in range(0, count, BATCH):
+        captioner.caption(pictures[start : start + BATCH])
+    return {
+        "golden": reproduced,
+        "images": count,
+        "load_s": round(loaded - started, 3),
+        "seconds_per_image": round((time.monotonic() - loaded) / count, 4),
+        "memory_gib": round(_peak_bytes() / GIB, 3),
+    }
+
+
+def _golden(home: Home, pinned: PinnedModel, captioner: Captioner) -> tuple[list[npt.NDArray[np.uint8]], int]:
+    """The golden pictures and how many gave their captions again; a foreign captioner has none, and sees plain grey."""
+    if pinned.engine == FOREIGN:
+        return [np.full((captioner.side, captioner.side, 3), 128, np.uint8)], 0
+    bundle = cached(home, pinned, read_bundle)
+    return list(golden_pictures(bundle).values()), reproduce(bundle, captioner)
+
+
+def _sample(golden: list[npt.NDArray[np.uint8]], count: int) -> npt.NDArray[np.uint8]:
+    """Pictures uint8 [count, side, side, 3]: the golden ones turned and mirrored, and every fourth plain noise."""
+    random = np.random.default_rng(0)
+    turned = (np.rot90(golden[n % len(golden)], n // 2)[:, :: 1 - 2 * (n % 2)] for n in range(count))
+    noisy = (random.integers(0, 256, golden[0].shape, np.uint8) if n % 4 == 3 else p for n, p in enumerate(turned))
+    return np.stack(list(noisy))
+
+
+def _peak_bytes() -> int:
+    """The most memory of this process; the kernel's other count takes that of its parent over."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        found = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
+        if found:
+            return int(found[0]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def main(uri: str, count: str) -> None:
+    """Try a version and print what came of it."""
+    try:
+        told: dict[str, Any] = _trial(Home.from_environment(), uri, int(count))
+    except NightcapError as error:
+        told = {"error": str(error), "passing": isinstance(error, Retryable)}
+    sys.stdout.write(json.dumps(told) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,185 @@
+"""The promotion journal: which version captions, since when, on what evidence and on whose word.
+
+    promotions/00000001.json   promotions/00000002.json   ..
+
+Numbers have no gaps and no entry is ever written again. Creating entry n+1 after reading n is the promotion: of
+several at once one makes the file, by a hard link or by S3's If-None-Match, and the others hear of it. An MLflow alias
+has no such compare-and-swap, so it is only a copy of what is said here.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from pipeline.core.environment import Home
+from pipeline.core.errors import ObjectUnavailable, Permanent, PromotionConflict, SettingsError
+from pipeline.core.settings import Group
+from pipeline.storage.objects import Folder, open_folder
+
+Action = Literal["promote", "rollback"]
+
+
+class Change(Group):
+    """What a promotion or rollback says.
+
+    Attributes:
+        model: the registered model's name.
+        action: `promote` or `rollback`.
+        origin: `from`, the version that captioned until then; None for the first.
+        target: `to`, the version that captions from then on.
+        digest: of the target's bundle.
+        verdict: digest of the gate's verdict; None where a person decided without one.
+        who: a person or an Airflow run.
+        why: in their words.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    model: str
+    action: Action
+    origin: str | None = Field(alias="from")
+    target: str = Field(alias="to")
+    digest: str
+    verdict: str | None = None
+    who: str
+    why: str = ""
+
+
+class Entry(Change):
+    """A change as the journal holds it.
+
+    Attributes:
+        format: of the file.
+        number: its place, from 1.
+        id: of the attempt that wrote it, by which a writer knows its own entry when an answer was lost.
+        when: in UTC.
+    """
+
+    format: Literal[1] = 1
+    number: int = Field(ge=1)
+    id: str
+    when: datetime
+
+
+class Journal:
+    """The entries in one folder, local or S3.
+
+    Every method raises ObjectUnavailable when the folder cannot be reached, and Permanent when an
+    entry is not understood.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+
+    @classmethod
+    def of(cls, home: Home) -> Journal:
+        """The journal of an installation."""
+        if home.promotions.startswith("/"):
+            Path(home.promotions).mkdir(parents=True, exist_ok=True)
+        return cls(open_folder(home.promotions))
+
+    @property
+    def uri(self) -> str:
+        """Where it lies."""
+        return self._folder.uri
+
+    def last(self) -> int:
+        """The number of the newest entry; 0 when there is none."""
+        above = 1
+        while self._has(above):
+            above *= 2
+        there = above // 2
+        while above - there > 1:
+            middle = (there + above) // 2
+            there, above = (middle, above) if self._has(middle) else (there, middle)
+        return there
+
+    def entries(self, model: str | None = None) -> Iterator[Entry]:
+        """What was decided about a model, or about all, the newest first."""
+        for number in range(self.last(), 0, -1):
+            entry = self._read(number)
+            if entry is not None and model in {None, entry.model}:
+                yield entry
+
+    def current(self, model: str) -> Entry | None:
+        """The newest entry about a model: its target is the champion. None before the first."""
+        return next(self.entries(model), None)
+
+    def append(self, change: Change, since: int) -> Entry:
+        """Write the next entry, unless something was decided about the same model since it was read.
+
+        The same change again, by who was stopped before hearing that it is written, gives the entry there is, as long as
+        that is the model's newest.
+
+        Args:
+            change: what it says.
+            since: number of the newest entry that the decision rests on.
+
+        Raises:
+            PromotionConflict: the model has a newer entry.
+            SettingsError: the journal ends before that entry, so it is another, or one that was shortened.
+        """
+        last = self.last()
+        if since > last:  # behind a gap nobody would see it
+            raise SettingsError(
+                f"the promotion journal in {self._folder.uri} ends with entry {last}, but the decision rests on entry {since}; "
+                "let NIGHTCAP_PROMOTIONS name its folder, or restore its files"
+            )
+        ours, when, number = uuid.uuid4().hex, datetime.now(UTC), since
+        while True:
+            number += 1
+            entry = Entry(number=number, id=ours, when=when, **change.model_dump())
+            data = entry.model_dump_json(indent=1, by_alias=True).encode() + b"\n"
+            if self._folder.create(_name(number), data):
+                return entry
+            other = self._read(number)
+            if other is None:  # to write the next one would leave a gap, which hides it
+                raise ObjectUnavailable(
+                    f"{self._folder.uri}/{_name(number)} is there, but cannot be read; restore it or remove it"
+                )
+            if other.id == ours or _same(other, change):
+                return self._newest(other, change)
+            if other.model == change.model:
+                raise PromotionConflict(_conflict(other, change))
+
+    def _newest(self, entry: Entry, change: Change) -> Entry:
+        """The entry of a change that was asked for before, unless its model has a newer one by now."""
+        newest = self.current(entry.model) or entry
+        if newest.number != entry.number:
+            raise PromotionConflict(_conflict(newest, change))
+        return entry
+
+    def _has(self, number: int) -> bool:
+        return self._folder.get(_name(number)) is not None
+
+    def _read(self, number: int) -> Entry | None:
+        data = self._folder.get(_name(number))
+        try:
+            return None if data is None else Entry.model_validate_json(data)
+        except ValidationError as error:
+            raise Permanent(
+                f"{self._folder.uri}/{_name(number)} is not understood by this version of Nightcap: "
+                f"{' '.join(str(error).split())[:200]}; entries are never changed by hand: restore the file"
+            ) from error
+
+
+def _name(number: int) -> str:
+    return f"{number:08d}.json"
+
+
+def _same(one: Change, other: Change) -> bool:
+    told = set(Change.model_fields) - {"who", "why"}
+    return one.model_dump(include=told) == other.model_dump(include=told)
+
+
+def _conflict(entry: Entry, change: Change) -> str:
+    return (
+        f"{change.model} version {change.target} does not become the champion: {entry.who} made version {entry.target} it "
+        f"meanwhile (promotion journal, entry {entry.number}); judge it again"
+    )

@@ -1,0 +1,273 @@
+"""Which version captions: the promotion journal decides, and MLflow's alias `champion` is kept as its copy."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import tempfile
+from itertools import takewhile
+from pathlib import Path
+
+from pipeline.core.environment import Home
+from pipeline.core.errors import BundleRejected, ModelNotFound, NightcapError, PromotionRefused, SettingsError
+from pipeline.model.bundle import read_bundle
+from pipeline.model.external.package import read_foreign
+from pipeline.model.interface import FOREIGN, PinnedModel
+from pipeline.registry.cache import BUNDLE, WHOLE
+from pipeline.registry.journal import Action, Change, Entry, Journal
+from pipeline.registry.versions import CHAMPION, Registry
+
+GATE_TAG, VERDICT_TAG, VERDICT_DIGEST_TAG, JUDGED_AGAINST_TAG = "gate", "verdict", "verdict_digest", "judged_against"
+PASSED, REFUSED, NOBODY = "passed", "refused", "nobody"
+ENTRY_TAG = "promotion"  # of the registered model: that the journal has an entry about it, and which was the newest
+
+log = logging.getLogger(__name__)
+
+
+class Promotions:
+    """The journal and the registry of one installation; raises as `Journal` and `Registry` do.
+
+    Attributes:
+        registry: where versions are.
+        journal: where it is written which of them captions.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self.registry = Registry(home)
+        self.journal = Journal.of(home)
+
+    def resolve(self, uri: str) -> PinnedModel:
+        """Pin a model URI to one version, `models:/name@champion` to what the journal says.
+
+        An alias that says otherwise is repaired, with a warning. Before a model's first promotion
+        through the journal its alias counts.
+
+        Raises:
+            SettingsError: the URI has another form, or the journal is not where it was.
+            ModelNotFound: there is no such version.
+            BundleRejected: the version carries no digest, or not the promoted one.
+        """
+        name, at, alias = uri.removeprefix("models:/").partition("@")
+        entry = self._current(name) if at and alias == CHAMPION else None
+        if entry is None:
+            return self.registry.resolve(uri)
+        pinned = self._promoted(entry)
+        self._repair(entry, expected=entry.target)
+        return pinned
+
+    def champion(self, name: str) -> PinnedModel | None:
+        """The version that captions, or None before the first promotion.
+
+        Raises:
+            SettingsError: the journal is not where it was.
+        """
+        if self._current(name) is None:
+            return self.registry.champion(name)
+        return self.resolve(f"models:/{name}@{CHAMPION}")
+
+    def promote(
+        self, name: str, version: str, since: int, who: str, verdict: str | None = None, why: str = ""
+    ) -> Entry | None:
+        """Make a version the champion, if it is still what was registered; None if it was already.
+
+        Args:
+            name: the model.
+            version: its number.
+            since: number of the journal's newest entry when the version was judged.
+            who: a person or an Airflow run.
+            verdict: digest of the gate's verdict, if it gave one.
+            why: in their words.
+
+        Raises:
+            ModelNotFound: there is no such version.
+            BundleRejected: a file of it is missing or was altered.
+            PromotionConflict: something was decided about the model since.
+        """
+        return self._decide("promote", name, version, since, who=who, verdict=verdict, why=why)
+
+    def promote_by_hand(self, name: str, version: str, who: str, why: str, anyway: bool = False) -> Entry | None:
+        """Make a version the champion on a person's word; None if it was already.
+
+        Args:
+            name: the model.
+            version: its number.
+            who: the person.
+            why: in their words.
+            anyway: also without a verdict that lets it pass and is about the present champion.
+
+        Raises:
+            PromotionRefused: the gate has not let it pass.
+            ModelNotFound, BundleRejected, PromotionConflict: as `promote`.
+        """
+        since, champion = self.journal.last(), self.champion(name)
+        tags = self.registry.tags(self.registry.resolve(f"models:/{name}/{version}"))
+        against = champion.version if champion else NOBODY
+        if champion is not None and champion.version == version:
+            return None
+        if not anyway and (tags.get(GATE_TAG), tags.get(JUDGED_AGAINST_TAG)) != (PASSED, against):
+            said = tags.get(VERDICT_TAG, "it was never judged")
+            raise PromotionRefused(
+                f"{name} version {version} did not pass the gate against the present champion (version {against}): "
+                f"{said}; judge it by running its training again, or give --anyway"
+            )
+        return self.promote(name, version, since, who, tags.get(VERDICT_DIGEST_TAG), why)
+
+    def rollback(self, name: str, version: str | None, who: str, why: str = "", once: bool = False) -> Entry | None:
+        """Make an earlier version the champion again, by default the one before; None if it is already.
+
+        Args:
+            name: the model.
+            version: its number, or None.
+            who: a person or an Airflow run.
+            why: in their words.
+            once: `who` rolls back only once, so that an entry of theirs is the answer, whatever was decided since: a task
+                that was stopped before hearing of it does not go back one version more.
+
+        Raises:
+            SettingsError: nothing is known of a version before.
+            PromotionRefused: the version has never captioned, or the journal does not say what has.
+            ModelNotFound, BundleRejected, PromotionConflict: as `promote`.
+        """
+        since, now = self.journal.last(), self._current(name)
+        theirs = (entry for entry in self.journal.entries(name) if (entry.action, entry.who) == ("rollback", who))
+        done = next(theirs, None) if once else None
+        if done is not None and now is not None:
+            self._repair(now, expected=now.origin)
+            return done
+        version = version or self.before(name)
+        self.registry.resolve(f"models:/{name}/{version}")
+        before = {each for entry in self.journal.entries(name) for each in (entry.origin, entry.target)}
+        if version not in before:
+            unknown = "has never captioned" if before else "is not known to have captioned: the journal has no entry"
+            raise PromotionRefused(
+                f"{name} version {version} {unknown}, so it is none to go back to; "
+                f"`nightcap models promote {version}` tries it first"
+            )
+        return self._decide("rollback", name, version, since, who=who, why=why)
+
+    def before(self, name: str) -> str:
+        """The version that captioned before the present champion was promoted.
+
+        Raises:
+            SettingsError: there is none, or no champion.
+        """
+        now = self.journal.current(name)
+        promoted = (entry for entry in self.journal.entries(name) if entry.action == "promote")
+        made = next((entry for entry in promoted if now is not None and entry.target == now.target), None)
+        if made is None or made.origin is None:
+            raise SettingsError(f"the journal knows no version of {name} before the present one; name the version")
+        return made.origin
+
+    def given_up(self, name: str, version: str) -> Entry | None:
+        """The newest entry that rolled back from a version, unless a person has promoted it since."""
+        for entry in self.journal.entries(name):
+            if entry.action == "promote" and entry.target == version:
+                return None
+            if entry.action == "rollback" and entry.origin == version:
+                return entry
+        return None
+
+    def given_up_by(self, name: str, number: int | None = None) -> list[str]:
+        """Which versions a rollback gave up: all that captioned since its target last did, the newest first.
+
+        Args:
+            name: the model.
+            number: of the rollback's entry; by default the model's newest, which gives up none if it is a promotion.
+        """
+        entries = [entry for entry in self.journal.entries(name) if number is None or entry.number <= number]
+        if not entries or entries[0].action != "rollback":
+            return []
+        since = takewhile(lambda entry: entry.origin != entries[0].target, entries)
+        return list(dict.fromkeys(entry.origin for entry in since if entry.origin))
+
+    def _decide(self, action: Action, name: str, version: str, since: int, **told: str | None) -> Entry | None:
+        chosen, now = self.registry.resolve(f"models:/{name}/{version}"), self._current(name)
+        origin = now.target if now else self.registry.aliased(name, CHAMPION)
+        if origin == chosen.version:
+            entry = now if now and _is_retry(now, action, since, told) else None
+        else:
+            self._check(chosen)
+            said = {"model": name, "action": action, "origin": origin, "target": version, "digest": chosen.digest}
+            entry = self.journal.append(Change.model_validate(said | told), since)
+            log.info("%s: %s version %s instead of %s, entry %d", action, name, version, origin, entry.number)
+        current = self.journal.current(name)
+        if current is not None:
+            self._repair(current, expected=origin)
+        return entry
+
+    def _current(self, name: str) -> Entry | None:
+        """The newest entry about a model; None before the first, but nothing older than what was noted in MLflow."""
+        noted = self._noted(name)  # first, as what is noted has been written
+        entry = self.journal.current(name)
+        if noted > (entry.number if entry else 0):
+            raise SettingsError(f"the promotion journal in {self.journal.uri} {_lags(name, entry, noted)}")
+        return entry
+
+    def _noted(self, name: str) -> int:
+        """The number of the newest entry about a model, as MLflow has heard of it; 0 if of none."""
+        text = self.registry.model_tags(name).get(ENTRY_TAG, "")
+        return int(text) if text.isdecimal() else 0
+
+    def _check(self, pinned: PinnedModel) -> None:
+        """Download a version anew, past the cache, and check every file."""
+        part, read = (WHOLE, read_foreign) if pinned.engine == FOREIGN else (BUNDLE, read_bundle)
+        with tempfile.TemporaryDirectory() as scratch:
+            target = Path(scratch) / "model"
+            self.registry.download(pinned.uri, part, target)
+            read(target, pinned.digest)
+
+    def _promoted(self, entry: Entry) -> PinnedModel:
+        uri = f"models:/{entry.model}/{entry.target}"
+        where = f"promotion journal, entry {entry.number}"
+        advice = "make another the champion with `nightcap models rollback VERSION`"
+        try:
+            pinned = self.registry.resolve(uri)
+        except ModelNotFound as error:
+            raise ModelNotFound(f"the champion is {uri} ({where}); {error}, or {advice}") from error
+        if pinned.digest != entry.digest:
+            raise BundleRejected(
+                f"{uri} was promoted with bundle {entry.digest} ({where}), its tag now says {pinned.digest}; {advice}"
+            )
+        return pinned
+
+    def _repair(self, entry: Entry, expected: str | None) -> None:
+        """Let the alias and the tag say what the journal says, and warn if the alias said what nobody expects.
+
+        That they cannot be written stops nobody: whoever asks next tries again.
+        """
+        found = self.registry.aliased(entry.model, CHAMPION)
+        said = f"alias {CHAMPION} of {entry.model} names version {found}, entry {entry.number} of the journal {entry.target}"
+        try:
+            if self._noted(entry.model) < entry.number:
+                self.registry.tag_model(entry.model, {ENTRY_TAG: str(entry.number)})
+            if found == entry.target:
+                return
+            self.registry.set_alias(entry.model, CHAMPION, entry.target)
+        except NightcapError as error:
+            log.warning("%s; it cannot be repaired: %s", said, error)
+        else:
+            log.log(logging.INFO if found == expected else logging.WARNING, "%s; it is repaired", said)
+
+
+def whoami() -> str:
+    """The user of this process, for the journal."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's number without a name
+        return f"user {os.getuid()}"
+
+
+def _is_retry(entry: Entry, action: Action, since: int, told: dict[str, str | None]) -> bool:
+    """Whether an entry is what the caller, stopped before hearing of it, wrote itself."""
+    return (entry.action, entry.verdict) == (action, told.get("verdict")) and entry.number > since
+
+
+def _lags(name: str, entry: Entry | None, noted: int) -> str:
+    after, then = "", "its alias champion counts until the next promotion"
+    if entry is not None:
+        after, then = f"after {entry.number} ", f"version {entry.target} captions again"
+    return (
+        f"has no entry {after}about {name}, but entry {noted} was written: let NIGHTCAP_PROMOTIONS name its folder, or restore "
+        f"it; if it is lost, take the tag {ENTRY_TAG} off {name} in MLflow, and {then}"
+    )

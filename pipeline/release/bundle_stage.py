@@ -1,0 +1,94 @@
+"""pack: make the bundle of a trained and judged model."""
+
+from __future__ import annotations
+
+import shutil
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pipeline.data.snapshot import read_images
+from pipeline.imaging.decode import INTERPOLATION, pixels
+from pipeline.model.bundle import (
+    CARD,
+    CONFIDENCE,
+    DECODER,
+    ENCODER,
+    ENGINE,
+    GOLDEN,
+    REFERENCE,
+    VOCABULARY,
+    BundleSettings,
+    PixelSettings,
+    read_bundle,
+    seal,
+    write_settings,
+)
+from pipeline.model.captioner import BundleCaptioner
+from pipeline.model.interface import PinnedModel
+from pipeline.model.vocabulary_binding import bind
+from pipeline.release.model_card import card_of
+from pipeline.release.reference_stage import reference_of
+from pipeline.storage.files import write_bytes, write_json, write_text
+from pipeline.storage.stage_outputs import Output
+from pipeline.training.encoder_stage import load_encoder
+from pipeline.training.loop import WEIGHTS
+from pipeline.training.run import TrainingRun
+
+VERSION = 5
+GOLDEN_IMAGES = 3
+
+
+def pack(run: TrainingRun) -> Output:
+    """The bundle as a stage's output, in the folder `bundle`; its digest is in `figures.json`."""
+
+    def build(folder: Path) -> None:
+        bundle = folder / "bundle"
+        bundle.mkdir()
+        network = load_encoder(run.output("encoder"))
+        network.backbone.save_weights(bundle / ENCODER)
+        shutil.copyfile(run.output("refine").path / WEIGHTS, bundle / DECODER)
+        shutil.copyfile(run.output("adapt_vocabulary").path / "vocabulary.txt", bundle / VOCABULARY)
+        bind(bundle / DECODER, bundle / VOCABULARY)
+        shutil.copyfile(run.output("calibrate").path / CONFIDENCE, bundle / CONFIDENCE)
+        write_settings(bundle, _bundle_settings(run, network.facts.side))
+        write_json(bundle / REFERENCE, reference_of(run))
+        write_text(bundle / CARD, card_of(run))
+        _write_golden(bundle, run, network.facts.side)
+        write_json(folder / "figures.json", {"bundle_digest": seal(bundle)})
+
+    shaping = run.settings.model_dump(
+        mode="json", include={"decoding": True, "registry": {"model_name"}, "source": {"terms"}}
+    )
+    return run.store.run("bundle", VERSION, shaping, run.inputs("refine", "calibrate", "evaluate", "encoder"), build)
+
+
+def _bundle_settings(run: TrainingRun, side: int) -> BundleSettings:
+    grid = run.output("extract_features").figures()
+    return BundleSettings(
+        encoder=run.settings.encoder.name,
+        positions=grid["positions"],
+        channels=grid["channels"],
+        pixels=PixelSettings(side=side, fit=run.settings.encoder.fit, interpolation=INTERPOLATION),
+        decoder=run.settings.decoder,
+        decoding=run.settings.decoding,
+    )
+
+
+def _write_golden(bundle: Path, run: TrainingRun, side: int) -> None:
+    """A few test pictures, as the encoder sees them, with the captions this bundle gives them."""
+    chosen = run.accepted.images_of("test").sort_values("sha256").head(GOLDEN_IMAGES)
+    stack = [pixels(data, side, run.settings.encoder.fit, run.limits) for _, data in read_images(run.source, chosen)]
+    for index, picture in enumerate(stack):
+        buffer = BytesIO()
+        Image.fromarray(picture).save(buffer, "PNG")
+        write_bytes(bundle / GOLDEN / f"{index}.png", buffer.getvalue())
+    captions = bundle / GOLDEN / "captions.json"
+    write_json(captions, {})
+    seal(bundle)
+    read = read_bundle(bundle)
+    captioner = BundleCaptioner(read, PinnedModel("", "", read.digest, ENGINE, ""))
+    given = captioner.caption(np.stack(stack))
+    write_json(captions, {f"{i}.png": {"caption": item.text, "score": item.score} for i, item in enumerate(given)})

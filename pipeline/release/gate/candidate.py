@@ -1,0 +1,78 @@
+"""What the gate knows of a version: its captions of the test split, and what they are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.metrics.cider import DocumentFrequencies, Vector, cider_d
+from pipeline.metrics.health import Health, caption_health
+from pipeline.metrics.tokenizer import tokenize
+from pipeline.release.gate.bootstrap import Reals
+
+
+class References:
+    """People's captions of the test split, prepared once for every version that is scored."""
+
+    def __init__(self, references: Mapping[str, Sequence[str]]) -> None:
+        self.images = list(references)
+        tokens = [[tokenize(text) for text in references[image]] for image in self.images]
+        self._frequencies = DocumentFrequencies.of(tokens)
+        self._vectors = [[self._frequencies.vector(words) for words in own] for own in tokens]
+
+    def score(self, captions: Mapping[str, str]) -> Reals:
+        """CIDEr-D of each picture's caption, in [0, 10] and the order of `images`; 0 where there is none."""
+        return self._scores(self._vectors_of(captions))
+
+    def score_moved(self, captions: Mapping[str, str]) -> Reals:
+        """The same with each picture's caption given to the one before it."""
+        vectors = self._vectors_of(captions)
+        return self._scores([*vectors[1:], vectors[0]])
+
+    def _vectors_of(self, captions: Mapping[str, str]) -> list[Vector]:
+        return [self._frequencies.vector(tokenize(captions.get(image, ""))) for image in self.images]
+
+    def _scores(self, captions: Sequence[Vector]) -> Reals:
+        return np.array([cider_d(own, caption) for own, caption in zip(self._vectors, captions, strict=True)])
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A version as the gate sees it.
+
+    Attributes:
+        version: its number.
+        digest: of its bundle.
+        captions: by test picture.
+        cider_d: of each picture, in [0, 10], in the order of `References.images`.
+        moved: the same with captions moved to other pictures.
+        health: of all captions.
+        chair: share of named objects that are not there (CHAIR_i); None where nobody knows what is there.
+        withheld: share of captions that it would withhold; None where it was not measured.
+    """
+
+    version: str
+    digest: str
+    captions: Mapping[str, str]
+    cider_d: Reals
+    moved: Reals
+    health: Health
+    chair: float | None = None
+    withheld: float | None = None
+
+
+def candidate_of(
+    version: str, digest: str, references: References, captions: Mapping[str, str], **measured: float | None
+) -> Candidate:
+    """Score a version's captions; `measured` is `chair` and `withheld`, where they are known."""
+    return Candidate(
+        version,
+        digest,
+        captions,
+        references.score(captions),
+        references.score_moved(captions),
+        caption_health(list(captions.values())),
+        **measured,
+    )

@@ -1,0 +1,91 @@
+"""The verdict as a page: the rules, the slices, and pictures with both versions' captions side by side."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.snapshot import read_images
+from pipeline.imaging.decode import decode, thumbnail
+from pipeline.release.gate.candidate import Candidate
+from pipeline.release.gate.rules import POINTS, Verdict
+from pipeline.storage.files import write_text
+from pipeline.training.run import TrainingRun
+
+COUNT = 24
+PAGE = "index.html"
+TEMPLATE = Path(__file__).with_name("page.html")
+
+
+def write_page(
+    folder: Path,
+    run: TrainingRun,
+    verdict: Verdict,
+    challenger: Candidate,
+    champion: Candidate | None,
+    references: Mapping[str, Sequence[str]],
+) -> None:
+    """Write `index.html` with the pictures on which the versions differ most, both ways, and some between.
+
+    The page holds its pictures, as MLflow shows one file at a time.
+    """
+    images = list(references)
+    gain = challenger.cider_d - (champion.cider_d if champion else 0)
+    chosen = spread(gain, COUNT)
+    pictures = _pictures(run, {images[place] for place in chosen})
+    rows = [
+        {
+            "image": images[place],
+            "picture": pictures.get(images[place]),
+            "references": references[images[place]],
+            "gain": float(gain[place]) * POINTS,
+            "challenger": _said(challenger, images[place], place),
+            "champion": champion and _said(champion, images[place], place),
+        }
+        for place in chosen
+    ]
+    write_text(folder / PAGE, render(verdict, rows))
+
+
+def spread(gain: np.ndarray, count: int) -> list[int]:
+    """Places of a third each with the largest gains, evenly between, and the largest losses; the largest gain first."""
+    order = np.argsort(-gain, kind="stable")
+    if len(order) <= count:
+        return [int(place) for place in order]
+    third = count // 3
+    between = np.linspace(third, len(order) - third - 1, count - 2 * third).round().astype(int)
+    return [int(place) for place in (*order[:third], *order[between], *order[-third:])]
+
+
+def render(verdict: Verdict, rows: Sequence[Mapping[str, Any]]) -> str:
+    """The page as HTML; whatever is shown is escaped."""
+    from jinja2 import Environment
+
+    template = Environment(autoescape=True, trim_blocks=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(verdict=verdict, rows=rows, points=POINTS)
+
+
+def _said(version: Candidate, image: str, place: int) -> dict[str, Any]:
+    return {
+        "version": version.version,
+        "caption": version.captions.get(image, ""),
+        "points": float(version.cider_d[place]) * POINTS,
+    }
+
+
+def _pictures(run: TrainingRun, images: set[str]) -> dict[str, str]:
+    """Thumbnails by image, as data URLs."""
+    rows = run.accepted.images[run.accepted.images["image"].isin(images)]
+    small = {
+        sha: base64.b64encode(thumbnail(decode(encoded, run.limits))).decode()
+        for sha, encoded in read_images(run.source, rows)
+    }
+    return {
+        image: f"data:image/jpeg;base64,{small[sha]}"
+        for image, sha in zip(rows["image"], rows["sha256"], strict=True)
+        if sha in small
+    }

@@ -1,0 +1,230 @@
+"""The rules of the gate: numbers in, a verdict with its reasons out. Nothing here reads a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pipeline.core.settings import GateSettings
+from pipeline.evaluation.slices import Slice
+from pipeline.release.gate.bootstrap import Bounds, Reals, bounds
+from pipeline.release.gate.candidate import Candidate
+
+POINTS = 100  # of CIDEr-D, as tables show it
+FAULTS = {
+    "dangling": "break off",
+    "repeated": "repeat themselves",
+    "unknown": "hold an unknown word",
+    "empty": "are empty",
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule.
+
+    Attributes:
+        name: such as `cider_d`, `slice` or `health`.
+        passed: whether the version keeps it.
+        text: what was found, in a line.
+    """
+
+    name: str
+    passed: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Both versions on one slice.
+
+    Attributes:
+        name: the property that it is cut by, and between which values.
+        images: how many.
+        challenger: mean CIDEr-D, in [0, 10].
+        champion: likewise.
+        difference: challenger less champion.
+        refuses: whether it refuses the challenger.
+    """
+
+    name: str
+    images: int
+    challenger: float
+    champion: float
+    difference: Bounds
+    refuses: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A decision and its numbers.
+
+    Attributes:
+        promote: whether the challenger may become the champion.
+        reason: one line that a person can read.
+        challenger: its CIDEr-D on the test split.
+        champion: the champion's on the same pictures, or None when there is none.
+        versions: number and digest of both.
+        images: test pictures.
+        difference: of the means, with its bounds; None without a champion.
+        checks: every rule, kept or not.
+        slices: both versions by what people say of the pictures, and by whether they corrected them.
+        settings: of the gate.
+        trial: what the version took in a clean process.
+    """
+
+    promote: bool
+    reason: str
+    challenger: float
+    champion: float | None
+    versions: Mapping[str, Any] = field(default_factory=dict)
+    images: int = 0
+    difference: Bounds | None = None
+    checks: Sequence[Check] = ()
+    slices: Sequence[Compared] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    trial: Mapping[str, float] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """The verdict as it is stored."""
+        whole = asdict(self)
+        rows = [row | {"difference": row["difference"]._asdict()} for row in whole["slices"]]
+        return whole | {"difference": self.difference and self.difference._asdict(), "slices": rows}
+
+
+def judge(
+    challenger: Candidate,
+    champion: Candidate | None,
+    slices: Mapping[str, Slice],
+    images: Sequence[str],
+    settings: GateSettings,
+) -> Verdict:
+    """Whether a version may caption in the champion's place.
+
+    Args:
+        challenger: the version.
+        champion: the one that captions now, on the same pictures; None before the first.
+        slices: groups of the pictures, by name.
+        images: the pictures, in the order of the scores.
+        settings: margins and limits.
+    """
+    places = {image: place for place, image in enumerate(images)}
+    rows: list[Compared] = []
+    if champion is None:
+        checks = list(_floors(challenger, settings))
+        difference = None
+    else:
+        difference = _bounds(challenger.cider_d - champion.cider_d, settings)
+        for name, found in slices.items():
+            members = np.array([places[image] for image in found.images])
+            rows.append(_compared(name, challenger.cider_d[members], champion.cider_d[members], settings))
+        checks = [_better(challenger, champion, difference, settings), *_slice_checks(rows)]
+    checks += [*_health(challenger, champion, settings), *_chair(challenger, champion, settings)]
+    checks += _withheld(challenger, settings)
+    return Verdict(
+        promote=all(check.passed for check in checks),
+        reason=reason_of(checks),
+        challenger=float(challenger.cider_d.mean()),
+        champion=None if champion is None else float(champion.cider_d.mean()),
+        versions={
+            name: found and {"version": found.version, "digest": found.digest}
+            for name, found in (("challenger", challenger), ("champion", champion))
+        },
+        images=len(images),
+        difference=difference,
+        checks=checks,
+        slices=rows,
+        settings=settings.model_dump(mode="json"),
+    )
+
+
+def reason_of(checks: Sequence[Check]) -> str:
+    """Every rule that was broken; else the first, which says how good the version is."""
+    broken = [check.text for check in checks if not check.passed]
+    return "; ".join(broken) if broken else checks[0].text
+
+
+def _bounds(differences: Reals, settings: GateSettings) -> Bounds:
+    return bounds(differences, settings.resamples, settings.confidence)
+
+
+def _better(challenger: Candidate, champion: Candidate, found: Bounds, settings: GateSettings) -> Check:
+    better = found.lower * POINTS > settings.margin_points
+    margin = f" by {settings.margin_points:g} points" if settings.margin_points else ""
+    text = (
+        f"{'better' if better else 'not surely better'}{margin}: CIDEr-D {_mean(challenger.cider_d)} against "
+        f"{_mean(champion.cider_d)} of version {champion.version} on the same {len(challenger.cider_d)} test pictures, "
+        f"a difference of {found.mean * POINTS:+.1f}, at least {found.lower * POINTS:+.1f} with "
+        f"{settings.confidence:.0%} confidence"
+    )
+    return Check("cider_d", better, text)
+
+
+def _floors(challenger: Candidate, settings: GateSettings) -> Iterator[Check]:
+    """What a version must be that has nobody to beat."""
+    high = bool(challenger.cider_d.mean() * POINTS >= settings.first_points)
+    found = f"CIDEr-D {_mean(challenger.cider_d)} on {len(challenger.cider_d)} test pictures"
+    below = f"too low for a first version: {found}, the floor is {settings.first_points:g}"
+    yield Check("floor", high, f"there is no champion yet; {found}" if high else below)
+    if settings.first_points:
+        own = _bounds(challenger.cider_d - challenger.moved, settings)
+        looks = own.lower > 0
+        text = (
+            f"captions {'fit' if looks else 'do not surely fit'} their own pictures better than others: {_signed(own)}"
+        )
+        yield Check("own_pictures", looks, text)
+
+
+def _compared(name: str, challenger: Reals, champion: Reals, settings: GateSettings) -> Compared:
+    found = _bounds(challenger - champion, settings)
+    counts = len(challenger) >= settings.slice_images
+    refuses = counts and found.mean * POINTS < -settings.slice_drop_points and found.upper < 0
+    return Compared(name, len(challenger), float(challenger.mean()), float(champion.mean()), found, bool(refuses))
+
+
+def _slice_checks(rows: Sequence[Compared]) -> list[Check]:
+    worse = [row for row in rows if row.refuses]
+    if not worse:
+        return [Check("slices", True, f"on none of {len(rows)} slices clearly worse")] if rows else []
+    told = [f"worse where {row.name} ({row.images} pictures): {_signed(row.difference)}" for row in worse]
+    return [Check("slices", False, text) for text in told]
+
+
+def _health(challenger: Candidate, champion: Candidate | None, settings: GateSettings) -> Iterator[Check]:
+    found = challenger.health.as_dict()
+    allowed = champion.health.as_dict() if champion else {}
+    for name, what in FAULTS.items():
+        yield _at_most("health", f"captions that {what}", found[name], settings.max_faulty_share, allowed.get(name))
+    same, most = found["most_frequent"], settings.max_same_share
+    yield _at_most("health", "pictures with one and the same caption", same, most, allowed.get("most_frequent"))
+
+
+def _chair(challenger: Candidate, champion: Candidate | None, settings: GateSettings) -> Iterator[Check]:
+    if challenger.chair is not None:
+        before = champion.chair if champion else None
+        limit = settings.max_chair if before is None else before + settings.max_chair_rise
+        yield _at_most("chair", "named objects that are not there", challenger.chair, limit)
+
+
+def _withheld(challenger: Candidate, settings: GateSettings) -> Iterator[Check]:
+    if challenger.withheld is not None:
+        what = "captions that it would withhold itself"
+        yield _at_most("withheld", what, challenger.withheld, settings.max_withheld_share)
+
+
+def _at_most(name: str, what: str, found: float, limit: float, champion: float | None = None) -> Check:
+    """A share within its limit, or within the champion's where that is larger."""
+    allowed = max(limit, champion or 0.0)
+    passed = found <= allowed
+    return Check(name, passed, f"{'' if passed else 'too many '}{what}: {found:.1%}, allowed {allowed:.1%}")
+
+
+def _mean(scores: Reals) -> str:
+    return f"{scores.mean() * POINTS:.1f}"
+
+
+def _signed(found: Bounds) -> str:
+    return f"{found.mean * POINTS:+.1f} points (between {found.lower * POINTS:+.1f} and {found.upper * POINTS:+.1f})"

@@ -1,0 +1,224 @@
+"""gate: judge a registered version against the champion, and keep the verdict with its evidence."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.core.errors import PromotionRefused
+from pipeline.data.snapshot import read_images
+from pipeline.evaluation.objects import chair_of
+from pipeline.evaluation.slices import Slice, label_of, slices_of
+from pipeline.imaging.decode import pixels
+from pipeline.metrics.tokenizer import tokenize
+from pipeline.model.captioner import BATCH
+from pipeline.model.interface import Captioner, PinnedModel
+from pipeline.registry.infra_validation import try_version
+from pipeline.registry.journal import Entry
+from pipeline.registry.loading import load_pinned
+from pipeline.registry.promotions import (
+    GATE_TAG,
+    JUDGED_AGAINST_TAG,
+    NOBODY,
+    PASSED,
+    REFUSED,
+    VERDICT_DIGEST_TAG,
+    VERDICT_TAG,
+    Promotions,
+)
+from pipeline.registry.versions import TEST_TAG, Registry
+from pipeline.release.gate.candidate import Candidate, References, candidate_of
+from pipeline.release.gate.page import PAGE, write_page
+from pipeline.release.gate.rules import Check, Verdict, judge, reason_of
+from pipeline.release.requirements import requirements
+from pipeline.storage.files import read_json, sha256_file, write_json
+from pipeline.storage.stage_outputs import Output
+from pipeline.training.run import TrainingRun
+
+log = logging.getLogger(__name__)
+
+VERDICT, TRIAL = "verdict.json", "trial.json"
+STAGE_VERSION = 2
+CAPTIONS_VERSION = 1
+TAG_LENGTH = 5000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the gate hands on.
+
+    Attributes:
+        promote: whether the version may become the champion.
+        reason: one line that a person can read.
+        challenger: its CIDEr-D on the test split.
+        champion: the champion's on the same pictures, or None when there is none.
+        since: number of the newest entry of the promotion journal when it was judged.
+        digest: of the verdict; None where there was nothing to judge.
+        page: where a person reads the verdict; likewise.
+        link: the address of that page in MLflow, if a server shows it.
+        rules: what was found, a line a rule.
+    """
+
+    promote: bool
+    reason: str
+    challenger: float
+    champion: float | None
+    since: int
+    digest: str | None = None
+    page: str | None = None
+    link: str | None = None
+    rules: Sequence[str] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Small JSON for the next task."""
+        return asdict(self)
+
+
+def judge_version(run: TrainingRun, version: str) -> Outcome:
+    """Ask whether a version may be promoted; the verdict is a file, a page and tags on the version.
+
+    Raises:
+        PromotionRefused: it does not load, or not reproduce its captions, or takes too much for it.
+        Retryable: MLflow does not answer.
+    """
+    promotions, name = Promotions(run.home), run.settings.registry.model_name
+    since = promotions.journal.last()  # before the champion is read, so that no later one is overlooked
+    champion = promotions.champion(name)
+    score = float(run.scores()["scores"]["cider_d"])
+    if champion is not None and champion.version == version:
+        return Outcome(False, "it already is the champion", score, score, since)
+    pinned = promotions.registry.resolve(f"models:/{name}/{version}")
+    try:
+        output = _verdict(run, promotions, pinned, champion)
+    except PromotionRefused as error:
+        _tell_failed_trial(promotions.registry, pinned, str(error))
+        raise
+    verdict, digest = read_json(output.path / VERDICT), sha256_file(output.path / VERDICT)
+    place, page = f"gate/{digest[:12]}", output.path / PAGE
+    promotions.registry.log_files(pinned, output.path, place)
+    link = promotions.registry.page(pinned, f"{place}/{PAGE}")
+    tags = {
+        GATE_TAG: PASSED if verdict["promote"] else REFUSED,
+        VERDICT_TAG: verdict["reason"][:TAG_LENGTH],
+        VERDICT_DIGEST_TAG: digest,
+        JUDGED_AGAINST_TAG: champion.version if champion else NOBODY,
+    }
+    promotions.registry.tag(name, version, tags)
+    log.info("gate: %s version %s: %s", name, version, verdict["reason"])
+    log.info("gate: the verdict can be read in %s%s", page, f" and at {link}" if link else "")
+    kept = {key: verdict[key] for key in ("promote", "reason", "challenger", "champion")}
+    rules = [check["text"] for check in verdict["checks"]]
+    return Outcome(**kept, since=since, digest=digest, page=str(page), link=link, rules=rules)
+
+
+def _tell_failed_trial(registry: Registry, pinned: PinnedModel, reason: str) -> None:
+    """Say with the version why it is no candidate: it was never compared, so there is no verdict."""
+    with tempfile.TemporaryDirectory() as scratch:
+        write_json(Path(scratch) / TRIAL, {"passed": False, "reason": reason})
+        registry.log_files(pinned, Path(scratch), "gate")
+    registry.tag(pinned.name, pinned.version, {GATE_TAG: REFUSED, VERDICT_TAG: reason[:TAG_LENGTH]})
+
+
+def _verdict(run: TrainingRun, promotions: Promotions, pinned: PinnedModel, champion: PinnedModel | None) -> Output:
+    """The verdict and its page as a stage's output; the same versions under the same rules are judged once.
+
+    Where other libraries are installed they are judged anew, as the trial is one of these, too.
+    """
+    given_up = promotions.given_up(pinned.name, pinned.version)
+
+    def build(folder: Path) -> None:
+        trial = try_version(run.home, pinned.uri, run.settings.gate)
+        texts = run.accepted.references("test")
+        references = References(texts)
+        own = _challenger(run, pinned, references)
+        other = None if champion is None else _champion(run, promotions.registry, champion, references)
+        verdict = judge(own, other, _slices(run, texts), references.images, run.settings.gate)
+        verdict = replace(_unless_given_up(verdict, given_up), trial=trial)
+        write_json(folder / VERDICT, verdict.as_json())
+        write_page(folder, run, verdict, own, other, texts)
+
+    recipe = {
+        "gate": run.settings.gate.model_dump(mode="json", exclude={"approval"}),
+        "version": [pinned.version, pinned.digest],
+        "champion": champion and [champion.version, champion.digest],
+        "given_up": given_up and given_up.number,
+        "installed": requirements(),
+    }
+    return run.store.run("gate", STAGE_VERSION, recipe, run.inputs("validate", "evaluate", "bundle"), build)
+
+
+def _unless_given_up(verdict: Verdict, entry: Entry | None) -> Verdict:
+    """A version that people rolled back from stays refused, however good its scores are."""
+    if entry is None:
+        return verdict
+    text = (
+        f"{entry.who} rolled back from this version on {entry.when:%Y-%m-%d}{f' ({entry.why})' if entry.why else ''}; "
+        "only `nightcap models promote` makes it the champion again"
+    )
+    checks = [*verdict.checks, Check("rolled_back", False, text)]
+    return replace(verdict, promote=False, checks=checks, reason=reason_of(checks))
+
+
+def _challenger(run: TrainingRun, pinned: PinnedModel, references: References) -> Candidate:
+    rows = pd.read_parquet(run.output("evaluate").path / "per_image.parquet")
+    captions = dict(zip(rows["image"], rows["caption"], strict=True))
+    scores = run.scores()
+    withheld = float(scores["robustness"]["kinds"]["clean"]["withheld"])
+    chair = scores.get("chair", {}).get("chair_i")
+    return candidate_of(pinned.version, pinned.digest, references, captions, chair=chair, withheld=withheld)
+
+
+def _champion(run: TrainingRun, registry: Registry, champion: PinnedModel, references: References) -> Candidate:
+    captions = _recorded(run, registry, champion, references) or _captioned(run, champion)
+    texts, boxes = run.accepted.references("test"), run.accepted.boxes("test")
+    chair = chair_of(run.settings.source.kind, captions, boxes, texts).get("chair_i")
+    return candidate_of(champion.version, champion.digest, references, captions, chair=chair)
+
+
+def _slices(run: TrainingRun, references: Mapping[str, list[str]]) -> dict[str, Slice]:
+    training = (tuple(tokenize(text)) for text in run.accepted.captions_of("train")["caption"])
+    found = slices_of(references, training)
+    return {label_of(name, part): part for name, parts in found.items() for part in parts}
+
+
+def _recorded(
+    run: TrainingRun, registry: Registry, champion: PinnedModel, references: References
+) -> dict[str, str] | None:
+    """The champion's captions as they were evaluated, if that was on the same pictures."""
+    if registry.tags(champion).get(TEST_TAG) != run.scores()["test_digest"]:
+        return None
+    text = registry.read_file(champion, "evaluation/captions.jsonl")
+    rows = [json.loads(line) for line in (text or "").splitlines()]
+    captions = {row["image"]: row["caption"] for row in rows}
+    return captions if captions.keys() == set(references.images) else None
+
+
+def _captioned(run: TrainingRun, champion: PinnedModel) -> dict[str, str]:
+    """The champion's captions of our test pictures, made now or the last time it was asked."""
+
+    def build(folder: Path) -> None:
+        write_json(folder / "captions.json", _caption_test(run, load_pinned(run.home, champion)))
+
+    recipe = {"digest": champion.digest}
+    made = run.store.run("champion_captions", CAPTIONS_VERSION, recipe, run.inputs("validate"), build)
+    return dict(read_json(made.path / "captions.json"))
+
+
+def _caption_test(run: TrainingRun, captioner: Captioner) -> dict[str, str]:
+    images = run.accepted.images_of("test")
+    captions: dict[str, str] = {}
+    photographs = read_images(run.source, images)
+    while part := list(islice(photographs, BATCH)):
+        batch = np.stack([pixels(data, captioner.side, captioner.fit, run.limits) for _, data in part])
+        for (sha, _), caption in zip(part, captioner.caption(batch), strict=True):
+            captions[sha] = caption.text
+    return {image: captions[sha] for image, sha in zip(images["image"], images["sha256"], strict=True)}

@@ -1,0 +1,121 @@
+"""What a training that others should believe writes down: versions, machine, digests, seconds and figures."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.core.errors import SettingsError
+from pipeline.core.settings import TrainSettings, train_settings
+from pipeline.data.sources.base import SPLITS
+from pipeline.storage.files import read_json
+from pipeline.training.encoder_stage import load_encoder
+from pipeline.training.environment import versions
+from pipeline.training.run import TrainingRun
+
+FORMAT = 1
+KARPATHY = {"train": 113_287, "val": 5_000, "test": 5_000}  # train with restval
+# Where files lie, whose they are, who trains and in how many parts: none of it changes what is learned.
+_FREE = {
+    "source.data_dir",
+    "source.terms",
+    "source.max_images",  # this and the next are told on their own
+    "source.corrections",
+    "registry.model_name",
+    "registry.experiment",
+    "encoder.shards",
+    "encoder.batch_size",
+}
+
+
+def check_device(device: Mapping[str, Any], allow_cpu: bool) -> None:
+    """See that the training can use a GPU, or that a CPU was asked for.
+
+    Raises:
+        SettingsError: there is no GPU, and nobody said that a CPU will do.
+    """
+    if device["kind"] != "GPU" and not allow_cpu:
+        raise SettingsError(
+            "TensorFlow sees no GPU, and COCO takes days on CPU cores (docs/coco.md); install nightcap[cuda] on a "
+            "machine with an NVIDIA GPU, or give --allow-cpu, best with --max-images"
+        )
+
+
+def proof_of(run: TrainingRun, device: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything there is to say about a finished training, as JSON.
+
+    Args:
+        run: with every stage done.
+        device: see `describe_device`.
+        measured: what only the caller knows, such as seconds of the download and the extraction; of an interrupted proof
+            they are the last call's alone, and null for a download that was there.
+
+    Returns:
+        `proves_coco`, and in `because` every reason why it does not; settings, versions, device,
+        digests, counts, seconds of each stage when it was built, and the scores on the test split.
+    """
+    counts, known = run.output("validate").figures(), versions()
+    because = shortfalls(run.settings, device, counts["splits"], known["git"])
+    return {
+        "format": FORMAT,
+        "proves_coco": not because,
+        "because": because,
+        "settings": run.settings.model_dump(mode="json"),
+        "versions": known,
+        "device": dict(device),
+        "digests": _digests(run),
+        "images": {split: counts["splits"][split] for split in SPLITS},
+        "pairs": {split: len(run.accepted.captions_of(split)) for split in SPLITS},
+        "quarantined": {kind: counts[kind]["quarantined"] for kind in ("images", "captions")},
+        "seconds": {stage: read_json(run.output(stage).path / "stage.json")["seconds"] for stage in run.done},
+        "training": run.output("train").figures(),
+        "figures": run.scores(),
+        **measured,
+    }
+
+
+def shortfalls(
+    settings: TrainSettings, device: Mapping[str, Any], images: Mapping[str, int], git: Mapping[str, Any] | None
+) -> list[str]:
+    """Why a training says nothing about the preset `coco` on all of COCO; empty when it does."""
+    found = [] if device["kind"] == "GPU" else ["trained on a CPU"]
+    if git is not None and not git["unchanged"]:
+        found.append(f"the code was changed since commit {git['commit'][:12]}")
+    if settings.source.corrections != "none":
+        found.append(
+            f"source.corrections is {settings.source.corrections!r}, so people's may have joined; none keeps them out"
+        )
+    if settings.source.max_images is not None:
+        found.append(f"source.max_images is {settings.source.max_images}")
+    for split, wanted in KARPATHY.items():
+        if images[split] < 0.99 * wanted:  # validation may quarantine a few
+            found.append(f"{images[split]} {split} images, of {wanted} in the Karpathy split")
+    ours, preset = _flat(settings), _flat(train_settings({"preset": "coco"}))
+    counts = {name for name in ours.keys() - _FREE if not name.startswith("gate.")}  # who judges comes after
+    changed = sorted(name for name in counts if ours[name] != preset[name])
+    return found + [f"{name} is {ours[name]!r}, in the preset {preset[name]!r}" for name in changed]
+
+
+def weights_sha256(network: Any) -> str:
+    """SHA-256 over an encoder's weights, in order, as float32: the same whatever file they came from."""
+    digest = hashlib.sha256()
+    for weight in network.weights:
+        values = weight.numpy().astype("<f4")
+        digest.update(f"{values.shape}".encode() + values.tobytes())
+    return digest.hexdigest()
+
+
+def _digests(run: TrainingRun) -> dict[str, Any]:
+    return {
+        "source": run.source.fingerprint(),
+        "snapshot_content": run.output("snapshot").figures()["content"],
+        "encoder_weights": weights_sha256(load_encoder(run.output("encoder"))),
+        "bundle": run.output("bundle").figures()["bundle_digest"],
+        "stages": dict(run.done),
+    }
+
+
+def _flat(settings: TrainSettings) -> dict[str, Any]:
+    groups = settings.model_dump(mode="json")
+    return {f"{group}.{name}": value for group, fields in groups.items() for name, value in fields.items()}

@@ -1,5 +1,0 @@
-"""Built-in pictures of coloured shapes with captions, and the truth about them."""
-
-from pipeline.sources.scenes.source import ScenesSource
-
-__all__ = ["ScenesSource"]

@@ -1,0 +1,1 @@
+"""How bytes are kept: files, objects, tables, stage outputs."""

@@ -1,0 +1,76 @@
+"""Pictures that must not be captioned again, kept so that no byte of their names stays.
+
+Each is an empty file under `forgotten/` in the store, named by a keyed hash (BLAKE2b) of the
+picture's name. The key lies beside them: who has both can still test a name that they guess.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.storage.files import write_bytes
+
+_SALT = "salt"
+_ENTRY = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What was forgotten by the time this was read.
+
+    Attributes:
+        salt: key of the hashes; empty if nothing ever was forgotten.
+        digests: one for each picture.
+    """
+
+    salt: bytes
+    digests: frozenset[str]
+
+    @classmethod
+    def of(cls, store: Path) -> Forgotten:
+        """Read the list of a store."""
+        folder = store / "forgotten"
+        if not (folder / _SALT).is_file():
+            return cls(b"", frozenset())
+        entries = (path.name for path in folder.iterdir() if _ENTRY.fullmatch(path.name))
+        return cls((folder / _SALT).read_bytes(), frozenset(entries))
+
+    def __contains__(self, image: object) -> bool:
+        return bool(self.digests) and _digest(str(image), self.salt) in self.digests
+
+    def __bool__(self) -> bool:
+        return bool(self.digests)
+
+
+def remember_to_forget(store: Path, images: Iterable[str]) -> None:
+    """Add pictures, by the names that the table of captions gives them, to a store's list."""
+    folder = store / "forgotten"
+    salt = _salt(folder)
+    for image in images:
+        (folder / _digest(image, salt)).touch()
+
+
+def _salt(folder: Path) -> bytes:
+    """The key, made once; of several makers at once one succeeds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / _SALT
+    if not path.is_file():
+        drawn = folder / f".salt.{secrets.token_hex(8)}"
+        write_bytes(drawn, secrets.token_bytes(32))
+        try:
+            os.link(drawn, path)
+        except FileExistsError:
+            pass
+        finally:
+            drawn.unlink()
+    return path.read_bytes()
+
+
+def _digest(image: str, salt: bytes) -> str:
+    return hashlib.blake2b(image.encode("utf-8", "surrogateescape"), key=salt, digest_size=32).hexdigest()

@@ -1,0 +1,41 @@
+"""Listing, reading and writing objects behind one small interface: local folders and S3.
+
+An object's `etag` names one state of it: other bytes under the same name have another etag, and
+reading gives the bytes that were listed or says that they are gone.
+"""
+
+from pipeline.storage.objects.addresses import address_of, open_folder, require_inside
+from pipeline.storage.objects.base import (
+    FORBIDDEN,
+    REASONS,
+    SOURCE_CHANGED,
+    SUFFIXES,
+    UNSAFE_NAME,
+    Folder,
+    ObjectInfo,
+    is_hidden,
+    is_picture,
+    printable,
+    safe_name,
+)
+from pipeline.storage.objects.local import LocalFolder
+from pipeline.storage.objects.s3 import S3Folder
+
+__all__ = [
+    "FORBIDDEN",
+    "REASONS",
+    "SOURCE_CHANGED",
+    "SUFFIXES",
+    "UNSAFE_NAME",
+    "Folder",
+    "LocalFolder",
+    "ObjectInfo",
+    "S3Folder",
+    "address_of",
+    "is_hidden",
+    "is_picture",
+    "open_folder",
+    "printable",
+    "require_inside",
+    "safe_name",
+]

@@ -1,0 +1,79 @@
+"""From an address to a folder, and which addresses may be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.core.errors import SettingsError
+from pipeline.storage.objects.base import Folder, shown
+from pipeline.storage.objects.local import LocalFolder
+from pipeline.storage.objects.s3 import SCHEME, Address, S3Folder
+
+PATIENCE_S = 300
+
+
+def open_folder(uri: str, patience_s: float = PATIENCE_S, connections: int = 10, bound: bool = True) -> Folder:
+    """The folder that a user named; no store is asked yet.
+
+    Args:
+        uri: a local path, or `s3://bucket/prefix`.
+        patience_s: how long an object store may fail to answer.
+        connections: how many threads read from it at once at most.
+        bound: whether links in a local folder must stay in it.
+
+    Raises:
+        SettingsError: it does not exist, or is of a kind that is not supported.
+    """
+    if uri.startswith(SCHEME):
+        return S3Folder(uri, patience_s, connections)
+    return LocalFolder(local_path(uri), bound)
+
+
+def local_path(uri: str) -> Path:
+    """A local path from what may have been meant as an address.
+
+    Raises:
+        SettingsError: it is empty or another kind of address.
+    """
+    scheme, separator, _ = uri.partition("://")
+    if separator or uri.lower().startswith("file:"):
+        scheme = scheme.partition(":")[0]
+        raise SettingsError(
+            f"{shown(uri)!r}: {scheme}: is not supported; name a local folder by its path, or s3://bucket/prefix"
+        )
+    if not uri or "\0" in uri:
+        fault = "has a null character" if uri else "is empty"
+        raise SettingsError(f"input {fault}; name a local folder, or s3://bucket/prefix")
+    return Path(uri)
+
+
+def address_of(uri: str) -> str:
+    """The address that the folder's own `uri` will be.
+
+    Raises:
+        SettingsError: it is none.
+    """
+    return str(Address.parse(uri)) if uri.startswith(SCHEME) else str(local_path(uri).resolve())
+
+
+def require_inside(uri: str, roots: Iterable[str]) -> None:
+    """Refuse an address that none of the roots holds; links are followed first.
+
+    Raises:
+        SettingsError: it lies outside, or is no address.
+    """
+    roots = tuple(roots)
+    if not any(_holds(root, uri) for root in roots):
+        raise SettingsError(
+            f"{shown(uri)!r} lies in none of {', '.join(roots) or 'no roots'}; add its folder to NIGHTCAP_ROOTS"
+        )
+
+
+def _holds(root: str, uri: str) -> bool:
+    if uri.startswith(SCHEME) != root.startswith(SCHEME):
+        return False
+    if uri.startswith(SCHEME):
+        outer, inner = Address.parse(root), Address.parse(uri)
+        return outer.bucket == inner.bucket and inner.prefix.startswith(outer.prefix)
+    return local_path(uri).resolve().is_relative_to(Path(root).resolve())

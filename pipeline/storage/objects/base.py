@@ -1,0 +1,144 @@
+"""What a folder of objects offers, wherever it is."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from pipeline.core.errors import BadInput
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".heic", ".heif", ".gif", ".bmp", ".tif", ".tiff", "")
+
+SOURCE_CHANGED = "source_changed"
+FORBIDDEN = "forbidden"
+UNSAFE_NAME = "unsafe_name"
+
+REASONS = {
+    SOURCE_CHANGED: "The file was changed or deleted after it was listed; its new state is another object.",
+    FORBIDDEN: "This user may not read the file.",
+    UNSAFE_NAME: "The name cannot be used here: it would lead elsewhere, or the store does not take it.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """One listed object.
+
+    Attributes:
+        name: path relative to the folder, with forward slashes; other than UTF-8 is surrogate-escaped.
+        uri: what the caption tables call it: the absolute path or `s3://bucket/key`, printable.
+        etag: one state of the object; for a local file `size-mtime` with the time in nanoseconds.
+        size: in bytes.
+        modified: when it last changed, in UTC.
+    """
+
+    name: str
+    uri: str
+    etag: str
+    size: int
+    modified: datetime
+
+
+class Folder(Protocol):
+    """A local folder, or a prefix in a bucket.
+
+    Every method raises ObjectUnavailable when the disk or the service fails, and SettingsError
+    when it refuses the credentials or there is no such bucket.
+
+    Attributes:
+        uri: the folder's own address, as `open_folder` takes it.
+        ignored: what the latest complete `list` left out: no picture's suffix, no plain file, or a
+            link that leads elsewhere.
+    """
+
+    uri: str
+    ignored: int
+
+    def list(self, under: str = "") -> Iterator[ObjectInfo]:
+        """Every object with a picture's suffix or none, at any depth below the folder `under`."""
+
+    def folders(self, under: str = "") -> Iterator[str]:
+        """Names of the folders directly in the folder `under`, each relative to this folder."""
+
+    def info(self, name: str, etag: str, size: int, modified: datetime) -> ObjectInfo:
+        """An object as somebody else listed it; nothing is read."""
+
+    def read(self, info: ObjectInfo) -> bytes:
+        """The bytes that were listed.
+
+        Raises:
+            SourceChanged: the object was deleted or changed since.
+            BadInput: `forbidden`, or a name that the store does not take.
+        """
+
+    def write(self, name: str, data: bytes) -> None:
+        """Make or replace one object, whole or not at all.
+
+        Raises:
+            BadInput: `unsafe_name`.
+        """
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Make one object, whole, unless there is one of that name; whether this call made it.
+
+        Raises:
+            BadInput: `unsafe_name`.
+        """
+
+    def get(self, name: str) -> bytes | None:
+        """The bytes that one object has now; None if it is not there.
+
+        Raises:
+            BadInput: `forbidden` or `unsafe_name`.
+        """
+
+    def delete(self, name: str) -> None:
+        """Remove one object; that it is not there is no error.
+
+        Raises:
+            BadInput: `unsafe_name`.
+        """
+
+
+def is_picture(name: str) -> bool:
+    """Whether a name has a picture's suffix or none."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - once for each of millions
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a part of a name begins with a dot; `.` and `..` are only odd names in a store."""
+    return (name.startswith(".") or "/." in name) and any(
+        part.startswith(".") and part not in {".", ".."} for part in name.split("/")
+    )
+
+
+def safe_name(name: str) -> str:
+    """A name under which something may be written: it stays below the folder in every store.
+
+    Raises:
+        BadInput: `unsafe_name`; it is empty, absolute or too long, or has an empty part, `.`, `..`,
+            a control character or what is no Unicode.
+    """
+    parts = name.split("/")
+    try:
+        long = len(name.encode()) > 1024
+    except UnicodeEncodeError:
+        long = True
+    if long or not name.isprintable() or any(part in {"", ".", ".."} for part in parts):
+        raise BadInput(UNSAFE_NAME, f"{name[:200]!r} cannot name an object to write; it must be a plain relative path")
+    return str(PurePosixPath(name))
+
+
+def printable(path: str) -> str:
+    """A path as text that is valid UTF-8; other bytes become escapes such as `\\xff`."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def shown(uri: str) -> str:
+    """An address for a message: without user and password."""
+    return re.sub(r"//[^/@]*@", "//", uri)

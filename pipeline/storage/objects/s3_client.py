@@ -1,0 +1,160 @@
+"""A boto3 client, and what its errors mean."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError, SourceChanged
+from pipeline.storage.objects.base import FORBIDDEN, UNSAFE_NAME
+from pipeline.storage.objects.retry import MIN_SECONDS, Trouble
+
+PART_BYTES = 8 << 20
+
+Access = Literal["list", "read", "write"]
+
+_TRIES = 3
+_LONGEST_PAUSES_S = 3.0  # of botocore's standard mode between three tries
+_CREDENTIALS = {
+    "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "InvalidSecurity", "NotSignedUp",
+    "AuthorizationHeaderMalformed", "RequestTimeTooSkewed", "MissingSecurityHeader", "Unauthorized",
+}  # fmt: skip
+_NO_SUCH_NAME = {"KeyTooLongError", "InvalidURI", "InvalidObjectName", "XMinioInvalidObjectName"}
+_MAY_PASS = {
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "SlowDown",
+    "Throttling",
+    "OperationAborted",
+    "ConditionalRequestConflict",
+}
+
+
+def connect(patience_s: float, connections: int) -> Any:
+    """A client for the endpoint, region and credentials of the AWS environment.
+
+    Standard retries take care of short trouble; `Patience` repeats what they give up.
+
+    Raises:
+        SettingsError: the environment names a profile or endpoint that cannot be used.
+    """
+    import boto3
+    import botocore.session
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
+
+    if patience_s < MIN_SECONDS:
+        raise SettingsError(f"the patience with an object store is {patience_s:g} s; allow it at least {MIN_SECONDS}")
+    core = botocore.session.Session()
+    # Its own parsing of a million dates takes a minute; a listing's are ISO 8601, which Python reads.
+    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
+    config = Config(
+        connect_timeout=_timeout(patience_s),
+        read_timeout=_timeout(patience_s),
+        retries={"mode": "standard", "total_max_attempts": _TRIES},
+        max_pool_connections=max(connections, 10),
+    )
+    try:
+        region = core.get_config_variable("region") or "us-east-1"
+        client = boto3.Session(botocore_session=core, region_name=region).client("s3", config=config)
+    except (BotoCoreError, ValueError) as error:
+        raise SettingsError(f"the AWS settings in the environment cannot be used: {error}") from error
+    _refuse_link_local(endpoint_of(client))
+    return client
+
+
+def longest_try(patience_s: float) -> float:
+    """What one call of the client may take when nothing answers, in seconds."""
+    return _TRIES * _timeout(patience_s) + _LONGEST_PAUSES_S
+
+
+def endpoint_of(client: Any) -> str:
+    """The endpoint as it may be shown: without user and password."""
+    parts = urlsplit(client.meta.endpoint_url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+@contextmanager
+def translated(what: str, endpoint: str, access: Access) -> Iterator[None]:
+    """Raise ours for the errors of botocore; those that may pass become Trouble.
+
+    Args:
+        what: for messages, such as `list s3://bucket/in`.
+        endpoint: for messages.
+        access: what is done; of reading, some errors concern only the one object.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+    try:
+        yield
+    except ClientError as error:
+        raise _refusal(error.response, what, endpoint, access) from error
+    except ResponseParserError as error:
+        raise Trouble(f"{endpoint} answers something else than S3 does") from error
+    except BotoCoreError as error:
+        raise _failure(error, what, endpoint) from error
+
+
+def _refusal(response: dict[str, Any], what: str, endpoint: str, access: Access) -> Exception:
+    """What an answer that is no success means."""
+    code = response.get("Error", {}).get("Code", "")
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    said = f"cannot {what}: {endpoint} answers {status} {code}".rstrip()
+    if status >= 500 or status == 429 or code in _MAY_PASS:
+        return Trouble(f"{endpoint} answers {status} {code}".rstrip())
+    if code == "NoSuchBucket":
+        return SettingsError(f"cannot {what}: {endpoint} has no such bucket; create it or name another")
+    if code in _CREDENTIALS or status == 401 or (status == 403 and access != "read"):
+        return SettingsError(f"{said}; check the AWS credentials, their rights, the region and the clock")
+    return _bad_object(said, status, code, access) or ObjectUnavailable(
+        f"{said}; check AWS_ENDPOINT_URL and the region"
+    )
+
+
+def _bad_object(said: str, status: int, code: str, access: Access) -> BadInput | None:
+    """What concerns only the object that is named; None if it is not that."""
+    if access != "list" and code in _NO_SUCH_NAME:
+        return BadInput(UNSAFE_NAME, f"{said}; the store does not take that name")
+    if access == "read" and status in {404, 412}:
+        return SourceChanged(f"{said}: it was deleted or changed after it was listed")
+    if access == "read" and status == 403:
+        return BadInput(FORBIDDEN, f"{said}; check the rights of these AWS credentials")
+    return None
+
+
+def _failure(error: Exception, what: str, endpoint: str) -> Exception:
+    """What it means that there is no answer."""
+    from botocore import exceptions as aws
+
+    no_credentials = (
+        aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError, aws.TokenRetrievalError,
+        aws.SSOError, aws.UnauthorizedSSOTokenError,
+    )  # fmt: skip
+    if isinstance(error, no_credentials):
+        return SettingsError(
+            f"cannot {what}: no usable AWS credentials ({type(error).__name__}); set them as boto3 reads them"
+        )
+    if isinstance(error, aws.ParamValidationError):
+        return BadInput(UNSAFE_NAME, f"cannot {what}: the name cannot be sent")
+    passing = (aws.HTTPClientError, aws.IncompleteReadError, aws.FlexibleChecksumError)
+    if isinstance(error, passing):
+        return Trouble(f"{endpoint}: {type(error).__name__}")
+    return ObjectUnavailable(f"cannot {what}: {type(error).__name__} from the AWS client")
+
+
+def _timeout(patience_s: float) -> float:
+    return min(20.0, patience_s / 10)
+
+
+def _refuse_link_local(endpoint: str) -> None:
+    host = (urlsplit(endpoint).hostname or "").partition("%")[0]
+    try:
+        local = ipaddress.ip_address(host).is_link_local
+    except ValueError:
+        return
+    if local:
+        raise SettingsError(f"AWS_ENDPOINT_URL is {endpoint}, a link-local address; name an object store")

@@ -1,0 +1,19 @@
+"""The Delta tables of captions: `captions`, the history, and `captions_current` beside it."""
+
+from pipeline.storage.tables.captions import PICTURE, PICTURE_AND_VERSION, CaptionTable, Policy, Rows
+from pipeline.storage.tables.commits import APPLICATION
+from pipeline.storage.tables.schema import CAPTIONED, HUMAN, MODEL, QUARANTINED, SCHEMA
+
+__all__ = [
+    "APPLICATION",
+    "CAPTIONED",
+    "HUMAN",
+    "MODEL",
+    "PICTURE",
+    "PICTURE_AND_VERSION",
+    "QUARANTINED",
+    "SCHEMA",
+    "CaptionTable",
+    "Policy",
+    "Rows",
+]

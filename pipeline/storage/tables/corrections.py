@@ -1,0 +1,123 @@
+"""The Delta table of corrections: captions that people wrote where a model was wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable, write_deltalake
+
+from pipeline.core.errors import SettingsError
+from pipeline.storage.tables.commits import reaching
+
+LONGEST = 2_000  # characters
+
+SCHEMA = pa.schema(
+    [
+        pa.field("image", pa.string(), nullable=False),
+        pa.field("caption", pa.string(), nullable=False),
+        pa.field("who", pa.string(), nullable=False),
+        pa.field("corrected_at", pa.timestamp("us", "UTC"), nullable=False),
+    ]
+)
+# Least and greatest values of names of pictures and people have no place in the log.
+_CONFIGURATION = {"delta.dataSkippingNumIndexedCols": "0", "delta.checkpointInterval": "10"}
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What somebody says is in a picture.
+
+    Attributes:
+        image: the picture's address, as the table of captions names it.
+        caption: one sentence.
+        who: a name or number that tells people apart.
+        corrected_at: when, with a time zone.
+    """
+
+    image: str
+    caption: str
+    who: str
+    corrected_at: datetime
+
+    def __post_init__(self) -> None:
+        for name, text in (("image", self.image), ("caption", self.caption), ("who", self.who)):
+            if not text.strip() or len(text) > LONGEST:
+                raise SettingsError(f"{name} of a correction has {len(text)} characters; give 1 to {LONGEST}")
+        if self.corrected_at.tzinfo is None:
+            raise SettingsError(f"corrected_at is {self.corrected_at}, which has no time zone; add one, such as +00:00")
+
+
+class CorrectionTable:
+    """Corrections under one local path; a table that does not exist yet is empty.
+
+    Every method raises ObjectUnavailable when the disk fails.
+    """
+
+    def __init__(self, uri: str | Path) -> None:
+        """Name a table; nothing is read yet.
+
+        Raises:
+            SettingsError: the address is no local path.
+        """
+        if "://" in str(uri):
+            raise SettingsError(f"table of corrections {str(uri)!r}: name a local folder by its path")
+        self.uri = str(Path(uri).absolute())
+
+    def append(self, corrections: Iterable[Correction]) -> int:
+        """Add corrections and tell how many; several people may do so at once."""
+        rows = [vars(each) for each in corrections]
+        if rows:
+            with reaching(self.uri):
+                table = pa.Table.from_pylist(rows, SCHEMA)
+                write_deltalake(self.uri, table, mode="append", configuration=_CONFIGURATION)
+        return len(rows)
+
+    def read(self) -> list[Correction]:
+        """What counts, by picture and person: of each person the newest caption of a picture."""
+        newest: dict[tuple[str, str], Correction] = {}
+        for row in sorted(self._rows(), key=lambda each: each["corrected_at"]):
+            newest[row["image"], row["who"]] = Correction(**{name: row[name] for name in SCHEMA.names})
+        return [newest[key] for key in sorted(newest)]
+
+    def forget(self, images: Collection[str]) -> int:
+        """Remove all that was said of some pictures, from earlier versions of the table as well; tell how many rows."""
+        rows = list(self._rows())
+        kept = [row for row in rows if row["image"] not in images]
+        if len(kept) == len(rows):
+            return 0
+        with reaching(self.uri):
+            write_deltalake(self.uri, pa.Table.from_pylist(kept, SCHEMA), mode="overwrite")
+            table = DeltaTable(self.uri)
+            table.vacuum(0, enforce_retention_duration=False, dry_run=False)
+            table.create_checkpoint()
+        return len(rows) - len(kept) + self.forget(images)  # what a compaction at that moment put beside
+
+    def compact(self) -> int:
+        """Write it into as few files as its rows fill, and tell how many fewer; people may add to it meanwhile."""
+        with reaching(self.uri):
+            if not DeltaTable.is_deltatable(self.uri):
+                return 0
+            table = DeltaTable(self.uri)
+            before = len(table.file_uris())
+            if before > 1:
+                table.optimize.compact()
+            return before - len(table.file_uris())
+
+    def vacuum(self, keep_days: float) -> int:
+        """Remove files that only versions of more than some days ago need; tell how many."""
+        with reaching(self.uri):
+            if not DeltaTable.is_deltatable(self.uri):
+                return 0
+            table = DeltaTable(self.uri)
+            return len(table.vacuum(round(keep_days * 24), enforce_retention_duration=False, dry_run=False))
+
+    def _rows(self) -> list[dict[str, Any]]:
+        with reaching(self.uri):
+            if not DeltaTable.is_deltatable(self.uri):
+                return []
+            return list(DeltaTable(self.uri).to_pyarrow_table().to_pylist())

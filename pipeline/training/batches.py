@@ -1,0 +1,162 @@
+"""Pictures with all their captions, in batches of like length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from queue import Queue
+from threading import Event, Thread
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.data.snapshot import Snapshot
+from pipeline.data.sources.base import CORRECTED
+from pipeline.model.vocabulary import PADDING, Vocabulary
+from pipeline.training.augmentation import is_mirrored, mirrored_words
+from pipeline.training.features import FeatureStore
+
+LIKE_LENGTH_BATCHES = 25
+PREFETCH = 4
+
+Tokens = npt.NDArray[np.int32]
+
+
+class Batch(NamedTuple):
+    """Some pictures, and all captions of each.
+
+    Attributes:
+        features: float16 [n, positions, channels].
+        pictures: int32 [captions], which of the n pictures a caption is of.
+        tokens: int32 [captions, words + 1], `<start>`, words, `<end>`, padded to the batch's longest.
+    """
+
+    features: npt.NDArray[np.float16]
+    pictures: npt.NDArray[np.int32]
+    tokens: Tokens
+
+
+@dataclass(frozen=True)
+class Examples:
+    """All pairs of one split, the captions of a picture next to each other.
+
+    Attributes:
+        views: where the features of each view of the pictures lie.
+        shas: the pictures.
+        starts: int64 [pictures + 1], where each picture's captions begin.
+        tokens: int32 [captions, longest], padded.
+        lengths: int32 [captions], tokens that are no padding.
+        mirrored: int32 [vocabulary], the word that a word becomes in a mirrored view.
+        times: int64 [pictures], how often each comes in an epoch.
+    """
+
+    views: tuple[FeatureStore, ...]
+    shas: tuple[str, ...]
+    starts: npt.NDArray[np.int64]
+    tokens: Tokens
+    lengths: npt.NDArray[np.int32]
+    mirrored: npt.NDArray[np.int32]
+    times: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
+        snapshot: Snapshot,
+        split: str,
+        vocabulary: Vocabulary,
+        views: Sequence[FeatureStore],
+        max_words: int,
+        corrected_times: int = 1,
+    ) -> Examples:
+        """Every caption of every picture of a split; corrected ones come several times in an epoch."""
+        captions = snapshot.captions_of(split)
+        shas = snapshot.images.set_index("image")["sha256"].loc[captions["image"]].to_numpy()
+        order = np.argsort(shas, kind="stable")
+        encoded = [vocabulary.encode(caption, max_words) for caption in captions["caption"].to_numpy()[order]]
+        pictures, counts = np.unique(shas[order], return_counts=True)
+        lengths = np.array([len(ids) for ids in encoded], np.int32)
+        tokens = np.full((len(encoded), lengths.max(initial=0)), PADDING, np.int32)
+        for row, ids in zip(tokens, encoded, strict=True):
+            row[: len(ids)] = ids
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        images = snapshot.images
+        corrected = images["sha256"][images["image"].str.startswith(CORRECTED)]
+        times = np.where(np.isin(pictures, corrected), corrected_times, 1)
+        return cls(tuple(views), tuple(pictures), starts, tokens, lengths, mirrored_words(vocabulary.words), times)
+
+    def __len__(self) -> int:
+        return len(self.shas)
+
+    @cached_property
+    def longest(self) -> npt.NDArray[np.int32]:
+        """Tokens of each picture's longest caption: int32 [pictures]."""
+        return np.maximum.reduceat(self.lengths, self.starts[:-1])
+
+    def captions(self) -> list[Tokens]:
+        """Each picture's captions: int32 [captions, longest]."""
+        return np.split(self.tokens, self.starts[1:-1])
+
+    def batches(self, size: int, seed: int, epoch: int, done: int = 0) -> Iterator[Batch]:
+        """An epoch's batches after those that are done, order and views fixed by (seed, epoch), prepared in a thread."""
+        random = np.random.default_rng((seed, epoch, len(self.views)))
+        view_of = random.integers(len(self.views), size=len(self))
+        yield from _ahead(self.batch(chosen, view_of[chosen]) for chosen in self.order(size, seed, epoch)[done:])
+
+    def order(self, size: int, seed: int, epoch: int) -> list[npt.NDArray[np.int64]]:
+        """Pictures of each batch: shuffled, sorted by length within a few batches, batches shuffled."""
+        random = np.random.default_rng((seed, epoch))
+        shuffled = random.permutation(np.repeat(np.arange(len(self)), self.times))
+        pools = np.array_split(shuffled, max(1, len(shuffled) // (size * LIKE_LENGTH_BATCHES)))
+        alike = [pool[np.argsort(self.longest[pool], kind="stable")] for pool in pools]
+        batches = [pool[start : start + size] for pool in alike for start in range(0, len(pool), size)]
+        return [batches[index] for index in random.permutation(len(batches))]
+
+    def batch(self, chosen: npt.NDArray[np.int64], views: npt.NDArray[np.int64]) -> Batch:
+        """Some pictures, each in one of its views, with their captions."""
+        counts = self.starts[chosen + 1] - self.starts[chosen]
+        rows = np.concatenate([np.arange(*self.starts[[index, index + 1]]) for index in chosen])
+        tokens = self.tokens[rows, : self.lengths[rows].max()]
+        turned = np.repeat([is_mirrored(view) for view in views], counts)[:, None]  # [captions, 1]
+        return Batch(
+            np.concatenate(
+                [self.views[view].gather([self.shas[index]]) for index, view in zip(chosen, views, strict=True)]
+            ),
+            np.repeat(np.arange(len(chosen), dtype=np.int32), counts),
+            np.where(turned, self.mirrored[tokens], tokens),
+        )
+
+
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Prepare the next batches while this one is used; an error while preparing is raised here."""
+    queue: Queue[Batch | BaseException | None] = Queue(PREFETCH)
+    stopped = Event()
+    thread = Thread(target=_fill, args=(batches, queue, stopped), daemon=True)
+    thread.start()
+    try:
+        while (item := queue.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        while thread.is_alive():
+            _drain(queue)
+            thread.join(0.05)
+
+
+def _fill(batches: Iterator[Batch], queue: Queue[Batch | BaseException | None], stopped: Event) -> None:
+    try:
+        for batch in batches:
+            if stopped.is_set():
+                return
+            queue.put(batch)
+        queue.put(None)
+    except BaseException as error:  # handed to the thread that consumes
+        queue.put(error)
+
+
+def _drain(queue: Queue[Batch | BaseException | None]) -> None:
+    while not queue.empty():
+        queue.get_nowait()

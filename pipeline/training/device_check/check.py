@@ -1,0 +1,112 @@
+"""Train for some steps on the CPU and on a GPU, each in a process of its own, and tell whether the losses match."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.training.device_check.compare import Trial, distance, learns, shortfalls
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+STEPS = 200
+TRIAL_TIMEOUT_S = 1800
+NO_GPU = (
+    "TensorFlow sees no GPU, so there is nothing to compare with the CPU; on a machine with an NVIDIA GPU put "
+    "nightcap[cuda] in place of tensorflow-cpu (docs/gpu.md), and see that nvidia-smi lists it"
+)
+REFERENCE = Trial("cpu_float32", gpu=False, precision="float32", tolerance=0.0)
+
+
+def gpus() -> list[dict[str, Any]]:
+    """What TensorFlow tells of each GPU; it takes no memory of one."""
+    import tensorflow as tf
+
+    found = tf.config.list_physical_devices("GPU")
+    return [{"name": each.name, **tf.config.experimental.get_device_details(each)} for each in found]
+
+
+def usual_trials() -> list[Trial]:
+    """On a GPU: in float32, and as it trains."""
+    from pipeline.training.precision import policy
+
+    return [
+        Trial("gpu_float32", gpu=True, precision="float32", tolerance=0.001),
+        Trial("gpu_as_trained", gpu=True, precision=policy(), tolerance=0.01),
+    ]
+
+
+def examine(trials: Sequence[Trial], steps: int = STEPS) -> dict[str, Any]:
+    """Take the steps on the CPU in float32, then in each trial.
+
+    Returns:
+        JSON: `passed`, and in `because` every reason why not; `device` and `versions`; `trials` by name, each with what
+        `take_steps` tells, its `tolerance`, and `farthest`, where it is farthest from the CPU.
+    """
+    import tensorflow as tf
+
+    from pipeline.training.environment import describe_device, versions
+
+    with tempfile.TemporaryDirectory(prefix="nightcap-device-") as scratch:
+        weights = Path(scratch) / "first.weights.h5"
+        told = {trial.name: _told(trial, steps, weights) for trial in (REFERENCE, *trials)}
+    reference = told[REFERENCE.name]
+    because = learns(reference)
+    if not because:
+        because = [reason for trial in trials for reason in shortfalls(trial, reference, told[trial.name])]
+    build = tf.sysconfig.get_build_info()
+    return {
+        "format": FORMAT,
+        "passed": not because,
+        "because": because,
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "steps": steps,
+        "device": describe_device() | {"gpus": gpus()},
+        "built_for": {name: build.get(f"{name}_version") for name in ("cuda", "cudnn")},
+        "versions": versions(),
+        "trials": {trial.name: _compared(trial, reference, told[trial.name]) for trial in (REFERENCE, *trials)},
+    }
+
+
+def _compared(trial: Trial, reference: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+    figures = {"gpu": trial.gpu, "precision": trial.precision, "tolerance": trial.tolerance, **told}
+    if "error" in reference or "error" in told:
+        return figures
+    farthest = asdict(distance(reference["losses"], told["losses"]))
+    return figures | {"farthest": farthest if farthest["share"] < float("inf") else farthest | {"share": None}}
+
+
+def _told(trial: Trial, steps: int, weights: Path) -> dict[str, Any]:
+    log.info("%s: %d steps", trial.name, steps)
+    code = str(Path(__file__).resolve().parents[3])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))}
+    if not trial.gpu:
+        # Hidden, for where TensorFlow sees a GPU it places cuDNN's operations there, whatever device it is told.
+        environment["CUDA_VISIBLE_DEVICES"] = "-1"
+    command = [sys.executable, "-m", "pipeline.training.device_check.steps", trial.precision, str(steps), str(weights)]
+    try:
+        ended = subprocess.run(
+            command,
+            env=environment,
+            cwd=weights.parent,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TRIAL_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"did not take {steps} steps in {TRIAL_TIMEOUT_S} s"}
+    if ended.returncode:
+        return {"error": f"ended with {ended.returncode}: {' '.join(ended.stderr.split())[-500:]}"}
+    return dict(json.loads(ended.stdout.splitlines()[-1]))

@@ -1,0 +1,124 @@
+"""The training's own step, many times, on a made-up task that needs no data.
+
+Run as a module it is a process that takes the steps on whichever device it sees, and prints what it found as a line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.core.settings import DecoderSettings, TrainingSettings
+from pipeline.model.vocabulary import END, PADDING, START
+from pipeline.training.batches import Batch
+
+POSITIONS, CHANNELS, VOCABULARY = 49, 256, 400
+PICTURES, BATCHES, KINDS, CAPTIONS = 16, 8, 24, 2
+# As in the preset `coco`, but narrow. No dropout: another precision draws other masks.
+DECODER = DecoderSettings(fusion="hybrid", gate=True, tied=True, embedding=128, units=256, dropout=0.0)
+TRAINING = TrainingSettings(average=0.99, clip_norm=0.5)  # low, so that clipping acts
+
+
+def take_steps(precision: str, steps: int, weights: Path) -> dict[str, Any]:
+    """Fit a fresh decoder to made-up pictures.
+
+    Args:
+        precision: a Keras dtype policy; under `float32` products are not rounded to TF32 either.
+        steps: how many.
+        weights: what to begin with, `.weights.h5`; written if it is not there.
+
+    Returns:
+        JSON: `losses` in nats a word, None where one is no number; `weights_on`, the kind of device that they lie on;
+        `cudnn`, how often each of cuDNN's recurrent operations is in the step's graph; `loops`, how many loops are,
+        as a GRU without cuDNN is one; `first_step_s`, with tracing; `step_s`, the median of the others;
+        `peak_gpu_bytes`, None without a GPU.
+    """
+    import keras
+    import tensorflow as tf
+
+    from pipeline.model.network.decoder import Decoder
+    from pipeline.training.trainer import Fitter
+
+    tf.config.experimental.enable_tensor_float_32_execution(precision != "float32")
+    keras.utils.set_random_seed(TRAINING.seed)
+    keras.config.set_dtype_policy(precision)
+    try:
+        batches = made_up_batches()
+        decoder = Decoder(DECODER, VOCABULARY, POSITIONS, CHANNELS)
+        decoder.build()
+        decoder.standardise(np.concatenate([batch.features for batch in batches]))
+        (decoder.load_weights if weights.is_file() else decoder.save_weights)(weights)
+        fitter = Fitter(decoder, TRAINING, steps)
+        losses, seconds = zip(*_timed(fitter, islice(cycle(batches), steps)), strict=True)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    return {
+        "precision": precision,
+        "losses": [loss if math.isfinite(loss) else None for loss in losses],
+        "weights_on": sorted(
+            {tf.DeviceSpec.from_string(weight.value.device).device_type for weight in decoder.weights}
+        ),
+        **_recurrence(fitter.operations()),
+        "first_step_s": round(seconds[0], 4),
+        "step_s": round(statistics.median(seconds[1:]), 5),
+        "peak_gpu_bytes": _peak_bytes(),
+    }
+
+
+def made_up_batches() -> list[Batch]:
+    """Pictures of a few kinds, each kind with its own two captions; lengths differ from batch to batch."""
+    random = np.random.default_rng(0)
+    looks = np.maximum(random.normal(size=(KINDS, POSITIONS, CHANNELS)), 0)
+    lengths = 5 + np.arange(KINDS) % 8
+    said = [random.integers(END + 1, VOCABULARY, (CAPTIONS, length)) for length in lengths]
+
+    def batch() -> Batch:
+        kinds = random.integers(KINDS, size=PICTURES)
+        noise = np.abs(random.normal(0, 0.3, (PICTURES, POSITIONS, CHANNELS)))
+        tokens = np.full((PICTURES * CAPTIONS, lengths[kinds].max() + 2), PADDING, np.int32)
+        for row, words in zip(tokens, (words for kind in kinds for words in said[kind]), strict=True):
+            row[: len(words) + 2] = [START, *words, END]
+        pictures = np.repeat(np.arange(PICTURES, dtype=np.int32), CAPTIONS)
+        return Batch((looks[kinds] + noise).astype(np.float16), pictures, tokens)
+
+    return [batch() for _ in range(BATCHES)]
+
+
+def _timed(fitter: Any, batches: Iterator[Batch]) -> Iterator[tuple[float, float]]:
+    for batch in batches:
+        started = time.perf_counter()
+        loss = fitter.fit(batch)  # it waits for the device
+        yield loss, time.perf_counter() - started
+
+
+def _recurrence(operations: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "cudnn": {name: count for name, count in sorted(operations.items()) if name.startswith("CudnnRNN")},
+        "loops": sum(count for name, count in operations.items() if name in ("While", "StatelessWhile")),
+    }
+
+
+def _peak_bytes() -> int | None:
+    import tensorflow as tf
+
+    if not tf.config.list_logical_devices("GPU"):
+        return None
+    return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+
+
+def main(precision: str, steps: str, weights: str) -> None:
+    """Take the steps and print what came of them."""
+    sys.stdout.write(json.dumps(take_steps(precision, int(steps), Path(weights))) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,203 @@
+"""extract_features: the frozen encoder's output, computed once an image and kept by content.
+
+Features lie in parts, `features/<encoder>/<part>.npy` with a list of the images' digests beside
+it, so that a new snapshot extracts only pictures never seen, and a crash costs one part.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.core.errors import DatasetRejected, ObjectUnavailable
+from pipeline.data.snapshot import read_images
+from pipeline.imaging.decode import pixels
+from pipeline.storage.files import digest_of, read_json, write_bytes, write_json
+from pipeline.storage.stage_outputs import Output
+from pipeline.training.augmentation import WHOLE, view_of
+from pipeline.training.run import TrainingRun
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+PART_IMAGES = 256
+USE = "in_use"  # held by trainings that read or write the parts beside it
+
+Features = npt.NDArray[np.float16]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A file of features, opened for each picture: mapped, COCO's 500 parts would hold an open file each.
+
+    Attributes:
+        path: the file.
+        start: bytes before the first picture.
+        shape: positions and channels of a picture.
+    """
+
+    path: Path
+    start: int
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, path: Path) -> _Part:
+        mapped = np.load(path, mmap_mode="r")
+        return cls(path, mapped.offset, mapped.shape[1:])
+
+    def read(self, row: int, into: Features) -> None:
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(self.start + row * into.nbytes)
+            if file.readinto(into.data) != into.nbytes:
+                raise ObjectUnavailable(
+                    f"{self.path} ends before picture {row}; remove it with its .json and run extract_features again"
+                )
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """Features of one encoder by the SHA-256 of the picture's bytes.
+
+    Attributes:
+        root: the folder of the parts.
+    """
+
+    root: Path
+
+    @classmethod
+    def of(cls, run: TrainingRun, view: int = WHOLE) -> FeatureStore:
+        """The features of the run's encoder under its way of fitting pictures, of one view of them."""
+        facts = read_json(run.output("encoder").path / "encoder.json")
+        folder = features_folder(run.home.store, facts, run.settings.encoder.fit, view)
+        while not run.held.take(folder / USE):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / USE).touch()
+        return cls(folder)
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[_Part, int]]:
+        places = {}
+        for index in sorted(self.root.glob("*.json")):
+            part = _Part.of(index.with_suffix(".npy"))
+            places.update({sha: (part, row) for row, sha in enumerate(read_json(index))})
+        return places
+
+    def __contains__(self, sha: str) -> bool:
+        return sha in self._places
+
+    def gather(self, shas: Sequence[str]) -> Features:
+        """Features of some pictures, at least one: float16 [n, positions, channels].
+
+        Raises:
+            KeyError: one was never extracted.
+            ObjectUnavailable: a part was cut short.
+        """
+        places = [self._places[sha] for sha in shas]
+        found = np.empty((len(places), *places[0][0].shape), np.float16)
+        for grid, (part, row) in zip(found, places, strict=True):
+            part.read(row, grid)
+        return found
+
+    def add(self, shas: Sequence[str], features: Features) -> None:
+        """Keep a part. The index is written last: a part without one does not exist."""
+        name = digest_of(list(shas))[:32]
+        buffer = BytesIO()
+        np.save(buffer, np.ascontiguousarray(features, np.float16))
+        write_bytes(self.root / f"{name}.npy", buffer.getvalue())
+        write_json(self.root / f"{name}.json", list(shas))
+
+
+def features_folder(store: Path, encoder: Mapping[str, Any], fit: str, view: int = WHOLE) -> Path:
+    """Where the features of an encoder lie, given what its stage wrote of it, of one view of pictures fitted in one way."""
+    identity = {"version": VERSION, "name": encoder["name"], "digest": encoder["digest"], "fit": fit}
+    identity |= {"view": view} if view != WHOLE else {}
+    identity |= {"side": encoder["side"]} if "side" in encoder else {}
+    return store / "features" / f"{encoder['name']}-{digest_of(identity)[:16]}"
+
+
+def extract_shard(run: TrainingRun, shard: int) -> dict[str, int]:
+    """Extract what is missing of one shard.
+
+    Shards take turns at stretches of the snapshot's order: sources read on from where they are, so
+    pictures picked one by one would cost every shard a pass over the whole dataset.
+
+    Returns:
+        How many pictures the shard has, views counted, and how many were new.
+    """
+    counts = {"images": 0, "extracted": 0}
+    for view in range(run.settings.encoder.views):
+        features = FeatureStore.of(run, view)
+        images = wanted_images(run, view)
+        mine = images[np.arange(len(images)) // PART_IMAGES % run.settings.encoder.shards == shard]
+        known = mine["sha256"].map(features.__contains__).astype(bool)  # an empty shard's would not be bool
+        missing = mine[~known].drop_duplicates("sha256")
+        if len(missing):
+            _extract(run, missing, features, view)
+        counts = {"images": counts["images"] + len(mine), "extracted": counts["extracted"] + len(missing)}
+    return counts
+
+
+def wanted_images(run: TrainingRun, view: int) -> pd.DataFrame:
+    """The accepted pictures that need a view: all of them whole, those that are fitted to in others too."""
+    return run.accepted.images if view == WHOLE else run.accepted.images_of("train")
+
+
+def check_features(run: TrainingRun) -> Output:
+    """The finished stage: every accepted picture has features.
+
+    Raises:
+        DatasetRejected: some have none, because a shard did not run.
+    """
+
+    def build(folder: Path) -> None:
+        for view in range(run.settings.encoder.views):
+            _check_view(run, view)
+        features, images = FeatureStore.of(run), run.accepted.images
+        shape = features.gather([images["sha256"].iloc[0]]).shape[1:]
+        write_json(folder / "figures.json", {"images": len(images), "positions": shape[0], "channels": shape[1]})
+
+    recipe = run.settings.encoder.model_dump(mode="json", include={"fit", "views"})
+    return run.store.run("extract_features", VERSION, recipe, run.inputs("validate", "encoder"), build)
+
+
+def _check_view(run: TrainingRun, view: int) -> None:
+    features, images = FeatureStore.of(run, view), wanted_images(run, view)
+    lost = [image for image, sha in zip(images["image"], images["sha256"], strict=True) if sha not in features]
+    if lost:
+        raise DatasetRejected(
+            f"{len(lost)} pictures have no features of view {view}, first {lost[0]!r}; run extract_features again"
+        )
+
+
+def _extract(run: TrainingRun, missing: pd.DataFrame, features: FeatureStore, view: int) -> None:
+    from pipeline.training.encoder_stage import load_encoder
+
+    settings = run.settings.encoder
+    model = load_encoder(run.output("encoder"))
+    photographs = read_images(run.source, missing)
+    done = 0
+    while part := list(islice(photographs, PART_IMAGES)):
+        shas = [sha for sha, _ in part]
+        decoded = [view_of(pixels(data, model.facts.side, settings.fit, run.limits), view) for _, data in part]
+        features.add(shas, np.concatenate(list(_encode(model, decoded, settings.batch_size))))
+        done += len(part)
+        log.info("extract_features: view %d, %d of %d pictures", view, done, len(missing))
+
+
+def _encode(model: Any, decoded: Sequence[npt.NDArray[np.uint8]], batch_size: int) -> Iterator[Features]:
+    """Encode in batches of one fixed padded shape, so that a graph is traced once."""
+    for start in range(0, len(decoded), batch_size):
+        batch = np.stack(decoded[start : start + batch_size])
+        padding = batch_size - len(batch)
+        padded = np.pad(batch, [(0, padding), (0, 0), (0, 0), (0, 0)])
+        yield np.asarray(model.predict_on_batch(padded))[: len(batch)].astype(np.float16)

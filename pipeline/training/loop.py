@@ -1,0 +1,187 @@
+"""Epoch after epoch, resumed at the step where a crash struck; the last epoch that keeps up with the best is kept."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.core.errors import SettingsError
+from pipeline.core.settings import SelfCriticalSettings, TrainingSettings
+from pipeline.training import checkpoint
+from pipeline.training.validation_score import Choice, Quality
+
+if TYPE_CHECKING:
+    from pipeline.training.trainer import Fitter
+
+log = logging.getLogger(__name__)
+
+WEIGHTS = "decoder.weights.h5"
+STEPS_BETWEEN_LINES = 100
+
+Watch = Callable[[dict[str, float]], None]
+
+
+@dataclass
+class Progress:
+    """How far training has come.
+
+    Attributes:
+        epoch: epochs done.
+        curves: a row an epoch: the stage's own figure, what `Quality` holds of greedy captions of
+            validation pictures, and seconds.
+        best_epoch: the epoch whose validation captions were best, from 1; 0 when what it began with was.
+        best: the best epoch's row.
+        kept_epoch: the last epoch whose captions keep up with the best's, see `Stage.noise`.
+        kept: the kept epoch's row.
+    """
+
+    epoch: int = 0
+    curves: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best: dict[str, float] = field(default_factory=dict)
+    kept_epoch: int = 0
+    kept: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_what(cls, row: dict[str, float]) -> Progress:
+        """Nothing done yet on weights whose quality is known."""
+        return cls(best=row, kept=row)
+
+    def stale(self, patience: int) -> bool:
+        """Whether so many epochs brought nothing better."""
+        return self.epoch - self.best_epoch >= patience
+
+
+@dataclass
+class Underway:
+    """How far the epoch after those has come.
+
+    Attributes:
+        steps: steps done.
+        total: sum of their figures.
+        seconds: spent on them, in all processes that took some.
+    """
+
+    steps: int = 0
+    total: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of training.
+
+    Attributes:
+        name: its name in the log.
+        figure: what a step reports: the loss in nats a word, or the mean reward.
+        fitter: what is trained.
+        limits: when it ends.
+        one_epoch: trains an epoch, counted from 1, but for the steps done already, yielding a figure a step.
+        choose_on: the validation split.
+        folder: where checkpoints lie, and the kept epoch's weights afterwards.
+        checkpoint_minutes: between checkpoints within an epoch; there is one after each epoch besides.
+        wholeness_first: whether no epoch is kept that breaks captions which were whole.
+        noise: how far below the best a later epoch may score and be kept, in standard errors of the mean. Half of one
+            is that of the difference of two epochs, most of whose captions are alike.
+    """
+
+    name: str
+    figure: str
+    fitter: Fitter
+    limits: TrainingSettings | SelfCriticalSettings
+    one_epoch: Callable[[int, int], Iterator[float]]
+    choose_on: Choice
+    folder: Path
+    checkpoint_minutes: float
+    wholeness_first: bool = False
+    noise: float = 0.0
+
+    def run(self, watch: Watch, before: Progress | None = None) -> Progress:
+        """Train from `before` to the end or until captions get no better; `folder/decoder.weights.h5` is the kept epoch's.
+
+        Raises:
+            SettingsError: the loss became infinite or no number.
+        """
+        progress, underway = self._resume() or (before or Progress(), Underway())
+        while progress.epoch < self.limits.epochs and not progress.stale(self.limits.patience):
+            self._epoch(progress, underway)
+            underway = Underway()
+            self._save(progress, underway)
+            watch(progress.curves[-1])
+        return progress
+
+    @property
+    def _kept_file(self) -> Path:
+        return self.folder / WEIGHTS
+
+    def _resume(self) -> tuple[Progress, Underway] | None:
+        found = checkpoint.restore(self.folder, self.fitter.variables, self._kept_file)
+        if found is None:
+            return None
+        progress, underway = Progress(**found["progress"]), Underway(**found["underway"])
+        steps = f" and {underway.steps} steps" if underway.steps else ""
+        log.info("%s: resuming after epoch %d%s", self.name, progress.epoch, steps)
+        return progress, underway
+
+    def _save(self, progress: Progress, underway: Underway) -> None:
+        place = checkpoint.Place(progress.epoch, underway.steps)
+        told = {"progress": asdict(progress), "underway": asdict(underway)}
+        kept = self._kept_file if progress.kept_epoch else None
+        checkpoint.save(self.folder, place, self.fitter.variables, told, kept)
+
+    def _epoch(self, progress: Progress, underway: Underway) -> None:
+        started = time.monotonic() - underway.seconds
+        epoch = progress.epoch + 1
+        figure = self._steps(progress, underway)
+        with self.fitter.average.in_place_of(self.fitter.decoder.trainable_variables):
+            quality = self.choose_on.judge(self.fitter, self.limits.batch_size)
+            self._check_finite(quality, epoch)
+            row = {self.figure: figure, **quality.as_dict(), "seconds": time.monotonic() - started}
+            better = not progress.best or quality.better_than(Quality.of(progress.best), self.wholeness_first)
+            if better:
+                progress.best_epoch, progress.best = epoch, row
+            if better or self._forgives(quality, Quality.of(progress.best)):
+                progress.kept_epoch, progress.kept = epoch, row
+                self._keep()
+        progress.epoch, progress.curves = epoch, [*progress.curves, row]
+        told = ", ".join(f"{name} {value:.4g}" for name, value in row.items())
+        log.info("%s: epoch %d of %d, %s", self.name, epoch, self.limits.epochs, told)
+
+    def _forgives(self, quality: Quality, best: Quality) -> bool:
+        return self.noise > 0 and quality.keeps_up_with(best, self.wholeness_first, self.noise)
+
+    def _steps(self, progress: Progress, underway: Underway) -> float:
+        """Take the epoch's steps that are left; the mean figure of all of them."""
+        epoch, recent = progress.epoch + 1, deque[float](maxlen=STEPS_BETWEEN_LINES)
+        began = saved = time.monotonic()
+        before = underway.seconds
+        for figure in self.one_epoch(epoch, underway.steps):
+            recent.append(figure)
+            now = time.monotonic()
+            underway.steps, underway.total = underway.steps + 1, underway.total + figure
+            underway.seconds = before + now - began
+            if underway.steps % STEPS_BETWEEN_LINES == 0:
+                log.info("%s: epoch %d, step %d, %.3f", self.name, epoch, underway.steps, np.mean(recent))
+            if now - saved >= 60 * self.checkpoint_minutes:
+                self._save(progress, underway)
+                saved = time.monotonic()
+        return underway.total / underway.steps
+
+    def _check_finite(self, quality: Quality, epoch: int) -> None:
+        if not np.isfinite(quality.loss):
+            raise SettingsError(
+                f"training diverged: the validation loss of epoch {epoch} is {quality.loss}; "
+                f"lower the {self.name} stage's learning rate (given {self.limits.learning_rate:g}) or training.clip_norm"
+            )
+
+    def _keep(self) -> None:
+        scratch = self.folder / f".new.{WEIGHTS}"
+        self.fitter.decoder.save_weights(scratch)
+        scratch.replace(self._kept_file)

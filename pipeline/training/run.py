@@ -1,0 +1,79 @@
+"""A training under way: its settings, where it works, and the stages that are finished."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from pipeline.core.environment import Home
+from pipeline.core.settings import TrainSettings
+from pipeline.data.snapshot import Snapshot
+from pipeline.data.sources.base import Source
+from pipeline.data.sources.factory import open_source
+from pipeline.imaging.decode import ImageLimits
+from pipeline.storage.files import read_json
+from pipeline.storage.locks import Held
+from pipeline.storage.stage_outputs import Output, Store
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What every stage may use.
+
+    Attributes:
+        settings: everything the stages need to know.
+        home: where outputs lie and models are registered.
+        done: the digest of each finished stage's output; small enough for XCom.
+        held: outputs in use, from stage to stage.
+    """
+
+    settings: TrainSettings
+    home: Home
+    done: Mapping[str, str] = field(default_factory=dict)
+    held: Held = field(default_factory=Held, repr=False, compare=False)
+
+    @cached_property
+    def store(self) -> Store:
+        """Finished stage outputs."""
+        return Store(self.home.store, self.held)
+
+    @cached_property
+    def source(self) -> Source:
+        """Where the photographs come from."""
+        return open_source(self.settings.source, self.home)
+
+    @cached_property
+    def accepted(self) -> Snapshot:
+        """The photographs and captions that passed validation."""
+        return Snapshot.load(self.output("validate").path)
+
+    @property
+    def limits(self) -> ImageLimits:
+        """Which pictures are decoded at all."""
+        rules = self.settings.validation
+        return ImageLimits(
+            max_bytes=rules.max_image_bytes, max_megapixels=rules.max_megapixels, min_side=rules.min_side
+        )
+
+    def output(self, stage: str) -> Output:
+        """The output of a finished stage.
+
+        Raises:
+            KeyError: the stage has not run.
+            FileNotFoundError: its output is no longer in the store.
+        """
+        return self.store.find(stage, self.done[stage])
+
+    def scores(self) -> dict[str, Any]:
+        """What `evaluate` found on the test split."""
+        return dict(read_json(self.output("evaluate").path / "scores.json"))
+
+    def inputs(self, *stages: str) -> dict[str, str]:
+        """The digests of some finished stages, as a later stage's inputs."""
+        return {stage: self.done[stage] for stage in stages}
+
+    def after(self, output: Output) -> TrainingRun:
+        """The run with one more stage finished."""
+        return replace(self, done={**self.done, output.stage: output.digest})

@@ -1,0 +1,56 @@
+"""Captions drawn by their probability, for the model to learn from what it says itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from pipeline.model.network.decoder import Decoder, Seen
+from pipeline.model.vocabulary import END, PADDING, START
+
+IMPOSSIBLE = -1e9
+
+
+def draw(decoder: Decoder, seen: Seen, samples: Any, max_words: Any, random: keras.random.SeedGenerator) -> Any:
+    """Draw several captions of each picture, word by word.
+
+    Args:
+        decoder: what writes, without dropout.
+        seen: n pictures.
+        samples: captions a picture, int32 scalar.
+        max_words: longest caption in words, int32 scalar; one that does not end within it has no `<end>`.
+        random: the state of the draw, which moves on.
+
+    Returns:
+        int32 [n * samples, max_words + 2], `<start>`, words and `<end>`, padded, a picture's next to each other.
+    """
+    spread = Seen(ops.repeat(seen.grid, samples, axis=0), ops.repeat(seen.gist, samples, axis=0))
+    rows = ops.shape(spread.gist)[0]
+    chance = keras.random.uniform((max_words + 1, rows), seed=random)  # one number a word
+
+    def more(place: Any, tokens: Any, last: Any, state: Any) -> Any:
+        return ops.logical_and(place <= max_words, ops.any(last != END))
+
+    def write(place: Any, tokens: Any, last: Any, state: Any) -> tuple[Any, ...]:
+        step = decoder.step(spread, state, last)
+        word = _pick(step.logits, ops.take(chance, place, axis=0)[:, None])
+        word = ops.where(last == END, END, word)
+        here = ops.arange(max_words + 2)[None] == place + 1
+        return place + 1, ops.where(here, word[:, None], tokens), word, step.state
+
+    start = ops.full((rows,), START, dtype="int32")
+    tokens = ops.where(ops.arange(max_words + 2)[None] == 0, START, PADDING) + ops.zeros((rows, 1), dtype="int32")
+    loop = (ops.convert_to_tensor(0), tokens, start, decoder.initial_state(spread))
+    _, tokens, _, _ = ops.while_loop(more, write, loop)
+    ended = ops.cumsum(ops.cast(tokens == END, "int32"), axis=1) - ops.cast(tokens == END, "int32") > 0
+    return ops.where(ended, PADDING, tokens)
+
+
+def _pick(logits: Any, chance: Any) -> Any:
+    """The word at which the cumulative probability [n, vocabulary] passes chance [n, 1]: int32 [n]."""
+    never = ops.arange(ops.shape(logits)[-1]) <= START  # padding, unknown and start come first
+    share = ops.cumsum(ops.softmax(ops.where(never[None], IMPOSSIBLE, logits), axis=-1), axis=-1)
+    passed = ops.sum(ops.cast(share <= chance * share[:, -1:], "int32"), axis=-1)
+    return ops.minimum(passed, ops.shape(logits)[-1] - 1)

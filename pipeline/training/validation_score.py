@@ -1,0 +1,109 @@
+"""How good an epoch is on the split that chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.data.snapshot import Snapshot
+from pipeline.metrics.scores import score_captions
+from pipeline.model.vocabulary import Vocabulary
+from pipeline.training.batches import Examples
+from pipeline.training.caption_features import caption_features
+from pipeline.training.features import FeatureStore
+
+if TYPE_CHECKING:
+    from pipeline.training.trainer import Fitter
+
+MOST_DANGLING, MOST_REPEATED = 0.02, 0.01  # of greedy captions; twice what is asked of the beam's
+
+
+@dataclass(frozen=True)
+class Quality:
+    """An epoch's worth on validation pictures.
+
+    Attributes:
+        cider_d: mean of greedy captions, in 0..10.
+        error: its standard error over the pictures.
+        loss: nats a word, which decides between equal captions.
+        dangling: share of captions that break off, see `Health`.
+        repeated: share of captions that repeat themselves, see `Health`.
+    """
+
+    cider_d: float
+    error: float
+    loss: float
+    dangling: float
+    repeated: float
+
+    @property
+    def whole(self) -> bool:
+        """Whether captions are whole sentences; a broken model may earn a higher CIDEr-D, and must not win."""
+        return self.dangling <= MOST_DANGLING and self.repeated <= MOST_REPEATED
+
+    def better_than(self, other: Quality, wholeness_first: bool) -> bool:
+        """By CIDEr-D, then the loss; perhaps by `whole` before both."""
+        mine, theirs = ((item.cider_d, -item.loss) for item in (self, other))
+        return (self.whole, *mine) > (other.whole, *theirs) if wholeness_first else mine > theirs
+
+    def keeps_up_with(self, best: Quality, wholeness_first: bool, noise: float) -> bool:
+        """Whether it is no worse than the best but for so many of its standard errors."""
+        if wholeness_first and self.whole != best.whole:
+            return self.whole
+        return self.cider_d >= best.cider_d - noise * best.error
+
+    def as_dict(self) -> dict[str, float]:
+        """By name, as in the curves."""
+        return {f"val_{name}": value for name, value in asdict(self).items()}
+
+    @classmethod
+    def of(cls, row: Mapping[str, float]) -> Quality:
+        """From a row of the curves."""
+        return cls(**{field.name: row[f"val_{field.name}"] for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The validation split.
+
+    Attributes:
+        examples: its pairs, for the loss.
+        references: every caption of each of its pictures, by the picture's name.
+        shas: the digest of each picture, by name.
+        words: the vocabulary.
+    """
+
+    examples: Examples
+    references: Mapping[str, list[str]]
+    shas: Mapping[str, str]
+    words: Vocabulary
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, words: Vocabulary, features: FeatureStore, max_words: int) -> Choice:
+        """The validation split of what was accepted."""
+        images = snapshot.images_of("val")
+        examples = Examples.of(snapshot, "val", words, [features], max_words)
+        shas = dict(zip(images["image"], images["sha256"], strict=True))
+        return cls(examples, snapshot.references("val"), shas, words)
+
+    def judge(self, fitter: Fitter, batch_size: int) -> Quality:
+        """Score the decoder as it is now."""
+        captions = caption_features(fitter.writer, self.words, self.examples.views[0], list(self.shas.values()))
+        texts = {image: caption.text for image, caption in zip(self.shas, captions, strict=True)}
+        report = score_captions(self.references, texts, meteor=False)
+        each = [scores["cider_d"] for scores in report.per_image.values()]
+        return Quality(
+            cider_d=float(report.scores["cider_d"] or 0.0),
+            error=float(np.std(each) / len(each) ** 0.5),
+            loss=self._loss(fitter, batch_size),
+            dangling=report.health.dangling,
+            repeated=report.health.repeated,
+        )
+
+    def _loss(self, fitter: Fitter, batch_size: int) -> float:
+        totals = np.array([fitter.judge(batch) for batch in self.examples.batches(batch_size, 0, 0)])
+        loss, words = totals.sum(axis=0)
+        return float(loss / words)

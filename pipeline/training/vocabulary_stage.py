@@ -1,0 +1,70 @@
+"""adapt_vocabulary: which words the model may say, from training captions only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.errors import DatasetRejected
+from pipeline.core.settings import VocabularySettings
+from pipeline.model.vocabulary import SPECIAL, Vocabulary, standardize
+from pipeline.storage.files import write_json
+from pipeline.storage.stage_outputs import Output
+from pipeline.training.run import TrainingRun
+
+VERSION = 1
+
+
+def adapt_vocabulary(run: TrainingRun) -> Output:
+    """Write `vocabulary.txt` and figures: size, and coverage of the validation captions.
+
+    Raises:
+        DatasetRejected: no training caption holds a word.
+    """
+    settings = run.settings.vocabulary
+    inputs = run.inputs("validate", *({"start"} & run.done.keys()))
+
+    def build(folder: Path) -> None:
+        known = Vocabulary.read(run.output("start").path / "vocabulary.txt") if "start" in run.done else None
+        vocabulary = adapt(settings, run.accepted.captions_of("train")["caption"], known)
+        vocabulary.write(folder / "vocabulary.txt")
+        write_json(folder / "figures.json", coverage(vocabulary, run.accepted.captions_of("val")["caption"]))
+
+    return run.store.run("adapt_vocabulary", VERSION, settings.model_dump(mode="json"), inputs, build)
+
+
+def adapt(settings: VocabularySettings, captions: Iterable[str], known: Vocabulary | None = None) -> Vocabulary:
+    """The most frequent words of some captions, by Keras' `TextVectorization`, after those known already.
+
+    Known words keep their ids, whatever the settings; new ones come up to `vocabulary_size` words in all.
+    """
+    import keras
+
+    known = known or Vocabulary.of(())
+    texts = [standardize(caption) for caption in captions]
+    counts = Counter(word for text in texts for word in text.split())
+    if not counts:
+        raise DatasetRejected("the training captions hold no word; check the source's captions")
+    ordinary = settings.vocabulary_size - len(SPECIAL)
+    # TextVectorization counts its own two special words, padding and unknown.
+    layer = keras.layers.TextVectorization(max_tokens=ordinary + 2, standardize=None, split="whitespace")
+    layer.adapt(texts, batch_size=4096)
+    words = [str(word) for word in layer.get_vocabulary(include_special_tokens=False)]
+    new = [word for word in words if counts[word] >= settings.min_count and word not in known.ids]
+    return Vocabulary((*known.words, *new[: max(0, settings.vocabulary_size - len(known))]))
+
+
+def coverage(vocabulary: Vocabulary, captions: Iterable[str]) -> dict[str, Any]:
+    """Size, share of known words, and the most frequent unknown ones."""
+    counts = Counter(word for caption in captions for word in standardize(caption).split())
+    unknown = Counter({word: count for word, count in counts.items() if word not in vocabulary.ids})
+    total = max(1, counts.total())
+    return {
+        "size": len(vocabulary),
+        "val_words": counts.total(),
+        "val_coverage": 1 - unknown.total() / total,
+        "val_out_of_vocabulary": unknown.total() / total,
+        "most_frequent_unknown": unknown.most_common(20),
+    }

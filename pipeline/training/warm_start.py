@@ -1,0 +1,89 @@
+"""Continue from a registered version: its words keep their ids, its weights are where training begins."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.core.errors import SettingsError
+from pipeline.core.settings import DecoderSettings
+from pipeline.model.bundle import DECODER, ENCODER, SETTINGS, VOCABULARY, BundleSettings, read_bundle
+from pipeline.model.interface import PinnedModel
+from pipeline.model.vocabulary import Vocabulary
+from pipeline.model.vocabulary_binding import check_bound
+from pipeline.registry.cache import fetch
+from pipeline.registry.promotions import Promotions
+from pipeline.storage.files import read_json
+from pipeline.storage.stage_outputs import Output
+from pipeline.training.run import TrainingRun
+
+VERSION = 1
+
+
+def provide_start(run: TrainingRun, uri: str) -> Output:
+    """Keep what a version begins a new one with: weights, vocabulary and settings.
+
+    The output lies under the version's digest, so an alias that moves is another start.
+
+    Raises:
+        ModelNotFound: there is no such version.
+        SettingsError: the new model would be of another architecture.
+    """
+    pinned = Promotions(run.home).resolve(uri) if uri.startswith("models:/") else _bare(uri)
+
+    def build(folder: Path) -> None:
+        known = uri.startswith("models:/")
+        bundle = fetch(run.home, pinned, read_bundle) if known else read_bundle(Path(uri), pinned.digest)
+        for name in (ENCODER, DECODER, VOCABULARY, SETTINGS):
+            shutil.copyfile(bundle.path / name, folder / name)
+
+    output = run.store.run("start", VERSION, {"digest": pinned.digest}, {}, build)
+    _check_alike(run, uri, _settings(output))
+    return output
+
+
+def begin_with(decoder: Any, start: Output) -> None:
+    """Put a version's weights into a decoder that may know more words; the new ones keep their fresh weights."""
+    from pipeline.model.network.decoder import Decoder
+
+    settings = _settings(start)
+    check_bound(start.path / DECODER, start.path / VOCABULARY, settings.bound)
+    words = Vocabulary.read(start.path / VOCABULARY)
+    before = Decoder(settings.decoder, len(words), settings.positions, settings.channels)
+    before.build()
+    before.load_weights(start.path / DECODER)
+    for old, new in zip(before.weights, decoder.weights, strict=True):
+        value = np.array(new)
+        value[tuple(slice(0, size) for size in old.shape)] = np.asarray(old)
+        new.assign(value)
+
+
+def _bare(folder: str) -> PinnedModel:
+    bundle = read_bundle(Path(folder))
+    return PinnedModel("", "", bundle.digest, bundle.settings.engine, folder)
+
+
+def _settings(start: Output) -> BundleSettings:
+    return BundleSettings.model_validate(read_json(start.path / SETTINGS))
+
+
+def _check_alike(run: TrainingRun, uri: str, before: BundleSettings) -> None:
+    from pipeline.model.network.encoder import architecture
+
+    wanted, encoder = run.settings.decoder, run.settings.encoder
+    pairs = {f"decoder.{name}": (getattr(before.decoder, name), getattr(wanted, name)) for name in _SHAPING}
+    pairs["encoder.name"] = before.encoder, encoder.name
+    pairs["encoder.side"] = before.pixels.side, encoder.side or architecture(encoder.name).side
+    pairs["encoder.fit"] = before.pixels.fit, encoder.fit
+    for name, (was, now) in pairs.items():
+        if was != now:
+            raise SettingsError(
+                f"training.start_from={uri} was trained with {name}={was}, and this training asks for {now}; "
+                f"set {name}={was}, or leave training.start_from empty"
+            )
+
+
+_SHAPING = sorted(set(DecoderSettings.model_fields) - {"dropout"})

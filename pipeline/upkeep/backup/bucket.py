@@ -1,0 +1,133 @@
+"""Whole buckets, whatever their objects are called."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.errors import ObjectUnavailable, SourceChanged, TargetNotEmpty
+from pipeline.storage.files import sha256_file
+from pipeline.storage.objects.retry import Trouble
+from pipeline.storage.objects.s3 import S3Folder
+
+THREADS = 8
+_AT_ONCE = 1000  # names; a pool takes all that it is given at once, and a bucket may have millions
+# What files cannot be called, or not beside others: an object may be named as the folder of another.
+_OF_NAMES = {errno.EEXIST, errno.EINVAL, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR}
+
+
+class Bucket(S3Folder):
+    """A bucket, or a prefix in it, whose objects become files and files objects."""
+
+    def __init__(self, uri: str) -> None:
+        """Name it, `s3://bucket` or `s3://bucket/prefix`; nothing is asked of the store yet."""
+        super().__init__(uri, connections=THREADS)
+
+    def names(self) -> Iterator[str]:
+        """Every object below the prefix; what only stands for a folder is none."""
+        for page in self._pages(Prefix=self._address.prefix):
+            for item in page.get("Contents", ()):
+                name = item["Key"][len(self._address.prefix) :]
+                if name and not name.endswith("/"):
+                    yield name
+
+    def save(self, folder: Path, fleeting: bool = False) -> int:
+        """Copy every object to a file, and tell how many that were.
+
+        Args:
+            folder: where the files go.
+            fleeting: whether objects that are removed meanwhile are left out.
+
+        Raises:
+            BadInput: `source_changed`, an object was removed meanwhile.
+            ObjectUnavailable: the store fails, or an object cannot be a file by its name.
+        """
+        return _all(lambda name: self._save(name, folder, fleeting), self.names())
+
+    def add(self, folder: Path, names: Iterator[str]) -> int:
+        """Copy files of a folder to objects, each read back, and tell how many; those that are there already stay.
+
+        Raises:
+            TargetNotEmpty: an object there has another content.
+            ObjectUnavailable: the store fails, or does not give back what it was given.
+        """
+        return _all(lambda name: self._add(folder / name, name), names)
+
+    def digest(self, name: str) -> str | None:
+        """SHA-256 of an object, read in pieces; None if it is not there."""
+
+        def read(_: float) -> str:
+            with closing(self._client.get_object(**self._where(name))["Body"]) as body:
+                return _digest(body)
+
+        try:
+            return self._call("read", name, read)
+        except SourceChanged:  # what a store that has no such object answers
+            return None
+
+    def _save(self, name: str, folder: Path, fleeting: bool) -> bool:
+        path = folder / name
+        try:
+            if "\0" in name or any(part in {"", ".", ".."} for part in name.split("/")):
+                raise OSError(errno.EINVAL, "it has an empty part, `.`, `..` or a zero")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._call("read", name, lambda _: self._fetch(name, path))
+        except SourceChanged:
+            if not fleeting:
+                raise
+            return False
+        except OSError as error:
+            advice = "rename the object" if error.errno in _OF_NAMES else "look at the disk"
+            raise ObjectUnavailable(
+                f"object {self.uri}/{name} cannot be kept as file {path}: {error.strerror}; {advice}"
+            ) from error
+        return True
+
+    def _fetch(self, name: str, path: Path) -> None:
+        from boto3.exceptions import Boto3Error
+        from s3transfer.exceptions import S3DownloadFailedError
+
+        try:
+            self._client.download_file(*self._where(name).values(), str(path))
+        except (Boto3Error, S3DownloadFailedError) as error:
+            reason = getattr(error, "last_exception", error)
+            raise Trouble(f"the download broke off: {reason}") from error
+
+    def _add(self, path: Path, name: str) -> bool:
+        wanted, there = sha256_file(path), self.digest(name)
+        if there is None:
+            self._call("write", name, lambda _: self._send(path, name))
+            if self.digest(name) != wanted:
+                raise ObjectUnavailable(f"{self.uri}/{name} does not read back as it was written; check the store")
+        elif there != wanted:
+            raise TargetNotEmpty(
+                f"{self.uri}/{name} is there with another content than {path}, and nothing is written over it; if it is "
+                "from a move that was stopped, remove it there, then begin again"
+            )
+        return True
+
+    def _send(self, path: Path, name: str) -> None:
+        with path.open("rb") as file:
+            self._client.upload_fileobj(file, *self._where(name).values())
+
+
+def _digest(body: Any) -> str:
+    found = hashlib.sha256()
+    for piece in body.iter_chunks(1 << 20):
+        found.update(piece)
+    return found.hexdigest()
+
+
+def _all(act: Callable[[str], bool], names: Iterator[str]) -> int:
+    """Act on all, and tell for how many that was so."""
+    count = 0
+    with ThreadPoolExecutor(THREADS, "bucket") as threads:
+        while part := list(islice(names, _AT_ONCE)):
+            count += sum(threads.map(act, part))
+    return count

@@ -1,0 +1,109 @@
+"""A running stack's backup, in an order in which no part refers to what a later one lacks; and its restore.
+
+    nights and captions -> promotion journal -> databases -> MLflow's artifacts -> outputs of stages
+
+What refers is copied before what it refers to: a caption names a version that the registry knew by then, the champion in
+the journal is a version of the dump, and a version's artifacts and snapshot were written before it was registered. pg_dump
+writes the databases between `begin` and `finish`, in PostgreSQL's own image.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.core.environment import Home
+from pipeline.core.errors import TargetNotEmpty
+from pipeline.storage.files import read_json
+from pipeline.upkeep.backup.bucket import Bucket
+from pipeline.upkeep.backup.catalog import FACTS, Shelf, check
+from pipeline.upkeep.backup.folders import add_folder, copy_folder, every_file, files_of
+
+JOURNAL, ARTIFACTS, PICTURES = "promotions", "mlflow", "pictures"
+# What is computed again where it is missing.
+ANEW = ("cache", "store/features", "store/unfinished")
+# A cursor says that the table has all pictures before its day, so it is never of later than the table.
+_EARLY = ("store/cursors", "store/last_known", "store/nights")
+
+
+def begin(home: Home, shelf: Shelf) -> None:
+    """Copy what refers to the databases: nights, captions and the promotion journal.
+
+    Raises:
+        SettingsError: another backup is being made, or a folder cannot be used.
+        ObjectUnavailable: the store fails, or a file was removed meanwhile.
+    """
+    with shelf.alone():
+        partial = shelf.begin()
+        for each in _EARLY:
+            copy_folder(home.root / each, _kept(partial, home.root) / each, fleeting=True)
+        copy_folder(home.captions.parent, _kept(partial, home.captions.parent))
+        Bucket(f"s3://{JOURNAL}").save(partial / "buckets" / JOURNAL)
+
+
+def finish(home: Home, shelf: Shelf, pictures: bool) -> Path:
+    """Copy what the databases refer to, and name the backup.
+
+    Args:
+        home: what is backed up.
+        shelf: where `begin` and pg_dump have worked.
+        pictures: whether bucket `pictures` is copied, too.
+
+    Returns:
+        The backup.
+
+    Raises:
+        BackupRejected: the databases are not there.
+        SettingsError: another backup is being made, or a folder cannot be used.
+        ObjectUnavailable: the store fails, or a file was removed meanwhile.
+    """
+    with shelf.alone():
+        shelf.require_dumps()
+        buckets = shelf.partial / "buckets"
+        Bucket(f"s3://{ARTIFACTS}").save(buckets / ARTIFACTS)
+        if pictures:
+            Bucket(f"s3://{PICTURES}").save(buckets / PICTURES, fleeting=True)
+        copy_folder(home.root, _kept(shelf.partial, home.root), (*ANEW, *_EARLY))
+        return shelf.finish({"nightcap": importlib.metadata.version("nightcap"), "pictures": pictures})
+
+
+def require_restorable(home: Home, backup: Path) -> None:
+    """Check a backup's files, and that nothing lies where they will.
+
+    Raises:
+        BackupRejected: it is damaged.
+        TargetNotEmpty: a volume or bucket holds something.
+    """
+    check(backup)
+    for folder in (home.root, home.captions.parent):
+        _refuse(str(folder), files_of(folder, ANEW))
+    for name in _buckets(backup):
+        _refuse(f"s3://{name}", Bucket(f"s3://{name}").names())
+
+
+def restore(home: Home, backup: Path) -> None:
+    """Write a backup's objects and folders, each file read back."""
+    for name in _buckets(backup):
+        kept = backup / "buckets" / name
+        Bucket(f"s3://{name}").add(kept, every_file(kept))
+    for folder in (home.root, home.captions.parent):
+        kept = _kept(backup, folder)
+        add_folder(kept, folder, every_file(kept))
+
+
+def _kept(backup: Path, folder: Path) -> Path:
+    return backup / "volumes" / folder.name
+
+
+def _buckets(backup: Path) -> tuple[str, ...]:
+    return (JOURNAL, ARTIFACTS, PICTURES) if read_json(backup / FACTS)["pictures"] else (JOURNAL, ARTIFACTS)
+
+
+def _refuse(place: str, held: Iterator[str]) -> None:
+    first = next(held, None)
+    if first is not None:
+        raise TargetNotEmpty(
+            f"{place} holds {first}; a backup is restored only where there is nothing: before the stack's first start, or "
+            "after `docker compose --profile '*' down --volumes`, which removes all there is"
+        )

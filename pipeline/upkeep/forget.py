@@ -1,0 +1,134 @@
+"""Take pictures out of what trainings have kept: snapshots and what was made from them, and features."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline.core.environment import Home
+from pipeline.data.sources.base import CORRECTED
+from pipeline.data.validation.rejected_runs import REJECTED
+from pipeline.registry.lineage import Exposed, Lineage
+from pipeline.registry.run_artifacts import scrub_run
+from pipeline.registry.versions import Registry
+from pipeline.storage.files import read_json
+from pipeline.storage.scrub import scrub_folder
+from pipeline.storage.stage_outputs import Store
+from pipeline.training.features import FeatureStore
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a snapshot knew of the pictures.
+
+    Attributes:
+        snapshot: its folder.
+        names: what it called them.
+        digests: SHA-256 of their bytes.
+        captions: what people had written.
+        splits: where they were.
+    """
+
+    snapshot: Path
+    names: frozenset[str]
+    digests: frozenset[str]
+    captions: frozenset[str]
+    splits: frozenset[str]
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """Whatever in a file stands for one of the pictures."""
+        return self.names | self.digests | self.captions | {digest[:16] for digest in self.digests}
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """Takes some pictures out of a store.
+
+    Attributes:
+        home: whose store.
+        images: their addresses.
+        digests: SHA-256 of their bytes, as far as is known.
+    """
+
+    home: Home
+    images: frozenset[str]
+    digests: frozenset[str]
+
+    def exposed(self) -> list[Exposed]:
+        """The registered versions that come from a snapshot with the pictures, or continue one that does.
+
+        Raises:
+            RegistryUnavailable: MLflow does not answer.
+        """
+        splits = {trace.snapshot: trace.splits for trace in self.traces}
+        versions = Registry(self.home).versions() if splits else []
+        return self._lineage.exposed(versions, splits)
+
+    def run(self, exposed: Collection[Exposed]) -> int:
+        """Take the pictures out of what MLflow has copied, features, outputs of stages and rejected data; tell how many files.
+
+        The snapshots come last, as the rest is found through them: a call after one that was stopped finds it, too.
+
+        Raises:
+            RegistryUnavailable: MLflow does not answer.
+            ObjectUnavailable: MLflow's files cannot be read or written.
+        """
+        texts = self.images.union(*(trace.texts for trace in self.traces))
+        rejected = Registry(self.home).runs_tagged(REJECTED) if self.traces else []
+        runs = ({each.version.run_id for each in exposed} - {""}).union(rejected)
+        done = sum(scrub_run(self.home, run, texts) for run in sorted(runs))
+        done += self._drop_features() + scrub_folder(self.home.store / "rejected", texts)
+        folders = {folder for trace in self.traces for folder in self._lineage.made_from(trace.snapshot)}
+        snapshots = {trace.snapshot for trace in self.traces}
+        return done + sum(scrub_folder(folder, texts) for folder in (*sorted(folders - snapshots), *sorted(snapshots)))
+
+    @cached_property
+    def _lineage(self) -> Lineage:
+        return Lineage(Store(self.home.store))
+
+    @cached_property
+    def traces(self) -> list[Trace]:
+        """What the snapshots of the store know of the pictures, those who do."""
+        found = (self._trace(folder) for folder in sorted((self.home.store / "stages/snapshot").glob("[0-9a-f]*")))
+        return [trace for trace in found if trace.names]
+
+    def _trace(self, folder: Path) -> Trace:
+        images, captions = (pd.read_parquet(folder / f"{name}.parquet") for name in ("images", "captions"))
+        known = images["uri"].str.removeprefix(CORRECTED).isin(self.images) | images["image"].isin(self.images)
+        ours = images[known | images["sha256"].isin(self.digests)]
+        said = captions[captions["image"].isin(ours["image"])]["caption"]
+        return Trace(
+            folder,
+            frozenset(ours["image"]),
+            frozenset(ours["sha256"]) - {""},
+            frozenset(said),
+            frozenset(ours["split"]),
+        )
+
+    def _drop_features(self) -> int:
+        digests = self.digests.union(*(trace.digests for trace in self.traces))
+        indexes = sorted((self.home.store / "features").glob("*/*.json"))
+        return sum(_drop_features(index, digests) for index in indexes)
+
+
+def _drop_features(index: Path, digests: Collection[str]) -> bool:
+    """Write a part anew without some pictures; tell whether it had them."""
+    shas = read_json(index)
+    keep = [row for row, sha in enumerate(shas) if sha not in digests]
+    if len(keep) == len(shas):
+        return False
+    if keep:
+        grids = np.load(index.with_suffix(".npy"), mmap_mode="r")
+        FeatureStore(index.parent).add([shas[row] for row in keep], grids[keep])
+    index.unlink()  # first, as a part without one does not exist
+    index.with_suffix(".npy").unlink(missing_ok=True)
+    return True

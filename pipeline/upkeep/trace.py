@@ -1,0 +1,186 @@
+"""Where a caption came from, and what a training picture went into."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from pipeline.core.environment import Home
+from pipeline.core.errors import ModelNotFound, SettingsError
+from pipeline.data.sources.base import CORRECTED
+from pipeline.registry.journal import Entry, Journal
+from pipeline.registry.lineage import ACCEPTED_TAG, Exposed, Lineage
+from pipeline.registry.promotions import GATE_TAG, JUDGED_AGAINST_TAG, VERDICT_DIGEST_TAG, VERDICT_TAG
+from pipeline.registry.versions import DIGEST_TAG, Registry, Version
+from pipeline.storage.stage_outputs import Store
+from pipeline.storage.tables import CaptionTable
+from pipeline.storage.tables.schema import one_of
+from pipeline.storage.tables.usage import usage_of, written_by
+
+Row = dict[str, Any]
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_COLUMNS = [
+    *("image", "etag", "sha256", "status", "reason", "caption", "score", "source", "withdrawn", "captioned_at"),
+    *("model_name", "model_version", "engine", "night", "run"),
+]
+_VERDICT = {"gate": GATE_TAG, "reason": VERDICT_TAG, "digest": VERDICT_DIGEST_TAG, "against": JUDGED_AGAINST_TAG}
+
+
+@dataclass(frozen=True)
+class Tracer:
+    """Follows pictures through a table of captions, the outputs of trainings and the registry.
+
+    Every method raises ObjectUnavailable when the table cannot be read and RegistryUnavailable when MLflow does not answer.
+
+    Attributes:
+        home: whose trainings and registry.
+        table: of captions.
+    """
+
+    home: Home
+    table: CaptionTable
+
+    def trace(self, asked: str) -> dict[str, Any]:
+        """All that is known of a picture.
+
+        Args:
+            asked: its address or name, as the table or a training has it, or the SHA-256 of its bytes.
+
+        Returns:
+            JSON: `image` as asked; `captions`, its rows of the table, the newest first, each with the `model` that wrote it
+            (MLflow run, snapshot, verdict, promotions), null for a person; `trained`, such models whose snapshot lists it, or
+            that continue one whose does (`through`), each with its `splits` there, whether validation `accepted` it (null
+            where that is not known any more), and how many captions the model published, by `nights`.
+
+        Raises:
+            SettingsError: nothing is known of it.
+        """
+        names = frozenset({asked} if "://" in asked else {asked, str(Path(asked).absolute())})
+        rows = self._rows(asked, names)
+        digests = {row["sha256"] for row in rows if row["sha256"]} | ({asked} if _DIGEST.fullmatch(asked) else set())
+        listed = self._listed(names, digests)
+        if not rows and not listed:
+            raise SettingsError(
+                f"nothing is known of {asked!r}: it is in no row of table {self.table.uri}, and in none of the "
+                f"{len(self._snapshots)} snapshots in {self.home.store}; name it as one of them does, or by its SHA-256"
+            )
+        return {"image": asked, "captions": [self._told(row) for row in rows], "trained": self._trained(listed)}
+
+    def captions_of(self, traced: dict[str, Any]) -> Iterator[Row]:
+        """Every caption that the models which were trained on a traced picture have published, night by night."""
+        models = [(each["name"], each["version"]) for each in traced["trained"] if each["nights"]]
+        for batch in self.table.batches(written_by(models), _COLUMNS) if models else ():
+            yield from map(_plain, batch.to_pylist())
+
+    def _rows(self, asked: str, names: Collection[str]) -> list[Row]:
+        wanted = pc.field("sha256") == asked if _DIGEST.fullmatch(asked) else one_of("image", names)
+        rows = [row for batch in self.table.batches(wanted, _COLUMNS) for row in batch.to_pylist()]
+        return sorted(rows, key=lambda row: row["captioned_at"], reverse=True)
+
+    def _told(self, row: Row) -> Row:
+        name, number = row["model_name"], row["model_version"]
+        return _plain(row) | {"model": self._named(name, number) if name and number else None}
+
+    def _named(self, name: str, number: str) -> dict[str, Any]:
+        try:
+            return self._model(self._registry.version(f"models:/{name}/{number}"))
+        except ModelNotFound:
+            return {"name": name, "version": number, "registered": False}
+
+    def _model(self, version: Version) -> dict[str, Any]:
+        snapshot, number = self._lineage.trained_on(version), version.version
+        return {
+            "name": version.name,
+            "version": number,
+            "registered": True,
+            "aliases": list(version.aliases),
+            "bundle": version.tags.get(DIGEST_TAG),
+            "mlflow_run": version.run_id or None,
+            "snapshot": str(snapshot) if snapshot else None,
+            "verdict": {key: version.tags[tag] for key, tag in _VERDICT.items() if tag in version.tags} or None,
+            "promotions": [_entry(each) for each in self._entries if _is_about(each, version.name, number)],
+        }
+
+    def _trained(self, listed: dict[Path, list[Row]]) -> list[dict[str, Any]]:
+        """The versions that come from some snapshots, or continue one that does."""
+        versions = self._registry.versions() if listed else []
+        splits = {folder: {row["split"] for row in rows} for folder, rows in listed.items()}
+        exposed = self._lineage.exposed(versions, splits)
+        usage = usage_of(self.table, [(each.version.name, each.version.version) for each in exposed])
+        return [
+            self._model(each.version)
+            | {
+                "splits": sorted(each.splits),
+                "through": [f"models:/{before.name}/{before.version}" for before in each.through],
+                "accepted": self._is_accepted(each, listed),
+                "nights": usage[each.version.name, each.version.version],
+            }
+            for each in exposed
+        ]
+
+    def _listed(self, names: Collection[str], digests: Collection[str]) -> dict[Path, list[Row]]:
+        """How snapshots list a picture, those that do."""
+        known = {*names, *(f"{CORRECTED}{name}" for name in names)}
+        wanted = one_of("image", known) | one_of("uri", known) | one_of("sha256", digests)
+        found = {folder: _read(folder, wanted) for folder in self._snapshots}
+        return {folder: rows for folder, rows in found.items() if rows}
+
+    def _is_accepted(self, exposed: Exposed, listed: dict[Path, list[Row]]) -> bool | None:
+        """Whether it was for the version, or for one that it continues."""
+        told = [
+            self._accepts(each, rows)
+            for each in (exposed.version, *exposed.through)
+            if (rows := listed.get(self._lineage.trained_on(each) or Path()))
+        ]
+        return next((answer for answer in (True, None) if answer in told), False)
+
+    def _accepts(self, version: Version, listed: list[Row]) -> bool | None:
+        folder = self._lineage.trained_on(version, ACCEPTED_TAG)
+        if folder is None or not folder.is_dir():
+            return None
+        return bool(_read(folder, one_of("image", {row["image"] for row in listed})))
+
+    @cached_property
+    def _registry(self) -> Registry:
+        return Registry(self.home)
+
+    @cached_property
+    def _entries(self) -> list[Entry]:
+        return list(Journal.of(self.home).entries())
+
+    @cached_property
+    def _lineage(self) -> Lineage:
+        return Lineage(Store(self.home.store))
+
+    @cached_property
+    def _snapshots(self) -> list[Path]:
+        return [folder for folder in self._lineage.inputs if folder.parent.name == "snapshot"]
+
+
+def _read(folder: Path, wanted: ds.Expression) -> list[Row]:
+    """How a snapshot, or what was accepted of it, lists some pictures."""
+    columns = ["image", "uri", "sha256", "split"]
+    return list(pq.read_table(folder / "images.parquet", columns=columns, filters=wanted).to_pylist())
+
+
+def _plain(row: Row) -> Row:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
+
+
+def _is_about(entry: Entry, name: str, number: str) -> bool:
+    return entry.model == name and number in {entry.origin, entry.target}
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    told = {"number", "action", "origin", "target", "who", "why", "when", "verdict"}
+    return entry.model_dump(mode="json", by_alias=True, include=told)

@@ -1,5 +1,0 @@
-"""validate: row rules quarantine pictures and captions, dataset rules stop the run."""
-
-from pipeline.validation.stage import validate
-
-__all__ = ["validate"]

@@ -1,0 +1,213 @@
+"""Which pictures are most worth a person's caption: those that a model is unsure of, and unlike each other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from heapq import nsmallest
+from itertools import islice
+from math import exp, inf
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from pipeline.core.errors import BadInput, SettingsError
+from pipeline.imaging.decode import ImageLimits, pixels
+from pipeline.model.captioner import BundleCaptioner
+from pipeline.storage.objects import Folder, ObjectInfo, address_of, open_folder
+from pipeline.storage.tables import CAPTIONED, MODEL, QUARANTINED, CaptionTable
+from serving.runs.withholding import WITHHELD
+
+log = logging.getLogger(__name__)
+
+UNCERTAIN, UNSEEN = "uncertain", "unseen"
+CHUNK = 64
+LISTED = 16_384
+ALIKE = 1e-3  # gists nearer than that are of the same picture
+
+Gists = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A picture that a person might caption.
+
+    Attributes:
+        image: its address.
+        reason: `withheld`: the model was too unsure to publish; `uncertain`: published, with little confidence;
+            `unseen`: no night has captioned it.
+        caption: what the model says.
+        confidence: estimated CIDEr-D; None where the model was never calibrated.
+        score: mean log-probability of a word.
+        distance: from the nearest that was picked before, 0 to 2; None for the first, and until it is picked.
+    """
+
+    image: str
+    reason: str
+    caption: str | None = None
+    confidence: float | None = None
+    score: float | None = None
+    distance: float | None = None
+
+    @property
+    def doubt(self) -> float:
+        """Low where a person is needed: the confidence, else the mean probability of a word."""
+        if self.confidence is not None:
+            return self.confidence
+        return inf if self.score is None else exp(self.score)
+
+
+def pick(
+    table: CaptionTable,
+    captioner: BundleCaptioner,
+    count: int,
+    pool: int,
+    folder: str | None = None,
+    without: Collection[str] = (),
+) -> list[Candidate]:
+    """The pictures most worth a caption, each as unlike those before it as can be.
+
+    Few rows of the table are in memory at once, and what `pool` candidates look like.
+
+    Args:
+        table: captions of nights; those by people leave their pictures out.
+        captioner: looks at the candidates, and captions those that no night has.
+        count: how many to pick; fewer are found where candidates are few or alike.
+        pool: of how many candidates, those of most doubt.
+        folder: only pictures below this folder or prefix, and those in it that no night has captioned; None for all
+            that the table knows.
+        without: addresses of pictures that people have captioned elsewhere.
+
+    Raises:
+        SettingsError: there is no such folder.
+        ObjectUnavailable: the table or an object store fails.
+    """
+    under = None if folder is None else f"{address_of(folder).rstrip('/')}/"
+    found = doubtful(table, pool, under, without)
+    if folder is not None:
+        found += unseen(table, open_folder(folder, bound=False), pool, without)
+    looked = sorted(look(captioner, found), key=lambda each: each[0].doubt)[:pool]
+    if not looked:
+        return []
+    chosen = spread(np.stack([gist for _, gist in looked]), count)
+    return [replace(looked[place][0], distance=distance) for place, distance in chosen]
+
+
+def doubtful(table: CaptionTable, size: int, under: str | None, without: Collection[str]) -> list[Candidate]:
+    """The pictures whose captions by a model are least sure, the least first; the withheld are of no later caption.
+
+    Pictures with a flag (blank, dark and the like) are left out: there is little to say of them.
+    """
+    inside = pc.scalar(True) if under is None else pc.starts_with(pc.field("image"), under)
+    by_model = (pc.field("status") == CAPTIONED) & (pc.field("source") == MODEL)
+    kept_back = (pc.field("status") == QUARANTINED) & (pc.field("reason") == WITHHELD)
+    published = _least_sure(CaptionTable(table.current_uri), by_model & inside, UNCERTAIN, size, without)
+    withheld = _least_sure(table, kept_back & inside, WITHHELD, size, without)
+    later = table.current([each.image for each in withheld])
+    left = [each for each in withheld if each.image not in later]
+    return nsmallest(size, [*left, *published], key=lambda each: each.doubt)
+
+
+def unseen(table: CaptionTable, folder: Folder, size: int, without: Collection[str]) -> list[Candidate]:
+    """An even sample of a folder's pictures that the table lacks; 8 bytes a row of the table are in memory."""
+    batches = table.batches(pc.scalar(True), ["image"])
+    hashes = [_hashes(batch["image"].to_numpy(zero_copy_only=False)) for batch in batches]
+    known = np.unique(np.concatenate(hashes)) if hashes else np.zeros(0, np.uint64)
+    new = ((key, uri) for key, uri in _new(folder.list(), known) if uri not in without)
+    return [Candidate(uri, UNSEEN) for _, uri in nsmallest(size, new)]
+
+
+def look(captioner: BundleCaptioner, candidates: Iterable[Candidate]) -> Iterator[tuple[Candidate, Gists]]:
+    """Candidates with what the encoder sees of each, float32 [channels]; what cannot be read is left out."""
+    limits, stream = ImageLimits(), iter(candidates)
+    while chunk := list(islice(stream, CHUNK)):
+        read = [(each, _pixels(captioner, each.image, limits)) for each in chunk]
+        there = [(each, square) for each, square in read if square is not None]
+        if there:
+            squares = np.stack([square for _, square in there])
+            yield from zip(
+                _told(captioner, [each for each, _ in there], squares), captioner.gists(squares), strict=True
+            )
+
+
+def spread(gists: Gists, count: int) -> list[tuple[int, float | None]]:
+    """Places of at most `count` rows, each the farthest from those before it, and how far that is.
+
+    Greedy k-centre (Gonzalez, 1985; to choose what is labelled: Sener and Savarese, ICLR 2018), from the first row on.
+    Rows that are like one before them are never chosen.
+
+    Args:
+        gists: float [n, channels], n of at least 1.
+        count: how many, of at least 1.
+    """
+    chosen: list[tuple[int, float | None]] = [(0, None)]
+    nearest = np.full(len(gists), np.inf)
+    while len(chosen) < count:
+        nearest = np.minimum(nearest, np.linalg.norm(gists - gists[chosen[-1][0]], axis=1))
+        place = int(nearest.argmax())
+        if nearest[place] < ALIKE:
+            break
+        chosen.append((place, float(nearest[place])))
+    return chosen
+
+
+def _least_sure(
+    table: CaptionTable, condition: ds.Expression, reason: str, size: int, without: Collection[str]
+) -> list[Candidate]:
+    """The rows of most doubt, one a picture; twice as many as are wanted are in memory at most, and a batch."""
+    found: dict[str, Candidate] = {}
+    for batch in table.batches(condition, ["image", "caption", "confidence", "score", "flags"]):
+        rows = batch.filter(_unflagged(batch)).drop_columns(["flags"]).to_pylist()
+        for row in rows:
+            if row["image"] not in without:
+                found[row["image"]] = Candidate(reason=reason, **row)
+        if len(found) > 2 * size:
+            found = {each.image: each for each in _first(found.values(), size)}
+    return _first(found.values(), size)
+
+
+def _first(candidates: Iterable[Candidate], size: int) -> list[Candidate]:
+    return nsmallest(size, candidates, key=lambda each: (each.doubt, each.image))
+
+
+def _unflagged(batch: pa.RecordBatch) -> pa.Array:
+    return pc.equal(pc.fill_null(pc.list_value_length(batch["flags"]), 0), 0)
+
+
+def _new(listed: Iterator[ObjectInfo], known: npt.NDArray[np.uint64]) -> Iterator[tuple[int, str]]:
+    """Hash and address of what is not among the sorted hashes."""
+    while part := [info.uri for info in islice(listed, LISTED)]:
+        keys = _hashes(np.array(part, object))
+        yield from ((int(key), uri) for key, uri, old in zip(keys, part, np.isin(keys, known), strict=True) if not old)
+
+
+def _hashes(images: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    hashes: npt.NDArray[np.uint64] = pd.util.hash_array(images, categorize=False)
+    return hashes
+
+
+def _told(
+    captioner: BundleCaptioner, candidates: Sequence[Candidate], squares: npt.NDArray[np.uint8]
+) -> list[Candidate]:
+    """The candidates, those unseen with the model's caption."""
+    places = [place for place, each in enumerate(candidates) if each.reason == UNSEEN]
+    told = list(candidates)
+    for place, said in zip(places, captioner.caption(squares[places]) if places else [], strict=True):
+        told[place] = replace(told[place], caption=said.text, confidence=said.confidence, score=said.score)
+    return told
+
+
+def _pixels(captioner: BundleCaptioner, image: str, limits: ImageLimits) -> npt.NDArray[np.uint8] | None:
+    folder, _, name = image.rpartition("/")
+    try:
+        data = open_folder(folder or "/", bound=False).get(name)
+        return None if data is None else pixels(data, captioner.side, captioner.fit, limits)
+    except (BadInput, SettingsError) as error:  # the latter: its folder is gone
+        log.warning("%s is not proposed: %s", image, error)
+        return None

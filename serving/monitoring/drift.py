@@ -1,0 +1,125 @@
+"""How far a night is from what its model was made for.
+
+By the Jensen-Shannon divergence (Lin, 1991), but for the most frequent caption by how much its share has risen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.core.settings import Group
+from pipeline.model.reference_profile import CAPTION_SIGNS, TOP_CAPTION, Counts, Distribution
+from serving.runs.settings import NightSettings
+
+DRAWS: Final = 4000
+CHANCE: Final = 0.999  # one night in a thousand is further off by chance, for each sign
+_PRIOR: Final = 0.5  # what a bin that holds nothing may yet have held
+
+Reals = npt.NDArray[np.float64]
+Measure = Callable[[npt.NDArray[Any], npt.NDArray[Any]], Any]
+
+
+class Drift(Group):
+    """One sign's.
+
+    Attributes:
+        divergence: from the reference, 0 to 1; of the most frequent caption the rise of its share.
+        chance: what as many pictures of the reference's kind stay below, but one night in a thousand.
+        limit: the setting beyond chance.
+        reference: share of the reference in each bin, the lowest first.
+        night: share of the night likewise.
+    """
+
+    divergence: float
+    chance: float
+    limit: float
+    reference: tuple[float, ...]
+    night: tuple[float, ...]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the night is too far off."""
+        return self.divergence > self.limit
+
+
+def divergence(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Any:
+    """Jensen-Shannon divergence of counts or shares [..., bins], base 2: float [...] in [0, 1]; they broadcast."""
+    p, q = (each / each.sum(axis=-1, keepdims=True) for each in (first, second))
+    middle = (p + q) / 2
+    return ((_relative(p, middle) + _relative(q, middle)) / 2).clip(0.0, 1.0)
+
+
+def rise(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Any:
+    """How much larger the last bin's share is in the second of two samples [..., bins]: float [...] in [0, 1]."""
+    before, after = (each[..., -1] / each.sum(axis=-1) for each in (first, second))
+    return (after - before).clip(0.0, 1.0)
+
+
+def _relative(p: Reals, middle: Reals) -> Reals:
+    """Relative entropy in bits."""
+    ratios = p / np.where(middle > 0, middle, 1.0)
+    total: Reals = (p * np.log2(np.where(p > 0, ratios, 1.0))).sum(axis=-1)
+    return total
+
+
+def chance(reference: Counts, pictures: int, measure: Measure = divergence) -> float:
+    """What a night of some pictures like the reference's stays below by a measure, but one in a thousand."""
+    return _chance(tuple(reference.tolist()), pictures, measure)
+
+
+@lru_cache(64)
+def _chance(reference: tuple[int, ...], pictures: int, measure: Measure) -> float:
+    """Both samples are drawn anew, as the reference is a sample, too."""
+    counts, random = np.array(reference), np.random.default_rng(0)
+    likely = (counts + _PRIOR) / (counts + _PRIOR).sum()
+    drawn = (random.multinomial(size, likely, DRAWS) for size in (counts.sum(), pictures))
+    return float(np.quantile(measure(*drawn), CHANCE))
+
+
+def drifts_of(
+    reference: Mapping[str, Distribution], night: Mapping[str, Counts], settings: NightSettings
+) -> dict[str, Drift]:
+    """The drift of every sign that the reference has, and the night has at least once.
+
+    Args:
+        reference: of the model.
+        night: counts between the reference's edges.
+        settings: with the limits.
+    """
+    return {
+        name: _drift(
+            known.counts,
+            night[name],
+            rise if name == TOP_CAPTION else divergence,
+            getattr(settings, setting_of(name)),
+        )
+        for name, known in reference.items()
+        if name in night and night[name].sum()
+    }
+
+
+def setting_of(sign: str) -> str:
+    """The name of the setting that limits a sign's drift."""
+    if sign == TOP_CAPTION:
+        return "max_top_caption_rise"
+    return "max_caption_drift" if sign in CAPTION_SIGNS else "max_picture_drift"
+
+
+def _drift(reference: Counts, night: Counts, measure: Measure, allowed: float) -> Drift:
+    by_chance = chance(reference, int(night.sum()), measure)
+    return Drift(
+        divergence=round(float(measure(reference, night)), 6),
+        chance=round(by_chance, 6),
+        limit=round(min(1.0, by_chance + allowed), 6),
+        reference=_shares(reference),
+        night=_shares(night),
+    )
+
+
+def _shares(counts: Counts) -> tuple[float, ...]:
+    return tuple(round(float(share), 6) for share in counts / counts.sum())

@@ -1,0 +1,100 @@
+"""A night's figures as named numbers, for MLflow, Prometheus and alerts alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from serving.monitoring.statistics import QUANTILES, Figures
+from serving.runs.plan_file import Plan
+
+PREFIX: Final = "nightcap_night_"
+
+
+class Metric(NamedTuple):
+    """A gauge.
+
+    Attributes:
+        label: what tells its values apart; empty if it has one.
+        meaning: with the unit.
+    """
+
+    label: str
+    meaning: str
+
+
+METRICS: Final = {
+    "images": Metric(
+        "status",
+        "Images by what became of them: `captioned`, `quarantined`, `left`, `unchanged`, `backlog`, `ignored`.",
+    ),
+    "quarantined_images": Metric("reason", "Quarantined images by reason."),
+    "quarantined_share": Metric("", "Quarantined images among those captioned or quarantined, 0 to 1."),
+    "images_per_second": Metric("", "Captioned and quarantined images a second of one worker, model loaded."),
+    "worker_seconds": Metric("", "Seconds that all workers together were at work, models loaded."),
+    "words": Metric("statistic", "Words of a caption: `mean`, `p05`, `p50`, `p95`."),
+    "score": Metric("statistic", "Mean natural log-probability of a caption's words, likewise."),
+    "confidence": Metric("statistic", "Estimated CIDEr-D of a caption, likewise."),
+    "distinct_captions": Metric("", "Captions that differ."),
+    "top_caption_share": Metric("", "Share of the most frequent caption, 0 to 1."),
+    "drift": Metric(
+        "sign",
+        "Jensen-Shannon divergence from the model's reference, 0 to 1, by sign; of `top_caption` the rise of its share.",
+    ),
+    "drift_limit": Metric("sign", "The drift above which a night is held back: the setting beyond chance."),
+    "drift_is_known": Metric("", "1 if the model has a reference to compare with, else 0."),
+    "alarm": Metric("guard", "1 if `quarantine` or `drift` is past its limit, accepted or not, else 0."),
+    "published": Metric("", "1 if the night is in the table, 0 if it is held back."),
+    "ended_timestamp_seconds": Metric("", "When it was published or held back, seconds since 1970."),
+}
+
+
+class Sample(NamedTuple):
+    """One value.
+
+    Attributes:
+        metric: one of `METRICS`.
+        value: the number.
+        label: its value of the metric's label; empty if it has none.
+    """
+
+    metric: str
+    value: float
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """With its label, as MLflow has it."""
+        return f"{self.metric}_{self.label}" if self.label else self.metric
+
+
+def samples_of(plan: Plan, figures: Figures, ended: datetime, published: bool) -> Iterator[Sample]:
+    """All numbers of a night."""
+    for status in ("captioned", "quarantined", "left"):
+        yield Sample("images", getattr(figures, status), status)
+    for status in ("unchanged", "backlog", "ignored"):
+        yield Sample("images", getattr(plan.counts, status), status)
+    for reason, count in figures.reasons.items():
+        yield Sample("quarantined_images", count, reason)
+    yield Sample("quarantined_share", figures.quarantined / max(figures.done, 1))
+    if figures.images_per_second is not None:
+        yield Sample("images_per_second", figures.images_per_second)
+    yield Sample("worker_seconds", figures.seconds)
+    yield from _of_captions(figures)
+    for sign, drift in figures.drifts.items():
+        yield Sample("drift", drift.divergence, sign)
+        yield Sample("drift_limit", drift.limit, sign)
+    yield Sample("drift_is_known", bool(figures.drifts))
+    for guard in ("quarantine", "drift"):
+        yield Sample("alarm", guard in figures.alarms, guard)
+    yield Sample("published", published)
+    yield Sample("ended_timestamp_seconds", ended.timestamp())
+
+
+def _of_captions(figures: Figures) -> Iterator[Sample]:
+    for name, spread in figures.spreads.items():
+        for statistic in ("mean", *QUANTILES):
+            yield Sample(name, getattr(spread, statistic), statistic)
+    yield Sample("distinct_captions", figures.distinct_captions)
+    yield Sample("top_caption_share", figures.top_caption_share)

@@ -1,6 +1,0 @@
-"""Captions as files that people ask for, beside the table: JSON lines, CSV, a text file a picture."""
-
-from serving.outputs.place import LocalPlace, Place, S3Place
-from serving.outputs.write import forget_outputs, write_outputs
-
-__all__ = ["LocalPlace", "Place", "S3Place", "forget_outputs", "write_outputs"]

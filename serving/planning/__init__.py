@@ -1,0 +1,1 @@
+"""What a night captions, and with which model."""

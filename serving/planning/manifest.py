@@ -1,0 +1,148 @@
+"""A ready list of an input's objects, instead of listing it: Parquet or CSV, as S3 Inventory names the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote_plus
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from pipeline.core.errors import SettingsError
+from pipeline.storage.objects import Folder, ObjectInfo, is_hidden, is_picture
+from pipeline.storage.objects.addresses import PATIENCE_S
+from pipeline.storage.objects.s3 import SCHEME
+from serving.planning.inventory import Listed, files_of
+
+_NAMES = {
+    "key": "key",
+    "etag": "etag",
+    "size": "size",
+    "lastmodified": "modified",
+    "lastmodifieddate": "modified",
+    "bucket": "bucket",
+    "islatest": "is_latest",
+    "isdeletemarker": "is_delete_marker",
+}
+_TYPES = {
+    "key": pa.string(),
+    "etag": pa.string(),
+    "size": pa.int64(),
+    "modified": pa.timestamp("us", "UTC"),
+    "bucket": pa.string(),
+    "is_latest": pa.bool_(),
+    "is_delete_marker": pa.bool_(),
+}
+_NEEDED = ("key", "etag", "size")
+_UNDATED = datetime.fromtimestamp(0, UTC)
+
+
+class Manifest:
+    """A list of objects in a file, or in several that an S3 Inventory's manifest.json names.
+
+    Columns, in any case and with or without underscores: `key` (in a bucket the whole key, else
+    the path in the folder), `etag`, `size`; and if there are `last_modified` or
+    `last_modified_date`, `bucket`, `is_latest` and `is_delete_marker`. Without times its own order
+    stands for newest first.
+
+    Attributes:
+        ignored: rows of the latest complete reading that are no picture, lie elsewhere, or are no latest version.
+    """
+
+    def __init__(self, uri: str, folder: Folder, roots: Iterable[str], patience_s: float = PATIENCE_S) -> None:
+        """Name a manifest.
+
+        Args:
+            uri: a local path or `s3://bucket/key`, under a root.
+            folder: whose objects it lists.
+            roots: that it and the files it names must lie under.
+            patience_s: how long an object store may fail to answer.
+
+        Raises:
+            SettingsError, ObjectUnavailable: as `files_of`.
+        """
+        self._uri, self._folder = uri, folder
+        self._files = files_of(uri, roots, patience_s)
+        self.ignored = 0
+
+    def __iter__(self) -> Iterator[ObjectInfo]:
+        """Its objects, few in memory at once.
+
+        Raises:
+            SettingsError: the file is malformed or lacks a column.
+        """
+        self.ignored = 0
+        try:
+            for file in self._files:
+                for batch in _batches(file):
+                    yield from self._found(batch, file.is_encoded)
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"cannot read manifest {self._uri}: {' '.join(str(error).split())}") from error
+
+    def _found(self, batch: pa.RecordBatch, is_encoded: bool) -> Iterator[ObjectInfo]:
+        for row in batch.to_pylist():
+            if is_encoded:
+                row["key"] = unquote_plus(row["key"])
+            name = self._name(row)
+            if name is None:
+                self.ignored += 1
+            else:
+                yield self._folder.info(name, row["etag"], row["size"], row.get("modified") or _UNDATED)
+
+    def _name(self, row: dict[str, Any]) -> str | None:
+        """An object's name in the folder; None if it is not wanted."""
+        if any(row[column] is None for column in _NEEDED):
+            return None
+        if row.get("is_latest") is False or row.get("is_delete_marker"):
+            return None
+        name = self._inside(row["key"], row.get("bucket"))
+        return name if name and is_picture(name) and not is_hidden(name) else None
+
+    def _inside(self, key: str, bucket: str | None) -> str | None:
+        if not self._folder.uri.startswith(SCHEME):
+            return key
+        own, _, prefix = self._folder.uri[len(SCHEME) :].partition("/")
+        prefix = f"{prefix}/" if prefix else ""
+        return key[len(prefix) :] if bucket in {None, own} and key.startswith(prefix) else None
+
+
+def _batches(file: Listed) -> Iterator[pa.RecordBatch]:
+    """Its rows under our names and with our types."""
+    batches: Iterable[pa.RecordBatch]
+    if file.is_parquet:
+        with pq.ParquetFile(file.open()) as table:
+            columns = _columns(file.uri, table.schema_arrow.names)
+            yield from _renamed(table.iter_batches(columns=list(columns)), columns)
+        return
+    columns = _columns(file.uri, list(file.columns or _header(file)))
+    options = pacsv.ConvertOptions(
+        include_columns=list(columns), column_types={given: _TYPES[ours] for given, ours in columns.items()}
+    )
+    with pacsv.open_csv(file.open(), pacsv.ReadOptions(column_names=file.columns), convert_options=options) as batches:
+        yield from _renamed(batches, columns)
+
+
+def _renamed(batches: Iterable[pa.RecordBatch], columns: dict[str, str]) -> Iterator[pa.RecordBatch]:
+    schema = pa.schema([(ours, _TYPES[ours]) for ours in columns.values()])
+    for batch in batches:
+        yield batch.select(list(columns)).rename_columns(schema.names).cast(schema)
+
+
+def _header(file: Listed) -> list[str]:
+    with pacsv.open_csv(file.open()) as batches:
+        return list(batches.schema.names)
+
+
+def _columns(uri: str, given: list[str]) -> dict[str, str]:
+    """Our name of each column that we take, by the file's."""
+    columns = {name: _NAMES[plain] for name in given if (plain := name.lower().replace("_", "")) in _NAMES}
+    missing = [name for name in _NEEDED if name not in columns.values()]
+    if missing or len(set(columns.values())) < len(columns):
+        raise SettingsError(
+            f"manifest {uri} has the columns {', '.join(given)}; it needs each of key, etag and size once, and may have "
+            f"last_modified"
+        )
+    return columns

@@ -1,0 +1,1 @@
+"""What people read of a night: summary, gallery, outputs."""

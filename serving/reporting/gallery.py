@@ -1,0 +1,158 @@
+"""A static page of a night's pictures, captions and quarantine, without outside resources."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from pipeline.core.errors import NightcapError
+from pipeline.imaging import decode as images
+from pipeline.imaging import sandbox as decoders
+from pipeline.imaging.decode import decode, thumbnail
+from pipeline.model.external import answers
+from pipeline.storage import objects
+from pipeline.storage.files import sha256, whole_folder, write_bytes, write_text
+from pipeline.storage.objects import Folder, ObjectInfo
+from pipeline.storage.tables import CAPTIONED, QUARANTINED
+from serving.monitoring.page import watch_of
+from serving.reporting.summary import NightSummary
+from serving.runs import withholding as usable
+from serving.runs.plan_file import Plan
+
+log = logging.getLogger(__name__)
+
+REASONS = images.REASONS | decoders.REASONS | objects.REASONS | answers.REASONS | usable.REASONS
+THUMBNAIL_SIDE = 360
+MAX_QUARANTINED = 500
+
+
+@dataclass(frozen=True)
+class Card:
+    """One picture on the page.
+
+    Attributes:
+        name: relative to the input folder.
+        thumbnail: path relative to the page; None if the picture has changed since.
+        caption: what the model said.
+        alternatives: what else it considered.
+        score: mean natural log-probability a word; None where a foreign captioner told none.
+        probability: the same as a mean probability a word, 0..1.
+        width: of the original in pixels.
+        height: of the original in pixels.
+    """
+
+    name: str
+    thumbnail: str | None
+    caption: str
+    alternatives: list[str]
+    score: float | None
+    probability: float | None
+    width: int
+    height: int
+
+
+def write_gallery(plan: Plan, summary: NightSummary, rows: pa.Table) -> None:
+    """Write `gallery/index.html` and its thumbnails into the run's folder, all or nothing.
+
+    Args:
+        plan: of the run.
+        summary: its figures.
+        rows: what it published; of its captions at most `gallery_size` are shown, a sample.
+    """
+    captions = rows.filter(pc.field("status") == CAPTIONED)
+    quarantined = rows.filter(pc.field("status") == QUARANTINED)
+    with whole_folder(plan.folder / "gallery") as folder:
+        cards = list(_cards(plan, _sample(captions, plan.settings.gallery_size), folder))
+        page = _template().render(
+            summary=summary,
+            planned_at=plan.planned_at,
+            cards=cards,
+            captions=len(captions),
+            quarantined=[
+                (plan.name_of(row["image"]), row["reason"]) for row in quarantined[:MAX_QUARANTINED].to_pylist()
+            ],
+            quarantined_total=len(quarantined),
+            reasons=REASONS,
+            duration=_duration(summary.seconds),
+            watch=watch_of(plan, captions),
+        )
+        write_text(folder / "index.html", page)
+
+
+def _sample(captions: pa.Table, size: int) -> list[dict[str, Any]]:
+    """At most `size` rows, chosen by the pictures' hashes, in the night's order."""
+    chosen = pc.sort_indices(captions["sha256"])[:size].to_pylist()
+    return list(captions.take(pa.array(sorted(chosen), pa.int64())).to_pylist())
+
+
+def _cards(plan: Plan, rows: list[dict[str, Any]], folder: Path) -> Iterator[Card]:
+    listed = _listed(plan, {row["image"] for row in rows})
+    pictures = _input(plan)
+    for row in rows:
+        yield Card(
+            name=plan.name_of(row["image"]),
+            thumbnail=_thumbnail(plan, pictures, listed[row["image"]], folder) if pictures else None,
+            caption=row["caption"],
+            alternatives=row["alternatives"] or [],
+            score=row["score"],
+            probability=None if row["score"] is None else math.exp(min(row["score"], 0.0)),
+            width=row["width"],
+            height=row["height"],
+        )
+
+
+def _listed(plan: Plan, images: set[str]) -> dict[str, ObjectInfo]:
+    """The plan's entries of some pictures."""
+    pictures = (info for shard in range(len(plan.shards)) for info in plan.pictures(shard))
+    return {info.uri: info for info in pictures if info.uri in images}
+
+
+def _input(plan: Plan) -> Folder | None:
+    """Where the pictures are, if they still are."""
+    try:
+        return plan.open_input()
+    except NightcapError as error:
+        log.warning("no thumbnails: %s", error)
+        return None
+
+
+def _thumbnail(plan: Plan, pictures: Folder, info: ObjectInfo, folder: Path) -> str | None:
+    """A thumbnail's path relative to the page; None if the picture is not there any more."""
+    try:
+        picture = decode(pictures.read(info), plan.settings.limits(), THUMBNAIL_SIDE)
+    except NightcapError as error:
+        log.warning("no thumbnail: %s", error)
+        return None
+    small = thumbnail(picture, THUMBNAIL_SIDE)
+    name = f"thumbnails/{sha256(small)[:16]}.jpg"
+    write_bytes(folder / name, small)
+    return name
+
+
+@cache
+def _template() -> Template:
+    files = FileSystemLoader(Path(__file__).parent / "templates")
+    environment = Environment(loader=files, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.globals |= {"number": "{:,}".format, "score": _score}
+    return environment.get_template("gallery.html")
+
+
+def _score(value: float) -> str:
+    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

@@ -1,0 +1,35 @@
+"""Which runs wrote outputs, noted apart: outputs outlast the nights' files, and a picture may have to be forgotten there.
+
+outputs/<night>/<run>.json      in the store, what `plan.json` says
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from pipeline.storage.files import read_json, write_json
+from pipeline.storage.scrub import pruned
+from serving.runs.plan_file import Plan, store_of
+
+
+def note(plan: Plan) -> None:
+    """Remember that a run writes outputs, before it does."""
+    path = store_of(plan.folder) / "outputs" / plan.night / f"{plan.run}.json"
+    if not path.is_file():
+        write_json(path, plan.model_dump(mode="json"))
+
+
+def noted(store: Path) -> Iterator[Plan]:
+    """The runs that wrote outputs; the files of their nights may be gone."""
+    for path in sorted(store.glob("outputs/*/*.json")):
+        run = store / "nights" / path.parent.name / path.stem
+        yield Plan.model_validate(read_json(path) | {"folder": run})
+
+
+def prune(store: Path, images: Collection[str]) -> None:
+    """Take images out of what is noted: a replay names some."""
+    for path in store.glob("outputs/*/*.json"):
+        decided = read_json(path)
+        if (kept := pruned(decided, images)) != decided:
+            write_json(path, kept)

@@ -1,0 +1,201 @@
+"""Where outputs go: names under one prefix, each written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Protocol
+
+from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError
+from pipeline.storage.files import sha256
+from pipeline.storage.objects.s3 import SCHEME, Address, S3Folder
+
+LONGEST = 200  # bytes of a part of a name; file systems take 255, and scratch files need some
+LONGEST_KEY = 1024  # bytes of a key in a bucket
+
+
+class Place(Protocol):
+    """A prefix under which names with forward slashes are files or objects."""
+
+    def write(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """A stream whose bytes take the name when the block ends without an error."""
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """What has the name; None if nothing has."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove what has the name, if anything has."""
+        ...
+
+    def tidy(self, name: str) -> None:
+        """Remove what writers of the name have left half written when they died."""
+        ...
+
+
+class LocalPlace:
+    """A folder on this machine."""
+
+    def __init__(self, root: str | Path) -> None:
+        """Name a folder, made when something is written.
+
+        Raises:
+            SettingsError: the address is no local path.
+        """
+        if "://" in str(root):
+            raise SettingsError(f"output {str(root)!r} is no local path and no s3://bucket/prefix; name one of these")
+        self.root = Path(root).absolute()
+
+    @contextmanager
+    def write(self, name: str) -> Iterator[BinaryIO]:
+        """A stream whose bytes take the name when the block ends without an error.
+
+        Raises:
+            ObjectUnavailable: the disk failed, is full, or the name leads out of the folder through a link.
+        """
+        path = self._path(name)
+        try:
+            self._check(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=_scratch(path))
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    yield file
+                Path(scratch).chmod(0o644)
+                Path(scratch).replace(path)
+            except BaseException:
+                Path(scratch).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise ObjectUnavailable(f"cannot write {path}: {error.strerror or error}") from error
+
+    def read(self, name: str) -> bytes | None:
+        """What has the name; None if nothing has.
+
+        Raises:
+            ObjectUnavailable: the disk failed.
+        """
+        path = self._path(name)
+        try:
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise ObjectUnavailable(f"cannot read {path}: {error.strerror or error}") from error
+
+    def remove(self, name: str) -> None:
+        """Remove what has the name, if anything has."""
+        self._path(name).unlink(missing_ok=True)
+
+    def tidy(self, name: str) -> None:
+        """Remove what writers of the name have left half written when they died."""
+        path = self._path(name)
+        for left in path.parent.glob(f"{_scratch(path)}*"):
+            left.unlink(missing_ok=True)
+
+    def _path(self, name: str) -> Path:
+        return self.root.joinpath(*_parts(name))
+
+    def _check(self, path: Path) -> None:
+        if not path.parent.resolve().is_relative_to(self.root.resolve()):
+            raise ObjectUnavailable(f"{path} leads out of {self.root} through a link; remove the link")
+
+
+class S3Place:
+    """A prefix in a bucket; what is written waits in a temporary file until it is whole."""
+
+    def __init__(self, uri: str, patience_s: float) -> None:
+        """Name a prefix; nothing is asked of the store yet.
+
+        Args:
+            uri: `s3://bucket/prefix`.
+            patience_s: how long the store may fail to answer.
+
+        Raises:
+            SettingsError: it is no such address.
+        """
+        self._folder = S3Folder(uri, patience_s)
+        self._most = LONGEST_KEY - len(Address.parse(uri).prefix.encode())
+
+    @contextmanager
+    def write(self, name: str) -> Iterator[BinaryIO]:
+        """A stream whose bytes take the name when the block ends without an error.
+
+        Raises:
+            ObjectUnavailable: the store does not answer, or the disk failed or is full.
+            SettingsError: the store refuses.
+        """
+        try:
+            with tempfile.TemporaryDirectory(prefix="nightcap-") as scratch, _allowed():
+                path = Path(scratch) / "whole"
+                with path.open("wb") as file:
+                    yield file
+                self._folder.upload(self._key(name), path)
+        except OSError as error:
+            raise ObjectUnavailable(
+                f"cannot write {name!r} to {self._folder.uri}: {error.strerror or error}, in {tempfile.gettempdir()}"
+            ) from error
+
+    def read(self, name: str) -> bytes | None:
+        """What has the name; None if nothing has; raises as `write`."""
+        with _allowed():
+            return self._folder.get(self._key(name))
+
+    def remove(self, name: str) -> None:
+        """Remove what has the name, if anything has; raises as `write`."""
+        with _allowed():
+            self._folder.delete(self._key(name))
+
+    def tidy(self, name: str) -> None:
+        """Nothing: an object is whole or not there."""
+
+    def _key(self, name: str) -> str:
+        """The name with the parts that a local folder would give it, so that both hold the same."""
+        key = "/".join(_parts(name))
+        return key if len(key.encode()) <= self._most else _part(key)
+
+
+def place_of(uri: str, patience_s: float) -> Place:
+    """The place that an output names.
+
+    Raises:
+        SettingsError: it is neither a local path nor `s3://bucket/prefix`.
+    """
+    return S3Place(uri, patience_s) if uri.startswith(SCHEME) else LocalPlace(uri)
+
+
+@contextmanager
+def _allowed() -> Iterator[None]:
+    """What concerns one object of an input concerns the whole of an output."""
+    try:
+        yield
+    except BadInput as error:
+        raise SettingsError(f"{error}; an output must be listed, read, written and removed there") from error
+
+
+def _scratch(path: Path) -> str:
+    """How the name of a file that will become another begins, in the same folder."""
+    return f".nightcap-{sha256(path.name.encode('utf-8', 'surrogateescape'))[:16]}-"
+
+
+def _parts(name: str) -> list[str]:
+    return [_part(part) for part in PurePosixPath(name.lstrip("/")).parts]
+
+
+def _part(part: str) -> str:
+    """A part of a name as a file may be called: no way up, nothing that is not printable, not too long."""
+    safe = "".join(char if char.isprintable() and char != "\\" else "_" for char in part)
+    encoded = safe.encode("utf-8", "replace")
+    if safe in {".", ".."} or safe != part or len(encoded) > LONGEST:
+        stem = encoded[: LONGEST - 32].decode("utf-8", "ignore").lstrip(".")
+        return f"{stem}~{sha256(part.encode('utf-8', 'surrogatepass'))[:16]}{_ending(safe)}"
+    return safe
+
+
+def _ending(part: str) -> str:
+    ending = PurePosixPath(part).suffix
+    return ending if len(ending.encode("utf-8", "replace")) <= 8 else ""

@@ -1,0 +1,44 @@
+"""Tell people what a night did: `summary.json` and a gallery page, and a link to the latest."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from uuid import uuid4
+
+from pipeline.storage.files import write_json
+from pipeline.storage.tables import CaptionTable
+from serving.reporting.gallery import write_gallery
+from serving.reporting.outputs import write_outputs
+from serving.reporting.summary import NightSummary, summarize
+from serving.runs.plan_file import LATEST, Plan
+
+
+def report(plan_path: str | Path) -> NightSummary:
+    """Write the outputs, `summary.json` and `gallery/index.html` of a run.
+
+    If the night had pictures, `nights/latest` becomes a link to that folder.
+
+    Args:
+        plan_path: of `plan.json`; the run is published, or had nothing to do.
+    """
+    plan = Plan.read(plan_path)
+    rows = CaptionTable(plan.table).rows(plan.night, plan.run)
+    summary = summarize(plan, rows, write_outputs(plan))
+    if not (plan.folder / "gallery").is_dir():  # a night that is done opens no picture
+        write_gallery(plan, summary, rows)
+    write_json(plan.folder / "summary.json", summary.to_json())
+    if plan.counts.planned:
+        _point(plan.folder.parent.parent / LATEST, plan.folder)
+    return summary
+
+
+def _point(link: Path, folder: Path) -> None:
+    """Make a relative link, replacing the one there in one step."""
+    fresh = link.with_name(f".{link.name}.{uuid4().hex}")
+    fresh.symlink_to(os.path.relpath(folder, link.parent))
+    try:
+        fresh.replace(link)
+    except BaseException:
+        fresh.unlink()
+        raise

@@ -1,0 +1,105 @@
+"""What a night did, in figures."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.model.interface import PinnedModel
+from pipeline.storage.files import read_json
+from pipeline.storage.tables import CAPTIONED
+from serving.reporting.outputs.write import Written
+from serving.runs.plan_file import Counts, Plan
+
+_NOTHING = {"captioned": 0, "quarantined": 0, "left": 0, "reasons": {}, "duplicates": 0, "already_published": False}
+
+
+@dataclass(frozen=True)
+class NightSummary:
+    """What a night did.
+
+    Attributes:
+        night: its id.
+        run: the attempt.
+        model: the pinned version.
+        input: folder of pictures.
+        table: path of the Delta table.
+        version: the table's writer sequence after it.
+        counts: where the listed pictures went.
+        captioned: pictures with a caption.
+        quarantined: pictures without, for a reason.
+        reasons: quarantined pictures by reason, most frequent first.
+        left: planned pictures that the deadline left for another night.
+        duplicates: rows another night had published meanwhile, not published again.
+        already_published: an earlier call had published this run.
+        backlog: pictures that wait for later nights.
+        backlog_nights: nights like this one until none waits; None if it did nothing.
+        backlog_end: the day that comes to, at a night a day.
+        mean_score: of the captions, natural log-probability a word.
+        distinct_captions: how many of the captions differ.
+        seconds: from planning to publishing, or to this report if there was nothing to publish.
+        gallery: path of the page.
+        output: what was written beside the table; None if nothing was asked for.
+    """
+
+    night: str
+    run: str
+    model: PinnedModel
+    input: str
+    table: str
+    version: int
+    counts: Counts
+    captioned: int
+    quarantined: int
+    reasons: dict[str, int]
+    left: int
+    duplicates: int
+    already_published: bool
+    backlog: int
+    backlog_nights: int | None
+    backlog_end: str | None
+    mean_score: float | None
+    distinct_captions: int
+    seconds: float
+    gallery: str
+    output: Written | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `summary.json` has it."""
+        return asdict(self) | {"counts": self.counts.model_dump()}
+
+
+def summarize(plan: Plan, rows: pa.Table, output: Written | None = None) -> NightSummary:
+    """The figures of a run that published `rows`, or that had nothing to do."""
+    outcome = _NOTHING | (read_json(plan.published_file) if plan.published_file.is_file() else {})
+    done, waiting = outcome["captioned"] + outcome["quarantined"], plan.counts.backlog + outcome["left"]
+    nights = -(-waiting // done) if done else None
+    ended = datetime.fromisoformat(outcome["published_at"]) if "published_at" in outcome else datetime.now(UTC)
+    captions = rows.filter(pc.field("status") == CAPTIONED)
+    return NightSummary(
+        night=plan.night,
+        run=plan.run,
+        model=plan.model,
+        input=plan.input,
+        table=plan.table,
+        version=outcome.get("version", plan.table_version),
+        counts=plan.counts,
+        captioned=outcome["captioned"],
+        quarantined=outcome["quarantined"],
+        reasons=outcome["reasons"],
+        left=outcome["left"],
+        duplicates=outcome["duplicates"],
+        already_published=outcome["already_published"],
+        backlog=waiting,
+        backlog_nights=nights,
+        backlog_end=None if nights is None else f"{plan.planned_at + timedelta(nights):%Y-%m-%d}",
+        mean_score=pc.mean(captions["score"]).as_py(),
+        distinct_captions=pc.count_distinct(captions["caption"]).as_py(),
+        seconds=round((ended - plan.planned_at).total_seconds(), 1),
+        gallery=str(plan.folder / "gallery" / "index.html"),
+        output=output,
+    )

@@ -1,0 +1,1 @@
+"""The ground of a night: settings, names, files and life cycle of a run."""

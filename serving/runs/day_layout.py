@@ -1,0 +1,63 @@
+"""Inputs whose keys carry the day they were added: a night lists the last days and not the past."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.storage.objects import Folder
+
+_DATES = {"%Y": r"(?P<Y>\d{4})", "%m": r"(?P<m>\d{2})", "%d": r"(?P<d>\d{2})"}
+_PART = re.compile(r"\*|(?!\.)(?:%[Ymd]|[\w.=+-])+", re.ASCII)
+
+
+class Layout:
+    """Folders by day, such as `%Y/%m/%d` or `*/%Y-%m-%d`, where `*` is any one folder.
+
+    Attributes:
+        text: as it was written.
+    """
+
+    def __init__(self, text: str) -> None:
+        """Check a layout.
+
+        Raises:
+            ValueError: it lacks a part of the date, or has one twice or something else.
+        """
+        self.text = text
+        self._parts = text.split("/")
+        if not all(_PART.fullmatch(part) for part in self._parts) or any(text.count(code) != 1 for code in _DATES):
+            raise ValueError("a layout has %Y, %m and %d once each, in folders of plain letters or *: */%Y/%m/%d")
+        self._pattern = re.compile("/".join(map(_expression, self._parts)) + "/")
+
+    def day(self, name: str) -> date | None:
+        """The day in an object's name; None if the name is not laid out so."""
+        match = self._pattern.match(name)
+        try:
+            return date(int(match["Y"]), int(match["m"]), int(match["d"])) if match else None
+        except ValueError:
+            return None
+
+    def folders(self, folder: Folder, first: date, last: date) -> Iterator[str]:
+        """Names of the folders of some days, which need not exist."""
+        for days in range((last - first).days + 1):
+            yield from self._of(folder, first + timedelta(days))
+
+    def _of(self, folder: Folder, day: date) -> list[str]:
+        found = [""]
+        for part in self._parts:
+            if part == "*":
+                found = [below for above in found for below in folder.folders(above)]
+            else:
+                found = [f"{above}/{day.strftime(part)}".lstrip("/") for above in found]
+        return found
+
+
+def _expression(part: str) -> str:
+    if part == "*":
+        return "[^/]+"
+    pieces = re.split("(%[Ymd])", part)
+    return "".join(_DATES.get(piece) or re.escape(piece) for piece in pieces)

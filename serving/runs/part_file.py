@@ -1,0 +1,93 @@
+"""What is noted of each picture beside its row, in the night's own files alone.
+
+A part has the table's columns and these, which publishing leaves out. They share the part's file, so that no crash
+parts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.model.interface import Caption
+from pipeline.model.reference_profile import Distribution, word_count
+from pipeline.storage.files import write_json
+from pipeline.storage.tables import CAPTIONED
+
+SECONDS: Final = "watch.seconds"
+_PREFIX: Final = "watch."
+_ROWS: Final = 16_384
+
+
+def watched(rows: pa.Table, captions: Sequence[Caption | None], seconds: float) -> pa.Table:
+    """A part's rows with what is noted of them.
+
+    Args:
+        rows: one a picture.
+        captions: in the same order; None if quarantined.
+        seconds: that the part took.
+    """
+    rows = rows.append_column(SECONDS, pa.array([seconds / len(rows)] * len(rows), pa.float64()))
+    noted = [{} if each is None else {"confidence": each.confidence, **each.signs} for each in captions]
+    for name in dict.fromkeys(name for signs in noted for name in signs):
+        rows = rows.append_column(f"{_PREFIX}{name}", pa.array([signs.get(name) for signs in noted], pa.float64()))
+    return rows
+
+
+class Batch:
+    """Some pictures of a part, quarantined ones among them."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        self._batch = batch
+
+    def __len__(self) -> int:
+        return len(self._batch)
+
+    @property
+    def captions(self) -> list[str]:
+        """Of those that are captioned."""
+        rows = zip(self._batch["status"].to_pylist(), self._batch["caption"].to_pylist(), strict=True)
+        return [caption for status, caption in rows if status == CAPTIONED]
+
+    @property
+    def seconds(self) -> float:
+        """A worker's time for all of them."""
+        return float(np.sum(self._numbers(SECONDS)))
+
+    def signs(self) -> dict[str, npt.NDArray[np.float64]]:
+        """By its name what is known of each sign: float [up to the batch's length]."""
+        noted = [name for name in self._batch.schema.names if name.startswith(_PREFIX) and name != SECONDS]
+        return {
+            "words": np.array([word_count(caption) for caption in self.captions], float),
+            "score": self._numbers("score"),
+            **{name.removeprefix(_PREFIX): self._numbers(name) for name in noted},
+        }
+
+    def _numbers(self, name: str) -> npt.NDArray[np.float64]:
+        if name not in self._batch.schema.names:
+            return np.empty(0)
+        values = self._batch[name].to_numpy(zero_copy_only=False).astype(float)
+        finite: npt.NDArray[np.float64] = values[np.isfinite(values)]
+        return finite
+
+
+def read_parts(files: Sequence[Path]) -> Iterator[Batch]:
+    """What parts hold, few rows in memory at once."""
+    for path in files:
+        with pq.ParquetFile(path) as part:
+            columns = [name for name in part.schema_arrow.names if name.startswith(_PREFIX)]
+            for batch in part.iter_batches(_ROWS, columns=["status", "caption", "score", *columns]):
+                yield Batch(batch)
+
+
+def keep_reference(path: Path, captioner: Any) -> None:
+    """Note what the loaded model's captions and pictures are usually like; a foreign one has no such reference."""
+    reference: Mapping[str, Distribution] = getattr(captioner, "reference", {})
+    if reference and not path.exists():
+        write_json(path, {name: item.to_json() for name, item in reference.items()})

@@ -1,0 +1,241 @@
+"""Typed settings of a night; the same model is Airflow's form, the YAML file, and the command line's options and `--set`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator
+
+from pipeline.core.redaction import Address
+from pipeline.core.settings import Group, checked
+from serving.runs.clock import TIME_OF_DAY, next_time
+from serving.runs.day_layout import Layout
+
+if TYPE_CHECKING:
+    from pipeline.imaging.decode import Fit, ImageLimits
+    from pipeline.imaging.sandbox import Work
+    from pipeline.storage.tables.replay import Replay
+
+_ASKED = ("manifest", "policy", "model", "replay_reasons", "replay_night", "replay_images")
+
+
+class NightSettings(Group):
+    """Everything `caption_nightly` needs."""
+
+    input: Address | None = Field(
+        None,
+        description="Folder of new pictures, or s3://bucket/prefix, under a root; empty for NIGHTCAP_INPUT.",
+    )
+    manifest: Address | None = Field(
+        None,
+        description="Parquet or CSV file (with a header, perhaps gzipped) of key, etag, size and last_modified, or an S3 "
+        "Inventory's manifest.json (CSV or Parquet), instead of listing the input; a local path or s3://bucket/key, under a "
+        "root.",
+    )
+    layout: str | None = Field(
+        None,
+        description="How the input's folders carry the day, such as %Y/%m/%d or */%Y-%m-%d: a night lists only the last "
+        "days. Empty to list everything.",
+    )
+    late_days: int = Field(
+        2, ge=0, le=366, description="With a layout, days before the first unfinished one that are listed again."
+    )
+    policy: Literal["new", "older_version", "everything"] = Field(
+        "new",
+        description="new: pictures without a caption; older_version: also those that only an older version captioned; "
+        "everything: all that this very version has not.",
+    )
+    replay_reasons: tuple[str, ...] | None = Field(
+        None,
+        description="Reasons, a line each: only pictures quarantined for one of them are taken, once more. Empty for a "
+        "night of new pictures.",
+    )
+    replay_night: str | None = Field(
+        None,
+        min_length=1,
+        description="Only pictures of this night are taken, once more: all that this version has not captioned, or those "
+        "of replay_reasons.",
+    )
+    replay_images: tuple[str, ...] | None = Field(
+        None, description="Of a replay only these, a line each, as the table names them; empty for all."
+    )
+    table: Address | None = Field(
+        None, description="Delta table of captions, a local path under a root; empty for NIGHTCAP_CAPTIONS."
+    )
+    model: Address = Field(
+        "models:/captioner@champion",
+        min_length=1,
+        description="models:/name@alias, models:/name/version or a bundle's folder; pinned when the night is planned.",
+    )
+    registry_down: Literal["fail", "last_known"] = Field(
+        "fail",
+        description="When MLflow does not answer as a night is planned. fail: before anything is written; last_known: the "
+        "version that the last night was planned with, if nobody promoted since and this machine has its files unaltered.",
+    )
+    max_images: int | None = Field(
+        50_000, ge=1, description="Most pictures a night; the newest come first, the rest waits. Empty for all."
+    )
+    stop_at: str | None = Field(
+        None,
+        pattern=TIME_OF_DAY,
+        description="HH:MM after which no more pictures are begun; what is done is published. Empty for no end.",
+    )
+    time_zone: str = Field("UTC", description="The time zone of stop_at, such as Europe/Paris.")
+    shard_size: int = Field(
+        2000,
+        ge=1,
+        le=100_000,
+        description="Pictures a shard, which loads the model once; more where a night would have over 1,000 shards.",
+    )
+    part_size: int = Field(300, ge=1, le=2000, description="Pictures written at once; a retry repeats no more.")
+    readers: int = Field(4, ge=1, le=64, description="Threads of a shard that read ahead of the model.")
+    decoders: int = Field(
+        2, ge=1, le=64, description="Processes of a shard that decode; a picture that kills one costs only itself."
+    )
+    decode_seconds: float = Field(4.0, gt=0, le=600, description="Most CPU time to decode a picture, in seconds.")
+    decoder_memory_mb: int = Field(
+        950, ge=100, le=100_000, description="Most memory to decode a picture, in megabytes: about 17 a megapixel."
+    )
+    store_patience_s: int = Field(
+        300, ge=10, le=86_400, description="Seconds that an object store may fail to answer before a shard does."
+    )
+    max_image_bytes: int = Field(50_000_000, ge=1, description="Largest encoded picture in bytes.")
+    max_megapixels: float = Field(50.0, gt=0, le=170, description="Largest picture in megapixels.")
+    min_side: int = Field(8, ge=1, description="Smallest side of a picture in pixels.")
+    unusable: Literal["record", "withhold", "quarantine"] = Field(
+        "withhold",
+        description="Pictures with a flag (small, blank, dark, blurred). record: captioned like others; withhold: their "
+        "caption is kept in the table, not published; quarantine: they are not captioned. Both count as quarantined.",
+    )
+    withhold_below: float | None = Field(
+        0.0,
+        ge=0,
+        description="Captions with less confidence (estimated CIDEr-D) are withheld: kept in the table, not published. "
+        "Empty for the model's own limit, 0 for none.",
+    )
+    max_quarantine_share: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Above this share of quarantined pictures a night is not published; captions that are withheld because "
+        "the model doubts them do not count.",
+    )
+    quarantine_floor: int = Field(
+        20, ge=1, description="Fewer quarantined pictures than this never hold a night back, whatever their share."
+    )
+    accept_quarantine: bool = Field(False, description="Publish whatever the share of quarantined pictures.")
+    max_picture_drift: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="A night is not published if its pictures' features are further than this, beyond chance, from those "
+        "the model was made for (Jensen-Shannon divergence).",
+    )
+    max_caption_drift: float = Field(
+        0.3, ge=0, le=1, description="The same of the captions: their words, scores and confidence."
+    )
+    max_top_caption_rise: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="The same of the most frequent caption: by how much its share of all may be above the usual one.",
+    )
+    drift_floor: int = Field(20, ge=1, description="A night of fewer captions is published whatever its drift.")
+    accept_drift: bool = Field(False, description="Publish however far the night is from what the model was made for.")
+    held_night: str | None = Field(
+        None,
+        min_length=1,
+        description="A night that was held back: what it has captioned is published as the two settings to accept say. "
+        "Empty for a night of new pictures.",
+    )
+    experiment: str | None = Field(
+        "nights", min_length=1, max_length=64, description="MLflow experiment with a run a night; empty for none."
+    )
+    gallery_size: int = Field(60, ge=0, le=1000, description="Pictures in the gallery, a sample of the night's.")
+    output: Address | None = Field(
+        None,
+        description="Folder or s3://bucket/prefix that captions are also written to, under a root: what people wrote comes "
+        "before the model's. Empty for the table only.",
+    )
+    write_jsonl: bool = Field(True, description="With an output, a file of JSON lines a night.")
+    write_csv: bool = Field(False, description="With an output, a CSV file a night, safe to open in a spreadsheet.")
+    write_sidecars: bool = Field(
+        False, description="With an output, a text file a picture, named as the picture and .txt; other people's stay."
+    )
+    alternatives: int = Field(
+        0,
+        ge=0,
+        le=20,
+        description="Next best captions that a night records beside each caption, in the table and the outputs; the search "
+        "finds at most one fewer than the model's decoding.beam_width.",
+    )
+    max_caption_length: int | None = Field(
+        None, ge=10, description="Most characters of a caption in the output, cut at a word; empty for no limit."
+    )
+
+    @field_validator("layout")
+    @classmethod
+    def _whole_layout(cls, text: str | None) -> str | None:
+        return Layout(text).text if text else None
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, OSError, ValueError) as error:
+            raise ValueError("no such time zone; use a name such as Europe/Paris") from error
+        return name
+
+    def replay(self, model: tuple[str, str]) -> Replay | None:
+        """What a replay takes; None for a night of new pictures.
+
+        Args:
+            model: name and version of the pinned model.
+        """
+        from pipeline.storage.tables.replay import Replay
+
+        if not (self.replay_reasons or self.replay_night or self.replay_images):
+            return None
+        return Replay(
+            frozenset(self.replay_reasons or ()), self.replay_night, frozenset(self.replay_images or ()), model
+        )
+
+    def asked(self) -> dict[str, Any]:
+        """What makes a night another job, beside its input and its table: which pictures it takes, with which model."""
+        values = {name: getattr(self, name) for name in _ASKED}
+        return {name: tuple(sorted(value)) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    @property
+    def is_ordinary(self) -> bool:
+        """Whether only pictures without a caption are taken: no replay, and no policy that captions again."""
+        return self.policy == "new" and self.replay(("", "")) is None
+
+    def limits(self) -> ImageLimits:
+        """What a picture may be."""
+        from pipeline.imaging.decode import ImageLimits
+
+        return ImageLimits(self.max_image_bytes, self.max_megapixels, self.min_side)
+
+    def work(self, side: int, fit: Fit) -> Work:
+        """What decoders do for a model that takes squares of `side` pixels."""
+        from pipeline.imaging.sandbox import Work
+
+        return Work(self.limits(), side, fit, self.decode_seconds, self.decoder_memory_mb)
+
+    def deadline(self, now: datetime) -> datetime | None:
+        """When `stop_at` next comes after an aware moment."""
+        if self.stop_at is None:
+            return None
+        return next_time(self.stop_at, now.astimezone(ZoneInfo(self.time_zone)))
+
+
+def night_settings(values: dict[str, Any]) -> NightSettings:
+    """Checked settings.
+
+    Raises:
+        SettingsError: naming each wrong setting, its value and what is allowed.
+    """
+    return checked(NightSettings, values)

@@ -1,0 +1,34 @@
+"""Which pictures are not worth a caption, and which captions not worth telling."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from pipeline.model.interface import Caption, Captioner
+from serving.runs.settings import NightSettings
+
+WITHHELD = "withheld"
+UNUSABLE = "unusable"
+
+REASONS = {
+    WITHHELD: "The model was not sure enough of its caption, which stays in the table, unpublished.",
+    UNUSABLE: "The picture has a flag. With unusable=withhold its caption stays in the table, unpublished; with "
+    "unusable=quarantine it was not captioned.",
+}
+
+
+def is_refused(flags: Collection[str], settings: NightSettings) -> bool:
+    """Whether a picture with these flags is not even shown to the model."""
+    return bool(flags) and settings.unusable == "quarantine"
+
+
+def why_withheld(caption: Caption, flags: Collection[str], settings: NightSettings, captioner: Captioner) -> str | None:
+    """The reason for which a caption is kept but not published; None if it is published.
+
+    A captioner that was never calibrated has no confidence, and a limit of its own neither.
+    """
+    if flags and settings.unusable == "withhold":
+        return UNUSABLE
+    own = float(getattr(captioner, "withhold_below", 0.0))
+    limit = own if settings.withhold_below is None else settings.withhold_below
+    return WITHHELD if caption.confidence is not None and caption.confidence < limit else None

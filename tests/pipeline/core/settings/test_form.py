@@ -1,0 +1,105 @@
+import jsonschema
+import pytest
+
+from pipeline.core.errors import SettingsError
+from pipeline.core.settings import DecodingSettings, TrainSettings, preset, preset_names, train_settings
+from pipeline.core.settings.form import EMPTY, fields_of, training_fields, training_values
+
+FIELDS = {field.name: field for field in training_fields()}
+EVERY_SETTING = [
+    f"{group}.{name}" for group, info in TrainSettings.model_fields.items() for name in info.annotation.model_fields
+]
+
+
+def empty_form(preset="scenes"):
+    return {name: field.default for name, field in FIELDS.items()} | {"preset": preset}
+
+
+def is_allowed(name, value):
+    schema = FIELDS[name].schema
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema).is_valid(value)
+
+
+def test_every_setting_is_a_field_under_its_group():
+    assert list(FIELDS) == ["preset", EMPTY, *EVERY_SETTING]
+    assert FIELDS["training.epochs"].section == "Training"
+    assert FIELDS["preset"].section is None
+
+
+@pytest.mark.parametrize("name", ["preset", *EVERY_SETTING])
+def test_every_field_says_what_it_does_and_has_a_type(name):
+    assert len(FIELDS[name].description) > 5
+    assert FIELDS[name].description.endswith(".")
+    assert FIELDS[name].schema["type"]
+
+
+@pytest.mark.parametrize("name", ["preset", *EVERY_SETTING])
+def test_a_field_accepts_its_default(name):
+    assert is_allowed(name, FIELDS[name].default)
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("preset", ["scenes", "coco"], [None, "flickr", 3]),
+        (
+            EMPTY,
+            [None, [], ["training.clip_norm", "source.terms"]],
+            ["training.clip_norm", ["training.epochs"], [None]],
+        ),
+        ("training.epochs", [None, 1, 1000], [0, 1001, "3", 2.5, True]),
+        ("training.learning_rate", [None, 1e-5, 1], [0, -1, 1.1, "fast"]),
+        ("decoder.dropout", [0, 0.99], [-0.1, 1]),
+        ("decoder.positions", [None, True, False], ["yes", 1]),
+        ("decoder.fusion", [None, "late", "early", "hybrid"], ["middle", 3]),
+        ("encoder.weights_sha256", [None, "0" * 64], ["0" * 63, "G" * 64]),
+        ("source.images", [None, "/data/images"], [3]),
+        ("source.max_images", [None, 10], [9, "all"]),
+        ("registry.model_name", [None, "a-b_C1"], ["", "a b", "x" * 65]),
+        ("registry.experiment", [None, "one"], ["", "x" * 65]),
+    ],
+)
+def test_a_field_accepts_what_the_settings_accept(name, good, bad):
+    assert [value for value in good if not is_allowed(name, value)] == []
+    assert [value for value in bad if is_allowed(name, value)] == []
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_an_empty_form_is_the_preset(name):
+    assert train_settings(training_values(empty_form(name))) == train_settings({"preset": name})
+
+
+def test_a_filled_field_replaces_the_preset_s_value_only():
+    form = empty_form("coco") | {"training.epochs": 2, "decoder.positions": False, "encoder.fit": "pad"}
+    settings = train_settings(training_values(form))
+    dumped, expected = settings.model_dump(), train_settings({"preset": "coco"}).model_dump()
+    expected["training"]["epochs"] = 2
+    expected["decoder"]["positions"] = False
+    expected["encoder"]["fit"] = "pad"
+    assert dumped == expected
+    assert preset("coco")["training"]["epochs"] != 2
+
+
+def test_settings_that_the_form_empties_are_empty_though_the_preset_fills_them():
+    form = empty_form("flickr8k") | {EMPTY: ["training.clip_norm", "encoder.side"]}
+    settings = train_settings(training_values(form))
+    assert (settings.training.clip_norm, settings.encoder.side) == (None, None)
+    assert settings == train_settings(
+        {"preset": "flickr8k", "training": {"clip_norm": None}, "encoder": {"side": None}}
+    )
+    filled = train_settings(training_values(form | {"encoder.side": 224}))
+    assert (filled.training.clip_norm, filled.encoder.side) == (None, 224)
+
+
+def test_what_the_form_cannot_know_the_settings_still_refuse():
+    with pytest.raises(SettingsError, match=r"needs source\.images"):
+        train_settings(training_values(empty_form() | {"source.kind": "coco_json"}))
+
+
+def test_fields_of_one_group_carry_their_own_defaults():
+    fields = {field.name: field for field in fields_of(DecodingSettings)}
+    assert {name: field.default for name, field in fields.items()} == DecodingSettings().model_dump()
+    assert fields["beam_width"].schema == {"type": "integer", "minimum": 1, "maximum": 20}
+    usual = {field.name: field.default for field in fields_of(DecodingSettings, {"beam_width": 7})}
+    assert usual == DecodingSettings(beam_width=7).model_dump()

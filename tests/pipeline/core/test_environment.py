@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.environment import Home
+from pipeline.core.errors import SettingsError
+
+
+def test_everything_lies_under_the_home_unless_told_otherwise(tmp_path):
+    home = Home.from_environment({"NIGHTCAP_HOME": str(tmp_path)})
+    assert home == Home(tmp_path, tmp_path / "store", f"sqlite:///{tmp_path}/mlflow.db")
+    assert home.artifacts == tmp_path / "store" / "mlflow"
+    assert home.inbox == tmp_path / "inbox"
+    assert home.captions == tmp_path / "store" / "captions"
+
+
+def test_store_and_tracking_server_are_honoured(tmp_path):
+    names = {"NIGHTCAP_STORE": "/else/where", "MLFLOW_TRACKING_URI": "http://127.0.0.1:5000"}
+    home = Home.from_environment({"NIGHTCAP_HOME": str(tmp_path), **names})
+    assert home == Home(tmp_path, Path("/else/where"), "http://127.0.0.1:5000")
+    assert home.captions == Path("/else/where/captions")
+
+
+def test_input_and_captions_may_lie_elsewhere(tmp_path):
+    names = {"NIGHTCAP_INPUT": "s3://pictures/inbox", "NIGHTCAP_CAPTIONS": "/else/where"}
+    home = Home.from_environment({"NIGHTCAP_HOME": str(tmp_path), **names})
+    assert (home.input, home.captions) == ("s3://pictures/inbox", Path("/else/where"))
+    assert Home.from_environment({"NIGHTCAP_HOME": str(tmp_path)}).input == str(home.inbox)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("NIGHTCAP_INPUT", "inbox", "absolute folder or s3://bucket/prefix"),
+        ("NIGHTCAP_PROMOTIONS", "file:///journal", "absolute folder or s3://bucket/prefix"),
+        ("NIGHTCAP_CAPTIONS", "s3://bucket/captions", "absolute folder$"),
+    ],
+)
+def test_a_place_of_another_kind_is_refused_with_its_value(tmp_path, name, value, allowed):
+    with pytest.raises(SettingsError, match=f"{name} is '{value}'.*{allowed}"):
+        Home.from_environment({"NIGHTCAP_HOME": str(tmp_path), name: value})
+
+
+@pytest.mark.parametrize("environ", [{}, {"NIGHTCAP_HOME": "", "NIGHTCAP_STORE": "", "MLFLOW_TRACKING_URI": ""}])
+def test_unset_or_empty_it_is_beside_the_checkout(environ):
+    checkout = Path(__file__).resolve().parents[3]
+    assert Home.from_environment(environ).root == checkout / ".nightcap"
+
+
+@pytest.mark.parametrize("value", ["here", "./here", "~/nightcap"])
+def test_a_relative_home_is_refused_with_its_value(value):
+    with pytest.raises(SettingsError, match="absolute folder") as caught:
+        Home.from_environment({"NIGHTCAP_HOME": value})
+    assert "NIGHTCAP_HOME" in str(caught.value)
+    assert str(Path(value)) in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["s3://bucket/store", "store"])
+def test_a_store_that_is_no_absolute_folder_is_refused_with_its_value(tmp_path, value):
+    with pytest.raises(SettingsError, match="NIGHTCAP_STORE") as caught:
+        Home.from_environment({"NIGHTCAP_HOME": str(tmp_path), "NIGHTCAP_STORE": value})
+    assert repr(value) in str(caught.value)
+
+
+def test_the_environment_is_read_at_the_call(monkeypatch, tmp_path):
+    monkeypatch.setenv("NIGHTCAP_HOME", str(tmp_path / "later"))
+    assert Home.from_environment().root == tmp_path / "later"

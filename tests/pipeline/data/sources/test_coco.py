@@ -1,0 +1,160 @@
+import json
+import os
+import re
+
+import pytest
+
+from pipeline.core.errors import SettingsError
+from pipeline.core.settings import SourceSettings
+from pipeline.data.sources.coco import CocoJsonSource
+
+
+@pytest.fixture
+def dataset(new_dataset):
+    return new_dataset()
+
+
+def source_of(tmp_path, text):
+    (tmp_path / "captions.json").write_text(text)
+    return CocoJsonSource(
+        SourceSettings(kind="coco_json", images=tmp_path, train_annotations=tmp_path / "captions.json")
+    )
+
+
+def test_photographs_carry_captions_in_order_and_bytes(dataset, picture):
+    dataset.add("b.png", ["second", "first", "second"], data=picture(1))
+    dataset.add("sub/a.png", ["a"], data=picture(2))
+    dataset.add("v.png", ["v"], split="val", data=picture(3))
+    found = list(dataset.source().photographs())
+    assert [photo.image for photo in found] == [photo.uri for photo in found] == ["b.png", "sub/a.png", "v.png"]
+    assert [photo.split for photo in found] == ["train", "train", "val"]
+    assert found[0].captions == ("second", "first", "second")
+    assert found[1].data == picture(2)
+
+
+def test_a_missing_picture_has_no_data(dataset, picture):
+    dataset.add("gone.png")
+    dataset.add("folder/there.png", data=picture(1))
+    dataset.add("folder")
+    assert [photo.data for photo in dataset.source().photographs()] == [None, picture(1), None]
+
+
+def test_one_name_in_several_splits_stays_several_photographs(dataset, picture):
+    for split in ("train", "val", "test"):
+        dataset.add("same.png", split=split, data=picture(1))
+    found = {photo.split: (photo.image, photo.uri) for photo in dataset.source().photographs()}
+    assert found == {
+        "train": ("train:same.png", "same.png"),
+        "val": ("val:same.png", "same.png"),
+        "test": ("same.png", "same.png"),
+    }
+
+
+def test_entries_naming_one_file_are_one_photograph(dataset, picture):
+    dataset.add("a.png", ["one"], data=picture(1))
+    dataset.add("./a.png", ["two"])
+    assert [(photo.image, photo.captions) for photo in dataset.source().photographs()] == [("a.png", ("one", "two"))]
+
+
+def test_max_images_is_per_split(dataset):
+    dataset.fill(12, "train")
+    dataset.fill(11, "test")
+    splits = [photo.split for photo in dataset.source(max_images=10).photographs()]
+    assert splits == ["train"] * 10 + ["test"] * 10
+
+
+def test_read_gives_each_uri_once(dataset, picture):
+    dataset.add("a.png", data=picture(1))
+    assert list(dataset.source().read(["a.png", "b.png", "a.png"])) == [("a.png", picture(1)), ("b.png", None)]
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../x.png", "a/../../x.png", "", ".", "a\0b.png"])
+def test_names_that_leave_the_folder_are_refused(dataset, name):
+    dataset.fill(1)
+    dataset.entries["train"].append((name, ["a caption"]))
+    with pytest.raises(SettingsError, match=r"train\.json: images\[1\].*" + re.escape(repr(name))):
+        list(dataset.source().photographs())
+
+
+def test_symbolic_links_may_stay_inside_but_not_leave(dataset, picture):
+    (dataset.images / "inside.png").write_bytes(picture(1))
+    (dataset.images / "link.png").symlink_to("inside.png")
+    dataset.add("link.png")
+    assert next(iter(dataset.source().photographs())).data == picture(1)
+    (dataset.folder / "secret.png").write_bytes(picture(2))
+    (dataset.images / "away.png").symlink_to(dataset.folder / "secret.png")
+    dataset.add("away.png")
+    with pytest.raises(SettingsError, match=r"images\[1\] has file_name 'away.png'"):
+        list(dataset.source().photographs())
+
+
+def test_read_cannot_be_led_outside(dataset):
+    dataset.fill(1)
+    with pytest.raises(SettingsError, match="does not stay inside"):
+        list(dataset.source().read(["../train.json"]))
+
+
+GOOD = {"images": [{"id": 1, "file_name": "a.png"}], "annotations": [{"image_id": 1, "caption": "a"}]}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "Invalid JSON"),
+        ('{"images": [', "Invalid JSON"),
+        ("[]", "captions.json"),
+        (json.dumps({"images": []}), "annotations: Field required"),
+        (json.dumps(GOOD | {"images": [{"id": 1}]}), r"images\[0\].file_name: Field required"),
+        (json.dumps(GOOD | {"annotations": [{"image_id": 1}]}), r"annotations\[0\].caption: Field required"),
+        (json.dumps(GOOD | {"annotations": [{"image_id": 1, "caption": None}]}), r"annotations\[0\].caption"),
+        (json.dumps(GOOD | {"annotations": [{"image_id": 1, "caption": "\ud800"}]}), "Invalid JSON"),
+        (json.dumps(GOOD | {"images": [*GOOD["images"], {"id": 1, "file_name": "b.png"}]}), "repeat the id"),
+    ],
+)
+def test_malformed_annotations_are_told_in_one_line(tmp_path, text, told):
+    with pytest.raises(SettingsError, match=told) as caught:
+        list(source_of(tmp_path, text).photographs())
+    assert str(tmp_path / "captions.json") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_files_are_told(tmp_path):
+    with pytest.raises(SettingsError, match="nowhere"):
+        CocoJsonSource(SourceSettings(kind="coco_json", images=tmp_path / "nowhere", train_annotations=tmp_path / "a"))
+    missing = SourceSettings(kind="coco_json", images=tmp_path, train_annotations=tmp_path / "none.json")
+    with pytest.raises(SettingsError, match=r"none\.json: No such file"):
+        CocoJsonSource(missing).fingerprint()
+
+
+def test_captions_of_unlisted_images_are_ignored_and_counted(tmp_path, caplog):
+    strays = [{"image_id": 9, "caption": "b"}, {"image_id": "1", "caption": "c"}]
+    source = source_of(tmp_path, json.dumps(GOOD | {"annotations": GOOD["annotations"] + strays}))
+    assert [photo.captions for photo in source.photographs()] == [("a",)]
+    assert "2 captions" in caplog.text
+
+
+def test_fingerprint_follows_pictures_and_captions_only(dataset, picture):
+    dataset.add("a.png", ["one"], data=picture(1))
+    first = dataset.source().fingerprint()
+    (dataset.images / "note.txt").write_text("not listed")
+    assert dataset.source().fingerprint() == first
+    os.utime(dataset.images / "a.png", ns=(1, 1))
+    touched = dataset.source().fingerprint()
+    assert touched != first
+    dataset.entries["train"][0] = ("a.png", ["two"])
+    assert dataset.source().fingerprint() not in (first, touched)
+    (dataset.images / "a.png").unlink()
+    assert len({first, touched, dataset.source().fingerprint()}) == 3
+
+
+def test_real_photographs(shared_data):
+    folder = shared_data / "data" / "flickr8k"
+    settings = SourceSettings(
+        kind="coco_json",
+        images=folder / "images",
+        train_annotations=folder / "annotations" / "captions_train.json",
+        max_images=10,
+    )
+    found = list(CocoJsonSource(settings).photographs())
+    assert len(found) == 10
+    assert all(photo.data and len(photo.captions) == 5 for photo in found)

@@ -1,0 +1,196 @@
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from deltalake import DeltaTable
+
+from nightcap.cli import main
+from pipeline.core.environment import Home
+from pipeline.core.errors import SettingsError
+from pipeline.data.snapshot import Snapshot, held_out, take_snapshot
+from pipeline.data.sources.base import CORRECTED
+from pipeline.data.sources.factory import open_source
+from pipeline.storage.stage_outputs import Store
+from pipeline.storage.tables.corrections import Correction, CorrectionTable
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def said(image, caption="what a person says", who="ann", days=0):
+    return Correction(str(image), caption, who, NOW + timedelta(days=days))
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home(tmp_path, tmp_path / "store", "")
+
+
+@pytest.fixture
+def table(home):
+    return CorrectionTable(home.store / "corrections")
+
+
+@pytest.fixture
+def inbox(home, picture):
+    """Forty pictures that a night has captioned."""
+    home.inbox.mkdir()
+    files = [home.inbox / f"{number}.png" for number in range(40)]
+    for number, file in enumerate(files):
+        file.write_bytes(picture(500 + number))
+    return files
+
+
+def collected(new_dataset):
+    dataset = new_dataset()
+    for split, first in (("train", 0), ("val", 100), ("test", 200)):
+        dataset.fill(10, split, first)
+    return dataset
+
+
+def taken(dataset, home, **values):
+    settings = dataset.settings(**values)
+    return take_snapshot(settings, open_source(settings, home), Store(home.store))
+
+
+def test_of_each_person_the_newest_caption_of_a_picture_counts(table):
+    assert table.read() == []
+    assert table.append([]) == 0
+    assert table.append([said("/a", "first"), said("/a", "second", days=1), said("/b")]) == 3
+    table.append([said("/a", "bob's", who="bob"), said("/a", "an older one", days=-1)])
+    assert [(each.image, each.who, each.caption) for each in table.read()] == [
+        ("/a", "ann", "second"),
+        ("/a", "bob", "bob's"),
+        ("/b", "ann", "what a person says"),
+    ]
+
+
+def test_a_forgotten_picture_leaves_nothing_in_the_table(table, home):
+    table.append([said("/secret/ermintrude.png"), said("/b")])
+    assert table.forget({"/secret/ermintrude.png"}) == 1
+    assert table.forget({"/secret/ermintrude.png"}) == 0
+    assert [each.image for each in table.read()] == ["/b"]
+    files = [file for file in (home.store / "corrections").rglob("*") if file.is_file()]
+    assert not [file for file in files if b"ermintrude" in file.read_bytes()]
+    assert len(DeltaTable(table.uri).file_uris()) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"image": ""}, {"caption": "  "}, {"who": "x" * 3000}, {"corrected_at": datetime(2026, 1, 1)}]
+)
+def test_a_correction_that_says_nothing_is_refused(wrong):
+    with pytest.raises(SettingsError, match="correct"):
+        Correction(**(vars(said("/a")) | wrong))
+
+
+def test_corrected_pictures_join_the_next_snapshot_and_some_judge(new_dataset, home, table, inbox):
+    dataset = collected(new_dataset)
+    before = taken(dataset, home)
+    table.append([said(file, f"a person sees {file.stem}") for file in inbox[:-1]])
+    table.append([said(inbox[0], "another person does", who="bob")])
+    after = taken(dataset, home)
+    assert after.digest != before.digest
+    snapshot = Snapshot.load(after.path)
+    corrected = snapshot.images[snapshot.images["image"].str.startswith(CORRECTED)]
+    assert list(corrected["image"]) == sorted(f"{CORRECTED}{file}" for file in inbox[:-1])
+    splits = corrected["split"].value_counts()
+    assert set(splits.index) == {"train", "val", "test"}
+    assert splits["train"] > 20
+    texts = snapshot.captions[snapshot.captions["image"] == f"{CORRECTED}{inbox[0]}"]["caption"]
+    assert set(texts) == {"a person sees 0", "another person does"}
+    others = snapshot.images[~snapshot.images["image"].isin(corrected["image"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(others, Snapshot.load(before.path).images)
+    table.append([said(inbox[-1])])
+    later = Snapshot.load(taken(dataset, home).path).images.set_index("image")["split"]
+    assert (later[corrected["image"]] == corrected.set_index("image")["split"]).all()
+
+
+def test_without_corrections_snapshots_keep_their_digests(new_dataset, home, table, inbox):
+    dataset = collected(new_dataset)
+    before = taken(dataset, home)
+    table.append([said(inbox[0])])
+    assert taken(dataset, home, corrections="none") == before
+    table.forget({str(inbox[0])})
+    assert taken(dataset, home) == before
+
+
+def test_a_corrected_picture_that_changes_is_another_snapshot_and_one_that_is_gone_is_missing(
+    new_dataset, home, table, inbox, picture
+):
+    dataset = collected(new_dataset)
+    table.append([said(file) for file in inbox])
+    first = taken(dataset, home)
+    assert taken(dataset, home) == first
+    inbox[3].write_bytes(picture(900))
+    inbox[4].unlink()
+    second = Snapshot.load(taken(dataset, home).path).images.set_index("image")["sha256"]
+    assert second[f"{CORRECTED}{inbox[4]}"] == ""
+    assert (
+        second[f"{CORRECTED}{inbox[3]}"]
+        != Snapshot.load(first.path).images.set_index("image")["sha256"][f"{CORRECTED}{inbox[3]}"]
+    )
+
+
+def test_pictures_outside_the_roots_are_not_read(new_dataset, home, table, tmp_path_factory, picture):
+    outside = tmp_path_factory.mktemp("outside") / "a.png"
+    outside.write_bytes(picture(1))
+    table.append([said(outside)])
+    with pytest.raises(SettingsError, match="NIGHTCAP_ROOTS"):
+        taken(collected(new_dataset), home)
+
+
+def test_the_split_of_a_corrected_picture_is_its_digest_s():
+    images = pd.DataFrame({"sha256": ["0" * 64, "8" * 64, "f" * 64, ""]})
+    assert list(held_out(images, 0.2)) == ["test", "train", "val", "train"]
+    assert set(held_out(images, 0)) == {"train"}
+
+
+def test_the_command_adds_lines_of_a_file(home, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("NIGHTCAP_HOME", str(home.root))
+    file = tmp_path / "corrections.csv"
+    file.write_text(
+        "image,caption,who,when\n/in/a.png,a red dog,bob,2026-01-01T00:00:00+00:00\ns3://bucket/c.png,a cat,,\n"
+    )
+    with pytest.raises(SystemExit) as ended:
+        main(["correct", str(file), "--who", "ann"])
+    assert not ended.value.code
+    assert "2 corrections in" in capsys.readouterr().out
+    first, second = CorrectionTable(home.store / "corrections").read()
+    assert (first.image, first.caption, first.who, first.corrected_at) == ("/in/a.png", "a red dog", "bob", NOW)
+    assert (second.image, second.who) == ("s3://bucket/c.png", "ann")
+    file.write_text("image,caption\n/in/a.png,\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["correct", str(file)])
+    assert ended.value.code == 2
+    assert "corrections.csv:2: caption of a correction has 0 characters" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        ("image,caption", "/in/b.png,a dog, running"),
+        ("image,caption,who", "/in/b.png,a dog, running,ann"),
+        ("image,caption", "/in/b.png"),
+    ],
+)
+def test_a_line_with_a_field_too_many_or_too_few_is_named_and_nothing_is_added(
+    home, table, monkeypatch, capsys, columns, line
+):
+    monkeypatch.setenv("NIGHTCAP_HOME", str(home.root))
+    file = home.root / "corrections.csv"
+    file.write_text(f'{columns}\n\n/in/a.png,"a red dog,\nrunning"{",ann" * columns.count("who")}\n{line}\n')
+    with pytest.raises(SystemExit) as ended:
+        main(["correct", str(file)])
+    assert ended.value.code == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert (
+        f"corrections.csv:5: {line.count(',') + 1} fields, where the first line names {columns.count(',') + 1}" in said
+    )
+    assert "put captions with commas in quotation marks" in said
+    assert table.read() == []
+
+
+def test_numpy_shuffles_repeated_pictures_as_it_did_single_ones():
+    assert (
+        np.random.default_rng(3).permutation(50) == np.random.default_rng(3).permutation(np.repeat(np.arange(50), 1))
+    ).all()

@@ -1,0 +1,46 @@
+"""Training pictures under a prefix in an object store."""
+
+import json
+
+import pytest
+
+from nightcap.settings_options import settings_from
+from pipeline.core.errors import SettingsError
+from pipeline.data.sources.coco import CocoJsonSource
+
+
+def source(folder, *names):
+    images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
+    captions = [{"image_id": number, "caption": f"picture {number}"} for number in range(len(names))]
+    (folder / "captions.json").write_text(json.dumps({"images": images, "annotations": captions}))
+    (folder / "train.yaml").write_text(
+        "source: {kind: coco_json, images: 's3://bucket/photos', train_annotations: captions.json}"
+    )
+    return CocoJsonSource(settings_from(folder / "train.yaml", []).source)
+
+
+def test_pictures_come_in_the_annotations_order_from_one_listing(bucket, tmp_path):
+    bucket.objects = {f"photos/{number:03d}.jpg": bytes([number]) for number in range(100)}
+    names = [f"{number:03d}.jpg" for number in range(99, -1, -1)]
+    made = source(tmp_path, *names, "gone.jpg")
+    photographs = list(made.photographs())
+    assert [photo.data for photo in photographs] == [*(bytes([number]) for number in range(99, -1, -1)), None]
+    assert [photo.uri for photo in photographs] == [*names, "gone.jpg"]
+    assert dict(made.read(["005.jpg", "gone.jpg", "005.jpg"])) == {"005.jpg": bytes([5]), "gone.jpg": None}
+    assert sum(path == "/bucket" for _, path in bucket.asked) == 15, "pages of one listing"
+
+
+def test_the_fingerprint_follows_the_objects_and_reading_keeps_to_what_was_listed(bucket, tmp_path):
+    bucket.objects = {"photos/a.jpg": b"a", "photos/b.jpg": b"b", "photos/other.jpg": b"c"}
+    first = source(tmp_path, "a.jpg", "b.jpg")
+    before = first.fingerprint()
+    bucket.objects["photos/other.jpg"] = b"not named"
+    assert source(tmp_path, "a.jpg", "b.jpg").fingerprint() == before
+    bucket.objects["photos/a.jpg"] = b"changed"
+    assert source(tmp_path, "a.jpg", "b.jpg").fingerprint() != before
+    assert [photo.data for photo in first.photographs()] == [None, b"b"]
+
+
+def test_a_name_that_leads_outside_is_refused(bucket, tmp_path):
+    with pytest.raises(SettingsError, match=r"does not stay inside s3://bucket/photos"):
+        list(source(tmp_path, "../secret.jpg").photographs())

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from pipeline.evaluation.confidence_fit import fit_estimate, held_out
+from pipeline.evaluation.risk_coverage import rank_correlation
+
+
+@pytest.fixture(scope="module")
+def known():
+    """Scores whose mean is the exponential of a known sum."""
+    random = np.random.default_rng(3)
+    inputs = random.normal([5.0, -1.0, 0.0], [2.0, 0.5, 1.0], (4000, 3))
+    truth = np.exp(0.3 * (inputs[:, 0] - 5) / 2 - 0.6 * (inputs[:, 1] + 1) / 0.5 - 0.7)
+    return inputs, random.gamma(1.0, truth), truth
+
+
+def test_the_known_weights_are_found(known):
+    inputs, scores, truth = known
+    fitted = fit_estimate(inputs, scores, np.ones(len(inputs)), 1e-4)
+    assert fitted.weights == pytest.approx([0.3, -0.6, 0.0], abs=0.06)
+    assert rank_correlation(fitted(inputs), truth) > 0.98
+
+
+def test_estimates_are_right_on_average(known):
+    inputs, scores, _ = known
+    for penalty in (0.01, 0.3):
+        fitted = fit_estimate(inputs, scores, np.ones(len(inputs)), penalty)
+        assert fitted(inputs).mean() == pytest.approx(scores.mean(), rel=1e-6)
+
+
+def test_a_penalty_shrinks_the_weights(known):
+    inputs, scores, _ = known
+    sizes = [np.abs(fit_estimate(inputs, scores, np.ones(len(inputs)), p).weights).sum() for p in (0.01, 0.3, 3.0)]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_a_row_that_counts_twice_is_two_rows(known):
+    inputs, scores, _ = (part[:200] for part in known)
+    twice = fit_estimate(np.repeat(inputs, 2, axis=0), np.repeat(scores, 2), np.ones(400), 0.1)
+    weighed = fit_estimate(inputs, scores, np.full(200, 2.0), 0.1)
+    assert twice.weights == pytest.approx(weighed.weights)
+
+
+@pytest.mark.parametrize("scores", [np.zeros(6), np.array([0, 0, 0, 0, 0, 10.0])])
+def test_few_rows_and_constant_inputs_are_no_trouble(scores):
+    inputs = np.column_stack([np.ones(6), np.arange(6.0)])
+    fitted = fit_estimate(inputs, scores, np.ones(6), 0.1)
+    assert np.isfinite(fitted(inputs)).all()
+    assert fitted.weights[0] == 0
+
+
+def test_a_held_out_estimate_does_not_know_its_own_scores(known):
+    inputs, scores, _ = (part[:300].copy() for part in known)
+    folds = np.arange(300) % 5
+    before = held_out(inputs, scores, np.ones(300), 0.1, folds)
+    scores[folds == 2] = 9.0
+    after = held_out(inputs, scores, np.ones(300), 0.1, folds)
+    assert np.array_equal(before[folds == 2], after[folds == 2])
+    assert not np.array_equal(before[folds == 1], after[folds == 1])
+
+
+def test_one_fold_alone_is_estimated_by_itself(known):
+    inputs, scores, _ = (part[:50] for part in known)
+    fitted = fit_estimate(inputs, scores, np.ones(50), 0.1)
+    assert held_out(inputs, scores, np.ones(50), 0.1, np.zeros(50, int)) == pytest.approx(fitted(inputs))

@@ -1,0 +1,77 @@
+"""What a foreign captioner says is believed only where it can be a caption, and its limits are numbers."""
+
+import pytest
+
+from pipeline.core.errors import BadInput, SettingsError
+from pipeline.core.external_limits import ForeignLimits
+from pipeline.model.external.answers import captions_of
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        None,
+        7,
+        "",
+        " \n",
+        "?!",
+        "x" * 1001,
+        "<b>bold</b>",
+        "a </p>",
+        "<!-- -->",
+        "a\x00b",
+        "a\x1b[31m",
+        "\u202egnp",
+        "\u2066a",
+        "a\u200b",
+        "\ufeffa",
+        "\ud800a",
+        "\ue000a",
+        ["a"],
+        {"a": 1},
+    ],
+)
+def test_what_is_no_caption(caption):
+    [told] = captions_of([{"caption": caption}], 1)
+    assert (told.text, told.score, told.reason) == ("", None, "caption_rejected")
+
+
+@pytest.mark.parametrize(
+    ("answer", "score", "confidence"),
+    [
+        ({"score": -0.5, "confidence": 0.7}, -0.5, 0.7),
+        ({"score": 0.9, "confidence": -1}, None, None),
+        ({"score": "good", "confidence": True}, None, None),
+        ({"score": float("nan"), "confidence": float("inf")}, None, None),
+        ({"score": -(10**400)}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_figures_are_taken_only_where_they_can_be_ours(answer, score, confidence):
+    [told] = captions_of([answer | {"caption": " two\n words "}], 1)
+    assert (told.text, told.score, told.confidence, told.reason) == ("two words", score, confidence, None)
+
+
+@pytest.mark.parametrize("caption", ["a café", "3 < 4", "一只狗", "में\u200dके", "a dog \U0001f436"])
+def test_captions_of_any_language_stay(caption):
+    assert captions_of([{"caption": caption}], 1)[0].text == caption
+
+
+@pytest.mark.parametrize("answers", [None, {}, [], ["a"], [{"caption": "a"}] * 3])
+def test_the_wrong_number_of_answers_is_a_failure(answers):
+    with pytest.raises(BadInput, match="answers for 2 pictures") as caught:
+        captions_of(answers, 2)
+    assert caught.value.reason == "captioner_failed"
+
+
+def test_limits_are_read_from_the_environment():
+    given = {
+        "NIGHTCAP_FOREIGN_PYTHON": "/opt/python",
+        "NIGHTCAP_FOREIGN_MEMORY_MB": "0",
+        "NIGHTCAP_FOREIGN_BATCH_S": "9",
+    }
+    assert ForeignLimits.from_environment(given) == ForeignLimits("/opt/python", 0, ForeignLimits.load_s, 9)
+    assert ForeignLimits.from_environment({}) == ForeignLimits()
+    for wrong in ("-1", "many", "1.5", "²"):
+        with pytest.raises(SettingsError, match="NIGHTCAP_FOREIGN_LOAD_S"):
+            ForeignLimits.from_environment({"NIGHTCAP_FOREIGN_LOAD_S": wrong})

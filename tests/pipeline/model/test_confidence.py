@@ -1,0 +1,122 @@
+import json
+
+import numpy as np
+import pytest
+
+from pipeline.core.errors import BundleRejected
+from pipeline.model.confidence import EVIDENCE, REACH, Confidence, Estimate, Gists, evidence
+from pipeline.storage.files import read_json, write_json
+
+N = len(EVIDENCE)
+
+
+@pytest.fixture
+def confidence():
+    weights = np.linspace(-1.0, 1.0, N)
+    gists = Gists.of(np.random.default_rng(2).gamma(1.0, size=(40, 3)), 2)
+    return Confidence(gists, Estimate(np.arange(N, dtype=float), np.arange(1.0, N + 1), weights, 0.25), 0.125)
+
+
+@pytest.fixture
+def gists():
+    """Of pictures whose features lie between two channels of three."""
+    share = np.linspace(0.2, 0.8, 50)
+    return Gists.of(np.column_stack([share, 1 - share, np.zeros(50)]), 1)
+
+
+def test_gists_know_the_direction_in_which_training_pictures_differ(gists):
+    assert np.abs(gists.directions) == pytest.approx(np.array([[0.7071, 0.7071, 0]]), abs=0.01)
+    usual, ends, new = np.array([[5.0, 5, 0]]), np.array([[1.0, 0, 0]]), np.array([[1.0, 1, 1]])
+    (strangeness, residue) = zip(*(gists.oddity(rows) for rows in (usual, ends, new)), strict=True)
+    assert strangeness[0] < strangeness[1]
+    assert residue[0] < residue[2] > residue[1]
+
+
+def test_gists_do_not_depend_on_how_strong_features_are(gists):
+    rows = np.array([[1.0, 2, 3]])
+    assert gists.oddity(rows)[0] == pytest.approx(gists.oddity(100 * rows)[0], abs=0.01)
+
+
+def test_few_pictures_have_few_directions():
+    random = np.random.default_rng(0)
+    assert Gists.of(random.gamma(1.0, size=(9, 5)), 32).directions.shape == (2, 5)
+    assert Gists.of(random.gamma(1.0, size=(2, 5)), 32).directions.shape == (1, 5)
+
+
+def test_evidence_is_of_words_and_features_as_named(gists):
+    features = np.zeros((2, 4, 3), np.float16)
+    features[1, 0] = [1, 2, 3]
+    likely = np.array([[-1.0, -3.0, 0.0], [-2.0, -2.0, -5.0]], np.float32)
+    entropy = np.array([[0.5, 2.0, 0.0], [1.0, 4.0, 3.0]], np.float32)
+    found = dict(zip(EVIDENCE, evidence(features, likely, entropy, gists).T.tolist(), strict=True))
+    assert found["score"] == pytest.approx([-2, -3])
+    assert found["hardest_choice"] == pytest.approx([2, 4])
+    assert found["words"] == [2, 3]
+    assert found["level"] == pytest.approx(np.log([1e-3, 0.5]))
+    assert found["zeros"] == pytest.approx([1, 0.75])
+    spread = np.mean([np.std([value, 0, 0, 0]) for value in (1, 2, 3)])
+    assert found["spread"] == pytest.approx(np.log([1e-3, spread + 1e-3]))
+    along, off = gists.oddity(features.mean(axis=1, dtype=float))
+    assert (found["strangeness"], found["residue"]) == (pytest.approx(list(along)), pytest.approx(list(off)))
+
+
+def test_a_caption_of_nothing_has_evidence_too(gists):
+    assert np.isfinite(evidence(np.zeros((1, 2, 3)), np.zeros((1, 4)), np.zeros((1, 4)), gists)).all()
+
+
+def test_the_estimate_grows_with_what_weighs_for_it_and_is_above_0(confidence):
+    centre = np.tile(confidence.estimate.means, (3, 1))
+    assert confidence.estimate(centre) == pytest.approx(np.exp(0.25))
+    centre[:, -1] += [-N, 0, N]  # one deviation
+    assert confidence.estimate(centre) == pytest.approx(np.exp([-0.75, 0.25, 1.25]))
+
+
+def test_what_was_never_seen_moves_the_estimate_no_further(confidence):
+    far = np.tile(confidence.estimate.means, (2, 1))
+    far[:, -1] += [N * REACH, 1e9]
+    assert confidence.estimate(far) == pytest.approx(np.exp(0.25 + REACH))
+
+
+def test_read_it_is_what_was_written(confidence, tmp_path):
+    confidence.write(tmp_path / "confidence.json")
+    again = Confidence.read(tmp_path / "confidence.json")
+    assert again.withhold_below == 0.125
+    inputs = np.random.default_rng(1).normal(size=(20, N))
+    assert np.array_equal(again.estimate(inputs), confidence.estimate(inputs))
+    means = inputs[:, :3]
+    assert np.array_equal(again.gists.oddity(means), confidence.gists.oddity(means))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": 2},
+        {"evidence": ["score"]},
+        {"estimate": {"weights": [1.0]}},
+        {"estimate": {"deviations": [0.0] * N}},
+        {"estimate": {"means": "none"}},
+        {"estimate": {"bias": None}},
+        {"gists": {"centre": [0.0]}},
+        {"gists": {"deviations": [1.0]}},
+        {"gists": {"deviations": [1.0, -1.0]}},
+        {"gists": {"more": 1}},
+        {"withhold_below": "low"},
+    ],
+)
+def test_what_is_not_understood_is_refused_with_the_file_s_name(confidence, tmp_path, change):
+    path = tmp_path / "confidence.json"
+    confidence.write(path)
+    values = read_json(path)
+    for name, value in change.items():
+        values[name] = values[name] | value if isinstance(value, dict) else value
+    write_json(path, values)
+    with pytest.raises(BundleRejected, match=r"confidence\.json is not understood by this version"):
+        Confidence.read(path)
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "9", json.dumps({"format": 1})])
+def test_other_files_are_refused(tmp_path, text):
+    path = tmp_path / "confidence.json"
+    path.write_text(text)
+    with pytest.raises(BundleRejected):
+        Confidence.read(path)

@@ -1,0 +1,65 @@
+"""How captions and pictures usually are, in a bundle."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from pipeline.core.errors import BundleRejected
+from pipeline.model.reference_profile import DISTRIBUTIONS, Distribution, count, read_reference
+from pipeline.storage.files import write_json
+
+NUMBERS = arrays(float, st.integers(1, 60), elements=st.floats(-1e6, 1e6))
+
+
+@given(NUMBERS)
+def test_every_number_is_counted_once_and_none_lies_beyond(values):
+    made = Distribution.of(values)
+    assert made.counts.sum() == len(values)
+    assert (np.diff(made.edges) > 0).all()
+    assert made.counts[0] == made.counts[-1] == 0
+    assert len(made.counts) <= 12
+
+
+@given(NUMBERS)
+def test_what_is_written_is_read(values):
+    made = Distribution.of(values)
+    again = Distribution.parse(json.loads(json.dumps(made.to_json())))
+    assert (again.edges == made.edges).all()
+    assert (again.counts == made.counts).all()
+
+
+def test_bins_of_a_large_sample_hold_a_tenth_each():
+    made = Distribution.of(np.random.default_rng(1).normal(size=5000))
+    assert len(made.counts) == 12
+    assert made.counts[1:-1] == pytest.approx(500, abs=2)
+
+
+def test_a_number_on_an_edge_counts_above_it():
+    assert count(np.array([1.0, 2.0]), np.array([0, 1, 1.5, 2, 9])).tolist() == [1, 2, 2]
+
+
+def test_an_older_bundle_has_no_distributions(tmp_path):
+    write_json(tmp_path / "reference.json", {"images": 12})
+    assert read_reference(tmp_path / "reference.json") == {}
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {},
+        [],
+        {"edges": [1, 2], "counts": [1, 2]},
+        {"edges": [2, 1], "counts": [1, 2, 3]},
+        {"edges": [1], "counts": [0, 0]},
+        {"edges": [1], "counts": [3, -1]},
+        {"edges": "x", "counts": [1]},
+    ],
+)
+def test_what_is_no_distribution_is_refused(tmp_path, item):
+    write_json(tmp_path / "reference.json", {DISTRIBUTIONS: {"words": item}})
+    with pytest.raises(BundleRejected, match=r"reference\.json is not understood"):
+        read_reference(tmp_path / "reference.json")

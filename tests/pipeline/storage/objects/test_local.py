@@ -1,0 +1,154 @@
+"""Listing and reading a local folder."""
+
+import os
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError, SourceChanged
+from pipeline.storage.objects import LocalFolder, open_folder
+
+
+def put(root, *names, data=b"x"):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def names(folder):
+    return [info.name for info in folder.list()]
+
+
+def test_pictures_are_listed_with_what_identifies_them(tmp_path):
+    put(tmp_path, "a/b.JPG", data=b"12345")
+    os.utime(tmp_path / "a/b.JPG", ns=(0, 1_700_000_000_123_456_789))
+    (info,) = LocalFolder(tmp_path).list()
+    assert info.name == "a/b.JPG"
+    assert info.uri == str(tmp_path / "a/b.JPG")
+    assert (info.etag, info.size) == ("5-1700000000123456789", 5)
+    assert info.modified == datetime.fromtimestamp(1_700_000_000.123456789, UTC)
+
+
+def test_suffixes_hidden_files_and_links(tmp_path):
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    put(root, "a.png", "noext", "note.txt", ".hidden.jpg", ".git/b.jpg", "sub/c.webp", "archive.jpg.part")
+    put(outside, "secret.jpg")
+    (root / "out.jpg").symlink_to(outside / "secret.jpg")
+    (root / "in.jpg").symlink_to(root / "a.png")
+    (root / "nowhere.jpg").symlink_to(root / "gone")
+    (root / "loop").symlink_to(root)
+    os.mkfifo(root / "pipe.jpg")
+    folder = LocalFolder(root)
+    assert names(folder) == ["a.png", "in.jpg", "noext", "sub/c.webp"]
+    assert folder.ignored == len(["note.txt", "archive.jpg.part", "out.jpg", "nowhere.jpg", "loop", "pipe.jpg"])
+    assert len(names(folder)) == 4
+    assert folder.ignored == 6
+
+
+name = st.text(st.characters(exclude_characters="/\0.", codec="utf-8"), min_size=1, max_size=5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sets(st.lists(name, min_size=1, max_size=3).map("/".join), max_size=8))
+def test_order_is_that_of_the_whole_paths_bytes(tmp_path_factory, paths):
+    root = tmp_path_factory.mktemp("order")
+    for path in sorted(paths):
+        if not any(parent.is_file() for parent in (root / path).parents) and not (root / path).exists():
+            put(root, path)
+    found = names(LocalFolder(root))
+    assert found == sorted(found, key=os.fsencode)
+    assert set(found) == {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+
+
+def test_a_folder_sorts_among_files_by_its_slash(tmp_path):
+    put(tmp_path, "a/z.jpg", "a.jpg", "a0.jpg", "a-b/y.jpg")
+    assert names(LocalFolder(tmp_path)) == ["a-b/y.jpg", "a.jpg", "a/z.jpg", "a0.jpg"]
+
+
+def test_a_name_that_is_no_utf8_is_read_and_has_a_printable_uri(tmp_path):
+    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpg"))).write_bytes(b"data")
+    folder = LocalFolder(tmp_path)
+    (info,) = folder.list()
+    assert info.uri == f"{tmp_path}/\\xff.jpg"
+    assert folder.read(info) == b"data"
+
+
+def test_reading_gives_the_listed_state_or_says_it_changed(tmp_path):
+    put(tmp_path, "a.jpg", "b.jpg", "c.jpg", "sub/d.jpg")
+    put(tmp_path.parent, "elsewhere.jpg")
+    folder = LocalFolder(tmp_path)
+    first, second, third, fourth = folder.list()
+    assert folder.read(first) == b"x"
+    put(tmp_path, "a.jpg", data=b"other")
+    (tmp_path / "b.jpg").unlink()
+    (tmp_path / "c.jpg").unlink()
+    (tmp_path / "c.jpg").symlink_to(tmp_path.parent / "elsewhere.jpg")
+    (tmp_path / "sub/d.jpg").unlink()
+    (tmp_path / "sub").rmdir()
+    for info in (first, second, third, fourth):
+        with pytest.raises(SourceChanged, match=r"changed|deleted|leads out"):
+            folder.read(info)
+
+
+def test_a_lost_disk_is_not_a_changed_picture(tmp_path):
+    root = tmp_path / "mounted"
+    put(root, "a.jpg")
+    folder = LocalFolder(root)
+    (info,) = folder.list()
+    root.rename(tmp_path / "unmounted")
+    with pytest.raises(ObjectUnavailable, match="still mounted"):
+        folder.read(info)
+    with pytest.raises(ObjectUnavailable, match="cannot list"):
+        names(folder)
+
+
+@pytest.fixture
+def as_nobody():
+    """Root may read everything, so let root be somebody else meanwhile."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(user)
+
+
+def test_permissions(as_nobody):
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        put(root, "a.jpg", "closed/b.jpg")
+        (root / "a.jpg").chmod(0)
+        (root / "closed").chmod(0)
+        folder = LocalFolder(root)
+        (info,) = folder.list()
+        assert folder.ignored == 1
+        with pytest.raises(BadInput) as caught:
+            folder.read(info)
+        assert caught.value.reason == "forbidden"
+        (root / "closed").chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("uri", "complaint"),
+    [
+        ("S3://bucket/night", "S3: is not supported"),
+        ("s3://", "no address"),
+        ("s3://a/b", "no address"),
+        ("s3://bucket/../other", "no address"),
+        ("s3://user:secret@host/x", "no address"),
+        ("s3://arn:aws:s3:us-east-1:123456789012:accesspoint/x", "no address"),
+        ("https://example.org/a", "https: is not supported"),
+        ("ftp://example.org/a", "ftp: is not supported"),
+        ("file:///etc", "file: is not supported"),
+        ("file:/etc", "name a local folder by its path"),
+        ("", "empty"),
+        ("/nonexistent/pictures", "does not exist"),
+    ],
+)
+def test_other_addresses_are_refused(uri, complaint):
+    with pytest.raises(SettingsError, match=complaint):
+        open_folder(uri)

@@ -1,0 +1,80 @@
+"""How long trouble is borne."""
+
+import time
+
+import pytest
+
+from pipeline.core.errors import ObjectUnavailable
+from pipeline.storage.objects import retry as patience
+from pipeline.storage.objects.parallel import in_parallel
+from pipeline.storage.objects.retry import Patience, Trouble
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that sleeping moves; `clock[0]` is the time."""
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr(patience.random, "random", lambda: 1.0)
+    return now
+
+
+def failing(clock, times, cost=1.0):
+    left = [times]
+
+    def act(_):
+        clock[0] += cost
+        left[0] -= 1
+        if left[0] >= 0:
+            raise Trouble("busy")
+        return "done"
+
+    return act
+
+
+def test_short_trouble_is_borne(clock):
+    assert Patience(60, 3).call("read a", failing(clock, 3)) == "done"
+    assert clock[0] == 3 + 1 + 2 + 4 + 8, "four tries, three pauses"
+
+
+@pytest.mark.parametrize("longest", [1, 5, 20])
+def test_it_ends_before_the_deadline(clock, longest):
+    with pytest.raises(ObjectUnavailable, match="cannot read a: busy"):
+        Patience(60, longest).call("read a", failing(clock, 10_000, cost=longest))
+    assert 25 <= clock[0] <= 60
+
+
+def test_an_outage_is_waited_for_once(clock):
+    shared = Patience(60, 3)
+    with pytest.raises(ObjectUnavailable):
+        shared.call("read a", failing(clock, 10_000))
+    for name in ("b", "c", "d"):
+        with pytest.raises(ObjectUnavailable):
+            shared.call(f"read {name}", failing(clock, 10_000))
+    assert clock[0] <= 60 + 3, "a try each tells that it goes on"
+    assert shared.call("read e", failing(clock, 0)) == "done"
+    assert shared.call("read f", failing(clock, 3)) == "done", "an answer moved the deadline"
+
+
+def test_quiet_hours_are_no_trouble(clock):
+    shared = Patience(60, 3)
+    shared.call("read a", failing(clock, 1))
+    clock[0] += 10_000
+    assert shared.call("read b", failing(clock, 2)) == "done"
+
+
+def test_results_come_in_order_and_few_are_begun():
+    begun = []
+
+    def act(item):
+        begun.append(item)
+        time.sleep(0.002 * (item % 3))
+        return item
+
+    results = in_parallel(act, iter(range(1000)), 3)
+    assert [next(results) for _ in range(5)] == [0, 1, 2, 3, 4]
+    results.close()
+    assert len(begun) <= 5 + 4 * 3
+    with pytest.raises(ZeroDivisionError):
+        list(in_parallel(lambda item: 1 // item, [1, 0, 1], 2))

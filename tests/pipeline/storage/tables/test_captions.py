@@ -1,0 +1,156 @@
+"""The Delta tables of captions, on real tables."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from pipeline.core.errors import ObjectUnavailable, SettingsError
+from pipeline.storage.tables import HUMAN, PICTURE, SCHEMA, CaptionTable
+from tests.pipeline.storage.tables.table_rows import START, current, images, keys, quarantined, row, rows
+
+
+def test_a_table_that_is_not_there_is_empty(tmp_path):
+    table = CaptionTable(tmp_path / "captions")
+    assert (table.version(), list(table.known()), table.run_of("n1")) == (0, [], None)
+    table.write_current()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_appended_is_read_back(tmp_path):
+    table = CaptionTable(tmp_path / "captions")
+    full = row("a", sha256="0" * 64, alternatives=["x", "y"], engine="e", width=3, height=2, flags=["blurred"])
+    assert table.append(rows(full, row("b", run="r2")), 0) == 2
+    assert table.version() == 1
+    assert table.rows("n1", "r1").to_pylist() == [dict.fromkeys(SCHEMA.names) | full | {"sequence": 1}]
+    assert table.run_of("n1") in {"r1", "r2"}
+    assert table.run_of("n2") is None
+
+
+def test_known_leaves_out_what_may_pass(tmp_path):
+    table = CaptionTable(tmp_path / "captions")
+    table.append(rows(row("a"), quarantined("b", "empty"), quarantined("c", "source_changed")), 0)
+    assert keys(table.known()) == {("a", "e1"), ("b", "e1")}
+
+
+@pytest.mark.parametrize(
+    ("policy", "known"),
+    [
+        ("new", "older ours newer other broken human"),
+        ("older_version", "ours newer broken human"),
+        ("everything", "ours"),
+    ],
+)
+def test_what_a_policy_knows(tmp_path, policy, known):
+    table = CaptionTable(tmp_path / "captions")
+    table.append(
+        rows(
+            row("older", model_version="9"),
+            row("ours", model_version="10"),
+            row("newer", model_version="11"),
+            row("other", model_name="foreign", model_version="10"),
+            row("withdrawn", model_version="10", withdrawn=True),
+            quarantined("broken", "corrupt", model_version="9"),
+            quarantined("changed", "source_changed", model_version="10"),
+            row("human", source=HUMAN, model_name=None, model_version=None),
+        ),
+        0,
+    )
+    assert {image for image, _ in keys(table.known(policy, ("captioner", "10")))} == set(known.split())
+
+
+def test_appending_again_adds_nothing(tmp_path):
+    table = CaptionTable(tmp_path / "captions")
+    assert table.append(rows(row("a"), row("b")), 0) == 2
+    assert table.append(rows(row("a"), row("b")), 0) == 0
+    assert table.version() == 1
+
+
+def test_a_moved_sequence_drops_only_what_is_there(tmp_path):
+    table = CaptionTable(tmp_path / "captions")
+    table.append(rows(row("a"), row("b")), 0)
+    later = rows(row("a"), row("a", etag="e2"), row("b", model_version="2"), row("c"))
+    assert table.append(later, 0) == 3
+    assert images(table) == ["a", "a", "b", "b", "c"]
+    assert table.version() == 2
+
+
+def test_what_joined_takes_a_key_only_from_what_is_no_better(tmp_path):
+    table = CaptionTable(tmp_path / "captions")
+    table.append(rows(row("a"), quarantined("b", "source_changed"), row("c", withdrawn=True), quarantined("d", "x")), 0)
+    newer = {"model_version": "2"}
+    later = rows(
+        row("a", **newer), row("b", **newer), row("c", **newer), row("d", **newer),
+        *(quarantined(image, "source_changed", **newer) for image in "abcde"),
+    )  # fmt: skip
+    assert table.append(later, 0, PICTURE) == 3
+    assert images(table) == ["a", "b", "b", "c", "c", "d", "e"]
+
+
+def append(uri, names):
+    return CaptionTable(uri).append(rows(*(row(name) for name in names)), 0)
+
+
+def test_many_writers_at_once_lose_and_double_nothing(tmp_path):
+    uri = str(tmp_path / "captions")
+    batches = [["a", "b"], ["b", "c"], ["c", "d"], ["d", "a"]] * 2
+    with ThreadPoolExecutor(len(batches)) as pool:
+        counts = list(pool.map(append, [uri] * len(batches), batches))
+    assert images(CaptionTable(uri)) == ["a", "b", "c", "d"]
+    assert sum(counts) == 4
+
+
+def test_current_prefers_people_then_the_newest_that_stands(tmp_path):
+    table = CaptionTable(tmp_path / "captions")
+    later = {"captioned_at": START + timedelta(days=1), "model_version": "2"}
+    latest = {"captioned_at": START + timedelta(days=2), "model_version": "3"}
+    table.append(
+        rows(
+            row("newest", **later, caption="second"),
+            row("newest", caption="first"),
+            row("human", caption="mine", source="human", model_version=None),
+            row("human", **later, caption="the model's"),
+            row("withdrawn", **later, caption="bad", withdrawn=True),
+            row("withdrawn", caption="good"),
+            row("gone", withdrawn=True),
+            row("broken", status="quarantined", reason="corrupt", caption=None),
+        ),
+        0,
+    )
+    table.write_current()
+    assert current(table) == {"newest": "second", "human": "mine", "withdrawn": "good"}
+    table.append(rows(row("newest", **latest, caption="third"), row("fresh", caption="new")), 1)
+    table.write_current()
+    assert current(table) == {"newest": "third", "human": "mine", "withdrawn": "good", "fresh": "new"}
+
+
+def test_an_older_view_never_replaces_a_newer(tmp_path):
+    table = CaptionTable(tmp_path / "captions")
+    table.append(rows(row("a")), 0)
+    table.write_current()
+    before = DeltaTable(table.current_uri).version()
+    table.write_current()
+    assert DeltaTable(table.current_uri).version() == before
+
+
+def test_current_of_a_history_with_nothing_usable_is_empty(tmp_path):
+    table = CaptionTable(tmp_path / "captions")
+    table.append(rows(row("broken", status="quarantined", reason="corrupt", caption=None)), 0)
+    table.write_current()
+    assert current(table) == {}
+
+
+def test_another_table_is_refused(tmp_path):
+    write_deltalake(tmp_path / "sales", pa.table({"price": [1]}))
+    with pytest.raises(SettingsError, match="lacks the columns"):
+        CaptionTable(tmp_path / "sales").version()
+
+
+def test_addresses_and_disks(tmp_path):
+    with pytest.raises(SettingsError, match="is no local path"):
+        CaptionTable("s3://bucket/captions")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ObjectUnavailable, match="file/captions"):
+        CaptionTable(tmp_path / "file/captions").append(rows(row("a")), 0)

@@ -1,0 +1,157 @@
+import hashlib
+import json
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.storage.files import (
+    digest_of,
+    read_json,
+    sha256,
+    sha256_file,
+    whole_folder,
+    write_bytes,
+    write_json,
+    write_text,
+)
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_replaces_the_old_one_whole_and_can_be_read_by_others(tmp_path):
+    path = tmp_path / "new" / "file"
+    write_bytes(path, b"old" * 1000)
+    write_bytes(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert names_in(path.parent) == ["file"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path):
+    path = tmp_path / "file"
+    write_bytes(path, b"old")
+    with pytest.raises(TypeError):
+        write_bytes(path, "no bytes")
+    assert path.read_bytes() == b"old"
+    assert names_in(tmp_path) == ["file"]
+
+
+def test_a_long_name_still_has_room_for_a_scratch_name(tmp_path):
+    write_bytes(tmp_path / ("n" * 250), b"x")
+    assert names_in(tmp_path) == ["n" * 250]
+
+
+def test_readers_never_see_half_a_file(tmp_path):
+    path, contents = tmp_path / "file", [bytes([letter]) * 200_000 for letter in b"ab"]
+    write_bytes(path, contents[0])
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(lambda: [write_bytes(path, contents[turn % 2]) for turn in range(30)])
+        seen = set()
+        while not writing.done():
+            seen.add(path.read_bytes())
+    assert seen
+    assert seen <= set(contents)
+
+
+@given(value=JSON)
+def test_json_comes_back_as_it_was(tmp_path_factory, value):
+    path = tmp_path_factory.getbasetemp() / "value.json"
+    write_json(path, value)
+    assert read_json(path) == value
+
+
+def test_json_is_the_same_bytes_whatever_the_order_of_keys(tmp_path):
+    write_json(tmp_path / "a", {"b": 1, "a": "é"})
+    write_json(tmp_path / "b", {"a": "é", "b": 1})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert "é" in (tmp_path / "a").read_text(encoding="utf-8")
+
+
+def test_text_keeps_its_line_ends(tmp_path):
+    write_text(tmp_path / "t", "a\r\nb\n")
+    assert (tmp_path / "t").read_bytes() == b"a\r\nb\n"
+
+
+def test_a_folder_appears_when_it_is_whole(tmp_path):
+    target = tmp_path / "deep" / "folder"
+    with whole_folder(target) as scratch:
+        write_text(scratch / "a", "1")
+        assert not target.exists()
+        assert scratch.parent == target.parent
+    assert (target / "a").read_text() == "1"
+    assert names_in(target.parent) == ["folder"]
+    assert stat.S_IMODE(target.stat().st_mode) == 0o755
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_a_folder_whose_making_failed_leaves_nothing(tmp_path, error):
+    with pytest.raises(error), whole_folder(tmp_path / "folder") as scratch:
+        write_text(scratch / "a", "1")
+        raise error
+    assert names_in(tmp_path) == []
+
+
+def test_the_first_of_two_that_make_the_same_folder_stays(tmp_path):
+    target = tmp_path / "folder"
+    with whole_folder(target) as scratch:
+        write_text(scratch / "a", "second")
+        with whole_folder(target) as other:
+            write_text(other / "a", "first")
+    assert (target / "a").read_text() == "first"
+    assert names_in(tmp_path) == ["folder"]
+
+
+def test_many_that_make_the_same_folder_at_once_leave_one_whole_one(tmp_path):
+    target, together = tmp_path / "folder", Barrier(8)
+
+    def make(number):
+        with whole_folder(target) as scratch:
+            for name in ("a", "b"):
+                write_text(scratch / name, str(number))
+            together.wait(30)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(make, range(8)))
+    assert (target / "a").read_text() == (target / "b").read_text()
+    assert names_in(tmp_path) == ["folder"]
+
+
+def test_a_folder_that_cannot_be_put_in_place_is_an_error(tmp_path):
+    target = tmp_path / "taken"
+    target.write_text("a file is here")
+    with pytest.raises(OSError, match="Not a directory"), whole_folder(target):
+        pass
+    assert names_in(tmp_path) == ["taken"]
+    assert target.read_text() == "a file is here"
+
+
+def test_digests_are_sha256_of_the_bytes(tmp_path):
+    data = os.urandom(3_000_000)
+    (tmp_path / "file").write_bytes(data)
+    assert sha256(data) == sha256_file(tmp_path / "file") == hashlib.sha256(data).hexdigest()
+
+
+@given(st.dictionaries(st.text(), st.integers(), min_size=2), st.randoms())
+def test_a_value_s_digest_does_not_depend_on_its_order(value, random):
+    shuffled = list(value.items())
+    random.shuffle(shuffled)
+    assert digest_of(value) == digest_of(dict(shuffled))
+
+
+@given(JSON, JSON)
+def test_different_values_have_different_digests(one, other):
+    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    assert (digest_of(one) == digest_of(other)) == same

@@ -1,0 +1,62 @@
+"""What a process uses is told by locks that end with it."""
+
+import subprocess
+import sys
+
+from pipeline.storage.locks import Held, alone
+
+HOLDING = """
+import sys
+from pathlib import Path
+from pipeline.storage.locks import Held
+held = Held()
+print(held.take(Path(sys.argv[1])), flush=True)
+sys.stdin.read()
+"""
+
+
+def is_free(path):
+    with alone(path) as free:
+        return free
+
+
+def test_what_is_held_is_free_only_when_all_let_go(tmp_path):
+    path = tmp_path / "file"
+    path.touch()
+    one, other = Held(), Held()
+    assert one.take(path) and one.take(path) and other.take(path)
+    assert not is_free(path)
+    del one
+    assert not is_free(path)
+    del other
+    assert is_free(path)
+
+
+def test_what_is_not_there_cannot_be_held_and_is_nobodys(tmp_path):
+    assert not Held().take(tmp_path / "none")
+    assert not Held().take(tmp_path / "none" / "below")
+    assert is_free(tmp_path / "none")
+
+
+def test_another_file_of_the_same_name_has_to_be_taken_anew(tmp_path):
+    path, held = tmp_path / "file", Held()
+    path.touch()
+    assert held.take(path)
+    path.unlink()
+    assert not held.take(path)
+    path.touch()
+    assert is_free(path)
+    assert held.take(path)
+    assert not is_free(path)
+
+
+def test_a_lock_ends_with_a_process_that_is_killed(tmp_path):
+    path = tmp_path / "file"
+    path.touch()
+    command = [sys.executable, "-c", HOLDING, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "True\n"
+        assert not is_free(path)
+        process.kill()
+        process.wait()
+    assert is_free(path)

@@ -1,0 +1,84 @@
+import pytest
+
+from pipeline.core.environment import Home
+from pipeline.core.errors import DatasetRejected, SettingsError
+from pipeline.core.settings import EncoderSettings, TrainSettings
+from pipeline.data.snapshot import Snapshot
+from pipeline.storage.files import read_json, sha256_file
+from pipeline.training.encoder_stage import WEIGHTS, load_encoder, provide_encoder, train_scenes_encoder
+from pipeline.training.run import TrainingRun
+
+
+def run_with(tmp_path, **encoder):
+    return TrainingRun(TrainSettings(encoder=EncoderSettings(**encoder)), Home(tmp_path, tmp_path / "store", ""))
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """A file; naming it does not need it to be whole."""
+    path = tmp_path / "w.weights.h5"
+    path.write_bytes(b"weights")
+    return path
+
+
+def test_weights_are_named_by_place_and_digest(tmp_path, weights):
+    run = run_with(tmp_path, name="mobilenet", weights=str(weights), weights_sha256=sha256_file(weights))
+    output = provide_encoder(run)
+    facts = read_json(output.path / "encoder.json")
+    assert facts == {"name": "mobilenet", "weights": str(weights), "digest": sha256_file(weights)}
+    weights.write_bytes(b"other weights")
+    other = provide_encoder(run_with(tmp_path, name="mobilenet", weights=str(weights)))
+    assert other.digest != output.digest
+
+
+def test_a_side_of_its_own_is_another_encoder(tmp_path, weights):
+    usual, larger = (
+        provide_encoder(run_with(tmp_path, name="mobilenet", weights=str(weights), side=side)) for side in (None, 320)
+    )
+    assert usual.digest != larger.digest
+    assert read_json(larger.path / "encoder.json")["side"] == 320
+
+
+def test_weights_with_another_digest_are_refused_in_one_line(tmp_path, weights):
+    with pytest.raises(SettingsError, match=r"has SHA-256 [0-9a-f]{64}, but encoder\.weights_sha256 asks for 0{64}$"):
+        provide_encoder(run_with(tmp_path, name="mobilenet", weights=str(weights), weights_sha256="0" * 64))
+    assert not (tmp_path / "store").exists()
+
+
+def test_missing_weights_are_refused_before_anything_is_done(tmp_path):
+    with pytest.raises(SettingsError, match="no file at '/no/weights'"):
+        provide_encoder(run_with(tmp_path, name="resnet50", weights="/no/weights"))
+
+
+def test_weights_that_turn_out_wrong_when_loaded_are_a_settings_error(tmp_path, weights):
+    output = provide_encoder(run_with(tmp_path, name="mobilenet", weights=str(weights)))
+    with pytest.raises(SettingsError, match="does not hold weights of mobilenet without top"):
+        load_encoder(output)
+
+
+def test_the_scenes_encoder_learns_and_is_kept_by_its_digest(tiny_run):
+    output = tiny_run.output("encoder")
+    facts = read_json(output.path / "encoder.json")
+    assert facts == {"name": "scenes", "weights": WEIGHTS, "digest": sha256_file(output.path / WEIGHTS)}
+    figures = output.figures()
+    labels = tiny_run.accepted.objects_of("train")["label"]
+    assert figures["words"] == sorted({word for label in labels for word in label.split()})
+    assert len(figures["loss"]) == len(figures["val_loss"]) == 1
+    network = load_encoder(output)
+    assert network.trainable_variables == []
+
+
+def test_the_scenes_encoder_comes_out_the_same_each_time(tiny_run, tmp_path):
+    network, figures = train_scenes_encoder(tiny_run)
+    network.backbone.save_weights(tmp_path / WEIGHTS)
+    assert figures == tiny_run.output("encoder").figures()
+    assert sha256_file(tmp_path / WEIGHTS) == sha256_file(tiny_run.output("encoder").path / WEIGHTS)
+    assert network.trainable_variables == []
+
+
+def test_the_scenes_encoder_needs_known_objects(tiny_run):
+    run = TrainingRun(tiny_run.settings, tiny_run.home, tiny_run.done)
+    known = run.accepted
+    vars(run)["accepted"] = Snapshot(known.images, known.captions, known.objects.head(0))
+    with pytest.raises(DatasetRejected, match="learns from known objects, and this source has none"):
+        train_scenes_encoder(run)

@@ -1,0 +1,76 @@
+from collections import Counter
+
+import pytest
+
+from pipeline.core.environment import Home
+from pipeline.core.errors import DatasetRejected
+from pipeline.core.settings import TrainSettings, ValidationSettings, VocabularySettings
+from pipeline.model.vocabulary import SPECIAL, Vocabulary, standardize
+from pipeline.training.run import TrainingRun
+from pipeline.training.vocabulary_stage import adapt, adapt_vocabulary, coverage
+from pipeline.training_pipeline import snapshot, validate
+
+CAPTIONS = ["A dog runs.", "a dog sits", "A cat sits!", "the bird"]
+
+
+def test_the_most_frequent_words_come_first():
+    words = adapt(VocabularySettings(), CAPTIONS * 3 + ["bird"]).words
+    assert words[:4] == SPECIAL
+    counts = Counter(word for caption in CAPTIONS * 3 + ["bird"] for word in standardize(caption).split())
+    assert sorted(words[4:]) == sorted(counts)
+    assert [counts[word] for word in words[4:]] == sorted(counts.values(), reverse=True)
+    assert words[4] == "a"
+
+
+@pytest.mark.parametrize("size", [8, 9, 10])
+def test_there_are_at_most_vocabulary_size_words_special_ones_counted(size):
+    whole = adapt(VocabularySettings(), CAPTIONS)
+    cut = adapt(VocabularySettings(vocabulary_size=size), CAPTIONS)
+    assert len(whole) == 4 + 7
+    assert cut.words == whole.words[:size]
+
+
+def test_rare_words_are_left_out():
+    words = adapt(VocabularySettings(min_count=2), CAPTIONS).words
+    assert set(words[4:]) == {"a", "dog", "sits"}
+
+
+def test_the_order_of_captions_changes_nothing():
+    captions = [f"{first} {second}" for first in "abcdefgh" for second in "hgfedcba"]
+    assert adapt(VocabularySettings(), captions) == adapt(VocabularySettings(), captions[::-1])
+
+
+def test_special_words_in_captions_are_ordinary_ones():
+    assert set(adapt(VocabularySettings(), ["<start> [UNK] <end> dog"]).words[4:]) == {"start", "unk", "end", "dog"}
+
+
+@pytest.mark.parametrize("captions", [[], ["..."], ["", "!?"]])
+def test_captions_without_a_word_are_rejected(captions):
+    with pytest.raises(DatasetRejected, match="no word"):
+        adapt(VocabularySettings(), captions)
+
+
+def test_coverage_counts_words_as_often_as_they_stand_there():
+    figures = coverage(Vocabulary.of(["a", "dog"]), ["a dog runs", "A cat runs"])
+    assert figures["size"] == 6
+    assert figures["val_words"] == 6
+    assert figures["val_coverage"] == pytest.approx(3 / 6)
+    assert figures["val_out_of_vocabulary"] == pytest.approx(3 / 6)
+    assert figures["most_frequent_unknown"] == [("runs", 2), ("cat", 1)]
+
+
+def test_only_training_captions_make_the_vocabulary(new_dataset, tmp_path, picture):
+    dataset = new_dataset()
+    for split, animal, first in (("train", "dog", 0), ("val", "zebra", 10), ("test", "yak", 20)):
+        for number in range(first, first + 3):
+            dataset.add(f"{number}.png", [f"a {animal} {number}", f"the {animal}"], split, picture(number))
+    settings = TrainSettings(source=dataset.settings(), validation=ValidationSettings(min_images=3))
+    run = validate(snapshot(TrainingRun(settings, Home(tmp_path, tmp_path / "store", ""))))
+    output = adapt_vocabulary(run)
+    words = Vocabulary.read(output.path / "vocabulary.txt").words[4:]
+    assert set(words) == {"a", "the", "dog", "0", "1", "2"}
+    figures = output.figures()
+    assert figures["size"] == 4 + 6
+    assert figures["val_words"] == 3 * 5
+    assert figures["val_coverage"] == pytest.approx(6 / 15)
+    assert figures["most_frequent_unknown"][0] == ["zebra", 6]

@@ -1,0 +1,100 @@
+"""What a night was like: its figures, its metrics, and how the page shows them."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.core.redaction import scrubbed
+from pipeline.model.interface import Caption
+from pipeline.model.reference_profile import Distribution
+from pipeline.storage.files import read_json
+from serving.monitoring.metrics import METRICS, samples_of
+from serving.monitoring.statistics import Figures
+from serving.runs.plan_file import Plan
+from tests.serving.night_world import ColourCaptioner
+
+SAME = "the same <b>picture</b> as ever"
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference.md"
+
+
+class Signed(ColourCaptioner):
+    """Says the same of every second picture, and knows how bright pictures usually are."""
+
+    reference = {  # noqa: RUF012
+        "level": Distribution.of(np.arange(0.0, 256.0)),
+        "words": Distribution.of(np.full(40, 6.0)),
+        "zeros": Distribution.of(np.arange(9.0)),
+    }
+
+    def caption(self, pixels):
+        said = zip(super().caption(pixels), pixels, strict=True)
+        return [
+            Caption(each.text if place % 2 else SAME, each.score, (), 0.5, signs={"level": float(picture.mean())})
+            for place, (each, picture) in enumerate(said)
+        ]
+
+
+@pytest.fixture
+def watched(world):
+    world.captioner = Signed()
+    world.fill(24)
+    world.put("bad.jpg", b"")
+    return world
+
+
+def figures(world):
+    return Figures.model_validate(read_json(world.folder() / "watch.json"))
+
+
+@pytest.mark.parametrize("sizes", [{}, {"shard_size": 7, "part_size": 4}])
+def test_figures_are_the_same_however_the_night_is_cut(watched, sizes):
+    watched.night(accept_drift=True, **sizes)
+    found = figures(watched)
+    assert (found.captioned, found.quarantined, found.left, found.reasons) == (24, 1, 0, {"empty": 1})
+    scores = [row["score"] for row in watched.rows() if row["status"] == "captioned"]
+    assert found.spreads["score"].mean == pytest.approx(np.mean(scores), abs=1e-5)
+    assert found.spreads["score"].p50 == pytest.approx(np.median(scores), abs=0.1)
+    assert found.spreads["confidence"].mean == 0.5
+    assert sum(found.spreads["words"].counts) == 24
+    assert found.distinct_captions == len({row["caption"] for row in watched.rows()} - {None})
+    same = sum("same" in (row["caption"] or "") for row in watched.rows())
+    assert found.top_caption_share == pytest.approx(same / 24, abs=1e-6)
+    assert set(found.drifts) == {"level", "words"}, "the model gives no zeros"
+    assert found.images_per_second == pytest.approx(25 / found.seconds, rel=0.02)
+
+
+def test_numbers_of_pictures_stay_out_of_the_table(watched):
+    watched.night(accept_drift=True)
+    assert not [name for name in watched.rows()[0] if "watch" in name or name == "level"]
+
+
+def test_figures_hold_neither_captions_nor_names(watched):
+    watched.night(accept_drift=True)
+    text = (watched.folder() / "watch.json").read_text()
+    assert not re.search(r"picture of|as ever|\.jpg|inbox", text)
+
+
+def test_every_metric_is_documented_and_given(watched):
+    watched.night(accept_drift=True)
+    plan = Plan.read(watched.folder() / "plan" / "plan.json")
+    given = {sample.metric for sample in samples_of(plan, figures(watched), watched.now, True)}
+    assert given == set(METRICS)
+    page = REFERENCE.read_text()
+    assert all(f"`nightcap_night_{name}`" in page for name in METRICS)
+
+
+def test_the_page_shows_them_escaped(watched):
+    watched.night(accept_drift=True)
+    page = (watched.folder() / "gallery" / "index.html").read_text()
+    assert "How this night compares" in page
+    assert "Unlike the model" in page, "all its pictures are dark"
+    assert "&lt;b&gt;picture&lt;/b&gt;" in page
+    assert "<b>picture</b>" not in page
+
+
+def test_secrets_are_taken_out_of_a_text():
+    environ = {"AWS_SECRET_ACCESS_KEY": "abcdefgh", "MY_TOKEN": "short", "HOME": "/home/me"}
+    told = scrubbed("s3 abcdefgh at https://me:pw@host/x in /home/me, short", environ)
+    assert told == "s3 *** at https://***@host/x in /home/me, short"
