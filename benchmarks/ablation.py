@@ -1,4 +1,4 @@
-"""What each choice is worth: trains every row of a table and scores it on the pictures that choose and those that judge.
+"""What each choice is worth: trains every row of a table and scores it on the images that choose and those that judge.
 
     python -m benchmarks.ablation --config flickr8k.yaml --rows benchmarks/ablation.yaml --output rows.jsonl [NAME ..]
 
@@ -77,17 +77,17 @@ def _measure(config: dict[str, Any], row: dict[str, Any], seed: int, place: Path
 
 
 def captions_of(run: TrainingRun, split: str) -> dict[str, str]:
-    """What the model says of every picture of a split, by the picture's name."""
+    """What the model says of every image of a split, by the image's name."""
     return {image: caption.text for image, caption in caption_split(run, split).items()}
 
 
 def _val_cider_d(run: TrainingRun) -> float | None:
-    """CIDEr-D of the pictures that choose, which alone decide between settings."""
+    """CIDEr-D of the images that choose, which alone decide between settings."""
     return score_captions(run.accepted.references("val"), captions_of(run, "val"), meteor=False).scores["cider_d"]
 
 
 def _covered(run: TrainingRun) -> float:
-    """CIDEr-D when half of each picture is covered."""
+    """CIDEr-D when half of each image is covered."""
     images, teller = sample(run, "test"), Teller(run, training_gists(run))
     told = tell_degraded(run, teller, images, ["covered_50"])["covered_50"]
     return float(cider_d_of(run.accepted.references("test"), list(images["image"]), told.captions).mean())

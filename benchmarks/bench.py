@@ -53,7 +53,7 @@ def _seconds(call: Callable[[], object]) -> float:
 
 
 def _training_steps() -> tuple[Callable[[], object], Callable[[], object]]:
-    """One step on features that lie ready, and one that first runs MobileNet on the pictures."""
+    """One step on features that lie ready, and one that first runs MobileNet on the images."""
     keras.utils.set_random_seed(0)
     random = np.random.default_rng(0)
     facts = architecture("mobilenet")
@@ -61,13 +61,13 @@ def _training_steps() -> tuple[Callable[[], object], Callable[[], object]]:
     decoder = Decoder(DecoderSettings(), WORDS, facts.positions, facts.channels)
     decoder.build()
     fitter = Fitter(decoder, TrainingSettings(), steps=1000)
-    pictures = random.integers(0, 256, (BATCH, facts.side, facts.side, 3), dtype=np.uint8)
+    images = random.integers(0, 256, (BATCH, facts.side, facts.side, 3), dtype=np.uint8)
     tokens = random.integers(4, WORDS, (BATCH, 13), dtype=np.int32)
-    each = np.arange(BATCH, dtype=np.int32)  # one caption a picture
-    kept = np.asarray(encoder.predict_on_batch(pictures)).astype(np.float16)
+    each = np.arange(BATCH, dtype=np.int32)  # one caption an image
+    kept = np.asarray(encoder.predict_on_batch(images)).astype(np.float16)
     return (
         lambda: fitter.fit(Batch(kept, each, tokens)),
-        lambda: fitter.fit(Batch(np.asarray(encoder.predict_on_batch(pictures)).astype(np.float16), each, tokens)),
+        lambda: fitter.fit(Batch(np.asarray(encoder.predict_on_batch(images)).astype(np.float16), each, tokens)),
     )
 
 
@@ -104,17 +104,17 @@ def _reward_share() -> float:
         random.integers(4, 800, (5 * IMAGES, 13), dtype=np.int32), [(0, 0), (1, 1)], constant_values=START
     )
     captions[:, -1] = END
-    reward = Reward.of(words, list(captions.reshape(IMAGES, 5, -1)), chosen.bleu_weight)  # [pictures, captions, places]
+    reward = Reward.of(words, list(captions.reshape(IMAGES, 5, -1)), chosen.bleu_weight)  # [images, captions, places]
     features = random.random((chosen.batch_size, 100, 2048)).astype(np.float16)
     owners = np.repeat(np.arange(chosen.batch_size, dtype=np.int32), 5)
     batch = Batch(features, owners, captions[: len(owners)])
-    pictures = np.repeat(np.arange(chosen.batch_size, dtype=np.int32), chosen.samples)
-    drawn = random.permutation(captions)[: len(pictures)]  # as long as people's, which a fresh decoder's are not
-    gains, shares = np.ones(len(pictures), np.float32), []
+    images = np.repeat(np.arange(chosen.batch_size, dtype=np.int32), chosen.samples)
+    drawn = random.permutation(captions)[: len(images)]  # as long as people's, which a fresh decoder's are not
+    gains, shares = np.ones(len(images), np.float32), []
     for _ in range(ROUNDS + 1):
         drawing = _seconds(lambda: fitter.draw(features, chosen.samples, longest))
-        rewarding = _seconds(lambda: reward(batch, drawn, pictures))
-        learning = _seconds(lambda: fitter.reinforce(batch, Batch(features, pictures, drawn), gains))
+        rewarding = _seconds(lambda: reward(batch, drawn, images))
+        learning = _seconds(lambda: fitter.reinforce(batch, Batch(features, images, drawn), gains))
         shares.append(rewarding / (drawing + rewarding + learning))
     return median(shares[1:])  # the first compiles
 

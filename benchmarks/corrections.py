@@ -1,11 +1,11 @@
-"""What five hundred corrections are worth: a kind of picture is kept from a champion, then people correct some of it.
+"""What five hundred corrections are worth: a kind of image is kept from a champion, then people correct some of it.
 
     python -m benchmarks.corrections --config flickr8k.yaml --output FOLDER [--corrections 500] [--clusters 8]
 
-The configuration names a COCO-format folder with test annotations. Its pictures are clustered by what the encoder sees,
-and the cluster most unlike the others is taken out of train. What is trained on the rest becomes champion. Pictures of
+The configuration names a COCO-format folder with test annotations. Its images are clustered by what the encoder sees,
+and the cluster most unlike the others is taken out of train. What is trained on the rest becomes champion. Images of
 the cluster then get one correction each, a caption that a person wrote, and a training that starts from the champion
-goes through the gate. A control trains as long without corrections. All three caption the cluster's other pictures, and
+goes through the gate. A control trains as long without corrections. All three caption the cluster's other images, and
 the test split outside the cluster.
 """
 
@@ -41,7 +41,7 @@ from pipeline.training.refine import load_decoder
 from pipeline.training.run import TrainingRun
 
 POINTS = 100
-FEWEST = 700  # pictures of the cluster, so that enough are left to judge
+FEWEST = 700  # images of the cluster, so that enough are left to judge
 NAME = "corrections_benchmark"  # a registered model of its own
 CONTINUING = {"training.epochs": 2, "training.learning_rate": 3e-4}
 
@@ -74,8 +74,8 @@ def _run(config: dict[str, Any], values: dict[str, Any]) -> TrainingRun:
     for name, value in values.items():
         assign(changed, name, value)
     home = Home.from_environment()
-    pictures = str(Path(changed["source"]["images"]).absolute())
-    return TrainingRun(train_settings(changed), replace(home, roots=(*home.roots, pictures)))
+    images = str(Path(changed["source"]["images"]).absolute())
+    return TrainingRun(train_settings(changed), replace(home, roots=(*home.roots, images)))
 
 
 def _verdict(trained: Trained) -> str:
@@ -85,7 +85,7 @@ def _verdict(trained: Trained) -> str:
 
 
 def _most_unlike(run: TrainingRun, clusters: int) -> pd.DataFrame:
-    """The pictures of the cluster whose centre is farthest from the others', of those that are large enough."""
+    """The images of the cluster whose centre is farthest from the others', of those that are large enough."""
     images = run.accepted.images.drop_duplicates("sha256")
     points = _pooled(run, list(images["sha256"]))
     centres, labels = kmeans2(points, clusters, iter=50, minit="++", rng=np.random.default_rng(0))
@@ -95,14 +95,14 @@ def _most_unlike(run: TrainingRun, clusters: int) -> pd.DataFrame:
 
 
 def _pooled(run: TrainingRun, shas: Sequence[str]) -> npt.NDArray[np.float32]:
-    """Mean features of unit length: float32 [pictures, channels]."""
+    """Mean features of unit length: float32 [images, channels]."""
     store = FeatureStore.of(run)
     pooled = np.stack([store.gather([sha])[0].astype(np.float32).mean(axis=0) for sha in shas])
     return pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
 
 
 def _shares(run: TrainingRun, cluster: pd.DataFrame, count: int) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
-    """The pictures that are corrected, by digest, and those that judge: the cluster's others, and test elsewhere."""
+    """The images that are corrected, by digest, and those that judge: the cluster's others, and test elsewhere."""
     known = cluster[cluster["split"] != "test"].sort_values("sha256")
     test = run.accepted.images_of("test")
     inside, elsewhere = (test[test["sha256"].isin(cluster["sha256"]) == there] for there in (True, False))
@@ -124,7 +124,7 @@ def _annotations(run: TrainingRun, cluster: pd.DataFrame, path: Path) -> Path:
 
 
 def _correct(run: TrainingRun, images: pd.DataFrame, path: Path) -> Path:
-    """One correction a picture, once: the first of its captions."""
+    """One correction an image, once: the first of its captions."""
     table, folder = CorrectionTable(path), Path(str(run.settings.source.images)).absolute()
     texts, when = run.accepted.captions.drop_duplicates("image").set_index("image")["caption"], datetime.now(UTC)
     if not table.read():
@@ -135,13 +135,13 @@ def _correct(run: TrainingRun, images: pd.DataFrame, path: Path) -> Path:
 def _compare(
     whole: TrainingRun, images: pd.DataFrame, corrected: TrainingRun, others: dict[str, TrainingRun]
 ) -> dict[str, Any]:
-    """Points on the same pictures, with document frequencies of these, and what corrections gain with its bounds."""
+    """Points on the same images, with document frequencies of these, and what corrections gain with its bounds."""
     references = {image: texts for split in SPLITS for image, texts in whole.accepted.references(split).items()}
     own = {image: references[image] for image in images["image"]}
     scores = {name: POINTS * cider_d_of(own, list(own), _captions(run, images)) for name, run in others.items()}
     new = POINTS * cider_d_of(own, list(own), _captions(corrected, images))
     return {
-        "pictures": len(own),
+        "images": len(own),
         "corrected": float(new.mean()),
         **{name: {"points": float(old.mean()), "gain": bounds(new - old)._asdict()} for name, old in scores.items()},
     }
@@ -160,8 +160,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True, help="settings that name the data and the encoder")
     parser.add_argument("--output", type=Path, required=True, help="where the report and what it needs are kept")
-    parser.add_argument("--corrections", type=int, default=500, help="pictures that are corrected")
-    parser.add_argument("--clusters", type=int, default=8, help="kinds of pictures")
+    parser.add_argument("--corrections", type=int, default=500, help="images that are corrected")
+    parser.add_argument("--clusters", type=int, default=8, help="kinds of images")
     return parser.parse_args()
 
 

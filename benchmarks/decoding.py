@@ -1,4 +1,4 @@
-"""How words should be chosen: captions of the pictures that choose by each way of decoding, of a training that is done.
+"""How words should be chosen: captions of the images that choose by each way of decoding, of a training that is done.
 
     python -m benchmarks.decoding --config flickr8k.yaml [--split val] [--set KEY=VALUE ..]
 

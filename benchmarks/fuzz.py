@@ -1,9 +1,9 @@
-"""Spoil pictures at random and have them decoded as a night does: whatever comes, a picture or a reason.
+"""Spoil images at random and have them decoded as a night does: whatever comes, an image or a reason.
 
     python -m benchmarks.fuzz --count 100000
 
-Every twentieth picture is left whole and must be decoded. Prints a line of JSON, and ends with 1 if a whole one was
-not, if a decoder died or ran out of time, if one held more than a gigabyte, or if a picture took five seconds.
+Every twentieth image is left whole and must be decoded. Prints a line of JSON, and ends with 1 if a whole one was
+not, if a decoder died or ran out of time, if one held more than a gigabyte, or if an image took five seconds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from itertools import takewhile
 from typing import TypeVar
 
-from benchmarks.odd_pictures import mutated, valid
+from benchmarks.odd_images import mutated, valid
 from pipeline.core.errors import BadImage
 from pipeline.imaging.decode import ImageLimits
 from pipeline.imaging.sandbox import CRASHED, TIMEOUT, Decoders, Work
@@ -37,10 +37,10 @@ MOST_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the pictures.
+    """What became of the images.
 
     Attributes:
-        pictures: how many.
+        images: how many.
         decoded: of these.
         reasons: why others were not, and how many.
         whole: left as they were.
@@ -49,7 +49,7 @@ class Outcome:
         memory_mb: the most that a decoder held.
     """
 
-    pictures: int
+    images: int
     decoded: int
     reasons: dict[str, int]
     whole: int
@@ -59,13 +59,13 @@ class Outcome:
 
     @property
     def is_good(self) -> bool:
-        """Whether no picture harmed a decoder, and none was lost."""
+        """Whether no image harmed a decoder, and none was lost."""
         deaths = self.reasons.keys() & {CRASHED, TIMEOUT}
         return not deaths and not self.lost and self.memory_mb < MOST_MEMORY_MB and self.slowest_s < MOST_SECONDS
 
 
 def fuzz(count: int, seed: int, processes: int, minutes: float = math.inf) -> Outcome:
-    """Decode `count` pictures, or as many as go into some minutes; the same seed gives the same ones."""
+    """Decode `count` images, or as many as go into some minutes; the same seed gives the same ones."""
     end = time.monotonic() + 60 * minutes
     slowest, reasons, whole, lost = 0.0, Counter[str](), 0, 0
     with Decoders(Work(ImageLimits(), 64, "squash"), processes) as decoders:
@@ -74,7 +74,7 @@ def fuzz(count: int, seed: int, processes: int, minutes: float = math.inf) -> Ou
             reason, seconds = timed(decoders, item[0])
             return reason, item[1], seconds
 
-        for reason, is_whole, seconds in in_parallel(attempt, _until(end, pictures(count, seed)), processes):
+        for reason, is_whole, seconds in in_parallel(attempt, _until(end, images(count, seed)), processes):
             reasons[reason] += 1
             whole, lost, slowest = whole + is_whole, lost + (is_whole and bool(reason)), max(slowest, seconds)
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
@@ -84,7 +84,7 @@ def fuzz(count: int, seed: int, processes: int, minutes: float = math.inf) -> Ou
 
 
 def timed(decoders: Decoders, data: bytes) -> tuple[str, float]:
-    """Why a picture cannot be decoded, if so, and the wall time in seconds.
+    """Why an image cannot be decoded, if so, and the wall time in seconds.
 
     One that seems slow is tried again: its decoder may have been started first, or others may have had the CPU.
     """
@@ -101,9 +101,9 @@ def _decoded(decoders: Decoders, data: bytes) -> tuple[str, float]:
     return reason, time.monotonic() - began
 
 
-def pictures(count: int, seed: int) -> Iterator[tuple[bytes, bool]]:
+def images(count: int, seed: int) -> Iterator[tuple[bytes, bool]]:
     """Bytes, and whether they are whole."""
-    rng, seeds = random.Random(seed), list(valid().values())  # noqa: S311 - to spoil pictures
+    rng, seeds = random.Random(seed), list(valid().values())  # noqa: S311 - to spoil images
     for number in range(count):
         data = seeds[number // WHOLE_EVERY % len(seeds)] if number % WHOLE_EVERY == 0 else rng.choice(seeds)
         yield (data, True) if number % WHOLE_EVERY == 0 else (mutated(data, rng.choice(seeds), rng), False)

@@ -2,9 +2,9 @@
 
     python -m benchmarks.gate_power [--scores FILE.json --challenger NAME --champion NAME]
 
-FILE holds a list a model, CIDEr-D in thousandths picture by picture, as `tests/faults/per_image_cider_d.json` does. By
+FILE holds a list a model, CIDEr-D in thousandths image by image, as `tests/faults/per_image_cider_d.json` does. By
 chance: the differences of the two models with random signs, 2,000 times. Power: the differences centred, plus so many
-points, pictures drawn anew, 500 times. Prints shares as JSON.
+points, images drawn anew, 500 times. Prints shares as JSON.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main() -> None:
     arguments = _arguments()
     scores = read_json(arguments.scores)
     found = (np.array(scores[arguments.challenger]) - np.array(scores[arguments.champion])) / 1000
-    told = {"pictures": len(found), "sd_points": round(float(found.std()) / POINT, 1), "chance": by_chance(found)}
+    told = {"images": len(found), "sd_points": round(float(found.std()) / POINT, 1), "chance": by_chance(found)}
     print(json.dumps(told | {"power": {points: power(found, points) for points in POINTS}}))
 
 

@@ -1,6 +1,6 @@
-"""What decoding in processes of its own costs a shard: the same pictures, beside a model that only takes time.
+"""What decoding in processes of its own costs a shard: the same images, beside a model that only takes time.
 
-python -m benchmarks.isolation --pictures 1000 --model-ms 4
+python -m benchmarks.isolation --images 1000 --model-ms 4
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.odd_pictures import encoded, photograph
+from benchmarks.odd_images import encoded, photograph
 from pipeline.core.environment import Home
-from pipeline.imaging.decode import Fit, open_picture, resize
+from pipeline.imaging.decode import Fit, open_image, resize
 from pipeline.imaging.quality import flags_of
 from pipeline.imaging.sandbox import Decoders
 from pipeline.model.interface import Caption, PinnedModel
@@ -47,30 +47,30 @@ class Sleeper:
     fit: Fit = "squash"
 
     def caption(self, pixels: npt.NDArray[np.uint8]) -> list[Caption]:
-        """The same words for every picture."""
+        """The same words for every image."""
         time.sleep(len(pixels) * self.milliseconds / 1000)
-        return [Caption("a picture", -1.0)] * len(pixels)
+        return [Caption("an image", -1.0)] * len(pixels)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=1000)
-    parser.add_argument("--model-ms", type=float, default=4.0, help="a picture")
+    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--model-ms", type=float, default=4.0, help="an image")
     args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="isolation-"))
     try:
-        photos = fill(folder / "inbox", args.pictures)
-        with measured("threads of one process", args.pictures):
+        photos = fill(folder / "inbox", args.images)
+        with measured("threads of one process", args.images):
             in_threads(photos)
         settings = NightSettings()
-        with measured("processes", args.pictures), Decoders(settings.work(299, "squash"), 2) as decoders:
+        with measured("processes", args.images), Decoders(settings.work(299, "squash"), 2) as decoders:
             in_processes(photos, decoders)
         for name, milliseconds in (("a shard, no model", 0.0), (f"a shard, {args.model_ms:g} ms", args.model_ms)):
             home = Home(folder, folder / name, "sqlite:///unused.db")
             moment = datetime.now(UTC) + timedelta(hours=1)
             made = plan(settings, home, MODEL, Attempt("n", "r", moment))["plan"]
-            with measured(name, args.pictures):
+            with measured(name, args.images):
                 caption_shard(made, 0, lambda _, taken=milliseconds: Sleeper(taken))
     finally:
         shutil.rmtree(folder)
@@ -91,27 +91,27 @@ def in_threads(photos: list[Path]) -> None:
     limits = NightSettings().limits()
 
     def work(path: Path) -> None:
-        picture = open_picture(path.read_bytes(), limits, 299)
-        resize(picture.image, 299, "squash")
-        flags_of(picture.image, picture.width, picture.height)
+        image = open_image(path.read_bytes(), limits, 299)
+        resize(image.image, 299, "squash")
+        flags_of(image.image, image.width, image.height)
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(work, photos))
 
 
 def in_processes(photos: list[Path], decoders: Decoders) -> None:
-    """Two threads hand pictures to two processes."""
+    """Two threads hand images to two processes."""
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda path: decoders.decode(path.read_bytes()), photos))
 
 
 @contextmanager
 def measured(name: str, count: int) -> Iterator[None]:
-    """Print wall and CPU time a picture, of this process and of those it has ended."""
+    """Print wall and CPU time an image, of this process and of those it has ended."""
     wall, cpu = time.monotonic(), spent()
     yield
     wall, cpu = time.monotonic() - wall, spent() - cpu
-    print(f"{name}: {1000 * wall / count:.2f} ms a picture, {1000 * cpu / count:.2f} ms of CPU")
+    print(f"{name}: {1000 * wall / count:.2f} ms an image, {1000 * cpu / count:.2f} ms of CPU")
 
 
 def spent() -> float:

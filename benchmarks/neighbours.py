@@ -1,4 +1,4 @@
-"""Captions without a model: what people said about similar pictures (Devlin et al., 2015, arXiv:1505.04467)."""
+"""Captions without a model: what people said about similar images (Devlin et al., 2015, arXiv:1505.04467)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AGREEING = 60  # of their captions, how many a caption must be like
 
 
 def consensus_captions(run: TrainingRun) -> dict[str, str]:
-    """For each test picture the caption of its nearest training pictures that is most like the others."""
+    """For each test image the caption of its nearest training images that is most like the others."""
     references = run.accepted.references("train")
     known = list(references)
     tokens = {image: [tokenize(text) for text in texts] for image, texts in references.items()}
@@ -43,7 +43,7 @@ def _most_agreeing(vectors: Sequence[Vector]) -> int:
 
 
 def _pooled(run: TrainingRun, split: str) -> npt.NDArray[np.float32]:
-    """Mean features of unit length, in the order of the split's pictures: float32 [pictures, channels]."""
+    """Mean features of unit length, in the order of the split's images: float32 [images, channels]."""
     store = FeatureStore.of(run)
     shas = run.accepted.images_of(split)["sha256"]
     pooled = np.stack([store.gather([sha])[0].astype(np.float32).mean(axis=0) for sha in shas])

@@ -55,12 +55,12 @@ class Known:
 
 
 def row(image: str, etag: str) -> dict[str, object]:
-    """A captioned picture."""
+    """A captioned image."""
     return {
         "image": image,
         "etag": etag,
         "status": CAPTIONED,
-        "caption": f"a picture of {etag[-6:]}",
+        "caption": f"an image of {etag[-6:]}",
         "source": MODEL,
         "model_name": "captioner",
         "model_version": "3",

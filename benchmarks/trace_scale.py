@@ -2,7 +2,7 @@
 
     python -m benchmarks.trace_scale --rows 1000000 --snapshot-images 120000
 
-The table is made as nights make it, a commit a night, newest pictures first; two versions in a real registry were trained
+The table is made as nights make it, a commit a night, newest images first; two versions in a real registry were trained
 on a snapshot. Each question is a process of its own, from its start to its end.
 """
 
@@ -38,23 +38,23 @@ FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 class Night:
     """Rows of one night, few in memory at once."""
 
-    def __init__(self, number: int, pictures: range) -> None:
-        self.number, self.pictures = number, pictures
+    def __init__(self, number: int, images: range) -> None:
+        self.number, self.images = number, images
 
     def to_batches(self) -> Iterator[pa.RecordBatch]:
         """The rows."""
-        for start in range(self.pictures.start, self.pictures.stop, BATCH):
-            yield captioned(range(start, min(start + BATCH, self.pictures.stop)), self.number)
+        for start in range(self.images.start, self.images.stop, BATCH):
+            yield captioned(range(start, min(start + BATCH, self.images.stop)), self.number)
 
 
-def captioned(pictures: range, night: int) -> pa.RecordBatch:
-    """Rows of captioned pictures."""
-    digests = [sha256(str(picture).encode()) for picture in pictures]
+def captioned(images: range, night: int) -> pa.RecordBatch:
+    """Rows of captioned images."""
+    digests = [sha256(str(image).encode()) for image in images]
     each = {
-        "image": [address(picture) for picture in pictures],
+        "image": [address(image) for image in images],
         "etag": [digest[:32] for digest in digests],
         "sha256": digests,
-        "caption": [f"a picture of {digest[:6]} beside {digest[6:9]} and some more words" for digest in digests],
+        "caption": [f"an image of {digest[:6]} beside {digest[6:9]} and some more words" for digest in digests],
     }
     all_alike = {
         "status": CAPTIONED,
@@ -71,7 +71,7 @@ def captioned(pictures: range, night: int) -> pa.RecordBatch:
     columns = [
         pa.array(each[field.name], field.type)
         if field.name in each
-        else pa.repeat(pa.scalar(all_alike.get(field.name), field.type), len(pictures))
+        else pa.repeat(pa.scalar(all_alike.get(field.name), field.type), len(images))
         for field in SCHEMA
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
@@ -84,9 +84,9 @@ def fill(table: CaptionTable, rows: int, nights: int) -> None:
         table.append(Night(night, range(night * some, min((night + 1) * some, rows))), night)
 
 
-def address(picture: int) -> str:
-    """Where a picture lies, in an order unlike its age."""
-    return f"s3://photos/{sha256(str(picture).encode())[:2]}/IMG_{picture:08d}.jpg"
+def address(image: int) -> str:
+    """Where an image lies, in an order unlike its age."""
+    return f"s3://photos/{sha256(str(image).encode())[:2]}/IMG_{image:08d}.jpg"
 
 
 def main() -> None:
@@ -101,7 +101,7 @@ def main() -> None:
         middle = args.rows // 2
         ask(home, "a caption by its address", address(middle))
         ask(home, "a caption by its SHA-256", sha256(str(middle).encode()))
-        ask(home, "a training picture, by its name", f"train-{args.snapshot_images // 2:06d}.jpg")
+        ask(home, "a training image, by its name", f"train-{args.snapshot_images // 2:06d}.jpg")
 
 
 def register(home: Home, images: int) -> None:

@@ -30,9 +30,9 @@ REQUEST = """{% set verdict = ti.xcom_pull(task_ids='gate') %}
 - {{ rule }}
 {% endfor %}
 {% if verdict.link -%}
-[Pictures with both versions' captions]({{ verdict.link }}), in MLflow, and `{{ verdict.page }}`.
+[Images with both versions' captions]({{ verdict.link }}), in MLflow, and `{{ verdict.page }}`.
 {%- else -%}
-Pictures with both versions' captions: `{{ verdict.page }}`.
+Images with both versions' captions: `{{ verdict.page }}`.
 {%- endif %}
 Verdict `{{ verdict.digest[:12] }}`. Nobody answering for {{ task.response_timeout }} counts as *Reject*.
 """

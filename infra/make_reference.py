@@ -19,7 +19,7 @@ from pipeline.imaging import quality
 from pipeline.imaging import sandbox as decoders
 from pipeline.metrics.health import DANGLING_WORDS
 from pipeline.model.external import answers
-from pipeline.model.reference_profile import CAPTION_SIGNS, PICTURE_SIGNS, TOP_CAPTION
+from pipeline.model.reference_profile import CAPTION_SIGNS, IMAGE_SIGNS, TOP_CAPTION
 from pipeline.storage import objects
 from serving.monitoring import exporter
 from serving.monitoring import push_runs as runs
@@ -44,7 +44,7 @@ ENVIRONMENT = {
     "NIGHTCAP_PROMOTED_ONLY": "`true` lets nights caption only with versions that have once been promoted, or were named as foreign, so that who runs nights cannot put another to work. Default: `false`; `true` in the stack.",
     "NIGHTCAP_INPUT": "A folder or `s3://bucket/prefix` where nights look unless told otherwise; NIGHTCAP_ROOTS must hold it. Default: `$NIGHTCAP_HOME/inbox`.",
     "NIGHTCAP_CAPTIONS": "An absolute folder for the table of captions; the current ones lie beside it, with `_current` at the end. Default: `$NIGHTCAP_STORE/captions`.",
-    "NIGHTCAP_ROOTS": "Absolute folders and `s3://bucket/prefix` addresses with commas between them, under which nights may read and write beside `NIGHTCAP_HOME`: pictures, manifests, outputs and tables. `NIGHTCAP_CAPTIONS` may be written wherever it lies.",
+    "NIGHTCAP_ROOTS": "Absolute folders and `s3://bucket/prefix` addresses with commas between them, under which nights may read and write beside `NIGHTCAP_HOME`: images, manifests, outputs and tables. `NIGHTCAP_CAPTIONS` may be written wherever it lies.",
     "NIGHTCAP_SCHEDULE": "When `caption_nightly` runs, as cron. Default: `0 2 * * *`.",
     "NIGHTCAP_PUBLISHED_BY": "Time of the day in `NIGHTCAP_TIMEZONE` by which a run of `caption_nightly`, unless of a backfill, must have succeeded, or `NIGHTCAP_WEBHOOK` hears that it is late. Default: `06:00`.",
     "AIRFLOW__CORE__PLUGINS_FOLDER": "In an Airflow of your own: `dags/plugins` of this repository, which tells Airflow of that deadline; without it no run of `caption_nightly` can be made.",
@@ -65,11 +65,11 @@ ENVIRONMENT = {
     "NIGHTCAP_FOREIGN_PYTHON": "The Python that runs foreign captioners, or a script that takes its arguments. Default: Nightcap's own.",
     "NIGHTCAP_FOREIGN_MEMORY_MB": "Address space of a foreign captioner's process in MiB; 0 for no limit, which CUDA needs. Default: 16384.",
     "NIGHTCAP_FOREIGN_LOAD_S": "Seconds that a foreign captioner may take to load. Default: 600.",
-    "NIGHTCAP_FOREIGN_BATCH_S": "Seconds that a foreign captioner may take for a batch of 16 pictures. Default: 300.",
+    "NIGHTCAP_FOREIGN_BATCH_S": "Seconds that a foreign captioner may take for a batch of 16 images. Default: 300.",
     "MLFLOW_BACKEND_STORE_URI": "The database of a stack's MLflow, for `nightcap move`.",
     "MLFLOW_TRACKING_URI": "The MLflow server or database. Default: `sqlite:///$NIGHTCAP_HOME/mlflow.db`.",
     "MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD": "The account at an MLflow server that asks for one.",
-    "AWS_*, AWS_ENDPOINT_URL": "Credentials and address of the object store of pictures and of MLflow's artifacts, as boto3 reads them.",
+    "AWS_*, AWS_ENDPOINT_URL": "Credentials and address of the object store of images and of MLflow's artifacts, as boto3 reads them.",
 }
 
 EXIT_CODES = {
@@ -114,10 +114,10 @@ def reference() -> Iterator[str]:
     yield from _settings(fields_of(TendingSettings))
     yield "\n## Metrics of a night"
     yield (
-        f"All are gauges, at the Pushgateway by these names under job `{JOB}` and the table's address, of the last night that had pictures; in "
+        f"All are gauges, at the Pushgateway by these names under job `{JOB}` and the table's address, of the last night that had images; in "
         f"MLflow without `{PREFIX}` and with the label's value at the end (`images_captioned`), a run a night in the experiment that "
         "the setting `experiment` names. A sign is one of "
-        f"{', '.join(f'`{sign}`' for sign in (*CAPTION_SIGNS, TOP_CAPTION, *PICTURE_SIGNS))}."
+        f"{', '.join(f'`{sign}`' for sign in (*CAPTION_SIGNS, TOP_CAPTION, *IMAGE_SIGNS))}."
     )
     rows = (
         (f"`{PREFIX}{name}`", f"`{item.label}`" if item.label else "", item.meaning) for name, item in METRICS.items()
@@ -135,7 +135,7 @@ def reference() -> Iterator[str]:
     yield "Why something is quarantined or a data set rejected."
     yield from _reasons()
     yield "\n## Flags"
-    yield "What a picture's row has in `flags`; the setting `unusable` says what follows."
+    yield "What an image's row has in `flags`; the setting `unusable` says what follows."
     yield from _table(("flag", "meaning"), ((f"`{flag}`", text) for flag, text in quality.FLAGS.items()))
     yield "\n## Words that break off"
     yield "A caption that ends in one of these is dangling, in the tables of caption health and for the gate:"
@@ -196,14 +196,14 @@ def _default(value: Any) -> str:
 
 def _reasons() -> Iterator[str]:
     groups = {
-        "Pictures of a night or of `nightcap caption`": {
+        "Images of a night or of `nightcap caption`": {
             **images.REASONS,
             **decoders.REASONS,
             **objects.REASONS,
             **usable.REASONS,
             **answers.REASONS,
         },
-        "Pictures of a training": reasons.IMAGE_REASONS,
+        "Images of a training": reasons.IMAGE_REASONS,
         "Captions of a training": reasons.CAPTION_REASONS,
         "Data sets": reasons.DATASET_REASONS,
     }

@@ -1,4 +1,4 @@
-"""Caption a stream of pictures; a bad one gets a reason and stops nothing."""
+"""Caption a stream of images; a bad one gets a reason and stops nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BeamWidth = Annotated[int | None, typer.Option(min=1, max=20, help="Beam width i
 
 
 class Line(NamedTuple):
-    """What became of one picture: a caption, or a reason why there is none; and the picture's flags."""
+    """What became of one image: a caption, or a reason why there is none; and the image's flags."""
 
     image: str
     caption: Caption | None
@@ -46,21 +46,21 @@ class Line(NamedTuple):
         }
 
 
-def caption_pictures(captioner: Captioner, pictures: Iterable[Any], limits: ImageLimits) -> Iterator[Line]:
-    """A line a picture, in their order; each has `image` and `read(limits)`."""
+def caption_images(captioner: Captioner, images: Iterable[Any], limits: ImageLimits) -> Iterator[Line]:
+    """A line an image, in their order; each has `image` and `read(limits)`."""
     import numpy as np
 
-    work, stream = Work(limits, captioner.side, captioner.fit), iter(pictures)
+    work, stream = Work(limits, captioner.side, captioner.fit), iter(images)
     while chunk := list(islice(stream, CHUNK)):
-        items = [_decode(picture, work) for picture in chunk]
+        items = [_decode(image, work) for image in chunk]
         good = [item.pixels for item in items if not isinstance(item, str)]
         captions = iter(captioner.caption(np.stack(good)) if good else [])
-        for picture, item in zip(chunk, items, strict=True):
+        for image, item in zip(chunk, items, strict=True):
             if isinstance(item, str):
-                yield Line(picture.image, None, item)
+                yield Line(image.image, None, item)
             else:
                 said = next(captions)
-                yield Line(picture.image, None if said.reason else said, said.reason, item.flags)
+                yield Line(image.image, None if said.reason else said, said.reason, item.flags)
 
 
 def load_model(model: str, beam: int | None) -> Captioner:
@@ -86,9 +86,9 @@ def load(home: Home, pinned: PinnedModel, changes: Mapping[str, Any] | None = No
     return captioner
 
 
-def _decode(picture: Any, work: Work) -> Decoded | str:
-    """What a captioner needs of a picture, or the reason why it cannot be had."""
+def _decode(image: Any, work: Work) -> Decoded | str:
+    """What a captioner needs of an image, or the reason why it cannot be had."""
     try:
-        return decoded(picture.read(work.limits), work)
+        return decoded(image.read(work.limits), work)
     except BadInput as error:
         return error.reason

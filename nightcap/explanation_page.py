@@ -1,4 +1,4 @@
-"""A page that lays the maps of a caption's words over the picture; one file, nothing outside it."""
+"""A page that lays the maps of a caption's words over the image; one file, nothing outside it."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from pipeline.model.interface import Caption, Captioner
 
 TEMPLATE = Path(__file__).parent / "templates" / "explanation.html"
-PICTURE_SIDE = 640
+IMAGE_SIDE = 640
 WARM, COLD = (255, 106, 20), (70, 150, 255)
-STRONGEST = 0.85  # opacity; the picture shines through
+STRONGEST = 0.85  # opacity; the image shines through
 # What a map must reach for full colour, so that one that is nearly level looks so.
 FULL_ATTENTION = 0.25
 FULL_OCCLUSION = 1.0  # nats
 
 
 @dataclass(frozen=True)
-class ExplainedPicture:
+class ExplainedImage:
     """What the page shows.
 
     Attributes:
-        image: what the picture is called.
-        original: the upright picture.
+        image: what the image is called.
+        original: the upright image.
         seen: uint8 [side, side, 3], as the model saw it.
         caption: what the model wrote.
         explanation: of that caption.
@@ -47,19 +47,19 @@ class ExplainedPicture:
     explanation: Explanation
 
 
-def render(shown: ExplainedPicture, captioner: Captioner) -> str:
+def render(shown: ExplainedImage, captioner: Captioner) -> str:
     """The page as HTML."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    squashed = captioner.fit == "squash"  # then the square is the whole picture and may be stretched back
+    squashed = captioner.fit == "squash"  # then the square is the whole image and may be stretched back
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        image=shown.image,
+        name=shown.image,
         caption=shown.caption,
         model=" ".join([captioner.name, *(["version", captioner.version] if captioner.version else [])]),
         engine=captioner.engine,
-        picture=_uri("jpeg", thumbnail(shown.original, PICTURE_SIDE)),
-        seen=_uri("jpeg", thumbnail(Image.fromarray(shown.seen), PICTURE_SIDE)),
+        thumbnail=_uri("jpeg", thumbnail(shown.original, IMAGE_SIDE)),
+        seen=_uri("jpeg", thumbnail(Image.fromarray(shown.seen), IMAGE_SIDE)),
         ratio=f"{shown.original.width} / {shown.original.height}" if squashed else "1",
         attention=bool(shown.explanation.attention.any()),
         words=[_word(shown.explanation, place) for place in range(len(shown.explanation.words))],
@@ -81,7 +81,7 @@ def _word(explanation: Explanation, place: int) -> dict[str, Any]:
 
 
 def _heat(map_: npt.NDArray[np.float32], full: float) -> str:
-    """A map [rows, columns] as a picture of a pixel a cell, which browsers enlarge smoothly; clear at zero."""
+    """A map [rows, columns] as an image of a pixel a cell, which browsers enlarge smoothly; clear at zero."""
     strength = np.clip(map_ / max(full, float(np.abs(map_).max())), -1, 1)[..., None]  # [rows, columns, 1]
     colour = np.where(strength > 0, WARM, COLD)  # [rows, columns, 3]
     pixels = np.concatenate([colour, np.abs(strength) * 255 * STRONGEST], axis=-1)

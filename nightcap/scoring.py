@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from nightcap.console import console
-from nightcap.pictures import NamedFile
+from nightcap.images import NamedFile
 from pipeline.core.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def references_of(annotations: Path) -> dict[str, list[str]]:
-    """The captions of each picture that has any, by file name.
+    """The captions of each image that has any, by file name.
 
     Raises:
         SettingsError: the file is no COCO captions file, or has no caption.
@@ -34,8 +34,8 @@ def references_of(annotations: Path) -> dict[str, list[str]]:
 
 
 @dataclass(frozen=True)
-class AnnotatedPictures:
-    """Pictures of a folder that a captions file names.
+class AnnotatedImages:
+    """Images of a folder that a captions file names.
 
     Attributes:
         references: captions by file name.
@@ -46,7 +46,7 @@ class AnnotatedPictures:
     folder: Path
 
     @classmethod
-    def read(cls, annotations: Path, folder: Path) -> AnnotatedPictures:
+    def read(cls, annotations: Path, folder: Path) -> AnnotatedImages:
         """Read the captions file.
 
         Raises:
@@ -78,12 +78,12 @@ def read_captions(path: Path) -> dict[str, str]:
 
 
 def matched(captions: Mapping[str, str], references: Mapping[str, Any]) -> dict[str, str]:
-    """Captions by the name their picture has in the references; those of other pictures are left out.
+    """Captions by the name their image has in the references; those of other images are left out.
 
     A path matches the reference it ends with, else the only one with its base name.
 
     Raises:
-        SettingsError: a caption could belong to two pictures, or a picture gets two captions.
+        SettingsError: a caption could belong to two images, or an image gets two captions.
     """
     by_base: dict[str, list[str]] = defaultdict(list)
     for name in references:

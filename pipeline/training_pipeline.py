@@ -65,7 +65,7 @@ def extract_shard(run: TrainingRun, shard: int) -> dict[str, int]:
 
 
 def extract_features(run: TrainingRun) -> TrainingRun:
-    """See that every accepted picture has features, after all shards ran."""
+    """See that every accepted image has features, after all shards ran."""
     from pipeline.training.features import check_features
 
     return run.after(check_features(run))

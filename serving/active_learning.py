@@ -1,4 +1,4 @@
-"""Which pictures are most worth a person's caption: those that a model is unsure of, and unlike each other."""
+"""Which images are most worth a person's caption: those that a model is unsure of, and unlike each other."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ log = logging.getLogger(__name__)
 UNCERTAIN, UNSEEN = "uncertain", "unseen"
 CHUNK = 64
 LISTED = 16_384
-ALIKE = 1e-3  # gists nearer than that are of the same picture
+ALIKE = 1e-3  # gists nearer than that are of the same image
 
 Gists = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A picture that a person might caption.
+    """An image that a person might caption.
 
     Attributes:
         image: its address.
@@ -71,18 +71,18 @@ def pick(
     folder: str | None = None,
     without: Collection[str] = (),
 ) -> list[Candidate]:
-    """The pictures most worth a caption, each as unlike those before it as can be.
+    """The images most worth a caption, each as unlike those before it as can be.
 
     Few rows of the table are in memory at once, and what `pool` candidates look like.
 
     Args:
-        table: captions of nights; those by people leave their pictures out.
+        table: captions of nights; those by people leave their images out.
         captioner: looks at the candidates, and captions those that no night has.
         count: how many to pick; fewer are found where candidates are few or alike.
         pool: of how many candidates, those of most doubt.
-        folder: only pictures below this folder or prefix, and those in it that no night has captioned; None for all
+        folder: only images below this folder or prefix, and those in it that no night has captioned; None for all
             that the table knows.
-        without: addresses of pictures that people have captioned elsewhere.
+        without: addresses of images that people have captioned elsewhere.
 
     Raises:
         SettingsError: there is no such folder.
@@ -100,9 +100,9 @@ def pick(
 
 
 def doubtful(table: CaptionTable, size: int, under: str | None, without: Collection[str]) -> list[Candidate]:
-    """The pictures whose captions by a model are least sure, the least first; the withheld are of no later caption.
+    """The images whose captions by a model are least sure, the least first; the withheld are of no later caption.
 
-    Pictures with a flag (blank, dark and the like) are left out: there is little to say of them.
+    Images with a flag (blank, dark and the like) are left out: there is little to say of them.
     """
     inside = pc.scalar(True) if under is None else pc.starts_with(pc.field("image"), under)
     by_model = (pc.field("status") == CAPTIONED) & (pc.field("source") == MODEL)
@@ -115,7 +115,7 @@ def doubtful(table: CaptionTable, size: int, under: str | None, without: Collect
 
 
 def unseen(table: CaptionTable, folder: Folder, size: int, without: Collection[str]) -> list[Candidate]:
-    """An even sample of a folder's pictures that the table lacks; 8 bytes a row of the table are in memory."""
+    """An even sample of a folder's images that the table lacks; 8 bytes a row of the table are in memory."""
     batches = table.batches(pc.scalar(True), ["image"])
     hashes = [_hashes(batch["image"].to_numpy(zero_copy_only=False)) for batch in batches]
     known = np.unique(np.concatenate(hashes)) if hashes else np.zeros(0, np.uint64)
@@ -160,7 +160,7 @@ def spread(gists: Gists, count: int) -> list[tuple[int, float | None]]:
 def _least_sure(
     table: CaptionTable, condition: ds.Expression, reason: str, size: int, without: Collection[str]
 ) -> list[Candidate]:
-    """The rows of most doubt, one a picture; twice as many as are wanted are in memory at most, and a batch."""
+    """The rows of most doubt, one an image; twice as many as are wanted are in memory at most, and a batch."""
     found: dict[str, Candidate] = {}
     for batch in table.batches(condition, ["image", "caption", "confidence", "score", "flags"]):
         rows = batch.filter(_unflagged(batch)).drop_columns(["flags"]).to_pylist()

@@ -35,12 +35,12 @@ log = logging.getLogger(__name__)
 
 Loader = Callable[[PinnedModel], Captioner]
 
-CHUNK = 64  # pictures that are captioned while others of their part are decoded
+CHUNK = 64  # images that are captioned while others of their part are decoded
 
 
 @dataclass
 class Prepared:
-    """A picture that was read, as far as that went.
+    """An image that was read, as far as that went.
 
     Attributes:
         info: what was listed.
@@ -66,22 +66,22 @@ class Prepared:
 @dataclass(frozen=True)
 class _Part:
     path: Path
-    pictures: list[ObjectInfo]
+    images: list[ObjectInfo]
 
 
 def caption_shard(plan_path: str | Path, shard: int, load: Loader) -> dict[str, Any]:
     """Caption what the shard still lacks; a retry repeats at most the part it was at.
 
     The model is loaded only if there is something to do. After the plan's deadline no part is
-    begun, and its pictures are `left`.
+    begun, and its images are `left`.
 
     Returns:
         Small JSON: `shard`, `captioned`, `quarantined`, `left` and `reasons` (quarantined by reason).
 
     Raises:
         BundleRejected: the loaded model is not the pinned one.
-        ObjectUnavailable: the input failed; no picture is quarantined for that.
-        DecoderUnavailable: no picture can be decoded, whichever.
+        ObjectUnavailable: the input failed; no image is quarantined for that.
+        DecoderUnavailable: no image can be decoded, whichever.
         NightRejected: the run was removed while the shard was at work.
     """
     plan = Plan.read(plan_path)
@@ -123,22 +123,22 @@ def _caption_parts(plan: Plan, missing: list[_Part], captioner: Captioner) -> No
 
 
 def prepare(folder: Folder, info: ObjectInfo, decoders: Decoders, settings: NightSettings) -> Prepared:
-    """Read, check, decode and resize one picture; what is wrong with it is its `reason`.
+    """Read, check, decode and resize one image; what is wrong with it is its `reason`.
 
     Raises:
         ObjectUnavailable: the folder failed.
-        DecoderUnavailable: no picture can be decoded, whichever.
+        DecoderUnavailable: no image can be decoded, whichever.
     """
     prepared = Prepared(info)
     try:
         check_bytes(info.size, decoders.work.limits)
         data = folder.read(info)
         prepared.sha256 = sha256(data)
-        picture = decoders.decode(data)
-        prepared.width, prepared.height, prepared.flags = picture.width, picture.height, picture.flags
-        if is_refused(picture.flags, settings):
-            raise BadInput(UNUSABLE, f"it is {', '.join(picture.flags)}")
-        prepared.pixels = picture.pixels
+        image = decoders.decode(data)
+        prepared.width, prepared.height, prepared.flags = image.width, image.height, image.flags
+        if is_refused(image.flags, settings):
+            raise BadInput(UNUSABLE, f"it is {', '.join(image.flags)}")
+        prepared.pixels = image.pixels
     except BadInput as bad:
         prepared.reason = bad.reason
         log.warning("%s is quarantined as %s: %s", info.uri, bad.reason, bad)
@@ -146,9 +146,9 @@ def prepare(folder: Folder, info: ObjectInfo, decoders: Decoders, settings: Nigh
 
 
 def _parts(plan: Plan, shard: int) -> list[_Part]:
-    pictures, size = plan.pictures(shard), plan.settings.part_size
+    images, size = plan.images(shard), plan.settings.part_size
     return [
-        _Part(path, pictures[number * size : (number + 1) * size]) for number, path in enumerate(plan.part_files(shard))
+        _Part(path, images[number * size : (number + 1) * size]) for number, path in enumerate(plan.part_files(shard))
     ]
 
 
@@ -166,7 +166,7 @@ def _check(captioner: Captioner, pinned: PinnedModel) -> None:
 
 
 def _read_ahead(plan: Plan, parts: list[_Part], captioner: Captioner) -> Generator[tuple[_Part, Iterator[Prepared]]]:
-    """Parts with their pictures as they are decoded; while the caller captions one part, the next is begun."""
+    """Parts with their images as they are decoded; while the caller captions one part, the next is begun."""
     folder, settings = plan.open_input(), plan.settings
     with Decoders(settings.work(captioner.side, captioner.fit), settings.decoders) as decoders:
         yield from _in_order(plan, parts, lambda info: prepare(folder, info, decoders, settings))
@@ -182,7 +182,7 @@ def _in_order(
             if _is_over(plan):
                 log.warning("it is past %s; the rest of the shard is left for another night", plan.deadline)
                 break
-            waiting.append((part, [pool.submit(read, info) for info in part.pictures]))
+            waiting.append((part, [pool.submit(read, info) for info in part.images]))
             if len(waiting) > 1:
                 yield _finished(waiting)
         while waiting:
@@ -197,7 +197,7 @@ def _finished(waiting: deque[tuple[_Part, list[Future[Prepared]]]]) -> tuple[_Pa
 
 
 def _captioned(captioner: Captioner, settings: NightSettings, prepared: Iterator[Prepared]) -> list[Prepared]:
-    """A part's pictures, captioned as they come."""
+    """A part's images, captioned as they come."""
     done: list[Prepared] = []
     while chunk := list(islice(prepared, CHUNK)):
         _caption(captioner, settings, [each for each in chunk if each.pixels is not None])
@@ -253,13 +253,13 @@ def _row(prepared: Prepared, alternatives: int) -> dict[str, Any]:
 
 
 def _count(parts: list[_Part]) -> dict[str, Any]:
-    """What the finished parts hold, and how many pictures the others would."""
+    """What the finished parts hold, and how many images the others would."""
     reasons: Counter[str | None] = Counter()
     left = 0
     for part in parts:
         if part.path.exists():
             reasons.update(pq.read_table(part.path, columns=["reason"])["reason"].to_pylist())
         else:
-            left += len(part.pictures)
+            left += len(part.images)
     captioned = reasons.pop(None, 0)
     return {"captioned": captioned, "quarantined": reasons.total(), "left": left, "reasons": dict(reasons)}

@@ -37,7 +37,7 @@ def run_night(settings: NightSettings, home: Home, model: PinnedModel, load: Loa
         attempt: which night, and who tries.
 
     Raises:
-        NightcapError: any branch of it except a bad picture's.
+        NightcapError: any branch of it except a bad image's.
     """
     _finish_others(home, attempt)
     planned = plan(settings, home, model, attempt)

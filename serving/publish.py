@@ -19,7 +19,7 @@ from pipeline.core.environment import Home
 from pipeline.core.errors import NightHeld, NightRejected, ObjectUnavailable, PublishConflict
 from pipeline.storage.files import read_json, write_json
 from pipeline.storage.forgotten import Forgotten
-from pipeline.storage.tables import PICTURE, PICTURE_AND_VERSION, SCHEMA, CaptionTable
+from pipeline.storage.tables import IMAGE, IMAGE_AND_VERSION, SCHEMA, CaptionTable
 from pipeline.storage.tables.maintenance import sweep
 from serving.monitoring.guard import Accepted, guard
 from serving.monitoring.push_night import tell
@@ -35,7 +35,7 @@ def publish(plan_path: str | Path, accept_quarantine: bool = False, accept_drift
 
     Args:
         plan_path: of `plan.json`; all its shards must have finished.
-        accept_quarantine: publish whatever the share of quarantined pictures, as does the setting.
+        accept_quarantine: publish whatever the share of quarantined images, as does the setting.
         accept_drift: publish however far the night is from what the model was made for, likewise.
 
     Returns:
@@ -93,7 +93,7 @@ def _append(plan: Plan, table: CaptionTable, tally: dict[str, Any], accepted: Ac
     try:
         parts = _collect(plan, tally)
         guard(plan, tally, parts.files, accepted)
-        key = PICTURE if plan.settings.is_ordinary else PICTURE_AND_VERSION
+        key = IMAGE if plan.settings.is_ordinary else IMAGE_AND_VERSION
         return table.append(parts, plan.table_version, key) > 0 or not _is_published(plan, table)
     except (NightRejected, ObjectUnavailable, FileNotFoundError):
         if _is_published(plan, table):  # and whoever did so is clearing the parts away
@@ -106,7 +106,7 @@ def _is_published(plan: Plan, table: CaptionTable) -> bool:
     if run not in {None, plan.run}:
         raise PublishConflict(
             f"night {plan.night!r} was published by run {run!r} while run {plan.run!r} was at work; "
-            f"its pictures that are still without captions belong to the next night"
+            f"its images that are still without captions belong to the next night"
         )
     return run is not None
 
@@ -122,9 +122,7 @@ def _tally(plan: Plan) -> dict[str, Any]:
     shards = [read_json(plan.shard_file(shard)) for shard in range(len(plan.shards))]
     total = {key: sum(shard[key] for shard in shards) for key in ("captioned", "quarantined", "left")}
     if sum(total.values()) != plan.counts.planned:
-        raise NightRejected(
-            f"night {plan.night!r}: {total} do not add up to the {plan.counts.planned} planned pictures"
-        )
+        raise NightRejected(f"night {plan.night!r}: {total} do not add up to the {plan.counts.planned} planned images")
     reasons: Counter[str] = Counter()
     for shard in shards:
         reasons.update(shard["reasons"])

@@ -103,7 +103,7 @@ def command_of(process):
 
 @pytest.fixture(scope="session")
 def shared_data():
-    """The folder of real pictures, weights and vectors beside the checkout."""
+    """The folder of real images, weights and vectors beside the checkout."""
     folder = CHECKOUT.parent / "shared"
     if not folder.is_dir():
         pytest.skip("needs ../shared, which is not beside this checkout")

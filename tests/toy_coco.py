@@ -9,7 +9,7 @@ LABELS = ("cat", "dog")
 
 
 def example(name, number, image, captions, objects=()):
-    """What TFDS stores of a picture; objects are (label, (top, left, bottom, right)) in shares of its sides."""
+    """What TFDS stores of an image; objects are (label, (top, left, bottom, right)) in shares of its sides."""
     return {
         "captions": [{"id": place, "text": text} for place, text in enumerate(captions)],
         "image": io.BytesIO(image),

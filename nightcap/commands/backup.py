@@ -31,7 +31,7 @@ def begin(folder: ShelfArgument) -> None:
 @app.command()
 def finish(
     folder: ShelfArgument,
-    pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Also bucket `pictures`.")] = False,
+    images: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Also bucket `pictures`.")] = False,
 ) -> None:
     """Copy MLflow's artifacts and the store, write the digests, and give the backup its name."""
     from pipeline.core.environment import Home
@@ -39,7 +39,7 @@ def finish(
     from pipeline.upkeep.backup.stack import finish
 
     with working("copying models and outputs"):
-        made = finish(Home.from_environment(), Shelf(folder), pictures)
+        made = finish(Home.from_environment(), Shelf(folder), images)
     typer.echo(f"{made} is whole")
 
 

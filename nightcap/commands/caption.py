@@ -8,32 +8,32 @@ from typing import Annotated
 
 import typer
 
-from nightcap.captioning import DEFAULT_MODEL, BeamWidth, Line, Model, caption_pictures, load_model
+from nightcap.captioning import DEFAULT_MODEL, BeamWidth, Line, Model, caption_images, load_model
 from nightcap.console import console, working
 from nightcap.output import Output, destination
 
 
 def command(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Pictures and folders of pictures.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Images and folders of images.")],
     model: Model = DEFAULT_MODEL,
     output: Output = None,
     beam: BeamWidth = None,
-    strict: Annotated[bool, typer.Option("--strict", help="End with 3 if a picture was quarantined.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="End with 3 if an image was quarantined.")] = False,
 ) -> None:
-    """Caption files and folders: one line of JSON a picture, in order.
+    """Caption files and folders: one line of JSON an image, in order.
 
-    A line's `flags` say if the picture is small, blank, dark or blurred, so that its caption is not to be trusted; nights
+    A line's `flags` say if the image is small, blank, dark or blurred, so that its caption is not to be trusted; nights
     withhold such captions.
     """
-    from nightcap.pictures import Pictures
+    from nightcap.images import Images
     from pipeline.imaging.decode import ImageLimits
 
-    pictures = Pictures(inputs)
+    images = Images(inputs)
     with destination(output) as write:
         captioner = load_model(model, beam)
         with working("captioning") as show:
-            counts = _write(caption_pictures(captioner, pictures, ImageLimits()), write, show)
-    console.print(f"{counts['captioned']} captioned, {counts['quarantined']} quarantined, {pictures.ignored} ignored")
+            counts = _write(caption_images(captioner, images, ImageLimits()), write, show)
+    console.print(f"{counts['captioned']} captioned, {counts['quarantined']} quarantined, {images.ignored} ignored")
     if strict and counts["quarantined"]:
         raise typer.Exit(3)
 
@@ -44,5 +44,5 @@ def _write(lines: Iterable[Line], write: Callable[[str], object], show: Callable
         row = line.as_json()
         counts[row["status"]] += 1
         write(json.dumps(row, ensure_ascii=False) + "\n")
-        show(f"{sum(counts.values())} pictures")
+        show(f"{sum(counts.values())} images")
     return counts

@@ -1,4 +1,4 @@
-"""`nightcap correct`: say what is in pictures where a model was wrong."""
+"""`nightcap correct`: say what is in images where a model was wrong."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def command(
 ) -> None:
     """Add people's captions to the table of corrections; they join the next training's snapshot.
 
-    Pictures are named as the table of captions names them. Of each person the newest caption of a picture counts.
+    Images are named as the table of captions names them. Of each person the newest caption of an image counts.
     """
     from pipeline.core.environment import Home
     from pipeline.storage.tables.corrections import CorrectionTable

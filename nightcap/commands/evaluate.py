@@ -1,4 +1,4 @@
-"""`nightcap evaluate`: caption annotated pictures and score the captions."""
+"""`nightcap evaluate`: caption annotated images and score the captions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from nightcap.captioning import DEFAULT_MODEL, BeamWidth, Line, Model, caption_pictures, load_model
+from nightcap.captioning import DEFAULT_MODEL, BeamWidth, Line, Model, caption_images, load_model
 from nightcap.console import console, working
 from nightcap.output import Output, destination
-from nightcap.scoring import AnnotatedPictures, show_report
+from nightcap.scoring import AnnotatedImages, show_report
 
 
 def command(
@@ -22,19 +22,19 @@ def command(
     output: Output = None,
     beam: BeamWidth = None,
 ) -> None:
-    """Caption annotated pictures and score the captions."""
+    """Caption annotated images and score the captions."""
     from pipeline.imaging.decode import ImageLimits
     from pipeline.metrics.scores import score_captions
 
-    pictures = AnnotatedPictures.read(annotations, images)
+    annotated = AnnotatedImages.read(annotations, images)
     with destination(output) as write:
         captioner = load_model(model, beam)
         with working("captioning"):
-            lines = list(caption_pictures(captioner, pictures, ImageLimits()))
+            lines = list(caption_images(captioner, annotated, ImageLimits()))
         _tell_missing(lines)
         captions = {line.image: line.caption.text for line in lines if line.caption}
         with working("scoring"):
-            report = score_captions(pictures.references, captions)
+            report = score_captions(annotated.references, captions)
         show_report(report, write)
 
 
@@ -42,4 +42,4 @@ def _tell_missing(lines: Sequence[Line]) -> None:
     reasons = Counter(line.reason for line in lines if line.reason)
     if reasons:
         told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-        console.print(f"{reasons.total()} of {len(lines)} pictures have no caption and score 0: {told}")
+        console.print(f"{reasons.total()} of {len(lines)} images have no caption and score 0: {told}")

@@ -14,7 +14,7 @@ from pipeline.core.errors import BadImage, SettingsError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from nightcap.explanation_page import ExplainedPicture
+    from nightcap.explanation_page import ExplainedImage
     from pipeline.model.interface import Captioner
 
 Folder = Annotated[
@@ -24,47 +24,47 @@ Folder = Annotated[
 
 
 def command(
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="A picture.")],
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image.")],
     model: Model = DEFAULT_MODEL,
     output: Folder = None,
 ) -> None:
-    """Show where the model looked for each word of a picture's caption, and what the word rests on."""
+    """Show where the model looked for each word of an image's caption, and what the word rests on."""
     from nightcap.explanation_page import render
     from pipeline.storage.files import digest_of, sha256, write_text
     from pipeline.storage.objects import printable
 
     folder = _folder(output)
-    data, picture = _read(image)
+    data, upright = _read(image)
     captioner = load_model(model, None)
     with working("explaining"):
-        shown = _explain(captioner, printable(image), data, picture)
+        shown = _explain(captioner, printable(image), data, upright)
     name = f"{printable(Path(image).stem)[:50]}-{digest_of([sha256(data), captioner.digest])[:8]}.html"
     write_text(folder / name, render(shown, captioner))
     console.print(f"{shown.caption.text} ({shown.caption.score:.2f})", markup=False)
     typer.echo(folder / name)
 
 
-def _explain(captioner: Captioner, image: str, data: bytes, picture: Image) -> ExplainedPicture:
-    from nightcap.explanation_page import ExplainedPicture
+def _explain(captioner: Captioner, name: str, data: bytes, upright: Image) -> ExplainedImage:
+    from nightcap.explanation_page import ExplainedImage
     from pipeline.imaging.decode import ImageLimits, pixels
     from pipeline.model.explanation import explain
 
     seen = pixels(data, captioner.side, captioner.fit, ImageLimits())
     caption = captioner.caption(seen[None])[0]
-    return ExplainedPicture(image, picture, seen, caption, explain(captioner, seen, caption.text))
+    return ExplainedImage(name, upright, seen, caption, explain(captioner, seen, caption.text))
 
 
 def _read(image: str) -> tuple[bytes, Image]:
-    """The picture's bytes, and itself upright."""
-    from nightcap.explanation_page import PICTURE_SIDE
-    from nightcap.pictures import NamedFile
+    """The image's bytes, and itself upright."""
+    from nightcap.explanation_page import IMAGE_SIDE
+    from nightcap.images import NamedFile
     from pipeline.imaging.decode import ImageLimits, decode
 
     if not Path(image).is_file():
-        raise SettingsError(f"there is no picture at {image!r}; name one file")
+        raise SettingsError(f"there is no image at {image!r}; name one file")
     try:
         data = NamedFile(image, Path(image)).read(ImageLimits())
-        return data, decode(data, ImageLimits(), PICTURE_SIDE)
+        return data, decode(data, ImageLimits(), IMAGE_SIDE)
     except BadImage as error:
         raise BadImage(error.reason, f"{image!r} cannot be explained: {error}") from error
 

@@ -93,7 +93,7 @@ def verify(
     found = _tried(name, version, config, assignments)
     typer.echo(
         f"{name} version {version}: {found['golden']:.0f} golden captions reproduced; loaded in {found['load_s']:.1f} s, "
-        f"{found['seconds_per_image']:.3f} s a picture, at most {found['memory_gib']:.2f} GiB"
+        f"{found['seconds_per_image']:.3f} s an image, at most {found['memory_gib']:.2f} GiB"
     )
 
 
@@ -140,7 +140,7 @@ def rollback(
 ) -> None:
     """Make an earlier version the champion again, and tell which nights used the one that is given up.
 
-    Pictures whose captions are withdrawn fall back to those before. A night of a version given up that is under way still
+    Images whose captions are withdrawn fall back to those before. A night of a version given up that is under way still
     publishes its captions: run `nightcap models withdraw VERSION` after it. This again would go back one version more.
     """
     from pipeline.core.environment import Home
@@ -166,9 +166,9 @@ def withdraw_versions(
     name: NameOption = "captioner",
     table: TableOption = None,
 ) -> None:
-    """Mark what versions have captioned as withdrawn, so that pictures fall back to the captions before.
+    """Mark what versions have captioned as withdrawn, so that images fall back to the captions before.
 
-    Not of the champion: the next night would caption its pictures with it again. Once more does no harm.
+    Not of the champion: the next night would caption its images with it again. Once more does no harm.
     """
     from pipeline.core.environment import Home
     from pipeline.core.errors import SettingsError
@@ -181,7 +181,7 @@ def withdraw_versions(
         numbers = [promotions.registry.version(f"models:/{name}/{version}").version for version in versions]
     if champion is not None and champion.version in numbers:
         raise SettingsError(
-            f"{name} version {champion.version} is the champion and would caption the same pictures again; "
+            f"{name} version {champion.version} is the champion and would caption the same images again; "
             "`nightcap models rollback --withdraw` first makes another the champion"
         )
     _withdraw(table or home.captions, name, numbers)

@@ -20,7 +20,7 @@ def command(
     """Move an embedded home into the stack that the environment names, whose MLflow was never used.
 
     The stack's database is MLFLOW_BACKEND_STORE_URI; its folders, journal and object store are those of NIGHTCAP_HOME,
-    NIGHTCAP_CAPTIONS, NIGHTCAP_PROMOTIONS and AWS_*. Airflow's history, features, caches and pictures stay behind.
+    NIGHTCAP_CAPTIONS, NIGHTCAP_PROMOTIONS and AWS_*. Airflow's history, features, caches and images stay behind.
     """
     from pipeline.core.environment import Home
     from pipeline.upkeep.backup.move import Move

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 def command(
     folder: Annotated[
         str | None,
-        typer.Option("--input", help="Folder of new pictures, or s3://bucket/prefix; default NIGHTCAP_INPUT."),
+        typer.Option("--input", help="Folder of new images, or s3://bucket/prefix; default NIGHTCAP_INPUT."),
     ] = None,
     table: Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")] = None,
     night: Annotated[
         str | None, typer.Option(help="Name of the night, by which it resumes; default the moment.")
     ] = None,
     model: NightModel = None,
-    max_images: Annotated[int | None, typer.Option(min=1, help="Most pictures; the newest come first.")] = None,
+    max_images: Annotated[int | None, typer.Option(min=1, help="Most images; the newest come first.")] = None,
     alternatives: Annotated[
         int | None, typer.Option(min=0, max=20, help="Next best captions recorded with each; default none.")
     ] = None,
@@ -43,10 +43,10 @@ def command(
         str | None, typer.Option(help="Folder that captions are also written to, or s3://bucket/prefix.")
     ] = None,
     write_csv: Annotated[bool, typer.Option("--csv", help="With --output, a CSV file, too.")] = False,
-    write_sidecars: Annotated[bool, typer.Option("--sidecars", help="With --output, a text file a picture.")] = False,
+    write_sidecars: Annotated[bool, typer.Option("--sidecars", help="With --output, a text file an image.")] = False,
     config: NightConfig = None,
     assignments: NightAssignments = None,
-    strict: Annotated[bool, typer.Option("--strict", help="End with 3 if a picture was quarantined.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="End with 3 if an image was quarantined.")] = False,
 ) -> None:
     """Caption what is new in a folder and publish it to a table, once.
 

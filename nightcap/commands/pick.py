@@ -1,4 +1,4 @@
-"""`nightcap pick`: which pictures are most worth a person's caption."""
+"""`nightcap pick`: which images are most worth a person's caption."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from pipeline.core.errors import SettingsError
 if TYPE_CHECKING:
     from serving.active_learning import Candidate
 
-CANDIDATES = 4  # of each picture that is picked; the others are surer
+CANDIDATES = 4  # of each image that is picked; the others are surer
 
 
 def command(
-    n: Annotated[int, typer.Option("--n", min=1, max=100_000, help="How many pictures.")] = 500,
+    n: Annotated[int, typer.Option("--n", min=1, max=100_000, help="How many images.")] = 500,
     folder: Annotated[
         str | None,
         typer.Option(
@@ -40,9 +40,9 @@ def command(
     model: Model = DEFAULT_MODEL,
     output: Output = None,
 ) -> None:
-    """List the pictures whose captions by people would teach a model most: it is unsure of them, and they differ.
+    """List the images whose captions by people would teach a model most: it is unsure of them, and they differ.
 
-    A line of JSON a picture, or with --output FILE.csv a table whose empty column `caption` waits for a person and
+    A line of JSON an image, or with --output FILE.csv a table whose empty column `caption` waits for a person and
     that `nightcap correct` then takes. What people captioned or corrected already is left out.
     """
     from pipeline.core.environment import Home
@@ -64,7 +64,7 @@ def command(
         for line in _table(found) if output and output.suffix == ".csv" else _lines(found):
             write(line)
     told = ", ".join(f"{number} {reason}" for reason, number in sorted(Counter(each.reason for each in found).items()))
-    console.print(f"{len(found)} pictures{f': {told}' if told else ''}")
+    console.print(f"{len(found)} images{f': {told}' if told else ''}")
 
 
 def _lines(found: Sequence[Candidate]) -> Iterator[str]:

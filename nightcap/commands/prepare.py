@@ -27,7 +27,7 @@ def flickr8k(
         Path | None, typer.Option(help="A new folder to write; default data/flickr8k in NIGHTCAP_HOME.")
     ] = None,
 ) -> None:
-    """Squash Flickr8k's pictures to 224x224 beside COCO captions files; prints a file for `nightcap train --config`."""
+    """Squash Flickr8k's images to 224x224 beside COCO captions files; prints a file for `nightcap train --config`."""
     from pipeline.core.environment import Home
     from pipeline.data.sources import flickr8k as distribution
 
@@ -35,7 +35,7 @@ def flickr8k(
     with working("preparing Flickr8k"):
         report = distribution.prepare(images, annotations, target)
     counts = ", ".join(f"{count} {split}" for split, count in report["images"].items())
-    console.print(f"{counts} pictures, {len(report['left_out'])} left out", markup=False)
+    console.print(f"{counts} images, {len(report['left_out'])} left out", markup=False)
     config = target / distribution.CONFIG
     console.print(f"train on them with: nightcap train --config {config}", markup=False)
     typer.echo(config)

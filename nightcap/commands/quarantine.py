@@ -26,7 +26,7 @@ def command(
     table: Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")] = None,
     output: Output = None,
 ) -> None:
-    """List quarantined pictures and captions, a line of JSON each: image, sha256, status, reason, caption and more.
+    """List quarantined images and captions, a line of JSON each: image, sha256, status, reason, caption and more.
 
     A night's go through again with `nightcap replay`. A training's are judged anew by every training; lines that are
     right as they are, in a file that `validation.waivers` names, are then accepted.

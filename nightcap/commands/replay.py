@@ -1,4 +1,4 @@
-"""`nightcap replay`: pictures that were done go through once more."""
+"""`nightcap replay`: images that were done go through once more."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 def command(
     reasons: Annotated[
-        list[str] | None, typer.Option("--reason", help="Pictures quarantined for this reason; may be repeated.")
+        list[str] | None, typer.Option("--reason", help="Images quarantined for this reason; may be repeated.")
     ] = None,
     images: Annotated[
-        list[str] | None, typer.Option("--image", help="Only this picture, as the table names it; may be repeated.")
+        list[str] | None, typer.Option("--image", help="Only this image, as the table names it; may be repeated.")
     ] = None,
     night: Annotated[
         str | None,
@@ -43,9 +43,9 @@ def command(
     ] = False,
     config: NightConfig = None,
     assignments: NightAssignments = None,
-    strict: Annotated[bool, typer.Option("--strict", help="End with 3 if a picture was quarantined.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="End with 3 if an image was quarantined.")] = False,
 ) -> None:
-    """Caption quarantined pictures again after a fix, or a night again with another version; history stays.
+    """Caption quarantined images again after a fix, or a night again with another version; history stays.
 
     What was fixed may be a setting: --set min_side=4, or --config. Options come before --set, and that before --config.
     """
@@ -84,7 +84,7 @@ def command(
 
 
 def _why_nothing(uri: str, asked: Replay | None, looked: str, home: Home) -> str:
-    """Where the pictures lie that were asked for; if nowhere else, what the table has quarantined."""
+    """Where the images lie that were asked for; if nowhere else, what the table has quarantined."""
     from pipeline.storage.objects import address_of
     from pipeline.storage.tables import CaptionTable
     from serving.planning.replay import places, quarantined
@@ -93,6 +93,6 @@ def _why_nothing(uri: str, asked: Replay | None, looked: str, home: Home) -> str
     found = places(table, asked, home) if asked else {}
     if elsewhere := {place: count for place, count in found.items() if place != looked}:
         told = ", ".join(f"{count} in {place}" for place, count in elsewhere.items())
-        return f"of {uri}'s pictures that were asked for none lies in {looked}, but {told}; name one with --input"
+        return f"of {uri}'s images that were asked for none lies in {looked}, but {told}; name one with --input"
     told = ", ".join(f"{reason} {count}" for reason, count in quarantined(table).items())
     return f"quarantined in {uri}: {told or 'nothing'}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.core.environment import Home
     from pipeline.training.run import TrainingRun
 
-FRESH_PICTURES = 50
+FRESH_IMAGES = 50
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STYLES = {"success": "green", "failed": "red", "upstream_failed": "red", "running": "cyan", "skipped": "yellow"}
 
@@ -30,7 +30,7 @@ STYLES = {"success": "green", "failed": "red", "upstream_failed": "red", "runnin
 def command(
     leave: Annotated[bool, typer.Option("--exit", help="Stop everything at the end instead of staying up.")] = False,
     config: Annotated[
-        Path | None, typer.Option(help="Train with this YAML file of settings, not on built-in pictures.")
+        Path | None, typer.Option(help="Train with this YAML file of settings, not on built-in images.")
     ] = None,
     assignments: Annotated[
         list[str] | None,
@@ -38,10 +38,10 @@ def command(
     ] = None,
     folder: Annotated[
         Path | None,
-        typer.Option("--input", exists=True, file_okay=False, help="Caption this folder, not fresh built-in pictures."),
+        typer.Option("--input", exists=True, file_okay=False, help="Caption this folder, not fresh built-in images."),
     ] = None,
 ) -> None:
-    """Train, register and caption on a real Airflow on this machine; by default all on built-in pictures."""
+    """Train, register and caption on a real Airflow on this machine; by default all on built-in images."""
     from pipeline.core.environment import Home
     from pipeline.core.settings import train_settings
     from pipeline.core.settings.form import filled_form
@@ -99,8 +99,8 @@ def _stop_listening() -> None:
 def _fill_inbox(home: Home) -> None:
     from pipeline.data.sources.scenes.dataset import draw_inbox
 
-    drawn = draw_inbox(home.inbox, FRESH_PICTURES, seed=time.time_ns() % 2**32)
-    console.print(f"{len(drawn)} fresh pictures are in {home.inbox}")
+    drawn = draw_inbox(home.inbox, FRESH_IMAGES, seed=time.time_ns() % 2**32)
+    console.print(f"{len(drawn)} fresh images are in {home.inbox}")
 
 
 def _follow(api: AirflowApi, dag: str, conf: dict[str, Any], task: str) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def _show(run: TrainingRun, version: str) -> None:
     kept = run.output("refine").figures()["kept"]
     console.print(f"\nvalidation: CIDEr-D {kept['val_cider_d']:.3f}, loss {kept['val_loss']:.3f} nats a word")
     console.print(
-        f"test split: CIDEr-D {found['scores']['cider_d']:.3f}, the same captions on other pictures {found['wrong_pictures_cider_d']:.3f}"
+        f"test split: CIDEr-D {found['scores']['cider_d']:.3f}, the same captions on other images {found['wrong_pictures_cider_d']:.3f}"
         f"{_people(found)}{_truth(found)}"
     )
     console.print(f"{run.settings.registry.model_name} version {version}\n")
@@ -163,7 +163,7 @@ def _tell_where(stack: LocalStack) -> None:
 
 
 def _examples(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    """Three captions of the night beside their pictures' names."""
+    """Three captions of the night beside their images' names."""
     from pipeline.storage.tables import CAPTIONED, CaptionTable
 
     rows = CaptionTable(summary["table"]).rows(summary["night"], summary["run"]).to_pylist()

@@ -25,7 +25,7 @@ def command(
     found = matched(given, references)
     if len(found) < len(given):
         console.print(
-            f"{len(given) - len(found)} of {len(given)} captions are of pictures that {annotations} does not describe; ignored",
+            f"{len(given) - len(found)} of {len(given)} captions are of images that {annotations} does not describe; ignored",
             markup=False,
         )
     with destination(output) as write:

@@ -1,4 +1,4 @@
-"""`nightcap trace`: from a caption to its model, run and snapshot; from a training picture to models and captions."""
+"""`nightcap trace`: from a caption to its model, run and snapshot; from a training image to models and captions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nightcap.output import destination
 
 def command(
     image: Annotated[
-        str, typer.Argument(help="A picture's address or name, as the table or a training has it, or SHA-256.")
+        str, typer.Argument(help="An image's address or name, as the table or a training has it, or SHA-256.")
     ],
     table: Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")] = None,
     captions: Annotated[
@@ -26,7 +26,7 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Tell where a picture's captions come from, which models were trained on it, and in which nights they captioned."""
+    """Tell where an image's captions come from, which models were trained on it, and in which nights they captioned."""
     from pipeline.core.environment import Home
     from pipeline.storage.tables import CaptionTable
     from pipeline.upkeep.trace import Tracer

@@ -30,7 +30,7 @@ class Home:
         foreign: `NIGHTCAP_FOREIGN_*`, what a foreign captioner may use.
         journal: `NIGHTCAP_PROMOTIONS`, a folder or `s3://bucket/prefix`; default empty, see `promotions`.
         mlflow_url: `NIGHTCAP_MLFLOW_URL`; default empty, see `mlflow_page`.
-        pictures: `NIGHTCAP_INPUT`, a folder or `s3://bucket/prefix`; default empty, see `input`.
+        images: `NIGHTCAP_INPUT`, a folder or `s3://bucket/prefix`; default empty, see `input`.
         table: `NIGHTCAP_CAPTIONS`, an absolute folder; default empty, see `captions`.
         promoted_only: `NIGHTCAP_PROMOTED_ONLY`, whether nights caption only with what has once been promoted.
     """
@@ -44,7 +44,7 @@ class Home:
     foreign: ForeignLimits = field(default_factory=ForeignLimits)
     journal: str = ""
     mlflow_url: str = field(default="", repr=False)
-    pictures: str = ""
+    images: str = ""
     table: str = ""
     promoted_only: bool = False
 
@@ -69,9 +69,9 @@ class Home:
         pushgateway, webhook, page = (_address(name, environ.get(name, "")) for name in _SERVICES)
         places = (_place(name, environ.get(name, ""), kinds) for name, kinds in _PLACES.items())
         services = (pushgateway, webhook, foreign)
-        journal, pictures, table = places
+        journal, images, table = places
         promoted_only = _truth("NIGHTCAP_PROMOTED_ONLY", environ.get("NIGHTCAP_PROMOTED_ONLY", ""))
-        return cls(root, Path(store), tracking_uri, roots, *services, journal, page, pictures, table, promoted_only)
+        return cls(root, Path(store), tracking_uri, roots, *services, journal, page, images, table, promoted_only)
 
     def reaching(self, *places: str | None) -> Home:
         """This home with more roots: what a user names on the command line is the user's own."""
@@ -95,13 +95,13 @@ class Home:
 
     @property
     def inbox(self) -> Path:
-        """The default folder of new pictures."""
+        """The default folder of new images."""
         return self.root / "inbox"
 
     @property
     def input(self) -> str:
-        """Where nights look for pictures unless told otherwise; the inbox if the environment names nothing."""
-        return self.pictures or str(self.inbox)
+        """Where nights look for images unless told otherwise; the inbox if the environment names nothing."""
+        return self.images or str(self.inbox)
 
     @property
     def captions(self) -> Path:

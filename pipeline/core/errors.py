@@ -18,7 +18,7 @@
     │   ├── BackupRejected    a backup is damaged or not whole
     │   ├── TargetNotEmpty    something lies where a backup or a home would be written
     │   └── PromotionRefused  a model version may not caption
-    └── BadInput              one picture or caption; it is quarantined under `reason`
+    └── BadInput              one image or caption; it is quarantined under `reason`
         ├── BadImage
         └── SourceChanged
 
@@ -51,7 +51,7 @@ class ObjectUnavailable(Retryable):
 
 
 class DecoderUnavailable(Retryable):
-    """No process for decoding pictures can be started."""
+    """No process for decoding images can be started."""
 
 
 class Permanent(NightcapError):
@@ -119,7 +119,7 @@ class PromotionRefused(Permanent):
 
 
 class BadInput(NightcapError):
-    """One picture or caption cannot be used; the others can.
+    """One image or caption cannot be used; the others can.
 
     Attributes:
         reason: a short code from the documented list, such as `truncated`.
@@ -131,7 +131,7 @@ class BadInput(NightcapError):
 
 
 class BadImage(BadInput):
-    """The bytes are no picture that may be captioned."""
+    """The bytes are no image that may be captioned."""
 
 
 class SourceChanged(BadInput):

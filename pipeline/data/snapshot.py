@@ -69,7 +69,7 @@ class Snapshot:
         return {image: grouped[image] for image in self.images_of(split)["image"]}
 
     def fingerprint(self, split: str) -> str:
-        """Digest of what a split asks of a model: its pictures' bytes and their captions, by name."""
+        """Digest of what a split asks of a model: its images' bytes and their captions, by name."""
         images = self.images_of(split)
         return digest_of([dict(zip(images["image"], images["sha256"], strict=True)), self.references(split)])
 
@@ -87,8 +87,8 @@ class Snapshot:
 def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Output:
     """List a source once: `images`, `captions` and `objects` as parquet files.
 
-    A split that the source lacks is cut from train by the digest of the picture's bytes, so that
-    a picture keeps its split when others join and equal pictures stay together. A photograph
+    A split that the source lacks is cut from train by the digest of the image's bytes, so that
+    an image keeps its split when others join and equal images stay together. A photograph
     that cannot be read is listed with an empty digest, for validation to quarantine. With
     `people_terms: neutral` the captions of all splits are listed without people's gender.
 
@@ -123,7 +123,7 @@ def cut(images: pd.DataFrame, settings: SourceSettings) -> pd.Series[str]:
 
     Args:
         images: columns sha256 and split, None for images the source does not assign.
-        settings: `val_cut` and `test_cut`: a share of the pictures below 1, else their number.
+        settings: `val_cut` and `test_cut`: a share of the images below 1, else their number.
 
     Raises:
         SettingsError: a number is not whole, or nothing would be left to train on.
@@ -144,7 +144,7 @@ def cut(images: pd.DataFrame, settings: SourceSettings) -> pd.Series[str]:
 
 
 def held_out(images: pd.DataFrame, share: float) -> pd.Series[str]:
-    """The split of each corrected picture by its digest alone, so that it keeps it when others join."""
+    """The split of each corrected image by its digest alone, so that it keeps it when others join."""
     places = images["sha256"].map(lambda digest: _place(digest) if digest else 0.5)
     split = pd.Series("train", images.index, dtype=str)
     return split.mask(places < share / 2, "test").mask(places > 1 - share / 2, "val")
@@ -154,7 +154,7 @@ def read_images(source: Source, images: pd.DataFrame) -> Iterator[tuple[str, byt
     """SHA-256 and encoded bytes of listed images, in any order.
 
     Raises:
-        SourceChanged: a picture is gone or has other bytes than were listed.
+        SourceChanged: an image is gone or has other bytes than were listed.
     """
     for _, sha, data in check_images(source, images):
         if isinstance(data, SourceChanged):
@@ -176,12 +176,12 @@ def check_images(source: Source, images: pd.DataFrame) -> Iterator[tuple[str, st
 def _changed(image: str, uri: str, listed: str, found: str | None) -> SourceChanged:
     now = f"has SHA-256 {found[:12]}" if found else "cannot be read"
     return SourceChanged(
-        f"picture {image!r} at {uri!r} was listed with SHA-256 {listed[:12]} and now {now}; take a new snapshot"
+        f"image {image!r} at {uri!r} was listed with SHA-256 {listed[:12]} and now {now}; take a new snapshot"
     )
 
 
 def _tables(photographs: Iterable[Photograph]) -> dict[str, pd.DataFrame]:
-    """The tables' rows; of the pictures' bytes only the digest is kept."""
+    """The tables' rows; of the images' bytes only the digest is kept."""
     rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in SCHEMAS}
     names: set[str] = set()
     for photograph in photographs:
@@ -197,7 +197,7 @@ def _tables(photographs: Iterable[Photograph]) -> dict[str, pd.DataFrame]:
 
 
 def _fewer(tables: dict[str, pd.DataFrame], most: int) -> dict[str, pd.DataFrame]:
-    """The tables with the training pictures of the lowest digests only; corrected ones stay."""
+    """The tables with the training images of the lowest digests only; corrected ones stay."""
     images = tables["images"]
     source = images[(images["split"] == "train") & ~images["image"].str.startswith(CORRECTED)]
     train = source.sort_values("sha256", kind="stable")

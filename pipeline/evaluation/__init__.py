@@ -1,1 +1,1 @@
-"""How good a trained decoder is, on pictures that no training code read."""
+"""How good a trained decoder is, on images that no training code read."""

@@ -1,7 +1,7 @@
 """calibrate: learn from the validation split how far to trust a caption.
 
-The estimate is fitted to what captions of validation pictures score, as the pictures are and blank,
-blurred and covered, so that it also knows pictures that show nothing. Noise and darkness are left out
+The estimate is fitted to what captions of validation images score, as the images are and blank,
+blurred and covered, so that it also knows images that show nothing. Noise and darkness are left out
 of it, so that the robustness table shows what becomes of damage it never saw.
 """
 
@@ -28,13 +28,13 @@ CLEAN: Final = "clean"
 BLANK: Final = "blank"
 FITTED_KINDS: Final = (BLANK, "blur", "heavy_blur", "covered_25", "covered_50")
 DIRECTIONS: Final = 32
-GIST_PICTURES: Final = 3000
+GIST_IMAGES: Final = 3000
 PENALTY: Final = 0.03
 WITHHELD_SHARE: Final = 0.1
 
 
 def calibrate(run: TrainingRun) -> Output:
-    """Write `confidence.json`, and how well it does on validation pictures it was not fitted to."""
+    """Write `confidence.json`, and how well it does on validation images it was not fitted to."""
 
     def build(folder: Path) -> None:
         gists = training_gists(run)
@@ -54,15 +54,15 @@ def calibrate(run: TrainingRun) -> Output:
 
 
 def training_gists(run: TrainingRun) -> Gists:
-    """What pictures of the training split are like."""
-    images = run.accepted.images_of("train").drop_duplicates("sha256").sort_values("sha256").head(GIST_PICTURES)
+    """What images of the training split are like."""
+    images = run.accepted.images_of("train").drop_duplicates("sha256").sort_values("sha256").head(GIST_IMAGES)
     features, shas = FeatureStore.of(run), list(images["sha256"])
     parts = [features.gather(shas[at : at + BATCH]).mean(axis=1, dtype=float) for at in range(0, len(shas), BATCH)]
     return Gists.of(np.concatenate(parts), DIRECTIONS)
 
 
 def _table(run: TrainingRun, teller: Teller) -> pd.DataFrame:
-    """A row for each validation picture and way to degrade it: kind, evidence, cider_d, weight, fold."""
+    """A row for each validation image and way to degrade it: kind, evidence, cider_d, weight, fold."""
     images, some = run.accepted.images_of("val"), sample(run, "val")
     told = [(CLEAN, images, tell_clean(run, teller, images))]
     told += [(kind, some, found) for kind, found in tell_degraded(run, teller, some, FITTED_KINDS).items()]

@@ -1,7 +1,7 @@
-"""Pictures made worse on purpose, to see whether a model's captions suffer and whether it notices.
+"""Images made worse on purpose, to see whether a model's captions suffer and whether it notices.
 
 Each kind takes square pixels uint8 [side, side, 3], 0..255, and gives the same shape and range. What is
-random in it is drawn from the digest of the picture's bytes, so that a picture is always spoiled alike.
+random in it is drawn from the digest of the image's bytes, so that an image is always spoiled alike.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ GREYS: Final = 16
 
 
 def degrade(kind: str, pixels: Pixels, sha: str) -> Pixels:
-    """Spoil one picture.
+    """Spoil one image.
 
     Args:
         kind: one of `KINDS`.
         pixels: uint8 [side, side, 3].
-        sha: hexadecimal SHA-256 of the picture's bytes, the seed of what is random.
+        sha: hexadecimal SHA-256 of the image's bytes, the seed of what is random.
 
     Raises:
         SettingsError: the kind is unknown.
     """
     if kind not in KINDS:
-        raise SettingsError(f"unknown way to degrade a picture {kind!r}; known are {', '.join(KINDS)}")
+        raise SettingsError(f"unknown way to degrade an image {kind!r}; known are {', '.join(KINDS)}")
     return KINDS[kind](pixels, np.random.default_rng(int(sha[:16], 16)))
 
 
@@ -59,7 +59,7 @@ def _blur(share: float) -> Kind:
 
 
 def _cover(share: float) -> Kind:
-    """A grey rectangle over that share of the picture, up to twice as long as wide, wholly inside it."""
+    """A grey rectangle over that share of the image, up to twice as long as wide, wholly inside it."""
 
     def cover(pixels: Pixels, random: np.random.Generator) -> Pixels:
         side = len(pixels)

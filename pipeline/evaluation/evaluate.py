@@ -1,4 +1,4 @@
-"""evaluate: caption the test split, score each picture, show some."""
+"""evaluate: caption the test split, score each image, show some."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def evaluate(run: TrainingRun) -> Output:
 
 
 def caption_split(run: TrainingRun, split: str) -> dict[str, Caption]:
-    """The model's caption of every picture of a split, by the picture's name."""
+    """The model's caption of every image of a split, by the image's name."""
     from pipeline.model.network.generation import Writer
 
     decoder, words = load_decoder(run)
@@ -73,10 +73,10 @@ def caption_split(run: TrainingRun, split: str) -> dict[str, Caption]:
 
 
 def _controls(references: Mapping[str, list[str]], captions: Mapping[str, str]) -> dict[str, Any]:
-    """What a person's caption scores against the others, and what ours score on the wrong pictures."""
+    """What a person's caption scores against the others, and what ours score on the wrong images."""
     images = list(captions)
     if len(images) < 2:
-        raise DatasetRejected("the test split has fewer than two pictures, so nothing can be compared")
+        raise DatasetRejected("the test split has fewer than two images, so nothing can be compared")
     moved = dict(zip(images, (captions[image] for image in [*images[1:], images[0]]), strict=True))
     wrong = score_captions(references, moved, meteor=False).scores["cider_d"]
     humans = leave_one_out(references) if min(map(len, references.values())) > 1 else None
@@ -84,7 +84,7 @@ def _controls(references: Mapping[str, list[str]], captions: Mapping[str, str]) 
 
 
 def _chair(run: TrainingRun, references: Mapping[str, list[str]], captions: Mapping[str, str]) -> dict[str, Any]:
-    """CHAIR where the source knows what is in the pictures, by names to search captions for; for scenes, pointing."""
+    """CHAIR where the source knows what is in the images, by names to search captions for; for scenes, pointing."""
     kind = run.settings.source.kind
     found = chair_of(kind, captions, run.accepted.boxes("test"), references)
     pointed = {"pointing": pointing_game(run, captions)} if kind == "scenes" else {}

@@ -1,4 +1,4 @@
-"""What the trained decoder says of pictures as they are and of degraded ones, and the evidence for it."""
+"""What the trained decoder says of images as they are and of degraded ones, and the evidence for it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BATCH = 32
 
 
 class Told(NamedTuple):
-    """Captions of some pictures.
+    """Captions of some images.
 
     Attributes:
         captions: the texts.
@@ -50,7 +50,7 @@ class Teller:
         self._gists = gists
 
     def tell(self, features: npt.NDArray[Any]) -> Told:
-        """Caption pictures."""
+        """Caption images."""
         parts = []
         for start in range(0, len(features), BATCH):
             batch = features[start : start + BATCH]
@@ -60,7 +60,7 @@ class Teller:
         return joined(parts)
 
     def judge(self, features: npt.NDArray[Any], captions: Sequence[str]) -> Reals:
-        """The evidence for captions that it gave these pictures before: float [n, inputs]."""
+        """The evidence for captions that it gave these images before: float [n, inputs]."""
         most = self._writer.settings.max_words
         tokens = np.full((len(captions), most + 1), PADDING, np.int32)
         for row, caption in zip(tokens, captions, strict=True):
@@ -87,7 +87,7 @@ def joined(parts: Sequence[Told]) -> Told:
 
 
 def sample(run: TrainingRun, split: str) -> pd.DataFrame:
-    """The different pictures of a split with the lowest digests, at most `evaluation.images`, in their order."""
+    """The different images of a split with the lowest digests, at most `evaluation.images`, in their order."""
     images = run.accepted.images_of(split).drop_duplicates("sha256").sort_values("sha256")
     return images.head(run.settings.evaluation.images)
 
@@ -98,7 +98,7 @@ def load_confidence(run: TrainingRun) -> Confidence:
 
 
 def confidences(run: TrainingRun, split: str, captions: Mapping[str, str]) -> list[float]:
-    """The confidence of each caption that the decoder gave to a picture of a split, in the captions' order."""
+    """The confidence of each caption that the decoder gave to an image of a split, in the captions' order."""
     confidence = load_confidence(run)
     teller, features = Teller(run, confidence.gists), FeatureStore.of(run)
     shas = run.accepted.images_of(split).set_index("image")["sha256"].loc[list(captions)].to_list()
@@ -116,13 +116,13 @@ def cider_d_of(references: Mapping[str, list[str]], images: list[str], captions:
 
 
 def tell_clean(run: TrainingRun, teller: Teller, images: pd.DataFrame) -> Told:
-    """What is said of pictures as they are."""
+    """What is said of images as they are."""
     features, shas = FeatureStore.of(run), list(images["sha256"])
     return joined([teller.tell(features.gather(shas[at : at + BATCH])) for at in range(0, len(shas), BATCH)])
 
 
 def tell_degraded(run: TrainingRun, teller: Teller, images: pd.DataFrame, kinds: Sequence[str]) -> dict[str, Told]:
-    """What is said of pictures after each way to degrade them; `images` as `sample` gives them."""
+    """What is said of images after each way to degrade them; `images` as `sample` gives them."""
     from pipeline.training.encoder_stage import load_encoder
 
     encoder = load_encoder(run.output("encoder"))

@@ -1,4 +1,4 @@
-"""CHAIR on a test split, where its source says what is in the pictures."""
+"""CHAIR on a test split, where its source says what is in the images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def chair_of(
     boxes: Mapping[str, Sequence[LabelledBox]],
     references: Mapping[str, Sequence[str]],
 ) -> dict[str, float]:
-    """CHAIR where a source of that kind knows what is in the pictures, by names to search captions for; else empty."""
+    """CHAIR where a source of that kind knows what is in the images, by names to search captions for; else empty."""
     if kind == "scenes":
         return scenes_chair(captions, boxes)
     labels = {box.label for found in boxes.values() for box in found}
@@ -30,7 +30,7 @@ def scenes_chair(captions: Mapping[str, str], boxes: Mapping[str, Sequence[Label
 def coco_chair(
     captions: Mapping[str, str], boxes: Mapping[str, Sequence[LabelledBox]], references: Mapping[str, Sequence[str]]
 ) -> dict[str, float]:
-    """CHAIR of captions of COCO's pictures; what references name is in the picture too, as in the paper."""
+    """CHAIR of captions of COCO's images; what references name is in the image too, as in the paper."""
     mentions = coco_lexicon().mentions
     present = {
         image: {box.label for box in boxes[image]}.union(

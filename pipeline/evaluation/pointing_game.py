@@ -60,12 +60,12 @@ def pointing_game(run: TrainingRun, captions: Mapping[str, str]) -> dict[str, An
 
 
 def cells_on(box: LabelledBox, width: float, height: float, cells: int) -> npt.NDArray[np.bool_]:
-    """Which of the cells of a picture have their centre in a box: bool [cells, cells].
+    """Which of the cells of an image have their centre in a box: bool [cells, cells].
 
     Args:
-        box: in pixels of the picture.
-        width: of the picture in pixels.
-        height: of the picture in pixels.
+        box: in pixels of the image.
+        width: of the image in pixels.
+        height: of the image in pixels.
         cells: along each side.
     """
     centres = (np.arange(cells) + 0.5) / cells
@@ -82,8 +82,8 @@ def _rounds(run: TrainingRun, captions: Mapping[str, str], images: Any) -> Itera
         true = _named_truly(captions[image], boxes[image])
         if not true:
             continue
-        picture = pixels(data[sha], facts.side, run.settings.encoder.fit, run.limits)
-        explained = explainer.explain(picture, captions[image])
+        square = pixels(data[sha], facts.side, run.settings.encoder.fit, run.limits)
+        explained = explainer.explain(square, captions[image])
         for mention, box in true:
             target = cells_on(box, width, height, round(facts.positions**0.5))
             yield Round(target, _together(explained.attention, mention), _together(explained.occlusion, mention))
@@ -97,7 +97,7 @@ def _named_truly(caption: str, boxes: list[LabelledBox]) -> list[tuple[Mention, 
 def _together(maps: Maps, mention: Mention) -> Maps:
     """The map of a colour and a shape that name one object.
 
-    Their mean, chosen on validation pictures: occlusion hit 88.2% by it, 86.7% by their maximum, 87.2% by the shape's
+    Their mean, chosen on validation images: occlusion hit 88.2% by it, 86.7% by their maximum, 87.2% by the shape's
     map alone and 79.7% by the colour's; attention 96.6%, 97.0%, 98.7% and 84.4%.
     """
     joint: Maps = maps[list(mention.places)].mean(axis=0)

@@ -1,4 +1,4 @@
-"""What becomes of captions when the pictures are damaged, and how many of them the model withholds."""
+"""What becomes of captions when the images are damaged, and how many of them the model withholds."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pipeline.training.run import TrainingRun
 
 
 def robustness(run: TrainingRun) -> dict[str, Any]:
-    """Judge some test pictures, the same as they are (`clean`) and after each kind of damage.
+    """Judge some test images, the same as they are (`clean`) and after each kind of damage.
 
     Returns:
         `images`, their number; `withhold_below`; and for each kind in `kinds` the mean `cider_d` in
-        [0, 10], None for blank pictures, and `withheld`, the share of captions below the threshold.
+        [0, 10], None for blank images, and `withheld`, the share of captions below the threshold.
     """
     confidence = load_confidence(run)
     teller, images = Teller(run, confidence.gists), sample(run, "test")

@@ -1,4 +1,4 @@
-"""A page of sample pictures beside what the model and people wrote."""
+"""A page of sample images beside what the model and people wrote."""
 
 from __future__ import annotations
 
@@ -37,10 +37,9 @@ def write_samples(
 
 
 def _row(image: str, sha: str, caption: Caption, references: list[str], scores: Mapping[str, float]) -> dict[str, Any]:
-    picture = f"{sha[:16]}.jpg"
     return {
         "image": image,
-        "picture": picture,
+        "thumbnail": f"{sha[:16]}.jpg",
         "caption": caption.text,
         "score": caption.score,
         "references": references,

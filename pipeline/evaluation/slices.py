@@ -1,4 +1,4 @@
-"""Where captions are good and where they are not: CIDEr-D by what people say of the picture, and if they corrected it."""
+"""Where captions are good and where they are not: CIDEr-D by what people say of the image, and if they corrected it."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ STRIP = 512  # rows
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """A loaded picture of any Pillow mode in mode RGB, 8-bit sRGB.
+    """A loaded image of any Pillow mode in mode RGB, 8-bit sRGB.
 
     Colour profiles are converted and broken ones ignored, transparency lies over white, 16 bits
     become 8, and wider ranges are stretched to 0..255.
@@ -58,13 +58,13 @@ def _finite(image: Image.Image) -> Iterator[tuple[int, npt.NDArray[np.float32]]]
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """A picture from its top down, so that a large one is never held several times."""
+    """An image from its top down, so that a large one is never held several times."""
     for top in range(0, image.height, STRIP):
         yield top, image.crop((0, top, image.width, min(top + STRIP, image.height)))
 
 
 def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """An L, RGB or CMYK picture as RGB, by its profile where that is sound."""
+    """An L, RGB or CMYK image as RGB, by its profile where that is sound."""
     with suppress(ImageCms.PyCMSError, ValueError):  # then it is taken as if untagged
         transform = _transform(profile, image.mode) if profile else None
         if transform:

@@ -1,6 +1,6 @@
 """Bytes to pixels: the only decoder and resizer, for training and serving alike.
 
-A picture may be anything that people and attackers put in a folder, so its header is judged
+An image may be anything that people and attackers put in a folder, so its header is judged
 before a single pixel is decoded, and whatever Pillow raises becomes one `BadImage` with a reason.
 """
 
@@ -40,14 +40,14 @@ TOO_MUCH_MEMORY = "decoder_memory"
 
 REASONS = {
     EMPTY: "The file has no bytes.",
-    NOT_AN_IMAGE: "The bytes are no picture, whatever the file's name says.",
-    UNSUPPORTED_FORMAT: "A picture in a format other than JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF and, with the extra `heic`, HEIC.",
-    TRUNCATED: "The file ends before the picture does.",
-    CORRUPT: "The file starts like a picture but cannot be decoded.",
+    NOT_AN_IMAGE: "The bytes are no image, whatever the file's name says.",
+    UNSUPPORTED_FORMAT: "An image in a format other than JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF and, with the extra `heic`, HEIC.",
+    TRUNCATED: "The file ends before the image does.",
+    CORRUPT: "The file starts like an image but cannot be decoded.",
     TOO_LARGE_FILE: "The file has more bytes than the limit.",
-    TOO_MANY_PIXELS: "The picture has more pixels than the limit; refused before decoding.",
-    TOO_SMALL: "A side of the picture has fewer pixels than the limit.",
-    TOO_MUCH_MEMORY: "Decoding the picture needs more memory than a decoder may have.",
+    TOO_MANY_PIXELS: "The image has more pixels than the limit; refused before decoding.",
+    TOO_SMALL: "A side of the image has fewer pixels than the limit.",
+    TOO_MUCH_MEMORY: "Decoding the image needs more memory than a decoder may have.",
 }
 
 _SIGNATURES = {
@@ -84,7 +84,7 @@ _QUARTER_TURNS = {_TURNS[tag] for tag in (5, 6, 7, 8)}  # width and height chang
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """What a picture may be at most, and at least.
+    """What an image may be at most, and at least.
 
     Attributes:
         max_bytes: encoded size in bytes.
@@ -98,8 +98,8 @@ class ImageLimits:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A decoded picture.
+class DecodedImage:
+    """A decoded image.
 
     Attributes:
         image: upright, Pillow mode RGB, possibly reduced.
@@ -124,8 +124,8 @@ def check_bytes(size: int, limits: ImageLimits) -> None:
         raise BadImage(TOO_LARGE_FILE, f"the file has {size:,} bytes, more than the limit of {limits.max_bytes:,}")
 
 
-def open_picture(data: bytes, limits: ImageLimits, side: int | None = None) -> Picture:
-    """The upright picture in 8-bit sRGB (Pillow mode RGB), its first frame if it has several.
+def open_image(data: bytes, limits: ImageLimits, side: int | None = None) -> DecodedImage:
+    """The upright image in 8-bit sRGB (Pillow mode RGB), its first frame if it has several.
 
     EXIF orientation is applied, colour profiles are converted (a broken one is ignored),
     transparency lies over white, 16 bits become 8, wider ranges are stretched to 0..255.
@@ -155,16 +155,16 @@ def open_picture(data: bytes, limits: ImageLimits, side: int | None = None) -> P
     except Exception as error:
         raise _broken(data, error) from error
     size = image.size if header is None else header[::-1] if turn in _QUARTER_TURNS else header
-    return Picture(image, *size)
+    return DecodedImage(image, *size)
 
 
 def decode(data: bytes, limits: ImageLimits, side: int | None = None) -> Image.Image:
-    """`open_picture` without the original size.
+    """`open_image` without the original size.
 
     Raises:
         BadImage: with one of `REASONS`.
     """
-    return open_picture(data, limits, side).image
+    return open_image(data, limits, side).image
 
 
 def resize(image: Image.Image, side: int, fit: Fit) -> np.ndarray:
@@ -195,7 +195,7 @@ def pixels(data: bytes, side: int, fit: Fit, limits: ImageLimits) -> np.ndarray:
 
 
 def thumbnail(image: Image.Image, side: int = 224) -> bytes:
-    """A JPEG of an RGB picture whose longer side is at most `side` pixels; aspect ratio kept."""
+    """A JPEG of an RGB image whose longer side is at most `side` pixels; aspect ratio kept."""
     small = image.copy()
     small.thumbnail((side, side), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
@@ -214,7 +214,7 @@ def _open(data: bytes, limits: ImageLimits) -> Image.Image:
     _check_pixels(image.size, limits)
     width, height = image.size
     if min(width, height) < limits.min_side:
-        raise BadImage(TOO_SMALL, f"the picture is {width}x{height} pixels; no side may be under {limits.min_side}")
+        raise BadImage(TOO_SMALL, f"the image is {width}x{height} pixels; no side may be under {limits.min_side}")
     return image
 
 
@@ -223,7 +223,7 @@ def _check_pixels(size: tuple[int, int], limits: ImageLimits) -> None:
     if width * height > limits.max_megapixels * 1e6:
         raise BadImage(
             TOO_MANY_PIXELS,
-            f"the picture is {width}x{height} = {width * height / 1e6:.1f} megapixels, "
+            f"the image is {width}x{height} = {width * height / 1e6:.1f} megapixels, "
             f"more than the limit of {limits.max_megapixels:g}",
         )
 
@@ -240,7 +240,7 @@ def _broken(data: bytes, error: Exception) -> BadImage:
             return BadImage(
                 UNSUPPORTED_FORMAT, f"{foreign} is not supported; convert it to one of {', '.join(FORMATS)}"
             )
-        return BadImage(NOT_AN_IMAGE, f"no picture: the file starts with {data[:16]!r}")
+        return BadImage(NOT_AN_IMAGE, f"no image: the file starts with {data[:16]!r}")
     ends = any(word in detail.lower() for word in ("truncated", "end of file"))
     if _is_cut(data, known) or ends or isinstance(error, EOFError):
         return BadImage(TRUNCATED, f"the {known} ends too early, after {len(data):,} bytes")
@@ -286,5 +286,5 @@ def _middle_square(width: int, height: int) -> tuple[float, float, float, float]
 
 
 def _scaled(image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]) -> Image.Image:
-    # the gap halves large pictures by plain averages first, which nobody can tell from the whole way
+    # the gap halves large images by plain averages first, which nobody can tell from the whole way
     return image.resize(size, Image.Resampling.BICUBIC, box, reducing_gap=3.0)

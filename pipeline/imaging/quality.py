@@ -1,4 +1,4 @@
-"""Flags of pictures that nobody could say much about, however well they are stored."""
+"""Flags of images that nobody could say much about, however well they are stored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DARK = "dark"
 BLURRED = "blurred"
 
 FLAGS = {
-    SMALL: "A side of the picture has fewer than 32 pixels.",
+    SMALL: "A side of the image has fewer than 32 pixels.",
     BLANK: "Nothing can be told apart in it: one colour, but for traces.",
     DARK: "99 of 100 pixels are nearly black.",
     BLURRED: "No edge in it is sharp, seen at the size of a thumbnail.",
@@ -28,7 +28,7 @@ _LOOKED_AT = 192  # pixels of the longer side
 
 
 def flags_of(image: Image.Image, width: int, height: int) -> tuple[str, ...]:
-    """What is wrong with an RGB picture, in the order of `FLAGS`.
+    """What is wrong with an RGB image, in the order of `FLAGS`.
 
     Args:
         image: upright, Pillow mode RGB, possibly reduced.
@@ -53,7 +53,7 @@ def _reduced(image: Image.Image) -> Image.Image:
 
 
 def _sharpness(grey: npt.NDArray[np.float32]) -> float:
-    """How strong edges are beside the contrast: the Laplacian's standard deviation over the picture's."""
+    """How strong edges are beside the contrast: the Laplacian's standard deviation over the image's."""
     inner = grey[1:-1, 1:-1]
     laplacian = 4 * inner - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
     return float(laplacian.std() / max(grey.std(), 1e-6))

@@ -1,4 +1,4 @@
-"""CHAIR: objects that captions name and pictures do not hold (Rohrbach et al., EMNLP 2018)."""
+"""CHAIR: objects that captions name and images do not hold (Rohrbach et al., EMNLP 2018)."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def chair(
 
     Returns:
         Shares in [0, 1], each 0 where there is nothing to count. `chair_i`: of all mentions, repeats included, those
-        none of whose meanings is in the picture. `chair_s`: of all captions, those with such a mention. `recall`: of
-        the categories in the pictures, those their captions name. `naming`: of all captions, those that name anything.
+        none of whose meanings is in the image. `chair_s`: of all captions, those with such a mention. `recall`: of
+        the categories in the images, those their captions name. `naming`: of all captions, those that name anything.
     """
     named = {image: mentions(caption) for image, caption in captions.items()}
     there = {image: frozenset(present[image]) for image in captions}

@@ -32,7 +32,7 @@ _REQUIRED = frozenset({ENCODER, DECODER, VOCABULARY, SETTINGS, CONFIDENCE, REFER
 
 
 class PixelSettings(Group):
-    """How a picture becomes what the encoder takes.
+    """How an image becomes what the encoder takes.
 
     Attributes:
         side: pixels of the square.

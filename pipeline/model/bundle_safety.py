@@ -1,4 +1,4 @@
-"""What may lie in a bundle: names that are known, and content that is numbers, words or pictures, nothing that runs."""
+"""What may lie in a bundle: names that are known, and content that is numbers, words or images, nothing that runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ATTRIBUTES = {"name", "dtype", WORDS}  # a whole model has its layers' code and
 
 
 def check_name(name: str, required: frozenset[str]) -> None:
-    """See that a listed file is one that bundles have: one that all have, or a golden picture.
+    """See that a listed file is one that bundles have: one that all have, or a golden image.
 
     Raises:
         BundleRejected: it is another.
@@ -82,7 +82,7 @@ def _check_item(name: str, item: Any) -> None:
         raise ValueError(f"{name} does not lie in the file as it is")
 
 
-def _check_picture(path: Path) -> None:
+def _check_image(path: Path) -> None:
     _check_start(path, _PNG)
 
 
@@ -103,7 +103,7 @@ def _check_json(path: Path) -> None:
 
 _CHECKS: dict[str, Callable[[Path], None]] = {
     ".h5": _check_weights,
-    ".png": _check_picture,
+    ".png": _check_image,
     ".txt": _check_text,
     ".md": _check_text,
     ".json": _check_json,

@@ -1,4 +1,4 @@
-"""Load a model version and caption pictures in batches."""
+"""Load a model version and caption images in batches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.imaging.decode import Fit
 from pipeline.model.bundle import CONFIDENCE, DECODER, ENCODER, REFERENCE, SETTINGS, VOCABULARY, Bundle
 from pipeline.model.confidence import EVIDENCE, Confidence, Reals, evidence
 from pipeline.model.interface import Caption, PinnedModel
-from pipeline.model.reference_profile import PICTURE_SIGNS, read_reference
+from pipeline.model.reference_profile import IMAGE_SIGNS, read_reference
 from pipeline.model.vocabulary import Vocabulary
 from pipeline.model.vocabulary_binding import check_bound
 
@@ -38,10 +38,10 @@ class Networks(NamedTuple):
 class BundleCaptioner:
     """A bundle that captions; see `Captioner` for its attributes.
 
-    Batches have one fixed padded shape, so a picture's caption does not depend on its neighbours.
+    Batches have one fixed padded shape, so an image's caption does not depend on its neighbours.
 
     Attributes:
-        reference: how signs of captions and pictures were distributed, by their names; empty where not known.
+        reference: how signs of captions and images were distributed, by their names; empty where not known.
     """
 
     def __init__(self, bundle: Bundle, pinned: PinnedModel, decoding: Mapping[str, Any] | None = None) -> None:
@@ -86,7 +86,7 @@ class BundleCaptioner:
         for hypotheses, score, confidence, signs in rows:
             texts = [self._vocabulary.decode(ids.tolist()) for ids in hypotheses]
             others = dict.fromkeys(text for text in texts[1:] if text and text != texts[0])
-            yield Caption(texts[0], float(score[0]), tuple(others), float(confidence), signs=_of_picture(signs))
+            yield Caption(texts[0], float(score[0]), tuple(others), float(confidence), signs=_of_image(signs))
 
     def _judge(self, features: npt.NDArray[np.float32], tokens: npt.NDArray[np.int32]) -> Reals:
         """The evidence for captions: float [n, len(EVIDENCE)]."""
@@ -94,9 +94,9 @@ class BundleCaptioner:
         return evidence(features, np.asarray(read.likely), np.asarray(read.entropy), self._confidence.gists)
 
 
-def _of_picture(signs: Reals) -> dict[str, float]:
+def _of_image(signs: Reals) -> dict[str, float]:
     named = dict(zip(EVIDENCE, signs.tolist(), strict=True))
-    return {name: named[name] for name in PICTURE_SIGNS}
+    return {name: named[name] for name in IMAGE_SIGNS}
 
 
 def _networks(bundle: Bundle, decoding: DecodingSettings) -> tuple[Any, Any, Any]:

@@ -22,7 +22,7 @@ EVIDENCE: Final = ("score", "hardest_choice", "words", "level", "zeros", "spread
 """What the estimate rests on, in order.
 
 score: mean log-probability of the words and `<end>`; hardest_choice: the highest entropy among the
-distributions they were chosen from; words: how many, `<end>` counted. Of the picture's features: level, log
+distributions they were chosen from; words: how many, `<end>` counted. Of the image's features: level, log
 of their mean; zeros, the share that is 0; spread, log of the mean over channels of the deviation over
 positions; strangeness and residue, see `Gists.oddity`.
 """
@@ -35,7 +35,7 @@ _TINY: Final = 1e-3
 
 @dataclass(frozen=True)
 class Gists:
-    """Where the gists of training pictures lie. A gist is the mean of the features over positions, at length 1.
+    """Where the gists of training images lie. A gist is the mean of the features over positions, at length 1.
 
     Attributes:
         centre: float [channels], their mean.
@@ -57,7 +57,7 @@ class Gists:
         return cls(centre, _brief(directions[:count]), _brief(lengths[:count] / len(gists) ** 0.5 + _TINY**2))
 
     def oddity(self, means: Reals) -> tuple[Reals, Reals]:
-        """How unlike the training pictures some are, by their features' means over positions, float [n, channels].
+        """How unlike the training images some are, by their features' means over positions, float [n, channels].
 
         Returns:
             strangeness, log of the gist's mean squared deviation along the directions, and residue,
@@ -83,10 +83,10 @@ def evidence(features: npt.NDArray[Any], likely: npt.NDArray[Any], entropy: npt.
     """What the estimate rests on: [n, len(EVIDENCE)].
 
     Args:
-        features: [n, positions, channels], of which each picture's caption was written.
+        features: [n, positions, channels], of which each image's caption was written.
         likely: [n, words], log-probabilities as in `pipeline.model.network.teacher_forcing.Reading`.
         entropy: [n, words], likewise.
-        gists: of the training pictures.
+        gists: of the training images.
     """
     grid, likely = features.astype(np.float64), likely.astype(np.float64)
     words = np.maximum((likely < 0).sum(axis=1), 1)
@@ -134,10 +134,10 @@ class Confidence:
     """What turns the evidence for a caption into its confidence, the estimated CIDEr-D.
 
     Attributes:
-        gists: of the training pictures.
+        gists: of the training images.
         estimate: of CIDEr-D, from `evidence`.
         withhold_below: captions with less confidence are better withheld; a tenth of the validation
-            pictures lay below.
+            images lay below.
     """
 
     gists: Gists

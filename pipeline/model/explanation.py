@@ -1,4 +1,4 @@
-"""What a caption's words rest on: where the decoder looked, and which part of the picture each word needs."""
+"""What a caption's words rest on: where the decoder looked, and which part of the image each word needs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Explanation:
 
 
 class Explainer:
-    """Explains captions to the networks that read the picture."""
+    """Explains captions to the networks that read the image."""
 
     def __init__(self, networks: Networks) -> None:
         from pipeline.model.network.teacher_forcing import Reader
@@ -48,7 +48,7 @@ class Explainer:
         self._side = round(self._positions**0.5)
 
     def explain(self, pixels: npt.NDArray[np.uint8], caption: str) -> Explanation:
-        """Explain any words about a picture, uint8 [side, side, 3]; those it does not know as `[UNK]`."""
+        """Explain any words about an image, uint8 [side, side, 3]; those it does not know as `[UNK]`."""
         tokens = self._vocabulary.encode(caption, len(caption))[1:-1]  # the words alone
         features = _encode(self._encoder, _with_each_cell_greyed(pixels, self._positions))
         log_probabilities, attention = self._read(features, tokens)
@@ -60,14 +60,14 @@ class Explainer:
         )
 
     def _read(self, features: Maps, tokens: Sequence[int]) -> tuple[Maps, Maps]:
-        """Log-probabilities [pictures, words], and attention [words, positions] to the first picture."""
-        rows = np.tile(np.array(tokens, np.int32), (len(features), 1))  # [pictures, words]
+        """Log-probabilities [images, words], and attention [words, positions] to the first image."""
+        rows = np.tile(np.array(tokens, np.int32), (len(features), 1))  # [images, words]
         reading = self._reader.predict_on_batch((features, rows))
         return np.asarray(reading.likely), np.asarray(reading.attention)[0]
 
 
 def explain(captioner: Captioner, pixels: npt.NDArray[np.uint8], caption: str | None = None) -> Explanation:
-    """Explain a caption of one picture.
+    """Explain a caption of one image.
 
     Args:
         captioner: the model.
@@ -87,7 +87,7 @@ def explain(captioner: Captioner, pixels: npt.NDArray[np.uint8], caption: str | 
 
 
 def _with_each_cell_greyed(pixels: npt.NDArray[np.uint8], positions: int) -> npt.NDArray[np.uint8]:
-    """The picture, then once for each cell without it: uint8 [1 + positions, side, side, 3]."""
+    """The image, then once for each cell without it: uint8 [1 + positions, side, side, 3]."""
     cells = round(positions**0.5)
     edges = np.linspace(0, len(pixels), cells + 1).round().astype(int)
     copies = np.repeat(pixels[None], 1 + positions, axis=0)
@@ -97,8 +97,8 @@ def _with_each_cell_greyed(pixels: npt.NDArray[np.uint8], positions: int) -> npt
     return copies
 
 
-def _encode(encoder: Any, pictures: npt.NDArray[np.uint8]) -> Maps:
+def _encode(encoder: Any, images: npt.NDArray[np.uint8]) -> Maps:
     """Features [n, positions, channels], by batches of the shape that captions are made in."""
-    padded = np.pad(pictures, [(0, -len(pictures) % BATCH), (0, 0), (0, 0), (0, 0)])
+    padded = np.pad(images, [(0, -len(images) % BATCH), (0, 0), (0, 0), (0, 0)])
     batches = [encoder.predict_on_batch(padded[start : start + BATCH]) for start in range(0, len(padded), BATCH)]
-    return np.concatenate(batches)[: len(pictures)]
+    return np.concatenate(batches)[: len(images)]

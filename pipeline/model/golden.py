@@ -1,4 +1,4 @@
-"""The golden captions of a bundle: what it must give for the few pictures that travel with it."""
+"""The golden captions of a bundle: what it must give for the few images that travel with it."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ TOLERANCE = 1e-3
 """How far a score may be off: another processor adds up in another order."""
 
 
-def golden_pictures(bundle: Bundle) -> dict[str, npt.NDArray[np.uint8]]:
-    """The pictures as the encoder gets them, uint8 [side, side, 3], by file name."""
+def golden_images(bundle: Bundle) -> dict[str, npt.NDArray[np.uint8]]:
+    """The images as the encoder gets them, uint8 [side, side, 3], by file name."""
     names = sorted(read_json(bundle.path / GOLDEN / CAPTIONS))
     return {name: np.asarray(Image.open(bundle.path / GOLDEN / name)) for name in names}
 
 
 def reproduce(bundle: Bundle, captioner: Captioner) -> int:
-    """Caption the golden pictures again; how many there are.
+    """Caption the golden images again; how many there are.
 
     Raises:
         BundleRejected: a caption or its score is another.
     """
     wanted: Mapping[str, Any] = read_json(bundle.path / GOLDEN / CAPTIONS)
-    pictures = golden_pictures(bundle)
-    if not pictures:
-        raise BundleRejected(f"{bundle.path}: {GOLDEN}/{CAPTIONS} names no picture; register the model anew")
-    given = captioner.caption(np.stack(list(pictures.values())))
-    for name, caption in zip(pictures, given, strict=True):
+    images = golden_images(bundle)
+    if not images:
+        raise BundleRejected(f"{bundle.path}: {GOLDEN}/{CAPTIONS} names no image; register the model anew")
+    given = captioner.caption(np.stack(list(images.values())))
+    for name, caption in zip(images, given, strict=True):
         text, score = wanted[name]["caption"], wanted[name]["score"]
         if caption.text != text or abs(caption.score - score) > TOLERANCE:
             raise BundleRejected(
-                f"{bundle.path}: golden picture {name} must give {text!r} ({score:.4f}), here it gives "
+                f"{bundle.path}: golden image {name} must give {text!r} ({score:.4f}), here it gives "
                 f"{caption.text!r} ({caption.score:.4f}); other libraries than it was made with?"
             )
     return len(given)

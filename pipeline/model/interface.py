@@ -17,7 +17,7 @@ FOREIGN: Final = "foreign"  # the engine of what others made
 
 @dataclass(frozen=True)
 class Caption:
-    """One picture's caption.
+    """One image's caption.
 
     Attributes:
         text: the words, without `<start>` and `<end>`; empty if there is a reason.
@@ -25,8 +25,8 @@ class Caption:
             tells none.
         alternatives: other captions that were considered, best first; none of them is `text`, none comes twice.
         confidence: estimated CIDEr-D, above 0; None where the model was never calibrated.
-        reason: why a foreign captioner has no caption for the picture; None otherwise.
-        signs: numbers of the picture's features by name, for drift; empty where the model has none.
+        reason: why a foreign captioner has no caption for the image; None otherwise.
+        signs: numbers of the image's features by name, for drift; empty where the model has none.
     """
 
     text: str
@@ -45,8 +45,8 @@ class Captioner(Protocol):
         version: its version, as a string.
         digest: SHA-256 of the bundle.
         engine: what computes, such as `tensorflow-float32`, or `foreign`; part of the version.
-        side: side in pixels of the square pictures it takes.
-        fit: how a picture becomes square.
+        side: side in pixels of the square images it takes.
+        fit: how an image becomes square.
     """
 
     name: str

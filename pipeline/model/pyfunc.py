@@ -26,7 +26,7 @@ NAN = float("nan")
 
 
 class CaptionModel(PythonModel):
-    """Captions pictures that come as rows of a table."""
+    """Captions images that come as rows of a table."""
 
     def load_context(self, context: Any) -> None:
         """Check the bundle against its digests, of which the list's own was logged beside it, and load it."""
@@ -35,7 +35,7 @@ class CaptionModel(PythonModel):
         self.captioner = BundleCaptioner(bundle, PinnedModel("pyfunc", "", bundle.digest, bundle.settings.engine, ""))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Caption each row; one that is no picture gets a reason and does not stop the others.
+        """Caption each row; one that is no image gets a reason and does not stop the others.
 
         Raises:
             SettingsError: a row names a path although paths are not allowed.

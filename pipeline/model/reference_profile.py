@@ -1,7 +1,7 @@
-"""How captions and pictures were distributed before a model went to work, for its nights to be compared with.
+"""How captions and images were distributed before a model went to work, for its nights to be compared with.
 
-`reference.json` in a bundle holds a `Distribution` of each of `CAPTION_SIGNS`, `TOP_CAPTION` and `PICTURE_SIGNS`, from
-validation pictures. Bundles made before have fewer or none, which is an empty reference.
+`reference.json` in a bundle holds a `Distribution` of each of `CAPTION_SIGNS`, `TOP_CAPTION` and `IMAGE_SIGNS`, from
+validation images. Bundles made before have fewer or none, which is an empty reference.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ CAPTION_SIGNS: Final = ("words", "score", "confidence")
 """Of a caption: how many words, mean log-probability, estimated CIDEr-D."""
 TOP_CAPTION: Final = "top_caption"
 """Of a caption: 1 if it is the one said most often, else 0."""
-PICTURE_SIGNS: Final = EVIDENCE[3:]
-"""Of a picture's features, see `EVIDENCE`: level, zeros, spread, strangeness, residue."""
+IMAGE_SIGNS: Final = EVIDENCE[3:]
+"""Of an image's features, see `EVIDENCE`: level, zeros, spread, strangeness, residue."""
 DISTRIBUTIONS: Final = "distributions"
 BINS: Final = 10
-_PICTURES_A_BIN: Final = 5  # else the bins of a small sample tell of chance alone
+_IMAGES_A_BIN: Final = 5  # else the bins of a small sample tell of chance alone
 _MARGIN: Final = 0.1
 
 Counts = npt.NDArray[np.int64]
@@ -50,7 +50,7 @@ class Distribution:
         """Bins of about equal counts, at least one value; beyond lowest and highest a tenth of the range is added."""
         low, high = float(values.min()), float(values.max())
         beyond = _MARGIN * (high - low) or _MARGIN * max(abs(low), 1.0)
-        bins = max(2, min(BINS, len(values) // _PICTURES_A_BIN))
+        bins = max(2, min(BINS, len(values) // _IMAGES_A_BIN))
         within = np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1])
         edges = np.unique([float(f"{edge:.6g}") for edge in (low - beyond, *within, high + beyond)])
         return cls(edges, count(edges, values))

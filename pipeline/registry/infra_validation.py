@@ -26,7 +26,7 @@ from pipeline.core.errors import NightcapError, PromotionRefused, Retryable
 from pipeline.core.settings import GateSettings
 from pipeline.model.bundle import read_bundle
 from pipeline.model.captioner import BATCH
-from pipeline.model.golden import golden_pictures, reproduce
+from pipeline.model.golden import golden_images, reproduce
 from pipeline.model.interface import FOREIGN, Captioner, PinnedModel
 from pipeline.registry.cache import cached
 from pipeline.registry.loading import load_pinned
@@ -45,7 +45,7 @@ def try_version(home: Home, uri: str, budget: GateSettings) -> dict[str, float]:
     Args:
         home: where the registry is; its cache is not used.
         uri: `models:/name/version`.
-        budget: how many pictures, and what they may take.
+        budget: how many images, and what they may take.
 
     Returns:
         `golden`, captions reproduced; `images`, of the sample; `load_s`; `seconds_per_image`; `memory_gib`, the peak.
@@ -94,7 +94,7 @@ def _run(home: Home, uri: str, budget: GateSettings, scratch: str) -> subprocess
         )
     except subprocess.TimeoutExpired as error:
         raise PromotionRefused(
-            f"{uri} on trial did not caption {budget.sample_images} pictures in {budget.trial_timeout_s} s; "
+            f"{uri} on trial did not caption {budget.sample_images} images in {budget.trial_timeout_s} s; "
             "is the machine busy? Raise gate.trial_timeout_s if not the model is at fault"
         ) from error
 
@@ -129,9 +129,9 @@ def _trial(home: Home, uri: str, count: int) -> dict[str, float]:
     captioner = load_pinned(home, pinned)
     golden, reproduced = _golden(home, pinned, captioner)
     loaded = time.monotonic()
-    pictures = _sample(golden, count)
+    images = _sample(golden, count)
     for start in range(0, count, BATCH):
-        captioner.caption(pictures[start : start + BATCH])
+        captioner.caption(images[start : start + BATCH])
     return {
         "golden": reproduced,
         "images": count,
@@ -142,15 +142,15 @@ def _trial(home: Home, uri: str, count: int) -> dict[str, float]:
 
 
 def _golden(home: Home, pinned: PinnedModel, captioner: Captioner) -> tuple[list[npt.NDArray[np.uint8]], int]:
-    """The golden pictures and how many gave their captions again; a foreign captioner has none, and sees plain grey."""
+    """The golden images and how many gave their captions again; a foreign captioner has none, and sees plain grey."""
     if pinned.engine == FOREIGN:
         return [np.full((captioner.side, captioner.side, 3), 128, np.uint8)], 0
     bundle = cached(home, pinned, read_bundle)
-    return list(golden_pictures(bundle).values()), reproduce(bundle, captioner)
+    return list(golden_images(bundle).values()), reproduce(bundle, captioner)
 
 
 def _sample(golden: list[npt.NDArray[np.uint8]], count: int) -> npt.NDArray[np.uint8]:
-    """Pictures uint8 [count, side, side, 3]: the golden ones turned and mirrored, and every fourth plain noise."""
+    """Images uint8 [count, side, side, 3]: the golden ones turned and mirrored, and every fourth plain noise."""
     random = np.random.default_rng(0)
     turned = (np.rot90(golden[n % len(golden)], n // 2)[:, :: 1 - 2 * (n % 2)] for n in range(count))
     noisy = (random.integers(0, 256, golden[0].shape, np.uint8) if n % 4 == 3 else p for n, p in enumerate(turned))

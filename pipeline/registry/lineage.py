@@ -23,7 +23,7 @@ _STAGE_OF = {SNAPSHOT_TAG: "snapshot", ACCEPTED_TAG: "validate"}
 
 @dataclass(frozen=True)
 class Exposed:
-    """A registered version that has seen some pictures.
+    """A registered version that has seen some images.
 
     Attributes:
         version: which.
@@ -89,11 +89,11 @@ class Lineage:
     def exposed(self, versions: Sequence[Version], splits: Mapping[Path, Collection[str]]) -> list[Exposed]:
         """The versions that come from some snapshots, or continue the weights of one that does.
 
-        Weights know what trained and chose them, but not the pictures on which they were judged.
+        Weights know what trained and chose them, but not the images on which they were judged.
 
         Args:
             versions: all that are registered.
-            splits: where the pictures asked for are, by snapshot.
+            splits: where the images asked for are, by snapshot.
         """
         from pipeline.registry.versions import DIGEST_TAG
 

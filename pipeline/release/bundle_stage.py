@@ -78,12 +78,12 @@ def _bundle_settings(run: TrainingRun, side: int) -> BundleSettings:
 
 
 def _write_golden(bundle: Path, run: TrainingRun, side: int) -> None:
-    """A few test pictures, as the encoder sees them, with the captions this bundle gives them."""
+    """A few test images, as the encoder sees them, with the captions this bundle gives them."""
     chosen = run.accepted.images_of("test").sort_values("sha256").head(GOLDEN_IMAGES)
     stack = [pixels(data, side, run.settings.encoder.fit, run.limits) for _, data in read_images(run.source, chosen)]
-    for index, picture in enumerate(stack):
+    for index, image in enumerate(stack):
         buffer = BytesIO()
-        Image.fromarray(picture).save(buffer, "PNG")
+        Image.fromarray(image).save(buffer, "PNG")
         write_bytes(bundle / GOLDEN / f"{index}.png", buffer.getvalue())
     captions = bundle / GOLDEN / "captions.json"
     write_json(captions, {})

@@ -1,4 +1,4 @@
-"""What `reference.json` holds: how the model's captions, and the pictures it saw, are distributed."""
+"""What `reference.json` holds: how the model's captions, and the images it saw, are distributed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pandas as pd
 from pipeline.evaluation.inference import Teller, load_confidence, sample, tell_clean
 from pipeline.model.bundle import ENGINE
 from pipeline.model.confidence import EVIDENCE
-from pipeline.model.reference_profile import DISTRIBUTIONS, PICTURE_SIGNS, TOP_CAPTION, Distribution, word_count
+from pipeline.model.reference_profile import DISTRIBUTIONS, IMAGE_SIGNS, TOP_CAPTION, Distribution, word_count
 from pipeline.training.run import TrainingRun
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 
 def reference_of(run: TrainingRun) -> dict[str, Any]:
-    """Quantiles of the captions of test pictures, and distributions of the signs of validation pictures."""
+    """Quantiles of the captions of test images, and distributions of the signs of validation images."""
     rows = pd.read_parquet(run.output("evaluate").path / "per_image.parquet")
     words = rows["caption"].map(word_count)
     return {
@@ -31,7 +31,7 @@ def reference_of(run: TrainingRun) -> dict[str, Any]:
 
 
 def _distributions(run: TrainingRun) -> dict[str, Distribution]:
-    """Of validation pictures: the model was not fitted to them, and the confidence to their captions only."""
+    """Of validation images: the model was not fitted to them, and the confidence to their captions only."""
     confidence = load_confidence(run)
     told = tell_clean(run, Teller(run, confidence.gists), sample(run, "val"))
     signs = dict(zip(EVIDENCE, told.evidence.T, strict=True))  # float [n] each
@@ -39,7 +39,7 @@ def _distributions(run: TrainingRun) -> dict[str, Distribution]:
         "words": np.array([word_count(caption) for caption in told.captions]),
         "score": signs["score"],
         "confidence": confidence.estimate(told.evidence),
-        **{name: signs[name] for name in PICTURE_SIGNS},
+        **{name: signs[name] for name in IMAGE_SIGNS},
     }
     found = {name: Distribution.of(values) for name, values in watched.items()}
     return {**found, TOP_CAPTION: Distribution.of_top(told.captions)}

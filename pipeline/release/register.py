@@ -25,7 +25,7 @@ NOTE = """Under *Artifacts*:
 - `data_docs/index.html`: what was validated, accepted and quarantined, and how far it is from the snapshot before
 - `stages.json`: the digests of the outputs that it was made from
 - `vocabulary.json`: words that the champion lacks, words that it has alone, and which of these published captions use
-- `evaluation/samples/index.html`: test pictures with the model's captions and people's
+- `evaluation/samples/index.html`: test images with the model's captions and people's
 - `evaluation/per_image.parquet`: every test caption with its scores
 - `gate/../index.html`: the verdict, with the champion's captions beside this version's
 """

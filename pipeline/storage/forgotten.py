@@ -1,7 +1,7 @@
-"""Pictures that must not be captioned again, kept so that no byte of their names stays.
+"""Images that must not be captioned again, kept so that no byte of their names stays.
 
 Each is an empty file under `forgotten/` in the store, named by a keyed hash (BLAKE2b) of the
-picture's name. The key lies beside them: who has both can still test a name that they guess.
+image's name. The key lies beside them: who has both can still test a name that they guess.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Forgotten:
 
     Attributes:
         salt: key of the hashes; empty if nothing ever was forgotten.
-        digests: one for each picture.
+        digests: one for each image.
     """
 
     salt: bytes
@@ -49,7 +49,7 @@ class Forgotten:
 
 
 def remember_to_forget(store: Path, images: Iterable[str]) -> None:
-    """Add pictures, by the names that the table of captions gives them, to a store's list."""
+    """Add images, by the names that the table of captions gives them, to a store's list."""
     folder = store / "forgotten"
     salt = _salt(folder)
     for image in images:

@@ -1,4 +1,4 @@
-"""Several views of one training picture: whole, mirrored, then crops."""
+"""Several views of one training image: whole, mirrored, then crops."""
 
 from __future__ import annotations
 

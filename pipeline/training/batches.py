@@ -1,4 +1,4 @@
-"""Pictures with all their captions, in batches of like length."""
+"""Images with all their captions, in batches of like length."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ Tokens = npt.NDArray[np.int32]
 
 
 class Batch(NamedTuple):
-    """Some pictures, and all captions of each.
+    """Some images, and all captions of each.
 
     Attributes:
         features: float16 [n, positions, channels].
-        pictures: int32 [captions], which of the n pictures a caption is of.
+        images: int32 [captions], which of the n images a caption is of.
         tokens: int32 [captions, words + 1], `<start>`, words, `<end>`, padded to the batch's longest.
     """
 
     features: npt.NDArray[np.float16]
-    pictures: npt.NDArray[np.int32]
+    images: npt.NDArray[np.int32]
     tokens: Tokens
 
 
 @dataclass(frozen=True)
 class Examples:
-    """All pairs of one split, the captions of a picture next to each other.
+    """All pairs of one split, the captions of an image next to each other.
 
     Attributes:
-        views: where the features of each view of the pictures lie.
-        shas: the pictures.
-        starts: int64 [pictures + 1], where each picture's captions begin.
+        views: where the features of each view of the images lie.
+        shas: the images.
+        starts: int64 [images + 1], where each image's captions begin.
         tokens: int32 [captions, longest], padded.
         lengths: int32 [captions], tokens that are no padding.
         mirrored: int32 [vocabulary], the word that a word becomes in a mirrored view.
-        times: int64 [pictures], how often each comes in an epoch.
+        times: int64 [images], how often each comes in an epoch.
     """
 
     views: tuple[FeatureStore, ...]
@@ -70,12 +70,12 @@ class Examples:
         max_words: int,
         corrected_times: int = 1,
     ) -> Examples:
-        """Every caption of every picture of a split; corrected ones come several times in an epoch."""
+        """Every caption of every image of a split; corrected ones come several times in an epoch."""
         captions = snapshot.captions_of(split)
         shas = snapshot.images.set_index("image")["sha256"].loc[captions["image"]].to_numpy()
         order = np.argsort(shas, kind="stable")
         encoded = [vocabulary.encode(caption, max_words) for caption in captions["caption"].to_numpy()[order]]
-        pictures, counts = np.unique(shas[order], return_counts=True)
+        distinct, counts = np.unique(shas[order], return_counts=True)
         lengths = np.array([len(ids) for ids in encoded], np.int32)
         tokens = np.full((len(encoded), lengths.max(initial=0)), PADDING, np.int32)
         for row, ids in zip(tokens, encoded, strict=True):
@@ -83,19 +83,19 @@ class Examples:
         starts = np.concatenate([[0], np.cumsum(counts)])
         images = snapshot.images
         corrected = images["sha256"][images["image"].str.startswith(CORRECTED)]
-        times = np.where(np.isin(pictures, corrected), corrected_times, 1)
-        return cls(tuple(views), tuple(pictures), starts, tokens, lengths, mirrored_words(vocabulary.words), times)
+        times = np.where(np.isin(distinct, corrected), corrected_times, 1)
+        return cls(tuple(views), tuple(distinct), starts, tokens, lengths, mirrored_words(vocabulary.words), times)
 
     def __len__(self) -> int:
         return len(self.shas)
 
     @cached_property
     def longest(self) -> npt.NDArray[np.int32]:
-        """Tokens of each picture's longest caption: int32 [pictures]."""
+        """Tokens of each image's longest caption: int32 [images]."""
         return np.maximum.reduceat(self.lengths, self.starts[:-1])
 
     def captions(self) -> list[Tokens]:
-        """Each picture's captions: int32 [captions, longest]."""
+        """Each image's captions: int32 [captions, longest]."""
         return np.split(self.tokens, self.starts[1:-1])
 
     def batches(self, size: int, seed: int, epoch: int, done: int = 0) -> Iterator[Batch]:
@@ -105,7 +105,7 @@ class Examples:
         yield from _ahead(self.batch(chosen, view_of[chosen]) for chosen in self.order(size, seed, epoch)[done:])
 
     def order(self, size: int, seed: int, epoch: int) -> list[npt.NDArray[np.int64]]:
-        """Pictures of each batch: shuffled, sorted by length within a few batches, batches shuffled."""
+        """Images of each batch: shuffled, sorted by length within a few batches, batches shuffled."""
         random = np.random.default_rng((seed, epoch))
         shuffled = random.permutation(np.repeat(np.arange(len(self)), self.times))
         pools = np.array_split(shuffled, max(1, len(shuffled) // (size * LIKE_LENGTH_BATCHES)))
@@ -114,7 +114,7 @@ class Examples:
         return [batches[index] for index in random.permutation(len(batches))]
 
     def batch(self, chosen: npt.NDArray[np.int64], views: npt.NDArray[np.int64]) -> Batch:
-        """Some pictures, each in one of its views, with their captions."""
+        """Some images, each in one of its views, with their captions."""
         counts = self.starts[chosen + 1] - self.starts[chosen]
         rows = np.concatenate([np.arange(*self.starts[[index, index + 1]]) for index in chosen])
         tokens = self.tokens[rows, : self.lengths[rows].max()]

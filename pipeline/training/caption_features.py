@@ -18,7 +18,7 @@ BATCH = 64
 
 
 def caption_features(writer: Writer, words: Vocabulary, features: FeatureStore, shas: Sequence[str]) -> list[Caption]:
-    """The best caption of each picture, named by its digest, in batches of one padded shape."""
+    """The best caption of each image, named by its digest, in batches of one padded shape."""
     captions: list[Caption] = []
     for start in range(0, len(shas), BATCH):
         grid = features.gather(shas[start : start + BATCH])  # [n, positions, channels]

@@ -28,7 +28,7 @@ LEARNING_RATE = 3e-3
 
 
 def provide_encoder(run: TrainingRun) -> Output:
-    """Write `encoder.json`: name, where its weights lie, their digest, and the side of its pictures if it is not the usual one.
+    """Write `encoder.json`: name, where its weights lie, their digest, and the side of its images if it is not the usual one.
 
     Raises:
         SettingsError: the weights are missing or not the expected ones.
@@ -89,7 +89,7 @@ def train_scenes_encoder(run: TrainingRun) -> tuple[Encoder, dict[str, Any]]:
     """Teach the small network to say, at each cell of its grid, which words describe the object there.
 
     Raises:
-        DatasetRejected: the training pictures have no known objects.
+        DatasetRejected: the training images have no known objects.
     """
     import keras
 
@@ -104,12 +104,12 @@ def train_scenes_encoder(run: TrainingRun) -> tuple[Encoder, dict[str, Any]]:
     encoder.trainable = True
     logits = keras.layers.Conv2D(len(words), 1)(encoder.backbone.output)  # [n, rows, columns, words]
     scaled = keras.Sequential([keras.layers.Rescaling(1 / 127.5, -1.0), keras.Model(encoder.backbone.input, logits)])
-    pictures, targets = _examples(run, "train", words)
-    schedule = _schedule(-(-len(pictures) // BATCH) * epochs)
+    images, targets = _examples(run, "train", words)
+    schedule = _schedule(-(-len(images) // BATCH) * epochs)
     scaled.compile(keras.optimizers.Adam(schedule), keras.losses.BinaryCrossentropy(from_logits=True))
     held = _examples(run, "val", words)
     told = keras.callbacks.LambdaCallback(on_epoch_end=_tell)
-    history = scaled.fit(pictures, targets, BATCH, epochs, 0, [told], validation_data=held)
+    history = scaled.fit(images, targets, BATCH, epochs, 0, [told], validation_data=held)
     encoder.trainable = False
     return encoder, {"words": words, "loss": history.history["loss"], "val_loss": history.history["val_loss"]}
 

@@ -1,7 +1,7 @@
 """extract_features: the frozen encoder's output, computed once an image and kept by content.
 
 Features lie in parts, `features/<encoder>/<part>.npy` with a list of the images' digests beside
-it, so that a new snapshot extracts only pictures never seen, and a crash costs one part.
+it, so that a new snapshot extracts only images never seen, and a crash costs one part.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ Features = npt.NDArray[np.float16]
 
 @dataclass(frozen=True)
 class _Part:
-    """A file of features, opened for each picture: mapped, COCO's 500 parts would hold an open file each.
+    """A file of features, opened for each image: mapped, COCO's 500 parts would hold an open file each.
 
     Attributes:
         path: the file.
-        start: bytes before the first picture.
-        shape: positions and channels of a picture.
+        start: bytes before the first image.
+        shape: positions and channels of an image.
     """
 
     path: Path
@@ -60,13 +60,13 @@ class _Part:
             file.seek(self.start + row * into.nbytes)
             if file.readinto(into.data) != into.nbytes:
                 raise ObjectUnavailable(
-                    f"{self.path} ends before picture {row}; remove it with its .json and run extract_features again"
+                    f"{self.path} ends before image {row}; remove it with its .json and run extract_features again"
                 )
 
 
 @dataclass(frozen=True)
 class FeatureStore:
-    """Features of one encoder by the SHA-256 of the picture's bytes.
+    """Features of one encoder by the SHA-256 of the image's bytes.
 
     Attributes:
         root: the folder of the parts.
@@ -76,7 +76,7 @@ class FeatureStore:
 
     @classmethod
     def of(cls, run: TrainingRun, view: int = WHOLE) -> FeatureStore:
-        """The features of the run's encoder under its way of fitting pictures, of one view of them."""
+        """The features of the run's encoder under its way of fitting images, of one view of them."""
         facts = read_json(run.output("encoder").path / "encoder.json")
         folder = features_folder(run.home.store, facts, run.settings.encoder.fit, view)
         while not run.held.take(folder / USE):
@@ -96,7 +96,7 @@ class FeatureStore:
         return sha in self._places
 
     def gather(self, shas: Sequence[str]) -> Features:
-        """Features of some pictures, at least one: float16 [n, positions, channels].
+        """Features of some images, at least one: float16 [n, positions, channels].
 
         Raises:
             KeyError: one was never extracted.
@@ -118,7 +118,7 @@ class FeatureStore:
 
 
 def features_folder(store: Path, encoder: Mapping[str, Any], fit: str, view: int = WHOLE) -> Path:
-    """Where the features of an encoder lie, given what its stage wrote of it, of one view of pictures fitted in one way."""
+    """Where the features of an encoder lie, given what its stage wrote of it, of one view of images fitted in one way."""
     identity = {"version": VERSION, "name": encoder["name"], "digest": encoder["digest"], "fit": fit}
     identity |= {"view": view} if view != WHOLE else {}
     identity |= {"side": encoder["side"]} if "side" in encoder else {}
@@ -129,10 +129,10 @@ def extract_shard(run: TrainingRun, shard: int) -> dict[str, int]:
     """Extract what is missing of one shard.
 
     Shards take turns at stretches of the snapshot's order: sources read on from where they are, so
-    pictures picked one by one would cost every shard a pass over the whole dataset.
+    images picked one by one would cost every shard a pass over the whole dataset.
 
     Returns:
-        How many pictures the shard has, views counted, and how many were new.
+        How many images the shard has, views counted, and how many were new.
     """
     counts = {"images": 0, "extracted": 0}
     for view in range(run.settings.encoder.views):
@@ -148,12 +148,12 @@ def extract_shard(run: TrainingRun, shard: int) -> dict[str, int]:
 
 
 def wanted_images(run: TrainingRun, view: int) -> pd.DataFrame:
-    """The accepted pictures that need a view: all of them whole, those that are fitted to in others too."""
+    """The accepted images that need a view: all of them whole, those that are fitted to in others too."""
     return run.accepted.images if view == WHOLE else run.accepted.images_of("train")
 
 
 def check_features(run: TrainingRun) -> Output:
-    """The finished stage: every accepted picture has features.
+    """The finished stage: every accepted image has features.
 
     Raises:
         DatasetRejected: some have none, because a shard did not run.
@@ -175,7 +175,7 @@ def _check_view(run: TrainingRun, view: int) -> None:
     lost = [image for image, sha in zip(images["image"], images["sha256"], strict=True) if sha not in features]
     if lost:
         raise DatasetRejected(
-            f"{len(lost)} pictures have no features of view {view}, first {lost[0]!r}; run extract_features again"
+            f"{len(lost)} images have no features of view {view}, first {lost[0]!r}; run extract_features again"
         )
 
 
@@ -191,7 +191,7 @@ def _extract(run: TrainingRun, missing: pd.DataFrame, features: FeatureStore, vi
         decoded = [view_of(pixels(data, model.facts.side, settings.fit, run.limits), view) for _, data in part]
         features.add(shas, np.concatenate(list(_encode(model, decoded, settings.batch_size))))
         done += len(part)
-        log.info("extract_features: view %d, %d of %d pictures", view, done, len(missing))
+        log.info("extract_features: view %d, %d of %d images", view, done, len(missing))
 
 
 def _encode(model: Any, decoded: Sequence[npt.NDArray[np.uint8]], batch_size: int) -> Iterator[Features]:

@@ -35,7 +35,7 @@ class Progress:
     Attributes:
         epoch: epochs done.
         curves: a row an epoch: the stage's own figure, what `Quality` holds of greedy captions of
-            validation pictures, and seconds.
+            validation images, and seconds.
         best_epoch: the epoch whose validation captions were best, from 1; 0 when what it began with was.
         best: the best epoch's row.
         kept_epoch: the last epoch whose captions keep up with the best's, see `Stage.noise`.

@@ -83,9 +83,9 @@ def criticise(
 def _step(fitter: Any, batch: Batch, reward: Reward, settings: SelfCriticalSettings, max_words: int) -> float:
     """Draw, reward, reinforce; returns the mean reward."""
     drawn = fitter.draw(batch.features, settings.samples, max_words)
-    pictures = np.repeat(np.arange(len(batch.features), dtype=np.int32), settings.samples)
-    rewards = reward(batch, drawn, pictures)
-    said = Batch(batch.features, pictures, drawn[:, : _longest(drawn)])
+    images = np.repeat(np.arange(len(batch.features), dtype=np.int32), settings.samples)
+    rewards = reward(batch, drawn, images)
+    said = Batch(batch.features, images, drawn[:, : _longest(drawn)])
     fitter.reinforce(batch, said, advantages(rewards, settings.samples) / _words(said))
     return float(rewards.mean())
 

@@ -1,4 +1,4 @@
-"""What a whole caption is worth: CIDEr-D, perhaps with BLEU-4, against people's captions of the picture."""
+"""What a whole caption is worth: CIDEr-D, perhaps with BLEU-4, against people's captions of the image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.model.vocabulary import PADDING, START, Vocabulary
 from pipeline.training.batches import Batch, Tokens
 
 Rewards = npt.NDArray[np.float32]
-Said = tuple[int, tuple[str, ...]]  # a picture and the words said of it
+Said = tuple[int, tuple[str, ...]]  # an image and the words said of it
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,17 @@ class Reward:
 
     @classmethod
     def of(cls, words: Vocabulary, captions: Sequence[Tokens], bleu_weight: float) -> Reward:
-        """Count the document frequencies over the captions of each training picture, int32 [captions, places]."""
+        """Count the document frequencies over the captions of each training image, int32 [captions, places]."""
         spelt = ([_spell(words, row) for row in rows] for rows in captions)
         return cls(words, DocumentFrequencies.of(spelt), bleu_weight)
 
-    def __call__(self, batch: Batch, drawn: Tokens, pictures: npt.NDArray[np.int32]) -> Rewards:
-        """Rewards of drawn captions, int32 [drawn, places], of pictures int32 [drawn]: float32 [drawn]."""
+    def __call__(self, batch: Batch, drawn: Tokens, images: npt.NDArray[np.int32]) -> Rewards:
+        """Rewards of drawn captions, int32 [drawn, places], of images int32 [drawn]: float32 [drawn]."""
         references: list[list[list[str]]] = [[] for _ in batch.features]
-        for picture, row in zip(batch.pictures, batch.tokens, strict=True):
-            references[picture].append(_spell(self.words, row))
-        pairs = zip(pictures.tolist(), drawn, strict=True)
-        said = [(picture, tuple(_spell(self.words, row))) for picture, row in pairs]
+        for image, row in zip(batch.images, batch.tokens, strict=True):
+            references[image].append(_spell(self.words, row))
+        pairs = zip(images.tolist(), drawn, strict=True)
+        said = [(image, tuple(_spell(self.words, row))) for image, row in pairs]
         worth = self._worth(references, set(said))  # a sure model draws one caption several times
         return np.array([worth[caption] for caption in said], np.float32)
 
@@ -54,24 +54,24 @@ class Reward:
         vectors = [[self.frequencies.vector(reference) for reference in own] for own in references]
         allowed = [Allowed.by(own) for own in references] if self.bleu_weight else []
         worth = {}
-        for picture, caption in said:
-            worth[picture, caption] = cider_d(vectors[picture], self.frequencies.vector(caption))
+        for image, caption in said:
+            worth[image, caption] = cider_d(vectors[image], self.frequencies.vector(caption))
             if self.bleu_weight:
-                worth[picture, caption] += self.bleu_weight * allowed[picture].match(caption).bleu()[-1]
+                worth[image, caption] += self.bleu_weight * allowed[image].match(caption).bleu()[-1]
         return worth
 
 
 def advantages(rewards: Rewards, samples: int) -> Rewards:
-    """How much better each caption is than the mean of its picture's other samples.
+    """How much better each caption is than the mean of its image's other samples.
 
     Args:
-        rewards: float32 [pictures * samples], a picture's samples next to each other.
-        samples: how many each picture has.
+        rewards: float32 [images * samples], an image's samples next to each other.
+        samples: how many each image has.
     """
-    each = rewards.reshape(-1, samples)  # [pictures, samples]
+    each = rewards.reshape(-1, samples)  # [images, samples]
     others = (each.sum(axis=1, keepdims=True) - each) / (samples - 1)
     gains: Rewards = each - others
-    return gains.reshape(-1)  # [pictures * samples]
+    return gains.reshape(-1)  # [images * samples]
 
 
 def _spell(words: Vocabulary, ids: npt.NDArray[np.int32]) -> list[str]:

@@ -51,7 +51,7 @@ class TrainingRun:
 
     @property
     def limits(self) -> ImageLimits:
-        """Which pictures are decoded at all."""
+        """Which images are decoded at all."""
         rules = self.settings.validation
         return ImageLimits(
             max_bytes=rules.max_image_bytes, max_megapixels=rules.max_megapixels, min_side=rules.min_side

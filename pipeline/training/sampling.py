@@ -14,17 +14,17 @@ IMPOSSIBLE = -1e9
 
 
 def draw(decoder: Decoder, seen: Seen, samples: Any, max_words: Any, random: keras.random.SeedGenerator) -> Any:
-    """Draw several captions of each picture, word by word.
+    """Draw several captions of each image, word by word.
 
     Args:
         decoder: what writes, without dropout.
-        seen: n pictures.
-        samples: captions a picture, int32 scalar.
+        seen: n images.
+        samples: captions an image, int32 scalar.
         max_words: longest caption in words, int32 scalar; one that does not end within it has no `<end>`.
         random: the state of the draw, which moves on.
 
     Returns:
-        int32 [n * samples, max_words + 2], `<start>`, words and `<end>`, padded, a picture's next to each other.
+        int32 [n * samples, max_words + 2], `<start>`, words and `<end>`, padded, an image's next to each other.
     """
     spread = Seen(ops.repeat(seen.grid, samples, axis=0), ops.repeat(seen.gist, samples, axis=0))
     rows = ops.shape(spread.gist)[0]

@@ -20,7 +20,7 @@ from pipeline.training.validation_score import Choice
 from pipeline.training.warm_start import begin_with
 
 VERSION = 5
-STANDARD_PICTURES = 1024  # in the order of their digests; more do not change what is typical
+STANDARD_IMAGES = 1024  # in the order of their digests; more do not change what is typical
 
 
 def train(run: TrainingRun, watch: Watch) -> Output:
@@ -96,7 +96,7 @@ def new_decoder(settings: DecoderSettings, vocabulary: Vocabulary, examples: Exa
     """A decoder with fresh weights for these features and words."""
     from pipeline.model.network.decoder import Decoder
 
-    features = examples.views[0].gather(examples.shas[:STANDARD_PICTURES])
+    features = examples.views[0].gather(examples.shas[:STANDARD_IMAGES])
     decoder = Decoder(settings, len(vocabulary), *features.shape[1:])
     decoder.build()
     if settings.standardised:

@@ -85,30 +85,30 @@ class Fitter:
         """Make captions likelier by float32 weights [captions], unlikelier where they are negative.
 
         What is lowered is the sum of each caption's weight times its negative log-probability
-        (Williams, 1992), and by `people_share` the loss on what people say of the same pictures.
+        (Williams, 1992), and by `people_share` the loss on what people say of the same images.
         """
         self._reinforce(*people, *said[1:], weights)
 
-    def _fit_batch(self, features: Any, pictures: Any, tokens: Any) -> Any:
+    def _fit_batch(self, features: Any, images: Any, tokens: Any) -> Any:
         with tf.GradientTape() as tape:
-            loss, words = self._summed(features, pictures, tokens, self.smoothing, training=True)
+            loss, words = self._summed(features, images, tokens, self.smoothing, training=True)
             loss = loss / words
             scaled = self.optimizer.scale_loss(loss)
         self._apply(tape, scaled)
         return loss
 
-    def _reinforce_batch(self, features: Any, pictures: Any, tokens: Any, of: Any, said: Any, weights: Any) -> None:
+    def _reinforce_batch(self, features: Any, images: Any, tokens: Any, of: Any, said: Any, weights: Any) -> None:
         with tf.GradientTape() as tape:
             loss = (1 - self.people_share) * self._regret(features, of, said, weights)
             if self.people_share:
-                summed, words = self._summed(features, pictures, tokens, self.smoothing, training=True)
+                summed, words = self._summed(features, images, tokens, self.smoothing, training=True)
                 loss = loss + self.people_share * summed / words
             scaled = self.optimizer.scale_loss(loss)
         self._apply(tape, scaled)
 
-    def _regret(self, features: Any, pictures: Any, tokens: Any, weights: Any) -> Any:
+    def _regret(self, features: Any, images: Any, tokens: Any, weights: Any) -> Any:
         # Without dropout, as captions are drawn: gains are worth nothing to another distribution.
-        known, targets = follow(self.decoder, features, pictures, tokens, training=False)
+        known, targets = follow(self.decoder, features, images, tokens, training=False)
         each = -likelihood(self.decoder.words(known), targets)  # [words]
         of = tf.cast(tf.where(tokens[:, 1:] != PADDING)[:, 0], tf.int32)  # [words], the caption it is of
         return ops.sum(each * ops.take(weights, of))
@@ -123,12 +123,12 @@ class Fitter:
     def _draw_captions(self, features: Any, samples: Any, max_words: Any) -> Any:
         return draw(self.decoder, self.decoder.look(features), samples, max_words, self.random)
 
-    def _judge_batch(self, features: Any, pictures: Any, tokens: Any) -> Any:
-        return self._summed(features, pictures, tokens, 0.0, training=False)
+    def _judge_batch(self, features: Any, images: Any, tokens: Any) -> Any:
+        return self._summed(features, images, tokens, 0.0, training=False)
 
-    def _summed(self, features: Any, pictures: Any, tokens: Any, smoothing: float, training: bool) -> Any:
+    def _summed(self, features: Any, images: Any, tokens: Any, smoothing: float, training: bool) -> Any:
         """The loss summed over all words, and their number."""
-        known, targets = follow(self.decoder, features, pictures, tokens, training)
+        known, targets = follow(self.decoder, features, images, tokens, training)
         return summed_loss(self.decoder.words(known), targets, smoothing), ops.cast(ops.shape(targets)[0], "float32")
 
 
@@ -144,13 +144,13 @@ def _schedule(settings: TrainingSettings, steps: int) -> Any:
     )
 
 
-def follow(decoder: Decoder, features: Any, pictures: Any, tokens: Any, training: bool) -> tuple[Any, Any]:
+def follow(decoder: Decoder, features: Any, images: Any, tokens: Any, training: bool) -> tuple[Any, Any]:
     """What the decoder knows before each word, and the word, padding left out: [words, units] and int32 [words].
 
-    A picture is looked at once, however many captions it has; see `Batch` for the arguments.
+    An image is looked at once, however many captions it has; see `Batch` for the arguments.
     """
     seen = decoder.look(features, training)
-    spread = Seen(ops.take(seen.grid, pictures, axis=0), ops.take(seen.gist, pictures, axis=0))
+    spread = Seen(ops.take(seen.grid, images, axis=0), ops.take(seen.gist, images, axis=0))
     known, _ = decoder.follow(spread, tokens[:, :-1], training)  # [captions, words, units]
     real = tokens[:, 1:] != PADDING
     return tf.boolean_mask(known, real), tf.boolean_mask(tokens[:, 1:], real)

@@ -23,11 +23,11 @@ MOST_DANGLING, MOST_REPEATED = 0.02, 0.01  # of greedy captions; twice what is a
 
 @dataclass(frozen=True)
 class Quality:
-    """An epoch's worth on validation pictures.
+    """An epoch's worth on validation images.
 
     Attributes:
         cider_d: mean of greedy captions, in 0..10.
-        error: its standard error over the pictures.
+        error: its standard error over the images.
         loss: nats a word, which decides between equal captions.
         dangling: share of captions that break off, see `Health`.
         repeated: share of captions that repeat themselves, see `Health`.
@@ -71,8 +71,8 @@ class Choice:
 
     Attributes:
         examples: its pairs, for the loss.
-        references: every caption of each of its pictures, by the picture's name.
-        shas: the digest of each picture, by name.
+        references: every caption of each of its images, by the image's name.
+        shas: the digest of each image, by name.
         words: the vocabulary.
     """
 

@@ -1,4 +1,4 @@
-"""Take pictures out of what trainings have kept: snapshots and what was made from them, and features."""
+"""Take images out of what trainings have kept: snapshots and what was made from them, and features."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trace:
-    """What a snapshot knew of the pictures.
+    """What a snapshot knew of the images.
 
     Attributes:
         snapshot: its folder.
@@ -45,13 +45,13 @@ class Trace:
 
     @property
     def texts(self) -> frozenset[str]:
-        """Whatever in a file stands for one of the pictures."""
+        """Whatever in a file stands for one of the images."""
         return self.names | self.digests | self.captions | {digest[:16] for digest in self.digests}
 
 
 @dataclass(frozen=True)
 class Forgetting:
-    """Takes some pictures out of a store.
+    """Takes some images out of a store.
 
     Attributes:
         home: whose store.
@@ -64,7 +64,7 @@ class Forgetting:
     digests: frozenset[str]
 
     def exposed(self) -> list[Exposed]:
-        """The registered versions that come from a snapshot with the pictures, or continue one that does.
+        """The registered versions that come from a snapshot with the images, or continue one that does.
 
         Raises:
             RegistryUnavailable: MLflow does not answer.
@@ -74,7 +74,7 @@ class Forgetting:
         return self._lineage.exposed(versions, splits)
 
     def run(self, exposed: Collection[Exposed]) -> int:
-        """Take the pictures out of what MLflow has copied, features, outputs of stages and rejected data; tell how many files.
+        """Take the images out of what MLflow has copied, features, outputs of stages and rejected data; tell how many files.
 
         The snapshots come last, as the rest is found through them: a call after one that was stopped finds it, too.
 
@@ -97,7 +97,7 @@ class Forgetting:
 
     @cached_property
     def traces(self) -> list[Trace]:
-        """What the snapshots of the store know of the pictures, those who do."""
+        """What the snapshots of the store know of the images, those who do."""
         found = (self._trace(folder) for folder in sorted((self.home.store / "stages/snapshot").glob("[0-9a-f]*")))
         return [trace for trace in found if trace.names]
 
@@ -121,7 +121,7 @@ class Forgetting:
 
 
 def _drop_features(index: Path, digests: Collection[str]) -> bool:
-    """Write a part anew without some pictures; tell whether it had them."""
+    """Write a part anew without some images; tell whether it had them."""
     shas = read_json(index)
     keep = [row for row, sha in enumerate(shas) if sha not in digests]
     if len(keep) == len(shas):

@@ -1,4 +1,4 @@
-"""Where a caption came from, and what a training picture went into."""
+"""Where a caption came from, and what a training image went into."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _VERDICT = {"gate": GATE_TAG, "reason": VERDICT_TAG, "digest": VERDICT_DIGEST_TA
 
 @dataclass(frozen=True)
 class Tracer:
-    """Follows pictures through a table of captions, the outputs of trainings and the registry.
+    """Follows images through a table of captions, the outputs of trainings and the registry.
 
     Every method raises ObjectUnavailable when the table cannot be read and RegistryUnavailable when MLflow does not answer.
 
@@ -51,7 +51,7 @@ class Tracer:
     table: CaptionTable
 
     def trace(self, asked: str) -> dict[str, Any]:
-        """All that is known of a picture.
+        """All that is known of an image.
 
         Args:
             asked: its address or name, as the table or a training has it, or the SHA-256 of its bytes.
@@ -77,7 +77,7 @@ class Tracer:
         return {"image": asked, "captions": [self._told(row) for row in rows], "trained": self._trained(listed)}
 
     def captions_of(self, traced: dict[str, Any]) -> Iterator[Row]:
-        """Every caption that the models which were trained on a traced picture have published, night by night."""
+        """Every caption that the models which were trained on a traced image have published, night by night."""
         models = [(each["name"], each["version"]) for each in traced["trained"] if each["nights"]]
         for batch in self.table.batches(written_by(models), _COLUMNS) if models else ():
             yield from map(_plain, batch.to_pylist())
@@ -129,7 +129,7 @@ class Tracer:
         ]
 
     def _listed(self, names: Collection[str], digests: Collection[str]) -> dict[Path, list[Row]]:
-        """How snapshots list a picture, those that do."""
+        """How snapshots list an image, those that do."""
         known = {*names, *(f"{CORRECTED}{name}" for name in names)}
         wanted = one_of("image", known) | one_of("uri", known) | one_of("sha256", digests)
         found = {folder: _read(folder, wanted) for folder in self._snapshots}
@@ -168,7 +168,7 @@ class Tracer:
 
 
 def _read(folder: Path, wanted: ds.Expression) -> list[Row]:
-    """How a snapshot, or what was accepted of it, lists some pictures."""
+    """How a snapshot, or what was accepted of it, lists some images."""
     columns = ["image", "uri", "sha256", "split"]
     return list(pq.read_table(folder / "images.parquet", columns=columns, filters=wanted).to_pylist())
 

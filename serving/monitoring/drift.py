@@ -29,7 +29,7 @@ class Drift(Group):
 
     Attributes:
         divergence: from the reference, 0 to 1; of the most frequent caption the rise of its share.
-        chance: what as many pictures of the reference's kind stay below, but one night in a thousand.
+        chance: what as many images of the reference's kind stay below, but one night in a thousand.
         limit: the setting beyond chance.
         reference: share of the reference in each bin, the lowest first.
         night: share of the night likewise.
@@ -67,17 +67,17 @@ def _relative(p: Reals, middle: Reals) -> Reals:
     return total
 
 
-def chance(reference: Counts, pictures: int, measure: Measure = divergence) -> float:
-    """What a night of some pictures like the reference's stays below by a measure, but one in a thousand."""
-    return _chance(tuple(reference.tolist()), pictures, measure)
+def chance(reference: Counts, images: int, measure: Measure = divergence) -> float:
+    """What a night of some images like the reference's stays below by a measure, but one in a thousand."""
+    return _chance(tuple(reference.tolist()), images, measure)
 
 
 @lru_cache(64)
-def _chance(reference: tuple[int, ...], pictures: int, measure: Measure) -> float:
+def _chance(reference: tuple[int, ...], images: int, measure: Measure) -> float:
     """Both samples are drawn anew, as the reference is a sample, too."""
     counts, random = np.array(reference), np.random.default_rng(0)
     likely = (counts + _PRIOR) / (counts + _PRIOR).sum()
-    drawn = (random.multinomial(size, likely, DRAWS) for size in (counts.sum(), pictures))
+    drawn = (random.multinomial(size, likely, DRAWS) for size in (counts.sum(), images))
     return float(np.quantile(measure(*drawn), CHANCE))
 
 

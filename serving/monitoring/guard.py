@@ -69,12 +69,12 @@ def _alarms(plan: Plan, figures: Figures) -> dict[str, str]:
 
 def _quarantine(settings: NightSettings, figures: Figures) -> str | None:
     bearable = max(settings.max_quarantine_share * figures.done, settings.quarantine_floor - 1)
-    refused = figures.quarantined - figures.reasons.get(WITHHELD, 0)  # a doubtful caption is no bad picture
+    refused = figures.quarantined - figures.reasons.get(WITHHELD, 0)  # a doubtful caption is no bad image
     if refused <= bearable:
         return None
     reasons = ", ".join(f"{reason} {count}" for reason, count in figures.reasons.items())
     return (
-        f"{refused} of {figures.done} pictures are quarantined ({reasons}), more than "
+        f"{refused} of {figures.done} images are quarantined ({reasons}), more than "
         f"max_quarantine_share={settings.max_quarantine_share:g}"
     )
 
@@ -93,6 +93,6 @@ def _message(plan: Plan, alarms: Mapping[str, str]) -> str:
     options = " ".join(f"--accept-{name}" for name in alarms)
     return (
         f"night {plan.night!r} is held back: {'; '.join(alarms.values())}. Look at {plan.input}; if that is how its "
-        f"pictures are, publish what is captioned already with `nightcap night --night {plan.night} {options}`, or run "
+        f"images are, publish what is captioned already with `nightcap night --night {plan.night} {options}`, or run "
         f"caption_nightly with held_night={plan.night} and {accepting}"
     )

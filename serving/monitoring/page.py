@@ -22,7 +22,7 @@ TITLES: Final = {
     TOP_CAPTION: "The most frequent caption",
     "level": "Brightness of features",
     "zeros": "Empty features",
-    "spread": "Variety within a picture",
+    "spread": "Variety within an image",
     "strangeness": "Strangeness",
     "residue": "Beyond anything learnt",
 }

@@ -24,7 +24,7 @@ METRICS: Final = {
     "nightcap_training_timestamp_seconds": "When the last model was registered, seconds since 1970.",
     "nightcap_gate_passed": "1 if the last version on trial may be promoted, else 0.",
     "nightcap_gate_challenger_cider_d": "CIDEr-D of the last version on trial, as a fraction.",
-    "nightcap_gate_champion_cider_d": "CIDEr-D of the champion on the same pictures; absent before the first.",
+    "nightcap_gate_champion_cider_d": "CIDEr-D of the champion on the same images; absent before the first.",
     "nightcap_gate_timestamp_seconds": "When the gate last judged, seconds since 1970.",
 }
 

@@ -49,14 +49,14 @@ class Spread(Group):
 
 
 class Figures(Group):
-    """What a night was like, as `watch.json` has it; it holds no caption and no name of a picture.
+    """What a night was like, as `watch.json` has it; it holds no caption and no name of an image.
 
     Attributes:
         watched_at: when.
-        captioned: pictures with a caption.
-        quarantined: pictures without, for a reason.
-        left: planned pictures that the deadline left for another night.
-        reasons: quarantined pictures by reason.
+        captioned: images with a caption.
+        quarantined: images without, for a reason.
+        left: planned images that the deadline left for another night.
+        reasons: quarantined images by reason.
         seconds: of workers' time, loading the model left out.
         images_per_second: of one worker; None if there were none.
         distinct_captions: how many of the captions differ.
@@ -81,7 +81,7 @@ class Figures(Group):
 
     @property
     def done(self) -> int:
-        """Pictures that were captioned or quarantined."""
+        """Images that were captioned or quarantined."""
         return self.captioned + self.quarantined
 
 

@@ -17,7 +17,7 @@ class Cursor:
     """The first day with anything that a night did not find in the table.
 
     All before it is in the table, and stays there unless a version is withdrawn; so whatever became
-    of that night's own pictures, the next night finds what is left by listing from that day on.
+    of that night's own images, the next night finds what is left by listing from that day on.
 
     Attributes:
         path: where it is kept.
@@ -36,7 +36,7 @@ class Cursor:
         """The cursor that the last night left for an input, a table and a layout.
 
         A table that is behind the cursor is another one, and is listed for from the beginning; so is one
-        that has withdrawn rows since, as a picture of any day may be without a caption again.
+        that has withdrawn rows since, as an image of any day may be without a caption again.
 
         Args:
             store: where cursors are kept.

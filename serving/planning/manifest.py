@@ -12,7 +12,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from pipeline.core.errors import SettingsError
-from pipeline.storage.objects import Folder, ObjectInfo, is_hidden, is_picture
+from pipeline.storage.objects import Folder, ObjectInfo, is_hidden, is_image
 from pipeline.storage.objects.addresses import PATIENCE_S
 from pipeline.storage.objects.s3 import SCHEME
 from serving.planning.inventory import Listed, files_of
@@ -49,7 +49,7 @@ class Manifest:
     stands for newest first.
 
     Attributes:
-        ignored: rows of the latest complete reading that are no picture, lie elsewhere, or are no latest version.
+        ignored: rows of the latest complete reading that are no image, lie elsewhere, or are no latest version.
     """
 
     def __init__(self, uri: str, folder: Folder, roots: Iterable[str], patience_s: float = PATIENCE_S) -> None:
@@ -99,7 +99,7 @@ class Manifest:
         if row.get("is_latest") is False or row.get("is_delete_marker"):
             return None
         name = self._inside(row["key"], row.get("bucket"))
-        return name if name and is_picture(name) and not is_hidden(name) else None
+        return name if name and is_image(name) and not is_hidden(name) else None
 
     def _inside(self, key: str, bucket: str | None) -> str | None:
         if not self._folder.uri.startswith(SCHEME):

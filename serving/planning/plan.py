@@ -43,7 +43,7 @@ _NEVER_KEPT = frozenset({"accept_quarantine", "accept_drift", "held_night"})  # 
 def plan(settings: NightSettings, home: Home, model: PinnedModel, attempt: Attempt) -> dict[str, Any]:
     """Plan a run, or return the plan it already has.
 
-    A night takes pictures modified before its end that the table lacks, newest first, at most
+    A night takes images modified before its end that the table lacks, newest first, at most
     `max_images` of them. However many are listed, few are in memory at once.
 
     Returns:
@@ -77,7 +77,7 @@ def held(home: Home, night: str) -> dict[str, Any]:
 
 
 def asked(settings: NightSettings, home: Home) -> dict[str, Any]:
-    """What makes a night another job: its input, its table, which pictures it takes, with which model."""
+    """What makes a night another job: its input, its table, which images it takes, with which model."""
     table = CaptionTable(settings.table or home.captions).uri
     return {"input": address_of(settings.input or home.input), "table": table, **settings.asked()}
 
@@ -126,9 +126,9 @@ def _make(job: _Job, target: Path) -> None:
 
 
 def _without_forgotten(job: _Job, target: Path, layout: Layout | None, cursor: Cursor) -> Choice:
-    """Write the plan again as long as pictures are forgotten meanwhile.
+    """Write the plan again as long as images are forgotten meanwhile.
 
-    `nightcap forget` adds to the list, then removes lists with its pictures: a plan may be too early to be seen, and
+    `nightcap forget` adds to the list, then removes lists with its images: a plan may be too early to be seen, and
     half of one may be taken for what a dead process left.
     """
     while True:
@@ -197,7 +197,7 @@ def _next_day(choice: Choice, job: _Job) -> date | None:
 
 
 def _write_shards(newest: Newest, size: int, folder: Path) -> tuple[int, ...]:
-    """Write the lists, of `size` pictures unless they would be too many, and tell how many each has."""
+    """Write the lists, of `size` images unless they would be too many, and tell how many each has."""
     size = max(size, -(-len(newest) // MOST_SHARDS))
     lines, sizes = newest.lines(), list[int]()
     while shard := list(islice(lines, size)):
@@ -225,7 +225,7 @@ def _decided(job: _Job, now: datetime, counts: Counts, sizes: tuple[int, ...]) -
 
 
 def _open_input(settings: NightSettings, home: Home) -> Folder:
-    if settings.input is None and not home.pictures:
+    if settings.input is None and not home.images:
         home.inbox.mkdir(parents=True, exist_ok=True)
     uri = settings.input or home.input
     require_inside(uri, roots_of(home))
@@ -235,7 +235,7 @@ def _open_input(settings: NightSettings, home: Home) -> Folder:
 
 
 def _refuse_other_job(made: Plan, settings: NightSettings, home: Home) -> None:
-    """A run that is resumed must not quietly caption other pictures than those asked for, or with another model."""
+    """A run that is resumed must not quietly caption other images than those asked for, or with another model."""
     planned, wanted = made.asked(), asked(settings, home)
     for name, value in wanted.items():
         if planned[name] != value:

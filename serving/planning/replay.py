@@ -1,4 +1,4 @@
-"""Replays: pictures that were done are sent through once more, as a night of their own."""
+"""Replays: images that were done are sent through once more, as a night of their own."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def attempt_of(
     """The night that ends at an aware moment; a replay of `night` is called `night.r2`, the next `night.r3`.
 
     A replay that was planned and not published is resumed under its name; one that asks for something else, or whose
-    model is another version by now, has the next. A plan without pictures is in nobody's way.
+    model is another version by now, has the next. A plan without images is in nobody's way.
 
     Args:
         settings: of the night.
         home: where the default table lies.
-        moment: before which its pictures were modified.
+        moment: before which its images were modified.
         run: Airflow's run id; by default that of the replay that is resumed, else one named by the moment.
         model: the pinned version; asked for only if a replay may be resumed.
 
@@ -57,7 +57,7 @@ def attempt_of(
 
 
 def _planned(home: Home, name: str) -> list[Plan]:
-    """The plans under a name that have pictures, the last one planned last."""
+    """The plans under a name that have images, the last one planned last."""
     plans = (Plan.read(path) for path in _plans(home, name))
     return sorted((made for made in plans if made.counts.planned), key=lambda made: made.planned_at)
 
@@ -68,7 +68,7 @@ def _is_same(made: Plan, settings: NightSettings, home: Home) -> bool:
 
 
 def input_of(home: Home, night: str) -> str | None:
-    """The folder of pictures that a night was planned for; None if its files are gone."""
+    """The folder of images that a night was planned for; None if its files are gone."""
     plans = _plans(home, night)
     return str(read_json(plans[-1])["input"]) if plans else None
 
@@ -82,7 +82,7 @@ def in_its_input(settings: NightSettings, home: Home, usual: str | None = None) 
 
 
 def places(table: CaptionTable, replay: Replay, home: Home) -> dict[str, int]:
-    """How many pictures that a replay is for lie where, the most first: in the inputs of their nights, or their folders."""
+    """How many images that a replay is for lie where, the most first: in the inputs of their nights, or their folders."""
     waiting = {image for batch in table.again(replay) for image in batch["image"].to_pylist()}
     inputs = cache(partial(input_of, home))
     found = {

@@ -1,6 +1,6 @@
-"""Pictures as hashes of (image, etag): eight bytes each, as millions of names would fill the memory.
+"""Images as hashes of (image, etag): eight bytes each, as millions of names would fill the memory.
 
-64 bits meet by chance once in 10^6 nights over five million pictures.
+64 bits meet by chance once in 10^6 nights over five million images.
 """
 
 from __future__ import annotations

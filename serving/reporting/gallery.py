@@ -1,4 +1,4 @@
-"""A static page of a night's pictures, captions and quarantine, without outside resources."""
+"""A static page of a night's images, captions and quarantine, without outside resources."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ MAX_QUARANTINED = 500
 
 @dataclass(frozen=True)
 class Card:
-    """One picture on the page.
+    """One image on the page.
 
     Attributes:
         name: relative to the input folder.
-        thumbnail: path relative to the page; None if the picture has changed since.
+        thumbnail: path relative to the page; None if the image has changed since.
         caption: what the model said.
         alternatives: what else it considered.
         score: mean natural log-probability a word; None where a foreign captioner told none.
@@ -89,18 +89,18 @@ def write_gallery(plan: Plan, summary: NightSummary, rows: pa.Table) -> None:
 
 
 def _sample(captions: pa.Table, size: int) -> list[dict[str, Any]]:
-    """At most `size` rows, chosen by the pictures' hashes, in the night's order."""
+    """At most `size` rows, chosen by the images' hashes, in the night's order."""
     chosen = pc.sort_indices(captions["sha256"])[:size].to_pylist()
     return list(captions.take(pa.array(sorted(chosen), pa.int64())).to_pylist())
 
 
 def _cards(plan: Plan, rows: list[dict[str, Any]], folder: Path) -> Iterator[Card]:
     listed = _listed(plan, {row["image"] for row in rows})
-    pictures = _input(plan)
+    images = _input(plan)
     for row in rows:
         yield Card(
             name=plan.name_of(row["image"]),
-            thumbnail=_thumbnail(plan, pictures, listed[row["image"]], folder) if pictures else None,
+            thumbnail=_thumbnail(plan, images, listed[row["image"]], folder) if images else None,
             caption=row["caption"],
             alternatives=row["alternatives"] or [],
             score=row["score"],
@@ -111,13 +111,13 @@ def _cards(plan: Plan, rows: list[dict[str, Any]], folder: Path) -> Iterator[Car
 
 
 def _listed(plan: Plan, images: set[str]) -> dict[str, ObjectInfo]:
-    """The plan's entries of some pictures."""
-    pictures = (info for shard in range(len(plan.shards)) for info in plan.pictures(shard))
-    return {info.uri: info for info in pictures if info.uri in images}
+    """The plan's entries of some images."""
+    planned = (info for shard in range(len(plan.shards)) for info in plan.images(shard))
+    return {info.uri: info for info in planned if info.uri in images}
 
 
 def _input(plan: Plan) -> Folder | None:
-    """Where the pictures are, if they still are."""
+    """Where the images are, if they still are."""
     try:
         return plan.open_input()
     except NightcapError as error:
@@ -125,14 +125,14 @@ def _input(plan: Plan) -> Folder | None:
         return None
 
 
-def _thumbnail(plan: Plan, pictures: Folder, info: ObjectInfo, folder: Path) -> str | None:
-    """A thumbnail's path relative to the page; None if the picture is not there any more."""
+def _thumbnail(plan: Plan, images: Folder, info: ObjectInfo, folder: Path) -> str | None:
+    """A thumbnail's path relative to the page; None if the image is not there any more."""
     try:
-        picture = decode(pictures.read(info), plan.settings.limits(), THUMBNAIL_SIDE)
+        image = decode(images.read(info), plan.settings.limits(), THUMBNAIL_SIDE)
     except NightcapError as error:
         log.warning("no thumbnail: %s", error)
         return None
-    small = thumbnail(picture, THUMBNAIL_SIDE)
+    small = thumbnail(image, THUMBNAIL_SIDE)
     name = f"thumbnails/{sha256(small)[:16]}.jpg"
     write_bytes(folder / name, small)
     return name

@@ -17,7 +17,7 @@ from serving.runs.plan_file import LATEST, Plan
 def report(plan_path: str | Path) -> NightSummary:
     """Write the outputs, `summary.json` and `gallery/index.html` of a run.
 
-    If the night had pictures, `nights/latest` becomes a link to that folder.
+    If the night had images, `nights/latest` becomes a link to that folder.
 
     Args:
         plan_path: of `plan.json`; the run is published, or had nothing to do.
@@ -25,7 +25,7 @@ def report(plan_path: str | Path) -> NightSummary:
     plan = Plan.read(plan_path)
     rows = CaptionTable(plan.table).rows(plan.night, plan.run)
     summary = summarize(plan, rows, write_outputs(plan))
-    if not (plan.folder / "gallery").is_dir():  # a night that is done opens no picture
+    if not (plan.folder / "gallery").is_dir():  # a night that is done opens no image
         write_gallery(plan, summary, rows)
     write_json(plan.folder / "summary.json", summary.to_json())
     if plan.counts.planned:

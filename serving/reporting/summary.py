@@ -26,17 +26,17 @@ class NightSummary:
         night: its id.
         run: the attempt.
         model: the pinned version.
-        input: folder of pictures.
+        input: folder of images.
         table: path of the Delta table.
         version: the table's writer sequence after it.
-        counts: where the listed pictures went.
-        captioned: pictures with a caption.
-        quarantined: pictures without, for a reason.
-        reasons: quarantined pictures by reason, most frequent first.
-        left: planned pictures that the deadline left for another night.
+        counts: where the listed images went.
+        captioned: images with a caption.
+        quarantined: images without, for a reason.
+        reasons: quarantined images by reason, most frequent first.
+        left: planned images that the deadline left for another night.
         duplicates: rows another night had published meanwhile, not published again.
         already_published: an earlier call had published this run.
-        backlog: pictures that wait for later nights.
+        backlog: images that wait for later nights.
         backlog_nights: nights like this one until none waits; None if it did nothing.
         backlog_end: the day that comes to, at a night a day.
         mean_score: of the captions, natural log-probability a word.

@@ -31,7 +31,7 @@ def is_published(plan: Plan, *written: Path) -> bool:
         written: files that go if the run is no more.
 
     Raises:
-        NightRejected: the run was removed meanwhile, and perhaps planned anew with other pictures.
+        NightRejected: the run was removed meanwhile, and perhaps planned anew with other images.
     """
     if plan.published_file.is_file():
         log.info("night %s, run %s was published by another attempt", plan.night, plan.run)
@@ -42,7 +42,7 @@ def is_published(plan: Plan, *written: Path) -> bool:
             path.unlink(missing_ok=True)
         raise NightRejected(
             f"night {plan.night!r}, run {plan.run!r} was removed while a shard of it was at work, as `nightcap forget` "
-            f"does; the next night captions its pictures"
+            f"does; the next night captions its images"
         )
     return False
 

@@ -1,4 +1,4 @@
-"""What is noted of each picture beside its row, in the night's own files alone.
+"""What is noted of each image beside its row, in the night's own files alone.
 
 A part has the table's columns and these, which publishing leaves out. They share the part's file, so that no crash
 parts them.
@@ -29,7 +29,7 @@ def watched(rows: pa.Table, captions: Sequence[Caption | None], seconds: float) 
     """A part's rows with what is noted of them.
 
     Args:
-        rows: one a picture.
+        rows: one an image.
         captions: in the same order; None if quarantined.
         seconds: that the part took.
     """
@@ -41,7 +41,7 @@ def watched(rows: pa.Table, captions: Sequence[Caption | None], seconds: float) 
 
 
 class Batch:
-    """Some pictures of a part, quarantined ones among them."""
+    """Some images of a part, quarantined ones among them."""
 
     def __init__(self, batch: pa.RecordBatch) -> None:
         self._batch = batch
@@ -87,7 +87,7 @@ def read_parts(files: Sequence[Path]) -> Iterator[Batch]:
 
 
 def keep_reference(path: Path, captioner: Any) -> None:
-    """Note what the loaded model's captions and pictures are usually like; a foreign one has no such reference."""
+    """Note what the loaded model's captions and images are usually like; a foreign one has no such reference."""
     reference: Mapping[str, Distribution] = getattr(captioner, "reference", {})
     if reference and not path.exists():
         write_json(path, {name: item.to_json() for name, item in reference.items()})

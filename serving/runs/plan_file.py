@@ -1,10 +1,10 @@
 """A planned run: what it is called, what it will caption, and where its files lie.
 
 nights/<night>/<run>/plan/plan.json      what was decided; never changes
-                     plan/00000.jsonl    one shard's pictures, a line each
+                     plan/00000.jsonl    one shard's images, a line each
                      parts/00000-0000.parquet    captions, until they are published
                      shards/00000.json   one finished shard's counts
-                     reference.json      what the model's captions and pictures usually are like
+                     reference.json      what the model's captions and images usually are like
                      watch.json, held.json       what the night was like; why it is not published
                      told-held, told-published   who watches from outside has been told
                      published.json, summary.json, gallery/
@@ -43,7 +43,7 @@ class Attempt:
     Attributes:
         night: what is published, such as `2026-03-01T020000Z`.
         run: who tries, such as Airflow's run id.
-        before: only pictures last modified before this aware moment belong to it.
+        before: only images last modified before this aware moment belong to it.
     """
 
     night: str
@@ -74,15 +74,15 @@ class Attempt:
 
 
 class Counts(Group):
-    """Where the listed pictures went; listed = unchanged + planned + backlog.
+    """Where the listed images went; listed = unchanged + planned + backlog.
 
     Attributes:
-        listed: pictures found that were modified before the night's end.
+        listed: images found that were modified before the night's end.
         unchanged: of these, known to the table with the same etag.
         planned: to be captioned in this run.
         backlog: left for later nights, beyond `max_images`.
         ignored: other files, and what a manifest names once more.
-        later: pictures modified after the night's end.
+        later: images modified after the night's end.
     """
 
     listed: int
@@ -98,11 +98,11 @@ class Plan(Group):
 
     Attributes:
         folder: the run's.
-        input: folder of pictures, or `s3://bucket/prefix`.
+        input: folder of images, or `s3://bucket/prefix`.
         table: path of the Delta table.
         table_version: its writer sequence when it was read.
         deadline: no part is begun after it.
-        shards: pictures in each shard.
+        shards: images in each shard.
     """
 
     folder: Path = Field(exclude=True)
@@ -152,7 +152,7 @@ class Plan(Group):
 
     @property
     def reference_file(self) -> Path:
-        """Where shards note what the model's captions and pictures usually are like."""
+        """Where shards note what the model's captions and images usually are like."""
         return self.folder / "reference.json"
 
     @property
@@ -161,7 +161,7 @@ class Plan(Group):
         return self.folder / "watch.json"
 
     def open_input(self) -> Folder:
-        """The folder of pictures.
+        """The folder of images.
 
         Raises:
             ObjectUnavailable: a local one is not there any more.
@@ -172,16 +172,16 @@ class Plan(Group):
             raise ObjectUnavailable(f"{error}; it was there when the night was planned") from error
 
     def name_of(self, image: str) -> str:
-        """A picture's name under the input."""
+        """An image's name under the input."""
         return image.removeprefix(self.input.rstrip("/") + "/")
 
-    def pictures(self, shard: int) -> list[ObjectInfo]:
-        """One shard's pictures."""
+    def images(self, shard: int) -> list[ObjectInfo]:
+        """One shard's images."""
         with shard_path(self.path.parent, shard).open(encoding="utf-8") as lines:
             return [_object(line) for line in lines]
 
     def part_files(self, shard: int) -> list[Path]:
-        """Where the shard's parts are written, in the order of its pictures."""
+        """Where the shard's parts are written, in the order of its images."""
         count = -(-self.shards[shard] // self.settings.part_size)
         return [self.parts / f"{shard:05d}-{part:04d}.parquet" for part in range(count)]
 
@@ -211,12 +211,12 @@ def night_of(path: str | Path) -> str:
 
 
 def shard_path(folder: Path, shard: int) -> Path:
-    """Where a shard's pictures are listed, given the plan's folder."""
+    """Where a shard's images are listed, given the plan's folder."""
     return folder / f"{shard:05d}.jsonl"
 
 
 def shard_line(info: ObjectInfo) -> str:
-    """A picture as a line of JSON; names that are no UTF-8 survive as escapes."""
+    """An image as a line of JSON; names that are no UTF-8 survive as escapes."""
     return json.dumps([info.name, info.uri, info.etag, info.size, info.modified.isoformat()]) + "\n"
 
 

@@ -26,7 +26,7 @@ class NightSettings(Group):
 
     input: Address | None = Field(
         None,
-        description="Folder of new pictures, or s3://bucket/prefix, under a root; empty for NIGHTCAP_INPUT.",
+        description="Folder of new images, or s3://bucket/prefix, under a root; empty for NIGHTCAP_INPUT.",
     )
     manifest: Address | None = Field(
         None,
@@ -44,18 +44,18 @@ class NightSettings(Group):
     )
     policy: Literal["new", "older_version", "everything"] = Field(
         "new",
-        description="new: pictures without a caption; older_version: also those that only an older version captioned; "
+        description="new: images without a caption; older_version: also those that only an older version captioned; "
         "everything: all that this very version has not.",
     )
     replay_reasons: tuple[str, ...] | None = Field(
         None,
-        description="Reasons, a line each: only pictures quarantined for one of them are taken, once more. Empty for a "
-        "night of new pictures.",
+        description="Reasons, a line each: only images quarantined for one of them are taken, once more. Empty for a "
+        "night of new images.",
     )
     replay_night: str | None = Field(
         None,
         min_length=1,
-        description="Only pictures of this night are taken, once more: all that this version has not captioned, or those "
+        description="Only images of this night are taken, once more: all that this version has not captioned, or those "
         "of replay_reasons.",
     )
     replay_images: tuple[str, ...] | None = Field(
@@ -75,38 +75,38 @@ class NightSettings(Group):
         "version that the last night was planned with, if nobody promoted since and this machine has its files unaltered.",
     )
     max_images: int | None = Field(
-        50_000, ge=1, description="Most pictures a night; the newest come first, the rest waits. Empty for all."
+        50_000, ge=1, description="Most images a night; the newest come first, the rest waits. Empty for all."
     )
     stop_at: str | None = Field(
         None,
         pattern=TIME_OF_DAY,
-        description="HH:MM after which no more pictures are begun; what is done is published. Empty for no end.",
+        description="HH:MM after which no more images are begun; what is done is published. Empty for no end.",
     )
     time_zone: str = Field("UTC", description="The time zone of stop_at, such as Europe/Paris.")
     shard_size: int = Field(
         2000,
         ge=1,
         le=100_000,
-        description="Pictures a shard, which loads the model once; more where a night would have over 1,000 shards.",
+        description="Images a shard, which loads the model once; more where a night would have over 1,000 shards.",
     )
-    part_size: int = Field(300, ge=1, le=2000, description="Pictures written at once; a retry repeats no more.")
+    part_size: int = Field(300, ge=1, le=2000, description="Images written at once; a retry repeats no more.")
     readers: int = Field(4, ge=1, le=64, description="Threads of a shard that read ahead of the model.")
     decoders: int = Field(
-        2, ge=1, le=64, description="Processes of a shard that decode; a picture that kills one costs only itself."
+        2, ge=1, le=64, description="Processes of a shard that decode; an image that kills one costs only itself."
     )
-    decode_seconds: float = Field(4.0, gt=0, le=600, description="Most CPU time to decode a picture, in seconds.")
+    decode_seconds: float = Field(4.0, gt=0, le=600, description="Most CPU time to decode an image, in seconds.")
     decoder_memory_mb: int = Field(
-        950, ge=100, le=100_000, description="Most memory to decode a picture, in megabytes: about 17 a megapixel."
+        950, ge=100, le=100_000, description="Most memory to decode an image, in megabytes: about 17 a megapixel."
     )
     store_patience_s: int = Field(
         300, ge=10, le=86_400, description="Seconds that an object store may fail to answer before a shard does."
     )
-    max_image_bytes: int = Field(50_000_000, ge=1, description="Largest encoded picture in bytes.")
-    max_megapixels: float = Field(50.0, gt=0, le=170, description="Largest picture in megapixels.")
-    min_side: int = Field(8, ge=1, description="Smallest side of a picture in pixels.")
+    max_image_bytes: int = Field(50_000_000, ge=1, description="Largest encoded image in bytes.")
+    max_megapixels: float = Field(50.0, gt=0, le=170, description="Largest image in megapixels.")
+    min_side: int = Field(8, ge=1, description="Smallest side of an image in pixels.")
     unusable: Literal["record", "withhold", "quarantine"] = Field(
         "withhold",
-        description="Pictures with a flag (small, blank, dark, blurred). record: captioned like others; withhold: their "
+        description="Images with a flag (small, blank, dark, blurred). record: captioned like others; withhold: their "
         "caption is kept in the table, not published; quarantine: they are not captioned. Both count as quarantined.",
     )
     withhold_below: float | None = Field(
@@ -119,18 +119,18 @@ class NightSettings(Group):
         0.05,
         ge=0,
         le=1,
-        description="Above this share of quarantined pictures a night is not published; captions that are withheld because "
+        description="Above this share of quarantined images a night is not published; captions that are withheld because "
         "the model doubts them do not count.",
     )
     quarantine_floor: int = Field(
-        20, ge=1, description="Fewer quarantined pictures than this never hold a night back, whatever their share."
+        20, ge=1, description="Fewer quarantined images than this never hold a night back, whatever their share."
     )
-    accept_quarantine: bool = Field(False, description="Publish whatever the share of quarantined pictures.")
+    accept_quarantine: bool = Field(False, description="Publish whatever the share of quarantined images.")
     max_picture_drift: float = Field(
         0.2,
         ge=0,
         le=1,
-        description="A night is not published if its pictures' features are further than this, beyond chance, from those "
+        description="A night is not published if its images' features are further than this, beyond chance, from those "
         "the model was made for (Jensen-Shannon divergence).",
     )
     max_caption_drift: float = Field(
@@ -148,12 +148,12 @@ class NightSettings(Group):
         None,
         min_length=1,
         description="A night that was held back: what it has captioned is published as the two settings to accept say. "
-        "Empty for a night of new pictures.",
+        "Empty for a night of new images.",
     )
     experiment: str | None = Field(
         "nights", min_length=1, max_length=64, description="MLflow experiment with a run a night; empty for none."
     )
-    gallery_size: int = Field(60, ge=0, le=1000, description="Pictures in the gallery, a sample of the night's.")
+    gallery_size: int = Field(60, ge=0, le=1000, description="Images in the gallery, a sample of the night's.")
     output: Address | None = Field(
         None,
         description="Folder or s3://bucket/prefix that captions are also written to, under a root: what people wrote comes "
@@ -162,7 +162,7 @@ class NightSettings(Group):
     write_jsonl: bool = Field(True, description="With an output, a file of JSON lines a night.")
     write_csv: bool = Field(False, description="With an output, a CSV file a night, safe to open in a spreadsheet.")
     write_sidecars: bool = Field(
-        False, description="With an output, a text file a picture, named as the picture and .txt; other people's stay."
+        False, description="With an output, a text file an image, named as the image and .txt; other people's stay."
     )
     alternatives: int = Field(
         0,
@@ -190,7 +190,7 @@ class NightSettings(Group):
         return name
 
     def replay(self, model: tuple[str, str]) -> Replay | None:
-        """What a replay takes; None for a night of new pictures.
+        """What a replay takes; None for a night of new images.
 
         Args:
             model: name and version of the pinned model.
@@ -204,17 +204,17 @@ class NightSettings(Group):
         )
 
     def asked(self) -> dict[str, Any]:
-        """What makes a night another job, beside its input and its table: which pictures it takes, with which model."""
+        """What makes a night another job, beside its input and its table: which images it takes, with which model."""
         values = {name: getattr(self, name) for name in _ASKED}
         return {name: tuple(sorted(value)) if isinstance(value, tuple) else value for name, value in values.items()}
 
     @property
     def is_ordinary(self) -> bool:
-        """Whether only pictures without a caption are taken: no replay, and no policy that captions again."""
+        """Whether only images without a caption are taken: no replay, and no policy that captions again."""
         return self.policy == "new" and self.replay(("", "")) is None
 
     def limits(self) -> ImageLimits:
-        """What a picture may be."""
+        """What an image may be."""
         from pipeline.imaging.decode import ImageLimits
 
         return ImageLimits(self.max_image_bytes, self.max_megapixels, self.min_side)

@@ -1,4 +1,4 @@
-"""Which pictures are not worth a caption, and which captions not worth telling."""
+"""Which images are not worth a caption, and which captions not worth telling."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ UNUSABLE = "unusable"
 
 REASONS = {
     WITHHELD: "The model was not sure enough of its caption, which stays in the table, unpublished.",
-    UNUSABLE: "The picture has a flag. With unusable=withhold its caption stays in the table, unpublished; with "
+    UNUSABLE: "The image has a flag. With unusable=withhold its caption stays in the table, unpublished; with "
     "unusable=quarantine it was not captioned.",
 }
 
 
 def is_refused(flags: Collection[str], settings: NightSettings) -> bool:
-    """Whether a picture with these flags is not even shown to the model."""
+    """Whether an image with these flags is not even shown to the model."""
     return bool(flags) and settings.unusable == "quarantine"
 
 

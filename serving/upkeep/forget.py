@@ -1,4 +1,4 @@
-"""Take pictures out of what nights have kept: lists, galleries and outputs."""
+"""Take images out of what nights have kept: lists, galleries and outputs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def strip_nights(store: Path, images: Collection[str]) -> list[Path]:
 
     Must come before the images are taken out of the table; afterwards each of these nights is to be
     reported again. A run that is not published yet is removed whole: the next night plans its other
-    pictures anew.
+    images anew.
 
     Returns:
         The plans of the nights to report.
@@ -90,7 +90,7 @@ def _strip(path: Path, images: Collection[str]) -> bool:
         return False
     plan = Plan.read(path)
     if plan.counts.planned and not plan.published_file.is_file():
-        log.warning("night %s, run %s is removed: it has a picture to forget and is unpublished", plan.night, plan.run)
+        log.warning("night %s, run %s is removed: it has an image to forget and is unpublished", plan.night, plan.run)
         shutil.rmtree(set_aside(plan.folder))
         return False
     # Whoever published or reported it may have died over its parts, or left a page half written.

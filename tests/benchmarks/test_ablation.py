@@ -11,7 +11,7 @@ ROWS = read_yaml(Path(ablation.__file__).with_suffix(".yaml"))
 CONFIG = {
     "preset": "flickr8k",
     "encoder": {"weights": "resnet50.h5"},
-    "source": {"images": "pictures", "train_annotations": "train.json", "test_annotations": "test.json"},
+    "source": {"images": "images", "train_annotations": "train.json", "test_annotations": "test.json"},
 }
 
 

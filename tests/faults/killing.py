@@ -22,7 +22,7 @@ SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["serving.night", "deltalake", "pandas", "PIL.JpegImagePlugin", "tests.faults.killing"])
 
 EQUAL = ("image", "etag", "sha256", "status", "reason", "caption", "model_version")
-BAD = 50  # one file in so many is no picture
+BAD = 50  # one file in so many is no image
 WRITES = {"os.chmod", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "os.truncate"}
 HANGS_S = 200  # a night of a thousand takes seconds
 TOLD = {"fsync", "create", "commit", "committed"}
@@ -30,7 +30,7 @@ TOLD = {"fsync", "create", "commit", "committed"}
 
 @dataclass
 class Diary(ColourCaptioner):
-    """Notes how many pictures it captions in a file, which outlives the process."""
+    """Notes how many images it captions in a file, which outlives the process."""
 
     file: Path = Path()
 
@@ -43,21 +43,21 @@ class Diary(ColourCaptioner):
 
 @dataclass(frozen=True)
 class Night:
-    """One night over a folder of pictures, in a home of its own.
+    """One night over a folder of images, in a home of its own.
 
     Attributes:
         root: of the home.
-        pictures: folder of pictures.
+        images: folder of images.
         settings: others of the night.
     """
 
     root: Path
-    pictures: Path
+    images: Path
     settings: dict
 
     @property
     def world(self):
-        return World(Home(self.root, self.root / "store", "", (str(self.pictures),)))
+        return World(Home(self.root, self.root / "store", "", (str(self.images),)))
 
     @property
     def output(self):
@@ -83,7 +83,7 @@ class Night:
         return code != 0
 
     def captioned(self):
-        """How many pictures the model was shown, in all runs together."""
+        """How many images the model was shown, in all runs together."""
         return sum(map(int, self.diary.read_text().split())) if self.diary.exists() else 0
 
 
@@ -95,7 +95,7 @@ def work(night, write, number):
         with heeding_sigterm():
             if write:
                 signal_at(write, number, night.root)
-            world.night(input=str(night.pictures), output=str(night.output), **night.settings)
+            world.night(input=str(night.images), output=str(night.output), **night.settings)
     except Stopped:
         sys.exit(CODE)
 
@@ -145,7 +145,7 @@ def _tell_of_what_python_does_not():
 
 
 def draw(folder, count):
-    """Pictures that all differ, and a few files that are none."""
+    """Images that all differ, and a few files that are none."""
     folder.mkdir()
     for n in range(count):
         path = folder / f"{n:05d}.jpg"

@@ -15,7 +15,7 @@ from serving.night import run_night
 from serving.planning.plan import plan
 from serving.publish import publish
 from serving.runs.plan_file import Attempt
-from tests.serving.night_world import PINNED, World, picture, settings_of, unexpected
+from tests.serving.night_world import PINNED, World, image, settings_of, unexpected
 
 FIRST = datetime(2026, 3, 1, 2, tzinfo=UTC)
 NIGHTS = [Attempt.at(FIRST + timedelta(days=day), run=f"backfill__{day}") for day in range(7)]
@@ -24,12 +24,12 @@ PER_DAY = 3
 
 @pytest.fixture
 def world(tmp_path):
-    """Pictures of the day before each of seven nights, and of a day that is yet to come."""
+    """Images of the day before each of seven nights, and of a day that is yet to come."""
     world = World(Home(tmp_path, tmp_path / "store", ""))
     for day in range(8):
         for n in range(PER_DAY):
             moment = (FIRST + timedelta(days=day, hours=-1 - n)).timestamp()
-            os.utime(world.put(f"{day}-{n}.jpg", picture((9 * day, 9 * n, 99))), (moment, moment))
+            os.utime(world.put(f"{day}-{n}.jpg", image((9 * day, 9 * n, 99))), (moment, moment))
     return world
 
 
@@ -71,14 +71,14 @@ def test_9_nights_that_are_done_load_nothing_open_nothing_and_are_quick(world):
     for attempt in NIGHTS:
         night(world, attempt)
     rows, version = world.rows(), CaptionTable(world.home.captions).version()
-    with opened(world.home.inbox) as pictures:
+    with opened(world.home.inbox) as images:
         for attempt in NIGHTS:
             for again in (attempt, Attempt(f"{attempt.night}-more", attempt.run, attempt.before)):
                 started = time.monotonic()
                 summary = night(world, again, unexpected)
                 assert time.monotonic() - started < 10
                 assert summary.counts.later == 8 * PER_DAY - summary.counts.listed
-    assert pictures == []
+    assert images == []
     assert world.rows() == rows
     assert CaptionTable(world.home.captions).version() == version
 

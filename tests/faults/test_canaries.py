@@ -12,7 +12,7 @@ from pipeline.storage.objects import open_folder
 from pipeline.training.run import TrainingRun
 from tests.canaries import CANARY, carried, holding, listening
 from tests.pipeline.conftest import Dataset
-from tests.serving.night_world import World, picture
+from tests.serving.night_world import World, image
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_24_a_training_from_its_snapshot_to_its_promotion(tiny_training):
 def test_24_a_night_its_table_its_pages_and_its_logs(tmp_path, canaries, heard):
     world = World.within(tmp_path)
     world.fill(5)
-    world.put("cut.jpg", picture((1, 2, 3))[:60])
+    world.put("cut.jpg", image((1, 2, 3))[:60])
     world.night(output=str(tmp_path / "out"), write_csv=True, accept_quarantine=True)
     assert not holding(tmp_path)
     assert CANARY not in heard.getvalue()
@@ -49,10 +49,10 @@ def test_24_a_night_its_table_its_pages_and_its_logs(tmp_path, canaries, heard):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["train", "--set", f"source.images=s3://id:{CANARY}@bucket/pictures"],
+        ["train", "--set", f"source.images=s3://id:{CANARY}@bucket/images"],
         ["train", "--set", f"encoder.weights=https://example.org/w.h5?token={CANARY}"],
-        ["night", "--input", f"s3://id:{CANARY}@bucket/pictures"],
-        ["caption", f"s3://id:{CANARY}@bucket/pictures"],
+        ["night", "--input", f"s3://id:{CANARY}@bucket/images"],
+        ["caption", f"s3://id:{CANARY}@bucket/images"],
     ],
 )
 def test_24_an_address_with_a_password_is_refused_and_not_repeated(arguments, capsys, heard):
@@ -75,8 +75,8 @@ def test_24_a_registry_that_does_not_answer_is_named_without_its_password(tmp_pa
 
 
 @pytest.mark.integration
-def test_24_a_training_on_pictures_of_a_store_with_real_keys(s3, tmp_path, heard):
-    """Up to the features; what comes after them reads only the pictures of the test split, in the same way."""
+def test_24_a_training_on_images_of_a_store_with_real_keys(s3, tmp_path, heard):
+    """Up to the features; what comes after them reads only the images of the test split, in the same way."""
     from pipeline.model.network.encoder import build_encoder
 
     store, uri = s3
@@ -107,7 +107,7 @@ def test_24_a_night_from_a_store_with_real_keys_and_with_wrong_ones(s3, tmp_path
     world = World(Home(tmp_path, tmp_path / "store", f"sqlite:///{tmp_path / 'mlflow.db'}", roots=("s3://pictures",)))
     folder = open_folder(uri)
     for number in range(5):
-        folder.write(f"{number}.jpg", picture((number, 2, 3)))
+        folder.write(f"{number}.jpg", image((number, 2, 3)))
     world.night(input=uri)
     assert not holding(tmp_path, store.secret_key)
     assert store.secret_key not in heard.getvalue()

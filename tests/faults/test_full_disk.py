@@ -21,7 +21,7 @@ from serving.planning.plan import plan
 from serving.publish import publish
 from serving.reporting.report import report
 from tests.pipeline.storage.tables.table_rows import row, rows
-from tests.serving.night_world import PINNED, World, picture, settings_of
+from tests.serving.night_world import PINNED, World, image, settings_of
 
 PAGE = 4096
 
@@ -101,7 +101,7 @@ def test_14_a_full_disk_at_every_step_of_a_night(narrow, tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
     for n in range(4):
-        (photos / f"{n}.jpg").write_bytes(picture((n, 9, 9)))
+        (photos / f"{n}.jpg").write_bytes(image((n, 9, 9)))
     settings = settings_of(input=str(photos), part_size=2, write_csv=True)
     step = partial(when_full, narrow)
     made = step("store", lambda: plan(settings, home, PINNED, world.attempt()))["plan"]

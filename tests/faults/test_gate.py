@@ -1,6 +1,6 @@
 """25. How often chance is promoted, and how often what is better.
 
-The scores are real: of two checkpoints of one training on 1,000 pictures, whose captions mostly agree.
+The scores are real: of two checkpoints of one training on 1,000 images, whose captions mostly agree.
 """
 
 import json
@@ -84,7 +84,7 @@ def verdict_on(references, challenger, champion):
 
 
 def test_25_a_model_that_is_clearly_worse_on_one_slice_is_refused():
-    """Better nearly everywhere, but of pictures with two people or more it says nothing right."""
+    """Better nearly everywhere, but of images with two people or more it says nothing right."""
     references, poor, rich = world(1500)
     crowded = [image for image, texts in references.items() if "a child and a man" in texts[0]]
     mixed = rich | dict.fromkeys(crowded, "a bird sleeps on the moon")
@@ -105,11 +105,11 @@ def test_a_model_that_unlearns_what_people_corrected_is_refused():
     verdict = verdict_on(references, mixed, poor)
     assert verdict.difference.lower > 0
     assert not verdict.promote
-    assert "worse where corrected by people (150 pictures)" in verdict.reason
+    assert "worse where corrected by people (150 images)" in verdict.reason
     assert "<td>corrected by people</td>" in render(verdict, [])
 
 
-def test_captions_of_5000_pictures_are_scored_and_judged_in_half_a_minute():
+def test_captions_of_5000_images_are_scored_and_judged_in_half_a_minute():
     references, poor, rich = world(5000)
     started = time.process_time()  # not the clock, as other tests may use the same cores
     assert verdict_on(references, rich, poor).promote

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import BadInput
-from pipeline.storage.objects import S3Folder, is_hidden, is_picture, open_folder
+from pipeline.storage.objects import S3Folder, is_hidden, is_image, open_folder
 from pipeline.storage.objects.base import printable
 from serving.reporting.outputs import LocalPlace
-from tests.serving.night_world import World, picture
+from tests.serving.night_world import World, image
 
 ODD = [
     "..",
@@ -57,7 +57,7 @@ def test_19_keys_are_names_only(bucket, objects, prefix):
     folder = folder_at(bucket.endpoint, f"s3://bucket/{prefix}")
     found = {info.name: folder.read(info) for info in folder.list()}
     inside = {name[len(below) :]: data for name, data in bucket.objects.items() if name.startswith(below)}
-    wanted = {n: d for n, d in inside.items() if is_picture(n) and not is_hidden(n) and n and not n.endswith("/")}
+    wanted = {n: d for n, d in inside.items() if is_image(n) and not is_hidden(n) and n and not n.endswith("/")}
     assert found == wanted
     assert {path for _, path in bucket.asked} == {"/bucket"} | {f"/bucket/{below}{name}" for name in found}
 
@@ -115,8 +115,8 @@ KEYS = [
 
 
 def test_19_a_night_of_hostile_keys(bucket, tmp_path):
-    """Each picture is captioned under its own key, has a text file under the output, and nothing else is anywhere."""
-    bucket.objects = {f"in/{key}": picture((n, 90, 9)) for n, key in enumerate(KEYS)}
+    """Each image is captioned under its own key, has a text file under the output, and nothing else is anywhere."""
+    bucket.objects = {f"in/{key}": image((n, 90, 9)) for n, key in enumerate(KEYS)}
     home = tmp_path / "a" / "b" / "home"
     world = World(Home(home, home / "store", "", ("s3://bucket/in",)))
     out = home / "out"

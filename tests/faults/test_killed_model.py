@@ -20,14 +20,14 @@ from tests.faults.killing import EQUAL
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
-PICTURES, PART = 200, 16
+IMAGES, PART = 200, 16
 PROCESS = "import sys; from tests.faults.test_killed_model import night; night(*sys.argv[1:])"
 
 
-def night(root, pictures, registry, journal):
+def night(root, images, registry, journal):
     """One night, always the same, in a home of its own."""
-    home = Home(Path(root), Path(root) / "store", registry, (pictures,), journal=journal)
-    settings = NightSettings(input=pictures, part_size=PART, gallery_size=4)
+    home = Home(Path(root), Path(root) / "store", registry, (images,), journal=journal)
+    settings = NightSettings(input=images, part_size=PART, gallery_size=4)
     attempt = Attempt.at(datetime.now(UTC), "n")
     run_night(settings, home, pin(home, settings.model), partial(load_pinned, home), attempt)
 
@@ -48,14 +48,14 @@ def rows(root):
 
 
 def test_1_a_real_model_killed_twice(tiny_run, tmp_path):
-    pictures, registry = str(tmp_path / "pictures"), [tiny_run.home.tracking_uri, tiny_run.home.promotions]
-    draw_inbox(Path(pictures), PICTURES, seed=7)
-    night(tmp_path / "undisturbed", pictures, *registry)
-    arguments = [str(tmp_path / "killed"), pictures, *registry]
+    images, registry = str(tmp_path / "images"), [tiny_run.home.tracking_uri, tiny_run.home.promotions]
+    draw_inbox(Path(images), IMAGES, seed=7)
+    night(tmp_path / "undisturbed", images, *registry)
+    arguments = [str(tmp_path / "killed"), images, *registry]
     kill_at(2, arguments)
     kill_at(6, arguments)
     subprocess.run([sys.executable, "-c", PROCESS, *arguments], check=True, cwd=Path.cwd())
     found, expected = rows(tmp_path / "killed"), rows(tmp_path / "undisturbed")
-    assert len(expected) == PICTURES
+    assert len(expected) == IMAGES
     assert [[row[name] for name in EQUAL] for row in found] == [[row[name] for name in EQUAL] for row in expected]
     assert [row["score"] for row in found] == pytest.approx([row["score"] for row in expected], abs=1e-4)

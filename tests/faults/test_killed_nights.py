@@ -35,14 +35,14 @@ def few(tmp_path_factory):
 
 
 def undisturbed(folder, size, settings):
-    night = Night(folder / "undisturbed", draw(folder / "pictures", size), settings)
+    night = Night(folder / "undisturbed", draw(folder / "images", size), settings)
     assert not night.run()
     assert len(night.world.rows()) == size
     return night
 
 
 def again(night, name):
-    return Night(night.root.with_name(name), night.pictures, night.settings)
+    return Night(night.root.with_name(name), night.images, night.settings)
 
 
 def require_equal(night, undisturbed):
@@ -66,7 +66,7 @@ def require_equal(night, undisturbed):
 
 
 def outputs(night):
-    """What an output says, by picture and by text file; what was half written when a night was killed says nothing."""
+    """What an output says, by image and by text file; what was half written when a night was killed says nothing."""
     lines = map(json.loads, (night.output / "captions-n1.jsonl").read_text().splitlines())
     texts = {path.name: path.read_text() for path in night.output.glob("[!.]*.txt")}
     return {line["image"]: (line["status"], line["caption"]) for line in lines} | texts

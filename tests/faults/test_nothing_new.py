@@ -16,7 +16,7 @@ from serving.runs.settings import NightSettings
 from tests.faults.registered_bundle import CHAMPION_URI, loader, register_champion
 from tests.serving.night_world import World
 
-PICTURES, OTHERS = 20, 2000
+IMAGES, OTHERS = 20, 2000
 # Both start Python, read the registry and import nothing that makes models. Seen with two cores: 4.1 s against 3.8 s.
 NIGHT, BASELINE, LIMIT = ["night", "--night", "n2"], ["models", "list"], 2.0
 MEASURED = """
@@ -34,10 +34,10 @@ print(json.dumps({"code": code, "cpu_s": used.ru_utime + used.ru_stime, "loaded"
 
 @pytest.fixture
 def world(tmp_path):
-    """Every picture is captioned by a version that is still the champion."""
+    """Every image is captioned by a version that is still the champion."""
     world = World.within(tmp_path)
     register_champion(world.home)
-    world.fill(PICTURES)
+    world.fill(IMAGES)
     for number in range(OTHERS):
         world.put(f"broken/{number}.jpg", b"")
     settings = NightSettings(model=CHAMPION_URI, accept_quarantine=True)
@@ -54,7 +54,7 @@ def test_26_nothing_new_loads_no_model_and_touches_no_table(world, record_proper
     before, cache = files(store), files(root / "cache")
     baseline, _ = measured(BASELINE, root)
     night, told = measured(NIGHT, root)
-    assert f"0 captioned, 0 quarantined, {PICTURES + OTHERS} unchanged" in told
+    assert f"0 captioned, 0 quarantined, {IMAGES + OTHERS} unchanged" in told
     assert night["loaded"] == []
     # The 10 s of the fault list depend on the machine and on what else it does; this ratio does not.
     beyond_listing = night["cpu_s"] - listing(world)
@@ -85,5 +85,5 @@ def measured(arguments, root):
 def listing(world):
     """Seconds of processor time to list the input."""
     started = time.process_time()
-    assert len(list(open_folder(str(world.home.inbox)).list())) == PICTURES + OTHERS
+    assert len(list(open_folder(str(world.home.inbox)).list())) == IMAGES + OTHERS
     return time.process_time() - started

@@ -14,7 +14,7 @@ from pipeline.storage.objects.s3_client import PART_BYTES
 from serving.caption_shard import caption_shard
 from serving.planning.plan import plan
 from tests.faulty_proxy import Faults, faulty_proxy
-from tests.serving.night_world import PINNED, World, picture, settings_of
+from tests.serving.night_world import PINNED, World, image, settings_of
 
 pytestmark = pytest.mark.integration
 
@@ -23,12 +23,12 @@ PATIENCE_S = 12
 
 @pytest.fixture
 def night(s3, tmp_path):
-    """A night's surroundings whose input is a prefix with 40 pictures."""
+    """A night's surroundings whose input is a prefix with 40 images."""
     store, uri = s3
     world = World(Home(tmp_path, tmp_path / "store", f"sqlite:///{tmp_path / 'mlflow.db'}", roots=("s3://pictures",)))
     folder = open_folder(uri)
     for number in range(40):
-        folder.write(f"{number:03d}.jpg", picture((number, 2 * number, 99)))
+        folder.write(f"{number:03d}.jpg", image((number, 2 * number, 99)))
     return store, uri, world
 
 
@@ -89,7 +89,7 @@ def test_10_when_all_calls_fail_the_plan_does_before_its_deadline(night, faulty,
     assert not world.folder().exists()
 
 
-def test_10_a_store_that_goes_away_fails_the_shard_once_for_all_its_pictures(night, faulty):
+def test_10_a_store_that_goes_away_fails_the_shard_once_for_all_its_images(night, faulty):
     _, uri, world = night
     path = plan(settings_of(input=uri, store_patience_s=PATIENCE_S), world.home, PINNED, world.attempt())["plan"]
     faulty(errors=1)
@@ -140,9 +140,9 @@ def test_11_what_is_changed_or_deleted_after_the_listing_is_source_changed(night
     _, uri, world = night
     path = plan(settings_of(input=uri), world.home, PINNED, world.attempt())["plan"]
     folder = open_folder(uri)
-    folder.write("001.jpg", picture("white", (99, 99)))
+    folder.write("001.jpg", image("white", (99, 99)))
     folder.delete("002.jpg")
-    folder.write("003.jpg", picture((3, 6, 99)))  # the same bytes are the same object
+    folder.write("003.jpg", image((3, 6, 99)))  # the same bytes are the same object
     counts = caption_shard(path, 0, world.load)
     assert (counts["captioned"], counts["reasons"]) == (38, {"source_changed": 2})
     world.night(input=uri)

@@ -8,14 +8,14 @@ import pytest
 
 from pipeline.core.errors import NightHeld
 from pipeline.model.reference_profile import Distribution
-from tests.serving.night_world import ColourCaptioner, picture, unexpected
+from tests.serving.night_world import ColourCaptioner, image, unexpected
 
 
 @pytest.mark.parametrize("unusable", ["withhold", "quarantine"])
-def test_22_a_night_of_black_pictures_is_held_back(world, unusable):
+def test_22_a_night_of_black_images_is_held_back(world, unusable):
     """A camera with its cap on: files as good as any, and nothing to say of them."""
     for number in range(60):
-        world.put(f"{number:03d}.png", picture((0, 0, number % 8), (64, 64), "PNG"))
+        world.put(f"{number:03d}.png", image((0, 0, number % 8), (64, 64), "PNG"))
     world.fill(1)
     with pytest.raises(NightHeld, match=r"61 of 61 .*unusable 61"):
         world.night(unusable=unusable)
@@ -27,20 +27,20 @@ def test_22_a_night_of_black_pictures_is_held_back(world, unusable):
 
 @dataclass
 class Collapsed(ColourCaptioner):
-    """Says one thing of some pictures, as long and as sure as usual."""
+    """Says one thing of some images, as long and as sure as usual."""
 
     reference: Mapping[str, Distribution] = field(default_factory=dict)
     repeats: int = 0
 
     def caption(self, pixels):
         told = super().caption(pixels)
-        return [replace(each, text="a picture of 9 9 9") for each in told[: self.repeats]] + told[self.repeats :]
+        return [replace(each, text="an image of 9 9 9") for each in told[: self.repeats]] + told[self.repeats :]
 
 
 @pytest.mark.parametrize(
     ("usual", "repeats", "is_held"), [(0.02, 40, True), (0.02, 20, True), (0.02, 9, False), (0.5, 20, False)]
 )
-def test_22_a_model_that_says_one_thing_of_every_picture(world, usual, repeats, is_held):
+def test_22_a_model_that_says_one_thing_of_every_image(world, usual, repeats, is_held):
     world.fill(40)
     top = round(500 * usual)
     reference = {

@@ -15,7 +15,7 @@ from pipeline.data.validation import reasons
 from pipeline.model.vocabulary import Vocabulary
 from pipeline.training.run import TrainingRun
 from pipeline.training_pipeline import adapt_vocabulary, snapshot, validate
-from tests.pipeline.conftest import Dataset, picture_of
+from tests.pipeline.conftest import Dataset, image_of
 
 MARK = "zzpoison"  # in every poisoned caption, and in no other
 REPEATED = f"{MARK} is repeated"
@@ -45,12 +45,12 @@ def poisoned(tmp_path_factory):
     for split, first in (("train", 0), ("val", 100), ("test", 200)):
         dataset.fill(30, split, first)
     for number, caption in enumerate(POISON):
-        dataset.add(f"poison-{number}.png", ["a plain picture of poison", caption], data=picture_of(300 + number))
+        dataset.add(f"poison-{number}.png", ["a plain image of poison", caption], data=image_of(300 + number))
     for number in range(10):
         dataset.add(
             f"many-{number}.png",
             [f"many {number}", *[f"{REPEATED}{' ' * k}" for k in range(1000)]],
-            data=picture_of(400 + number),
+            data=image_of(400 + number),
         )
     root = tmp_path_factory.mktemp("poisoned")
     rules = ValidationSettings(min_images=5, max_quarantine_share=1)

@@ -158,7 +158,7 @@ def test_8_the_loser_is_judged_again_against_the_new_champion(tiny_run, tmp_path
     Promotions(home).promote(NAME, other, 0, "somebody")
     final = stages.promote(run, "1", verdict)
     assert not final["promoted"]
-    assert f"of version {other} on the same 12 test pictures" in final["reason"]
+    assert f"of version {other} on the same 12 test images" in final["reason"]
     assert captioning(home) == other
     asked = run.settings.model_copy(update={"gate": run.settings.gate.model_copy(update={"approval": "person"})})
     with pytest.raises(PromotionConflict, match="judge it again"):
@@ -246,5 +246,5 @@ def test_13_a_version_that_keeps_no_budget_is_refused(tiny_run):
         with pytest.raises(PromotionRefused, match=f"above gate.{setting}={value:g}"):
             check_budget(uri, found, budget)
     hasty = tiny_run.settings.gate.model_copy(update={"trial_timeout_s": 0.2})
-    with pytest.raises(PromotionRefused, match=r"did not caption 4 pictures in 0\.2 s"):
+    with pytest.raises(PromotionRefused, match=r"did not caption 4 images in 0\.2 s"):
         try_version(tiny_run.home, uri, hasty)

@@ -23,7 +23,7 @@ from serving.planning.plan import plan
 from serving.publish import publish
 from serving.runs.plan_file import Plan
 from tests.pipeline.storage.tables.table_rows import row, rows
-from tests.serving.night_world import PINNED, ColourCaptioner, World, picture, settings_of
+from tests.serving.night_world import PINNED, ColourCaptioner, World, image, settings_of
 
 PAGE = 4096
 
@@ -98,7 +98,7 @@ def test_eight_processes_make_one_table(world, pool):
 
 
 def test_two_nights_planned_against_one_table(world, pool):
-    """A manual night beside the scheduled one, at the same moment and over the same pictures."""
+    """A manual night beside the scheduled one, at the same moment and over the same images."""
     paths = world.fill(6)
     plans = [world.captioned(night, f"run-{night}") for night in ("scheduled", "manual")]
     outcomes = list(pool.map(publish, plans))
@@ -106,8 +106,8 @@ def test_two_nights_planned_against_one_table(world, pool):
     assert sorted(outcome["duplicates"] for outcome in outcomes) == [0, 6]
 
 
-def test_a_manifest_that_names_pictures_twice(world):
-    """Side by side, far apart, and pictures that the table has already."""
+def test_a_manifest_that_names_images_twice(world):
+    """Side by side, far apart, and images that the table has already."""
     paths = world.fill(2)
     world.night("n0", "r0")
     paths += world.fill(2, start=2)
@@ -152,7 +152,7 @@ def captioned_by(world, model, settings, night="n2"):
     return made["plan"]
 
 
-def test_a_picture_that_another_night_could_not_read_is_published(world):
+def test_a_image_that_another_night_could_not_read_is_published(world):
     """It was written again and again while one night read it, and was at rest for the other."""
     (path,) = world.fill(1)
     other, night = world.captioned("n1", "r1"), world.captioned("n2", "r2")
@@ -166,7 +166,7 @@ def test_a_picture_that_another_night_could_not_read_is_published(world):
 
 
 def spoil(part):
-    """A part's rows as they would be, had the pictures changed after they were listed."""
+    """A part's rows as they would be, had the images changed after they were listed."""
     changed = [
         each | {"status": "quarantined", "reason": "source_changed", "caption": None}
         for each in pq.read_table(part).to_pylist()
@@ -179,7 +179,7 @@ def test_27_twenty_nights_in_one_process(tmp_path):
     world, memory = World(Home(tmp_path, tmp_path / "store", ""), ColourCaptioner()), []
     for night in range(30):
         for n in range(40 * night, 40 * night + 40):
-            world.put(f"{n:03d}.jpg", picture((n % 256, n // 256, 99)))
+            world.put(f"{n:03d}.jpg", image((n % 256, n // 256, 99)))
         world.night(f"n{night}", f"r{night}", shard_size=20, part_size=10)
         if night in {9, 29}:
             memory.append(held())

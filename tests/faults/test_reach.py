@@ -13,7 +13,7 @@ from serving.runs.roots import table_of
 from serving.runs.settings import night_settings
 from serving.upkeep.rollback import RollbackSettings, roll_back
 from serving.upkeep.tables import Tending, TendingSettings
-from tests.serving.night_world import PINNED, World, picture
+from tests.serving.night_world import PINNED, World, image
 
 
 @pytest.fixture
@@ -68,10 +68,10 @@ def test_20_a_link_does_not_lead_out_of_a_root(world, tmp_path, no_socket):
     photos, outside = tmp_path / "photos", tmp_path / "outside"
     photos.mkdir()
     outside.mkdir()
-    (outside / "secret.jpg").write_bytes(picture("red"))
+    (outside / "secret.jpg").write_bytes(image("red"))
     (photos / "link").symlink_to(outside)
     (photos / "secret.jpg").symlink_to(outside / "secret.jpg")
-    (photos / "own.jpg").write_bytes(picture("blue"))
+    (photos / "own.jpg").write_bytes(image("blue"))
     summary = world.night(input=str(photos))
     assert (summary.captioned, summary.counts.ignored) == (1, 2)
     with pytest.raises(SettingsError, match="NIGHTCAP_ROOTS"):
@@ -81,7 +81,7 @@ def test_20_a_link_does_not_lead_out_of_a_root(world, tmp_path, no_socket):
 def test_20_a_manifest_does_not_lead_out(world, tmp_path, no_socket):
     photos = tmp_path / "photos"
     photos.mkdir()
-    (tmp_path / "secret.jpg").write_bytes(picture("red"))
+    (tmp_path / "secret.jpg").write_bytes(image("red"))
     status = (tmp_path / "secret.jpg").stat()
     row = f"{status.st_size}-{status.st_mtime_ns},{status.st_size}\n"
     (photos / "m.csv").write_text(f"key,etag,size\n../secret.jpg,{row}{tmp_path / 'secret.jpg'},{row}")
@@ -93,7 +93,7 @@ def test_20_a_manifest_does_not_lead_out(world, tmp_path, no_socket):
 
 @pytest.mark.parametrize("under", ["elsewhere/captions", "photos/../captions", "home/../captions"])
 def test_20_a_table_elsewhere_is_neither_written_nor_read(world, tmp_path, under):
-    world.put("a.jpg", picture("red"))
+    world.put("a.jpg", image("red"))
     named = str(tmp_path / under)
     with pytest.raises(SettingsError, match="NIGHTCAP_ROOTS"):
         world.night(table=named)
@@ -105,7 +105,7 @@ def test_20_a_table_elsewhere_is_neither_written_nor_read(world, tmp_path, under
 
 
 def test_20_tables_that_may_be_named(world, tmp_path):
-    world.put("a.jpg", picture("red"))
+    world.put("a.jpg", image("red"))
     beside = replace(world.home, table=str(tmp_path / "data" / "captions"))
     for home, named in ((world.home, str(tmp_path / "photos/captions")), (beside, beside.table)):
         assert table_of(home, named).uri == named

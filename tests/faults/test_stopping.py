@@ -19,7 +19,7 @@ from tests.faults.killing import Night, draw
 pytestmark = pytest.mark.timeout(900)
 LIMIT_S = 30
 STEP = 1 if os.environ.get("NIGHTCAP_SOAK") else 3  # which writes SIGTERM comes at; SIGKILL comes at each
-# The command line with a model that takes its time, or with pictures that are never read.
+# The command line with a model that takes its time, or with images that are never read.
 COMMAND = """
 import sys, time
 from pathlib import Path
@@ -48,13 +48,13 @@ cli.main(sys.argv[2:])
 
 @pytest.fixture
 def start(tmp_path):
-    """Starts the same night of 900 pictures, three parts; `hangs` is a file that appears when reading hangs."""
-    pictures = draw(tmp_path / "pictures", 900)
+    """Starts the same night of 900 images, three parts; `hangs` is a file that appears when reading hangs."""
+    images = draw(tmp_path / "images", 900)
     environment = {**os.environ, "NIGHTCAP_HOME": str(tmp_path / "home"), "PYTHONPATH": str(Path.cwd())}
 
     @contextmanager
     def start(hangs=""):
-        command = [sys.executable, "-c", COMMAND, hangs, "night", "--night", "n", "--input", pictures]
+        command = [sys.executable, "-c", COMMAND, hangs, "night", "--night", "n", "--input", images]
         command += ["--accept-quarantine"]  # plain colours, which have a flag each
         with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
             try:
@@ -116,9 +116,9 @@ def test_5_sigterm_while_a_read_hangs(start, tmp_path):
 
 
 def test_5_sigterm_at_a_write_leaves_nothing_half_written(tmp_path):
-    pictures = draw(tmp_path / "pictures", 3)
+    images = draw(tmp_path / "images", 3)
     for number in count(1, STEP):
-        night = Night(tmp_path / f"write{number}", pictures, {"part_size": 2, "gallery_size": 1, "decoders": 1})
+        night = Night(tmp_path / f"write{number}", images, {"part_size": 2, "gallery_size": 1, "decoders": 1})
         stopped = night.run(number, signal.SIGTERM)
         assert scratch(night.root) == []
         assert {path.name for path in night.world.home.captions.glob("*.parquet")} == named(night.world.home.captions)
@@ -126,7 +126,7 @@ def test_5_sigterm_at_a_write_leaves_nothing_half_written(tmp_path):
             break
         assert not night.run()
         assert [row["image"] for row in night.world.rows(current=True)] == [
-            str(path) for path in sorted(pictures.iterdir())
+            str(path) for path in sorted(images.iterdir())
         ]
         assert len(night.world.rows()) == 3
     assert number > 40

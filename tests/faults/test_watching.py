@@ -22,7 +22,7 @@ from serving.runs.lifecycle import held_night
 from serving.runs.plan_file import Attempt
 from serving.runs.settings import NightSettings
 from tests.faults.listening import alerts, listening, pushes
-from tests.serving.night_world import World, picture, unexpected
+from tests.serving.night_world import World, image, unexpected
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SECRET = "hunter2-canary"
@@ -108,7 +108,7 @@ def test_22_on_the_command_line(world, listener, capsys):
     assert "night 'n1' is held back: 20 of 25" in told
     (alert,) = alerts(listener)
     assert (alert["source"], alert["event"], alert["night"]) == ("nightcap", "night_held", "n1")
-    assert "20 of 25 pictures are quarantined" in alert["text"]
+    assert "20 of 25 images are quarantined" in alert["text"]
     assert SECRET not in str(alert) + told
 
     assert run_and_fail("night", "--night", "n1", "--accept-quarantine") in (0, None)
@@ -142,7 +142,7 @@ def test_22_airflow_alerts_with_the_reason(world, listener):
         notify({"run_id": run, "reason": "task_failure"})
     first, second = alerts(listener)
     assert (first["event"], first["night"], first["run"]) == ("night_held", "n1", "scheduled__1")
-    assert "20 of 25 pictures are quarantined" in first["text"]
+    assert "20 of 25 images are quarantined" in first["text"]
     assert (second["event"], second["run"], second["reason"]) == ("night_failed", "scheduled__2", "task_failure")
 
 
@@ -209,7 +209,7 @@ def test_what_the_pushgateway_and_mlflow_hear(world, listener):
 
 @pytest.fixture
 def scenes(tiny_run, tmp_path, address):
-    """Runs a night of the pictures in a folder with a model of drawn scenes."""
+    """Runs a night of the images in a folder with a model of drawn scenes."""
     trained = tiny_run.home
     roots, journal = (str(tmp_path),), trained.promotions
     home = Home(trained.root, tmp_path / "store", trained.tracking_uri, roots, address, journal=journal)
@@ -228,7 +228,7 @@ def scenes(tiny_run, tmp_path, address):
 
 
 @pytest.mark.parametrize("seed", [11, 12, 13])
-def test_fresh_pictures_like_the_trainings_raise_no_alarm(scenes, tmp_path, seed):
+def test_fresh_images_like_the_trainings_raise_no_alarm(scenes, tmp_path, seed):
     draw_inbox(tmp_path / "in", 30, seed)
     figures = scenes(tmp_path / "in")
     assert figures["alarms"] == {}
@@ -269,7 +269,7 @@ def test_photographs_given_to_the_scenes_model_raise_the_drift_alarm(scenes, tmp
 def test_a_model_without_a_reference_says_so_once(world, caplog):
     """Bundles made before have none, and other people's captioners never."""
     world.fill(25)
-    world.put("odd.jpg", picture("red", (300, 20)))
+    world.put("odd.jpg", image("red", (300, 20)))
     world.night()
     assert [record.message for record in caplog.records if "drift is unknown" in record.message] == [
         "night n1: drift is unknown, as the model has no reference to compare with"

@@ -12,8 +12,8 @@ PREDICT = """
 import json, sys, mlflow, pandas
 from pathlib import Path
 model = mlflow.pyfunc.load_model("models:/captioner@champion")
-pictures = pandas.DataFrame({"image": [Path(path).read_bytes() for path in sys.argv[1:]]})
-print(json.dumps(model.predict(pictures)["caption"].tolist()))
+images = pandas.DataFrame({"image": [Path(path).read_bytes() for path in sys.argv[1:]]})
+print(json.dumps(model.predict(images)["caption"].tolist()))
 """
 
 
@@ -66,9 +66,9 @@ def runs_when_there(api, kind):
     return [run["dag_run_id"] for run in found]
 
 
-def predicted(home, pictures, folder):
+def predicted(home, images, folder):
     env = {**os.environ, "MLFLOW_TRACKING_URI": home.tracking_uri, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-c", PREDICT, *pictures]
+    command = [sys.executable, "-c", PREDICT, *images]
     done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=False, timeout=180)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])

@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)} (Debian packages, see .ci/run)"),
 ]
 
-PICTURES = 4
+IMAGES = 4
 LEFT = {"captions", "captions_current", "features", "mlflow", "promotions", "unfinished"}
 KINDS = ("run", "version", "entry", "champion")
 # Each run with its figures and files, every version, and the journal, whoever keeps them.
@@ -70,7 +70,7 @@ def embedded(folder, tiny_run):
     home = folder / "em bedded"
     shutil.copytree(tiny_run.home.root, home)
     for seed, night in enumerate(("first", "second")):
-        draw_inbox(home / "inbox", PICTURES // 2, seed)
+        draw_inbox(home / "inbox", IMAGES // 2, seed)
         told(home, "nightcap", "night", "--night", night)
     return home
 
@@ -161,7 +161,7 @@ def before(embedded):
 def test_2_the_embedded_home_moves_with_runs_versions_and_captions(stack, embedded, before):
     assert all(before[kind] for kind in KINDS)
     assert len(before["run"]) >= 3
-    assert len(before["captions"]) == len(before["captions_current"]) == PICTURES
+    assert len(before["captions"]) == len(before["captions_current"]) == IMAGES
     stack.run("move")
     assert outputs(stack.volume("nightcap") / "store") == outputs(embedded / "store") != {}
     give_accounts(stack)
@@ -172,8 +172,8 @@ def test_2_the_embedded_home_moves_with_runs_versions_and_captions(stack, embedd
 
 def test_3_what_was_moved_loads_and_is_traced(stack, embedded):
     assert "golden captions reproduced" in stack.run("exporter", "nightcap", "models", "verify", "1")
-    (picture, *_) = (embedded / "inbox").iterdir()
-    assert "version 1" in stack.run("exporter", "nightcap", "trace", str(picture))
+    (image, *_) = (embedded / "inbox").iterdir()
+    assert "version 1" in stack.run("exporter", "nightcap", "trace", str(image))
 
 
 def test_4_a_home_moves_once(stack, before):
@@ -182,7 +182,7 @@ def test_4_a_home_moves_once(stack, before):
 
 
 def test_5_backup_destroy_restore(stack, folder, before):
-    owner(stack).put_object(Bucket="pictures", Key="inbox/a b.jpg", Body=b"a picture")
+    owner(stack).put_object(Bucket="pictures", Key="inbox/a b.jpg", Body=b"an image")
     with closing(airflow_database(stack)) as database, database, database.cursor() as cursor:
         cursor.execute("CREATE TABLE dag_run AS SELECT 'scheduled' AS run_id")
     held = objects(stack), outputs(stack.volume("nightcap") / "store")

@@ -22,16 +22,16 @@ from pipeline.training.features import FeatureStore
 from pipeline.training.run import TrainingRun
 from pipeline.training_pipeline import extract_shard, snapshot
 from tests.fixtures.stored_bundles import unpack
-from tests.odd_pictures import odd_pictures
+from tests.odd_images import odd_images
 
-PICTURES = odd_pictures()
+IMAGES = odd_images()
 ROOT = Path(pipeline.__file__).parents[1]
 MAY_RESIZE = {
     "pipeline/imaging/decode.py",
-    "pipeline/imaging/quality.py",  # flags pictures
-    "pipeline/data/validation/perceptual_hash.py",  # compares pictures
+    "pipeline/imaging/quality.py",  # flags images
+    "pipeline/data/validation/perceptual_hash.py",  # compares images
     "pipeline/training/augmentation.py",  # crops of square pixels, for training alone
-    "pipeline/data/sources/scenes/drawing.py",  # draws pictures
+    "pipeline/data/sources/scenes/drawing.py",  # draws images
 }
 
 
@@ -44,7 +44,7 @@ def captioner(tmp_path_factory):
 @pytest.fixture(scope="module")
 def eager(captioner):
     """Pixels as the one function gives them, and captions written word by word without a graph."""
-    seen = np.stack([pixels(data, captioner.side, captioner.fit, ImageLimits()) for data in PICTURES.values()])
+    seen = np.stack([pixels(data, captioner.side, captioner.fit, ImageLimits()) for data in IMAGES.values()])
     features = captioner.networks.encoder(seen)
     tokens, scores = captioner._writer(features)
     texts = [captioner.networks.vocabulary.decode(row[0].tolist()) for row in np.asarray(tokens)]
@@ -62,17 +62,17 @@ class Watched:
         return self.network.predict_on_batch(batch)
 
 
-def test_the_pictures_differ_and_so_do_captions(eager):
+def test_the_images_differ_and_so_do_captions(eager):
     seen, texts, _ = eager
-    assert len({picture.tobytes() for picture in seen}) == len(PICTURES)
+    assert len({image.tobytes() for image in seen}) == len(IMAGES)
     assert len(set(texts)) > 1
 
 
 @pytest.fixture
 def extracted(captioner, new_dataset, tmp_path):
-    """The stage that extracts features, of the pictures fitted in some way, with the captioner's encoder."""
+    """The stage that extracts features, of the images fitted in some way, with the captioner's encoder."""
     dataset = new_dataset()
-    for name, data in PICTURES.items():
+    for name, data in IMAGES.items():
         dataset.add(name, data=data)
 
     def accept(run, folder):
@@ -92,7 +92,7 @@ def extracted(captioner, new_dataset, tmp_path):
         )
         run = run.after(run.store.run("validate", 1, {}, run.inputs("snapshot"), partial(accept, run)))
         run = run.after(run.store.run("encoder", 1, {}, {}, give_encoder))
-        assert extract_shard(run, 0)["extracted"] == len(PICTURES)
+        assert extract_shard(run, 0)["extracted"] == len(IMAGES)
         return FeatureStore.of(run)
 
     return extract
@@ -108,9 +108,9 @@ def test_the_input_pipeline_of_training_sees_and_says_the_same(captioner, eager,
         return networks[-1]
 
     monkeypatch.setattr("pipeline.training.encoder_stage.load_encoder", watched)
-    features, shas = extracted(captioner.fit), [sha256(data) for data in PICTURES.values()]
+    features, shas = extracted(captioner.fit), [sha256(data) for data in IMAGES.values()]
     [network] = networks
-    assert {picture.tobytes() for picture in seen} <= {picture.tobytes() for batch in network.seen for picture in batch}
+    assert {image.tobytes() for image in seen} <= {image.tobytes() for batch in network.seen for image in batch}
     found = caption_features(captioner._writer, captioner.networks.vocabulary, features, shas)
     assert [caption.text for caption in found] == texts
     assert [caption.score for caption in found] == pytest.approx(scores, abs=2e-3)  # features of half the digits
@@ -118,8 +118,8 @@ def test_the_input_pipeline_of_training_sees_and_says_the_same(captioner, eager,
 
 @pytest.mark.parametrize("fit", ["squash", "pad", "crop"])
 def test_what_training_keeps_is_of_the_pixels_that_serving_sees(captioner, extracted, fit):
-    kept = extracted(fit).gather([sha256(data) for data in PICTURES.values()])
-    seen = np.stack([pixels(data, captioner.side, fit, ImageLimits()) for data in PICTURES.values()])
+    kept = extracted(fit).gather([sha256(data) for data in IMAGES.values()])
+    seen = np.stack([pixels(data, captioner.side, fit, ImageLimits()) for data in IMAGES.values()])
     expected = np.asarray(captioner.networks.encoder(seen))
     np.testing.assert_allclose(kept, expected, rtol=2e-3, atol=1e-3 * np.abs(expected).max())
 
@@ -143,14 +143,14 @@ def test_the_pyfunc_sees_and_says_the_same(captioner, eager, monkeypatch):
     model, network = CaptionModel(), Watched(captioner.networks.encoder)
     model.captioner = captioner
     monkeypatch.setattr(captioner, "_encoder", network)
-    found = model.predict(None, pd.DataFrame({"image": list(PICTURES.values())}))
+    found = model.predict(None, pd.DataFrame({"image": list(IMAGES.values())}))
     np.testing.assert_array_equal(np.concatenate(network.seen)[: len(seen)], seen)
     assert list(found["caption"]) == texts
     assert list(found["score"]) == pytest.approx(scores, abs=1e-4)
 
 
 def test_nothing_but_one_module_makes_pixels_for_a_network():
-    """Whoever makes a picture another size, by any library, has a reason that is known."""
+    """Whoever makes an image another size, by any library, has a reason that is known."""
     callers = {
         path.relative_to(ROOT).as_posix()
         for folder in ("pipeline", "serving", "nightcap")
@@ -162,7 +162,7 @@ def test_nothing_but_one_module_makes_pixels_for_a_network():
 
 
 def resizes(called):
-    """Whether a method by its name, or a function of Pillow's `ImageOps`, makes a picture another size."""
+    """Whether a method by its name, or a function of Pillow's `ImageOps`, makes an image another size."""
     if not isinstance(called, ast.Attribute):
         return False
     return called.attr in {"resize", "thumbnail", "draft", "reduce"} or ast.unparse(called.value).endswith("ImageOps")

@@ -70,8 +70,8 @@ def trained(api, too_early):
 
 @pytest.fixture(scope="module")
 def folder(home):
-    """Twelve pictures and two files that are none."""
-    folder = home.root / "new pictures"
+    """Twelve images and two files that are none."""
+    folder = home.root / "new images"
     whole = draw_inbox(folder, 12, seed=3)[0].read_bytes()
     (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
     (folder / "page.jpg").write_bytes(b"<html></html>")
@@ -164,8 +164,8 @@ def test_the_same_night_again_does_nothing(api, captioned, folder):
 
 
 def test_enough_corrections_start_a_training(api, home, captioned, folder):
-    table, pictures = CorrectionTable(home.store / "corrections"), sorted(folder.glob("scene-*.png"))
-    said = [Correction(str(file), "a red circle", "ann", datetime.now(UTC)) for file in pictures]
+    table, images = CorrectionTable(home.store / "corrections"), sorted(folder.glob("scene-*.png"))
+    said = [Correction(str(file), "a red circle", "ann", datetime.now(UTC)) for file in images]
     table.append(said[:1])
     run = counted(api)
     assert api.task_states("watch_corrections", run) == {"count": "skipped"}
@@ -181,7 +181,7 @@ def test_enough_corrections_start_a_training(api, home, captioned, folder):
     finally:
         api.abandon("train_captioner", started)
     assert api.task_states("watch_corrections", counted(api)) == {"count": "skipped"}
-    table.forget([str(file) for file in pictures])
+    table.forget([str(file) for file in images])
 
 
 @pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="this machine has a GPU")
@@ -194,7 +194,7 @@ def test_without_a_gpu_its_examination_is_skipped(api):
     assert reason == NO_GPU
 
 
-def test_new_pictures_are_captioned_by_the_clock(api, home, captioned):
+def test_new_images_are_captioned_by_the_clock(api, home, captioned):
     drawn = {str(path) for path in draw_inbox(home.inbox, 3, seed=4)}
     api.set_paused("caption_nightly", False)
     rows = rows_when_there(home.captions)

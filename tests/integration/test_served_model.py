@@ -18,7 +18,7 @@ import pytest
 
 from pipeline.imaging.decode import ImageLimits, pixels
 from pipeline.registry.loading import load_captioner
-from tests.odd_pictures import odd_pictures
+from tests.odd_images import odd_images
 from tests.registered_bundle import register_stored
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -76,12 +76,12 @@ def ask(address, columns, rows):
 
 
 def test_it_captions_as_the_bundle_does(registered, address):
-    pictures = list(odd_pictures().values())
+    images = list(odd_images().values())
     captioner = load_captioner(registered, CHAMPION)
     expected = captioner.caption(
-        np.stack([pixels(data, captioner.side, captioner.fit, ImageLimits()) for data in pictures])
+        np.stack([pixels(data, captioner.side, captioner.fit, ImageLimits()) for data in images])
     )
-    found = ask(address, ["image"], [[base64.b64encode(data).decode()] for data in [*pictures, b"<html>"]])
+    found = ask(address, ["image"], [[base64.b64encode(data).decode()] for data in [*images, b"<html>"]])
     assert [row["caption"] for row in found] == [*(caption.text for caption in expected), ""]
     assert [row["score"] for row in found[:-1]] == pytest.approx([each.score for each in expected], abs=1e-4)
     assert found[-1]["reason"] == "not_an_image"

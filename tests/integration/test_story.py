@@ -32,7 +32,7 @@ SMALL = {
     "evaluation.images": 10,
     **{f"gate.{name}": value for name, value in LENIENT_GATE.items()},
 }
-# CIDEr-D near 58, 2 and 120 on 50 test pictures: the gate's bounds are some 30 points wide.
+# CIDEr-D near 58, 2 and 120 on 50 test images: the gate's bounds are some 30 points wide.
 FIRST = SMALL | {"training.epochs": 1}
 WORSE = FIRST | {"training.learning_rate": 1e-4}
 BETTER = SMALL | {"training.epochs": 6, "gate.approval": "person"}
@@ -60,7 +60,7 @@ class Story:
     home: Home
     api: AirflowApi
     mlflow: str
-    pictures: int = 0
+    images: int = 0
 
     def run(self, dag, **params):
         """Run a DAG to its end; the run's id."""
@@ -79,9 +79,9 @@ class Story:
         return self.api.task_states(TRAINING, run)[task]
 
     def night(self):
-        """Caption three fresh pictures; the versions that did."""
-        self.pictures += 1
-        drawn = {str(path) for path in draw_inbox(self.home.inbox, 3, seed=self.pictures)}
+        """Caption three fresh images; the versions that did."""
+        self.images += 1
+        drawn = {str(path) for path in draw_inbox(self.home.inbox, 3, seed=self.images)}
         run = self.run(NIGHT)
         rows = [row for row in DeltaTable(str(self.home.captions)).to_pyarrow_table().to_pylist() if row["run"] == run]
         assert {row["image"] for row in rows} == drawn
@@ -177,7 +177,7 @@ def is_refused_with_reasons(story, run):
     verdict = story.api.result(TRAINING, run, "gate")
     assert not verdict["promote"]
     assert verdict["reason"].startswith("not surely better: CIDEr-D ")
-    assert "of version 1 on the same 50 test pictures" in verdict["reason"]
+    assert "of version 1 on the same 50 test images" in verdict["reason"]
     assert (story.state(run, "approve"), story.state(run, "promote")) == ("skipped", "skipped")
     reasons = [line.get("reason") for line in story.api.log(TRAINING, run, "promote")]
     assert f"version 2 is not promoted: {verdict['reason']}" in reasons

@@ -123,20 +123,20 @@ def photo():
 def bad_folder(tmp_path_factory):
     """Every kind of file that a folder of photographs comes to hold."""
     folder = tmp_path_factory.mktemp("bad")
-    picture = photograph(1, (640, 480))
+    image = photograph(1, (640, 480))
     turned = Image.Exif()
     turned[0x0112] = 6  # to be turned a quarter clockwise
     page = b"<!doctype html><html><title>Not found</title><body>404</body></html>"
     files = {
-        "a photo.jpg": encoded(picture, quality=90),
-        "b_truncated.jpg": encoded(picture)[:9000],
+        "a photo.jpg": encoded(image, quality=90),
+        "b_truncated.jpg": encoded(image)[:9000],
         "c_empty.jpg": b"",
         "d_page.jpg": page,
-        "e_cmyk.jpg": encoded(picture.convert("CMYK")),
-        "f_16bit.png": encoded(Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257), "PNG"),
+        "e_cmyk.jpg": encoded(image.convert("CMYK")),
+        "f_16bit.png": encoded(Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257), "PNG"),
         "g_rotated.jpg": encoded(photograph(2).transpose(Image.Transpose.ROTATE_90), exif=turned),
         "h_huge.png": encoded(Image.new("1", (20_000, 20_000)), "PNG"),
-        "notes.txt": b"not a picture, and does not look like one",
+        "notes.txt": b"not an image, and does not look like one",
     }
     for name, data in files.items():
         (folder / name).write_bytes(data)

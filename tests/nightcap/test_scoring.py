@@ -57,7 +57,7 @@ def test_the_report_is_as_promised(run, annotations, tmp_path):
     assert (report["images"], report["missing"]) == (3, 2)
     assert report["scores"]["rouge_l"] == pytest.approx(1 / 3)  # the other two score 0
     assert report["scores"]["meteor"] is None
-    assert done.err == f"1 of 2 captions are of pictures that {annotations} does not describe; ignored\n"
+    assert done.err == f"1 of 2 captions are of images that {annotations} does not describe; ignored\n"
 
 
 def test_a_file_takes_the_report_instead(run, annotations, tmp_path):
@@ -141,7 +141,7 @@ def test_annotations_that_cannot_be_used(run, tmp_path, text, words):
         ("a.png", ["a.jpg"], None),
     ],
 )
-def test_a_caption_finds_its_picture(image, references, match):
+def test_a_caption_finds_its_image(image, references, match):
     found = matched({image: "text"}, dict.fromkeys(references))
     assert found == ({match: "text"} if match else {})
 
@@ -153,17 +153,17 @@ def test_ambiguous_captions_are_refused(run, tmp_path):
     assert done.refused(2, "'a.jpg'", "x/a.jpg, y/a.jpg", "relative")
 
 
-def test_two_captions_of_one_picture_are_refused():
+def test_two_captions_of_one_image_are_refused():
     with pytest.raises(SettingsError, match=r"two captions match 'a.jpg'.*'y/a.jpg'"):
         matched({"x/a.jpg": "one", "y/a.jpg": "two"}, {"a.jpg": []})
 
 
 @given(st.lists(NAMES, unique=True), st.sampled_from(["", "/photos/", "./", "deep/down/"]))
-def test_captions_under_any_folder_find_the_pictures_they_are_of(names, prefix):
+def test_captions_under_any_folder_find_the_images_they_are_of(names, prefix):
     captions = {prefix + name: name for name in names}
     assert matched(captions, dict.fromkeys(names)) == {name: name for name in names}
 
 
-def test_pictures_without_a_reference_are_left_out(tmp_path):
+def test_images_without_a_reference_are_left_out(tmp_path):
     path = annotate(tmp_path / "captions.json", {"a.jpg": ["a boat"], "b.jpg": []})
     assert references_of(path) == {"a.jpg": ["a boat"]}

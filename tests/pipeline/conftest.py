@@ -1,4 +1,4 @@
-"""Small captioned datasets of drawn pictures."""
+"""Small captioned datasets of drawn images."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pipeline.core.settings import SourceSettings
 from pipeline.data.sources.coco import CocoJsonSource
 
 
-def picture_of(number, side=40, format="PNG"):
-    """Encoded bytes of a picture that no other number has."""
+def image_of(number, side=40, format="PNG"):
+    """Encoded bytes of an image that no other number has."""
     buffer = io.BytesIO()
     Image.new("RGB", (side, side), (number % 256, number // 256 % 256, 90)).save(buffer, format)
     return buffer.getvalue()
@@ -29,18 +29,18 @@ class Dataset:
         self.folder = folder
         self.entries = defaultdict(list)
 
-    def add(self, name, captions=("a plain picture",), split="train", data=None):
-        """List a picture with captions, and write it unless `data` is empty."""
+    def add(self, name, captions=("a plain image",), split="train", data=None):
+        """List an image with captions, and write it unless `data` is empty."""
         self.entries[split].append((name, captions))
         if data:
             (self.images / name).parent.mkdir(parents=True, exist_ok=True)
             (self.images / name).write_bytes(data)
 
     def fill(self, count, split="train", first=0):
-        """Add sound pictures with five captions each."""
+        """Add sound images with five captions each."""
         for number in range(first, first + count):
-            captions = [f"picture {number} in {words} words" for words in ("one", "two", "three", "four", "five")]
-            self.add(f"{split}-{number:04d}.png", captions, split, picture_of(number))
+            captions = [f"image {number} in {words} words" for words in ("one", "two", "three", "four", "five")]
+            self.add(f"{split}-{number:04d}.png", captions, split, image_of(number))
 
     def settings(self, **values):
         """Write the annotation files."""
@@ -67,6 +67,6 @@ def new_dataset(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def picture():
-    """Makes the encoded bytes of a picture that no other number has."""
-    return picture_of
+def image():
+    """Makes the encoded bytes of an image that no other number has."""
+    return image_of

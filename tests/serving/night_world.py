@@ -1,4 +1,4 @@
-"""A night's surroundings: a home, pictures, and a model whose captions can be foretold."""
+"""A night's surroundings: a home, images, and a model whose captions can be foretold."""
 
 import io
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ PINNED = PinnedModel("captioner", "3", "d" * 64, "numpy-float64", "models:/capti
 
 @dataclass
 class ColourCaptioner:
-    """Says the mean colour of a picture; remembers how many it was shown at once."""
+    """Says the mean colour of an image; remembers how many it was shown at once."""
 
     name: str = "captioner"
     version: str = "3"
@@ -45,14 +45,14 @@ def unexpected(pinned):
     raise AssertionError(f"{pinned} was loaded although there is nothing to caption")
 
 
-def picture(colour, size=(40, 30), kind="JPEG"):
+def image(colour, size=(40, 30), kind="JPEG"):
     buffer = io.BytesIO()
     Image.new("RGB", size, colour).save(buffer, kind)
     return buffer.getvalue()
 
 
 def settings_of(**given):
-    """Settings of a night whose pictures are of one colour each: flagged, and captioned all the same."""
+    """Settings of a night whose images are of one colour each: flagged, and captioned all the same."""
     return NightSettings(**{"unusable": "record", **given})
 
 
@@ -76,7 +76,7 @@ class World:
         return str(path)
 
     def fill(self, count, start=0):
-        return [self.put(f"{n:03d}.jpg", picture((n, 2 * n % 256, 99))) for n in range(start, start + count)]
+        return [self.put(f"{n:03d}.jpg", image((n, 2 * n % 256, 99))) for n in range(start, start + count)]
 
     def attempt(self, night="n1", run="r1"):
         return Attempt(night, run, self.now)

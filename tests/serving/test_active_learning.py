@@ -11,12 +11,12 @@ from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import CorrectionTable
 from serving.active_learning import UNSEEN, doubtful, pick, spread, unseen
 from tests.pipeline.storage.tables.table_rows import later, quarantined, row, rows
-from tests.serving.night_world import ColourCaptioner, picture
+from tests.serving.night_world import ColourCaptioner, image
 
 
 @dataclass
 class SeeingCaptioner(ColourCaptioner):
-    """Sees the mean colour of a picture."""
+    """Sees the mean colour of an image."""
 
     def gists(self, pixels):
         means = pixels.reshape(len(pixels), -1, 3).mean(axis=1).astype(np.float32)  # [n, 3]
@@ -83,7 +83,7 @@ def test_what_people_wrote_or_a_later_night_published_is_left_alone(table):
     assert names(doubtful(table, 10, None, ())) == ["/in/a", "/other/a", "/in/spoken"]
 
 
-def test_the_newest_caption_of_a_picture_counts_among_many(table):
+def test_the_newest_caption_of_a_image_counts_among_many(table):
     random = np.random.default_rng(1)
     doubts = random.random(500).tolist()
     for start in range(0, 500, 50):
@@ -111,8 +111,8 @@ def test_a_random_cloud_is_covered_better_than_by_chance():
     assert farthest(chosen) < min(farthest(random.choice(400, 30, replace=False)) for _ in range(20))
 
 
-def test_pictures_are_looked_at_and_those_that_are_gone_left_out(world, table):
-    red, reddish, blue = (world.put(f"{n}.jpg", picture(colour)) for n, colour in enumerate(["red", "#fe0000", "blue"]))
+def test_images_are_looked_at_and_those_that_are_gone_left_out(world, table):
+    red, reddish, blue = (world.put(f"{n}.jpg", image(colour)) for n, colour in enumerate(["red", "#fe0000", "blue"]))
     world.put("bad.jpg", b"<html>")
     files = [red, reddish, blue, str(world.home.inbox / "bad.jpg"), str(world.home.inbox / "gone.jpg"), "/gone/a.jpg"]
     publish(table, *(told(file, 0.1 * place) for place, file in enumerate(files, 1)))
@@ -123,7 +123,7 @@ def test_pictures_are_looked_at_and_those_that_are_gone_left_out(world, table):
     assert names(pick(table, SeeingCaptioner(), 2, 2)) == [red]  # the other of the most doubtful looks the same
 
 
-def test_pictures_that_no_night_has_seen_are_captioned_first(world, table):
+def test_images_that_no_night_has_seen_are_captioned_first(world, table):
     known, *new = world.fill(6)
     publish(table, told(known, 0.9))
     found = pick(table, SeeingCaptioner(), 10, 10, str(world.home.inbox), without={new[0]})
@@ -133,7 +133,7 @@ def test_pictures_that_no_night_has_seen_are_captioned_first(world, table):
         pick(table, SeeingCaptioner(), 10, 10, "/nowhere")
 
 
-def test_a_folder_s_new_pictures_are_sampled_evenly(world, table):
+def test_a_folder_s_new_images_are_sampled_evenly(world, table):
     from pipeline.storage.objects import open_folder
 
     files = world.fill(40)

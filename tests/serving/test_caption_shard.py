@@ -5,7 +5,7 @@ from tests.serving.night_world import ColourCaptioner
 
 
 class Searching(ColourCaptioner):
-    """Considers four captions a picture, the model's own beam."""
+    """Considers four captions an image, the model's own beam."""
 
     def caption(self, pixels):
         return [

@@ -28,7 +28,7 @@ from serving.caption_shard import caption_shard, prepare
 from serving.planning.plan import plan
 from serving.runs.plan_file import Plan
 from serving.runs.settings import NightSettings
-from tests.serving.night_world import PINNED, ColourCaptioner, picture, settings_of, unexpected
+from tests.serving.night_world import PINNED, ColourCaptioner, image, settings_of, unexpected
 
 
 def test_a_full_night(world):
@@ -72,17 +72,17 @@ def test_who_comes_second_hears_that_the_night_is_published(world, capsys):
     assert told.endswith("; it was already published\n")
 
 
-def test_new_and_changed_pictures_join_the_next_night(world):
+def test_new_and_changed_images_join_the_next_night(world):
     paths = world.fill(3)
     world.night()
-    world.put("000.jpg", picture("white", (64, 64)))
-    world.put("new.png", picture("blue", kind="PNG"))
+    world.put("000.jpg", image("white", (64, 64)))
+    world.put("new.png", image("blue", kind="PNG"))
     summary = world.night("n2")
     assert (summary.captioned, summary.counts.unchanged) == (2, 2)
     assert len(world.rows()) == 5
     current = {row["image"]: row for row in world.rows(current=True)}
     assert len(current) == 4
-    assert current[paths[0]]["caption"] == "a picture of 255 255 255"
+    assert current[paths[0]]["caption"] == "an image of 255 255 255"
 
 
 def test_the_newest_come_first_within_the_budget(world):
@@ -96,10 +96,10 @@ def test_the_newest_come_first_within_the_budget(world):
     assert (last.captioned, last.backlog, len(world.rows())) == (1, 0, 5)
 
 
-def test_pictures_after_the_nights_end_wait(world):
+def test_images_after_the_nights_end_wait(world):
     world.fill(2)
     future = (world.now + timedelta(days=1)).timestamp()
-    os.utime(world.put("later.jpg", picture("red")), (future, future))
+    os.utime(world.put("later.jpg", image("red")), (future, future))
     world.put("notes.txt", b"")
     counts = world.night().counts
     assert (counts.listed, counts.later, counts.ignored, counts.planned) == (2, 1, 1, 2)
@@ -134,10 +134,10 @@ ODD = {
     "huge.png": lambda: png(20_000, 20_000),
     "page.jpg": lambda: b"<html><body>Not found</body></html>",
     "palette.png": lambda: encoded(Image.new("P", (40, 30)), "PNG"),
-    "photo.jpg": lambda: picture((200, 100, 50)),
+    "photo.jpg": lambda: image((200, 100, 50)),
     "rotated.jpg": rotated,
     "sixteen.png": lambda: encoded(Image.fromarray(np.full((30, 40), 0x8000, np.uint16)), "PNG"),
-    "truncated.jpg": lambda: picture("red", (400, 300))[:900],
+    "truncated.jpg": lambda: image("red", (400, 300))[:900],
 }
 REFUSED = {
     "empty.jpg": "empty",
@@ -147,7 +147,7 @@ REFUSED = {
 }
 
 
-def test_odd_pictures_are_captioned_or_quarantined_with_a_reason(world):
+def test_odd_images_are_captioned_or_quarantined_with_a_reason(world):
     for name, make in ODD.items():
         world.put(name, make())
     process = psutil.Process()
@@ -160,7 +160,7 @@ def test_odd_pictures_are_captioned_or_quarantined_with_a_reason(world):
     assert summary.reasons == dict.fromkeys(REFUSED.values(), 1)
     assert all(row["caption"] for name, row in rows.items() if name not in REFUSED)
     assert (rows["rotated.jpg"]["width"], rows["rotated.jpg"]["height"]) == (30, 40)
-    assert rows["sixteen.png"]["caption"] == "a picture of 128 128 128"
+    assert rows["sixteen.png"]["caption"] == "an image of 128 128 128"
     assert rows["page.jpg"]["sha256"] == sha256(ODD["page.jpg"]())
     assert {row["image"] for row in world.rows(current=True)} == {
         row["image"] for name, row in rows.items() if name not in REFUSED
@@ -174,7 +174,7 @@ def planned(world, **settings):
 def test_what_changes_after_planning_is_source_changed_and_comes_again(world):
     paths = world.fill(4)
     path = planned(world)
-    world.put("001.jpg", picture("white", (99, 99)))
+    world.put("001.jpg", image("white", (99, 99)))
     Path(paths[2]).unlink()
     counts = caption_shard(path, 0, world.load)
     assert counts == {"shard": 0, "captioned": 2, "quarantined": 2, "left": 0, "reasons": {"source_changed": 2}}
@@ -206,7 +206,7 @@ def test_a_retry_repeats_only_the_part_it_was_at(world):
 def test_a_lost_folder_fails_the_shard_and_quarantines_nothing(world):
     world.fill(3)
     path = planned(world)
-    listed = Plan.read(path).pictures(0)
+    listed = Plan.read(path).images(0)
     folder = LocalFolder(world.home.inbox)
     world.home.inbox.rename(world.home.root / "unmounted")
     decoders = Decoders(Work(ImageLimits(), 16, "squash"), 1)
@@ -239,7 +239,7 @@ def test_what_the_deadline_leaves_is_the_next_nights(world):
 def test_the_next_part_is_read_while_the_model_works(world):
     world.fill(4)
     path = planned(world, part_size=2, readers=1)
-    later = Plan.read(path).pictures(0)[2:]
+    later = Plan.read(path).images(0)[2:]
 
     class Slow(ColourCaptioner):
         def caption(self, pixels):
@@ -261,7 +261,7 @@ def test_a_plan_tells_what_it_decided(world):
     assert made.model == PINNED
     assert made.settings == settings_of(shard_size=2)
     assert made.input == str(world.home.inbox)
-    assert sum(len(made.pictures(shard)) for shard in range(3)) == 5
+    assert sum(len(made.images(shard)) for shard in range(3)) == 5
 
 
 def test_serving_imports_no_heavy_library():

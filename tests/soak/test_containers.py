@@ -127,7 +127,7 @@ def test_every_service_is_healthy_and_nobody_may_do_more_than_a_user(stack):
 
 @pytest.fixture(scope="module")
 def night(stack, clock, tmp_path_factory):
-    """A training through Airflow's API, then a night over pictures in S3; the night's id."""
+    """A training through Airflow's API, then a night over images in S3; the night's id."""
     api = stack.api()
     for _ in api.follow("train_captioner", api.trigger("train_captioner", TINY)):
         pass

@@ -19,7 +19,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def scores(tmp_path_factory):
-    """All that is measured on the pictures that judge."""
+    """All that is measured on the images that judge."""
     root = tmp_path_factory.mktemp("scenes")
     home = Home(root, root / "store", f"sqlite:///{root / 'mlflow.db'}")
     run = stages.refine(stages.train(extracted(TrainingRun(train_settings({"preset": "scenes"}), home))))

@@ -16,7 +16,7 @@ class SourceSettings(Group):
 
     kind: Literal["scenes", "coco_json", "tfds"] = Field(
         "scenes",
-        description="scenes: built-in pictures; coco_json: a COCO captions file beside a folder; tfds: TensorFlow Datasets.",
+        description="scenes: built-in images; coco_json: a COCO captions file beside a folder; tfds: TensorFlow Datasets.",
     )
     images: Annotated[
         Address | None, BeforeValidator(lambda given: str(given) if isinstance(given, Path) else given)
@@ -29,8 +29,8 @@ class SourceSettings(Group):
     test_annotations: Path | None = Field(None, description="coco_json: captions that judge; cut from train if empty.")
     dataset: str = Field("coco_captions/2014", description="tfds: the dataset's name and configuration.")
     data_dir: Path | None = Field(None, description="tfds: where prepared datasets lie; empty for TFDS' own default.")
-    scene_count: int = Field(3000, ge=60, le=100_000, description="scenes: how many pictures to draw.")
-    scene_side: int = Field(112, ge=96, le=128, description="scenes: side of a picture in pixels.")
+    scene_count: int = Field(3000, ge=60, le=100_000, description="scenes: how many images to draw.")
+    scene_side: int = Field(112, ge=96, le=128, description="scenes: side of an image in pixels.")
     scene_seed: int = Field(7, ge=0, description="scenes: seed of the generator.")
     val_cut: float = Field(
         0.1,
@@ -50,7 +50,7 @@ class SourceSettings(Group):
         "as_written", description="neutral: people's gender is left out of all captions (a man becomes a person)."
     )
     terms: Address | None = Field(
-        None, description="Licence or terms of the pictures and captions, for the model card; empty where not known."
+        None, description="Licence or terms of the images and captions, for the model card; empty where not known."
     )
 
     corrections: Address | None = Field(
@@ -59,7 +59,7 @@ class SourceSettings(Group):
         "if there are any; none for none.",
     )
     corrections_held_out: float = Field(
-        0.2, ge=0, le=0.9, description="Share of the corrected pictures, by digest, for val and test in equal parts."
+        0.2, ge=0, le=0.9, description="Share of the corrected images, by digest, for val and test in equal parts."
     )
     corrections_to_train: int = Field(
         500, ge=1, description="How many new corrections start a training by themselves (`watch_corrections`)."
@@ -75,9 +75,9 @@ class SourceSettings(Group):
 class ValidationSettings(Group):
     """What a dataset must be to be trained on."""
 
-    min_side: int = Field(32, ge=1, description="Smallest side of a picture in pixels.")
-    max_megapixels: float = Field(50.0, gt=0, le=170, description="Largest picture in megapixels.")
-    max_image_bytes: int = Field(50_000_000, ge=1, description="Largest encoded picture in bytes.")
+    min_side: int = Field(32, ge=1, description="Smallest side of an image in pixels.")
+    max_megapixels: float = Field(50.0, gt=0, le=170, description="Largest image in megapixels.")
+    max_image_bytes: int = Field(50_000_000, ge=1, description="Largest encoded image in bytes.")
     min_caption_words: int = Field(2, ge=1, description="Fewest words in a caption.")
     max_caption_words: int = Field(60, ge=1, description="Most words in a caption.")
     max_caption_repeats: int = Field(
@@ -91,7 +91,7 @@ class ValidationSettings(Group):
         14,
         ge=0,
         le=24,
-        description="Pictures of two splits look the same if so many of 63 bits of their hashes differ at most; empty to compare none.",
+        description="Images of two splits look the same if so many of 63 bits of their hashes differ at most; empty to compare none.",
     )
     waivers: Path | None = Field(
         None, description="Lines of nightcap quarantine that a person has read and accepts in spite of their reason."
@@ -118,7 +118,7 @@ class ValidationSettings(Group):
         0.2,
         ge=0,
         le=1,
-        description="Largest difference of brightness, contrast, saturation, shape and size of pictures.",
+        description="Largest difference of brightness, contrast, saturation, shape and size of images.",
     )
 
 

@@ -25,17 +25,17 @@ class EncoderSettings(Group):
     weights_sha256: str | None = Field(
         None, pattern="^[0-9a-f]{64}$", description="Digest the weights file must have; empty to accept it."
     )
-    fit: Literal["squash", "pad", "crop"] = Field("squash", description="How a picture becomes square.")
+    fit: Literal["squash", "pad", "crop"] = Field("squash", description="How an image becomes square.")
     side: int | None = Field(
         None,
         ge=96,
         le=1024,
-        description="Side in pixels that pictures are scaled to; empty for what the network is known by (224 or 299). "
-        "Networks often see more in enlarged pictures, at a cost that grows with the square.",
+        description="Side in pixels that images are scaled to; empty for what the network is known by (224 or 299). "
+        "Networks often see more in enlarged images, at a cost that grows with the square.",
     )
-    batch_size: int = Field(32, ge=1, le=1024, description="Pictures encoded at once.")
+    batch_size: int = Field(32, ge=1, le=1024, description="Images encoded at once.")
     views: int = Field(
-        1, ge=1, le=8, description="Views of each training picture to learn from: whole, mirrored, then crops."
+        1, ge=1, le=8, description="Views of each training image to learn from: whole, mirrored, then crops."
     )
     shards: int = Field(4, ge=1, le=256, description="Parallel parts of feature extraction in the DAG.")
     epochs: int = Field(12, ge=1, le=200, description="scenes: epochs of training the small encoder.")
@@ -55,11 +55,11 @@ class DecoderSettings(Group):
     fusion: Literal["late", "early", "hybrid"] = Field(
         "hybrid", description="Where the image enters: late after the GRU (attention), early before it, hybrid both."
     )
-    positions: bool = Field(True, description="Tell the decoder where in the picture each feature lies.")
+    positions: bool = Field(True, description="Tell the decoder where in the image each feature lies.")
     standardised: bool = Field(
         True, description="Features and word vectors begin with unit variance; false leaves both as Keras gives them."
     )
-    gate: bool = Field(False, description="Let attention look away from the picture, at what was written so far.")
+    gate: bool = Field(False, description="Let attention look away from the image, at what was written so far.")
     tied: bool = Field(False, description="Words are written with the vectors they are read by; needs embedding.")
     embedding: int = Field(512, ge=8, le=4096, description="Width of a word vector.")
     units: int = Field(512, ge=8, le=4096, description="Width of the GRU's state.")
@@ -71,7 +71,7 @@ class TrainingSettings(Group):
 
     seed: int = Field(1, ge=0, lt=2**32, description="Seed of weights, order and dropout.")
     epochs: int = Field(20, ge=1, le=1000, description="Most epochs.")
-    batch_size: int = Field(16, ge=1, le=8192, description="Pictures a step, each with all its captions.")
+    batch_size: int = Field(16, ge=1, le=8192, description="Images a step, each with all its captions.")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Peak learning rate of Adam.")
     warmup_share: float = Field(
         0.05,
@@ -97,7 +97,7 @@ class TrainingSettings(Group):
         5.0, ge=0, le=1440, description="Minutes between checkpoints within an epoch; 0 writes one after every step."
     )
     corrections_weight: int = Field(
-        3, ge=1, le=100, description="How often a corrected picture of train is learnt from in an epoch; others once."
+        3, ge=1, le=100, description="How often a corrected image of train is learnt from in an epoch; others once."
     )
     start_from: Address | None = Field(
         None, description="A registered version to continue from, such as models:/captioner@champion; empty for none."
@@ -108,8 +108,8 @@ class SelfCriticalSettings(Group):
     """The second stage of training, on the reward of whole captions (Rennie et al., CVPR 2017)."""
 
     epochs: int = Field(0, ge=0, le=1000, description="Most epochs; 0 leaves the stage out.")
-    batch_size: int = Field(16, ge=1, le=8192, description="Pictures a step.")
-    samples: int = Field(5, ge=2, le=50, description="Captions drawn for each picture; they are each other's baseline.")
+    batch_size: int = Field(16, ge=1, le=8192, description="Images a step.")
+    samples: int = Field(5, ge=2, le=50, description="Captions drawn for each image; they are each other's baseline.")
     learning_rate: float = Field(5e-5, gt=0, le=1, description="Learning rate of Adam.")
     bleu_weight: float = Field(0.0, ge=0, le=10, description="Weight of BLEU-4 beside CIDEr-D in the reward.")
     likelihood_weight: float = Field(
@@ -158,7 +158,7 @@ class EvaluationSettings(Group):
     images: int = Field(
         500,
         ge=1,
-        description="Pictures of val and of test, taken by digest, for what captions each several times (degraded pictures).",
+        description="Images of val and of test, taken by digest, for what captions each several times (degraded images).",
     )
 
 
@@ -173,7 +173,7 @@ class GateSettings(Group):
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="How sure: of the one-sided bounds of differences.")
     resamples: int = Field(2000, ge=100, le=100_000, description="Resamples of the paired bootstrap.")
-    slice_images: int = Field(100, ge=2, description="Fewest pictures of a slice that may refuse a version.")
+    slice_images: int = Field(100, ge=2, description="Fewest images of a slice that may refuse a version.")
     slice_drop_points: float = Field(
         5.0,
         ge=0,
@@ -184,7 +184,7 @@ class GateSettings(Group):
         5.0,
         ge=0,
         le=1000,
-        description="Fewest points of a first version, whose captions must also fit their own pictures better than others; "
+        description="Fewest points of a first version, whose captions must also fit their own images better than others; "
         "0 for no such floor.",
     )
     max_faulty_share: float = Field(
@@ -195,7 +195,7 @@ class GateSettings(Group):
         "these by itself; or the champion's share, if that is larger.",
     )
     max_same_share: float = Field(
-        0.25, ge=0, le=1, description="Largest share of test pictures with one and the same caption; or the champion's."
+        0.25, ge=0, le=1, description="Largest share of test images with one and the same caption; or the champion's."
     )
     max_chair: float = Field(
         0.5, ge=0, le=1, description="Largest share of named objects that are not there (CHAIR), of a first version."
@@ -204,8 +204,8 @@ class GateSettings(Group):
     max_withheld_share: float = Field(
         0.3, ge=0, le=1, description="Largest share of test captions that the version itself would withhold."
     )
-    sample_images: int = Field(64, ge=1, le=10_000, description="Pictures that a version captions on trial.")
-    max_seconds_per_image: float = Field(5.0, gt=0, description="Longest time a picture of the trial, in the mean.")
+    sample_images: int = Field(64, ge=1, le=10_000, description="Images that a version captions on trial.")
+    max_seconds_per_image: float = Field(5.0, gt=0, description="Longest time an image of the trial, in the mean.")
     max_memory_gib: float = Field(8.0, gt=0, description="Most memory of the process of the trial.")
     trial_timeout_s: int = Field(900, ge=10, description="Seconds after which a trial is given up.")
 

@@ -8,12 +8,12 @@ from typing import Literal, Protocol
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
-CORRECTED = "corrected:"  # begins the name of a picture that people described after a model had
+CORRECTED = "corrected:"  # begins the name of an image that people described after a model had
 
 
 @dataclass(frozen=True)
 class LabelledBox:
-    """An object that is truly in a picture; the box is in pixels from the top left corner."""
+    """An object that is truly in an image; the box is in pixels from the top left corner."""
 
     label: str
     left: float

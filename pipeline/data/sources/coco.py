@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline.core.errors import SettingsError
 from pipeline.core.settings import SourceSettings
 from pipeline.data.sources.base import SPLITS, Photograph, Split
-from pipeline.data.sources.image_files import open_pictures
+from pipeline.data.sources.image_files import open_images
 from pipeline.storage.files import digest_of, sha256_file
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class _Annotations(BaseModel):
 
 @dataclass(frozen=True)
 class _Entry:
-    """A picture as an annotation file lists it; `uri` is its path inside the images folder."""
+    """An image as an annotation file lists it; `uri` is its path inside the images folder."""
 
     image: str
     uri: str
@@ -47,46 +47,46 @@ class _Entry:
 class CocoJsonSource:
     """Photographs named by COCO captions files, one file a split.
 
-    `image` and `uri` are the file name inside the images folder. A picture that several splits
+    `image` and `uri` are the file name inside the images folder. An image that several splits
     name is one photograph in each; `image` is then `train:NAME` or `val:NAME` outside the split
     that judges most. The images folder may be a prefix in an object store.
     """
 
     def __init__(self, settings: SourceSettings) -> None:
-        self._pictures = open_pictures(settings.images)
+        self._images = open_images(settings.images)
         files = (settings.train_annotations, settings.val_annotations, settings.test_annotations)
         self._files = {split: file for split, file in zip(SPLITS, files, strict=True) if file}
         self._max_images = settings.max_images
 
     def fingerprint(self) -> str:
-        """SHA-256 over the annotation files and every named picture's size and time, or ETag.
+        """SHA-256 over the annotation files and every named image's size and time, or ETag.
 
         Raises:
             SettingsError: as `photographs`.
         """
-        pictures = self._pictures.stamps(entry.uri for entry in self._entries)
-        return digest_of([{split: sha256_file(file) for split, file in self._files.items()}, pictures])
+        images = self._images.stamps(entry.uri for entry in self._entries)
+        return digest_of([{split: sha256_file(file) for split, file in self._files.items()}, images])
 
     def photographs(self) -> Iterator[Photograph]:
-        """Every picture in the annotation files' order, train first.
+        """Every image in the annotation files' order, train first.
 
         Raises:
             SettingsError: an annotation file is malformed, or names a file outside the images folder.
             ObjectUnavailable: the file system or the object store fails.
         """
-        read = self._pictures.read(entry.uri for entry in self._entries)
+        read = self._images.read(entry.uri for entry in self._entries)
         for entry, data in zip(self._entries, read, strict=True):
             yield Photograph(entry.image, entry.uri, entry.split, entry.captions, data)
 
     def read(self, uris: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
-        """Encoded bytes of pictures named by their path inside the images folder.
+        """Encoded bytes of images named by their path inside the images folder.
 
         Raises:
             SettingsError: a path leads outside the images folder.
             ObjectUnavailable: the file system or the object store fails.
         """
         unique = dict.fromkeys(uris)
-        return zip(unique, self._pictures.read(unique), strict=True)
+        return zip(unique, self._images.read(unique), strict=True)
 
     @cached_property
     def _entries(self) -> list[_Entry]:
@@ -106,7 +106,7 @@ class CocoJsonSource:
         """Captions by path inside the images folder, both in the file's order."""
         parsed = _parse(file)
         paths = {
-            entry.id: self._pictures.path(entry.file_name, f"{file}: images[{i}]")
+            entry.id: self._images.path(entry.file_name, f"{file}: images[{i}]")
             for i, entry in enumerate(parsed.images)
         }
         if len(paths) < len(parsed.images):
@@ -123,7 +123,7 @@ class CocoJsonSource:
 
 
 def read_annotations(file: Path) -> dict[str, list[str]]:
-    """The captions of each picture by its file name, both in the file's order.
+    """The captions of each image by its file name, both in the file's order.
 
     Raises:
         SettingsError: the file is missing or malformed.

@@ -9,17 +9,17 @@ from pathlib import PurePosixPath
 
 from pipeline.core.errors import SettingsError
 from pipeline.data.sources.base import CORRECTED, Photograph, Source
-from pipeline.data.sources.image_files import Pictures, open_pictures
+from pipeline.data.sources.image_files import Images, open_images
 from pipeline.storage.files import digest_of
 from pipeline.storage.objects import require_inside
 from pipeline.storage.tables.corrections import Correction, CorrectionTable
 
 
 class CorrectedSource:
-    """Corrected pictures before those of another source, which stays as it is.
+    """Corrected images before those of another source, which stays as it is.
 
-    `image` and `uri` of a corrected picture are `corrected:` and its address. They come first, so that of two equal
-    pictures in a split the one that a person looked at stays. Pictures in an object store are found by listing the
+    `image` and `uri` of a corrected image are `corrected:` and its address. They come first, so that of two equal
+    images in a split the one that a person looked at stays. Images in an object store are found by listing the
     folders that they lie in.
     """
 
@@ -27,10 +27,10 @@ class CorrectedSource:
         self._source = source
         self._table = table
         self._roots = tuple(roots)
-        self._opened: dict[str, Pictures] = {}
+        self._opened: dict[str, Images] = {}
 
     def fingerprint(self) -> str:
-        """Changes with the source, with a correction and with a corrected picture."""
+        """Changes with the source, with a correction and with a corrected image."""
         if not self._corrections:
             return self._source.fingerprint()
         said = [(image, each.who, each.caption) for image, told in self._corrections.items() for each in told]
@@ -38,15 +38,15 @@ class CorrectedSource:
         return digest_of([self._source.fingerprint(), said, stamps])
 
     def photographs(self) -> Iterable[Photograph]:
-        """The corrected pictures, to be put into splits by hash, then the source's.
+        """The corrected images, to be put into splits by hash, then the source's.
 
         Raises:
-            SettingsError: a corrected picture lies outside the roots.
+            SettingsError: a corrected image lies outside the roots.
         """
         return chain(self._corrected(), self._source.photographs())
 
     def read(self, uris: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
-        """Encoded bytes of corrected pictures and of the source's."""
+        """Encoded bytes of corrected images and of the source's."""
         ours = [uri for uri in dict.fromkeys(uris) if uri.startswith(CORRECTED)]
         for uri in ours:
             yield uri, self._bytes(uri.removeprefix(CORRECTED))
@@ -71,21 +71,21 @@ class CorrectedSource:
 
     @cached_property
     def _folders(self) -> dict[str, list[str]]:
-        """The names of corrected pictures in each folder."""
+        """The names of corrected images in each folder."""
         found: dict[str, list[str]] = {}
         for image in self._corrections:
             folder, name = _place(image)
             found.setdefault(folder, []).append(name)
         return found
 
-    def _folder(self, folder: str) -> Pictures:
+    def _folder(self, folder: str) -> Images:
         if folder not in self._opened:
             self._opened[folder] = _open(folder)
         return self._opened[folder]
 
 
 class _Nothing:
-    """The pictures of a folder that is gone."""
+    """The images of a folder that is gone."""
 
     def path(self, name: str, where: str) -> str:
         return name
@@ -97,9 +97,9 @@ class _Nothing:
         return iter([None for _ in paths])
 
 
-def _open(folder: str) -> Pictures:
+def _open(folder: str) -> Images:
     try:
-        return open_pictures(folder)
+        return open_images(folder)
     except SettingsError:
         return _Nothing()
 

@@ -37,14 +37,14 @@ _YAML = """\
 preset: flickr8k
 source:
   images: images
-  train_annotations: captions_train.json  # the preset's val_cut of these pictures choose
+  train_annotations: captions_train.json  # the preset's val_cut of these images choose
   test_annotations: captions_val.json  # judges, as in docs/results.md; captions_test.json is the official test split
   terms: "Flickr8k, Hodosh, Young and Hockenmaier (JAIR 47, 2013): research and education only."
 """
 
 
 class Listed(NamedTuple):
-    """A picture as the distribution lists it; `name` is a plain file name."""
+    """An image as the distribution lists it; `name` is a plain file name."""
 
     name: str
     split: Split
@@ -55,24 +55,24 @@ class _Sentence(BaseModel):
     raw: str
 
 
-class _Picture(BaseModel):
+class _Image(BaseModel):
     filename: str
     split: Split
     sentences: list[_Sentence]
 
 
 class _Karpathy(BaseModel):
-    images: list[_Picture]
+    images: list[_Image]
 
 
 def prepare(images: Path, annotations: Path, output: Path) -> dict[str, Any]:
     """Write `images/`, `captions_{train,val,test}.json`, `flickr8k.yaml` and `prepared.json`, all or nothing.
 
-    Every picture is squashed whole to 224x224 pixels by `pipeline.imaging.decode` and encoded as a JPEG
+    Every image is squashed whole to 224x224 pixels by `pipeline.imaging.decode` and encoded as a JPEG
     of quality 85. One that cannot be read, or has no caption, is left out.
 
     Returns:
-        `prepared.json`: images and captions of each split, the reason of each picture left out,
+        `prepared.json`: images and captions of each split, the reason of each image left out,
         and the SHA-256 of the annotations.
 
     Raises:
@@ -84,9 +84,9 @@ def prepare(images: Path, annotations: Path, output: Path) -> dict[str, Any]:
         raise SettingsError(f"--images {images} is not a folder; name the one that holds Flickr8k's JPEG files")
     listed = read_distribution(annotations)
     with whole_folder(output) as folder:
-        left_out = _write_pictures(images, listed, folder / "images")
+        left_out = _write_images(images, listed, folder / "images")
         _check_left_out(left_out, listed, images)
-        kept = [picture for picture in listed if picture.name not in left_out]
+        kept = [image for image in listed if image.name not in left_out]
         for split in SPLITS:
             write_json(folder / f"captions_{split}.json", _coco(kept, split))
         write_text(folder / CONFIG, _YAML)
@@ -96,7 +96,7 @@ def prepare(images: Path, annotations: Path, output: Path) -> dict[str, Any]:
 
 
 def read_distribution(annotations: Path) -> list[Listed]:
-    """The pictures of the official splits, sorted by name, with captions as written.
+    """The images of the official splits, sorted by name, with captions as written.
 
     Args:
         annotations: `Flickr8k.token.txt`, with the split lists beside it, or `dataset_flickr8k.json`.
@@ -107,13 +107,13 @@ def read_distribution(annotations: Path) -> list[Listed]:
     if annotations.is_dir():
         raise SettingsError(f"--annotations {annotations} is a folder, not a file; {_FORMS}")
     listed = _karpathy(annotations) if annotations.suffix == ".json" else _tokens(annotations)
-    for name, count in Counter(picture.name for picture in listed).items():
+    for name, count in Counter(image.name for image in listed).items():
         if count > 1:
-            raise SettingsError(f"{annotations}: {name!r} is listed {count} times; each picture is in one split once")
+            raise SettingsError(f"{annotations}: {name!r} is listed {count} times; each image is in one split once")
         if PurePosixPath(name).name != name or "\0" in name:
-            raise SettingsError(f"{annotations}: {name!r} is no plain file name; pictures lie directly in --images")
-    if empty := set(SPLITS) - {picture.split for picture in listed}:
-        raise SettingsError(f"{annotations} lists no picture of {', '.join(sorted(empty))}; {_FORMS}")
+            raise SettingsError(f"{annotations}: {name!r} is no plain file name; images lie directly in --images")
+    if empty := set(SPLITS) - {image.split for image in listed}:
+        raise SettingsError(f"{annotations} lists no image of {', '.join(sorted(empty))}; {_FORMS}")
     return sorted(listed)
 
 
@@ -127,8 +127,8 @@ def _karpathy(file: Path) -> list[Listed]:
             f"{file} is not Karpathy's dataset_flickr8k.json: {place or 'file'}: {first['msg']}; {_FORMS}"
         ) from error
     return [
-        Listed(picture.filename, picture.split, tuple(sentence.raw for sentence in picture.sentences))
-        for picture in parsed.images
+        Listed(image.filename, image.split, tuple(sentence.raw for sentence in image.sentences))
+        for image in parsed.images
     ]
 
 
@@ -147,7 +147,7 @@ def _tokens(file: Path) -> list[Listed]:
 
 
 def _token_lines(file: Path) -> Iterator[tuple[str, str]]:
-    """Picture and caption of each line `name.jpg#0<TAB>caption`."""
+    """Image and caption of each line `name.jpg#0<TAB>caption`."""
     for number, line in enumerate(_text(file).splitlines(), start=1):
         place, tab, caption = line.partition("\t")
         name, mark, position = place.rpartition("#")
@@ -164,17 +164,17 @@ def _text(file: Path) -> str:
         raise SettingsError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}; {_FORMS}") from error
 
 
-def _write_pictures(source: Path, listed: Sequence[Listed], target: Path) -> dict[str, str]:
-    """Write what can be read; the reason of each picture that is left out."""
+def _write_images(source: Path, listed: Sequence[Listed], target: Path) -> dict[str, str]:
+    """Write what can be read; the reason of each image that is left out."""
     target.mkdir()
     left_out: dict[str, str] = {}
-    for done, picture in enumerate(listed, start=1):
+    for done, image in enumerate(listed, start=1):
         try:
-            (target / picture.name).write_bytes(_squashed(source / picture.name, picture.captions))
+            (target / image.name).write_bytes(_squashed(source / image.name, image.captions))
         except BadImage as error:
-            left_out[picture.name] = error.reason
+            left_out[image.name] = error.reason
         if done % 500 == 0:
-            log.info("%d of %d pictures", done, len(listed))
+            log.info("%d of %d images", done, len(listed))
     return left_out
 
 
@@ -194,21 +194,19 @@ def _check_left_out(left_out: Mapping[str, str], listed: Sequence[Listed], image
     if not left_out:
         return
     first, reason = next(iter(left_out.items()))
-    told = f"{len(left_out)} of the {len(listed)} pictures cannot be used, first {first!r} ({reason})"
+    told = f"{len(left_out)} of the {len(listed)} images cannot be used, first {first!r} ({reason})"
     if len(left_out) > MAX_LEFT_OUT * len(listed):
         raise SettingsError(f"{told}; --images {images} must hold all of Flickr8k's JPEG files, unpacked")
     log.warning("%s; they are left out and listed in %s", told, REPORT)
 
 
-def _coco(pictures: Iterable[Listed], split: Split) -> dict[str, Any]:
+def _coco(images: Iterable[Listed], split: Split) -> dict[str, Any]:
     """A COCO captions file of one split; ids count through all splits, by name."""
-    mine = [(number, picture) for number, picture in enumerate(pictures, start=1) if picture.split == split]
-    spoken = [(number, caption) for number, picture in mine for caption in picture.captions]
+    mine = [(number, image) for number, image in enumerate(images, start=1) if image.split == split]
+    spoken = [(number, caption) for number, image in mine for caption in image.captions]
     return {
-        "info": {"description": f"Flickr8k, {split}; pictures squashed to {SIDE}x{SIDE}, JPEG quality {QUALITY}"},
-        "images": [
-            {"id": number, "file_name": picture.name, "height": SIDE, "width": SIDE} for number, picture in mine
-        ],
+        "info": {"description": f"Flickr8k, {split}; images squashed to {SIDE}x{SIDE}, JPEG quality {QUALITY}"},
+        "images": [{"id": number, "file_name": image.name, "height": SIDE, "width": SIDE} for number, image in mine],
         "annotations": [
             {"id": place, "image_id": number, "caption": caption}
             for place, (number, caption) in enumerate(spoken, start=1)
@@ -217,8 +215,8 @@ def _coco(pictures: Iterable[Listed], split: Split) -> dict[str, Any]:
 
 
 def _counts(kept: Sequence[Listed]) -> dict[str, Any]:
-    splits = {split: [picture for picture in kept if picture.split == split] for split in SPLITS}
+    splits = {split: [image for image in kept if image.split == split] for split in SPLITS}
     return {
         "images": {split: len(mine) for split, mine in splits.items()},
-        "captions": {split: sum(len(picture.captions) for picture in mine) for split, mine in splits.items()},
+        "captions": {split: sum(len(image.captions) for image in mine) for split, mine in splits.items()},
     }

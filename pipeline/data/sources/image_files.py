@@ -1,4 +1,4 @@
-"""The pictures that annotation files name: in a local folder or under a prefix in an object store."""
+"""The images that annotation files name: in a local folder or under a prefix in an object store."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _ABSENT = {
 }
 
 
-class Pictures(Protocol):
-    """Pictures by their path below one place.
+class Images(Protocol):
+    """Images by their path below one place.
 
     Every method raises SettingsError for a path that leads outside, and ObjectUnavailable when
     the disk or the store fails.
@@ -36,29 +36,29 @@ class Pictures(Protocol):
         """A name as a normal path; `where` it stood is for the message."""
 
     def stamps(self, paths: Iterable[str]) -> dict[str, Any]:
-        """What changes whenever a picture may have changed, by path; None where there is none."""
+        """What changes whenever an image may have changed, by path; None where there is none."""
 
     def read(self, paths: Iterable[str]) -> Iterator[bytes | None]:
         """Encoded bytes in the order of the paths; None where unreadable."""
 
 
-def open_pictures(images: str | None) -> Pictures:
-    """The pictures at `source.images`.
+def open_images(images: str | None) -> Images:
+    """The images at `source.images`.
 
     Raises:
         SettingsError: it is no folder and no prefix in a store.
     """
     if images is not None and images.startswith(SCHEME):
-        return StoredPictures(S3Folder(images, connections=_READERS))
+        return StoredImages(S3Folder(images, connections=_READERS))
     if images is None or not Path(images).is_dir():
         raise SettingsError(
-            f"source.images is {images!r}, which is not a folder of pictures; name one, or s3://bucket/prefix"
+            f"source.images is {images!r}, which is not a folder of images; name one, or s3://bucket/prefix"
         )
-    return LocalPictures(Path(images).resolve())
+    return LocalImages(Path(images).resolve())
 
 
-class LocalPictures:
-    """Pictures in a folder on this machine; links may not lead outside."""
+class LocalImages:
+    """Images in a folder on this machine; links may not lead outside."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -98,8 +98,8 @@ class LocalPictures:
             return None
 
 
-class StoredPictures:
-    """Pictures under a prefix, which is listed once; several are read at once."""
+class StoredImages:
+    """Images under a prefix, which is listed once; several are read at once."""
 
     def __init__(self, folder: S3Folder) -> None:
         self._folder = folder

@@ -41,7 +41,7 @@ class TfdsSource:
         return digest_of({name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()})
 
     def photographs(self) -> Iterator[Photograph]:
-        """Every picture in the order it was stored, train first.
+        """Every image in the order it was stored, train first.
 
         Raises:
             SettingsError: the dataset lacks a feature or is damaged.
@@ -58,7 +58,7 @@ class TfdsSource:
                     yield photograph
 
     def read(self, uris: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
-        """Encoded bytes of pictures named by their position, in stored order.
+        """Encoded bytes of images named by their position, in stored order.
 
         Raises:
             SettingsError: the dataset is damaged.
@@ -119,7 +119,7 @@ class TfdsSource:
         )
 
     def _boxes(self, data: bytes, example: dict[str, Any]) -> tuple[LabelledBox, ...]:
-        """Objects with boxes in pixels; TFDS stores them as shares of the picture's sides."""
+        """Objects with boxes in pixels; TFDS stores them as shares of the image's sides."""
         size = _size(data) if "objects" in example else None
         if size is None:
             return ()

@@ -1,4 +1,4 @@
-"""validate: row rules quarantine pictures and captions, dataset rules stop the run."""
+"""validate: row rules quarantine images and captions, dataset rules stop the run."""
 
 from pipeline.data.validation.stage import validate
 

@@ -112,7 +112,7 @@ class Judge:
 
 
 def limits_of(settings: ValidationSettings) -> ImageLimits:
-    """Which pictures are decoded at all."""
+    """Which images are decoded at all."""
     return ImageLimits(settings.max_image_bytes, settings.max_megapixels, settings.min_side)
 
 

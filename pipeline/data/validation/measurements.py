@@ -1,4 +1,4 @@
-"""What is measured of every picture and caption, in any language, before rules judge it."""
+"""What is measured of every image and caption, in any language, before rules judge it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.data.validation.near_duplicates import Lookalike, find_lookalikes
 from pipeline.data.validation.perceptual_hash import Look, Looks, look_of
 from pipeline.data.validation.reasons import MISSING, SOURCE_CHANGED
 from pipeline.data.validation.text_checks import is_formula, links, personal_data
-from pipeline.imaging.decode import ImageLimits, open_picture
+from pipeline.imaging.decode import ImageLimits, open_image
 
 # Scripts written without spaces: kana and Han, where a sign is about a word; Thai, Lao, Burmese, Khmer, where five are.
 _SIGNS = "\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff"
@@ -66,7 +66,7 @@ def caption_facts(captions: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Measured:
-    """What was seen of pictures when each was read and decoded once.
+    """What was seen of images when each was read and decoded once.
 
     Attributes:
         facts: columns problem (a reason, empty for none), width and height in pixels (0 where not decodable).
@@ -78,11 +78,11 @@ class Measured:
 
 
 def measure(images: pd.DataFrame, source: Source, limits: ImageLimits) -> Measured:
-    """Read and decode every picture: columns image, uri, sha256.
+    """Read and decode every image: columns image, uri, sha256.
 
     Args:
         images: the images.
-        source: where the pictures are read.
+        source: where the images are read.
         limits: what the decoder refuses.
     """
     there = images[images["sha256"] != ""]
@@ -110,7 +110,7 @@ def image_facts(
 
     Returns:
         row (the index), name (image, safe in HTML), split, bytes, width, height, problem, and the counts
-        captions, copy (0 for the first sound picture with these bytes in its split), judging (sound
+        captions, copy (0 for the first sound image with these bytes in its split), judging (sound
         copies in splits that judge more) and lookalikes (1 where a sound one there looks the same); and
         these lookalikes.
     """
@@ -140,10 +140,10 @@ def _measure(data: bytes | SourceChanged, limits: ImageLimits) -> tuple[tuple[st
     if isinstance(data, SourceChanged):
         return (SOURCE_CHANGED, 0, 0), None
     try:
-        picture = open_picture(data, limits)
+        image = open_image(data, limits)
     except BadImage as error:
         return (error.reason, 0, 0), None
-    return ("", picture.width, picture.height), look_of(picture.image, picture.width, picture.height)
+    return ("", image.width, image.height), look_of(image.image, image.width, image.height)
 
 
 def _copies_in_judging_splits(images: pd.DataFrame) -> pd.Series[int]:

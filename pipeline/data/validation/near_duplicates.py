@@ -1,4 +1,4 @@
-"""Near-duplicates across splits: pictures that judge a model which has seen their like."""
+"""Near-duplicates across splits: images that judge a model which has seen their like."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import pandas as pd
 from pipeline.data.sources.base import SPLITS
 from pipeline.data.validation.perceptual_hash import Looks
 
-LIKENESS = 0.88  # least correlation of two pictures' grey levels
+LIKENESS = 0.88  # least correlation of two images' grey levels
 _ROWS = 256  # compared at once: their distances fit a processor's cache
 
 
 class Lookalike(NamedTuple):
-    """Two pictures of different splits that look the same.
+    """Two images of different splits that look the same.
 
     Attributes:
-        row: of the picture in the split that judges less.
+        row: of the image in the split that judges less.
         twin: row of the one that stays.
         bits: how many bits of their hashes differ.
         likeness: correlation of their grey levels, at most 1.
@@ -33,14 +33,14 @@ class Lookalike(NamedTuple):
 
 
 def find_lookalikes(looks: Looks, splits: pd.Series[str], most_bits: int) -> list[Lookalike]:
-    """The best twin of each picture that has one in a split that judges more.
+    """The best twin of each image that has one in a split that judges more.
 
     Every pair of splits is compared whole. Hashes alone would find strangers among a billion pairs, so grey
     levels must agree, too.
 
     Args:
-        looks: of the pictures; those without a hash have no twin.
-        splits: of the pictures, with their row numbers as the index.
+        looks: of the images; those without a hash have no twin.
+        splits: of the images, with their row numbers as the index.
         most_bits: how many bits of two hashes may differ.
     """
     found: dict[int, Lookalike] = {}

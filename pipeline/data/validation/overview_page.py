@@ -15,7 +15,7 @@ from pipeline.data.validation.judge import Judged
 from pipeline.data.validation.perceptual_hash import STATISTICS
 from pipeline.data.validation.profile import DRIFTS, Profile
 from pipeline.data.validation.reasons import CAPTION_REASONS, IMAGE_REASONS, NEAR_DUPLICATE, PERSONAL_DATA
-from pipeline.imaging.decode import ImageLimits, open_picture, thumbnail
+from pipeline.imaging.decode import ImageLimits, open_image, thumbnail
 from pipeline.storage.files import write_text
 
 PAIRS = 24  # shown, the most alike
@@ -101,7 +101,7 @@ def _words(then: Profile, now: Profile) -> list[tuple[str, float, float]]:
 
 
 def _examples(judged: Judged) -> dict[tuple[str, str], list[str]]:
-    """A few of each reason: captions, but no personal data, or names and details of pictures."""
+    """A few of each reason: captions, but no personal data, or names and details of images."""
     found: dict[tuple[str, str], list[str]] = {}
     for (kind, reason), rows in judged.quarantine.groupby(["kind", "reason"]):
         if kind == "image":
@@ -121,17 +121,17 @@ def _short(text: str) -> str:
 
 
 def _pairs(judged: Judged, snapshot: Snapshot, source: Source) -> list[dict[str, Any]]:
-    """The most alike near-duplicates, with small pictures of both."""
+    """The most alike near-duplicates, with small images of both."""
     chosen = sorted(judged.lookalikes, key=lambda each: (-each.likeness, each.row))[:PAIRS]
     images = snapshot.images.loc[[row for each in chosen for row in (each.row, each.twin)]].drop_duplicates()
     try:
         shown = {sha: _small(data) for sha, data in read_images(source, images)}
-    except BadInput:  # a picture changed while its collection was judged
+    except BadInput:  # an image changed while its collection was judged
         return []
     return [
         {
             "likeness": each.likeness,
-            "pictures": [
+            "images": [
                 {"name": image["image"], "split": image["split"], "data": shown[str(image["sha256"])]}
                 for image in (snapshot.images.loc[each.row], snapshot.images.loc[each.twin])
             ],
@@ -142,4 +142,4 @@ def _pairs(judged: Judged, snapshot: Snapshot, source: Source) -> list[dict[str,
 
 def _small(data: bytes) -> str:
     limits = ImageLimits(max_bytes=2**62, max_megapixels=170, min_side=1)  # it was judged already
-    return base64.b64encode(thumbnail(open_picture(data, limits, _SIDE).image, _SIDE)).decode()
+    return base64.b64encode(thumbnail(open_image(data, limits, _SIDE).image, _SIDE)).decode()

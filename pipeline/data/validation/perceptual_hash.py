@@ -1,4 +1,4 @@
-"""How a picture looks, in few numbers: to find copies that are not the same bytes, and to see a collection change."""
+"""How an image looks, in few numbers: to find copies that are not the same bytes, and to see a collection change."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _COSINES = np.cos(np.pi * np.outer(np.arange(_LOW), 2 * np.arange(_LARGE) + 1) /
 
 
 class Look(NamedTuple):
-    """How one picture looks.
+    """How one image looks.
 
     Attributes:
-        hash: the perceptual hash, `BITS` bits; 0 where the picture is of one colour.
+        hash: the perceptual hash, `BITS` bits; 0 where the image is of one colour.
         grey: float32 [256], its grey levels at 16x16, mean 0 and length 1; all 0 where it is of one colour.
         statistics: float32 [5], the `STATISTICS`: brightness, contrast and saturation in 0..1, the binary
             logarithm of width by height, and megapixels.
@@ -38,7 +38,7 @@ class Look(NamedTuple):
 
 @dataclass(frozen=True)
 class Looks:
-    """How several pictures look; zeros where it is not known.
+    """How several images look; zeros where it is not known.
 
     Attributes:
         hashes: uint64 [n].
@@ -52,7 +52,7 @@ class Looks:
 
     @classmethod
     def of(cls, names: Sequence[str], looks: Mapping[str, Look]) -> Looks:
-        """The looks of some pictures in their order."""
+        """The looks of some images in their order."""
         hashes = np.zeros(len(names), np.uint64)
         greys = np.zeros((len(names), _SMALL**2), np.float32)
         statistics = np.zeros((len(names), len(STATISTICS)), np.float32)
@@ -67,7 +67,7 @@ class Looks:
 
 
 def look_of(image: Image.Image, width: int, height: int) -> Look:
-    """How an RGB picture looks.
+    """How an RGB image looks.
 
     Args:
         image: upright, possibly reduced.

@@ -21,10 +21,10 @@ from pipeline.data.validation.perceptual_hash import STATISTICS, Looks
 from pipeline.model.vocabulary import standardize
 
 LISTED = 5_000  # words at most that a profile names
-LEAST = 3  # pictures that must have a word for it to be named, so that no single person's words are kept
+LEAST = 3  # images that must have a word for it to be named, so that no single person's words are kept
 FREQUENT = 300  # words whose frequencies are compared; rarer ones differ by chance
 LONGEST = 60
-CHANCE = 2.0  # times what the halves differ; one snapshot of 20 pictures then shows no drift from its own kind
+CHANCE = 2.0  # times what the halves differ; one snapshot of 20 images then shows no drift from its own kind
 
 _EDGES = {
     "brightness": np.linspace(0, 1, 11),
@@ -42,7 +42,7 @@ DRIFTS = {
     "length_drift": ("the lengths of captions differ", "max_length_drift"),
     "word_drift": ("the frequencies of common words differ", "max_word_drift"),
     "new_words": ("the share of words that were not there grows", "max_new_words"),
-    **{f"{name}_drift": (f"the {name} of pictures differs", "max_image_drift") for name in STATISTICS},
+    **{f"{name}_drift": (f"the {name} of images differs", "max_image_drift") for name in STATISTICS},
 }
 
 Profile = dict[str, Any]
@@ -54,7 +54,7 @@ def measured(snapshot: Snapshot, looks: Looks) -> Profile:
 
     Returns:
         images, captions and vocabulary (counts); lengths (captions by words); words (occurrences);
-        pictures (how many have each word); other_words (0); and counts of pictures in the bins of each of
+        images_by_word (how many have each word); other_words (0); and counts of images in the bins of each of
         `STATISTICS`.
     """
     said = _words_by_image(snapshot)
@@ -66,17 +66,17 @@ def measured(snapshot: Snapshot, looks: Looks) -> Profile:
         "vocabulary": len(counts),
         "lengths": {str(length): lengths[length] for length in sorted(lengths)},
         "words": dict(counts.most_common()),
-        "pictures": dict(Counter(word for captions in said.values() for word in set(chain(*captions)))),
+        "images_by_word": dict(Counter(word for captions in said.values() for word in set(chain(*captions)))),
         "other_words": 0,
         **_binned(looks),
     }
 
 
 def kept(found: Profile) -> Profile:
-    """What is kept of what was measured: only words that several pictures have; the rest are other_words."""
-    words, pictures = found["words"], found["pictures"]
-    listed = {word: words[word] for word in list(words)[:LISTED] if pictures[word] >= LEAST}
-    profile = {name: value for name, value in found.items() if name != "pictures"}
+    """What is kept of what was measured: only words that several images have; the rest are other_words."""
+    words, images = found["words"], found["images_by_word"]
+    listed = {word: words[word] for word in list(words)[:LISTED] if images[word] >= LEAST}
+    profile = {name: value for name, value in found.items() if name != "images_by_word"}
     return profile | {"words": listed, "other_words": sum(words.values()) - sum(listed.values())}
 
 
@@ -118,7 +118,7 @@ def _words_by_image(snapshot: Snapshot) -> dict[str, list[list[str]]]:
 
 
 def _binned(looks: Looks) -> dict[str, Counts]:
-    """Pictures in the bins of each statistic."""
+    """Images in the bins of each statistic."""
     counts = (
         np.histogram(column, _EDGES[name])[0] for name, column in zip(STATISTICS, looks.statistics.T, strict=True)
     )

@@ -1,4 +1,4 @@
-"""Why a picture or caption is quarantined, or a dataset rejected: the documented codes."""
+"""Why an image or caption is quarantined, or a dataset rejected: the documented codes."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ IMAGE_REASONS = {
     MISSING: "The file that the source names is not there or cannot be read.",
     SOURCE_CHANGED: "The file has other bytes than when the snapshot was taken.",
     **images.REASONS,
-    NO_CAPTION: "The picture has no caption, or none that was accepted.",
-    DUPLICATE: "The same bytes are in this split already; the first picture is kept.",
+    NO_CAPTION: "The image has no caption, or none that was accepted.",
+    DUPLICATE: "The same bytes are in this split already; the first image is kept.",
     IN_TWO_SPLITS: "The same bytes are in a split that judges more (test before val before train), where they stay.",
-    NEAR_DUPLICATE: "Looks the same as a picture in a split that judges more, where that one stays.",
+    NEAR_DUPLICATE: "Looks the same as an image in a split that judges more, where that one stays.",
 }
 
 CAPTION_REASONS = {
@@ -44,17 +44,17 @@ CAPTION_REASONS = {
     EMPTY_CAPTION: "No word, in any script.",
     CAPTION_TOO_SHORT: "Fewer words than validation.min_caption_words.",
     CAPTION_TOO_LONG: "More words than validation.max_caption_words, or words of absurd length.",
-    DUPLICATE: "The picture has the same caption already; the first is kept.",
+    DUPLICATE: "The image has the same caption already; the first is kept.",
     REPEATED_CAPTION: "The same caption occurs more often than validation.max_caption_repeats allows.",
 }
 
 DATASET_REASONS = {
-    TOO_FEW_IMAGES: "A split has fewer accepted pictures than validation.min_images.",
-    TOO_MUCH_QUARANTINED: "More pictures or captions are quarantined than validation.max_quarantine_share.",
-    DRIFTED: "Captions or pictures differ more from the last accepted snapshot than the drift settings allow.",
+    TOO_FEW_IMAGES: "A split has fewer accepted images than validation.min_images.",
+    TOO_MUCH_QUARANTINED: "More images or captions are quarantined than validation.max_quarantine_share.",
+    DRIFTED: "Captions or images differ more from the last accepted snapshot than the drift settings allow.",
 }
 
-# Reasons that a person may wave aside for a row; what is not a picture or not a text stays out.
+# Reasons that a person may wave aside for a row; what is not an image or not a text stays out.
 WAIVABLE = frozenset(
     {NEAR_DUPLICATE, MARKUP, FORMULA, LINK, PERSONAL_DATA, CAPTION_TOO_SHORT, CAPTION_TOO_LONG, REPEATED_CAPTION}
 )

@@ -32,7 +32,7 @@ _PASSING = {"max_images", "max_train_images", "scene_count", "scene_seed", "val_
 
 @dataclass(frozen=True)
 class References:
-    """What was accepted of one collection of pictures: `store/references/<collection>/00000001.json` and so on.
+    """What was accepted of one collection of images: `store/references/<collection>/00000001.json` and so on.
 
     Attributes:
         folder: where the entries lie; they are never changed.
@@ -86,7 +86,7 @@ class References:
 
 
 def collection_of(source: SourceSettings) -> str:
-    """What a source's snapshots have in common, however many pictures are taken of it and whatever its lists are called."""
+    """What a source's snapshots have in common, however many images are taken of it and whatever its lists are called."""
     return digest_of(source.model_dump(mode="json", exclude=_PASSING))[:16]
 
 

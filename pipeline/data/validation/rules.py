@@ -53,7 +53,7 @@ def caption_rules(settings: ValidationSettings, count: int) -> list[Rule]:
         Rule("words", f"at least {shortest} words", reasons.CAPTION_TOO_SHORT, low=shortest),
         Rule("words", f"at most {longest} words", reasons.CAPTION_TOO_LONG, high=longest),
         Rule("characters", f"at most {characters} characters", reasons.CAPTION_TOO_LONG, high=characters),
-        Rule("copy", "no caption twice on one picture", reasons.DUPLICATE, high=0),
+        Rule("copy", "no caption twice on one image", reasons.DUPLICATE, high=0),
         Rule("repeats", f"no caption more than {repeats} times", reasons.REPEATED_CAPTION, high=repeats),
     ]
 
@@ -67,12 +67,12 @@ def image_rules(settings: ValidationSettings) -> list[Rule]:
     undecodable = tuple(reason for reason in images.REASONS if reason not in _SIZE)
     return [
         Rule("problem", "the file is as the snapshot lists it", refused=(reasons.MISSING, reasons.SOURCE_CHANGED)),
-        Rule("problem", "the picture can be decoded", refused=undecodable),
+        Rule("problem", "the image can be decoded", refused=undecodable),
         Rule("problem", size, refused=_SIZE),
         Rule("captions", "at least one accepted caption", reasons.NO_CAPTION, low=1),
-        Rule("judging", "no picture of train in val or test, none of val in test", reasons.IN_TWO_SPLITS, high=0),
-        Rule("copy", "no picture twice in a split", reasons.DUPLICATE, high=0),
-        Rule("lookalikes", "no picture that looks like one which judges it", reasons.NEAR_DUPLICATE, high=0),
+        Rule("judging", "no image of train in val or test, none of val in test", reasons.IN_TWO_SPLITS, high=0),
+        Rule("copy", "no image twice in a split", reasons.DUPLICATE, high=0),
+        Rule("lookalikes", "no image that looks like one which judges it", reasons.NEAR_DUPLICATE, high=0),
     ]
 
 

@@ -40,14 +40,14 @@ def validate(
 
     The output has the snapshot's tables without the quarantined rows (images with width and height
     as well), `quarantine.parquet`, the snapshot's `profile.json` and the Data Docs under `data_docs`.
-    A picture's captions leave with it and are not listed one by one.
+    An image's captions leave with it and are not listed one by one.
 
     Args:
         settings: the rules' limits.
         snapshot: what is judged.
-        source: where its pictures are read.
+        source: where its images are read.
         store: where the output goes.
-        collection: pictures whose snapshots are compared with each other; None compares with none.
+        collection: images whose snapshots are compared with each other; None compares with none.
 
     Raises:
         DatasetRejected: a dataset rule failed; quarantine and Data Docs are kept where the message says.

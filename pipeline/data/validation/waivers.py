@@ -11,7 +11,7 @@ import pandas as pd
 from pipeline.core.errors import SettingsError
 from pipeline.data.validation.reasons import WAIVABLE
 
-Waiver = tuple[str, str, str]  # the picture's SHA-256, or the caption; the image; the reason
+Waiver = tuple[str, str, str]  # the image's SHA-256, or the caption; the image; the reason
 
 _COLUMNS = {"kind", "image", "sha256", "caption", "reason"}
 

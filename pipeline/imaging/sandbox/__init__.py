@@ -1,4 +1,4 @@
-"""Decoding in processes of their own, so that a hostile picture costs itself and nothing else."""
+"""Decoding in processes of their own, so that a hostile image costs itself and nothing else."""
 
 from pipeline.imaging.sandbox.pool import Decoders
 from pipeline.imaging.sandbox.task import CRASHED, REASONS, TIMEOUT, Decoded, Work

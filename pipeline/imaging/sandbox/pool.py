@@ -32,7 +32,7 @@ _OUT_OF_TIME = (-signal.SIGPROF, -signal.SIGALRM)
 
 
 class Decoders:
-    """Processes that decode pictures one at a time each; a context that ends with them.
+    """Processes that decode images one at a time each; a context that ends with them.
 
     They import no more than Pillow and numpy, are fresh programs rather than forks, and end with this process,
     however that ends.
@@ -56,7 +56,7 @@ class Decoders:
                 decoder.stop()
 
     def decode(self, data: bytes) -> Decoded:
-        """Decode, judge and resize one picture, as soon as a decoder is idle.
+        """Decode, judge and resize one image, as soon as a decoder is idle.
 
         Raises:
             BadImage: with one of the reasons of `pipeline.imaging.decode` or `pipeline.imaging.sandbox`.
@@ -72,7 +72,7 @@ class Decoders:
         raise BadImage(CRASHED, f"the decoder died of it {_TRIES} times")
 
     def _try(self, data: bytes) -> Decoded | str:
-        """The picture, or why there is no decoder any more."""
+        """The image, or why there is no decoder any more."""
         decoder = self._idle.get()
         try:
             decoder = decoder or _Decoder(self.work)
@@ -105,7 +105,7 @@ class _Decoder:
                 )
         except OSError as error:
             self._line.close()
-            raise DecoderUnavailable(f"no process for decoding pictures can be started: {error}") from error
+            raise DecoderUnavailable(f"no process for decoding images can be started: {error}") from error
 
     def wait_until_ready(self) -> None:
         """Wait until it has started.
@@ -122,17 +122,17 @@ class _Decoder:
             self.stop()
             code = self._process.returncode
             raise DecoderUnavailable(
-                f"a process for decoding pictures does not start (exit code {code}): {error}; its own words are above"
+                f"a process for decoding images does not start (exit code {code}): {error}; its own words are above"
             ) from error
         self._is_ready = True
         self._line.settimeout(self.work.patience_s + STOP_S)
 
     def decode(self, data: bytes) -> Decoded:
-        """What it makes of a picture.
+        """What it makes of an image.
 
         Raises:
             OSError: it died, or gives no answer.
-            BadImage: it refuses the picture.
+            BadImage: it refuses the image.
         """
         side = self.work.side
         wire.send(self._line, data)
@@ -167,7 +167,7 @@ class _Decoder:
 def _facts(frame: bytearray) -> dict[str, Any]:
     try:
         return dict(json.loads(frame))
-    except (TypeError, ValueError) as error:  # a picture may have taken the decoder over
+    except (TypeError, ValueError) as error:  # an image may have taken the decoder over
         raise ConnectionError(f"it answers {bytes(frame[:200])!r}") from error
 
 

@@ -8,27 +8,27 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.imaging.decode import Fit, ImageLimits, open_picture, resize
+from pipeline.imaging.decode import Fit, ImageLimits, open_image, resize
 from pipeline.imaging.quality import flags_of
 
 TIMEOUT = "decoder_timeout"
 CRASHED = "decoder_crashed"
 
 REASONS = {
-    TIMEOUT: "Decoding the picture took longer than the limit.",
-    CRASHED: "The decoder died of the picture, twice.",
+    TIMEOUT: "Decoding the image took longer than the limit.",
+    CRASHED: "The decoder died of the image, twice.",
 }
 
 
 @dataclass(frozen=True)
 class Work:
-    """How a decoder treats every picture.
+    """How a decoder treats every image.
 
     Attributes:
         limits: what is refused.
         side: of the square pixels, in pixels.
-        fit: how a picture becomes square.
-        seconds: CPU time a picture may take.
+        fit: how an image becomes square.
+        seconds: CPU time an image may take.
         memory_mb: address space in megabytes that decoding may take beyond the decoder's own.
     """
 
@@ -40,7 +40,7 @@ class Work:
 
     @property
     def patience_s(self) -> float:
-        """Wall time after which a picture is given up, on a machine however busy."""
+        """Wall time after which an image is given up, on a machine however busy."""
         return 10 * self.seconds
 
     def to_json(self) -> str:
@@ -56,7 +56,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A picture as the model takes it.
+    """An image as the model takes it.
 
     Attributes:
         pixels: uint8 [side, side, 3], 0..255.
@@ -72,11 +72,11 @@ class Decoded:
 
 
 def decoded(data: bytes, work: Work) -> Decoded:
-    """A picture as the model takes it, from its encoded bytes; time and memory are the caller's to limit.
+    """An image as the model takes it, from its encoded bytes; time and memory are the caller's to limit.
 
     Raises:
         BadImage: with one of `pipeline.imaging.decode.REASONS`.
     """
-    picture = open_picture(data, work.limits, work.side)
-    pixels = resize(picture.image, work.side, work.fit)
-    return Decoded(pixels, picture.width, picture.height, flags_of(picture.image, picture.width, picture.height))
+    image = open_image(data, work.limits, work.side)
+    pixels = resize(image.image, work.side, work.fit)
+    return Decoded(pixels, image.width, image.height, flags_of(image.image, image.width, image.height))

@@ -1,7 +1,7 @@
 """The process that decodes, and may die of it: `python -m pipeline.imaging.sandbox.worker WORK`, a socket for its stdin.
 
-It takes frames of encoded pictures, and gives for each a frame of facts and one of pixels, or of facts with a
-reason. It limits itself: the kernel kills it at a picture's time limit whether its parent still lives or not, and
+It takes frames of encoded images, and gives for each a frame of facts and one of pixels, or of facts with a
+reason. It limits itself: the kernel kills it at an image's time limit whether its parent still lives or not, and
 address space that cannot be had is a MemoryError. It ends when the socket does.
 """
 
@@ -37,10 +37,10 @@ from pipeline.imaging.sandbox.task import Work, decoded
 def main() -> None:
     """Serve one parent until it is gone."""
     work = Work.from_json(sys.argv[1])
-    warnings.simplefilter("ignore")  # what Pillow thinks of a picture's metadata
+    warnings.simplefilter("ignore")  # what Pillow thinks of an image's metadata
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
     _limit(work)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # libraries have much to say of bad pictures
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # libraries have much to say of bad images
     with suppress(OSError), socket.socket(fileno=sys.stdin.fileno()) as parent:
         wire.send(parent, b"ready")
         while True:

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 REJECTED = "caption_rejected"
 REASONS = {
-    FAILED: "a foreign captioner crashed, took too long or gave no answer for this picture alone",
+    FAILED: "a foreign captioner crashed, took too long or gave no answer for this image alone",
     REJECTED: "what a foreign captioner says is no caption: empty, too long, markup or characters that cannot be seen",
 }
 MAX_CAPTION = 1000
@@ -29,11 +29,11 @@ def captions_of(answers: Any, count: int) -> list[Caption]:
     """A caption an answer, or the reason why it is none.
 
     Raises:
-        BadInput: there are not as many answers as pictures, so nobody knows which belongs to which.
+        BadInput: there are not as many answers as images, so nobody knows which belongs to which.
     """
     if not isinstance(answers, list) or len(answers) != count:
         told = len(answers) if isinstance(answers, list) else f"{type(answers).__name__} instead of"
-        raise BadInput(FAILED, f"it gave {told} answers for {count} pictures")
+        raise BadInput(FAILED, f"it gave {told} answers for {count} images")
     return [_caption(answer) for answer in answers]
 
 

@@ -26,8 +26,8 @@ GIVE_UP = 3
 class ForeignCaptioner:
     """A pyfunc in a process of its own; see `Captioner` for its attributes.
 
-    It is given PNG files of pictures that are decoded, upright and square already, never the files of strangers.
-    A batch that it fails at is halved until the pictures that it fails at are alone; each gets a reason.
+    It is given PNG files of images that are decoded, upright and square already, never the files of strangers.
+    A batch that it fails at is halved until the images that it fails at are alone; each gets a reason.
     """
 
     def __init__(self, model: ForeignModel, pinned: PinnedModel, limits: ForeignLimits) -> None:
@@ -49,36 +49,36 @@ class ForeignCaptioner:
         """Caption uint8 [n, side, side, 3] for any n: n captions, or reasons, in the same order.
 
         Raises:
-            BundleRejected: it failed at several pictures in a row, or cannot be loaded again.
+            BundleRejected: it failed at several images in a row, or cannot be loaded again.
         """
-        pictures = [_png(each) for each in pixels]
-        batches = (pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH))
+        images = [_png(each) for each in pixels]
+        batches = (images[start : start + BATCH] for start in range(0, len(images), BATCH))
         return [caption for batch in batches for caption in self._isolated(batch)]
 
-    def _isolated(self, pictures: list[bytes]) -> list[Caption]:
+    def _isolated(self, images: list[bytes]) -> list[Caption]:
         try:
-            captions = self._asked(pictures)
+            captions = self._asked(images)
         except BadInput as failure:
-            if len(pictures) == 1:
+            if len(images) == 1:
                 return [self._failed(failure)]
-            middle = len(pictures) // 2
-            return [*self._isolated(pictures[:middle]), *self._isolated(pictures[middle:])]
+            middle = len(images) // 2
+            return [*self._isolated(images[:middle]), *self._isolated(images[middle:])]
         self._failures = 0
         return captions
 
-    def _asked(self, pictures: list[bytes]) -> list[Caption]:
+    def _asked(self, images: list[bytes]) -> list[Caption]:
         if not self._process.alive:
             self._process = self._started()
-        return captions_of(self._process.ask(pictures), len(pictures))
+        return captions_of(self._process.ask(images), len(images))
 
     def _failed(self, failure: BadInput) -> Caption:
         # Its text alone: a log that kept the error would keep this captioner, and so its process.
-        log.warning("captioner %s version %s failed at a picture: %s", self.name, self.version, str(failure))
+        log.warning("captioner %s version %s failed at an image: %s", self.name, self.version, str(failure))
         self._failures += 1
         if self._failures >= GIVE_UP:
             self._process.end()
             raise BundleRejected(
-                f"captioner {self.name} version {self.version} failed at {GIVE_UP} pictures one after the other, the last "
+                f"captioner {self.name} version {self.version} failed at {GIVE_UP} images one after the other, the last "
                 f"time because {failure}; nothing is published; mend it, or caption with another"
             )
         return Caption("", None, reason=failure.reason)

@@ -2,7 +2,7 @@
 
     python -I child.py FOLDER MEMORY_BYTES
 
-A request on standard input is a line of JSON, a list of sizes, and then so many bytes a picture. An answer on
+A request on standard input is a line of JSON, a list of sizes, and then so many bytes an image. An answer on
 standard output is a line of JSON: {"ready": true}, {"answers": [..]} or {"error": ".."}.
 """
 
@@ -28,8 +28,8 @@ def main(folder: str, memory_bytes: int) -> None:
     requests, answer = _streams()
     model = _load(folder)
     answer({"ready": True})
-    for pictures in _pictures(requests):
-        answer(_captions(model, pictures))
+    for images in _images(requests):
+        answer(_captions(model, images))
 
 
 def _limit(memory_bytes: int) -> None:
@@ -62,16 +62,16 @@ def _load(folder: str) -> Any:
     return mlflow.pyfunc.load_model(folder)
 
 
-def _pictures(requests: BinaryIO) -> Iterator[list[bytes]]:
+def _images(requests: BinaryIO) -> Iterator[list[bytes]]:
     while head := requests.readline():
         yield [requests.read(size) for size in json.loads(head)]
 
 
-def _captions(model: Any, pictures: list[bytes]) -> dict[str, Any]:
+def _captions(model: Any, images: list[bytes]) -> dict[str, Any]:
     import pandas as pd
 
     try:
-        return {"answers": _records(model.predict(pd.DataFrame({"image": pictures})))}
+        return {"answers": _records(model.predict(pd.DataFrame({"image": images})))}
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"[:2000]}
 

@@ -23,8 +23,8 @@ class ForeignModel:
     Attributes:
         folder: where it is.
         digest: SHA-256 over the names and digests of its files.
-        side: side in pixels of the square pictures it is given; `side` of the model's metadata, else 384.
-        fit: how a picture becomes square; `fit` of the metadata, else `squash`.
+        side: side in pixels of the square images it is given; `side` of the model's metadata, else 384.
+        fit: how an image becomes square; `fit` of the metadata, else `squash`.
     """
 
     folder: Path

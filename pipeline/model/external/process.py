@@ -60,14 +60,14 @@ class ForeignProcess:
         self._end = weakref.finalize(self, _end, os.getpid(), process, self._socket, mark, scratch)
         self._answer(b"", limits.load_s)
 
-    def ask(self, pictures: list[bytes]) -> Any:
-        """What it says of some pictures, unchecked.
+    def ask(self, images: list[bytes]) -> Any:
+        """What it says of some images, unchecked.
 
         Raises:
             BadInput: it said that it cannot, did not answer in time, or ended; in the last two cases for good.
         """
-        head = json.dumps([len(each) for each in pictures]).encode()
-        message = self._answer(b"\n".join([head, b"".join(pictures)]), self._limits.batch_s)
+        head = json.dumps([len(each) for each in images]).encode()
+        message = self._answer(b"\n".join([head, b"".join(images)]), self._limits.batch_s)
         if "answers" not in message:
             raise BadInput(FAILED, f"it says {_clean(str(message.get('error')))}")
         return message["answers"]

@@ -1,4 +1,4 @@
-"""The recurrent network that writes a caption word by word while it looks at the picture."""
+"""The recurrent network that writes a caption word by word while it looks at the image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.core.settings import DecoderSettings
 
 
 class Seen(NamedTuple):
-    """A picture as the decoder sees it.
+    """An image as the decoder sees it.
 
     Attributes:
         grid: [n, positions, units], what attention looks at.
@@ -40,9 +40,9 @@ class Decoder(keras.Model):  # type: ignore[misc]
     """Embedding, GRU, dot-product attention over the grid, add, layer normalisation, words.
 
     Late fusion is Show, Attend and Tell's order with Luong's dot-product attention (Luong, Pham
-    and Manning, EMNLP 2015); early fusion adds the picture's gist to its state and each word (Vinyals et al.,
+    and Manning, EMNLP 2015); early fusion adds the image's gist to its state and each word (Vinyals et al.,
     CVPR 2015); hybrid does both. The gate is a sentinel that attention may rest on instead of the
-    picture (Lu et al., CVPR 2017); tied words are written with the vectors they are read by (Press
+    image (Lu et al., CVPR 2017); tied words are written with the vectors they are read by (Press
     and Wolf, EACL 2017).
     """
 
@@ -56,7 +56,7 @@ class Decoder(keras.Model):  # type: ignore[misc]
         self.spread = self.add_weight((channels,), "ones", trainable=False, autocast=False, name="spread")
         self.project = layers.Dense(units, activation="relu", name="project")
         self.place = layers.Embedding(positions, units, name="place") if settings.positions else None
-        # Word vectors of unit variance: smaller ones drown in the picture they are added to, and learning stalls.
+        # Word vectors of unit variance: smaller ones drown in the image they are added to, and learning stalls.
         # Tied ones are kept small, so that logits are, and scaled where they are read (Vaswani et al., 2017).
         self.scale = settings.embedding**0.5 if settings.tied else 1.0
         vectors = keras.initializers.RandomNormal(stddev=1.0 / self.scale) if settings.standardised else "uniform"
@@ -82,7 +82,7 @@ class Decoder(keras.Model):  # type: ignore[misc]
             self(ops.zeros((1, self.positions, self.channels)), ops.zeros((1, 2), dtype="int32"))
 
     def standardise(self, features: Any) -> None:
-        """Take each channel's mean and deviation from features of training pictures: [n, positions, channels]."""
+        """Take each channel's mean and deviation from features of training images: [n, positions, channels]."""
         self.centre.assign(ops.mean(ops.cast(features, "float32"), axis=(0, 1)))
         deviation = ops.std(ops.cast(features, "float32"), axis=(0, 1))  # [channels]
         # A channel that hardly ever speaks in training must not shout in use.
@@ -102,7 +102,7 @@ class Decoder(keras.Model):  # type: ignore[misc]
         return self.words(self.follow(self.look(features, training), tokens, training)[0])
 
     def look(self, features: Any, training: bool = False) -> Seen:
-        """What is computed once a picture: [n, positions, channels] to grid and gist."""
+        """What is computed once an image: [n, positions, channels] to grid and gist."""
         features = (ops.cast(features, "float32") - self.centre) / self.spread
         # Dropped after the rectifier: noise before it would raise what comes out, in training only.
         grid = self.drop(self.project(features), training=training)  # [n, positions, units]

@@ -55,7 +55,7 @@ def _beam(decoder: Decoder, seen: Seen, settings: DecodingSettings, width: int, 
     n, places = ops.shape(seen.gist)[0], settings.max_words + 1
     spread = Seen(ops.repeat(seen.grid, width, axis=0), ops.repeat(seen.gist, width, axis=0))  # [n * width, ..]
     first = ops.concatenate([ops.zeros((n, 1)), ops.full((n, width - 1), IMPOSSIBLE)], axis=1)
-    rows = ops.arange(n)[:, None] * width  # [n, 1], where each picture's hypotheses begin
+    rows = ops.arange(n)[:, None] * width  # [n, 1], where each image's hypotheses begin
 
     def more(place: Any, tokens: Any, total: Any, state: Any) -> Any:
         return _unfinished(place, places, tokens)
@@ -82,7 +82,7 @@ def _beam(decoder: Decoder, seen: Seen, settings: DecodingSettings, width: int, 
 def _sample(decoder: Decoder, seen: Seen, settings: DecodingSettings, vocabulary: int) -> Decoded:
     """Draw each word from the `top_k` likeliest by the Gumbel-max trick.
 
-    Every picture gets the same noise, so its caption does not depend on its neighbours.
+    Every image gets the same noise, so its caption does not depend on its neighbours.
     """
     n, places = ops.shape(seen.gist)[0], settings.max_words + 1
     k = min(settings.top_k, vocabulary)
@@ -132,7 +132,7 @@ def _log_probabilities(logits: Any, place: Any, last: Any, settings: DecodingSet
 def _rarity(ids: Any) -> Any:
     """How rare each word is, in nats: int32 [vocabulary] to float32 [vocabulary]; 0 for the most frequent and for `<end>`.
 
-    A model of likely captions prefers frequent words beyond what the picture says; to add the negative logarithm of a
+    A model of likely captions prefers frequent words beyond what the image says; to add the negative logarithm of a
     word's own probability mends that (Li et al., NAACL 2016; Menon et al., ICLR 2021). By Zipf's law that is the
     logarithm of its rank, and vocabularies are in the order of frequency, what `training.start_from` added last.
     """

@@ -23,11 +23,11 @@ class References:
         self._vectors = [[self._frequencies.vector(words) for words in own] for own in tokens]
 
     def score(self, captions: Mapping[str, str]) -> Reals:
-        """CIDEr-D of each picture's caption, in [0, 10] and the order of `images`; 0 where there is none."""
+        """CIDEr-D of each image's caption, in [0, 10] and the order of `images`; 0 where there is none."""
         return self._scores(self._vectors_of(captions))
 
     def score_moved(self, captions: Mapping[str, str]) -> Reals:
-        """The same with each picture's caption given to the one before it."""
+        """The same with each image's caption given to the one before it."""
         vectors = self._vectors_of(captions)
         return self._scores([*vectors[1:], vectors[0]])
 
@@ -45,9 +45,9 @@ class Candidate:
     Attributes:
         version: its number.
         digest: of its bundle.
-        captions: by test picture.
-        cider_d: of each picture, in [0, 10], in the order of `References.images`.
-        moved: the same with captions moved to other pictures.
+        captions: by test image.
+        cider_d: of each image, in [0, 10], in the order of `References.images`.
+        moved: the same with captions moved to other images.
         health: of all captions.
         chair: share of named objects that are not there (CHAIR_i); None where nobody knows what is there.
         withheld: share of captions that it would withhold; None where it was not measured.

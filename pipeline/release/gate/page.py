@@ -1,4 +1,4 @@
-"""The verdict as a page: the rules, the slices, and pictures with both versions' captions side by side."""
+"""The verdict as a page: the rules, the slices, and images with both versions' captions side by side."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def write_page(
     champion: Candidate | None,
     references: Mapping[str, Sequence[str]],
 ) -> None:
-    """Write `index.html` with the pictures on which the versions differ most, both ways, and some between.
+    """Write `index.html` with the images on which the versions differ most, both ways, and some between.
 
-    The page holds its pictures, as MLflow shows one file at a time.
+    The page holds its images, as MLflow shows one file at a time.
     """
     images = list(references)
     gain = challenger.cider_d - (champion.cider_d if champion else 0)
     chosen = spread(gain, COUNT)
-    pictures = _pictures(run, {images[place] for place in chosen})
+    thumbnails = _thumbnails(run, {images[place] for place in chosen})
     rows = [
         {
             "image": images[place],
-            "picture": pictures.get(images[place]),
+            "thumbnail": thumbnails.get(images[place]),
             "references": references[images[place]],
             "gain": float(gain[place]) * POINTS,
             "challenger": _said(challenger, images[place], place),
@@ -77,7 +77,7 @@ def _said(version: Candidate, image: str, place: int) -> dict[str, Any]:
     }
 
 
-def _pictures(run: TrainingRun, images: set[str]) -> dict[str, str]:
+def _thumbnails(run: TrainingRun, images: set[str]) -> dict[str, str]:
     """Thumbnails by image, as data URLs."""
     rows = run.accepted.images[run.accepted.images["image"].isin(images)]
     small = {

@@ -66,12 +66,12 @@ class Verdict:
         promote: whether the challenger may become the champion.
         reason: one line that a person can read.
         challenger: its CIDEr-D on the test split.
-        champion: the champion's on the same pictures, or None when there is none.
+        champion: the champion's on the same images, or None when there is none.
         versions: number and digest of both.
-        images: test pictures.
+        images: test images.
         difference: of the means, with its bounds; None without a champion.
         checks: every rule, kept or not.
-        slices: both versions by what people say of the pictures, and by whether they corrected them.
+        slices: both versions by what people say of the images, and by whether they corrected them.
         settings: of the gate.
         trial: what the version took in a clean process.
     """
@@ -106,9 +106,9 @@ def judge(
 
     Args:
         challenger: the version.
-        champion: the one that captions now, on the same pictures; None before the first.
-        slices: groups of the pictures, by name.
-        images: the pictures, in the order of the scores.
+        champion: the one that captions now, on the same images; None before the first.
+        slices: groups of the images, by name.
+        images: the images, in the order of the scores.
         settings: margins and limits.
     """
     places = {image: place for place, image in enumerate(images)}
@@ -156,7 +156,7 @@ def _better(challenger: Candidate, champion: Candidate, found: Bounds, settings:
     margin = f" by {settings.margin_points:g} points" if settings.margin_points else ""
     text = (
         f"{'better' if better else 'not surely better'}{margin}: CIDEr-D {_mean(challenger.cider_d)} against "
-        f"{_mean(champion.cider_d)} of version {champion.version} on the same {len(challenger.cider_d)} test pictures, "
+        f"{_mean(champion.cider_d)} of version {champion.version} on the same {len(challenger.cider_d)} test images, "
         f"a difference of {found.mean * POINTS:+.1f}, at least {found.lower * POINTS:+.1f} with "
         f"{settings.confidence:.0%} confidence"
     )
@@ -166,15 +166,13 @@ def _better(challenger: Candidate, champion: Candidate, found: Bounds, settings:
 def _floors(challenger: Candidate, settings: GateSettings) -> Iterator[Check]:
     """What a version must be that has nobody to beat."""
     high = bool(challenger.cider_d.mean() * POINTS >= settings.first_points)
-    found = f"CIDEr-D {_mean(challenger.cider_d)} on {len(challenger.cider_d)} test pictures"
+    found = f"CIDEr-D {_mean(challenger.cider_d)} on {len(challenger.cider_d)} test images"
     below = f"too low for a first version: {found}, the floor is {settings.first_points:g}"
     yield Check("floor", high, f"there is no champion yet; {found}" if high else below)
     if settings.first_points:
         own = _bounds(challenger.cider_d - challenger.moved, settings)
         looks = own.lower > 0
-        text = (
-            f"captions {'fit' if looks else 'do not surely fit'} their own pictures better than others: {_signed(own)}"
-        )
+        text = f"captions {'fit' if looks else 'do not surely fit'} their own images better than others: {_signed(own)}"
         yield Check("own_pictures", looks, text)
 
 
@@ -189,7 +187,7 @@ def _slice_checks(rows: Sequence[Compared]) -> list[Check]:
     worse = [row for row in rows if row.refuses]
     if not worse:
         return [Check("slices", True, f"on none of {len(rows)} slices clearly worse")] if rows else []
-    told = [f"worse where {row.name} ({row.images} pictures): {_signed(row.difference)}" for row in worse]
+    told = [f"worse where {row.name} ({row.images} images): {_signed(row.difference)}" for row in worse]
     return [Check("slices", False, text) for text in told]
 
 
@@ -199,7 +197,7 @@ def _health(challenger: Candidate, champion: Candidate | None, settings: GateSet
     for name, what in FAULTS.items():
         yield _at_most("health", f"captions that {what}", found[name], settings.max_faulty_share, allowed.get(name))
     same, most = found["most_frequent"], settings.max_same_share
-    yield _at_most("health", "pictures with one and the same caption", same, most, allowed.get("most_frequent"))
+    yield _at_most("health", "images with one and the same caption", same, most, allowed.get("most_frequent"))
 
 
 def _chair(challenger: Candidate, champion: Candidate | None, settings: GateSettings) -> Iterator[Check]:

@@ -60,7 +60,7 @@ class Outcome:
         promote: whether the version may become the champion.
         reason: one line that a person can read.
         challenger: its CIDEr-D on the test split.
-        champion: the champion's on the same pictures, or None when there is none.
+        champion: the champion's on the same images, or None when there is none.
         since: number of the newest entry of the promotion journal when it was judged.
         digest: of the verdict; None where there was nothing to judge.
         page: where a person reads the verdict; likewise.
@@ -193,7 +193,7 @@ def _slices(run: TrainingRun, references: Mapping[str, list[str]]) -> dict[str, 
 def _recorded(
     run: TrainingRun, registry: Registry, champion: PinnedModel, references: References
 ) -> dict[str, str] | None:
-    """The champion's captions as they were evaluated, if that was on the same pictures."""
+    """The champion's captions as they were evaluated, if that was on the same images."""
     if registry.tags(champion).get(TEST_TAG) != run.scores()["test_digest"]:
         return None
     text = registry.read_file(champion, "evaluation/captions.jsonl")
@@ -203,7 +203,7 @@ def _recorded(
 
 
 def _captioned(run: TrainingRun, champion: PinnedModel) -> dict[str, str]:
-    """The champion's captions of our test pictures, made now or the last time it was asked."""
+    """The champion's captions of our test images, made now or the last time it was asked."""
 
     def build(folder: Path) -> None:
         write_json(folder / "captions.json", _caption_test(run, load_pinned(run.home, champion)))

@@ -14,7 +14,7 @@ from pipeline.storage.objects.base import (
     Folder,
     ObjectInfo,
     is_hidden,
-    is_picture,
+    is_image,
     printable,
     safe_name,
 )
@@ -33,7 +33,7 @@ __all__ = [
     "S3Folder",
     "address_of",
     "is_hidden",
-    "is_picture",
+    "is_image",
     "open_folder",
     "printable",
     "require_inside",

@@ -52,7 +52,7 @@ class Folder(Protocol):
 
     Attributes:
         uri: the folder's own address, as `open_folder` takes it.
-        ignored: what the latest complete `list` left out: no picture's suffix, no plain file, or a
+        ignored: what the latest complete `list` left out: no image's suffix, no plain file, or a
             link that leads elsewhere.
     """
 
@@ -60,7 +60,7 @@ class Folder(Protocol):
     ignored: int
 
     def list(self, under: str = "") -> Iterator[ObjectInfo]:
-        """Every object with a picture's suffix or none, at any depth below the folder `under`."""
+        """Every object with an image's suffix or none, at any depth below the folder `under`."""
 
     def folders(self, under: str = "") -> Iterator[str]:
         """Names of the folders directly in the folder `under`, each relative to this folder."""
@@ -105,8 +105,8 @@ class Folder(Protocol):
         """
 
 
-def is_picture(name: str) -> bool:
-    """Whether a name has a picture's suffix or none."""
+def is_image(name: str) -> bool:
+    """Whether a name has an image's suffix or none."""
     return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - once for each of millions
 
 

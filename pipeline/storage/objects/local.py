@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError, SourceChanged
 from pipeline.storage.files import create_bytes, write_bytes
-from pipeline.storage.objects.base import FORBIDDEN, UNSAFE_NAME, ObjectInfo, is_picture, printable, safe_name
+from pipeline.storage.objects.base import FORBIDDEN, UNSAFE_NAME, ObjectInfo, is_image, printable, safe_name
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ _NO_SUCH_NAME = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
 
 
 class LocalFolder:
-    """A folder of pictures on this machine.
+    """A folder of images on this machine.
 
     Attributes:
         root: absolute, links resolved.
@@ -44,7 +44,7 @@ class LocalFolder:
         self.ignored = 0
 
     def list(self, under: str = "") -> Iterator[ObjectInfo]:
-        """Every file with a picture's suffix or none, at any depth, by the UTF-8 bytes of its name.
+        """Every file with an image's suffix or none, at any depth, by the UTF-8 bytes of its name.
 
         Hidden files and folders are passed over, linked folders are not entered, and linked files
         count if they lie in the folder or it is not bound.
@@ -132,7 +132,7 @@ class LocalFolder:
             if entry.is_dir(follow_symlinks=False):
                 yield from self._walk(f"{prefix}{entry.name}/")
                 continue
-            info = self._info(prefix + entry.name, entry) if is_picture(entry.name) else None
+            info = self._info(prefix + entry.name, entry) if is_image(entry.name) else None
             if info:
                 yield info
             else:

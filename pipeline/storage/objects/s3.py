@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from pipeline.core.errors import ObjectUnavailable, SettingsError, SourceChanged
-from pipeline.storage.objects.base import ObjectInfo, is_hidden, is_picture, printable, safe_name, shown
+from pipeline.storage.objects.base import ObjectInfo, is_hidden, is_image, printable, safe_name, shown
 from pipeline.storage.objects.retry import Patience, Trouble
 from pipeline.storage.objects.s3_client import PART_BYTES, Access, connect, endpoint_of, longest_try, translated
 
@@ -83,14 +83,14 @@ class S3Folder:
         self._patience = Patience(patience_s, longest_try(patience_s))
 
     def list(self, under: str = "") -> Iterator[ObjectInfo]:
-        """Every object with a picture's suffix or none, as the store orders them; hidden names are passed over."""
+        """Every object with an image's suffix or none, as the store orders them; hidden names are passed over."""
         self.ignored = 0
         for page in self._pages(Prefix=self._below(under)):
             for item in page.get("Contents", ()):
                 name = item["Key"][len(self._address.prefix) :]
                 if is_hidden(name) or name.endswith("/") or not name:  # a slash ends what stands for a folder
                     continue
-                if is_picture(name):
+                if is_image(name):
                     yield self.info(name, item["ETag"], item["Size"], _moment(item["LastModified"]))
                 else:
                     self.ignored += 1

@@ -22,8 +22,8 @@ from pipeline.storage.tables.schema import CAPTIONED, FINAL, HUMAN, QUARANTINED,
 Policy = Literal["new", "older_version", "everything"]
 
 ATTEMPTS = 30
-PICTURE = ("image", "etag")
-PICTURE_AND_VERSION = (*PICTURE, "model_name", "model_version")
+IMAGE = ("image", "etag")
+IMAGE_AND_VERSION = (*IMAGE, "model_name", "model_version")
 
 
 class Rows(Protocol):
@@ -70,10 +70,10 @@ class CaptionTable:
                 another model, has captioned; `everything` knows only what this very version has done.
             model: name and version of the pinned model; `new` does not ask for it.
         """
-        columns = [*PICTURE, "status", "source", "model_name", "model_version"]
+        columns = [*IMAGE, "status", "source", "model_name", "model_version"]
         for batch in self.batches(FINAL, columns):
             keep = None if policy == "new" else _done(batch, model, policy)
-            yield (batch if keep is None else batch.filter(keep)).select(list(PICTURE))
+            yield (batch if keep is None else batch.filter(keep)).select(list(IMAGE))
 
     def again(self, replay: Replay) -> Iterator[pa.RecordBatch]:
         """What a replay sends through once more, as batches of string columns `image` and `etag`."""
@@ -138,7 +138,7 @@ class CaptionTable:
             if table is not None:
                 yield from batches_of(dataset_of(table), condition, columns)
 
-    def append(self, rows: Rows, expected: int, key: tuple[str, ...] = PICTURE_AND_VERSION) -> int:
+    def append(self, rows: Rows, expected: int, key: tuple[str, ...] = IMAGE_AND_VERSION) -> int:
         """Commit rows once, and tell how many were.
 
         If the sequence is no longer `expected`, rows are dropped whose key joined since in a row as
@@ -148,7 +148,7 @@ class CaptionTable:
         Args:
             rows: read once for every try at committing them.
             expected: the sequence that the caller's plan has read.
-            key: columns that no two rows share: `PICTURE`, or `PICTURE_AND_VERSION` where a picture may
+            key: columns that no two rows share: `IMAGE`, or `IMAGE_AND_VERSION` where an image may
                 be captioned by several versions.
 
         Raises:
@@ -210,7 +210,7 @@ class CaptionTable:
 
 
 def _done(batch: pa.RecordBatch, model: tuple[str, str], policy: Policy) -> pa.Array:
-    """bool [rows]: whether a final row spares its picture this model."""
+    """bool [rows]: whether a final row spares its image this model."""
     name, version = model
     ours = pc.fill_null(pc.equal(batch["model_name"], name), False)
     if policy == "everything":
@@ -234,7 +234,7 @@ class _Taken:
 
     Attributes:
         key: columns.
-        by_final: keys of rows that settle a picture.
+        by_final: keys of rows that settle an image.
         by_any: keys of all rows.
     """
 

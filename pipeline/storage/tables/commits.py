@@ -227,7 +227,7 @@ def _numbered(rows: pa.Table, sequence: int) -> pa.Table:
 
 
 def _action(path: Path, facts: pq.FileMetaData) -> AddAction:
-    """What the log says of a file: no least and greatest values, as these are names of pictures.
+    """What the log says of a file: no least and greatest values, as these are names of images.
 
     Readers find them in the file itself. A log that tells them of some columns only would hide rows from
     `to_pyarrow_dataset`, which takes an untold value for null.

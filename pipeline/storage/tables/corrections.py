@@ -24,16 +24,16 @@ SCHEMA = pa.schema(
         pa.field("corrected_at", pa.timestamp("us", "UTC"), nullable=False),
     ]
 )
-# Least and greatest values of names of pictures and people have no place in the log.
+# Least and greatest values of names of images and people have no place in the log.
 _CONFIGURATION = {"delta.dataSkippingNumIndexedCols": "0", "delta.checkpointInterval": "10"}
 
 
 @dataclass(frozen=True)
 class Correction:
-    """What somebody says is in a picture.
+    """What somebody says is in an image.
 
     Attributes:
-        image: the picture's address, as the table of captions names it.
+        image: the image's address, as the table of captions names it.
         caption: one sentence.
         who: a name or number that tells people apart.
         corrected_at: when, with a time zone.
@@ -78,14 +78,14 @@ class CorrectionTable:
         return len(rows)
 
     def read(self) -> list[Correction]:
-        """What counts, by picture and person: of each person the newest caption of a picture."""
+        """What counts, by image and person: of each person the newest caption of an image."""
         newest: dict[tuple[str, str], Correction] = {}
         for row in sorted(self._rows(), key=lambda each: each["corrected_at"]):
             newest[row["image"], row["who"]] = Correction(**{name: row[name] for name in SCHEMA.names})
         return [newest[key] for key in sorted(newest)]
 
     def forget(self, images: Collection[str]) -> int:
-        """Remove all that was said of some pictures, from earlier versions of the table as well; tell how many rows."""
+        """Remove all that was said of some images, from earlier versions of the table as well; tell how many rows."""
         rows = list(self._rows())
         kept = [row for row in rows if row["image"] not in images]
         if len(kept) == len(rows):

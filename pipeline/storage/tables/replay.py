@@ -19,10 +19,10 @@ _KEY = ["image", "etag"]
 
 @dataclass(frozen=True)
 class Replay:
-    """Which pictures to send through again.
+    """Which images to send through again.
 
     Attributes:
-        reasons: pictures that are quarantined for one of these; empty for any reason.
+        reasons: images that are quarantined for one of these; empty for any reason.
         night: only what this night did; with it and without reasons, what it captioned too.
         images: only these; empty for all.
         model: name and version of the pinned model; what it has captioned is not captioned again.
@@ -35,7 +35,7 @@ class Replay:
 
     @property
     def is_recaption(self) -> bool:
-        """Whether captioned pictures are meant, too."""
+        """Whether captioned images are meant, too."""
         return self.night is not None and not self.reasons
 
 
@@ -71,7 +71,7 @@ def _candidates(history: ds.Dataset, replay: Replay) -> dict[Key, int]:
 
 
 def _ending(replay: Replay) -> ds.Expression:
-    """The rows after which a picture is not sent through again."""
+    """The rows after which an image is not sent through again."""
     if replay.is_recaption:
         name, version = replay.model
         return USABLE & (pc.field("model_name") == name) & (pc.field("model_version") == version)

@@ -22,14 +22,14 @@ from pipeline.model.vocabulary import END, PADDING, START
 from pipeline.training.batches import Batch
 
 POSITIONS, CHANNELS, VOCABULARY = 49, 256, 400
-PICTURES, BATCHES, KINDS, CAPTIONS = 16, 8, 24, 2
+IMAGES, BATCHES, KINDS, CAPTIONS = 16, 8, 24, 2
 # As in the preset `coco`, but narrow. No dropout: another precision draws other masks.
 DECODER = DecoderSettings(fusion="hybrid", gate=True, tied=True, embedding=128, units=256, dropout=0.0)
 TRAINING = TrainingSettings(average=0.99, clip_norm=0.5)  # low, so that clipping acts
 
 
 def take_steps(precision: str, steps: int, weights: Path) -> dict[str, Any]:
-    """Fit a fresh decoder to made-up pictures.
+    """Fit a fresh decoder to made-up images.
 
     Args:
         precision: a Keras dtype policy; under `float32` products are not rounded to TF32 either.
@@ -75,20 +75,20 @@ def take_steps(precision: str, steps: int, weights: Path) -> dict[str, Any]:
 
 
 def made_up_batches() -> list[Batch]:
-    """Pictures of a few kinds, each kind with its own two captions; lengths differ from batch to batch."""
+    """Images of a few kinds, each kind with its own two captions; lengths differ from batch to batch."""
     random = np.random.default_rng(0)
     looks = np.maximum(random.normal(size=(KINDS, POSITIONS, CHANNELS)), 0)
     lengths = 5 + np.arange(KINDS) % 8
     said = [random.integers(END + 1, VOCABULARY, (CAPTIONS, length)) for length in lengths]
 
     def batch() -> Batch:
-        kinds = random.integers(KINDS, size=PICTURES)
-        noise = np.abs(random.normal(0, 0.3, (PICTURES, POSITIONS, CHANNELS)))
-        tokens = np.full((PICTURES * CAPTIONS, lengths[kinds].max() + 2), PADDING, np.int32)
+        kinds = random.integers(KINDS, size=IMAGES)
+        noise = np.abs(random.normal(0, 0.3, (IMAGES, POSITIONS, CHANNELS)))
+        tokens = np.full((IMAGES * CAPTIONS, lengths[kinds].max() + 2), PADDING, np.int32)
         for row, words in zip(tokens, (words for kind in kinds for words in said[kind]), strict=True):
             row[: len(words) + 2] = [START, *words, END]
-        pictures = np.repeat(np.arange(PICTURES, dtype=np.int32), CAPTIONS)
-        return Batch((looks[kinds] + noise).astype(np.float16), pictures, tokens)
+        images = np.repeat(np.arange(IMAGES, dtype=np.int32), CAPTIONS)
+        return Batch((looks[kinds] + noise).astype(np.float16), images, tokens)
 
     return [batch() for _ in range(BATCHES)]
 

@@ -20,10 +20,10 @@ from pipeline.upkeep.backup.bucket import Bucket
 from pipeline.upkeep.backup.catalog import FACTS, Shelf, check
 from pipeline.upkeep.backup.folders import add_folder, copy_folder, every_file, files_of
 
-JOURNAL, ARTIFACTS, PICTURES = "promotions", "mlflow", "pictures"
+JOURNAL, ARTIFACTS, IMAGES = "promotions", "mlflow", "pictures"
 # What is computed again where it is missing.
 ANEW = ("cache", "store/features", "store/unfinished")
-# A cursor says that the table has all pictures before its day, so it is never of later than the table.
+# A cursor says that the table has all images before its day, so it is never of later than the table.
 _EARLY = ("store/cursors", "store/last_known", "store/nights")
 
 
@@ -42,13 +42,13 @@ def begin(home: Home, shelf: Shelf) -> None:
         Bucket(f"s3://{JOURNAL}").save(partial / "buckets" / JOURNAL)
 
 
-def finish(home: Home, shelf: Shelf, pictures: bool) -> Path:
+def finish(home: Home, shelf: Shelf, images: bool) -> Path:
     """Copy what the databases refer to, and name the backup.
 
     Args:
         home: what is backed up.
         shelf: where `begin` and pg_dump have worked.
-        pictures: whether bucket `pictures` is copied, too.
+        images: whether bucket `pictures` is copied, too.
 
     Returns:
         The backup.
@@ -62,10 +62,10 @@ def finish(home: Home, shelf: Shelf, pictures: bool) -> Path:
         shelf.require_dumps()
         buckets = shelf.partial / "buckets"
         Bucket(f"s3://{ARTIFACTS}").save(buckets / ARTIFACTS)
-        if pictures:
-            Bucket(f"s3://{PICTURES}").save(buckets / PICTURES, fleeting=True)
+        if images:
+            Bucket(f"s3://{IMAGES}").save(buckets / IMAGES, fleeting=True)
         copy_folder(home.root, _kept(shelf.partial, home.root), (*ANEW, *_EARLY))
-        return shelf.finish({"nightcap": importlib.metadata.version("nightcap"), "pictures": pictures})
+        return shelf.finish({"nightcap": importlib.metadata.version("nightcap"), "pictures": images})
 
 
 def require_restorable(home: Home, backup: Path) -> None:
@@ -97,7 +97,7 @@ def _kept(backup: Path, folder: Path) -> Path:
 
 
 def _buckets(backup: Path) -> tuple[str, ...]:
-    return (JOURNAL, ARTIFACTS, PICTURES) if read_json(backup / FACTS)["pictures"] else (JOURNAL, ARTIFACTS)
+    return (JOURNAL, ARTIFACTS, IMAGES) if read_json(backup / FACTS)["pictures"] else (JOURNAL, ARTIFACTS)
 
 
 def _refuse(place: str, held: Iterator[str]) -> None:

@@ -103,7 +103,7 @@ class Reach:
 
     @cached_property
     def features(self) -> dict[Path, frozenset[str]]:
-        """Folders of features, and the SHA-256 of the pictures whose features stay."""
+        """Folders of features, and the SHA-256 of the images whose features stay."""
         found: dict[Path, frozenset[str]] = {}
         for folder, shas in self._extracted():
             found[folder] = found.get(folder, frozenset()) | shas
@@ -125,7 +125,7 @@ class Reach:
         return sorted(bundles, key=used_at, reverse=True)[: self.runs]
 
     def _trained_on(self) -> Iterator[Path]:
-        """What says which pictures a registered version has seen, for `trace` and `forget`."""
+        """What says which images a registered version has seen, for `trace` and `forget`."""
         for version in self.versions:
             bundle = self.lineage.bundles.get(version.tags.get(DIGEST_TAG, ""))
             if SNAPSHOT_TAG not in version.tags and bundle is not None:
@@ -135,7 +135,7 @@ class Reach:
                     yield folder
 
     def _extracted(self) -> Iterator[tuple[Path, frozenset[str]]]:
-        """Folder and pictures of each view that an output stands for, unless somebody took its encoder or pictures."""
+        """Folder and images of each view that an output stands for, unless somebody took its encoder or images."""
         for output in self.outputs:
             if output.parent.name != "extract_features":
                 continue
@@ -170,5 +170,5 @@ def used_at(folder: Path) -> float:
 
 
 def _digests(folder: Path) -> frozenset[str]:
-    """SHA-256 of the pictures that validation accepted."""
+    """SHA-256 of the images that validation accepted."""
     return frozenset(pq.read_table(folder / "images.parquet", columns=["sha256"])["sha256"].to_pylist())

@@ -50,7 +50,7 @@ def _scratch(reach: Reach) -> Iterator[Waste]:
 
 
 def _features(reach: Reach) -> Iterator[Waste]:
-    """Whole folders, and in others the parts that have no picture of a training that stays."""
+    """Whole folders, and in others the parts that have no image of a training that stays."""
     for folder in sorted((reach.home.store / "features").glob("*")):
         wanted, guard = reach.features.get(folder), folder / USE
         if wanted is None:

@@ -1,4 +1,4 @@
-"""Which runs wrote outputs, noted apart: outputs outlast the nights' files, and a picture may have to be forgotten there.
+"""Which runs wrote outputs, noted apart: outputs outlast the nights' files, and an image may have to be forgotten there.
 
 outputs/<night>/<run>.json      in the store, what `plan.json` says
 """

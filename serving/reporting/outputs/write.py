@@ -1,4 +1,4 @@
-"""Write a published run's captions to its output, and take forgotten pictures out again."""
+"""Write a published run's captions to its output, and take forgotten images out again."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class _Job:
 def write_outputs(plan: Plan) -> Written | None:
     """Write what the settings ask for; the same run again writes the same files. None if there is no output.
 
-    Every picture of the run has its record. What a person wrote comes in place of the model's caption. One that was
+    Every image of the run has its record. What a person wrote comes in place of the model's caption. One that was
     withdrawn is not written again: its record says so, and its text file holds what is current, or goes. A text file
     that holds something other than a caption of ours is left alone.
 
@@ -92,9 +92,9 @@ def write_outputs(plan: Plan) -> Written | None:
 
 
 def forget_outputs(plan: Plan, images: Collection[str]) -> None:
-    """Remove what a run's output says of pictures: its files, which are to be written again, and the pictures' text files.
+    """Remove what a run's output says of images: its files, which are to be written again, and the images' text files.
 
-    Text files that somebody else wrote stay. Must come before the pictures are taken out of the table, as that
+    Text files that somebody else wrote stay. Must come before the images are taken out of the table, as that
     tells which are ours.
     """
     if plan.settings.output is None:
@@ -117,7 +117,7 @@ def file_name(plan: Plan, ending: str) -> str:
 
 
 def sidecar_name(plan: Plan, image: str) -> str:
-    """A picture's text file under the output: where it lies under the input."""
+    """An image's text file under the output: where it lies under the input."""
     return plan.name_of(image) + ".txt"
 
 
@@ -132,7 +132,7 @@ def _takers(job: _Job) -> Iterator[Callable[[ExitStack], Take]]:
 
 
 def _records(job: _Job) -> Iterator[list[Record]]:
-    """The run's pictures, some thousands at a time."""
+    """The run's images, some thousands at a time."""
     humans = job.table.humans()
     for batch in job.table.published(job.plan.night, job.plan.run, [*COLUMNS, WITHDRAWN]):
         yield [_record(job, row, humans.get(row["image"])) for row in batch.to_pylist()]

@@ -40,7 +40,7 @@ def page(tmp_path):
 
 @pytest.fixture
 def seen(tmp_path):
-    """Where pictures of pages go: NIGHTCAP_SCREENSHOTS, if a person wants to look at them."""
+    """Where images of pages go: NIGHTCAP_SCREENSHOTS, if a person wants to look at them."""
     return Path(os.environ.get("NIGHTCAP_SCREENSHOTS", tmp_path))
 
 

@@ -177,7 +177,7 @@ def test_a_line_of_a_log_names_night_and_run(stack, api, disturbed):
 
 
 def test_9_airflows_own_backfill(stack, api, disturbed):
-    """Three nights at once on the worker that is left; two of them have pictures of their own."""
+    """Three nights at once on the worker that is left; two of them have images of their own."""
     past = stack.volume("nightcap") / "past"
     drawn = draw_inbox(past, 4, seed=6)
     for number, path in enumerate(drawn):
@@ -206,7 +206,7 @@ def test_9_airflows_own_backfill(stack, api, disturbed):
 
 @pytest.fixture(scope="module")
 def held(stack, api, disturbed):
-    """A night of broken pictures, which is held back."""
+    """A night of broken images, which is held back."""
     for number in range(BROKEN):
         s3(stack, "OWNER").put_object(Bucket="pictures", Key=f"broken/{number}.jpg", Body=b"<html>")
     run = api.trigger("caption_nightly", {"input": "s3://pictures/broken"})

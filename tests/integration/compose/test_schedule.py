@@ -24,7 +24,7 @@ def test_a_night_fires_by_its_schedule(stack, champion, tmp_path):
 
 
 def runs_by_night(stack):
-    """The run that captioned each of those pictures."""
+    """The run that captioned each of those images."""
     table = stack.volume("captions") / "captions"
     if not DeltaTable.is_deltatable(str(table)):
         return []

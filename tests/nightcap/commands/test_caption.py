@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from nightcap.captioning import DEFAULT_MODEL, caption_pictures, load_model
-from nightcap.pictures import Pictures
+from nightcap.captioning import DEFAULT_MODEL, caption_images, load_model
+from nightcap.images import Images
 from pipeline.imaging.decode import ImageLimits
 
 UNUSABLE = {
@@ -34,7 +34,7 @@ def whole(start, environment, bad_folder):
 
 @pytest.fixture(scope="module")
 def left(start, environment, tmp_path_factory, photo):
-    """One small picture, for a reader who has gone."""
+    """One small image, for a reader who has gone."""
     path = tmp_path_factory.mktemp("one") / "one.jpg"
     path.write_bytes(photo(5))
     ours, theirs = os.pipe()
@@ -45,11 +45,11 @@ def left(start, environment, tmp_path_factory, photo):
 
 @pytest.fixture
 def alone(trained):
-    """The line of one picture, captioned by itself."""
+    """The line of one image, captioned by itself."""
     captioner = load_model(DEFAULT_MODEL, None)
 
     def alone(path):
-        [line] = caption_pictures(captioner, Pictures([str(path)]), ImageLimits())
+        [line] = caption_images(captioner, Images([str(path)]), ImageLimits())
         return line.as_json()
 
     return alone
@@ -63,7 +63,7 @@ def same_caption(first, second):
     return first["caption"] == second["caption"] and first["score"] == pytest.approx(second["score"], abs=3e-6)
 
 
-def test_every_picture_has_a_line_in_order(whole, bad_folder):
+def test_every_image_has_a_line_in_order(whole, bad_folder):
     found = rows(whole)
     assert [row["image"] for row in found] == [
         *(f"{bad_folder}/{name}" for name in sorted([*USABLE, *UNUSABLE], key=str.encode)),
@@ -91,12 +91,12 @@ def test_the_rest_is_captioned_as_it_would_be_alone(whole, bad_folder, alone):
         assert row["flags"] == alone(image)["flags"]
 
 
-def test_a_picture_that_shows_nothing_is_flagged(alone, tmp_path):
+def test_a_image_that_shows_nothing_is_flagged(alone, tmp_path):
     Image.new("RGB", (300, 200)).save(tmp_path / "black.png")
     assert alone(tmp_path / "black.png")["flags"] == ["blank", "dark"]
 
 
-def test_a_rotated_picture_is_captioned_upright(whole, twins, alone):
+def test_a_rotated_image_is_captioned_upright(whole, twins, alone):
     [row] = [row for row in rows(whole) if row["image"].endswith("g_rotated.jpg")]
     assert same_caption(alone(twins / "upright.png"), row)
     assert not same_caption(alone(twins / "sideways.png"), row)
@@ -111,7 +111,7 @@ def test_a_reader_who_left_ends_it_quietly(left):
     assert (left.code, left.err) == (1, "")
 
 
-def test_bad_pictures_cost_little_memory(whole, left):
+def test_bad_images_cost_little_memory(whole, left):
     assert whole.peak - left.peak < 1.5e9
 
 

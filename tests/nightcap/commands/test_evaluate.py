@@ -9,7 +9,7 @@ pytestmark = pytest.mark.usefixtures("without_java")
 
 @pytest.fixture
 def dataset(tmp_path, photo):
-    """A captions file of four pictures: two sound, one broken, one not there."""
+    """A captions file of four images: two sound, one broken, one not there."""
     (tmp_path / "images" / "deep").mkdir(parents=True)
     names = ["a.jpg", "deep/b.jpg", "broken.jpg", "gone.jpg"]
     for name, data in zip(names, [photo(1), photo(2), photo(3)[:2000]], strict=False):
@@ -20,7 +20,7 @@ def dataset(tmp_path, photo):
     return tmp_path
 
 
-def test_pictures_without_a_caption_count_and_are_told(run, trained, dataset):
+def test_images_without_a_caption_count_and_are_told(run, trained, dataset):
     done = run(
         "evaluate",
         *("--annotations", dataset / "captions.json", "--images", dataset / "images"),
@@ -28,7 +28,7 @@ def test_pictures_without_a_caption_count_and_are_told(run, trained, dataset):
     )
     report = json.loads((dataset / "scores.json").read_text())
     assert (done.code, done.out) == (0, "")
-    assert done.err == "2 of 4 pictures have no caption and score 0: 1 truncated, 1 missing\n"
+    assert done.err == "2 of 4 images have no caption and score 0: 1 truncated, 1 missing\n"
     assert list(report) == ["images", "scores", "health", "missing"]
     assert (report["images"], report["missing"]) == (4, 2)
     assert all(0 <= score <= 1 for name, score in report["scores"].items() if score is not None and name != "cider_d")

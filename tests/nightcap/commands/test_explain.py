@@ -14,7 +14,7 @@ from nightcap.explanation_page import _heat
 
 
 @pytest.fixture
-def picture(tmp_path, photo):
+def image(tmp_path, photo):
     path = tmp_path / "<b>holiday & sea.jpg"
     path.write_bytes(photo(4))
     return path
@@ -24,8 +24,8 @@ def opened(uri):
     return Image.open(io.BytesIO(base64.b64decode(uri.partition("base64,")[2])))
 
 
-def test_a_page_shows_every_word_over_the_picture(run, trained, picture, tmp_path):
-    done = run("explain", picture, "--output", tmp_path / "new" / "pages")
+def test_a_page_shows_every_word_over_the_image(run, trained, image, tmp_path):
+    done = run("explain", image, "--output", tmp_path / "new" / "pages")
     assert done.code == 0
     page = Path(done.out.removesuffix("\n"))
     assert page.parent == tmp_path / "new" / "pages"
@@ -36,12 +36,12 @@ def test_a_page_shows_every_word_over_the_picture(run, trained, picture, tmp_pat
     sources = re.findall(r'<img src="([^"]+)"', text)
     assert opened(sources[0]).size == (300, 220)
     assert [opened(source).size for source in sources[1:]] == [(7, 7)] * 2 * len(caption.split())
-    assert "aspect-ratio: 300 / 220" in text  # a squashed picture is shown as it was
+    assert "aspect-ratio: 300 / 220" in text  # a squashed image is shown as it was
     assert "captioner version 1" in text
 
 
-def test_the_page_asks_for_nothing_and_shows_names_as_text(run, trained, picture, tmp_path):
-    page = Path(run("explain", picture, "--output", tmp_path).out.strip()).read_text(encoding="utf-8")
+def test_the_page_asks_for_nothing_and_shows_names_as_text(run, trained, image, tmp_path):
+    page = Path(run("explain", image, "--output", tmp_path).out.strip()).read_text(encoding="utf-8")
     assert "default-src 'none'; img-src data:" in page
     assert not re.search(r"https?://|<script|<b>holiday", page)
     assert f"{tmp_path}/&lt;b&gt;holiday &amp; sea.jpg" in page
@@ -65,12 +65,12 @@ def test_what_is_no_file_is_one_line(run, image):
 
 
 @pytest.mark.parametrize(("name", "says"), [("b_truncated.jpg", "ends too early"), ("c_empty.jpg", "empty")])
-def test_a_broken_picture_is_one_line(run, bad_folder, name, says):
+def test_a_broken_image_is_one_line(run, bad_folder, name, says):
     assert run("explain", bad_folder / name).refused(1, name, says)
 
 
-def test_a_folder_that_cannot_be_made_is_one_line(run, picture):
-    assert run("explain", picture, "--output", picture / "below").refused(2, "--output", "below")
+def test_a_folder_that_cannot_be_made_is_one_line(run, image):
+    assert run("explain", image, "--output", image / "below").refused(2, "--output", "below")
 
 
 def test_heat_is_warm_above_zero_blue_below_and_clear_at_it():

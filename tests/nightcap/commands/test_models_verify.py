@@ -31,7 +31,7 @@ def test_golden_captions_are_reproduced_and_then_not(run, home, bundle):
     captions[name]["caption"] = "a zebra"
     write_json(bundle / GOLDEN / CAPTIONS, captions)
     Registry(home).tag("captioner", "1", {DIGEST_TAG: seal(bundle)})
-    assert run("models", "verify", "1").refused(1, "models:/captioner/1", f"golden picture {name} must give 'a zebra'")
+    assert run("models", "verify", "1").refused(1, "models:/captioner/1", f"golden image {name} must give 'a zebra'")
 
 
 def test_an_altered_version_is_refused(run, home, bundle):

@@ -13,7 +13,7 @@ from pipeline.registry.loading import pin
 
 @pytest.fixture
 def inbox(trained, tmp_path, photo, monkeypatch):
-    """A folder of new pictures, and a store of one's own beside the trained model's registry."""
+    """A folder of new images, and a store of one's own beside the trained model's registry."""
     monkeypatch.setenv("NIGHTCAP_STORE", str(tmp_path / "store"))
     folder = tmp_path / "inbox"
     folder.mkdir()
@@ -72,7 +72,7 @@ def test_a_file_and_assignments_set_what_has_no_option(run, inbox, tmp_path):
     assert "2 captioned, 0 quarantined" in again.err
 
 
-def test_a_replay_of_another_folder_says_where_the_pictures_lie(run, inbox):
+def test_a_replay_of_another_folder_says_where_the_images_lie(run, inbox):
     run("night", "--input", inbox, "--night", "one", "--set", "min_side=4096")
     lost = run("replay", "--reason", "too_small")
     assert lost.code == 0

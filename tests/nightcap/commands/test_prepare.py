@@ -14,15 +14,15 @@ SPLITS = {"train": 30, "val": 5, "test": 5}
 
 @pytest.fixture
 def distribution(tmp_path, photo):
-    """A folder of pictures and Karpathy's file of their captions."""
+    """A folder of images and Karpathy's file of their captions."""
     folder = tmp_path / "Images"
     folder.mkdir()
     names = [(split, f"{split}{number}.jpg") for split, size in SPLITS.items() for number in range(size)]
     for seed, (_, name) in enumerate(names):
         (folder / name).write_bytes(photo(seed))
     sentences = [{"raw": "a wave of colour"}, {"raw": "colours in the rain"}]
-    pictures = [{"filename": name, "split": split, "sentences": sentences} for split, name in names]
-    (tmp_path / "dataset_flickr8k.json").write_text(json.dumps({"images": pictures}))
+    images = [{"filename": name, "split": split, "sentences": sentences} for split, name in names]
+    (tmp_path / "dataset_flickr8k.json").write_text(json.dumps({"images": images}))
     return "--images", folder, "--annotations", tmp_path / "dataset_flickr8k.json"
 
 
@@ -30,7 +30,7 @@ def test_it_prints_a_file_that_train_takes(run, distribution, tmp_path):
     done = run("prepare", "flickr8k", *distribution, "--output", tmp_path / "out")
     config = tmp_path / "out" / "flickr8k.yaml"
     assert (done.code, done.out) == (0, f"{config}\n")
-    assert "30 train, 5 val, 5 test pictures, 0 left out" in done.err
+    assert "30 train, 5 val, 5 test images, 0 left out" in done.err
     assert f"nightcap train --config {config}" in done.err
     settings = settings_from(config, [])
     assert (settings.encoder.name, settings.encoder.side) == ("resnet50", 320)  # what our figures are measured with

@@ -176,7 +176,7 @@ def test_a_trial_by_hand_has_the_budget_of_the_training(run, tmp_path, monkeypat
     ("arguments", "words"),
     [
         (("replay",), ("--reason", "--night")),
-        (("forget", "--images", "/dev/null"), ("names no picture",)),
+        (("forget", "--images", "/dev/null"), ("names no image",)),
     ],
 )
 def test_mistakes_are_one_line(run, tmp_path, arguments, words):

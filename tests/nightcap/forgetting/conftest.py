@@ -1,4 +1,4 @@
-"""Nights, outputs and a training that had the picture which is to be forgotten."""
+"""Nights, outputs and a training that had the image which is to be forgotten."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.nightcap.forgetting.forgetting import DATA, NAME, Knowing, training
 
 @pytest.fixture
 def home(world, monkeypatch):
-    """Nights that captioned the picture twice, outputs, a training that had it, and a night under way."""
+    """Nights that captioned the image twice, outputs, a training that had it, and a night under way."""
     monkeypatch.setenv("NIGHTCAP_HOME", str(world.home.root))
     world.captioner = Knowing()
     secret = world.put(NAME, DATA)

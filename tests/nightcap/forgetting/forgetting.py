@@ -1,4 +1,4 @@
-"""A picture that is to be forgotten, all that tells of it, and the search for what is left."""
+"""An image that is to be forgotten, all that tells of it, and the search for what is left."""
 
 import html
 import json
@@ -13,15 +13,15 @@ from pipeline.model.interface import Caption
 from pipeline.storage.files import sha256, write_json, write_text
 from pipeline.storage.stage_outputs import Store
 from pipeline.training.features import FeatureStore
-from tests.serving.night_world import ColourCaptioner, picture
+from tests.serving.night_world import ColourCaptioner, image
 
 NAME = "zq-wedding/über <bride> & groom.jpg"
 SAID, WRITTEN = "a bride in crimson zqvelvet", "two people marry in zqchapel"
-DATA = picture((201, 7, 7))
+DATA = image((201, 7, 7))
 
 
 class Knowing(ColourCaptioner):
-    """Says something telling of one picture."""
+    """Says something telling of one image."""
 
     def caption(self, pixels):
         return [
@@ -40,21 +40,21 @@ def training(home):
     return mine
 
 
-def outputs_of(home, source, pictures):
+def outputs_of(home, source, images):
     store = Store(home.store)
 
     def snapshot(folder):
-        rows = [(name, f"/data/{name}", sha256(data), "train", len(data)) for name, (data, _) in pictures.items()]
+        rows = [(name, f"/data/{name}", sha256(data), "train", len(data)) for name, (data, _) in images.items()]
         pd.DataFrame(rows, columns=["image", "uri", "sha256", "split", "bytes"]).to_parquet(folder / "images.parquet")
-        said = [(name, 0, text) for name, (_, text) in pictures.items()]
+        said = [(name, 0, text) for name, (_, text) in images.items()]
         pd.DataFrame(said, columns=["image", "position", "caption"]).to_parquet(folder / "captions.parquet")
 
     def evaluation(folder):
-        rows = [{"image": name, "caption": text, "cider_d": 1.0} for name, (_, text) in pictures.items()]
+        rows = [{"image": name, "caption": text, "cider_d": 1.0} for name, (_, text) in images.items()]
         pd.DataFrame(rows).to_parquet(folder / "per_image.parquet")
         write_text(folder / "captions.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
         write_json(folder / "scores.json", {"worst": rows, "images": len(rows)})
-        for name, (data, text) in pictures.items():
+        for name, (data, text) in images.items():
             write_text(folder / "samples" / f"{sha256(data)[:16]}.jpg", "thumbnail")
             write_text(folder / "samples" / f"{name}.html", f"<p>{html.escape(text)}</p>")
 
@@ -76,7 +76,7 @@ def forget(world, *images, **options):
 
 
 def traces(root):
-    """Files below a folder that still tell of the picture, other than the picture itself."""
+    """Files below a folder that still tell of the image, other than the image itself."""
     texts = [NAME, NAME.rpartition("/")[2], SAID, WRITTEN, "bride.jpg", sha256(DATA), sha256(DATA + b"\0")]
     spelt = {form.encode() for text in texts for form in (text, json.dumps(text)[1:-1], html.escape(text))}
     for path in root.rglob("*"):

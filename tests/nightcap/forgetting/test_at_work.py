@@ -1,4 +1,4 @@
-"""What nights at work and killed ones still hold of a forgotten picture."""
+"""What nights at work and killed ones still hold of a forgotten image."""
 
 import shutil
 from pathlib import Path
@@ -13,11 +13,11 @@ from serving.planning.selection import Choice
 from serving.publish import publish
 from serving.reporting.outputs import LocalPlace
 from tests.nightcap.forgetting.forgetting import DATA, NAME, Knowing, forget, traces
-from tests.serving.night_world import PINNED, picture, settings_of
+from tests.serving.night_world import PINNED, image, settings_of
 
 
 def test_a_night_under_way_cannot_bring_it_back(home, monkeypatch):
-    """Its parts were read before the picture was forgotten, and are committed after."""
+    """Its parts were read before the image was forgotten, and are committed after."""
     world, secret, begun = home
     from pipeline.storage.forgotten import remember_to_forget
 
@@ -30,7 +30,7 @@ def test_a_night_under_way_cannot_bring_it_back(home, monkeypatch):
 def test_a_shard_at_work_cannot_bring_it_back(home, planned_anew):
     """Its run is removed while it captions, and in one case planned anew before it writes."""
     world, secret, _ = home
-    world.put("other.jpg", picture((9, 9, 9)))
+    world.put("other.jpg", image((9, 9, 9)))
     begun = plan(settings_of(), world.home, PINNED, world.attempt("n5"))["plan"]
 
     class Slow(Knowing):
@@ -49,7 +49,7 @@ def test_a_shard_at_work_cannot_bring_it_back(home, planned_anew):
 
 def test_a_plan_that_is_being_made_does_not_list_it(home, monkeypatch):
     world, secret, _ = home
-    world.put("other.jpg", picture((9, 9, 9)))
+    world.put("other.jpg", image((9, 9, 9)))
     going = Choice.go_through
 
     def overtaken(choice, listing):
@@ -66,7 +66,7 @@ def test_a_plan_that_is_being_made_does_not_list_it(home, monkeypatch):
 
 def test_a_plan_of_which_half_is_taken_for_left_over_is_made_again(home, monkeypatch):
     world, secret, _ = home
-    world.put("other.jpg", picture((9, 9, 9)))
+    world.put("other.jpg", image((9, 9, 9)))
     (world.home.inbox / NAME).write_bytes(DATA + b"\0\0\0")
     writing = serving.planning.plan._write_shards
 

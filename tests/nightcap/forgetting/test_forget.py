@@ -1,4 +1,4 @@
-"""`nightcap forget` leaves no byte of a picture's name or caption."""
+"""`nightcap forget` leaves no byte of an image's name or caption."""
 
 import shutil
 from pathlib import Path
@@ -26,10 +26,10 @@ def test_no_byte_stays(home):
 def test_what_is_not_forgotten_stays(home):
     world, secret, _ = home
     forget(world, secret)
-    for night, pictures in (("n1", 3), ("n2", 1)):
+    for night, images in (("n1", 3), ("n2", 1)):
         page = (world.folder(night) / "gallery" / "index.html").read_text()
-        assert page.count("<img") == pictures
-        assert len((world.home.root / "out" / f"captions-{night}.jsonl").read_text().splitlines()) == pictures
+        assert page.count("<img") == images
+        assert len((world.home.root / "out" / f"captions-{night}.jsonl").read_text().splitlines()) == images
     assert (world.home.root / "out" / "000.jpg.txt").exists()
     features = FeatureStore(world.home.store / "features" / "scenes-1")
     assert (features.gather([sha256(b"other")]) == 9).all()
@@ -55,8 +55,8 @@ def test_outputs_outlast_their_nights(home):
     shutil.rmtree(world.home.store / "nights")
     forget(world, secret)
     assert list(traces(world.home.root)) == []
-    for night, pictures in (("n1", 3), ("n2", 1)):
-        assert len((world.home.root / "out" / f"captions-{night}.jsonl").read_text().splitlines()) == pictures
+    for night, images in (("n1", 3), ("n2", 1)):
+        assert len((world.home.root / "out" / f"captions-{night}.jsonl").read_text().splitlines()) == images
 
 
 def test_what_somebody_else_wrote_into_a_text_file_is_theirs(home):
@@ -67,7 +67,7 @@ def test_what_somebody_else_wrote_into_a_text_file_is_theirs(home):
     assert mine.read_text() == "my own words\n"
 
 
-def test_pictures_nobody_knows(home):
+def test_images_nobody_knows(home):
     world, _, _ = home
     before = len(world.rows())
     forget(world, "/nowhere/x.jpg", "s3://bucket/y.jpg")

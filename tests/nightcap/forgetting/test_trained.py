@@ -1,4 +1,4 @@
-"""Versions and runs that were trained on a forgotten picture."""
+"""Versions and runs that were trained on a forgotten image."""
 
 import tempfile
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.nightcap.forgetting.forgetting import forget, mine, traces
 
 @pytest.fixture(params=["disk", "S3"])
 def registered(home, request):
-    """A version from the snapshot with the picture and one from another, and a run with what was evaluated."""
+    """A version from the snapshot with the image and one from another, and a run with what was evaluated."""
     from mlflow import MlflowClient
 
     world, secret, _ = home
@@ -45,7 +45,7 @@ def test_what_mlflow_keeps_of_the_run(registered, capsys):
     told = capsys.readouterr().out.splitlines()
     (number,) = (each.version for each in Registry(world.home).versions() if each.run_id)
     assert [line for line in told if "version" in line] == [
-        f"captioner version {number} was trained on a forgotten picture; train anew without it, then retire it"
+        f"captioner version {number} was trained on a forgotten image; train anew without it, then retire it"
     ]
 
 
@@ -58,7 +58,7 @@ def test_a_version_that_continues_one_that_was_trained_on_it(registered, capsys)
     registry.tag("captioner", number[False], {START_TAG: "1" * 64})
     forget(world, secret)
     assert (
-        f"captioner version {number[False]} was trained on a forgotten picture, through version {number[True]}; "
+        f"captioner version {number[False]} was trained on a forgotten image, through version {number[True]}; "
         "train anew without it, then retire it"
     ) in capsys.readouterr().out.splitlines()
 
@@ -68,5 +68,5 @@ def test_a_version_that_was_judged_on_it_may_hold_it():
     told = _told(Exposed(version, frozenset({"val", "test"})))
     assert "was chosen with and was judged on" in told
     assert told.endswith(
-        "may hold the picture itself, in golden/, until `nightcap gc --versions --yes` removes its files"
+        "may hold the image itself, in golden/, until `nightcap gc --versions --yes` removes its files"
     )

@@ -10,20 +10,20 @@ from serving.runs.settings import NightSettings, night_settings
 
 CANARY = "c4n4ry"
 SECRET = [
-    f"s3://AKIA{CANARY}:{CANARY}@bucket/pictures",
+    f"s3://AKIA{CANARY}:{CANARY}@bucket/images",
     f"https://someone:{CANARY}@example.org/weights.h5",
     f"https://{CANARY}@example.org/x",
     f"https://example.org/x?X-Amz-Signature={CANARY}&a=b",
     f"postgresql://nightcap:{CANARY}@db/mlflow",
-    f"/pictures?token={CANARY}",
+    f"/images?token={CANARY}",
 ]
 PLAIN = [
-    "/data/pictures",
+    "/data/images",
     "s3://bucket/a@b/c",
     "models:/captioner@champion",
-    "../pictures of 2026",
+    "../images of 2026",
     "s3://bucket/what?/is=this",
-    "C:/pictures",
+    "C:/images",
     "CC BY 4.0, see https://example.org/terms",
 ]
 

@@ -36,13 +36,13 @@ def trained(settings, home):
     return stages.validate(stages.snapshot(TrainingRun(settings, home)))
 
 
-def test_corrections_are_new_until_a_training_s_snapshot_has_them(settings, home, picture):
+def test_corrections_are_new_until_a_training_s_snapshot_has_them(settings, home, image):
     assert new_corrections(settings, home) == 0
     trained(settings, home)
     home.inbox.mkdir()
     files = [home.inbox / f"{number}.png" for number in range(4)]
     for number, file in enumerate(files):
-        file.write_bytes(picture(700 + number))
+        file.write_bytes(image(700 + number))
     table = CorrectionTable(home.store / "corrections")
 
     def say(file, caption, days=0):

@@ -38,17 +38,17 @@ def split_of(images, **cuts):
     return dict(zip(images["sha256"], cut(images, SourceSettings(**cuts)), strict=True))
 
 
-def test_tables_hold_what_the_source_has(dataset, store, picture):
-    dataset.add("b.png", ["second", "first"], data=picture(2))
+def test_tables_hold_what_the_source_has(dataset, store, image):
+    dataset.add("b.png", ["second", "first"], data=image(2))
     dataset.fill(8)
-    dataset.add("v.png", ["v"], "val", picture(901))
-    dataset.add("t.png", [], "test", picture(902))
+    dataset.add("v.png", ["v"], "val", image(901))
+    dataset.add("t.png", [], "test", image(902))
     output = taken(dataset, store)
     snapshot = Snapshot.load(output.path)
     assert list(snapshot.images.columns) == ["image", "uri", "sha256", "split", "bytes"]
     first = snapshot.images.iloc[0].to_dict()
-    digest = hashlib.sha256(picture(2)).hexdigest()
-    assert first == {"image": "b.png", "uri": "b.png", "sha256": digest, "split": "train", "bytes": len(picture(2))}
+    digest = hashlib.sha256(image(2)).hexdigest()
+    assert first == {"image": "b.png", "uri": "b.png", "sha256": digest, "split": "train", "bytes": len(image(2))}
     assert list(snapshot.images["image"][-2:]) == ["v.png", "t.png"]
     assert list(snapshot.images["split"]) == ["train"] * 9 + ["val", "test"]
     assert snapshot.captions_of("val").to_dict("list") == {"image": ["v.png"], "position": [0], "caption": ["v"]}
@@ -79,21 +79,21 @@ def test_nothing_changed_is_the_same_snapshot_and_a_new_caption_is_not(dataset, 
     assert second.figures()["content"] != first.figures()["content"]
 
 
-def test_other_pictures_under_the_same_names_with_the_same_captions_are_another_test(dataset, store, picture):
+def test_other_images_under_the_same_names_with_the_same_captions_are_another_test(dataset, store, image):
     for split, first in (("train", 0), ("val", 100), ("test", 200)):
         dataset.fill(3, split, first)
     before = Snapshot.load(taken(dataset, store).path)
-    (dataset.images / "test-0201.png").write_bytes(picture(900))
+    (dataset.images / "test-0201.png").write_bytes(image(900))
     after = Snapshot.load(taken(dataset, store).path)
     assert after.references("test") == before.references("test")
     assert after.fingerprint("test") != before.fingerprint("test")
     assert after.fingerprint("val") == before.fingerprint("val")
 
 
-def test_neutral_people_terms_are_applied_to_every_split_and_are_another_snapshot(dataset, store, picture):
+def test_neutral_people_terms_are_applied_to_every_split_and_are_another_snapshot(dataset, store, image):
     dataset.fill(20)
     for split in ("train", "val", "test"):
-        dataset.add(f"{split}.png", ["A woman and her dog", "two boys"], split, picture(900 + len(split)))
+        dataset.add(f"{split}.png", ["A woman and her dog", "two boys"], split, image(900 + len(split)))
     as_written, neutral = taken(dataset, store), taken(dataset, store, people_terms="neutral")
     assert neutral.digest != as_written.digest
     written, changed = Snapshot.load(as_written.path), Snapshot.load(neutral.path)
@@ -114,7 +114,7 @@ def test_the_content_digest_does_not_depend_on_file_times(dataset, store, tmp_pa
     assert second.figures()["content"] == first.figures()["content"]
 
 
-def test_an_unreadable_picture_is_listed_without_a_digest(dataset, store):
+def test_an_unreadable_image_is_listed_without_a_digest(dataset, store):
     dataset.fill(20)
     dataset.add("gone.png")
     output = taken(dataset, store)
@@ -169,7 +169,7 @@ def test_changing_one_cut_leaves_the_other_alone():
     assert {sha for sha, split in one.items() if split == "test"} == {s for s, split in two.items() if split == "test"}
 
 
-def test_equal_pictures_stay_together_and_count_once():
+def test_equal_images_stay_together_and_count_once():
     images = images_of([*range(50), *range(50)])
     splits = cut(images, SourceSettings(val_cut=5, test_cut=7))
     assert splits.value_counts().to_dict() == {"train": 76, "test": 14, "val": 10}
@@ -197,31 +197,31 @@ def test_a_number_of_images_is_whole():
         cut(images_of(range(10)), SourceSettings(val_cut=1.5))
 
 
-def test_read_images_gives_what_was_listed(dataset, store, picture):
+def test_read_images_gives_what_was_listed(dataset, store, image):
     dataset.fill(15)
     images = Snapshot.load(taken(dataset, store).path).images
     read = dict(read_images(dataset.source(), images[3:6]))
-    assert read == {sha: picture(number) for sha, number in zip(images["sha256"][3:6], range(3, 6), strict=True)}
+    assert read == {sha: image(number) for sha, number in zip(images["sha256"][3:6], range(3, 6), strict=True)}
 
 
-def test_changed_and_vanished_bytes_are_detected(dataset, store, picture):
+def test_changed_and_vanished_bytes_are_detected(dataset, store, image):
     dataset.fill(15)
     source = dataset.source()
     images = Snapshot.load(taken(dataset, store).path).images
-    (dataset.images / images["image"][1]).write_bytes(picture(999))
+    (dataset.images / images["image"][1]).write_bytes(image(999))
     (dataset.images / images["image"][2]).unlink()
     with pytest.raises(SourceChanged, match=re.escape(images["image"][1])):
         list(read_images(source, images))
-    found = {image: data for image, _, data in check_images(source, images)}
-    changed = {image for image, data in found.items() if isinstance(data, SourceChanged)}
+    found = {name: data for name, _, data in check_images(source, images)}
+    changed = {name for name, data in found.items() if isinstance(data, SourceChanged)}
     assert changed == {images["image"][1], images["image"][2]}
     assert len(found) == 15
 
 
-def test_one_file_listed_twice_is_checked_twice(dataset, store, picture):
+def test_one_file_listed_twice_is_checked_twice(dataset, store, image):
     dataset.fill(15)
-    dataset.add("same.png", data=picture(500))
+    dataset.add("same.png", data=image(500))
     dataset.add("same.png", split="test")
     images = Snapshot.load(taken(dataset, store).path).images
-    found = [image for image, _, data in check_images(dataset.source(), images) if data == picture(500)]
+    found = [name for name, _, data in check_images(dataset.source(), images) if data == image(500)]
     assert sorted(found) == ["same.png", "train:same.png"]

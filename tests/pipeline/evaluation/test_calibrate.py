@@ -37,12 +37,12 @@ def limited(run, images):
     return type(run)(run.settings.model_copy(update={"evaluation": evaluation}), run.home, run.done)
 
 
-def test_the_stage_leaves_a_threshold_below_which_a_tenth_of_clean_pictures_lies(tiny_run):
+def test_the_stage_leaves_a_threshold_below_which_a_tenth_of_clean_images_lies(tiny_run):
     output = tiny_run.output("calibrate")
     confidence, figures = load_confidence(tiny_run), output.figures()
     assert isinstance(confidence, Confidence)
     assert confidence.withhold_below == figures["withhold_below"] > 0
-    assert 1 / 12 <= figures["withheld"]["clean"] <= 2 / 12  # of 12 pictures
+    assert 1 / 12 <= figures["withheld"]["clean"] <= 2 / 12  # of 12 images
     assert set(figures["withheld"]) == {"clean", *FITTED_KINDS}
     assert (output.path / "confidence.json").stat().st_size < 100_000
 
@@ -54,7 +54,7 @@ def test_calibrated_already_nothing_is_done(tiny_run):
     assert path.stat().st_mtime_ns == before
 
 
-def test_of_many_pictures_those_with_the_lowest_digests_are_degraded(tiny_run):
+def test_of_many_images_those_with_the_lowest_digests_are_degraded(tiny_run):
     every = sorted(tiny_run.accepted.images_of("test")["sha256"])
     assert list(sample(tiny_run, "test")["sha256"]) == every
     assert list(sample(limited(tiny_run, 5), "test")["sha256"]) == every[:5]
@@ -73,7 +73,7 @@ def test_a_caption_read_again_has_the_evidence_it_was_written_with(tiny_run, tel
     assert confidences(tiny_run, "test", captions) == pytest.approx(list(estimates), rel=1e-3)
 
 
-def test_the_same_pictures_stand_in_every_row_and_only_their_pixels_differ(tiny_run, teller):
+def test_the_same_images_stand_in_every_row_and_only_their_pixels_differ(tiny_run, teller):
     images = sample(tiny_run, "val")
     clean = tell_clean(tiny_run, teller, images)
     found = tell_degraded(tiny_run, teller, images, ["blank", "blur"])
@@ -104,7 +104,7 @@ def test_the_robustness_table_has_a_row_for_each_kind(tables, tiny_run):
     assert table["kinds"]["clean"]["cider_d"] == pytest.approx(tiny_run.scores()["scores"]["cider_d"])
 
 
-def test_fewer_pictures_can_be_degraded(tiny_run):
+def test_fewer_images_can_be_degraded(tiny_run):
     table = robustness(limited(tiny_run, 2))
     assert table["images"] == 2
 

@@ -50,7 +50,7 @@ def test_scores_are_those_of_the_captions_that_were_written(tiny_run, scores, li
     assert scores["test_digest"] == tiny_run.accepted.fingerprint("test")
 
 
-def test_controls_say_what_people_and_wrong_pictures_score(scores, lines, references):
+def test_controls_say_what_people_and_wrong_images_score(scores, lines, references):
     assert scores["leave_one_out"] == pytest.approx(leave_one_out(references))
     moved = {line["image"]: other["caption"] for line, other in zip(lines, [*lines[1:], lines[0]], strict=True)}
     wrong = score_captions(references, moved, meteor=False).scores["cider_d"]
@@ -78,14 +78,14 @@ def test_without_known_objects_there_is_no_chair(tiny_run, references):
     assert _chair(run, references, captions) == {}  # labels such as `red circle` are none of COCO's
 
 
-def test_each_picture_has_its_own_scores(folder, scores, lines):
+def test_each_image_has_its_own_scores(folder, scores, lines):
     rows = pd.read_parquet(folder / "per_image.parquet")
     assert rows[["image", "caption", "score"]].to_dict("records") == lines
     assert rows["cider_d"].mean() == pytest.approx(scores["scores"]["cider_d"])
     assert rows["rouge_l"].mean() == pytest.approx(scores["scores"]["rouge_l"])
 
 
-def test_another_way_of_choosing_words_is_another_evaluation_of_the_same_pictures(tiny_run, lines):
+def test_another_way_of_choosing_words_is_another_evaluation_of_the_same_images(tiny_run, lines):
     sampled = DecodingSettings(method="sample", temperature=2.0, max_words=5)
     run = replace(tiny_run, settings=tiny_run.settings.model_copy(update={"decoding": sampled}))
     captions = caption_split(run, "test")
@@ -101,17 +101,17 @@ def test_judged_already_it_is_not_judged_again(tiny_run, folder):
     assert (folder / "scores.json").stat().st_mtime_ns == before
 
 
-def test_the_page_shows_pictures_beside_what_model_and_people_wrote(folder, lines, references):
+def test_the_page_shows_images_beside_what_model_and_people_wrote(folder, lines, references):
     page = (folder / "samples" / "index.html").read_text(encoding="utf-8")
-    pictures = re.findall(r'<img src="([^"]+)"', page)
-    assert len(pictures) == len(lines)
-    assert all((folder / "samples" / picture).read_bytes().startswith(b"\xff\xd8") for picture in pictures)
+    images = re.findall(r'<img src="([^"]+)"', page)
+    assert len(images) == len(lines)
+    assert all((folder / "samples" / image).read_bytes().startswith(b"\xff\xd8") for image in images)
     for line in lines:
         assert line["caption"] in page
         assert references[line["image"]][0] in page
 
 
-def test_of_many_pictures_some_are_shown_from_the_best_to_the_worst(tiny_run, tmp_path):
+def test_of_many_images_some_are_shown_from_the_best_to_the_worst(tiny_run, tmp_path):
     images = list(tiny_run.accepted.images_of("train")["image"])
     assert len(images) > 24
     captions = {image: Caption(f"caption of {image}", -1.0) for image in images}

@@ -16,7 +16,7 @@ def test_scenes_are_judged_by_all_their_objects():
     )
 
 
-def test_what_a_reference_names_is_in_coco_s_picture_too():
+def test_what_a_reference_names_is_in_coco_s_image_too():
     captions = {"a": "a dog chasing a cat beside a car", "b": "a hot dog"}
     boxes = {"a": [box("dog")], "b": []}
     references = {"a": ["a puppy", "a kitten on grass"], "b": ["lunch"]}

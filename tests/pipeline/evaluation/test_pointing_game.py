@@ -31,7 +31,7 @@ def test_a_cell_is_on_an_object_when_its_centre_is():
     assert np.argwhere(target).tolist() == [[0, 1], [0, 2]]  # centres at 8, 24 and 40; that at 56 is past the edge
 
 
-def test_boxes_are_in_the_pictures_own_pixels():
+def test_boxes_are_in_the_images_own_pixels():
     target = cells_on(LabelledBox("dog", 300, 0, 100, 50), 400, 100, 4)
     assert np.argwhere(target).tolist() == [[0, 3], [1, 3]]
 

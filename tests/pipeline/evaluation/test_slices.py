@@ -71,7 +71,7 @@ def test_every_image_is_in_one_slice_of_each_kind():
         assert all(low["to"] < high["from"] for low, high in pairwise(rows))
 
 
-def test_corrected_pictures_are_a_slice_beside_the_others():
+def test_corrected_images_are_a_slice_beside_the_others():
     references = {"1.jpg": ["a dog"], f"{CORRECTED}/in/1.jpg": ["a man"], f"{CORRECTED}/in/2.jpg": ["a man on grass"]}
     rows = slice_scores(dict(zip(references, (0.2, 0.4, 0.8), strict=True)), references, TRAINING)["corrected"]
     assert [(row["from"], row["to"], row["count"]) for row in rows] == [(0, 0, 1), (1, 1, 2)]

@@ -1,4 +1,4 @@
-"""Odd, damaged and hostile pictures: what becomes of each, in what time and memory."""
+"""Odd, damaged and hostile images: what becomes of each, in what time and memory."""
 
 import io
 import struct
@@ -52,10 +52,10 @@ def close(left, right, tolerance=12.0):
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF"])
 def test_every_listed_format_is_read_as_itself(kind):
-    picture = photograph()
-    decoded = images.decode(encoded(picture, kind), LIMITS)
-    assert (decoded.mode, decoded.size) == ("RGB", picture.size)
-    assert close(decoded, picture)
+    image = photograph()
+    decoded = images.decode(encoded(image, kind), LIMITS)
+    assert (decoded.mode, decoded.size) == ("RGB", image.size)
+    assert close(decoded, image)
 
 
 @pytest.fixture
@@ -73,15 +73,15 @@ def as_heic():
 
 
 def test_heic_is_read_upright_and_over_white(as_heic):
-    picture = photograph()
-    assert close(images.decode(as_heic(picture), LIMITS), picture)
+    image = photograph()
+    assert close(images.decode(as_heic(image), LIMITS), image)
     exif = Image.Exif()
     exif[0x0112] = 6
-    turned = images.open_picture(as_heic(picture, exif=exif.tobytes()), LIMITS)
-    assert (turned.width, turned.height) == picture.size[::-1]
-    assert close(turned.image, picture.transpose(Image.Transpose.ROTATE_270))
-    clear = Image.merge("RGBA", [*picture.split(), Image.new("L", picture.size, 0)])
-    assert close(images.decode(as_heic(clear), LIMITS), Image.new("RGB", picture.size, "white"))
+    turned = images.open_image(as_heic(image, exif=exif.tobytes()), LIMITS)
+    assert (turned.width, turned.height) == image.size[::-1]
+    assert close(turned.image, image.transpose(Image.Transpose.ROTATE_270))
+    clear = Image.merge("RGBA", [*image.split(), Image.new("L", image.size, 0)])
+    assert close(images.decode(as_heic(clear), LIMITS), Image.new("RGB", image.size, "white"))
 
 
 def test_heic_is_refused_with_a_reason(as_heic, monkeypatch):
@@ -126,11 +126,11 @@ def test_alpha_lies_over_white():
 
 @pytest.mark.parametrize("mode", ["P", "L", "1", "LA"])
 def test_other_modes(mode):
-    picture = photograph().convert(mode)
-    assert close(images.decode(encoded(picture), LIMITS), picture.convert("RGB"), 2)
+    image = photograph().convert(mode)
+    assert close(images.decode(encoded(image), LIMITS), image.convert("RGB"), 2)
 
 
-def test_alpha_of_a_tall_picture():
+def test_alpha_of_a_tall_image():
     alpha = np.linspace(0, 255, 1500).astype(np.uint8)
     stored = np.zeros((1500, 20, 4), np.uint8)
     stored[..., 3] = alpha[:, None]
@@ -139,9 +139,9 @@ def test_alpha_of_a_tall_picture():
 
 
 def test_palette_with_a_transparent_entry():
-    picture = photograph().convert("P", palette=Image.Palette.ADAPTIVE)
-    background = picture.getpixel((0, 0))
-    assert images.decode(encoded(picture, transparency=background), LIMITS).getpixel((0, 0)) == (255, 255, 255)
+    image = photograph().convert("P", palette=Image.Palette.ADAPTIVE)
+    background = image.getpixel((0, 0))
+    assert images.decode(encoded(image, transparency=background), LIMITS).getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_first_frame_of_an_animation():
@@ -153,7 +153,7 @@ def test_first_frame_of_an_animation():
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_gives_an_upright_picture_and_its_size(kind, orientation):
+def test_exif_orientation_gives_an_upright_image_and_its_size(kind, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored = photograph()
@@ -162,9 +162,9 @@ def test_exif_orientation_gives_an_upright_picture_and_its_size(kind, orientatio
     tagged.load()
     expected = ImageOps.exif_transpose(tagged)
     for side in (None, 8):
-        picture = images.open_picture(data, LIMITS, side)
-        assert (picture.width, picture.height) == expected.size
-        assert close(picture.image, expected.resize(picture.image.size), 6)
+        image = images.open_image(data, LIMITS, side)
+        assert (image.width, image.height) == expected.size
+        assert close(image.image, expected.resize(image.image.size), 6)
 
 
 def test_damaged_exif_costs_nothing():
@@ -219,7 +219,7 @@ def test_cut_files_are_truncated_wherever_they_are_cut(kind):
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data(), kind=st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"]))
-def test_damage_ends_in_a_picture_or_a_reason(data, kind):
+def test_damage_ends_in_a_image_or_a_reason(data, kind):
     damaged = bytearray(encoded(photograph(40, 30), kind))
     for _ in range(data.draw(st.integers(1, 6))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
@@ -230,7 +230,7 @@ def test_damage_ends_in_a_picture_or_a_reason(data, kind):
         assert bad.reason in images.REASONS
 
 
-def test_a_huge_picture_is_refused_by_its_header():
+def test_a_huge_image_is_refused_by_its_header():
     huge = png(20_000, 20_000, bits=1, colour=0)
     reason(huge)  # Pillow's plugins are loaded once
     process = psutil.Process()
@@ -244,7 +244,7 @@ def test_a_huge_picture_is_refused_by_its_header():
     assert process.memory_info().rss - before < 20e6
 
 
-def test_the_largest_picture_allowed_fits_in_memory(tmp_path):
+def test_the_largest_image_allowed_fits_in_memory(tmp_path):
     (tmp_path / "large.png").write_bytes(png(7000, 7000, colour=6))
     code = """if True:
         import pathlib, sys
@@ -264,10 +264,10 @@ def test_the_largest_picture_allowed_fits_in_memory(tmp_path):
 def test_a_large_jpeg_is_reduced_while_decoding_and_looks_the_same():
     large = photograph(1600, 1200)
     data = encoded(large, "JPEG", quality=95)
-    picture = images.open_picture(data, LIMITS, 100)
-    assert min(picture.image.size) >= 200
-    assert max(picture.image.size) < 1600
-    assert (picture.width, picture.height) == (1600, 1200)
+    image = images.open_image(data, LIMITS, 100)
+    assert min(image.image.size) >= 200
+    assert max(image.image.size) < 1600
+    assert (image.width, image.height) == (1600, 1200)
     assert close(images.pixels(data, 100, "squash", LIMITS), images.resize(large, 100, "squash"), 2)
 
 
@@ -292,8 +292,8 @@ def test_detail_does_not_alias():
     assert np.abs(images.resize(stripes.convert("RGB"), 100, "squash").astype(int) - 127).max() <= 2
 
 
-def test_thumbnail_keeps_the_aspect_ratio_and_the_picture():
-    picture = photograph(600, 300)
-    small = Image.open(io.BytesIO(images.thumbnail(picture, 100)))
+def test_thumbnail_keeps_the_aspect_ratio_and_the_image():
+    image = photograph(600, 300)
+    small = Image.open(io.BytesIO(images.thumbnail(image, 100)))
     assert (small.format, small.size) == ("JPEG", (100, 50))
-    assert picture.size == (600, 300)
+    assert image.size == (600, 300)

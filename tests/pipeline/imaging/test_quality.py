@@ -1,10 +1,10 @@
-"""Which pictures get which flags."""
+"""Which images get which flags."""
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from benchmarks.odd_pictures import photograph
+from benchmarks.odd_images import photograph
 from pipeline.imaging.quality import flags_of
 
 
@@ -13,13 +13,13 @@ def flags(image):
 
 
 def scene(width=400, height=300):
-    """A picture with edges."""
+    """An image with edges."""
     rng = np.random.default_rng(3)
     blocks = rng.integers(0, 256, (15, 20, 3), dtype=np.uint8)
     return Image.fromarray(blocks).resize((width, height), Image.Resampling.NEAREST)
 
 
-def test_a_usual_picture_has_none():
+def test_a_usual_image_has_none():
     assert flags(scene()) == ()
     assert flags(photograph(300, 200)) == ()
 

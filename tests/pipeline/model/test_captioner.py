@@ -36,8 +36,8 @@ def copy(packed, tmp_path):
 
 def golden(bundle):
     captions = read_json(bundle / GOLDEN / "captions.json")
-    pictures = [np.asarray(Image.open(io.BytesIO((bundle / GOLDEN / name).read_bytes()))) for name in captions]
-    return np.stack(pictures), list(captions.values())
+    images = [np.asarray(Image.open(io.BytesIO((bundle / GOLDEN / name).read_bytes()))) for name in captions]
+    return np.stack(images), list(captions.values())
 
 
 def noise(count):
@@ -52,9 +52,9 @@ def refusal(home, folder):
 
 
 def test_the_registered_version_gives_its_golden_captions(champion, packed):
-    pictures, expected = golden(packed)
+    images, expected = golden(packed)
     assert len(expected) == 3
-    found = champion.caption(pictures)
+    found = champion.caption(images)
     assert [caption.text for caption in found] == [item["caption"] for item in expected]
     assert [caption.score for caption in found] == pytest.approx([item["score"] for item in expected], abs=1e-4)
     assert all(caption.text for caption in found)
@@ -69,11 +69,11 @@ def test_a_version_says_what_it_is(champion, packed):
 def test_it_says_how_far_to_trust_a_caption_and_which_to_withhold(champion, packed, tiny_run):
     calibrated = read_json(tiny_run.output("calibrate").path / CONFIDENCE)
     assert champion.withhold_below == calibrated["withhold_below"] > 0
-    pictures, _ = golden(packed)
-    assert all(caption.confidence > 0 for caption in champion.caption(pictures))
+    images, _ = golden(packed)
+    assert all(caption.confidence > 0 for caption in champion.caption(images))
 
 
-def test_pictures_get_the_confidence_they_were_judged_by(champion, tiny_run):
+def test_images_get_the_confidence_they_were_judged_by(champion, tiny_run):
     images = tiny_run.accepted.images_of("test")
     given = {}
     for sha, data in read_images(tiny_run.source, images):
@@ -93,26 +93,26 @@ def test_a_confidence_that_is_not_understood_is_refused(tiny_run, copy):
 def test_a_bare_folder_captions_alike(champion, tiny_run, packed):
     bare = load_captioner(tiny_run.home, str(packed))
     assert (bare.name, bare.version, bare.digest) == ("bundle", "", champion.digest)
-    pictures, _ = golden(packed)
-    assert bare.caption(pictures) == champion.caption(pictures)
+    images, _ = golden(packed)
+    assert bare.caption(images) == champion.caption(images)
 
 
 @pytest.mark.parametrize("count", [0, 1, BATCH, BATCH + 1, 2 * BATCH + 3])
-def test_any_number_of_pictures_gets_a_caption_each_whatever_stands_beside_it(champion, count):
-    pictures = noise(2 * BATCH + 3)
-    assert champion.caption(pictures[:count]) == champion.caption(pictures)[:count]
-    assert champion.caption(pictures[:count][::-1]) == champion.caption(pictures)[:count][::-1]
+def test_any_number_of_images_gets_a_caption_each_whatever_stands_beside_it(champion, count):
+    images = noise(2 * BATCH + 3)
+    assert champion.caption(images[:count]) == champion.caption(images)[:count]
+    assert champion.caption(images[:count][::-1]) == champion.caption(images)[:count][::-1]
 
 
 def test_another_way_of_choosing_words(tiny_run, packed):
-    pictures, _ = golden(packed)
+    images, _ = golden(packed)
     wide = load_captioner(tiny_run.home, CHAMPION, {"method": "beam", "beam_width": 5, "max_words": 4})
-    for caption in wide.caption(pictures):
+    for caption in wide.caption(images):
         texts = [caption.text, *caption.alternatives]
         assert len(set(texts)) == len(texts) == 5
         assert all(1 <= len(text.split()) <= 4 for text in texts)
     greedy = load_captioner(tiny_run.home, CHAMPION, {"method": "greedy"})
-    assert [caption.alternatives for caption in greedy.caption(pictures)] == [()] * 3
+    assert [caption.alternatives for caption in greedy.caption(images)] == [()] * 3
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_shape_the_encoder_never_has_is_refused(tiny_run, copy, change):
 
 
 @pytest.mark.parametrize("side", [0, 5000])
-def test_a_side_no_picture_is_scaled_to_is_refused_before_a_network_is_built(tiny_run, copy, side):
+def test_a_side_no_image_is_scaled_to_is_refused_before_a_network_is_built(tiny_run, copy, side):
     pixels = read_json(copy / SETTINGS)["pixels"]
     write_json(copy / SETTINGS, read_json(copy / SETTINGS) | {"pixels": pixels | {"side": side}})
     seal(copy)
@@ -210,8 +210,8 @@ def test_words_in_another_order_never_load_even_if_sealed_anew(tiny_run, copy):
 
 
 def test_what_the_encoder_sees_is_of_length_1_and_the_same_among_others(champion):
-    pictures = noise(BATCH + 3)
-    gists = champion.gists(pictures)
+    images = noise(BATCH + 3)
+    gists = champion.gists(images)
     assert gists.shape == (BATCH + 3, champion.networks.encoder.facts.channels)
     np.testing.assert_allclose(np.linalg.norm(gists, axis=1), 1, atol=1e-5)
-    np.testing.assert_allclose(champion.gists(pictures[-1:])[0], gists[-1], atol=1e-5)
+    np.testing.assert_allclose(champion.gists(images[-1:])[0], gists[-1], atol=1e-5)

@@ -19,12 +19,12 @@ def confidence():
 
 @pytest.fixture
 def gists():
-    """Of pictures whose features lie between two channels of three."""
+    """Of images whose features lie between two channels of three."""
     share = np.linspace(0.2, 0.8, 50)
     return Gists.of(np.column_stack([share, 1 - share, np.zeros(50)]), 1)
 
 
-def test_gists_know_the_direction_in_which_training_pictures_differ(gists):
+def test_gists_know_the_direction_in_which_training_images_differ(gists):
     assert np.abs(gists.directions) == pytest.approx(np.array([[0.7071, 0.7071, 0]]), abs=0.01)
     usual, ends, new = np.array([[5.0, 5, 0]]), np.array([[1.0, 0, 0]]), np.array([[1.0, 1, 1]])
     (strangeness, residue) = zip(*(gists.oddity(rows) for rows in (usual, ends, new)), strict=True)
@@ -37,7 +37,7 @@ def test_gists_do_not_depend_on_how_strong_features_are(gists):
     assert gists.oddity(rows)[0] == pytest.approx(gists.oddity(100 * rows)[0], abs=0.01)
 
 
-def test_few_pictures_have_few_directions():
+def test_few_images_have_few_directions():
     random = np.random.default_rng(0)
     assert Gists.of(random.gamma(1.0, size=(9, 5)), 32).directions.shape == (2, 5)
     assert Gists.of(random.gamma(1.0, size=(2, 5)), 32).directions.shape == (1, 5)

@@ -20,21 +20,21 @@ def champion(tiny_run):
 
 
 @pytest.fixture(scope="module")
-def picture():
+def image():
     return np.random.default_rng(3).integers(0, 256, (112, 112, 3), np.uint8)
 
 
 @pytest.fixture(scope="module")
-def explained(champion, picture):
-    return explain(champion, picture, CAPTION)
+def explained(champion, image):
+    return explain(champion, image, CAPTION)
 
 
-def log_probabilities(networks, picture, caption):
+def log_probabilities(networks, image, caption):
     """By the path that training takes, all words at once."""
     from keras import ops
 
     tokens = np.array([[START, *(networks.vocabulary.ids.get(word, UNKNOWN) for word in caption.split())]], np.int32)
-    logits = networks.decoder(networks.encoder(picture[None]), tokens[:, :-1])
+    logits = networks.decoder(networks.encoder(image[None]), tokens[:, :-1])
     every = ops.convert_to_numpy(ops.log_softmax(logits, axis=-1))[0]
     return every[range(tokens.shape[1] - 1), tokens[0, 1:]]
 
@@ -45,25 +45,25 @@ def test_every_word_has_two_maps_over_the_encoders_grid(explained):
     assert explained.attention.shape == explained.occlusion.shape == (7, 7, 7)
 
 
-def test_words_are_as_likely_as_to_teacher_forcing(champion, picture, explained):
-    expected = log_probabilities(champion.networks, picture, CAPTION)
+def test_words_are_as_likely_as_to_teacher_forcing(champion, image, explained):
+    expected = log_probabilities(champion.networks, image, CAPTION)
     assert explained.log_probabilities == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (2, 5), (6, 3)])
-def test_occlusion_is_what_words_lose_when_that_place_is_grey(champion, picture, explained, row, column):
-    greyed = picture.copy()
+def test_occlusion_is_what_words_lose_when_that_place_is_grey(champion, image, explained, row, column):
+    greyed = image.copy()
     greyed[16 * row : 16 * row + 16, 16 * column : 16 * column + 16] = GREY
     lost = explained.log_probabilities - log_probabilities(champion.networks, greyed, CAPTION)
     assert np.abs(lost).max() > 1e-3
     assert explained.occlusion[:, row, column] == pytest.approx(lost, abs=1e-4)
 
 
-def test_attention_is_the_decoders_own(champion, picture, explained):
+def test_attention_is_the_decoders_own(champion, image, explained):
     from keras import ops
 
     networks = champion.networks
-    seen = networks.decoder.look(networks.encoder(picture[None]))
+    seen = networks.decoder.look(networks.encoder(image[None]))
     state = networks.decoder.initial_state(seen)
     for place, token in enumerate(networks.vocabulary.encode(CAPTION, 9)[:7]):
         step = networks.decoder.step(seen, state, np.array([token]))
@@ -73,9 +73,9 @@ def test_attention_is_the_decoders_own(champion, picture, explained):
     assert explained.attention.sum(axis=(1, 2)).max() <= 1 + 1e-5
 
 
-def test_without_other_words_the_models_own_are_explained(champion, picture):
-    [caption] = champion.caption(picture[None])
-    own = explain(champion, picture)
+def test_without_other_words_the_models_own_are_explained(champion, image):
+    [caption] = champion.caption(image[None])
+    own = explain(champion, image)
     assert " ".join(own.words) == caption.text
     assert own.log_probabilities.sum() >= caption.score * (len(own.words) + 1) - 1e-3  # the score counts `<end>` too
 
@@ -83,19 +83,19 @@ def test_without_other_words_the_models_own_are_explained(champion, picture):
 @pytest.mark.parametrize(
     ("caption", "words"), [("", ()), ("A zebra!", ("a", "[UNK]")), ("red " * 8, ("red",) * 8), ("a " * 17, ("a",) * 17)]
 )
-def test_any_words_can_be_explained(champion, picture, caption, words):
-    explained = explain(champion, picture, caption)
+def test_any_words_can_be_explained(champion, image, caption, words):
+    explained = explain(champion, image, caption)
     assert explained.words == words
     assert explained.occlusion.shape == explained.attention.shape == (len(words), 7, 7)
 
 
-def test_a_decoder_without_attention_looks_nowhere(champion, picture):
+def test_a_decoder_without_attention_looks_nowhere(champion, image):
     from pipeline.model.network.decoder import Decoder
 
     words = Vocabulary.of(CAPTION.split()[:3])
     decoder = Decoder(DecoderSettings(fusion="early", units=8, embedding=8), len(words), 49, 128)
     decoder.build()
-    explained = Explainer(Networks(champion.networks.encoder, decoder, words)).explain(picture, "a red circle")
+    explained = Explainer(Networks(champion.networks.encoder, decoder, words)).explain(image, "a red circle")
     assert not explained.attention.any()
     assert explained.occlusion.any()
 
@@ -109,7 +109,7 @@ def test_every_pixel_is_greyed_once(side, positions):
     assert (np.sum([copy[..., 0] > 0 for copy in greyed], axis=0) == 1).all()
 
 
-def test_a_model_that_shows_only_captions_is_refused(picture):
+def test_a_model_that_shows_only_captions_is_refused(image):
     foreign = SimpleNamespace(name="painter", version="3", engine="onnx", caption=None)
     with pytest.raises(SettingsError, match=r"painter version 3 runs on onnx"):
-        explain(foreign, picture)
+        explain(foreign, image)

@@ -19,8 +19,8 @@ import json, os, sys
 import mlflow, pandas as pd
 
 model = mlflow.pyfunc.load_model("models:/captioner@champion")
-pictures = [open(path, "rb").read() for path in sys.argv[1:]]
-told = {"captions": model.predict(pd.DataFrame({"image": [*pictures, b"<html>"]})).to_dict("records")}
+images = [open(path, "rb").read() for path in sys.argv[1:]]
+told = {"captions": model.predict(pd.DataFrame({"image": [*images, b"<html>"]})).to_dict("records")}
 try:
     model.predict(pd.DataFrame({"path": sys.argv[1:2]}))
 except Exception as error:
@@ -53,7 +53,7 @@ def golden(tiny_run):
     return [captions[name] for name in sorted(captions)]
 
 
-def test_bytes_are_captioned_and_what_is_no_picture_has_a_reason(told, golden):
+def test_bytes_are_captioned_and_what_is_no_image_has_a_reason(told, golden):
     *found, page = told["captions"]
     assert [row["caption"] for row in found] == [row["caption"] for row in golden]
     assert [row["score"] for row in found] == pytest.approx([row["score"] for row in golden], abs=1e-4)
@@ -125,7 +125,7 @@ def test_a_mixed_table_keeps_its_order(model, golden):
     assert list(rows["caption"]) == [""] * 3
 
 
-def test_a_row_without_a_picture_is_refused(model):
+def test_a_row_without_a_image_is_refused(model):
     import pandas as pd
 
     with pytest.raises(Exception, match="neither bytes in column 'image' nor a string in column 'path'"):

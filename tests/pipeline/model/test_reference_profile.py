@@ -1,4 +1,4 @@
-"""How captions and pictures usually are, in a bundle."""
+"""How captions and images usually are, in a bundle."""
 
 import json
 

@@ -127,7 +127,7 @@ def test_its_tables_are_tables(values, scores):
 def test_it_begins_with_what_it_is():
     card = card_with()
     assert card.startswith("# captioner\n\nWrites one sentence for a photograph")
-    assert summary(card).endswith("CIDEr-D 0.660 on 1,000 test pictures that it was not trained on.")
+    assert summary(card).endswith("CIDEr-D 0.660 on 1,000 test images that it was not trained on.")
     assert "\n" not in summary(card)
 
 
@@ -159,7 +159,7 @@ def test_it_says_what_it_was_shown_and_on_what_terms():
     assert [row[:2] for row in rows(data)[1:4]] == [["train", "6,500"], ["val", "500"], ["test", "1,000"]]
     assert rows(data)[5:] == [
         ["images", "8,004", "8,000", "unreadable 3, too_small 1"],
-        ["captions", "40,020", "39,998", "empty 2; 20 left with their picture"],
+        ["captions", "40,020", "39,998", "empty 2; 20 left with their image"],
     ]
     neutral = card_with({"source": {"kind": "tfds", "people_terms": "neutral"}})
     assert "gender was left out" in section(neutral, "Data")
@@ -170,7 +170,7 @@ def test_it_says_what_it_was_shown_and_on_what_terms():
 
 def test_a_model_of_drawn_scenes_claims_nothing_about_photographs():
     card = card_with({"preset": "scenes"})
-    assert "drawn picture of coloured shapes" in summary(card)
+    assert "drawn image of coloured shapes" in summary(card)
     assert "It has never seen one" in section(card, "Not intended")
     assert "photograph" not in section(card, "Intended use")
     assert rows(section(card, "Scores"))[0][2] == "a caption of Nightcap's own"  # no person wrote one
@@ -191,7 +191,7 @@ def test_every_score_stands_beside_a_person_s():
     scores = section(card_with(), "Scores")
     expected = [[name, f"{0.6 + at / 100:.3f}", f"{0.7 + at / 100:.3f}"] for at, name in enumerate(NAMES.values())]
     assert rows(scores)[0] == ["measure", "model", "a person"]
-    assert rows(scores)[1:] == [*expected, ["CIDEr-D of the same captions on wrong pictures", "0.051", ""]]
+    assert rows(scores)[1:] == [*expected, ["CIDEr-D of the same captions on wrong images", "0.051", ""]]
 
 
 def test_health_and_truth_and_novelty_and_gender_have_their_figures():
@@ -205,7 +205,7 @@ def test_health_and_truth_and_novelty_and_gender_have_their_figures():
     }
 
 
-TITLES = ["Caption health", "Is it true?", "Novelty", "Gendered words", "Does it know?", "Damaged pictures", "Slices"]
+TITLES = ["Caption health", "Is it true?", "Novelty", "Gendered words", "Does it know?", "Damaged images", "Slices"]
 
 
 def test_it_says_what_withholding_brings():
@@ -217,7 +217,7 @@ def test_it_says_what_withholding_brings():
 
 
 def test_every_kind_of_damage_has_its_row():
-    damaged = section(card_with(), "Damaged pictures")
+    damaged = section(card_with(), "Damaged images")
     kinds = MORE["robustness"]["kinds"]
     expected = {
         ("" if kind == "blank" else f"{row['cider_d']:.3f}", f"{row['withheld']:.1%}") for kind, row in kinds.items()
@@ -225,10 +225,10 @@ def test_every_kind_of_damage_has_its_row():
     assert {tuple(row[1:]) for row in rows(damaged)[1:]} == expected
     assert len(rows(damaged)) == 1 + len(kinds)
     assert rows(damaged)[1] == ["as they are", "0.300", "20.0%"]
-    assert "502 test pictures" in damaged
+    assert "502 test images" in damaged
 
 
-def test_slices_keep_their_order_and_one_picture_has_no_error():
+def test_slices_keep_their_order_and_one_image_has_no_error():
     assert rows(section(card_with(), "Slices"))[1:] == [
         ["words", "7.4", "11.4", "333", "0.481", "0.046"],
         ["words for people", "7.4", "11.4", "333", "0.491", "0.046"],
@@ -236,7 +236,7 @@ def test_slices_keep_their_order_and_one_picture_has_no_error():
     ]
 
 
-def test_corrected_pictures_stand_last_among_the_slices():
+def test_corrected_images_stand_last_among_the_slices():
     corrected = [LONE | {"from": 0.0, "to": 0.0}, SLICE | {"from": 1.0, "to": 1.0}]
     text = section(card_with(scores=NEEDED | MORE | {"slices": MORE["slices"] | {"corrected": corrected}}), "Slices")
     assert rows(text)[4:] == [

@@ -37,7 +37,7 @@ def test_changed_code_proves_nothing():
 
 
 @pytest.mark.parametrize("table", [None, "/store/corrections"])
-def test_pictures_that_people_corrected_are_none_of_coco_s(table):
+def test_images_that_people_corrected_are_none_of_coco_s(table):
     [told] = shortfalls(settings(corrections=table), GPU, KARPATHY, COMMIT)
     assert told.startswith(f"source.corrections is {table!r}, so people's may have joined")
 

@@ -99,8 +99,8 @@ def test_its_run_has_settings_curves_scores_and_files(tiny_run):
 
 def test_a_version_is_described_by_its_card(tiny_run):
     described = client_of(tiny_run).get_model_version("captioner", "1").description
-    assert described.startswith("Writes one sentence for a drawn picture")
-    assert f"CIDEr-D {scores_of(tiny_run)['scores']['cider_d']:.3f} on 12 test pictures" in described
+    assert described.startswith("Writes one sentence for a drawn image")
+    assert f"CIDEr-D {scores_of(tiny_run)['scores']['cider_d']:.3f} on 12 test images" in described
 
 
 def test_the_same_bundle_registered_again_is_the_same_version(elsewhere):
@@ -200,10 +200,10 @@ def test_where_other_libraries_are_installed_they_are_on_trial_again(second, jud
     assert told == {"passed": False, "reason": registry.tags(pinned)[VERDICT_TAG]}
 
 
-def test_a_champion_judged_on_other_pictures_captions_ours_now(elsewhere, second):
+def test_a_champion_judged_on_other_images_captions_ours_now(elsewhere, second):
     registry = Registry(second.home)
-    before_pictures_counted = digest_of(second.accepted.references("test"))
-    registry.tag("captioner", "1", {TEST_TAG: before_pictures_counted, CIDER_TAG: "9.0"})
+    before_images_counted = digest_of(second.accepted.references("test"))
+    registry.tag("captioner", "1", {TEST_TAG: before_images_counted, CIDER_TAG: "9.0"})
     margin = second.settings.gate.model_copy(update={"margin_points": -50})
     settings = second.settings.model_copy(update={"gate": margin})
     verdict = stages.gate(replace(second, settings=settings), "2")

@@ -28,7 +28,7 @@ def captions_by_sha(taken, split="train"):
 
 
 def of_lengths(lengths):
-    """Examples of one caption a picture, of which only the lengths matter."""
+    """Examples of one caption an image, of which only the lengths matter."""
     lengths = np.array(lengths, np.int32)
     return bare(np.arange(len(lengths) + 1), lengths)
 
@@ -47,14 +47,14 @@ def bare(starts, lengths, views=()):
     )
 
 
-def test_every_picture_of_a_split_comes_with_all_its_captions(examples):
+def test_every_image_of_a_split_comes_with_all_its_captions(examples):
     assert len(examples) == 10
     assert {len(rows) for rows in examples.captions()} == {2, 3}
     found = {sha: texts_of(rows) for sha, rows in zip(examples.shas, examples.captions(), strict=True)}
     assert found == captions_by_sha(toy.snapshot())
 
 
-def test_the_same_photograph_under_two_names_is_one_picture(tmp_path):
+def test_the_same_photograph_under_two_names_is_one_image(tmp_path):
     taken = toy.snapshot()
     images = taken.images.copy()
     images.loc[images["image"] == "1.png", "sha256"] = images.loc[images["image"] == "0.png", "sha256"].item()
@@ -67,7 +67,7 @@ def test_the_same_photograph_under_two_names_is_one_picture(tmp_path):
 
 
 @pytest.mark.parametrize("size", [1, 3, 10, 99])
-def test_an_epoch_has_every_picture_once_in_one_of_its_views_beside_its_own_captions(examples, size):
+def test_an_epoch_has_every_image_once_in_one_of_its_views_beside_its_own_captions(examples, size):
     whole, mirrored = (
         {features.tobytes(): sha for sha, features in zip(examples.shas, view.gather(examples.shas), strict=True)}
         for view in examples.views
@@ -78,13 +78,13 @@ def test_an_epoch_has_every_picture_once_in_one_of_its_views_beside_its_own_capt
         assert batch.features.dtype == np.float16
         assert batch.features.shape[1:] == (toy.POSITIONS, toy.CHANNELS)
         assert len(batch.features) <= size
-        assert batch.pictures.dtype == batch.tokens.dtype == np.int32
-        assert sorted(set(batch.pictures)) == list(range(len(batch.features)))
+        assert batch.images.dtype == batch.tokens.dtype == np.int32
+        assert sorted(set(batch.images)) == list(range(len(batch.features)))
         for number, features in enumerate(batch.features):
             sha = whole.get(features.tobytes()) or mirrored[features.tobytes()]
-            told = tuple(text.replace("right", "left") for text in texts_of(batch.tokens[batch.pictures == number]))
+            told = tuple(text.replace("right", "left") for text in texts_of(batch.tokens[batch.images == number]))
             is_turned = features.tobytes() in mirrored
-            assert any("right" in text for text in texts_of(batch.tokens[batch.pictures == number])) == (
+            assert any("right" in text for text in texts_of(batch.tokens[batch.images == number])) == (
                 is_turned and any("left" in text for text in captions[sha])
             )
             found[sha, told] += 1
@@ -132,7 +132,7 @@ def test_long_captions_are_cut(tmp_path):
     assert (examples.tokens == END).sum() == len(examples.tokens) == 25
 
 
-def test_a_picture_is_as_long_as_its_longest_caption(examples):
+def test_a_image_is_as_long_as_its_longest_caption(examples):
     assert examples.longest.tolist() == [(rows != PADDING).sum(axis=1).max() for rows in examples.captions()]
     assert examples.longest.tolist() == [8] * 10
 
@@ -166,7 +166,7 @@ def test_batches_are_of_like_length_and_come_mixed():
 
 
 @given(st.lists(st.lists(st.integers(3, 9), min_size=1, max_size=6), min_size=1, max_size=30), st.integers(1, 7))
-def test_however_many_captions_a_picture_has_they_are_sorted_in_by_the_longest(lengths, size):
+def test_however_many_captions_a_image_has_they_are_sorted_in_by_the_longest(lengths, size):
     starts = np.concatenate([[0], np.cumsum([len(own) for own in lengths])])
     flat = np.array([length for own in lengths for length in own], np.int32)
     examples = bare(starts, flat)

@@ -28,7 +28,7 @@ def store(tmp_path_factory):
 
 
 @pytest.mark.parametrize("count", [1, BATCH, BATCH + 2])
-def test_each_picture_gets_its_own_best_caption_however_many_there_are(writer, store, count):
+def test_each_image_gets_its_own_best_caption_however_many_there_are(writer, store, count):
     shas = [f"{number:064d}" for number in reversed(range(count))]
     captions = caption_features(writer, WORDS, store, shas)
     assert len(captions) == count
@@ -38,5 +38,5 @@ def test_each_picture_gets_its_own_best_caption_however_many_there_are(writer, s
     assert len({caption.text for caption in captions}) > count // 16
 
 
-def test_no_picture_has_no_caption(writer, store):
+def test_no_image_has_no_caption(writer, store):
     assert caption_features(writer, WORDS, store, []) == []

@@ -41,7 +41,7 @@ def dataset(new_dataset):
 
 
 def accept(run):
-    """The run with every picture of its snapshot accepted."""
+    """The run with every image of its snapshot accepted."""
 
     def build(folder):
         for name in SCHEMAS:
@@ -52,7 +52,7 @@ def accept(run):
 
 @pytest.fixture
 def run_on(dataset, tmp_path, weights):
-    """A run with an encoder and every picture of the dataset accepted, as it is now."""
+    """A run with an encoder and every image of the dataset accepted, as it is now."""
 
     def give_encoder(folder):
         shutil.copy(weights, folder)
@@ -76,21 +76,21 @@ def sums(counts):
     return {key: sum(count[key] for count in counts) for key in ("images", "extracted")}
 
 
-def test_each_picture_is_extracted_once_by_its_content(run_on, dataset, picture):
+def test_each_image_is_extracted_once_by_its_content(run_on, dataset, image):
     run = run_on()
     counts = extracted(run)
     assert sums(counts) == {"images": 14, "extracted": 14}
     assert sums(extracted(run)) == {"images": 14, "extracted": 0}
     assert check_features(run).figures() == {"images": 14, "positions": 49, "channels": 128}
     dataset.fill(2, first=50)
-    dataset.add("again.png", data=picture(3))
+    dataset.add("again.png", data=image(3))
     (dataset.images / "train-0001.png").rename(dataset.images / "renamed.png")
     dataset.entries["train"] = [
         (name.replace("train-0001", "renamed"), said) for name, said in dataset.entries["train"]
     ]
     later = run_on()
     with pytest.raises(
-        DatasetRejected, match=r"2 pictures have no features of view 0, first 'train-0050.png'; run extract_features"
+        DatasetRejected, match=r"2 images have no features of view 0, first 'train-0050.png'; run extract_features"
     ):
         check_features(later)
     assert sums(extracted(later))["extracted"] == 2
@@ -98,7 +98,7 @@ def test_each_picture_is_extracted_once_by_its_content(run_on, dataset, picture)
     assert sums(extracted(other_shards))["extracted"] == 0
 
 
-def test_features_are_what_the_frozen_network_gives_for_the_picture(run_on, dataset, weights):
+def test_features_are_what_the_frozen_network_gives_for_the_image(run_on, dataset, weights):
     from pipeline.model.network.encoder import architecture, scenes_backbone
 
     run = run_on()
@@ -123,7 +123,7 @@ def test_another_way_of_fitting_has_features_of_its_own(run_on):
     assert sums(extracted(run_on()))["extracted"] == 0
 
 
-def test_larger_pictures_have_more_cells_and_features_of_their_own(dataset, tmp_path):
+def test_larger_images_have_more_cells_and_features_of_their_own(dataset, tmp_path):
     from pipeline.model.network.encoder import build_encoder
 
     weights = tmp_path / "mobilenet.weights.h5"
@@ -166,7 +166,7 @@ def test_a_part_without_its_list_does_not_exist(run_on, monkeypatch):
 
 
 @pytest.mark.parametrize("shards", [1, 4, 64])
-def test_shards_share_the_pictures_out(run_on, shards):
+def test_shards_share_the_images_out(run_on, shards):
     run = run_on(shards=shards)
     shas = set(run.accepted.images["sha256"])
     before: set[str] = set()
@@ -214,5 +214,5 @@ def test_a_part_that_was_cut_short_is_told(tmp_path):
     assert store.gather(["b"]).sum() == 6
     part = next(tmp_path.glob("*.npy"))
     part.write_bytes(part.read_bytes()[:-2])
-    with pytest.raises(ObjectUnavailable, match=r"ends before picture 1; remove it"):
+    with pytest.raises(ObjectUnavailable, match=r"ends before image 1; remove it"):
         store.gather(["b"])

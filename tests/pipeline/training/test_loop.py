@@ -57,7 +57,7 @@ def test_what_is_better_keeps_up_and_what_is_broken_does_not(one, other):
 
 
 @pytest.mark.parametrize(("cider_d", "keeps_up"), [(0.52, True), (0.49, True), (0.485, False), (0.4, False)])
-def test_an_epoch_keeps_up_within_what_so_many_pictures_can_tell(cider_d, keeps_up):
+def test_an_epoch_keeps_up_within_what_so_many_images_can_tell(cider_d, keeps_up):
     best = Quality(0.5, 0.02, 2.7, 0, 0)
     assert Quality(cider_d, 0.5, 3.0, 0, 0).keeps_up_with(best, wholeness_first=False, noise=0.5) == keeps_up
 
@@ -124,7 +124,7 @@ def test_where_wholeness_is_not_asked_for_first_such_an_epoch_may_win(first, tmp
     assert (tmp_path / WEIGHTS).exists()
 
 
-def test_a_judgement_is_of_greedy_captions_of_all_validation_pictures(first, tmp_path):
+def test_a_judgement_is_of_greedy_captions_of_all_validation_images(first, tmp_path):
     folder, progress = first
     stage = stage_on_broken_captions(folder, tmp_path)
     choose_on = toy.choice(tmp_path / "own")

@@ -23,7 +23,7 @@ def fitter_of(words=6, seed=1, sharpness=3.0, fusion="hybrid", **settings):
     return Fitter(decoder, TrainingSettings(seed=seed), steps=10)
 
 
-def pictures(count, seed=0):
+def images(count, seed=0):
     return np.random.default_rng(seed).normal(size=(count, POSITIONS, CHANNELS)).astype(np.float16)
 
 
@@ -38,7 +38,7 @@ def always(fitter, likely):
 def test_a_caption_is_a_start_then_words_then_one_end_then_padding(fusion, max_words):
     fitter = fitter_of(fusion=fusion)
     fitter.decoder.write.bias.assign([4.0, 4.0, 4.0, *[0.0] * 7])  # tempting, and never to be written
-    tokens = fitter.draw(pictures(4), 25, max_words)
+    tokens = fitter.draw(images(4), 25, max_words)
     assert tokens.shape == (100, max_words + 2)
     assert tokens.dtype == np.int32
     assert (tokens[:, 0] == START).all()
@@ -56,7 +56,7 @@ def test_a_caption_is_a_start_then_words_then_one_end_then_padding(fusion, max_w
 def test_one_that_does_not_end_in_time_has_no_end():
     fitter = fitter_of()
     always(fitter, [0.0, 0.0, 0.0, -50.0, *[0.0] * 6])
-    tokens = fitter.draw(pictures(2), 3, 4)
+    tokens = fitter.draw(images(2), 3, 4)
     assert tokens.shape == (6, 6)
     assert (tokens[:, 1:] >= len(SPECIAL)).all()
 
@@ -64,7 +64,7 @@ def test_one_that_does_not_end_in_time_has_no_end():
 def test_one_that_ends_at_once_has_no_words():
     fitter = fitter_of()
     always(fitter, np.eye(10)[END] * 50.0)
-    np.testing.assert_array_equal(fitter.draw(pictures(2), 2, 3), [[START, END, PADDING, PADDING, PADDING]] * 4)
+    np.testing.assert_array_equal(fitter.draw(images(2), 2, 3), [[START, END, PADDING, PADDING, PADDING]] * 4)
 
 
 def assert_as_likely(counts, shares):
@@ -83,7 +83,7 @@ def test_words_come_as_often_as_they_are_likely():
     fitter = fitter_of()
     likely = np.array([9.0, 9.0, 9.0, 0.5, 0.0, -0.5, -1.0, -1.5, -3.0, 1.0])
     always(fitter, likely)
-    first = fitter.draw(pictures(2), 4000, 1)[:, 1]
+    first = fitter.draw(images(2), 4000, 1)[:, 1]
     shares = np.exp(likely[END:]) / np.exp(likely[END:]).sum()
     counts = np.bincount(first, minlength=10)
     assert counts[:END].sum() == 0
@@ -92,7 +92,7 @@ def test_words_come_as_often_as_they_are_likely():
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_whole_captions_come_as_often_as_teacher_forcing_says(fusion):
-    fitter, features = fitter_of(words=2, fusion=fusion), pictures(2, seed=3)
+    fitter, features = fitter_of(words=2, fusion=fusion), images(2, seed=3)
     words = (END + 1, END + 2)
     captions = [
         (*said, END, *[PADDING] * (2 - length)) for length in range(3) for said in product(words, repeat=length)
@@ -101,8 +101,8 @@ def test_whole_captions_come_as_often_as_teacher_forcing_says(fusion):
     inputs = np.array([(START, *caption[:-1]) for caption in captions], np.int32)
     tokens = fitter.draw(features, 5000, 2)[:, 1:].reshape(2, 5000, 3)
     shares = []
-    for picture, drawn in zip(features.astype("float32"), tokens, strict=True):
-        logits = np.array(fitter.decoder(np.repeat(picture[None], len(inputs), axis=0), inputs), "float64")
+    for image, drawn in zip(features.astype("float32"), tokens, strict=True):
+        logits = np.array(fitter.decoder(np.repeat(image[None], len(inputs), axis=0), inputs), "float64")
         chances = np.exp(logits[..., END:]) / np.exp(logits[..., END:]).sum(axis=-1, keepdims=True)
         each = [
             np.prod([chances[row, place, word - END] for place, word in enumerate(caption) if word != PADDING])
@@ -112,11 +112,11 @@ def test_whole_captions_come_as_often_as_teacher_forcing_says(fusion):
         found = {caption: (drawn == caption).all(axis=1).sum() for caption in captions}
         assert_as_likely(np.array(list(found.values())), np.array(each))
         shares.append(each)
-    assert np.abs(np.subtract(*shares)).max() > 0.02  # else mixing up the pictures would go unseen
+    assert np.abs(np.subtract(*shares)).max() > 0.02  # else mixing up the images would go unseen
 
 
 def test_draws_are_seeded_and_move_on():
-    features = pictures(3)
+    features = images(3)
     one, same, other = fitter_of(seed=1), fitter_of(seed=1), fitter_of(seed=2)
     first, second = one.draw(features, 4, 6), one.draw(features, 4, 6)
     assert (first != second).any()
@@ -125,9 +125,9 @@ def test_draws_are_seeded_and_move_on():
     assert (first != other.draw(features, 4, 6)).any()
 
 
-def test_a_picture_s_samples_differ_and_lie_next_to_each_other():
+def test_a_image_s_samples_differ_and_lie_next_to_each_other():
     fitter = fitter_of()
-    features = pictures(2, seed=5)
+    features = images(2, seed=5)
     tokens = fitter.draw(np.repeat(features, [1, 1], axis=0), 200, 4).reshape(2, 200, 6)
     assert len({tuple(row) for row in tokens[0]}) > 5
     logits = np.array(fitter.decoder(features.astype("float32"), np.full((2, 1), START, np.int32)))[:, 0, END:]

@@ -151,7 +151,7 @@ def test_it_stops_when_captions_get_no_better_and_keeps_the_last_that_keeps_up(t
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_a_tiny_model_learns_two_pictures_by_heart(tmp_path):
+def test_a_tiny_model_learns_two_images_by_heart(tmp_path):
     from pipeline.core.settings import DecoderSettings
 
     taken = toy.snapshot(train=2, val=0)

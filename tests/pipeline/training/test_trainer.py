@@ -27,7 +27,7 @@ def fitter_of(decoder=None, people_share=0.0, **training):
 
 @pytest.fixture
 def batch():
-    """Three pictures with 2, 1 and 3 captions of 1 to 6 words."""
+    """Three images with 2, 1 and 3 captions of 1 to 6 words."""
     random = np.random.default_rng(0)
     tokens = np.full((6, 8), PADDING, np.int32)
     for row, length in zip(tokens, (6, 2, 4, 1, 5, 3), strict=True):
@@ -39,9 +39,9 @@ def batch():
 def log_probabilities(decoder, batch):
     """Of all words at the place of each real one, and the real ones, by teacher forcing caption by caption."""
     found, targets = [], []
-    for picture, row in zip(batch.pictures, batch.tokens, strict=True):
+    for image, row in zip(batch.images, batch.tokens, strict=True):
         ids = row[row != PADDING]
-        logits = np.array(decoder(batch.features[[picture]].astype("float32"), ids[None, :-1])[0], "float64")
+        logits = np.array(decoder(batch.features[[image]].astype("float32"), ids[None, :-1])[0], "float64")
         found.append(logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True)))
         targets.append(ids[1:])
     return np.concatenate(found), np.concatenate(targets)
@@ -79,9 +79,9 @@ def test_more_padding_changes_neither_loss_nor_step(batch):
     assert_alike(one, other)
 
 
-def test_a_picture_given_once_trains_like_one_given_with_each_caption(batch):
+def test_a_image_given_once_trains_like_one_given_with_each_caption(batch):
     one, other = fitter_of(), fitter_of()
-    apart = Batch(batch.features[batch.pictures], np.arange(6, dtype=np.int32), batch.tokens)
+    apart = Batch(batch.features[batch.images], np.arange(6, dtype=np.int32), batch.tokens)
     assert one.fit(batch) == pytest.approx(other.fit(apart), rel=1e-6)
     assert_alike(one, other)
 
@@ -89,7 +89,7 @@ def test_a_picture_given_once_trains_like_one_given_with_each_caption(batch):
 def test_the_order_of_captions_in_a_batch_does_not_matter(batch):
     one, other = fitter_of(), fitter_of()
     order = [4, 0, 3, 5, 1, 2]
-    mixed = batch._replace(pictures=batch.pictures[order], tokens=batch.tokens[order])
+    mixed = batch._replace(images=batch.images[order], tokens=batch.tokens[order])
     assert one.fit(batch) == pytest.approx(other.fit(mixed), rel=1e-6)
     assert_alike(one, other, atol=1e-5)
 
@@ -99,7 +99,7 @@ def test_reinforcing_lowers_each_caption_s_weight_times_its_negative_log_probabi
     gains = np.array([0.5, -0.25, 0.0, 1.0, -1.0, 0.125], np.float32)
     fitter, by_hand = fitter_of(decoder), fitter_of(decoder)
     fitter.reinforce(batch, batch, gains)
-    features = batch.features[batch.pictures].astype("float32")
+    features = batch.features[batch.images].astype("float32")
     with tf.GradientTape() as tape:
         likely = tf.nn.log_softmax(by_hand.decoder(features, batch.tokens[:, :-1]))
         words = tf.gather(likely, batch.tokens[:, 1:], batch_dims=2)
@@ -141,8 +141,7 @@ def test_reinforced_captions_get_likelier_and_discouraged_ones_unlikelier(batch)
 
     def likelihoods():
         return [
-            -fitter.judge(batch._replace(pictures=batch.pictures[[row]], tokens=batch.tokens[[row]]))[0]
-            for row in range(6)
+            -fitter.judge(batch._replace(images=batch.images[[row]], tokens=batch.tokens[[row]]))[0] for row in range(6)
         ]
 
     before = likelihoods()

@@ -59,11 +59,11 @@ def test_coverage_counts_words_as_often_as_they_stand_there():
     assert figures["most_frequent_unknown"] == [("runs", 2), ("cat", 1)]
 
 
-def test_only_training_captions_make_the_vocabulary(new_dataset, tmp_path, picture):
+def test_only_training_captions_make_the_vocabulary(new_dataset, tmp_path, image):
     dataset = new_dataset()
     for split, animal, first in (("train", "dog", 0), ("val", "zebra", 10), ("test", "yak", 20)):
         for number in range(first, first + 3):
-            dataset.add(f"{number}.png", [f"a {animal} {number}", f"the {animal}"], split, picture(number))
+            dataset.add(f"{number}.png", [f"a {animal} {number}", f"the {animal}"], split, image(number))
     settings = TrainSettings(source=dataset.settings(), validation=ValidationSettings(min_images=3))
     run = validate(snapshot(TrainingRun(settings, Home(tmp_path, tmp_path / "store", ""))))
     output = adapt_vocabulary(run)

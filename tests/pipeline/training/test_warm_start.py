@@ -72,7 +72,7 @@ def test_it_begins_with_the_versions_words_encoder_and_weights(tiny_run, monkeyp
     before, after = words_of(tiny_run), words_of(run)
     assert after.words[: len(before)] == before.words
     assert set(after.words[len(before) :]) == {"disc", "crimson"}
-    assert run.output("encoder").figures() == {}  # not trained again, though the pictures are others
+    assert run.output("encoder").figures() == {}  # not trained again, though the images are others
     for shard in range(run.settings.encoder.shards):
         stages.extract_shard(run, shard)
     run = stages.refine(stages.train(stages.extract_features(run)))

@@ -1,4 +1,4 @@
-"""A small captioned dataset without pictures: features and captions that belong together.
+"""A small captioned dataset without images: features and captions that belong together.
 
 Tests import it, and so do the processes they kill.
 """
@@ -52,7 +52,7 @@ def snapshot(train=10, val=4):
 
 
 def features(folder, taken, mirrored=False):
-    """Random features, a little like those of pictures that have the same captions."""
+    """Random features, a little like those of images that have the same captions."""
     store = FeatureStore(folder / ("mirrored" if mirrored else "whole"))
     rows = taken.images
     numbers = [int(name.removesuffix(".png")) for name in rows["image"]]

@@ -13,27 +13,27 @@ from pipeline.storage.stage_outputs import Store
 from pipeline.training.features import FeatureStore, features_folder
 
 
-def listed(pictures):
+def listed(images):
     """Columns of a snapshot's images, from names and splits."""
-    rows = [(name, f"/data/{name}", sha256(name.encode()), split, 1) for name, split in pictures.items()]
+    rows = [(name, f"/data/{name}", sha256(name.encode()), split, 1) for name, split in images.items()]
     return pd.DataFrame(rows, columns=["image", "uri", "sha256", "split", "bytes"])
 
 
-def write_images(pictures):
-    return lambda folder: listed(pictures).to_parquet(folder / "images.parquet")
+def write_images(images):
+    return lambda folder: listed(images).to_parquet(folder / "images.parquet")
 
 
-def train(home, source, pictures, bundle_digest, left_out=(), encoder="e" * 64, *, begun_with=None):
+def train(home, source, images, bundle_digest, left_out=(), encoder="e" * 64, *, begun_with=None):
     """The outputs of a whole training that made a bundle of some digest, perhaps from another's weights, by stage."""
     store = Store(home.store)
-    kept = {name: split for name, split in pictures.items() if name not in left_out}
+    kept = {name: split for name, split in images.items() if name not in left_out}
     done = {}
 
     def stage(name, inputs, build):
         output = store.run(name, 1, {}, {each: done[each].digest for each in inputs}, build)
         done[name] = output
 
-    done["snapshot"] = store.run("snapshot", 1, {}, {"source": source}, write_images(pictures))
+    done["snapshot"] = store.run("snapshot", 1, {}, {"source": source}, write_images(images))
     stage("validate", ["snapshot"], write_images(kept))
     facts = {"name": "scenes", "digest": encoder, "weights": "encoder.weights.h5"}
     stage("encoder", ["validate"], lambda folder: write_json(folder / "encoder.json", facts))

@@ -1,4 +1,4 @@
-"""From a picture to models, runs and snapshots, and back."""
+"""From an image to models, runs and snapshots, and back."""
 
 import json
 import time
@@ -18,7 +18,7 @@ from tests.pipeline.registry.light_registry import NAME, add_versions, home_in
 from tests.pipeline.storage.tables.table_rows import later, quarantined, row, rows
 from tests.pipeline.training.training_outputs import train
 
-PICTURES = {"a.jpg": "train", "b.jpg": "val"}
+IMAGES = {"a.jpg": "train", "b.jpg": "val"}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def home(tmp_path_factory):
     home = home_in(tmp_path_factory.mktemp("traced"))
     registry = add_versions(home, "one", "two", "three")
     tags = {each.version: each.tags[DIGEST_TAG] for each in registry.versions(NAME)}
-    first = train(home, "first", PICTURES | {"spoilt.jpg": "train"}, tags["1"], left_out=["spoilt.jpg"])
+    first = train(home, "first", IMAGES | {"spoilt.jpg": "train"}, tags["1"], left_out=["spoilt.jpg"])
     train(home, "second", {"b.jpg": "train"}, tags["2"])
     registry.tag(NAME, "1", {SNAPSHOT_TAG: first["snapshot"].digest, ACCEPTED_TAG: first["validate"].digest})
     registry.tag(NAME, "1", {GATE_TAG: PASSED, VERDICT_TAG: "better by far"})
@@ -57,7 +57,7 @@ def test_a_caption_leads_to_its_version_run_snapshot_verdict_and_promotion(home,
     found = tracer.trace("/in/1.jpg")
     assert [(each["etag"], each["model"]["version"]) for each in found["captions"]] == [("e2", "2"), ("e1", "1")]
     [_, first] = found["captions"]
-    assert (first["night"], first["run"], first["caption"]) == ("n1", "r1", "a picture of /in/1.jpg")
+    assert (first["night"], first["run"], first["caption"]) == ("n1", "r1", "an image of /in/1.jpg")
     model = first["model"]
     assert model["registered"]
     assert model["verdict"] == {"gate": PASSED, "reason": "better by far"}
@@ -75,7 +75,7 @@ def test_a_version_without_tags_is_followed_through_its_bundle(home, tracer):
 
 
 @pytest.mark.parametrize("asked", ["b.jpg", "/data/b.jpg", sha256(b"b.jpg")])
-def test_a_training_picture_leads_to_versions_and_the_nights_that_they_captioned(tracer, asked):
+def test_a_training_image_leads_to_versions_and_the_nights_that_they_captioned(tracer, asked):
     found = tracer.trace(asked)["trained"]
     assert {(each["version"], *each["splits"], each["accepted"]) for each in found} == {
         ("2", "train", True),
@@ -89,13 +89,13 @@ def test_what_validation_left_out_trained_nothing(tracer):
     assert version["accepted"] is False
 
 
-def test_a_captioned_picture_with_the_bytes_of_a_training_picture_is_told_of(tracer):
+def test_a_captioned_image_with_the_bytes_of_a_training_image_is_told_of(tracer):
     [version] = tracer.trace("/in/a.jpg")["trained"]
     assert (version["version"], version["splits"]) == ("1", ["train"])
     assert [each["image"] for each in tracer.trace(sha256(b"a.jpg"))["captions"]] == ["/in/a.jpg"]
 
 
-def test_captions_of_models_that_were_trained_on_a_picture(tracer):
+def test_captions_of_models_that_were_trained_on_a_image(tracer):
     published = [each["image"] for each in tracer.captions_of(tracer.trace("a.jpg"))]
     assert published == ["/in/1.jpg", "/in/a.jpg"]
 

@@ -52,24 +52,24 @@ def test_a_known_value():
     assert divergence(np.array([1, 0]), np.array([1, 1])) == pytest.approx(0.311278, abs=1e-6)
 
 
-@pytest.mark.parametrize("pictures", [20, 30, 300, 5000])
+@pytest.mark.parametrize("images", [20, 30, 300, 5000])
 @pytest.mark.parametrize("known", [12, 300])
-def test_chance_is_what_nights_like_the_reference_stay_below(pictures, known):
+def test_chance_is_what_nights_like_the_reference_stay_below(images, known):
     """Whatever the sample that the reference was: of 600 pairs of samples hardly any is further apart."""
-    random = np.random.default_rng([known, pictures])
+    random = np.random.default_rng([known, images])
     over = 0
     for _ in range(60):
         reference = Distribution.of(random.normal(size=known))
-        nights = random.normal(size=(10, pictures))
+        nights = random.normal(size=(10, images))
         counts = np.array([count(reference.edges, night) for night in nights])
-        limit = chance(reference.counts, pictures) + NightSettings().max_picture_drift
+        limit = chance(reference.counts, images) + NightSettings().max_picture_drift
         over += int((divergence(reference.counts, counts) > limit).sum())
     assert over <= 1
 
 
-def test_chance_falls_with_the_pictures():
+def test_chance_falls_with_the_images():
     counts = Distribution.of(np.random.default_rng(1).normal(size=500)).counts
-    found = [chance(counts, pictures) for pictures in (5, 30, 300, 3000)]
+    found = [chance(counts, images) for images in (5, 30, 300, 3000)]
     assert sorted(found, reverse=True) == found
     assert found[-1] < 0.02
 

@@ -15,12 +15,12 @@ from serving.monitoring.statistics import Figures
 from serving.runs.plan_file import Plan
 from tests.serving.night_world import ColourCaptioner
 
-SAME = "the same <b>picture</b> as ever"
+SAME = "the same <b>image</b> as ever"
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference.md"
 
 
 class Signed(ColourCaptioner):
-    """Says the same of every second picture, and knows how bright pictures usually are."""
+    """Says the same of every second image, and knows how bright images usually are."""
 
     reference = {  # noqa: RUF012
         "level": Distribution.of(np.arange(0.0, 256.0)),
@@ -31,8 +31,8 @@ class Signed(ColourCaptioner):
     def caption(self, pixels):
         said = zip(super().caption(pixels), pixels, strict=True)
         return [
-            Caption(each.text if place % 2 else SAME, each.score, (), 0.5, signs={"level": float(picture.mean())})
-            for place, (each, picture) in enumerate(said)
+            Caption(each.text if place % 2 else SAME, each.score, (), 0.5, signs={"level": float(image.mean())})
+            for place, (each, image) in enumerate(said)
         ]
 
 
@@ -65,7 +65,7 @@ def test_figures_are_the_same_however_the_night_is_cut(watched, sizes):
     assert found.images_per_second == pytest.approx(25 / found.seconds, rel=0.02)
 
 
-def test_numbers_of_pictures_stay_out_of_the_table(watched):
+def test_numbers_of_images_stay_out_of_the_table(watched):
     watched.night(accept_drift=True)
     assert not [name for name in watched.rows()[0] if "watch" in name or name == "level"]
 
@@ -73,7 +73,7 @@ def test_numbers_of_pictures_stay_out_of_the_table(watched):
 def test_figures_hold_neither_captions_nor_names(watched):
     watched.night(accept_drift=True)
     text = (watched.folder() / "watch.json").read_text()
-    assert not re.search(r"picture of|as ever|\.jpg|inbox", text)
+    assert not re.search(r"image of|as ever|\.jpg|inbox", text)
 
 
 def test_every_metric_is_documented_and_given(watched):
@@ -89,9 +89,9 @@ def test_the_page_shows_them_escaped(watched):
     watched.night(accept_drift=True)
     page = (watched.folder() / "gallery" / "index.html").read_text()
     assert "How this night compares" in page
-    assert "Unlike the model" in page, "all its pictures are dark"
-    assert "&lt;b&gt;picture&lt;/b&gt;" in page
-    assert "<b>picture</b>" not in page
+    assert "Unlike the model" in page, "all its images are dark"
+    assert "&lt;b&gt;image&lt;/b&gt;" in page
+    assert "<b>image</b>" not in page
 
 
 def test_secrets_are_taken_out_of_a_text():

@@ -14,7 +14,7 @@ from pipeline.storage.objects import ObjectInfo
 from serving.planning.plan import plan
 from serving.runs.plan_file import Attempt, Plan, shard_line, shard_path
 from serving.runs.settings import NightSettings, night_settings
-from tests.serving.night_world import PINNED, picture
+from tests.serving.night_world import PINNED, image
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -22,7 +22,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 def test_a_run_is_planned_once(world):
     world.fill(3)
     first = plan(NightSettings(), world.home, PINNED, world.attempt())
-    world.put("late.jpg", picture("red"))
+    world.put("late.jpg", image("red"))
     assert plan(NightSettings(max_images=1), world.home, PINNED, world.attempt()) == first
     assert first["counts"]["planned"] == 3
     assert (first["night"], first["run"], first["shards"]) == ("n1", "r1", 1)
@@ -48,7 +48,7 @@ def test_a_resumed_run_keeps_its_folder_and_table(world, name):
         ("replay_images", ("/in/a.jpg",)),
     ],
 )
-def test_a_resumed_run_takes_no_other_pictures_and_no_other_model(world, name, value):
+def test_a_resumed_run_takes_no_other_images_and_no_other_model(world, name, value):
     plan(NightSettings(), world.home, PINNED, world.attempt())
     with pytest.raises(SettingsError, match=f"'n1', run 'r1' was planned for {name} .*name another night"):
         plan(NightSettings(**{name: value}), world.home, PINNED, world.attempt())
@@ -103,14 +103,14 @@ def test_a_missing_plan(tmp_path):
 
 
 @given(st.text(st.characters(), min_size=1), st.datetimes(timezones=st.just(UTC)))
-def test_listed_pictures_survive_writing(tmp_path_factory, name, modified):
+def test_listed_images_survive_writing(tmp_path_factory, name, modified):
     info = ObjectInfo(name, f"/in/{name}", "1-2", 1, modified)
     folder = tmp_path_factory.mktemp("shard")
     shard_path(folder, 0).write_text(shard_line(info) * 2, encoding="utf-8")
     made = Plan.model_construct(folder=folder / "run")
     (folder / "run" / "plan").mkdir(parents=True)
     shard_path(folder, 0).rename(shard_path(made.path.parent, 0))
-    assert made.pictures(0) == [info, info]
+    assert made.images(0) == [info, info]
 
 
 def test_every_setting_is_described_and_limited():
@@ -157,23 +157,23 @@ def test_policies(world):
     world.fill(3)
     world.put("broken.jpg", b"<html>")
     world.night()
-    world.put("fresh.jpg", picture("blue"))
+    world.put("fresh.jpg", image("blue"))
     wanted = {"new": (1, 1), "older_version": (1, 4), "everything": (1, 5)}
     for number, (policy, counts) in enumerate(wanted.items()):
         found = tuple(planned(world, model, f"{number}{model.version}", policy=policy) for model in (PINNED, NEWER))
         assert found == counts, policy
 
 
-@pytest.mark.parametrize(("pictures", "shards"), [(1000, [1] * 1000), (2001, [3] * 667)])
-def test_a_night_has_no_more_shards_than_airflow_maps(world, pictures, shards):
+@pytest.mark.parametrize(("images", "shards"), [(1000, [1] * 1000), (2001, [3] * 667)])
+def test_a_night_has_no_more_shards_than_airflow_maps(world, images, shards):
     world.home.inbox.mkdir()
     manifest = world.home.root / "many.csv"
-    manifest.write_text("key,etag,size\n" + "".join(f"{n}.jpg,e,1\n" for n in range(pictures)))
+    manifest.write_text("key,etag,size\n" + "".join(f"{n}.jpg,e,1\n" for n in range(images)))
     settings = NightSettings(manifest=str(manifest), shard_size=1, max_images=None)
     made = Plan.read(plan(settings, world.home, PINNED, world.attempt())["plan"])
     assert list(made.shards) == shards
-    assert {info.name for shard in range(len(shards)) for info in made.pictures(shard)} == {
-        f"{n}.jpg" for n in range(pictures)
+    assert {info.name for shard in range(len(shards)) for info in made.images(shard)} == {
+        f"{n}.jpg" for n in range(images)
     }
 
 
@@ -182,4 +182,4 @@ def test_a_plan_without_a_budget_is_newest_first(world):
         os.utime(path, (1_700_000_000 - age, 1_700_000_000 - age))
     made = Plan.read(plan(NightSettings(max_images=None, shard_size=2), world.home, PINNED, world.attempt())["plan"])
     assert made.shards == (2, 2, 1)
-    assert [info.name for shard in range(3) for info in made.pictures(shard)] == [f"{n:03d}.jpg" for n in range(5)]
+    assert [info.name for shard in range(3) for info in made.images(shard)] == [f"{n:03d}.jpg" for n in range(5)]

@@ -1,4 +1,4 @@
-"""Pictures that were done go through once more."""
+"""Images that were done go through once more."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -12,7 +12,7 @@ from serving.night import run_night
 from serving.planning.plan import plan
 from serving.planning.replay import attempt_of, in_its_input, input_of, places, quarantined
 from serving.publish import publish
-from tests.serving.night_world import PINNED, ColourCaptioner, picture, settings_of, unexpected
+from tests.serving.night_world import PINNED, ColourCaptioner, image, settings_of, unexpected
 
 MOMENTS = count()
 NEWER = replace(PINNED, version="4", digest="e" * 64)
@@ -27,15 +27,15 @@ def replayed(world, model=PINNED, load=None, **settings):
 
 @pytest.fixture
 def broken(world):
-    """A night with two good pictures, a broken one, and one too small for its settings."""
+    """A night with two good images, a broken one, and one too small for its settings."""
     world.fill(2)
     world.put("broken.jpg", b"<html>")
-    world.put("tiny.png", picture("red", (4, 4), "PNG"))
+    world.put("tiny.png", image("red", (4, 4), "PNG"))
     assert world.night().reasons == {"not_an_image": 1, "too_small": 1}
     return world
 
 
-def test_quarantined_pictures_go_through_again_after_a_fix(broken):
+def test_quarantined_images_go_through_again_after_a_fix(broken):
     summary = replayed(broken, replay_reasons=["too_small"], min_side=2)
     assert (summary.captioned, summary.quarantined, summary.counts.unchanged) == (1, 0, 3)
     tiny = [row for row in broken.rows() if row["image"].endswith("tiny.png")]
@@ -55,7 +55,7 @@ def test_what_is_still_broken_is_quarantined_again_and_may_be_replayed_again(bro
     assert quarantined(CaptionTable(broken.home.captions)) == {"not_an_image": 3, "too_small": 1}
 
 
-def test_only_some_pictures(broken):
+def test_only_some_images(broken):
     image = str(broken.home.inbox / "broken.jpg")
     assert replayed(broken, replay_images=[image]).quarantined == 1
     assert replayed(broken, replay_images=[str(broken.home.inbox / "000.jpg")], load=unexpected).counts.planned == 0
@@ -143,7 +143,7 @@ def broken_by_version_4(broken):
     return run_night(asked, broken.home, NEWER, lambda pinned: captioner, broken.attempt("n2"))
 
 
-def test_new_pictures_wait_for_an_ordinary_night(broken):
+def test_new_images_wait_for_an_ordinary_night(broken):
     broken.fill(1, start=50)
     assert replayed(broken, replay_reasons=["empty"], load=unexpected).counts.planned == 0
     assert broken.night("n2").captioned == 1
@@ -168,7 +168,7 @@ def test_a_replay_of_a_night_looks_where_that_night_did(broken):
     assert looks(replay_reasons=["too_small"], input="/usual", usual="/usual") == "/usual"
 
 
-def test_where_the_pictures_of_a_replay_lie(broken, tmp_path):
+def test_where_the_images_of_a_replay_lie(broken, tmp_path):
     table = CaptionTable(broken.home.captions)
 
     def found(**settings):

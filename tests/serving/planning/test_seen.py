@@ -1,4 +1,4 @@
-"""Pictures as hashes."""
+"""Images as hashes."""
 
 import numpy as np
 import pytest

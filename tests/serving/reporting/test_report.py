@@ -7,7 +7,7 @@ from pipeline.model.interface import Caption
 from pipeline.storage.files import read_json
 from serving.reporting.gallery import REASONS
 from serving.reporting.report import report
-from tests.serving.night_world import ColourCaptioner, picture, unexpected
+from tests.serving.night_world import ColourCaptioner, image, unexpected
 
 
 class Page(HTMLParser):
@@ -35,15 +35,15 @@ def page(world, night="n1"):
     return Page((world.folder(night) / "gallery" / "index.html").read_text())
 
 
-def test_the_page_shows_pictures_captions_and_quarantine(world):
+def test_the_page_shows_images_captions_and_quarantine(world):
     world.fill(3)
     world.put("bad.jpg", b"<html>")
     world.night()
     shown = page(world)
-    pictures = shown.all("img")
-    assert len(pictures) == 3
-    for attributes in pictures:
-        assert attributes["alt"].startswith("a picture of ")
+    images = shown.all("img")
+    assert len(images) == 3
+    for attributes in images:
+        assert attributes["alt"].startswith("an image of ")
         assert (world.folder() / "gallery" / attributes["src"]).read_bytes()[:2] == b"\xff\xd8"
     assert shown.says("bad.jpg")
     assert shown.says(REASONS["not_an_image"])
@@ -55,7 +55,7 @@ def test_everything_is_escaped(world):
         def caption(self, pixels):
             return [Caption('<script>alert("c")</script>" onerror="x', -1.0, ("<img src=x>",)) for _ in pixels]
 
-    world.put('<script>alert("n")<\u2215script>.jpg', picture("red"))
+    world.put('<script>alert("n")<\u2215script>.jpg', image("red"))
     world.put("<script>bad.jpg", b"")
     world.night(load=lambda pinned: Hostile(), alternatives=1)
     shown = page(world)
@@ -78,10 +78,10 @@ def test_a_large_night_shows_a_sample(world):
     world.fill(9)
     world.night(gallery_size=4)
     assert len(page(world).all("img")) == 4
-    assert page(world).says("A sample of 4 of 9 pictures")
+    assert page(world).says("A sample of 4 of 9 images")
 
 
-def test_a_picture_that_is_gone_leaves_its_caption(world):
+def test_a_image_that_is_gone_leaves_its_caption(world):
     paths = world.fill(2)
     world.night()
     (world.folder() / "gallery" / "index.html").unlink()
@@ -94,7 +94,7 @@ def test_a_picture_that_is_gone_leaves_its_caption(world):
     assert shown.says(paths[0].rsplit("/", 1)[-1])
 
 
-def test_a_night_without_pictures_says_so(world):
+def test_a_night_without_images_says_so(world):
     world.night(load=unexpected)
     assert page(world).says("Nothing new.")
     assert not (world.home.store / "nights" / "latest").exists()

@@ -11,7 +11,7 @@ from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.withdraw import withdraw
 from serving.runs.day_layout import Layout
 from serving.runs.settings import night_settings
-from tests.serving.night_world import picture
+from tests.serving.night_world import image
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_folders_of_days(tmp_path):
 
 
 def put(world, day, name="a.jpg"):
-    path = world.put(f"{day.replace('-', '/')}/{name}", picture("red"))
+    path = world.put(f"{day.replace('-', '/')}/{name}", image("red"))
     moment = datetime.fromisoformat(f"{day}T12:00:00+00:00").timestamp()
     os.utime(path, (moment, moment))
 
@@ -91,7 +91,7 @@ def test_a_name_without_a_day_makes_the_next_night_list_everything(world):
     world.home.captions.rename(world.home.root / "lost")
     assert night(world, "2026-03-20", 3).listed == 2, "another table"
     put(world, "2026-03-20", "x.jpg")
-    world.put("loose.jpg", picture("blue"))
+    world.put("loose.jpg", image("blue"))
     os.utime(world.home.inbox / "loose.jpg", (1_700_000_000, 1_700_000_000))
     for folder in (world.home.store / "cursors").iterdir():
         folder.unlink()
@@ -100,7 +100,7 @@ def test_a_name_without_a_day_makes_the_next_night_list_everything(world):
 
 
 def test_what_is_withdrawn_is_found_however_old(world):
-    """A picture of long ago is without a caption again, and one more listing of everything finds it."""
+    """An image of long ago is without a caption again, and one more listing of everything finds it."""
     put(world, "2026-01-01")
     days = ("2026-01-02", "2026-03-09", "2026-03-10")
     assert [night(world, day, number).listed for number, day in enumerate(days)] == [1, 1, 0]

@@ -1,21 +1,21 @@
-"""What is withheld or quarantined because a picture or a caption is not worth it."""
+"""What is withheld or quarantined because an image or a caption is not worth it."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.odd_pictures import encoded, photograph
+from benchmarks.odd_images import encoded, photograph
 from pipeline.model.interface import Caption
 from serving.runs.settings import NightSettings
 from serving.runs.withholding import UNUSABLE, WITHHELD, why_withheld
-from tests.serving.night_world import ColourCaptioner, picture
+from tests.serving.night_world import ColourCaptioner, image
 from tests.serving.reporting.outputs.test_write import lines
 
 
 @dataclass
 class Calibrated(ColourCaptioner):
-    """Is the surer the brighter the picture, and better silent below a half."""
+    """Is the surer the brighter the image, and better silent below a half."""
 
     withhold_below: float = 0.5
 
@@ -26,11 +26,11 @@ class Calibrated(ColourCaptioner):
 
 @pytest.fixture
 def inbox(world):
-    """A photograph, and blank pictures of which the model is sure or not."""
+    """A photograph, and blank images of which the model is sure or not."""
     world.captioner = Calibrated()
     world.put("photo.png", encoded(photograph(300, 200).point(lambda value: value * 0.7), "PNG"))
-    world.put("white.png", picture("white", kind="PNG", size=(64, 64)))
-    world.put("grey.png", picture((60, 60, 60), kind="PNG", size=(64, 64)))
+    world.put("white.png", image("white", kind="PNG", size=(64, 64)))
+    world.put("grey.png", image((60, 60, 60), kind="PNG", size=(64, 64)))
     return world
 
 
@@ -61,11 +61,11 @@ def test_a_row_tells_why(inbox):
     assert rows["photo"]["flags"] == []
     assert rows["photo"]["confidence"] == pytest.approx(0.35, abs=0.05)
     grey = rows["grey"]
-    assert (grey["status"], grey["flags"], grey["caption"]) == ("quarantined", ["blank"], "a picture of 60 60 60")
+    assert (grey["status"], grey["flags"], grey["caption"]) == ("quarantined", ["blank"], "an image of 60 60 60")
     assert grey["confidence"] == pytest.approx(60 / 255)
 
 
-def test_a_refused_picture_is_not_shown_to_the_model(inbox):
+def test_a_refused_image_is_not_shown_to_the_model(inbox):
     inbox.night(unusable="quarantine")
     assert inbox.captioner.calls == [1]
     assert all(row["caption"] is None for row in inbox.rows() if row["reason"])
@@ -79,13 +79,13 @@ def test_outputs_do_not_tell_what_is_withheld(inbox):
     assert (found["grey"]["caption"], found["grey"]["alternatives"], found["grey"]["reason"]) == (None, [], "unusable")
     assert [path.name for path in out.glob("*.txt")] == ["photo.png.txt"]
     page = (inbox.folder() / "gallery" / "index.html").read_text()
-    assert "a picture of 60 60 60" not in page
+    assert "an image of 60 60 60" not in page
     assert "unusable" in page
 
 
 def test_doubtful_captions_do_not_stop_a_night(inbox):
     for n in range(30):
-        inbox.put(f"more{n}.png", picture((n, n, n), kind="PNG"))
+        inbox.put(f"more{n}.png", image((n, n, n), kind="PNG"))
     assert inbox.night(unusable="record", withhold_below=2).reasons == {"withheld": 33}
 
 

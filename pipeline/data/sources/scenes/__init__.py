@@ -1,4 +1,4 @@
-"""Built-in pictures of coloured shapes with captions, and the truth about them."""
+"""Built-in images of coloured shapes with captions, and the truth about them."""
 
 from pipeline.data.sources.scenes.source import ScenesSource
 

@@ -1,4 +1,4 @@
-"""Writing scenes to disk: a captioned dataset, or fresh pictures for a night."""
+"""Writing scenes to disk: a captioned dataset, or fresh images for a night."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from pipeline.data.sources.scenes.wording import write_captions
 from pipeline.data.sources.scenes.world import Scene, SceneObject, sample_scene
 from pipeline.storage.files import whole_folder, write_bytes, write_json
 
-GENERATOR_VERSION = 1  # raised whenever the same seed gives other pictures or captions
+GENERATOR_VERSION = 1  # raised whenever the same seed gives other images or captions
 CAPTIONS_FILE = "captions_{split}.json"
 OBJECTS_FILE = "objects.json"
 IMAGES_FOLDER = "images"
-HELD_BACK = 10  # one picture in so many is for val, and as many for test
+HELD_BACK = 10  # one image in so many is for val, and as many for test
 
 _DATASET, _INBOX = 0, 1  # keep the random streams of datasets and inboxes apart
 
 
 def write_scenes(folder: Path, count: int, side: int, seed: int) -> None:
-    """Write `count` captioned pictures of `side` pixels as a COCO-format dataset, whole or not at all.
+    """Write `count` captioned images of `side` pixels as a COCO-format dataset, whole or not at all.
 
     `images/*.png`; `captions_{train,val,test}.json` in COCO's captions format, file names relative to `images`;
-    `objects.json`, by file name what is in each picture, boxes as left, top, width, height in pixels.
+    `objects.json`, by file name what is in each image, boxes as left, top, width, height in pixels.
     """
     with whole_folder(folder) as scratch:
         (scratch / IMAGES_FOLDER).mkdir()
@@ -41,7 +41,7 @@ def write_scenes(folder: Path, count: int, side: int, seed: int) -> None:
 
 
 def draw_inbox(folder: Path, count: int, seed: int, side: int = 112) -> list[Path]:
-    """Draw `count` pictures that no dataset holds; each seed has file names of its own.
+    """Draw `count` images that no dataset holds; each seed has file names of its own.
 
     Each file appears whole; what else is in the folder stays.
     """

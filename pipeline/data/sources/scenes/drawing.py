@@ -20,22 +20,22 @@ Point = tuple[float, float]
 
 
 def draw(scene: Scene) -> Image.Image:
-    """The scene's picture, RGB, `scene.side` pixels square, always the same for the same scene."""
-    picture = Image.fromarray(_background(scene.background, scene.side))
+    """The scene's image, RGB, `scene.side` pixels square, always the same for the same scene."""
+    image = Image.fromarray(_background(scene.background, scene.side))
     for item in scene.objects:
         left, top, width, height = item.box
         shape = _shape_mask(item.shape, width, height)
-        picture.paste(COLOURS[item.colour], (left, top), shape.reduce(OVERSAMPLING))
+        image.paste(COLOURS[item.colour], (left, top), shape.reduce(OVERSAMPLING))
         if item.texture != "plain":
             mask = ImageChops.multiply(shape, _texture_mask(item.texture, REPEATS[item.size], width, height))
-            picture.paste(_shade(item), (left, top), mask.reduce(OVERSAMPLING))
-    return picture
+            image.paste(_shade(item), (left, top), mask.reduce(OVERSAMPLING))
+    return image
 
 
-def encode(picture: Image.Image) -> bytes:
-    """The picture as PNG."""
+def encode(image: Image.Image) -> bytes:
+    """The image as PNG."""
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=3)
+    image.save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()
 
 

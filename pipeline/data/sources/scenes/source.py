@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class ScenesSource:
-    """Generated pictures, drawn below `folder` when they are first asked for."""
+    """Generated images, drawn below `folder` when they are first asked for."""
 
     def __init__(self, settings: SourceSettings, folder: Path) -> None:
         self._recipe = {
@@ -42,12 +42,12 @@ class ScenesSource:
     def dataset(self) -> Path:
         """The folder of the COCO-format dataset, drawn if it is missing."""
         if not self._folder.is_dir():
-            log.info("scenes: drawing %d pictures", self._recipe["count"])
+            log.info("scenes: drawing %d images", self._recipe["count"])
             write_scenes(self._folder, self._recipe["count"], self._recipe["side"], self._recipe["seed"])
         return self._folder
 
     def photographs(self) -> Iterator[Photograph]:
-        """Every picture in order of its number; `image` is its file name."""
+        """Every image in order of its number; `image` is its file name."""
         folder = self.dataset()
         objects = read_json(folder / OBJECTS_FILE)
         for split in SPLITS:
@@ -62,7 +62,7 @@ class ScenesSource:
                 yield Photograph(name, uri, split, tuple(captions[entry["id"]]), _bytes(folder / uri), boxes)
 
     def read(self, uris: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
-        """Encoded bytes of pictures named by their path inside the dataset."""
+        """Encoded bytes of images named by their path inside the dataset."""
         folder = self.dataset()
         for uri in uris:
             yield uri, _bytes(folder / uri)

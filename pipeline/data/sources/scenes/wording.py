@@ -55,7 +55,7 @@ def placed(objects: Objects, rng: Chance) -> str:
 
 
 def related(objects: Objects, rng: Chance) -> str:
-    """Where one object is, seen from the others; a lone one, in the picture."""
+    """Where one object is, seen from the others; a lone one, in the image."""
     if len(objects) == 1:
         return f"{_phrase(objects[0].label)} is alone {WHERE[objects[0].place]}"
     subject, *others = objects if len(objects) == 3 or rng.random() < 0.7 else objects[::-1]

@@ -24,7 +24,7 @@ COLOURS: dict[str, RGB] = {
 }
 SHAPES = ("circle", "square", "triangle", "star", "cross", "diamond", "heart")
 TEXTURES = ("plain", "striped", "dotted")
-SIZES = {"small": (0.19, 0.22), "large": (0.28, 0.32)}  # width as a share of the picture's side
+SIZES = {"small": (0.19, 0.22), "large": (0.28, 0.32)}  # width as a share of the image's side
 PLACES = (
     "top left", "top", "top right",
     "left", "centre", "right",
@@ -35,7 +35,7 @@ TONES: tuple[RGB, ...] = (  # dull and of middling lightness, so that every colo
     (72, 76, 84), (98, 98, 98), (122, 112, 98), (84, 98, 114), (100, 114, 94), (124, 102, 102), (136, 134, 128),
 )  # fmt: skip
 
-UNSEEN_SHARE = 0.4  # with those that fall by chance, about half of the val and test pictures hold an unseen object
+UNSEEN_SHARE = 0.4  # with those that fall by chance, about half of the val and test images hold an unseen object
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Background:
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture before it is drawn: one to three objects in reading order, no two alike, none overlapping."""
+    """An image before it is drawn: one to three objects in reading order, no two alike, none overlapping."""
 
     side: int
     background: Background
@@ -112,7 +112,7 @@ def _placed(rng: np.random.Generator, colour: str, shape: str, place: str, side:
 
 
 def _start(rng: np.random.Generator, index: int, width: int, side: int) -> int:
-    """Where an object begins along one axis, so that it stays inside its third of the picture."""
+    """Where an object begins along one axis, so that it stays inside its third of the image."""
     first, last = -(-index * side // 3), (index + 1) * side // 3 - width
     return int(rng.integers(first, last + 1))
 

@@ -21,8 +21,8 @@ def template(tmp_path_factory):
     home = home_in(tmp_path_factory.mktemp("template"))
     registry = add_versions(home, "one", "two", "three", "four")
     for version in sorted(registry.versions(NAME), key=lambda each: each.version):
-        pictures = {f"{version.version}.jpg": "train", "shared.jpg": "train"}
-        done = train(home, version.version, pictures, version.tags[DIGEST_TAG])
+        images = {f"{version.version}.jpg": "train", "shared.jpg": "train"}
+        done = train(home, version.version, images, version.tags[DIGEST_TAG])
         tags = {SNAPSHOT_TAG: done["snapshot"].digest, ACCEPTED_TAG: done["validate"].digest}
         registry.tag(NAME, version.version, tags)
     promotions = Promotions(home)

@@ -69,7 +69,7 @@ def test_what_was_used_lately_stays_with_what_it_was_made_from(home, gc):
     assert trainings(home)["unwanted"] == {"snapshot", "validate", "encoder", "extract_features", "train"}
 
 
-def test_features_of_pictures_that_no_training_has_go(home, gc):
+def test_features_of_images_that_no_training_has_go(home, gc):
     facts = {"name": "scenes", "digest": "e" * 64}
     folder = features_folder(home.store, facts, "squash")
     other = features_folder(home.store, facts | {"digest": "d" * 64}, "squash")

@@ -9,7 +9,7 @@ from pipeline.core.settings.form import training_fields, training_values
 
 def test_the_usual_settings_fill_the_form(tmp_path):
     file = tmp_path / "usual.yaml"
-    values = {"preset": "flickr8k", "source": {"images": "/pictures", "train_annotations": "/train.json"}}
+    values = {"preset": "flickr8k", "source": {"images": "/images", "train_annotations": "/train.json"}}
     values["training"] = {"start_from": "models:/captioner@champion", "clip_norm": None}
     values["encoder"] = {"side": None}
     file.write_text(yaml.safe_dump(values))
@@ -32,6 +32,6 @@ def test_usual_settings_that_are_wrong_are_refused(tmp_path, text):
 
 def test_paths_in_the_usual_settings_are_relative_to_their_file(tmp_path):
     file = tmp_path / "usual.yaml"
-    file.write_text("source: {images: pictures, train_annotations: /train.json}\nencoder: {weights: imagenet}")
+    file.write_text("source: {images: images, train_annotations: /train.json}\nencoder: {weights: imagenet}")
     source = usual_values({CONFIG: str(file)})["source"]
-    assert source == {"images": str(tmp_path / "pictures"), "train_annotations": "/train.json"}
+    assert source == {"images": str(tmp_path / "images"), "train_annotations": "/train.json"}

@@ -94,7 +94,7 @@ def test_coco_needs_its_files():
     assert message == "source: source.kind=coco_json needs source.images and source.train_annotations"
 
 
-def test_the_scenes_encoder_takes_pictures_of_one_side_only():
+def test_the_scenes_encoder_takes_images_of_one_side_only():
     assert "encoder.side=224: the scenes encoder takes 112 pixels only" in complaint(
         {"encoder": {"name": "scenes", "side": 224}}
     )

@@ -21,27 +21,27 @@ def source_of(tmp_path, text):
     )
 
 
-def test_photographs_carry_captions_in_order_and_bytes(dataset, picture):
-    dataset.add("b.png", ["second", "first", "second"], data=picture(1))
-    dataset.add("sub/a.png", ["a"], data=picture(2))
-    dataset.add("v.png", ["v"], split="val", data=picture(3))
+def test_photographs_carry_captions_in_order_and_bytes(dataset, image):
+    dataset.add("b.png", ["second", "first", "second"], data=image(1))
+    dataset.add("sub/a.png", ["a"], data=image(2))
+    dataset.add("v.png", ["v"], split="val", data=image(3))
     found = list(dataset.source().photographs())
     assert [photo.image for photo in found] == [photo.uri for photo in found] == ["b.png", "sub/a.png", "v.png"]
     assert [photo.split for photo in found] == ["train", "train", "val"]
     assert found[0].captions == ("second", "first", "second")
-    assert found[1].data == picture(2)
+    assert found[1].data == image(2)
 
 
-def test_a_missing_picture_has_no_data(dataset, picture):
+def test_a_missing_image_has_no_data(dataset, image):
     dataset.add("gone.png")
-    dataset.add("folder/there.png", data=picture(1))
+    dataset.add("folder/there.png", data=image(1))
     dataset.add("folder")
-    assert [photo.data for photo in dataset.source().photographs()] == [None, picture(1), None]
+    assert [photo.data for photo in dataset.source().photographs()] == [None, image(1), None]
 
 
-def test_one_name_in_several_splits_stays_several_photographs(dataset, picture):
+def test_one_name_in_several_splits_stays_several_photographs(dataset, image):
     for split in ("train", "val", "test"):
-        dataset.add("same.png", split=split, data=picture(1))
+        dataset.add("same.png", split=split, data=image(1))
     found = {photo.split: (photo.image, photo.uri) for photo in dataset.source().photographs()}
     assert found == {
         "train": ("train:same.png", "same.png"),
@@ -50,8 +50,8 @@ def test_one_name_in_several_splits_stays_several_photographs(dataset, picture):
     }
 
 
-def test_entries_naming_one_file_are_one_photograph(dataset, picture):
-    dataset.add("a.png", ["one"], data=picture(1))
+def test_entries_naming_one_file_are_one_photograph(dataset, image):
+    dataset.add("a.png", ["one"], data=image(1))
     dataset.add("./a.png", ["two"])
     assert [(photo.image, photo.captions) for photo in dataset.source().photographs()] == [("a.png", ("one", "two"))]
 
@@ -63,9 +63,9 @@ def test_max_images_is_per_split(dataset):
     assert splits == ["train"] * 10 + ["test"] * 10
 
 
-def test_read_gives_each_uri_once(dataset, picture):
-    dataset.add("a.png", data=picture(1))
-    assert list(dataset.source().read(["a.png", "b.png", "a.png"])) == [("a.png", picture(1)), ("b.png", None)]
+def test_read_gives_each_uri_once(dataset, image):
+    dataset.add("a.png", data=image(1))
+    assert list(dataset.source().read(["a.png", "b.png", "a.png"])) == [("a.png", image(1)), ("b.png", None)]
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../x.png", "a/../../x.png", "", ".", "a\0b.png"])
@@ -76,12 +76,12 @@ def test_names_that_leave_the_folder_are_refused(dataset, name):
         list(dataset.source().photographs())
 
 
-def test_symbolic_links_may_stay_inside_but_not_leave(dataset, picture):
-    (dataset.images / "inside.png").write_bytes(picture(1))
+def test_symbolic_links_may_stay_inside_but_not_leave(dataset, image):
+    (dataset.images / "inside.png").write_bytes(image(1))
     (dataset.images / "link.png").symlink_to("inside.png")
     dataset.add("link.png")
-    assert next(iter(dataset.source().photographs())).data == picture(1)
-    (dataset.folder / "secret.png").write_bytes(picture(2))
+    assert next(iter(dataset.source().photographs())).data == image(1)
+    (dataset.folder / "secret.png").write_bytes(image(2))
     (dataset.images / "away.png").symlink_to(dataset.folder / "secret.png")
     dataset.add("away.png")
     with pytest.raises(SettingsError, match=r"images\[1\] has file_name 'away.png'"):
@@ -133,8 +133,8 @@ def test_captions_of_unlisted_images_are_ignored_and_counted(tmp_path, caplog):
     assert "2 captions" in caplog.text
 
 
-def test_fingerprint_follows_pictures_and_captions_only(dataset, picture):
-    dataset.add("a.png", ["one"], data=picture(1))
+def test_fingerprint_follows_images_and_captions_only(dataset, image):
+    dataset.add("a.png", ["one"], data=image(1))
     first = dataset.source().fingerprint()
     (dataset.images / "note.txt").write_text("not listed")
     assert dataset.source().fingerprint() == first

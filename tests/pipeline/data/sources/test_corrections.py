@@ -32,12 +32,12 @@ def table(home):
 
 
 @pytest.fixture
-def inbox(home, picture):
-    """Forty pictures that a night has captioned."""
+def inbox(home, image):
+    """Forty images that a night has captioned."""
     home.inbox.mkdir()
     files = [home.inbox / f"{number}.png" for number in range(40)]
     for number, file in enumerate(files):
-        file.write_bytes(picture(500 + number))
+        file.write_bytes(image(500 + number))
     return files
 
 
@@ -53,7 +53,7 @@ def taken(dataset, home, **values):
     return take_snapshot(settings, open_source(settings, home), Store(home.store))
 
 
-def test_of_each_person_the_newest_caption_of_a_picture_counts(table):
+def test_of_each_person_the_newest_caption_of_a_image_counts(table):
     assert table.read() == []
     assert table.append([]) == 0
     assert table.append([said("/a", "first"), said("/a", "second", days=1), said("/b")]) == 3
@@ -65,7 +65,7 @@ def test_of_each_person_the_newest_caption_of_a_picture_counts(table):
     ]
 
 
-def test_a_forgotten_picture_leaves_nothing_in_the_table(table, home):
+def test_a_forgotten_image_leaves_nothing_in_the_table(table, home):
     table.append([said("/secret/ermintrude.png"), said("/b")])
     assert table.forget({"/secret/ermintrude.png"}) == 1
     assert table.forget({"/secret/ermintrude.png"}) == 0
@@ -83,7 +83,7 @@ def test_a_correction_that_says_nothing_is_refused(wrong):
         Correction(**(vars(said("/a")) | wrong))
 
 
-def test_corrected_pictures_join_the_next_snapshot_and_some_judge(new_dataset, home, table, inbox):
+def test_corrected_images_join_the_next_snapshot_and_some_judge(new_dataset, home, table, inbox):
     dataset = collected(new_dataset)
     before = taken(dataset, home)
     table.append([said(file, f"a person sees {file.stem}") for file in inbox[:-1]])
@@ -114,14 +114,14 @@ def test_without_corrections_snapshots_keep_their_digests(new_dataset, home, tab
     assert taken(dataset, home) == before
 
 
-def test_a_corrected_picture_that_changes_is_another_snapshot_and_one_that_is_gone_is_missing(
-    new_dataset, home, table, inbox, picture
+def test_a_corrected_image_that_changes_is_another_snapshot_and_one_that_is_gone_is_missing(
+    new_dataset, home, table, inbox, image
 ):
     dataset = collected(new_dataset)
     table.append([said(file) for file in inbox])
     first = taken(dataset, home)
     assert taken(dataset, home) == first
-    inbox[3].write_bytes(picture(900))
+    inbox[3].write_bytes(image(900))
     inbox[4].unlink()
     second = Snapshot.load(taken(dataset, home).path).images.set_index("image")["sha256"]
     assert second[f"{CORRECTED}{inbox[4]}"] == ""
@@ -131,15 +131,15 @@ def test_a_corrected_picture_that_changes_is_another_snapshot_and_one_that_is_go
     )
 
 
-def test_pictures_outside_the_roots_are_not_read(new_dataset, home, table, tmp_path_factory, picture):
+def test_images_outside_the_roots_are_not_read(new_dataset, home, table, tmp_path_factory, image):
     outside = tmp_path_factory.mktemp("outside") / "a.png"
-    outside.write_bytes(picture(1))
+    outside.write_bytes(image(1))
     table.append([said(outside)])
     with pytest.raises(SettingsError, match="NIGHTCAP_ROOTS"):
         taken(collected(new_dataset), home)
 
 
-def test_the_split_of_a_corrected_picture_is_its_digest_s():
+def test_the_split_of_a_corrected_image_is_its_digest_s():
     images = pd.DataFrame({"sha256": ["0" * 64, "8" * 64, "f" * 64, ""]})
     assert list(held_out(images, 0.2)) == ["test", "train", "val", "train"]
     assert set(held_out(images, 0)) == {"train"}
@@ -190,7 +190,7 @@ def test_a_line_with_a_field_too_many_or_too_few_is_named_and_nothing_is_added(
     assert table.read() == []
 
 
-def test_numpy_shuffles_repeated_pictures_as_it_did_single_ones():
+def test_numpy_shuffles_repeated_images_as_it_did_single_ones():
     assert (
         np.random.default_rng(3).permutation(50) == np.random.default_rng(3).permutation(np.repeat(np.arange(50), 1))
     ).all()

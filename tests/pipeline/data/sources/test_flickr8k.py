@@ -1,4 +1,4 @@
-"""Flickr8k's public files, imitated with drawn pictures."""
+"""Flickr8k's public files, imitated with drawn images."""
 
 import io
 import json
@@ -37,7 +37,7 @@ def images(tmp_path):
 
 @pytest.fixture
 def token(tmp_path):
-    """The official text files, with a stray picture and a line end as they come."""
+    """The official text files, with a stray image and a line end as they come."""
     lines = [
         f"{name}#{place}\t{text}" for names in NAMES.values() for name in names for place, text in enumerate(CAPTIONS)
     ]
@@ -50,7 +50,7 @@ def token(tmp_path):
 
 @pytest.fixture
 def karpathy(tmp_path):
-    pictures = [
+    images = [
         {
             "sentids": [],
             "imgid": 0,
@@ -62,18 +62,18 @@ def karpathy(tmp_path):
         for name in names
     ]
     file = tmp_path / "dataset_flickr8k.json"
-    file.write_text(json.dumps({"images": pictures, "dataset": "flickr8k"}))
+    file.write_text(json.dumps({"images": images, "dataset": "flickr8k"}))
     return file
 
 
 def test_both_public_forms_say_the_same(token, karpathy):
     listed = read_distribution(token)
     assert listed == read_distribution(karpathy)
-    assert [picture.name for picture in listed] == sorted(name for names in NAMES.values() for name in names)
-    assert all(picture.captions == CAPTIONS and picture.name in NAMES[picture.split] for picture in listed)
+    assert [image.name for image in listed] == sorted(name for names in NAMES.values() for name in names)
+    assert all(image.captions == CAPTIONS and image.name in NAMES[image.split] for image in listed)
 
 
-def test_pictures_are_whole_squashed_and_of_the_measured_quality(images, token, tmp_path):
+def test_images_are_whole_squashed_and_of_the_measured_quality(images, token, tmp_path):
     prepare(images, token, tmp_path / "out")
     name = NAMES["train"][0]
     data = (tmp_path / "out" / "images" / name).read_bytes()
@@ -81,8 +81,8 @@ def test_pictures_are_whole_squashed_and_of_the_measured_quality(images, token, 
     squashed = pixels((images / name).read_bytes(), SIDE, "squash", ImageLimits())
     Image.fromarray(squashed).save(wanted, "JPEG", quality=QUALITY)
     assert data == wanted.getvalue()
-    with Image.open(io.BytesIO(data)) as picture:
-        assert (picture.format, picture.mode, picture.size) == ("JPEG", "RGB", (224, 224))
+    with Image.open(io.BytesIO(data)) as image:
+        assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (224, 224))
     assert len(list((tmp_path / "out" / "images").iterdir())) == sum(SIZES.values())
 
 
@@ -113,10 +113,10 @@ def test_what_cannot_be_read_is_reported_and_left_out(images, token, tmp_path, c
     listed = read_json(tmp_path / "out" / "captions_train.json")["images"]
     assert broken not in {image["file_name"] for image in listed}
     assert not (tmp_path / "out" / "images" / broken).exists()
-    assert "2 of the 47 pictures" in caplog.text
+    assert "2 of the 47 images" in caplog.text
 
 
-def test_a_picture_without_captions_is_left_out(images, token, tmp_path):
+def test_a_image_without_captions_is_left_out(images, token, tmp_path):
     name = NAMES["test"][1]
     token.write_text("".join(line for line in token.read_text().splitlines(True) if not line.startswith(name)))
     assert prepare(images, token, tmp_path / "out")["left_out"] == {name: "no_caption"}
@@ -125,7 +125,7 @@ def test_a_picture_without_captions_is_left_out(images, token, tmp_path):
 def test_the_wrong_folder_writes_nothing(token, tmp_path):
     (tmp_path / "empty").mkdir()
     before = set(tmp_path.iterdir())
-    with pytest.raises(SettingsError, match=r"47 of the 47 pictures.*missing.*--images"):
+    with pytest.raises(SettingsError, match=r"47 of the 47 images.*missing.*--images"):
         prepare(tmp_path / "empty", token, tmp_path / "out")
     assert set(tmp_path.iterdir()) == before
 
@@ -145,7 +145,7 @@ def test_missing_split_lists_are_named(token):
         read_distribution(token)
 
 
-def test_a_missing_folder_of_pictures_is_named(token, tmp_path):
+def test_a_missing_folder_of_images_is_named(token, tmp_path):
     with pytest.raises(SettingsError, match="nowhere is not a folder"):
         prepare(tmp_path / "nowhere", token, tmp_path / "out")
 
@@ -170,7 +170,7 @@ def test_a_malformed_line_is_told(token, text, words):
         ("{}", "images: Field required"),
         ("nonsense", "file: Invalid JSON"),
         ('{"images": [{"filename": "a.jpg", "split": "other", "sentences": []}]}', "images.0.split"),
-        ('{"images": []}', "no picture of test, train, val"),
+        ('{"images": []}', "no image of test, train, val"),
         ('{"images": [{"filename": "../a.jpg", "split": "val", "sentences": []}]}', r"'\.\./a\.jpg' is no plain"),
         (
             '{"images": [{"filename": "a", "split": "val", "sentences": []},'

@@ -1,4 +1,4 @@
-"""Training pictures under a prefix in an object store."""
+"""Training images under a prefix in an object store."""
 
 import json
 
@@ -11,7 +11,7 @@ from pipeline.data.sources.coco import CocoJsonSource
 
 def source(folder, *names):
     images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
-    captions = [{"image_id": number, "caption": f"picture {number}"} for number in range(len(names))]
+    captions = [{"image_id": number, "caption": f"image {number}"} for number in range(len(names))]
     (folder / "captions.json").write_text(json.dumps({"images": images, "annotations": captions}))
     (folder / "train.yaml").write_text(
         "source: {kind: coco_json, images: 's3://bucket/photos', train_annotations: captions.json}"
@@ -19,7 +19,7 @@ def source(folder, *names):
     return CocoJsonSource(settings_from(folder / "train.yaml", []).source)
 
 
-def test_pictures_come_in_the_annotations_order_from_one_listing(bucket, tmp_path):
+def test_images_come_in_the_annotations_order_from_one_listing(bucket, tmp_path):
     bucket.objects = {f"photos/{number:03d}.jpg": bytes([number]) for number in range(100)}
     names = [f"{number:03d}.jpg" for number in range(99, -1, -1)]
     made = source(tmp_path, *names, "gone.jpg")

@@ -80,7 +80,7 @@ def test_read_gives_the_bytes_that_were_listed(source, photographs):
 
 
 @pytest.mark.parametrize("place", [0, 20, 40, 89, 96])  # reading one must agree with reading all, across files
-def test_a_position_names_the_same_picture_alone(source, photographs, place):
+def test_a_position_names_the_same_image_alone(source, photographs, place):
     photo = photographs[place]
     assert list(source.read([photo.uri])) == [(photo.uri, photo.data)]
 

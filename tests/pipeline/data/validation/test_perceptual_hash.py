@@ -20,7 +20,7 @@ CHANGES = {
 
 
 def drawn(seed):
-    """A smooth picture of 160x120 that no other seed has."""
+    """A smooth image of 160x120 that no other seed has."""
     coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
     return Image.fromarray(coarse).resize((160, 120), Image.Resampling.BICUBIC)
 
@@ -54,7 +54,7 @@ def test_strangers_are_not_alike():
     assert not found([drawn(seed) for seed in range(300)], ["train", "val", "test"] * 100)
 
 
-def test_the_picture_that_judges_less_is_the_one_that_goes():
+def test_the_image_that_judges_less_is_the_one_that_goes():
     image = drawn(1)
     assert [each[:2] for each in found([image, image], ["test", "train"])] == [(101, 100)]
     assert [each[:2] for each in found([image, image], ["val", "train"])] == [(101, 100)]
@@ -62,12 +62,12 @@ def test_the_picture_that_judges_less_is_the_one_that_goes():
     assert not found([image, image], ["train", "train"])
 
 
-def test_pictures_of_one_colour_are_not_compared():
+def test_images_of_one_colour_are_not_compared():
     plain = [Image.new("RGB", (40, 30), (shade, 90, 90)) for shade in (10, 200)]
     assert not found(plain, ["train", "test"])
 
 
-def test_a_picture_is_measured_in_few_numbers():
+def test_a_image_is_measured_in_few_numbers():
     look = look_of(Image.new("RGB", (8, 8), (255, 0, 0)), 4000, 1000)
     assert dict(zip(STATISTICS, look.statistics.tolist(), strict=True)) == pytest.approx(
         {"brightness": 76 / 255, "contrast": 0, "saturation": 1, "shape": 2, "megapixels": 4}

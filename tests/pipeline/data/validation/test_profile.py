@@ -23,7 +23,7 @@ MEANS = {"brightness": 0.5, "contrast": 0.5, "saturation": 0.3, "shape": 0.4, "m
 
 
 def collection(seed, images=200, zipf=1.0, extra=0, prefix="w", **means):
-    """A snapshot of random captions, five an image, and the looks of its pictures, whose means may be others."""
+    """A snapshot of random captions, five an image, and the looks of its images, whose means may be others."""
     random = np.random.default_rng(seed)
     shares = 1 / np.arange(1, len(WORDS) + 1) ** zipf
     words = np.array([word.replace("w", prefix, 1) for word in WORDS])
@@ -75,14 +75,14 @@ def test_what_changed_is_what_has_drifted(change, seen):
     assert max(others.values()) < 0.05
 
 
-def test_a_profile_names_no_word_of_one_picture_alone():
+def test_a_profile_names_no_word_of_one_image_alone():
     snapshot, looks = collection(1, 20)
     snapshot.captions.loc[0, "caption"] = "grandmother Ermintrude Ermintrude Ermintrude"
     assert "ermintrude" not in json.dumps(kept(measured(snapshot, looks)))
 
 
 def noisy(number, shade=0):
-    """A picture like no other, darker or brighter."""
+    """An image like no other, darker or brighter."""
     import io
 
     cells = np.random.default_rng(number).integers(0, 156, (5, 5, 3)) + shade
@@ -95,38 +95,38 @@ def snapshot_of(new_dataset, store, first, shade=0):
     dataset = new_dataset()
     for number in range(first, first + 60):
         split = ("train", "train", "train", "val", "test")[number % 5]
-        dataset.add(f"{number}.png", [f"a plain picture number {number}"] * 1, split, noisy(number, shade))
+        dataset.add(f"{number}.png", [f"a plain image number {number}"] * 1, split, noisy(number, shade))
     return dataset.source(), take_snapshot(dataset.settings(), dataset.source(), store)
 
 
 def test_each_snapshot_is_compared_with_the_one_accepted_before(new_dataset, tmp_path):
     store = Store(tmp_path / "store")
     source, first = snapshot_of(new_dataset, store, 0)
-    accepted = validate(COMMON, first, source, store, "pictures")
+    accepted = validate(COMMON, first, source, store, "images")
     assert "drift" not in accepted.figures()
     other, second = snapshot_of(new_dataset, store, 100)
-    later = validate(COMMON, second, other, store, "pictures")
+    later = validate(COMMON, second, other, store, "images")
     assert max(later.figures()["drift"].values()) <= 0.15
-    assert validate(COMMON, first, None, store, "pictures") == accepted  # nothing changed: no work
-    assert validate(COMMON, second, None, store, "pictures") == later
+    assert validate(COMMON, first, None, store, "images") == accepted  # nothing changed: no work
+    assert validate(COMMON, second, None, store, "images") == later
     bright, third = snapshot_of(new_dataset, store, 200, shade=99)
     with pytest.raises(
-        DatasetRejected, match=r"brightness_drift is 0\.\d+, needed: the brightness of pictures differs by"
+        DatasetRejected, match=r"brightness_drift is 0\.\d+, needed: the brightness of images differs by"
     ):
-        validate(COMMON, third, bright, store, "pictures")
-    assert len(list((tmp_path / "store/references/pictures").iterdir())) == 2
-    warned = validate(COMMON.model_copy(update={"drift": "warn"}), third, bright, store, "pictures")
+        validate(COMMON, third, bright, store, "images")
+    assert len(list((tmp_path / "store/references/images").iterdir())) == 2
+    warned = validate(COMMON.model_copy(update={"drift": "warn"}), third, bright, store, "images")
     assert warned.figures()["drift"]["brightness_drift"] > 0.2
     page = (warned.path / "data_docs" / "index.html").read_text()
     assert "Accepted" in page
     assert "too much" in page
-    assert References.of(store, "pictures").before("another") == read_json(warned.path / "profile.json")
+    assert References.of(store, "images").before("another") == read_json(warned.path / "profile.json")
 
 
 def test_a_collection_is_compared_with_its_own_kind_or_a_named_profile(new_dataset, tmp_path):
     store = Store(tmp_path / "store")
     source, first = snapshot_of(new_dataset, store, 0)
-    accepted = validate(COMMON, first, source, store, "pictures")
+    accepted = validate(COMMON, first, source, store, "images")
     bright, third = snapshot_of(new_dataset, store, 200, shade=99)
     assert "drift" not in validate(COMMON, third, bright, store, "others").figures()
     named = COMMON.model_copy(update={"reference": str(accepted.path / "profile.json")})
@@ -137,7 +137,7 @@ def test_a_collection_is_compared_with_its_own_kind_or_a_named_profile(new_datas
         validate(COMMON.model_copy(update={"reference": str(tmp_path / "other.json")}), third, bright, store, "others")
 
 
-def test_more_pictures_of_a_source_are_the_same_collection():
+def test_more_images_of_a_source_are_the_same_collection():
     few, many = SourceSettings(scene_count=100), SourceSettings(scene_count=200)
     assert collection_of(few) == collection_of(many)
     assert collection_of(few) != collection_of(SourceSettings(people_terms="neutral"))
@@ -155,8 +155,8 @@ def test_a_delivery_under_another_name_is_compared_with_the_one_before(tmp_path)
 def test_that_nothing_is_compared_is_told_where_other_sources_were_accepted(new_dataset, tmp_path, caplog):
     store = Store(tmp_path / "store")
     source, first = snapshot_of(new_dataset, store, 0)
-    validate(COMMON, first, source, store, "pictures")
-    validate(COMMON, first, source, store, "pictures")
+    validate(COMMON, first, source, store, "images")
+    validate(COMMON, first, source, store, "images")
     assert "compared with none" not in caplog.text
     validate(COMMON, first, source, store, "others")
     assert "compared with none, though 1 of other sources were" in caplog.text

@@ -19,7 +19,7 @@ from pipeline.upkeep.forget import Forgetting
 
 @pytest.fixture(scope="module")
 def run(new_dataset, tmp_path_factory):
-    """A training on far too few pictures, one of which cannot be trained on."""
+    """A training on far too few images, one of which cannot be trained on."""
     dataset, root = new_dataset(), tmp_path_factory.mktemp("rejected")
     dataset.fill(6)
     dataset.add("odd.png", ["a caption of nobody"])
@@ -74,7 +74,7 @@ def test_that_mlflow_does_not_answer_hides_no_rejection(run, caplog):
     assert "the Data Docs of what was rejected are not in MLflow" in caplog.text
 
 
-def test_a_picture_that_is_forgotten_is_in_none_of_it(run):
+def test_a_image_that_is_forgotten_is_in_none_of_it(run):
     error = rejected(run)
     kept = error.docs.parents[1]
     copies = [
@@ -82,6 +82,6 @@ def test_a_picture_that_is_forgotten_is_in_none_of_it(run):
         *(folder / "mention.html" for folder in run.home.artifacts.glob("*/artifacts/rejected")),
     ]
     for page in copies:
-        write_text(page, "odd.png has no picture")
+        write_text(page, "odd.png has no image")
     assert Forgetting(run.home, frozenset({"odd.png"}), frozenset()).run([]) >= len(copies) == 2
     assert not any(page.exists() for page in copies)

@@ -19,7 +19,7 @@ HOSTILE = "<img src=x onerror=alert(1)>.png"
 LENIENT = ValidationSettings(min_images=3, max_quarantine_share=1, max_caption_repeats=4)
 
 BAD_CAPTIONS = {
-    "a \u202edesrever\u202c picture": reasons.BAD_CHARACTERS,
+    "a \u202edesrever\u202c image": reasons.BAD_CHARACTERS,
     "a bell \x07 rings": reasons.BAD_CHARACTERS,
     "a \ue000 glyph of ours": reasons.BAD_CHARACTERS,
     "mis\ufffdread words here": reasons.BAD_CHARACTERS,
@@ -50,39 +50,39 @@ GOOD_CAPTIONS = [
 class Validated:
     """A dataset with one bad row for every row rule, validated once."""
 
-    def __init__(self, dataset, picture, store):
+    def __init__(self, dataset, image, store):
         self.store = store
         dataset.fill(60)
         for number, caption in enumerate(BAD_CAPTIONS):
-            dataset.add(f"caption-{number}.png", [f"good caption {number}", caption], data=picture(700 + number))
+            dataset.add(f"caption-{number}.png", [f"good caption {number}", caption], data=image(700 + number))
         for number in range(4):
             dataset.add(
-                f"repeat-{number}.png", [f"number {number}", "repeated far  too often"], data=picture(800 + number)
+                f"repeat-{number}.png", [f"number {number}", "repeated far  too often"], data=image(800 + number)
             )
-        dataset.add("scripts.png", GOOD_CAPTIONS, data=picture(820))
-        dataset.add("said-twice.png", ["said twice here", "said once", "said  twice here"], data=picture(821))
+        dataset.add("scripts.png", GOOD_CAPTIONS, data=image(820))
+        dataset.add("said-twice.png", ["said twice here", "said once", "said  twice here"], data=image(821))
         dataset.add(HOSTILE, ["a hostile name"])
-        dataset.add("changed.png", ["soon another"], data=picture(822))
-        dataset.add("page.jpg", ["a web page"], data=b"<html><body>no picture</body></html>")
-        dataset.add("cut.png", ["half a picture"], data=picture(823)[:-30])
-        dataset.add("tiny.png", ["a tiny picture"], data=picture(824, side=31))
-        dataset.add("vast.png", ["a vast picture"], data=picture(825, side=1100))
-        dataset.add("heavy.bmp", ["a heavy picture"], data=picture(826, side=300, format="BMP"))
-        dataset.add("silent.png", [], data=picture(827))
-        dataset.add("unheard.png", ["..."], data=picture(828))
-        dataset.add("twin.png", ["the first twin"], data=picture(829))
-        dataset.add("twin-2.png", ["the second twin"], data=picture(829))
-        dataset.add("train-and-val.png", ["seen in train"], data=picture(830))
-        dataset.add("train-and-test.png", ["seen in train again"], data=picture(831))
+        dataset.add("changed.png", ["soon another"], data=image(822))
+        dataset.add("page.jpg", ["a web page"], data=b"<html><body>no image</body></html>")
+        dataset.add("cut.png", ["half an image"], data=image(823)[:-30])
+        dataset.add("tiny.png", ["a tiny image"], data=image(824, side=31))
+        dataset.add("vast.png", ["a vast image"], data=image(825, side=1100))
+        dataset.add("heavy.bmp", ["a heavy image"], data=image(826, side=300, format="BMP"))
+        dataset.add("silent.png", [], data=image(827))
+        dataset.add("unheard.png", ["..."], data=image(828))
+        dataset.add("twin.png", ["the first twin"], data=image(829))
+        dataset.add("twin-2.png", ["the second twin"], data=image(829))
+        dataset.add("train-and-val.png", ["seen in train"], data=image(830))
+        dataset.add("train-and-test.png", ["seen in train again"], data=image(831))
         for number in range(5):
-            dataset.add(f"val-{number}.png", [f"val picture {number}"], "val", picture(840 + number))
-            dataset.add(f"test-{number}.png", [f"test picture {number}"], "test", picture(850 + number))
-        dataset.add("val.png", ["seen in val"], "val", picture(830))
-        dataset.add("val-and-test.png", ["seen in val again"], "val", picture(831))
-        dataset.add("test.png", ["seen in test"], "test", picture(831))
+            dataset.add(f"val-{number}.png", [f"val image {number}"], "val", image(840 + number))
+            dataset.add(f"test-{number}.png", [f"test image {number}"], "test", image(850 + number))
+        dataset.add("val.png", ["seen in val"], "val", image(830))
+        dataset.add("val-and-test.png", ["seen in val again"], "val", image(831))
+        dataset.add("test.png", ["seen in test"], "test", image(831))
         self.source = dataset.source()
         self.snapshot = take_snapshot(dataset.settings(), self.source, store)
-        (dataset.images / "changed.png").write_bytes(picture(999))
+        (dataset.images / "changed.png").write_bytes(image(999))
         settings = LENIENT.model_copy(update={"max_megapixels": 1.0, "max_image_bytes": 200_000})
         self.output = validate(settings, self.snapshot, self.source, store)
         self.quarantine = pd.read_parquet(self.output.path / "quarantine.parquet")
@@ -93,8 +93,8 @@ class Validated:
 
 
 @pytest.fixture(scope="module")
-def validated(new_dataset, picture, tmp_path_factory):
-    return Validated(new_dataset(), picture, Store(tmp_path_factory.mktemp("store")))
+def validated(new_dataset, image, tmp_path_factory):
+    return Validated(new_dataset(), image, Store(tmp_path_factory.mktemp("store")))
 
 
 @pytest.mark.parametrize("caption", BAD_CAPTIONS)
@@ -115,7 +115,7 @@ def test_every_repetition_is_quarantined_whatever_its_spacing(validated):
     assert (validated.quarantine["reason"] == reasons.REPEATED_CAPTION).sum() == 5
 
 
-def test_a_caption_twice_on_one_picture_stays_once(validated):
+def test_a_caption_twice_on_one_image_stays_once(validated):
     captions = Snapshot.load(validated.output.path).captions
     assert list(captions[captions["image"] == "said-twice.png"]["position"]) == [0, 1]
     row = validated.quarantine[validated.quarantine["image"] == "said-twice.png"].iloc[0]
@@ -143,7 +143,7 @@ def test_a_caption_twice_on_one_picture_stays_once(validated):
         "test.png": None,
     }.items(),
 )
-def test_a_bad_picture_is_quarantined_with_its_reason(validated, image, reason):
+def test_a_bad_image_is_quarantined_with_its_reason(validated, image, reason):
     assert validated.reason_of(image) == reason
     accepted = Snapshot.load(validated.output.path)
     assert (image in set(accepted.images["image"])) == (image in set(accepted.captions["image"])) == (reason is None)
@@ -161,7 +161,7 @@ def test_every_row_is_accepted_or_accounted_for(validated):
     assert figures["splits"] == {"train": 83, "val": 6, "test": 6}
 
 
-def test_accepted_pictures_carry_their_size(validated):
+def test_accepted_images_carry_their_size(validated):
     images = Snapshot.load(validated.output.path).images
     assert set(images["width"]) == set(images["height"]) == {40}
 
@@ -194,7 +194,7 @@ def test_data_docs_can_be_moved_and_name_every_rule(validated, tmp_path):
             for link in links:
                 assert re.match(r"https?:|#", link) or (page.parent / unquote(link)).is_file(), (page, link)
         overview = (docs / "index.html").read_text()
-        assert "no picture twice in a split" in overview
+        assert "no image twice in a split" in overview
         assert "at least 3 accepted images in val" in overview
     finally:
         docs.rename(validated.output.path / "data_docs")
@@ -253,11 +253,11 @@ def test_an_empty_dataset_is_rejected(new_dataset, tmp_path):
     assert "train_images is 0, needed: at least 20" in message
 
 
-def test_splits_cut_by_hash_share_no_picture(new_dataset, tmp_path, picture):
+def test_splits_cut_by_hash_share_no_image(new_dataset, tmp_path, image):
     dataset = new_dataset()
     dataset.fill(60)
     for number in range(30):
-        dataset.add(f"again-{number}.png", ["the same again"], data=picture(number))
+        dataset.add(f"again-{number}.png", ["the same again"], data=image(number))
     store = Store(tmp_path / "store")
     snapshot = take_snapshot(dataset.settings(), dataset.source(), store)
     figures = validate(
@@ -266,12 +266,12 @@ def test_splits_cut_by_hash_share_no_picture(new_dataset, tmp_path, picture):
     assert figures["images"]["quarantined"] == {reasons.DUPLICATE: 30}
 
 
-def test_an_unsound_copy_displaces_no_sound_one(new_dataset, tmp_path, picture):
+def test_an_unsound_copy_displaces_no_sound_one(new_dataset, tmp_path, image):
     dataset = new_dataset()
     for first, split in ((0, "train"), (100, "val"), (200, "test")):
         dataset.fill(4, split, first)
-    dataset.add("without-caption.png", [], "test", picture(300))
-    dataset.add("with-caption.png", ["a good caption"], "train", picture(300))
+    dataset.add("without-caption.png", [], "test", image(300))
+    dataset.add("with-caption.png", ["a good caption"], "train", image(300))
     store = Store(tmp_path / "store")
     snapshot = take_snapshot(dataset.settings(), dataset.source(), store)
     output = validate(LENIENT, snapshot, dataset.source(), store)

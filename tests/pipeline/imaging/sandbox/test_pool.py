@@ -1,4 +1,4 @@
-"""Decoders that die, hang and swell, and what that costs the pictures beside."""
+"""Decoders that die, hang and swell, and what that costs the images beside."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from benchmarks.odd_pictures import encoded, photograph, png
+from benchmarks.odd_images import encoded, photograph, png
 from pipeline.core.errors import BadImage, DecoderUnavailable
 from pipeline.imaging import decode as images
 from pipeline.imaging.decode import ImageLimits
@@ -25,7 +25,7 @@ LIMITS = ImageLimits()
 WORK = Work(LIMITS, 32, "squash")
 PHOTO = encoded(photograph(), "PNG")
 
-# Pillow as it might be with a hole in it: what it does depends on the picture's bytes.
+# Pillow as it might be with a hole in it: what it does depends on the image's bytes.
 HOLES = """
 import ctypes, io, time
 from PIL import Image
@@ -60,15 +60,15 @@ def test_it_decodes_as_the_library_does():
     with Decoders(WORK, 1) as decoders:
         for data in (PHOTO, encoded(photograph(600, 400), "JPEG", exif=exif)):
             done = decoders.decode(data)
-            picture = images.open_picture(data, LIMITS, 32)
-            np.testing.assert_array_equal(done.pixels, images.resize(picture.image, 32, "squash"))
-            assert (done.width, done.height, done.flags) == (picture.width, picture.height, ())
+            image = images.open_image(data, LIMITS, 32)
+            np.testing.assert_array_equal(done.pixels, images.resize(image.image, 32, "squash"))
+            assert (done.width, done.height, done.flags) == (image.width, image.height, ())
         assert reason(decoders, b"<html>") == "not_an_image"
         assert reason(decoders, b"") == "empty"
 
 
 @pytest.mark.usefixtures("holes")
-def test_a_poisoned_picture_costs_only_itself():
+def test_a_poisoned_image_costs_only_itself():
     with Decoders(Work(LIMITS, 32, "squash", seconds=1, memory_mb=150), 2) as decoders, ThreadPoolExecutor(4) as pool:
         poison = {b"#crash": "decoder_crashed", b"#spin": "decoder_timeout", b"#swell": "decoder_memory"}
         bad = {pool.submit(reason, decoders, PHOTO + end): expected for end, expected in poison.items()}
@@ -99,7 +99,7 @@ def workers():
     return [child for child in psutil.Process().children() if "pipeline.imaging.sandbox.worker" in command_of(child)]
 
 
-def test_a_decoder_that_others_kill_is_replaced_and_no_picture_is_blamed():
+def test_a_decoder_that_others_kill_is_replaced_and_no_image_is_blamed():
     with Decoders(WORK, 1) as decoders:
         decoders.decode(PHOTO)
         for _ in range(3):
@@ -145,7 +145,7 @@ def test_they_end_with_a_parent_that_is_killed(tmp_path, end):
     assert not alive
 
 
-def test_a_decoder_that_cannot_start_blames_no_picture(tmp_path, monkeypatch):
+def test_a_decoder_that_cannot_start_blames_no_image(tmp_path, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text("import os; os._exit(7)")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with Decoders(WORK, 1) as decoders:

@@ -1,4 +1,4 @@
-"""A captioner that others made, as MLflow keeps it: code alone. It says a picture's colour; some colours are trouble."""
+"""A captioner that others made, as MLflow keeps it: code alone. It says an image's colour; some colours are trouble."""
 
 import io
 import os

@@ -59,7 +59,7 @@ def test_captions_of_any_language_stay(caption):
 
 @pytest.mark.parametrize("answers", [None, {}, [], ["a"], [{"caption": "a"}] * 3])
 def test_the_wrong_number_of_answers_is_a_failure(answers):
-    with pytest.raises(BadInput, match="answers for 2 pictures") as caught:
+    with pytest.raises(BadInput, match="answers for 2 images") as caught:
         captions_of(answers, 2)
     assert caught.value.reason == "captioner_failed"
 

@@ -11,7 +11,7 @@ from urllib.request import url2pathname
 import numpy as np
 import pytest
 
-from nightcap.captioning import caption_pictures
+from nightcap.captioning import caption_images
 from nightcap.cli import main
 from pipeline.core.errors import BadInput, BundleRejected, SettingsError
 from pipeline.core.external_limits import ForeignLimits
@@ -24,7 +24,7 @@ from pipeline.registry.versions import DIGEST_TAG, Registry
 from serving.night import run_night
 from tests.pipeline.model.external.strangers import CODE, LIMITS, log_model, running
 from tests.pipeline.model.external.strangers_captioner import CRASH, EMPTY, FEW, GREED, HANG, MARKUP, TELL, TURNED
-from tests.serving.night_world import picture, settings_of
+from tests.serving.night_world import image, settings_of
 
 # Each of these starts a process that imports MLflow, several times over.
 starts = pytest.mark.integration
@@ -42,7 +42,7 @@ def night_of(world, model="models:/stranger/1", night="n1"):
 
 
 def put(world, *colours):
-    return [world.put("{:03d}-{:03d}-{:03d}.png".format(*each), picture(each, kind="PNG")) for each in colours]
+    return [world.put("{:03d}-{:03d}-{:03d}.png".format(*each), image(each, kind="PNG")) for each in colours]
 
 
 def rows_by_name(world):
@@ -96,7 +96,7 @@ def test_one_that_hangs_is_killed_with_its_children(stranger):
 @starts
 def test_one_that_fails_at_everything_stops_the_night(stranger):
     put(stranger, CRASH, (*GREED[:2], 0), FEW)
-    with pytest.raises(BundleRejected, match=r"stranger version 1 failed at 3 pictures .* nothing is published"):
+    with pytest.raises(BundleRejected, match=r"stranger version 1 failed at 3 images .* nothing is published"):
         night_of(stranger)
     assert not stranger.home.captions.exists()
 
@@ -209,7 +209,7 @@ def test_what_takes_or_gives_something_else_is_no_captioner(stranger, unfit):
     assert DIGEST_TAG not in Registry(stranger.home).version(uri).tags
 
 
-def test_bad_pictures_have_lines_of_their_own(stranger):
+def test_bad_images_have_lines_of_their_own(stranger):
     """`nightcap caption` with a foreign captioner."""
 
     class Given:
@@ -217,10 +217,10 @@ def test_bad_pictures_have_lines_of_their_own(stranger):
             self.image, self.colour = str(colour), colour
 
         def read(self, limits):
-            return picture(self.colour, kind="PNG")
+            return image(self.colour, kind="PNG")
 
     captioner = load_pinned(stranger.home, pin(stranger.home, "models:/stranger/1"))
-    lines = [line.as_json() for line in caption_pictures(captioner, map(Given, (MARKUP, (7, 8, 9))), ImageLimits())]
+    lines = [line.as_json() for line in caption_images(captioner, map(Given, (MARKUP, (7, 8, 9))), ImageLimits())]
     assert [(line["status"], line["reason"]) for line in lines] == [
         ("quarantined", "caption_rejected"),
         ("captioned", None),

@@ -78,7 +78,7 @@ def test_a_word_does_not_see_later_words(fusion, features, tokens):
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_what_is_written_depends_on_the_picture(fusion, features, tokens):
+def test_what_is_written_depends_on_the_image(fusion, features, tokens):
     decoder = decoder_of(fusion)
     same_words = np.repeat(tokens[:1], 3, axis=0)
     logits = np.asarray(decoder(features, same_words))
@@ -144,8 +144,8 @@ def test_tied_words_are_written_with_the_vectors_they_are_read_by(features, toke
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_early_fusion_gives_the_picture_to_each_word(fusion, features, tokens):
-    """With the same state, the word's input alone may carry the picture."""
+def test_early_fusion_gives_the_image_to_each_word(fusion, features, tokens):
+    """With the same state, the word's input alone may carry the image."""
     decoder = decoder_of(fusion)
     seen = decoder.look(features)
     state = np.zeros((3, UNITS), "float32")
@@ -182,7 +182,7 @@ def test_once_standardised_features_may_be_of_any_scale_and_level(features, toke
     assert np.isfinite(np.asarray(plain(features * 50, tokens))).all()
 
 
-def test_a_picture_s_logits_do_not_depend_on_its_neighbours(features, tokens):
+def test_a_image_s_logits_do_not_depend_on_its_neighbours(features, tokens):
     decoder = decoder_of("hybrid")
     others = np.concatenate([features[:1], features[:0:-1] * 5])
     np.testing.assert_array_equal(decoder(features, tokens)[0], decoder(others, tokens)[0])

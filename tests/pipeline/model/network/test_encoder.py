@@ -27,7 +27,7 @@ def networks():
     return encoder
 
 
-def pictures(side, count=2, seed=0):
+def images(side, count=2, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, side, side, 3), np.uint8)
 
 
@@ -46,7 +46,7 @@ def showing(networks, name):
 @pytest.mark.parametrize("name", ENCODERS)
 def test_each_network_gets_the_pixels_its_own_preprocessing_makes(networks, name):
     encoder, rows = showing(networks, name)
-    pixels = pictures(encoder.facts.side)
+    pixels = images(encoder.facts.side)
     features = np.asarray(encoder.predict_on_batch(pixels))
     assert features.shape == (2, encoder.facts.positions, encoder.facts.channels)
     seen = features[..., :3].reshape(2, rows, rows, 3)
@@ -69,17 +69,17 @@ def test_known_encoders_are_those_of_the_settings(networks):
 def test_a_built_network_has_the_shape_its_facts_say(networks, name):
     encoder = networks.build_encoder(name, None)
     facts = networks.architecture(name)
-    features = np.asarray(encoder.predict_on_batch(pictures(facts.side)))
+    features = np.asarray(encoder.predict_on_batch(images(facts.side)))
     assert features.shape == (2, facts.positions, facts.channels)
     assert features.std() > 0
     assert encoder.trainable_variables == []
     assert (features[0] != features[1]).any()
 
 
-def test_a_network_may_take_larger_pictures(networks):
+def test_a_network_may_take_larger_images(networks):
     encoder = networks.build_encoder("mobilenet", None, side=320)
     assert (encoder.facts.side, encoder.facts.positions, encoder.facts.channels) == (320, 100, 1024)
-    assert np.asarray(encoder.predict_on_batch(pictures(320))).shape == (2, 100, 1024)
+    assert np.asarray(encoder.predict_on_batch(images(320))).shape == (2, 100, 1024)
 
 
 @pytest.mark.parametrize("name", ["inception_resnet_v2", "resnet50", "xception"])
@@ -96,10 +96,10 @@ def test_the_facts_of_big_networks_are_keras_own(networks, name):
 
 def test_a_cell_s_features_are_those_of_its_place(networks):
     encoder = networks.build_encoder("scenes", None)
-    picture = np.zeros((1, 112, 112, 3), np.uint8)
-    changed = picture.copy()
+    image = np.zeros((1, 112, 112, 3), np.uint8)
+    changed = image.copy()
     changed[:, 100:, 100:] = 255  # the last of 7 x 7 cells
-    difference = np.abs(np.asarray(encoder(changed)) - np.asarray(encoder(picture))).max(axis=(0, 2)).reshape(7, 7)
+    difference = np.abs(np.asarray(encoder(changed)) - np.asarray(encoder(image))).max(axis=(0, 2)).reshape(7, 7)
     assert difference[6, 6] > 0
     assert difference[0, 0] == 0
     assert difference[0, 6] == 0
@@ -107,7 +107,7 @@ def test_a_cell_s_features_are_those_of_its_place(networks):
 
 def test_weights_come_back_from_a_file(networks, tmp_path):
     encoder, other = networks.build_encoder("scenes", None), networks.build_encoder("scenes", None)
-    pixels = pictures(112)
+    pixels = images(112)
     assert np.abs(np.asarray(encoder(pixels)) - np.asarray(other(pixels))).max() > 1e-3
     encoder.backbone.save_weights(tmp_path / "e.weights.h5")
     np.testing.assert_array_equal(networks.build_encoder("scenes", tmp_path / "e.weights.h5")(pixels), encoder(pixels))
@@ -191,7 +191,7 @@ def test_published_weights_give_what_keras_gives(networks, shared_data, name, fi
     assert networks.weights_digest(name, str(path), listed[file]) == listed[file]
     network = getattr(keras.applications, function)(include_top=False, weights=None, input_shape=(224, 224, 3))
     network.load_weights(path)
-    pixels = pictures(224, 1)
+    pixels = images(224, 1)
     own = getattr(keras.applications, name).preprocess_input(pixels.astype("float32"))
     expected = np.asarray(network(own, training=False)).reshape(1, 49, -1)
     np.testing.assert_allclose(np.asarray(networks.build_encoder(name, path)(pixels)), expected, atol=1e-4)

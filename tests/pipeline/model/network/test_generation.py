@@ -10,8 +10,8 @@ from tests.pipeline.model.network.toy_decoder import (
     NAMES,
     WORDS,
     decoder_of,
+    images,
     log_probabilities,
-    pictures,
     totals,
     words_of,
     writer_of,
@@ -35,7 +35,7 @@ def decoder():
 @pytest.mark.parametrize("settings", METHODS, ids=NAMES)
 def test_captions_are_words_then_an_end_within_the_limit(settings, max_words, fusion):
     decoder = decoder_of(fusion=fusion)
-    tokens, scores = written(decoder, pictures(6), max_words=max_words, **settings)
+    tokens, scores = written(decoder, images(6), max_words=max_words, **settings)
     beams = settings.get("beam_width", 1)
     assert tokens.shape == (6, beams, max_words + 1)
     assert scores.shape == (6, beams)
@@ -51,7 +51,7 @@ def test_captions_are_words_then_an_end_within_the_limit(settings, max_words, fu
 def test_special_words_are_never_written_however_likely(favourite, settings):
     decoder = decoder_of()
     decoder.write.bias.assign(np.eye(WORDS + 4)[favourite] * 50.0)
-    tokens, _ = written(decoder, pictures(4), max_words=5, **settings)
+    tokens, _ = written(decoder, images(4), max_words=5, **settings)
     for row in tokens.reshape(-1, 6):
         ids = words_of(row)
         assert ids[-1] == END
@@ -63,7 +63,7 @@ def test_special_words_are_never_written_however_likely(favourite, settings):
 
 @pytest.mark.parametrize("settings", METHODS, ids=NAMES)
 def test_the_score_is_the_mean_log_probability_of_words_and_end(decoder, settings):
-    features = pictures(5)
+    features = images(5)
     tokens, scores = written(decoder, features, max_words=6, **settings)
     for feature, hypotheses, given in zip(features, tokens, scores, strict=True):
         captions = [words_of(row) for row in hypotheses]
@@ -74,7 +74,7 @@ def test_the_score_is_the_mean_log_probability_of_words_and_end(decoder, setting
 
 @pytest.mark.parametrize("settings", METHODS, ids=NAMES)
 def test_rare_words_are_favoured_by_the_logarithm_of_their_rank(settings):
-    plain, biased, features = decoder_of(), decoder_of(), pictures(6)
+    plain, biased, features = decoder_of(), decoder_of(), images(6)
     ranks = np.array([1] * len(SPECIAL) + list(range(1, WORDS + 1)))
     biased.write.bias.assign(biased.write.bias + 0.7 * np.log(ranks))
     favoured = written(plain, features, max_words=6, rare_words=0.7, **settings)
@@ -85,7 +85,7 @@ def test_rare_words_are_favoured_by_the_logarithm_of_their_rank(settings):
 
 @pytest.mark.parametrize("max_words", [1, 3, 7])
 def test_greedy_takes_the_likeliest_word_each_time(decoder, max_words):
-    features = pictures(8)
+    features = images(8)
     tokens, _ = written(decoder, features, method="greedy", max_words=max_words)
     for feature, row in zip(features, tokens[:, 0], strict=True):
         ids: list[int] = []
@@ -98,12 +98,12 @@ def test_greedy_takes_the_likeliest_word_each_time(decoder, max_words):
 
 
 def test_the_decoder_of_these_tests_ends_early_and_late(decoder):
-    tokens, _ = written(decoder, pictures(10), method="greedy", max_words=6)
+    tokens, _ = written(decoder, images(10), method="greedy", max_words=6)
     assert {2, 7} <= {len(words_of(row)) for row in tokens[:, 0]}
 
 
 def test_a_beam_of_one_is_greedy(decoder):
-    features = pictures(10)
+    features = images(10)
     greedy = written(decoder, features, method="greedy", max_words=6)
     beam = written(decoder, features, method="beam", beam_width=1, max_words=6)
     np.testing.assert_array_equal(greedy[0], beam[0])
@@ -113,7 +113,7 @@ def test_a_beam_of_one_is_greedy(decoder):
 @pytest.mark.parametrize("power", [0.0, 0.7, 2.0])
 @pytest.mark.parametrize("seed", range(3))
 def test_a_beam_as_wide_as_the_space_finds_every_caption_in_order(seed, power):
-    decoder, features = decoder_of(words=2, seed=seed), pictures(3, seed)
+    decoder, features = decoder_of(words=2, seed=seed), images(3, seed)
     space = every_caption(2, 3)
     tokens, scores = written(decoder, features, beam_width=20, length_power=power, max_words=3)
     for feature, hypotheses, given in zip(features, tokens, scores, strict=True):
@@ -134,7 +134,7 @@ def test_a_beam_as_wide_as_the_space_finds_every_caption_in_order(seed, power):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_no_beam_beats_one_as_wide_as_the_space(seed):
-    decoder, features = decoder_of(words=2, seed=seed), pictures(3, seed)
+    decoder, features = decoder_of(words=2, seed=seed), images(3, seed)
     best = {}
     for width in (1, 2, 3, 20):
         tokens, scores = written(decoder, features, beam_width=width, length_power=0.0, max_words=3)
@@ -145,13 +145,13 @@ def test_no_beam_beats_one_as_wide_as_the_space(seed):
 
 
 def test_a_beam_s_hypotheses_differ(decoder):
-    tokens, _ = written(decoder, pictures(6), method="beam", beam_width=6, max_words=6)
+    tokens, _ = written(decoder, images(6), method="beam", beam_width=6, max_words=6)
     for hypotheses in tokens:
         assert len({tuple(row) for row in hypotheses}) == 6
 
 
 def test_length_power_favours_longer_captions(decoder):
-    features = pictures(30)
+    features = images(30)
     lengths = [
         (written(decoder, features, beam_width=6, length_power=power, max_words=8)[0][:, 0] != PADDING).sum()
         for power in (0.0, 2.0)
@@ -161,7 +161,7 @@ def test_length_power_favours_longer_captions(decoder):
 
 @pytest.mark.parametrize("settings", METHODS, ids=NAMES)
 def test_a_caption_does_not_depend_on_its_neighbours(decoder, settings):
-    features, others = pictures(8), pictures(8, seed=7) * 3
+    features, others = images(8), images(8, seed=7) * 3
     others[3] = features[3]
     writer = writer_of(decoder, DecodingSettings(max_words=8, **settings))
     tokens, scores = writer.predict_on_batch(features)
@@ -173,7 +173,7 @@ def test_a_caption_does_not_depend_on_its_neighbours(decoder, settings):
 
 @pytest.mark.parametrize("settings", METHODS, ids=NAMES)
 def test_one_graph_writes_what_step_by_step_writes(decoder, settings):
-    features = pictures(5)
+    features = images(5)
     tokens, scores = written(decoder, features, max_words=7, **settings)
     graph = writer_of(decoder, DecodingSettings(max_words=7, **settings)).predict_on_batch(features)
     np.testing.assert_array_equal(graph.tokens, tokens)
@@ -181,7 +181,7 @@ def test_one_graph_writes_what_step_by_step_writes(decoder, settings):
 
 
 def test_sampling_is_seeded(decoder):
-    features = pictures(10)
+    features = images(10)
     first, again, other = (
         written(decoder, features, method="sample", seed=seed, temperature=2.0, max_words=8)[0] for seed in (1, 1, 2)
     )
@@ -191,7 +191,7 @@ def test_sampling_is_seeded(decoder):
 
 @pytest.mark.parametrize("settings", [{"top_k": 1, "temperature": 5.0}, {"top_k": 9, "temperature": 1e-3}])
 def test_sampling_without_a_choice_is_greedy(decoder, settings):
-    features = pictures(10)
+    features = images(10)
     greedy = written(decoder, features, method="greedy", max_words=8)
     sampled = written(decoder, features, method="sample", max_words=8, **settings)
     np.testing.assert_array_equal(greedy[0], sampled[0])
@@ -199,7 +199,7 @@ def test_sampling_without_a_choice_is_greedy(decoder, settings):
 
 
 def test_only_the_likeliest_words_are_drawn(decoder):
-    features = pictures(10)
+    features = images(10)
     ranks = set()
     for seed in range(3):
         tokens, _ = written(decoder, features, method="sample", top_k=2, temperature=10.0, seed=seed, max_words=6)
@@ -220,7 +220,7 @@ def test_words_are_drawn_as_often_as_the_temperature_says(temperature):
     decoder.write.kernel.assign(decoder.write.kernel * 0.0)
     decoder.write.bias.assign([0.0, 0.0, 0.0, -50.0, *likely])
     settings = DecodingSettings(method="sample", top_k=3, temperature=temperature, max_words=200)
-    tokens, _ = writer_of(decoder, settings).predict_on_batch(pictures(1))
+    tokens, _ = writer_of(decoder, settings).predict_on_batch(images(1))
     found = np.bincount(tokens[0, 0, :200], minlength=8)[len(SPECIAL) :] / 200
     weights = np.exp(likely / temperature) * [1, 1, 1, 0]
     np.testing.assert_allclose(found, weights / weights.sum(), atol=0.1)

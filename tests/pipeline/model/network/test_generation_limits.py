@@ -12,8 +12,8 @@ from tests.pipeline.model.network.toy_decoder import (
     NAMES,
     WORDS,
     decoder_of,
+    images,
     log_probabilities,
-    pictures,
     totals,
     words_of,
     written,
@@ -46,7 +46,7 @@ def repeats(ids):
 @every_method
 @pytest.mark.parametrize("min_words", [1, 3, 6])
 def test_no_caption_is_shorter_than_asked(settings, min_words):
-    tokens, scores = written(hasty(), pictures(4), min_words=min_words, max_words=6, **settings)
+    tokens, scores = written(hasty(), images(4), min_words=min_words, max_words=6, **settings)
     lengths = [len(words_of(row)) - 1 for row in tokens.reshape(-1, 7)]
     assert min(lengths) == min_words
     assert max(lengths) <= 6
@@ -55,7 +55,7 @@ def test_no_caption_is_shorter_than_asked(settings, min_words):
 
 @every_method
 def test_a_minimum_that_is_reached_anyway_changes_nothing(settings):
-    decoder, features = repetitive(), pictures(3)
+    decoder, features = repetitive(), images(3)
     free, asked = (written(decoder, features, min_words=words, max_words=5, **settings) for words in (1, 4))
     assert all(len(words_of(row)) >= 5 for row in free[0][:, 0])
     np.testing.assert_array_equal(free[0][:, 0], asked[0][:, 0])
@@ -64,7 +64,7 @@ def test_a_minimum_that_is_reached_anyway_changes_nothing(settings):
 
 @every_method
 def test_no_word_comes_twice_in_a_row_and_no_pair_twice(settings):
-    decoder, features = repetitive(), pictures(4)
+    decoder, features = repetitive(), images(4)
     free, _ = written(decoder, features, max_words=12, **settings)
     assert all(repeats(words_of(row)) for row in free[:, 0])
     tokens, scores = written(decoder, features, max_words=12, block_repeats=True, **settings)
@@ -81,7 +81,7 @@ def test_no_word_comes_twice_in_a_row_and_no_pair_twice(settings):
 
 @every_method
 def test_blocking_changes_no_score_of_what_it_lets_through(settings):
-    decoder, features = repetitive(), pictures(3)
+    decoder, features = repetitive(), images(3)
     tokens, scores = written(decoder, features, max_words=8, block_repeats=True, **settings)
     for feature, hypotheses, given in zip(features, tokens, scores, strict=True):
         captions = [words_of(row) for row in hypotheses]
@@ -90,7 +90,7 @@ def test_blocking_changes_no_score_of_what_it_lets_through(settings):
 
 
 def test_greedily_where_nothing_is_repeated_blocking_changes_nothing():
-    decoder, features = decoder_of(), pictures(40)
+    decoder, features = decoder_of(), images(40)
     free, blocked = (written(decoder, features, method="greedy", max_words=6, block_repeats=block) for block in (0, 1))
     clean = [not repeats(words_of(row)) for row in free[0][:, 0]]
     assert any(clean)
@@ -99,7 +99,7 @@ def test_greedily_where_nothing_is_repeated_blocking_changes_nothing():
 
 
 def test_greedily_the_likeliest_word_that_repeats_nothing_is_taken():
-    decoder, features = repetitive(), pictures(3)
+    decoder, features = repetitive(), images(3)
     tokens, _ = written(decoder, features, method="greedy", max_words=9, min_words=2, block_repeats=True)
     for feature, row in zip(features, tokens[:, 0], strict=True):
         ids: list[int] = []
@@ -113,7 +113,7 @@ def test_greedily_the_likeliest_word_that_repeats_nothing_is_taken():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_beam_as_wide_as_the_space_finds_all_that_is_allowed_in_order(seed):
-    decoder, features = decoder_of(words=3, seed=seed), pictures(2, seed)
+    decoder, features = decoder_of(words=3, seed=seed), images(2, seed)
     ids = range(len(SPECIAL), len(SPECIAL) + 3)
     every = [[*said, END] for length in (2, 3) for said in product(ids, repeat=length)]
     allowed = [caption for caption in every if not repeats(caption)]

@@ -25,7 +25,7 @@ def decoder_of(words=WORDS, seed=3, **settings):
     return decoder
 
 
-def pictures(count, seed=1):
+def images(count, seed=1):
     return np.random.default_rng(seed).normal(size=(count, POSITIONS, CHANNELS)).astype("float32")
 
 

@@ -11,7 +11,7 @@ def said(version, caption):
     return {"version": version, "caption": caption, "points": 50.0}
 
 
-def test_pictures_of_gains_of_losses_and_between():
+def test_images_of_gains_of_losses_and_between():
     gain = np.random.default_rng(0).permutation(100)
     chosen = [int(gain[place]) for place in spread(gain, 24)]
     assert chosen == sorted(chosen, reverse=True)
@@ -21,14 +21,14 @@ def test_pictures_of_gains_of_losses_and_between():
 
 
 @pytest.mark.parametrize("count", [1, 3, 24])
-def test_few_pictures_are_all_shown(count):
+def test_few_images_are_all_shown(count):
     assert sorted(spread(np.arange(count), 24)) == list(range(count))
 
 
 def test_captions_stand_side_by_side_and_escaped():
     row = {
         "image": "<b>.jpg",
-        "picture": "1.jpg",
+        "thumbnail": "1.jpg",
         "references": ["<script>alert(1)</script>"],
         "gain": 10.0,
         "challenger": said("2", "a <i>dog</i>"),
@@ -44,7 +44,7 @@ def test_captions_stand_side_by_side_and_escaped():
 
 
 def test_the_first_version_stands_alone():
-    row = {"image": "1.jpg", "picture": None, "references": [], "gain": 1.0, "challenger": said("1", "a dog")}
+    row = {"image": "1.jpg", "thumbnail": None, "references": [], "gain": 1.0, "challenger": said("1", "a dog")}
     versions = {"challenger": VERSIONS["champion"], "champion": None}
     page = render(Verdict(True, "there is no champion yet", 0.5, None, versions, 12), [row | {"champion": None}])
     assert "no champion yet" in page

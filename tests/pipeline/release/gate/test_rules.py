@@ -41,7 +41,7 @@ def test_what_is_surely_better_may_be_promoted():
     assert verdict.promote
     assert verdict.difference.lower > 0
     assert verdict.reason.startswith("better: CIDEr-D ")
-    assert "of version 1 on the same 400 test pictures" in verdict.reason
+    assert "of version 1 on the same 400 test images" in verdict.reason
     assert verdict.versions["champion"] == {"version": "1", "digest": "1" * 64}
 
 
@@ -77,14 +77,14 @@ def test_a_slice_that_is_clearly_worse_refuses_what_is_better_on_the_whole():
     places = np.arange(0, 400, 4)
     verdict = verdict_on(worse_where(places, 0.2), slices=sliced(places))
     assert broken(verdict) == ["slices"]
-    assert verdict.reason.startswith("worse where people 2 to 5 (100 pictures): -")
+    assert verdict.reason.startswith("worse where people 2 to 5 (100 images): -")
     assert verdict.slices[0].refuses
 
 
 @pytest.mark.parametrize(
     ("places", "loss"),
     [
-        (np.arange(0, 396, 4), 0.2),  # 99 pictures are too few
+        (np.arange(0, 396, 4), 0.2),  # 99 images are too few
         (np.arange(0, 400, 4), 0.02),  # a loss of less than five points
     ],
 )

@@ -24,7 +24,7 @@ def names(folder):
     return [info.name for info in folder.list()]
 
 
-def test_pictures_are_listed_with_what_identifies_them(tmp_path):
+def test_images_are_listed_with_what_identifies_them(tmp_path):
     put(tmp_path, "a/b.JPG", data=b"12345")
     os.utime(tmp_path / "a/b.JPG", ns=(0, 1_700_000_000_123_456_789))
     (info,) = LocalFolder(tmp_path).list()
@@ -95,7 +95,7 @@ def test_reading_gives_the_listed_state_or_says_it_changed(tmp_path):
             folder.read(info)
 
 
-def test_a_lost_disk_is_not_a_changed_picture(tmp_path):
+def test_a_lost_disk_is_not_a_changed_image(tmp_path):
     root = tmp_path / "mounted"
     put(root, "a.jpg")
     folder = LocalFolder(root)
@@ -146,7 +146,7 @@ def test_permissions(as_nobody):
         ("file:///etc", "file: is not supported"),
         ("file:/etc", "name a local folder by its path"),
         ("", "empty"),
-        ("/nonexistent/pictures", "does not exist"),
+        ("/nonexistent/images", "does not exist"),
     ],
 )
 def test_other_addresses_are_refused(uri, complaint):

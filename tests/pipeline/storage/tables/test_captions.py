@@ -8,7 +8,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from pipeline.core.errors import ObjectUnavailable, SettingsError
-from pipeline.storage.tables import HUMAN, PICTURE, SCHEMA, CaptionTable
+from pipeline.storage.tables import HUMAN, IMAGE, SCHEMA, CaptionTable
 from tests.pipeline.storage.tables.table_rows import START, current, images, keys, quarantined, row, rows
 
 
@@ -85,7 +85,7 @@ def test_what_joined_takes_a_key_only_from_what_is_no_better(tmp_path):
         row("a", **newer), row("b", **newer), row("c", **newer), row("d", **newer),
         *(quarantined(image, "source_changed", **newer) for image in "abcde"),
     )  # fmt: skip
-    assert table.append(later, 0, PICTURE) == 3
+    assert table.append(later, 0, IMAGE) == 3
     assert images(table) == ["a", "b", "b", "c", "c", "d", "e"]
 
 

@@ -16,7 +16,7 @@ from tests.pipeline.storage.tables.table_rows import current, files, images, key
 
 @pytest.fixture
 def table(tmp_path):
-    """Five nights of a picture each."""
+    """Five nights of an image each."""
     table = CaptionTable(tmp_path / "captions")
     for n in range(5):
         table.append(rows(row(f"p{n}", night=f"n{n}")), n)
@@ -29,7 +29,7 @@ def test_compaction_changes_no_row(table):
     assert compact(table) == 4
     assert DeltaTable(table.uri).to_pyarrow_table().sort_by("image") == before
     assert len(DeltaTable(table.uri).file_uris()) == 1
-    assert current(table) == {f"p{n}": f"a picture of p{n}" for n in range(5)}
+    assert current(table) == {f"p{n}": f"an image of p{n}" for n in range(5)}
     assert compact(table) == 0
 
 

@@ -73,4 +73,4 @@ def test_changes_and_nights_at_once_lose_nothing(table):
         counts = list(pool.map(lambda change: change(), changes))
     assert counts == [3, 1, 1, 1, 1, 1]
     table.write_current()
-    assert current(table) == {"one": "old", "mine": "by hand"} | {f"p{n}": f"a picture of p{n}" for n in range(4)}
+    assert current(table) == {"one": "old", "mine": "by hand"} | {f"p{n}": f"an image of p{n}" for n in range(4)}

@@ -52,7 +52,7 @@ def test_a_name_too_long_for_a_file_is_told(tmp_path, monkeypatch):
 
 def test_an_object_that_went_meanwhile_is_left_out_where_that_is_no_loss(s3, tmp_path, monkeypatch):
     bucket = Bucket(s3[1])
-    bucket.write("there", b"a picture")
+    bucket.write("there", b"an image")
     monkeypatch.setattr(bucket, "names", lambda: iter(["gone", "there"]))
     assert bucket.save(tmp_path / "kept", fleeting=True) == 1
     with pytest.raises(BadInput, match="gone"):

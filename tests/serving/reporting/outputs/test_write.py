@@ -22,7 +22,7 @@ from serving.reporting.outputs.text import cell, shorten
 from serving.reporting.outputs.write import Written
 from serving.reporting.report import report
 from serving.runs.plan_file import Plan
-from tests.serving.night_world import PINNED, ColourCaptioner, picture, settings_of
+from tests.serving.night_world import PINNED, ColourCaptioner, image, settings_of
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_nothing_is_written_unless_asked_for(world):
     assert world.night().output is None
 
 
-def test_every_picture_has_its_line(world, out):
+def test_every_image_has_its_line(world, out):
     paths = world.fill(3)
     world.put("bad.jpg", b"")
     summary = world.night(output=str(out), write_csv=True, alternatives=1)
@@ -80,7 +80,7 @@ class Formulas(ColourCaptioner):
 
 
 def test_a_spreadsheet_sees_no_formula(world, out):
-    world.put("@sum.jpg", picture("red"))
+    world.put("@sum.jpg", image("red"))
     world.night(load=lambda pinned: Formulas(), output=str(out), write_csv=True, alternatives=5)
     (row,) = sheet(out)
     assert row["caption"] == '\'=HYPERLINK("http://x", "y")'
@@ -94,13 +94,13 @@ def test_no_cell_begins_a_formula(text):
     assert cell(text).removeprefix("'") in {text, text.removeprefix("'")}
 
 
-def test_text_files_follow_the_pictures(world, out):
-    world.put("deep/er/a.jpg", picture((1, 2, 3)))
-    world.put("deep/er/a.png", picture((9, 9, 9), kind="PNG"))
+def test_text_files_follow_the_images(world, out):
+    world.put("deep/er/a.jpg", image((1, 2, 3)))
+    world.put("deep/er/a.png", image((9, 9, 9), kind="PNG"))
     summary = world.night(output=str(out), write_sidecars=True, write_jsonl=False)
     assert summary.output.sidecars == 2
-    assert (out / "deep/er/a.png.txt").read_text() == "a picture of 9 9 9\n"
-    assert (out / "deep/er/a.jpg.txt").read_text().startswith("a picture of ")
+    assert (out / "deep/er/a.png.txt").read_text() == "an image of 9 9 9\n"
+    assert (out / "deep/er/a.jpg.txt").read_text().startswith("an image of ")
     assert not list(out.glob("captions-*"))
 
 
@@ -109,11 +109,11 @@ def test_what_a_person_wrote_into_a_text_file_stays(world, out):
     world.night(output=str(out), write_sidecars=True)
     (out / "000.jpg.txt").write_text("my own words\n")
     for name in ("000.jpg", "001.jpg"):
-        world.put(name, picture("white", (50, 50)))
+        world.put(name, image("white", (50, 50)))
     summary = world.night("n2", output=str(out), write_sidecars=True)
     assert (summary.output.kept, summary.output.sidecars) == (1, 1)
     assert (out / "000.jpg.txt").read_text() == "my own words\n"
-    assert (out / "001.jpg.txt").read_text() == "a picture of 255 255 255\n"
+    assert (out / "001.jpg.txt").read_text() == "an image of 255 255 255\n"
 
 
 def test_a_persons_caption_is_what_every_output_says(world, out):
@@ -121,32 +121,32 @@ def test_a_persons_caption_is_what_every_output_says(world, out):
     world.night(output=str(out), write_sidecars=True)
     write_by_hand(world, paths[0], "a photograph, by hand")
     for name in ("000.jpg", "001.jpg"):
-        world.put(name, picture("white", (50, 50)))
+        world.put(name, image("white", (50, 50)))
     world.night("n2", output=str(out), write_sidecars=True, write_csv=True, alternatives=3)
     said = {line["image"]: (line["caption"], line["source"], line["alternatives"]) for line in lines(out, "n2")}
     assert said[paths[0]] == ("a photograph, by hand", "human", [])
     assert said[paths[1]][1] == "model"
-    assert {row["caption"] for row in sheet(out, "n2")} == {"a photograph, by hand", "a picture of 255 255 255"}
+    assert {row["caption"] for row in sheet(out, "n2")} == {"a photograph, by hand", "an image of 255 255 255"}
     assert (out / "000.jpg.txt").read_text() == "a photograph, by hand\n"
 
 
 def test_an_old_night_reported_again_leaves_newer_text_files(world, out):
     world.fill(1)
     world.night(output=str(out), write_sidecars=True)
-    world.put("000.jpg", picture("white", (50, 50)))
+    world.put("000.jpg", image("white", (50, 50)))
     world.night("n2", output=str(out), write_sidecars=True)
     report(world.folder() / "plan" / "plan.json")
-    assert (out / "000.jpg.txt").read_text() == "a picture of 255 255 255\n"
+    assert (out / "000.jpg.txt").read_text() == "an image of 255 255 255\n"
 
 
 def test_what_was_withdrawn_is_not_written_again(world, out):
-    """The first picture falls back to the caption before, the second has none left, the third was never ours to change."""
+    """The first image falls back to the caption before, the second has none left, the third was never ours to change."""
     paths = world.fill(1)
     asked = {"output": str(out), "write_csv": True, "write_sidecars": True, "alternatives": 1}
     world.night(**asked)
     newer = replace(PINNED, version="4", digest="e" * 64)
     for name in ("000.jpg", "001.jpg", "002.jpg", "003.jpg"):
-        paths.append(world.put(name, picture("white", (50, 50))))
+        paths.append(world.put(name, image("white", (50, 50))))
     captioner = ColourCaptioner(version="4", digest=newer.digest)
     settings = settings_of(experiment=None, **asked)
     run_night(settings, world.home, newer, lambda pinned: captioner, world.attempt("n2"))
@@ -172,11 +172,11 @@ def image_of(line):
 def test_captions_are_cut_at_a_word_in_the_outputs_only(world, out):
     world.fill(1)
     world.night(output=str(out), write_sidecars=True, max_caption_length=12)
-    assert lines(out)[0]["caption"] == "a picture…"
-    assert world.rows()[0]["caption"].startswith("a picture of ")
-    world.put("000.jpg", picture("white", (50, 50)))
+    assert lines(out)[0]["caption"] == "an image…"
+    assert world.rows()[0]["caption"].startswith("an image of ")
+    world.put("000.jpg", image("white", (50, 50)))
     assert world.night("n2", output=str(out), write_sidecars=True).output.sidecars == 1
-    assert (out / "000.jpg.txt").read_text() == "a picture of 255 255 255\n"
+    assert (out / "000.jpg.txt").read_text() == "an image of 255 255 255\n"
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def kept(store, uri):
 
 def test_an_output_in_a_bucket_holds_what_a_folder_does(world, out, s3, in_s3):
     world.fill(2)
-    world.put("odd/a%2f\n~.jpg", picture("red"))
+    world.put("odd/a%2f\n~.jpg", image("red"))
     asked = {"write_csv": True, "write_sidecars": True}
     world.night(output=str(out), **asked)
     local = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}

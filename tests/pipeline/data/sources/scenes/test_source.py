@@ -73,7 +73,7 @@ class TestWorld:
         assert min(pairs.values()) >= 40
 
     @pytest.mark.parametrize("split", ["val", "test"])
-    def test_half_of_the_other_pictures_show_one(self, split):
+    def test_half_of_the_other_images_show_one(self, split):
         unseen = [any(is_unseen(*triple) for triple in triples(scene)) for scene in scenes_of(split, 600)]
         assert 0.4 < np.mean(unseen) < 0.65
 
@@ -184,7 +184,7 @@ class TestWording:
         lengths = [len(text.split()) for scene in scenes_of("train", 300) for text in write_captions(scene, rng)]
         assert 8 <= np.mean(lengths) <= 14
 
-    def test_captions_agree_with_each_other_and_not_with_other_pictures(self):
+    def test_captions_agree_with_each_other_and_not_with_other_images(self):
         rng = np.random.default_rng(0)
         references = {str(number): write_captions(scene, rng) for number, scene in enumerate(scenes_of("test", 300))}
         own = leave_one_out(references, meteor=False)["cider_d"]
@@ -203,11 +203,11 @@ class TestDataset:
         write_scenes(tmp_path / "again", COUNT, 112, seed=3)
         assert contents(tmp_path / "again") == contents(dataset)
 
-    def test_another_seed_gives_other_pictures(self, dataset, tmp_path):
+    def test_another_seed_gives_other_images(self, dataset, tmp_path):
         write_scenes(tmp_path / "other", 60, 112, seed=4)
         assert not set(contents(tmp_path / "other").values()) & set(contents(dataset).values())
 
-    def test_splits_are_eighty_ten_ten_and_share_no_picture(self, dataset):
+    def test_splits_are_eighty_ten_ten_and_share_no_image(self, dataset):
         names = [
             {entry["file_name"] for entry in read_json(dataset / f"captions_{split}.json")["images"]}
             for split in SPLITS
@@ -229,14 +229,14 @@ class TestDataset:
             write_scenes(tmp_path / "dataset", 10, -1, seed=0)
         assert not list(tmp_path.iterdir())
 
-    def test_three_thousand_pictures_take_seconds(self, tmp_path):
+    def test_three_thousand_images_take_seconds(self, tmp_path):
         started = time.process_time()
         write_scenes(tmp_path / "dataset", 300, 112, seed=0)
         assert time.process_time() - started < 1.5
 
 
 class TestInbox:
-    def test_each_seed_brings_fresh_pictures(self, dataset, tmp_path):
+    def test_each_seed_brings_fresh_images(self, dataset, tmp_path):
         first, second = (draw_inbox(tmp_path, 20, seed) for seed in (3, 4))
         assert sorted(tmp_path.iterdir()) == sorted(first + second)
         digests = set(contents(tmp_path).values())
@@ -250,7 +250,7 @@ class TestInbox:
 
 
 class TestScenesSource:
-    def test_yields_every_picture_with_captions_and_objects(self, source):
+    def test_yields_every_image_with_captions_and_objects(self, source):
         checked: Source = source
         photographs = list(checked.photographs())
         assert Counter(photograph.split for photograph in photographs) == {"train": 320, "val": 40, "test": 40}
@@ -266,7 +266,7 @@ class TestScenesSource:
         assert read == {photograph.uri: photograph.data for photograph in photographs}
         assert decode(photographs[0].data, ImageLimits()).size == (112, 112)
 
-    def test_an_unreadable_picture_is_none(self, source):
+    def test_an_unreadable_image_is_none(self, source):
         assert list(source.read(["images/none.png"])) == [("images/none.png", None)]
 
     def test_fingerprint_changes_with_every_setting(self, tmp_path):

@@ -1,4 +1,4 @@
-"""Pictures of every kind that cameras and programs make, for what must treat them all alike."""
+"""Images of every kind that cameras and programs make, for what must treat them all alike."""
 
 import io
 
@@ -12,8 +12,8 @@ def _encoded(image, kind, **options):
     return buffer.getvalue()
 
 
-def odd_pictures():
-    """Encoded pictures by name: turned, wide, tall, grey, with a palette, transparent, of 16 bits, large."""
+def odd_images():
+    """Encoded images by name: turned, wide, tall, grey, with a palette, transparent, of 16 bits, large."""
     rows, columns = np.mgrid[:90, :150]
     waves = np.stack([rows * 2, columns, (rows + columns) * 3 % 256], axis=-1).astype(np.uint8)
     scene = Image.fromarray(waves)

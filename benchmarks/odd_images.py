@@ -1,4 +1,4 @@
-"""Pictures in every format and mode, small and valid, and ways to spoil them."""
+"""Images in every format and mode, small and valid, and ways to spoil them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def photograph(width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    """The picture as a file."""
+    """The image as a file."""
     buffer = io.BytesIO()
     if kind == "HEIF":
         import pillow_heif
@@ -68,7 +68,7 @@ def profile(changed: bool = True) -> bytes:
 
 
 def valid() -> dict[str, bytes]:
-    """Odd pictures that are sound: every one can be captioned. By name."""
+    """Odd images that are sound: every one can be captioned. By name."""
     photo, frames = photograph(), [Image.new("RGB", (WIDTH, HEIGHT), colour) for colour in ("blue", "lime")]
     found = {f"plain.{kind.lower()}": encoded(photo, kind) for kind in KINDS}
     for mode in ("1", "L", "LA", "P", "RGBA", "I;16"):

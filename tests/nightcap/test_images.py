@@ -1,10 +1,10 @@
-"""Which pictures the arguments mean, in which order, under which names."""
+"""Which images the arguments mean, in which order, under which names."""
 
 import os
 
 import pytest
 
-from nightcap.pictures import Pictures
+from nightcap.images import Images
 from pipeline.core.errors import BadInput, SettingsError
 from pipeline.imaging.decode import ImageLimits
 from tests.canned_bucket import canned_bucket
@@ -18,7 +18,7 @@ def put(root, *names):
 
 
 def names(*arguments):
-    return [picture.image for picture in Pictures(arguments)]
+    return [image.image for image in Images(arguments)]
 
 
 @pytest.fixture
@@ -59,11 +59,11 @@ def test_a_folder_is_in_the_order_of_its_paths_bytes(here):
 
 def test_a_folder_counts_what_it_ignores_and_a_file_by_name_never_is(here):
     put(here, "d/a.JPG", "d/none", "d/notes.txt", "d/sub/films.mp4", "notes.txt")
-    pictures = Pictures(["d", "notes.txt", "d/notes.txt"])
-    assert [picture.image for picture in pictures] == ["d/a.JPG", "d/none", "notes.txt", "d/notes.txt"]
-    assert pictures.ignored == 2
-    assert len(list(pictures)) == 4
-    assert pictures.ignored == 2
+    images = Images(["d", "notes.txt", "d/notes.txt"])
+    assert [image.image for image in images] == ["d/a.JPG", "d/none", "notes.txt", "d/notes.txt"]
+    assert images.ignored == 2
+    assert len(list(images)) == 4
+    assert images.ignored == 2
 
 
 def test_links_of_ones_own_folder_may_lead_anywhere(here):
@@ -72,19 +72,19 @@ def test_links_of_ones_own_folder_may_lead_anywhere(here):
     (here / "chosen" / "one.jpg").symlink_to("../archive/a.jpg")
     (here / "chosen" / "two.jpg").symlink_to(here / "elsewhere.jpg")
     (here / "chosen" / "gone.jpg").symlink_to("nowhere.jpg")
-    pictures = Pictures(["chosen"])
-    assert [(picture.image, picture.read(ImageLimits())) for picture in pictures] == [
+    images = Images(["chosen"])
+    assert [(image.image, image.read(ImageLimits())) for image in images] == [
         ("chosen/one.jpg", b"x"),
         ("chosen/two.jpg", b"x"),
     ]
-    assert pictures.ignored == 1
+    assert images.ignored == 1
 
 
 def test_names_that_are_no_utf8_are_escaped_and_still_read(here):
     put(here, b"d/caf\xe9.jpg", b"\xff.png")
-    pictures = list(Pictures(["d", os.fsdecode(b"\xff.png")]))
-    assert [picture.image for picture in pictures] == ["d/caf\\xe9.jpg", "\\xff.png"]
-    assert [picture.read(ImageLimits()) for picture in pictures] == [b"x", b"x"]
+    images = list(Images(["d", os.fsdecode(b"\xff.png")]))
+    assert [image.image for image in images] == ["d/caf\\xe9.jpg", "\\xff.png"]
+    assert [image.read(ImageLimits()) for image in images] == [b"x", b"x"]
 
 
 @pytest.mark.parametrize(
@@ -96,26 +96,26 @@ def test_names_that_are_no_utf8_are_escaped_and_still_read(here):
         ("https://example.org/a.jpg", "https: is not supported"),
     ],
 )
-def test_what_is_no_picture_and_no_folder_is_refused_before_anything_is_read(here, argument, words):
+def test_what_is_no_image_and_no_folder_is_refused_before_anything_is_read(here, argument, words):
     put(here, "a.jpg")
     with pytest.raises(SettingsError, match=words):
-        Pictures(["a.jpg", argument])
+        Images(["a.jpg", argument])
 
 
 def test_no_argument_is_refused():
     with pytest.raises(SettingsError, match="at least one"):
-        Pictures([])
+        Images([])
 
 
 def test_a_file_that_vanishes_is_missing(here):
     put(here, "a.jpg", "d/b.jpg")
-    pictures = list(Pictures(["a.jpg", "d"]))
+    images = list(Images(["a.jpg", "d"]))
     (here / "a.jpg").unlink()
     (here / "d" / "b.jpg").unlink()
     reasons = []
-    for picture in pictures:
+    for image in images:
         with pytest.raises(BadInput) as caught:
-            picture.read(ImageLimits())
+            image.read(ImageLimits())
         reasons.append(caught.value.reason)
     assert reasons == ["missing", "source_changed"]
 
@@ -123,13 +123,13 @@ def test_a_file_that_vanishes_is_missing(here):
 def test_a_file_that_may_not_be_read_is_forbidden(here):
     put(here, "a.jpg")
     (here / "a.jpg").chmod(0)
-    [picture] = Pictures(["a.jpg"])
+    [image] = Images(["a.jpg"])
     user = os.geteuid()
     try:
         if user == 0:  # root may read everything
             os.seteuid(65534)
         with pytest.raises(BadInput) as caught:
-            picture.read(ImageLimits())
+            image.read(ImageLimits())
     finally:
         os.seteuid(user)
     assert caught.value.reason == "forbidden"
@@ -137,18 +137,18 @@ def test_a_file_that_may_not_be_read_is_forbidden(here):
 
 def test_a_file_of_too_many_bytes_is_not_read(here):
     put(here, "a.jpg", "d/b.jpg")
-    for picture in Pictures(["a.jpg", "d"]):
+    for image in Images(["a.jpg", "d"]):
         with pytest.raises(BadInput) as caught:
-            picture.read(ImageLimits(max_bytes=0))
+            image.read(ImageLimits(max_bytes=0))
         assert caught.value.reason == "too_large_file"
 
 
-def test_pictures_of_a_bucket(monkeypatch):
+def test_images_of_a_bucket(monkeypatch):
     with canned_bucket() as bucket:
         for name, value in bucket.environment.items():
             monkeypatch.setenv(name, value)
         bucket.objects = {"in/a.jpg": b"one", "in/b/c.png": b"three", "in/notes.txt": b""}
-        pictures = Pictures(["s3://bucket/in/"])
-        found = {picture.image: picture.read(ImageLimits()) for picture in pictures}
+        images = Images(["s3://bucket/in/"])
+        found = {image.image: image.read(ImageLimits()) for image in images}
     assert found == {"s3://bucket/in/a.jpg": b"one", "s3://bucket/in/b/c.png": b"three"}
-    assert pictures.ignored == 1
+    assert images.ignored == 1

@@ -1,4 +1,4 @@
-"""Scenarios 16, 17 and 18: malformed and odd pictures, pixel bombs, a flipped byte; and a fuzzer."""
+"""Scenarios 16, 17 and 18: malformed and odd images, pixel bombs, a flipped byte; and a fuzzer."""
 
 import json
 import os
@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.fuzz import MOST_SECONDS, Outcome, timed
-from benchmarks.odd_pictures import KINDS, chunk, encoded, photograph, png, profile, valid
+from benchmarks.odd_images import KINDS, chunk, encoded, photograph, png, profile, valid
 from pipeline.core.errors import BadImage, SourceChanged
 from pipeline.core.settings import SourceSettings
 from pipeline.data.snapshot import Snapshot, read_images, take_snapshot
@@ -30,7 +30,7 @@ from pipeline.storage.stage_outputs import Store
 from serving.caption_shard import caption_shard
 from serving.planning.plan import plan
 from serving.reporting.gallery import REASONS
-from tests.serving.night_world import PINNED, picture, settings_of
+from tests.serving.night_world import PINNED, image, settings_of
 
 CHECKOUT = Path(__file__).parents[2]
 SUFFIX = {
@@ -46,7 +46,7 @@ SUFFIX = {
 
 
 def disguised():
-    """Sound pictures under another format's name, or with rubbish after their end."""
+    """Sound images under another format's name, or with rubbish after their end."""
     for kind in KINDS:
         data = encoded(photograph(), kind)
         yield f"disguised-{kind}{SUFFIX['PNG' if kind == 'JPEG' else 'JPEG']}", data
@@ -54,8 +54,8 @@ def disguised():
         yield f"rubbish-behind{SUFFIX[kind]}", data + random.Random(1).randbytes(3000)
 
 
-def not_pictures():
-    """What people and programs leave under a picture's name."""
+def not_images():
+    """What people and programs leave under an image's name."""
     archive = b"PK\x03\x04" + bytes(60)
     for name, data in {
         "empty": b"",
@@ -94,7 +94,7 @@ def not_pictures():
 
 
 def damaged():
-    """Pictures that were sound once; some still can be read."""
+    """Images that were sound once; some still can be read."""
     png_of = encoded(photograph(), "PNG")
     for kind in KINDS:
         data, suffix = encoded(photograph(), kind), SUFFIX[kind]
@@ -132,9 +132,9 @@ def outgrown_gif():
     return bytes(data)
 
 
-def test_16_malformed_and_odd_pictures(world):
+def test_16_malformed_and_odd_images(world):
     sound = valid() | dict(disguised())
-    other = dict(not_pictures()) | dict(damaged()) | {f"bomb-{name}": data for name, data in bombs().items()}
+    other = dict(not_images()) | dict(damaged()) | {f"bomb-{name}": data for name, data in bombs().items()}
     assert len(sound | other) >= 200
     for name, data in (sound | other).items():
         world.put(name, data)
@@ -150,20 +150,20 @@ def test_16_malformed_and_odd_pictures(world):
     world.night(part_size=2000, accept_quarantine=True)
     rows = {Path(row["image"]).name: row for row in world.rows()}
     assert {name: rows[name]["reason"] for name in sound if rows[name]["status"] != "captioned"} == {}
-    assert {name for name, _ in not_pictures() if rows[name]["status"] != "quarantined"} == set()
+    assert {name for name, _ in not_images() if rows[name]["status"] != "quarantined"} == set()
     assert {name: rows[f"bomb-{name}"]["reason"] for name in bombs()} == dict.fromkeys(bombs(), "too_many_pixels")
     assert all(rows[name]["caption"] for name in sound)
 
 
 def test_16_none_of_them_takes_five_seconds():
-    pictures = valid() | dict(disguised()) | dict(not_pictures()) | dict(damaged())
+    images = valid() | dict(disguised()) | dict(not_images()) | dict(damaged())
     with Decoders(Work(ImageLimits(), 64, "squash"), 2) as decoders:
-        seconds = {name: timed(decoders, data)[1] for name, data in pictures.items() if data}
+        seconds = {name: timed(decoders, data)[1] for name, data in images.items() if data}
     assert {name: took for name, took in seconds.items() if took >= MOST_SECONDS} == {}
 
 
 def resized(kind, mark, skip, layout, side, **options):
-    """A small picture whose header says that it is huge."""
+    """A small image whose header says that it is huge."""
     data = bytearray(encoded(Image.new("RGB", (16, 16)), kind, **options))
     at = data.index(mark) + skip
     new = struct.pack(layout, *([side] * layout.count("H") or [side] * 2))
@@ -207,11 +207,11 @@ def bombs():
 def test_17_pixel_bombs(name):
     data = bombs()[name]
     with pytest.raises(BadImage):  # Pillow's plugins are loaded once
-        images.open_picture(data, ImageLimits())
+        images.open_image(data, ImageLimits())
     process = psutil.Process()
     before, began = process.memory_info(), time.process_time()
     with pytest.raises(BadImage) as caught:
-        images.open_picture(data, ImageLimits())
+        images.open_image(data, ImageLimits())
     after = process.memory_info()
     assert time.process_time() - began < 0.05
     assert caught.value.reason == "too_many_pixels"
@@ -247,8 +247,8 @@ def test_18_one_flipped_byte_where_the_digest_is_known(tmp_path, kind):
             list(read_images(source, known))
 
 
-def test_18_a_picture_that_changes_after_the_night_is_planned(world):
-    path = Path(world.put("photo.jpg", picture("red")))
+def test_18_a_image_that_changes_after_the_night_is_planned(world):
+    path = Path(world.put("photo.jpg", image("red")))
     planned = plan(settings_of(), world.home, PINNED, world.attempt())["plan"]
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -258,12 +258,12 @@ def test_18_a_picture_that_changes_after_the_night_is_planned(world):
 
 @pytest.mark.parametrize("harm", [{"slowest_s": 5.0}, {"lost": 1}, {"memory_mb": 1000}, {"reasons": {TIMEOUT: 1}}])
 def test_what_the_fuzzer_finds_bad(harm):
-    good = Outcome(pictures=20, decoded=9, reasons={"empty": 11}, whole=1, lost=0, slowest_s=4.9, memory_mb=999)
+    good = Outcome(images=20, decoded=9, reasons={"empty": 11}, whole=1, lost=0, slowest_s=4.9, memory_mb=999)
     assert good.is_good
     assert not replace(good, **harm).is_good
 
 
-def test_two_thousand_spoiled_pictures():
+def test_two_thousand_spoiled_images():
     """In a process of its own: a child's peak begins with its parent's memory."""
     command = [sys.executable, "-m", "benchmarks.fuzz", "--count", "2000", "--seed", "7", "--processes", "2"]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Pictures that a person names on the command line: files and folders, in a fixed order."""
+"""Images that a person names on the command line: files and folders, in a fixed order."""
 
 from __future__ import annotations
 
@@ -65,20 +65,20 @@ class ListedFile:
 
 
 @dataclass
-class Pictures:
-    """All pictures of some arguments; `ignored` is right once they were all listed."""
+class Images:
+    """All images of some arguments; `ignored` is right once they were all listed."""
 
     arguments: Sequence[str]
     ignored: int = 0
 
     def __post_init__(self) -> None:
         if not self.arguments:
-            raise SettingsError("name at least one picture or folder")
+            raise SettingsError("name at least one image or folder")
         for argument in self.arguments:
             if "://" in argument or not argument:
                 open_folder(argument)
             elif not Path(argument).exists():
-                raise SettingsError(f"there is nothing at {argument!r}; name a picture or a folder of pictures")
+                raise SettingsError(f"there is nothing at {argument!r}; name an image or a folder of images")
             elif not Path(argument).is_file():
                 LocalFolder(Path(argument))
 
@@ -91,7 +91,7 @@ class Pictures:
                 yield from self._inside(argument)
 
     def _inside(self, argument: str) -> Iterator[ListedFile]:
-        folder = open_folder(argument, bound=False)  # a person may link to their own pictures
+        folder = open_folder(argument, bound=False)  # a person may link to their own images
         for info in folder.list():
             yield ListedFile(printable(f"{argument.rstrip('/')}/{info.name}"), folder, info)
         self.ignored += folder.ignored
