@@ -19,9 +19,9 @@ from benchmarks.neighbours import consensus_captions
 from pipeline import training_pipeline as stages
 from pipeline.core.environment import Home
 from pipeline.core.settings import TrainSettings, assign, read_yaml, train_settings
-from pipeline.evaluation.calibrate import training_gists
+from pipeline.evaluation.calibrate import training_embeddings
 from pipeline.evaluation.evaluate import caption_split
-from pipeline.evaluation.inference import Teller, cider_d_of, sample, tell_degraded
+from pipeline.evaluation.inference import Predictor, cider_d_of, predict_degraded, sample
 from pipeline.metrics.health import caption_health
 from pipeline.metrics.scores import leave_one_out, score_captions
 from pipeline.storage.files import write_text
@@ -88,8 +88,8 @@ def _val_cider_d(run: TrainingRun) -> float | None:
 
 def _covered(run: TrainingRun) -> float:
     """CIDEr-D when half of each image is covered."""
-    images, teller = sample(run, "test"), Teller(run, training_gists(run))
-    told = tell_degraded(run, teller, images, ["covered_50"])["covered_50"]
+    images, predictor = sample(run, "test"), Predictor(run, training_embeddings(run))
+    told = predict_degraded(run, predictor, images, ["covered_50"])["covered_50"]
     return float(cider_d_of(run.accepted.references("test"), list(images["image"]), told.captions).mean())
 
 

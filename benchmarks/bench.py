@@ -20,7 +20,7 @@ from pipeline.model.network.encoder import architecture, build_encoder
 from pipeline.model.vocabulary import END, START, Vocabulary
 from pipeline.training.batches import Batch
 from pipeline.training.reward import Reward
-from pipeline.training.trainer import Fitter
+from pipeline.training.trainer import Trainer
 
 ROUNDS = 5
 BATCH = 32
@@ -60,14 +60,16 @@ def _training_steps() -> tuple[Callable[[], object], Callable[[], object]]:
     encoder = build_encoder("mobilenet", None)
     decoder = Decoder(DecoderSettings(), WORDS, facts.positions, facts.channels)
     decoder.build()
-    fitter = Fitter(decoder, TrainingSettings(), steps=1000)
+    trainer = Trainer(decoder, TrainingSettings(), steps=1000)
     images = random.integers(0, 256, (BATCH, facts.side, facts.side, 3), dtype=np.uint8)
     tokens = random.integers(4, WORDS, (BATCH, 13), dtype=np.int32)
     each = np.arange(BATCH, dtype=np.int32)  # one caption an image
     kept = np.asarray(encoder.predict_on_batch(images)).astype(np.float16)
     return (
-        lambda: fitter.fit(Batch(kept, each, tokens)),
-        lambda: fitter.fit(Batch(np.asarray(encoder.predict_on_batch(images)).astype(np.float16), each, tokens)),
+        lambda: trainer.train_step(Batch(kept, each, tokens)),
+        lambda: trainer.train_step(
+            Batch(np.asarray(encoder.predict_on_batch(images)).astype(np.float16), each, tokens)
+        ),
     )
 
 
@@ -99,7 +101,7 @@ def _reward_share() -> float:
     words = Vocabulary.of(f"w{index}" for index in range(WORDS - 4))
     decoder = Decoder(settings.decoder, WORDS, positions=100, channels=2048)
     decoder.build()
-    fitter = Fitter(decoder, settings.training, 1000, chosen.likelihood_weight)
+    trainer = Trainer(decoder, settings.training, 1000, chosen.likelihood_weight)
     captions = np.pad(
         random.integers(4, 800, (5 * IMAGES, 13), dtype=np.int32), [(0, 0), (1, 1)], constant_values=START
     )
@@ -112,9 +114,9 @@ def _reward_share() -> float:
     drawn = random.permutation(captions)[: len(images)]  # as long as people's, which a fresh decoder's are not
     gains, shares = np.ones(len(images), np.float32), []
     for _ in range(ROUNDS + 1):
-        drawing = _seconds(lambda: fitter.draw(features, chosen.samples, longest))
+        drawing = _seconds(lambda: trainer.sample(features, chosen.samples, longest))
         rewarding = _seconds(lambda: reward(batch, drawn, images))
-        learning = _seconds(lambda: fitter.reinforce(batch, Batch(features, images, drawn), gains))
+        learning = _seconds(lambda: trainer.reinforce(batch, Batch(features, images, drawn), gains))
         shares.append(rewarding / (drawing + rewarding + learning))
     return median(shares[1:])  # the first compiles
 

@@ -148,11 +148,11 @@ def _compare(
 
 
 def _captions(run: TrainingRun, images: pd.DataFrame) -> list[str]:
-    from pipeline.model.network.generation import Writer
+    from pipeline.model.network.generation import Generator
 
     decoder, words = load_decoder(run)
-    writer = Writer(decoder, run.settings.decoding, len(words))
-    told = caption_features(writer, words, FeatureStore.of(run), list(images["sha256"]))
+    generator = Generator(decoder, run.settings.decoding, len(words))
+    told = caption_features(generator, words, FeatureStore.of(run), list(images["sha256"]))
     return [caption.text for caption in told]
 
 

@@ -21,10 +21,10 @@ from dags.common import RETRIES, TIMEZONE, form, timetable
 from dags.deadline import PublishedBy
 from dags.notifier import NightEnded, NightFailed
 from pipeline.core.settings.form import fields_of
-from serving.runs.config_file import usual_values
+from serving.runs.config_file import night_config
 from serving.runs.settings import NightSettings
 
-USUAL = usual_values()
+USUAL = night_config()
 PUBLISHED_BY = PublishedBy(os.environ.get("NIGHTCAP_PUBLISHED_BY", "06:00"), TIMEZONE)
 
 
@@ -95,10 +95,10 @@ def caption_nightly() -> None:
     def publish(plan_path: str) -> dict[str, Any]:
         name_night(plan_path)
         from pipeline.core.environment import Home
-        from serving.publish import publish_and_tell
+        from serving.publish import publish_and_push
 
         accepted = {name: get_current_context()["params"][name] for name in ("accept_quarantine", "accept_drift")}
-        return publish_and_tell(plan_path, Home.from_environment(), **accepted)
+        return publish_and_push(plan_path, Home.from_environment(), **accepted)
 
     @task
     def report(plan_path: str) -> dict[str, Any]:

@@ -42,8 +42,8 @@ def _place(kind: str) -> dict[str, Any]:
 
 # Where nothing is named, Airflow's default queue and pod template are everybody's. What holds a model while training has a
 # pool of its own, so that no night ever waits for a training.
-TRAINING: dict[str, Any] = RETRIES | {"pre_execute": credentials.of_training} | _place("TRAINING")
-ON_GPU: dict[str, Any] = {"pool": "gpu"} | _place("TRAINING") | _place("GPU")
+TRAINING_POOL: dict[str, Any] = RETRIES | {"pre_execute": credentials.of_training} | _place("TRAINING_POOL")
+ON_GPU: dict[str, Any] = {"pool": "gpu"} | _place("TRAINING_POOL") | _place("GPU")
 
 
 def timetable(variable: str, usual: str) -> CronTriggerTimetable:

@@ -7,14 +7,14 @@ from typing import Any
 from airflow.sdk import dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import ON_GPU, TRAINING
+from dags.common import ON_GPU, TRAINING_POOL
 
 
 @dag(
     schedule=None,
     catchup=False,
     max_active_runs=1,
-    default_args=TRAINING,
+    default_args=TRAINING_POOL,
     tags=["nightcap", "training"],
     doc_md=__doc__,
 )
@@ -29,7 +29,7 @@ def doctor_gpu() -> None:
 
         if not check.gpus():
             raise AirflowSkipException(check.NO_GPU)
-        findings = check.examine(check.usual_trials())
+        findings = check.examine(check.standard_trials())
         run = log_findings(Home.from_environment(), findings)
         refuse(findings)
         return {"run_id": run, "gpus": findings["device"]["names"]}

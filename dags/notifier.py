@@ -39,9 +39,9 @@ class RunEnded(BaseNotifier):
     def notify(self, context: Context) -> None:
         """Tell that a run ended now."""
         from pipeline.core.environment import Home
-        from serving.monitoring.push_runs import tell_end
+        from serving.monitoring.push_runs import push_run_end
 
-        tell_end(Home.from_environment(), self.dag_id, self.succeeded)
+        push_run_end(Home.from_environment(), self.dag_id, self.succeeded)
 
 
 class NightEnded(RunEnded):

@@ -10,12 +10,12 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Metadata, TriggerRule, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import CAPTIONER, CORRECTIONS, ON_GPU, TRAINING, approver, form
+from dags.common import CAPTIONER, CORRECTIONS, ON_GPU, TRAINING_POOL, approver, form
 from dags.links import PageLink
 from dags.notifier import RunEnded
 from pipeline import training_pipeline as stages
 from pipeline.core.errors import DatasetRejected, SettingsError
-from pipeline.core.settings.config_file import CONFIG, usual_values
+from pipeline.core.settings.config_file import TRAIN_CONFIG, training_config
 from pipeline.core.settings.form import training_fields, training_values
 
 REQUEST = """{% set verdict = ti.xcom_pull(task_ids='gate') %}
@@ -69,19 +69,19 @@ def _validate(run: Any) -> Any:
 
 
 def _register(done: dict[str, str]) -> tuple[Any, dict[str, str]]:
-    from serving.monitoring.push_runs import tell_training
+    from serving.monitoring.push_runs import push_training
 
     run, version = stages.register(_run(done))
-    tell_training(run.home, run.settings.registry.model_name, stages.effort(run))
+    push_training(run.home, run.settings.registry.model_name, stages.effort(run))
     return run, version
 
 
 @dag(
-    schedule=[CORRECTIONS] if os.environ.get(CONFIG) else None,
+    schedule=[CORRECTIONS] if os.environ.get(TRAIN_CONFIG) else None,
     catchup=False,
     max_active_runs=1,
-    params=form(training_fields(usual_values())),
-    default_args=TRAINING,
+    params=form(training_fields(training_config())),
+    default_args=TRAINING_POOL,
     on_success_callback=RunEnded("train_captioner", succeeded=True),
     on_failure_callback=RunEnded("train_captioner", succeeded=False),
     tags=["nightcap", "training"],
@@ -143,11 +143,11 @@ def train_captioner() -> None:
 
     @task
     def gate(done: dict[str, str], version: str) -> dict[str, Any]:
-        from serving.monitoring.push_runs import tell_verdict
+        from serving.monitoring.push_runs import push_verdict
 
         run = _run(done)
         verdict = stages.gate(run, version)
-        tell_verdict(run.home, run.settings.registry.model_name, verdict)
+        push_verdict(run.home, run.settings.registry.model_name, verdict)
         get_current_context()["ti"].xcom_push(key="verdict", value=verdict["link"])
         return verdict
 

@@ -9,11 +9,11 @@ from airflow.sdk import Metadata, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from dags.common import CORRECTIONS, RETRIES, timetable
-from pipeline.core.settings.config_file import CONFIG, usual_values
+from pipeline.core.settings.config_file import TRAIN_CONFIG, training_config
 
 
 @dag(
-    schedule=timetable("NIGHTCAP_CORRECTIONS_SCHEDULE", "0 18 * * *") if os.environ.get(CONFIG) else None,
+    schedule=timetable("NIGHTCAP_CORRECTIONS_SCHEDULE", "0 18 * * *") if os.environ.get(TRAIN_CONFIG) else None,
     catchup=False,
     max_active_runs=1,
     default_args=RETRIES,
@@ -29,9 +29,9 @@ def watch_corrections() -> None:
         from pipeline.core.settings import train_settings
         from pipeline.data.corrections_due import new_corrections
 
-        if not os.environ.get(CONFIG):
-            raise AirflowSkipException(f"no training is wanted; {CONFIG} names no settings")
-        settings = train_settings(usual_values())
+        if not os.environ.get(TRAIN_CONFIG):
+            raise AirflowSkipException(f"no training is wanted; {TRAIN_CONFIG} names no settings")
+        settings = train_settings(training_config())
         new, needed = new_corrections(settings, Home.from_environment()), settings.source.corrections_to_train
         if new < needed:
             raise AirflowSkipException(f"{new} new corrections since the last training; {needed} start the next")

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 READ, CREATE, EDIT, MENU = "can_read", "can_create", "can_edit", "menu_access"
-NIGHTS = ("caption_nightly", "tend_tables")
+_NIGHTS = ("caption_nightly", "tend_tables")
 MODELS = ("doctor_gpu", "rollback_captioner", "train_captioner", "watch_corrections")
 
 Permission = tuple[str, str]
@@ -24,7 +24,7 @@ def changing(dags: Iterable[str]) -> set[Permission]:
 
 def roles(viewer: Iterable[Permission]) -> dict[str, set[Permission]]:
     """Every permission of our roles, given those of Airflow's Viewer."""
-    operator = {*viewer} | changing(NIGHTS)
+    operator = {*viewer} | changing(_NIGHTS)
     return {
         "Operator": operator,
         "Approver": operator | changing(MODELS) | {(EDIT, "HITL Detail"), (MENU, "HITL Detail")},

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+_CHECKOUT = Path(__file__).resolve().parent.parent
 PRESENT = (
     "{path} is already there and its secrets belong to the volumes made with it; nothing was changed. "
     "To start anew, remove the volumes (docker compose --profile '*' down --volumes) and then the file."
@@ -53,9 +53,9 @@ def write_once(path: Path, text: str) -> None:
 
 def main() -> None:
     """Write .env beside .env.example."""
-    path = CHECKOUT / ".env"
+    path = _CHECKOUT / ".env"
     try:
-        write_once(path, filled((CHECKOUT / ".env.example").read_text(encoding="utf-8")))
+        write_once(path, filled((_CHECKOUT / ".env.example").read_text(encoding="utf-8")))
     except FileExistsError:
         raise SystemExit(PRESENT.format(path=path)) from None
     sys.stdout.write(f"wrote {path} with random secrets; only you can read it\n")

@@ -19,18 +19,18 @@ from pipeline.imaging import quality
 from pipeline.imaging import sandbox as decoders
 from pipeline.metrics.health import DANGLING_WORDS
 from pipeline.model.external import answers
-from pipeline.model.reference_profile import CAPTION_SIGNS, IMAGE_SIGNS, TOP_CAPTION
+from pipeline.model.reference_profile import CAPTION_STATISTICS, IMAGE_STATISTICS, TOP_CAPTION
 from pipeline.storage import objects
 from serving.monitoring import exporter
 from serving.monitoring import push_runs as runs
-from serving.monitoring.metrics import METRICS, PREFIX
+from serving.monitoring.metrics import NIGHT_METRICS, PREFIX
 from serving.monitoring.push_night import JOB
 from serving.runs import withholding as usable
 from serving.runs.settings import NightSettings
 from serving.upkeep.rollback import RollbackSettings
 from serving.upkeep.tables import TendingSettings
 
-TARGET = Path(__file__).parents[1] / "docs" / "reference.md"
+_TARGET = Path(__file__).parents[1] / "docs" / "reference.md"
 
 OTHER_METRICS = (
     "Runs are at the Pushgateway under job `nightcap_runs` and label `dag` (of nights those that the schedule began or that were held), trainings under `nightcap_training` and the gate under `nightcap_gate`, both with label `model`. The others are "
@@ -62,10 +62,10 @@ ENVIRONMENT = {
     "NIGHTCAP_WEBHOOK": "Address that a JSON object is POSTed to when a night fails, is held back or, where a triggerer runs, is late. It is treated as a secret. Default: none.",
     "NIGHTCAP_MLFLOW_URL": "Where people's browsers reach MLflow, for the links in Airflow. Default: `MLFLOW_TRACKING_URI`, if that is a server.",
     "NIGHTCAP_ALLOW_PATHS": "`1` lets a served model (pyfunc) read local files named in column `path`. Default: refused.",
-    "NIGHTCAP_FOREIGN_PYTHON": "The Python that runs foreign captioners, or a script that takes its arguments. Default: Nightcap's own.",
-    "NIGHTCAP_FOREIGN_MEMORY_MB": "Address space of a foreign captioner's process in MiB; 0 for no limit, which CUDA needs. Default: 16384.",
-    "NIGHTCAP_FOREIGN_LOAD_S": "Seconds that a foreign captioner may take to load. Default: 600.",
-    "NIGHTCAP_FOREIGN_BATCH_S": "Seconds that a foreign captioner may take for a batch of 16 images. Default: 300.",
+    "NIGHTCAP_FOREIGN_PYTHON": "The Python that runs external captioners, or a script that takes its arguments. Default: Nightcap's own.",
+    "NIGHTCAP_FOREIGN_MEMORY_MB": "Address space of an external captioner's process in MiB; 0 for no limit, which CUDA needs. Default: 16384.",
+    "NIGHTCAP_FOREIGN_LOAD_S": "Seconds that an external captioner may take to load. Default: 600.",
+    "NIGHTCAP_FOREIGN_BATCH_S": "Seconds that an external captioner may take for a batch of 16 images. Default: 300.",
     "MLFLOW_BACKEND_STORE_URI": "The database of a stack's MLflow, for `nightcap move`.",
     "MLFLOW_TRACKING_URI": "The MLflow server or database. Default: `sqlite:///$NIGHTCAP_HOME/mlflow.db`.",
     "MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD": "The account at an MLflow server that asks for one.",
@@ -86,8 +86,8 @@ def main() -> None:
     """Write the page, or with --check say whether it is up to date."""
     page = "\n".join(reference()) + "\n"
     if "--check" not in sys.argv:
-        TARGET.write_text(page, encoding="utf-8")
-    elif TARGET.read_text(encoding="utf-8") != page:
+        _TARGET.write_text(page, encoding="utf-8")
+    elif _TARGET.read_text(encoding="utf-8") != page:
         sys.exit("docs/reference.md is out of date; run `make docs`")
 
 
@@ -117,16 +117,18 @@ def reference() -> Iterator[str]:
         f"All are gauges, at the Pushgateway by these names under job `{JOB}` and the table's address, of the last night that had images; in "
         f"MLflow without `{PREFIX}` and with the label's value at the end (`images_captioned`), a run a night in the experiment that "
         "the setting `experiment` names. A sign is one of "
-        f"{', '.join(f'`{sign}`' for sign in (*CAPTION_SIGNS, TOP_CAPTION, *IMAGE_SIGNS))}."
+        f"{', '.join(f'`{sign}`' for sign in (*CAPTION_STATISTICS, TOP_CAPTION, *IMAGE_STATISTICS))}."
     )
     rows = (
-        (f"`{PREFIX}{name}`", f"`{item.label}`" if item.label else "", item.meaning) for name, item in METRICS.items()
+        (f"`{PREFIX}{name}`", f"`{item.label}`" if item.label else "", item.meaning)
+        for name, item in NIGHT_METRICS.items()
     )
     yield from _table(("metric", "label", "meaning"), rows)
     yield "\n## Metrics of runs, the gate and the installation"
     yield OTHER_METRICS
     yield from _table(
-        ("metric", "meaning"), ((f"`{name}`", text) for name, text in (runs.METRICS | exporter.METRICS).items())
+        ("metric", "meaning"),
+        ((f"`{name}`", text) for name, text in (runs.RUN_METRICS | exporter.INSTALLATION_METRICS).items()),
     )
     yield "\n## Settings of a rollback"
     yield "The form of `rollback_captioner`; `nightcap models rollback` has options for them."
@@ -197,11 +199,11 @@ def _default(value: Any) -> str:
 def _reasons() -> Iterator[str]:
     groups = {
         "Images of a night or of `nightcap caption`": {
-            **images.REASONS,
-            **decoders.REASONS,
-            **objects.REASONS,
-            **usable.REASONS,
-            **answers.REASONS,
+            **images.DECODE_REASONS,
+            **decoders.SANDBOX_REASONS,
+            **objects.OBJECT_REASONS,
+            **usable.WITHHOLDING_REASONS,
+            **answers.ANSWER_REASONS,
         },
         "Images of a training": reasons.IMAGE_REASONS,
         "Captions of a training": reasons.CAPTION_REASONS,

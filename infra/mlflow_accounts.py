@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-NIGHTS = "nights"  # the account, and the usual experiment of its runs
-ROLES = ("exporter", NIGHTS, "training")
+_NIGHTS = "nights"  # the account, and the usual experiment of its runs
+ROLES = ("exporter", _NIGHTS, "training")
 
 
 class Refused(Exception):
@@ -84,7 +84,7 @@ def main(environ: Mapping[str, str] = os.environ) -> None:
     try:
         for role in ROLES:
             server.make_account(role, environ[f"MLFLOW_{role.upper()}_PASSWORD"])
-        server.let_edit(NIGHTS, "experiment", server.make_experiment(NIGHTS))
+        server.let_edit(_NIGHTS, "experiment", server.make_experiment(_NIGHTS))
         server.let_edit("training", "experiment")
         server.let_edit("training", "registered_model")
     except Refused as error:

@@ -11,17 +11,19 @@ import typer
 from nightcap.console import console, load_tensorflow, working
 from pipeline.core.errors import BadInput
 from pipeline.imaging.decode import ImageLimits
-from pipeline.imaging.sandbox.task import Decoded, Work, decoded
-from pipeline.model.interface import FOREIGN, Caption, Captioner, PinnedModel
+from pipeline.imaging.sandbox.task import DecodedPixels, Work, decoded
+from pipeline.model.interface import EXTERNAL, Caption, Captioner, PinnedModel
 
 if TYPE_CHECKING:
     from pipeline.core.environment import Home
 
-CHUNK = 64
+_CHUNK = 64
 DEFAULT_MODEL = "models:/captioner@champion"
 
-Model = Annotated[str, typer.Option(help="models:/name@alias, models:/name/version or a bundle's folder.")]
-BeamWidth = Annotated[int | None, typer.Option(min=1, max=20, help="Beam width instead of the model's own decoding.")]
+ModelOption = Annotated[str, typer.Option(help="models:/name@alias, models:/name/version or a bundle's folder.")]
+BeamWidthOption = Annotated[
+    int | None, typer.Option(min=1, max=20, help="Beam width instead of the model's own decoding.")
+]
 
 
 class Line(NamedTuple):
@@ -51,7 +53,7 @@ def caption_images(captioner: Captioner, images: Iterable[Any], limits: ImageLim
     import numpy as np
 
     work, stream = Work(limits, captioner.side, captioner.fit), iter(images)
-    while chunk := list(islice(stream, CHUNK)):
+    while chunk := list(islice(stream, _CHUNK)):
         items = [_decode(image, work) for image in chunk]
         good = [item.pixels for item in items if not isinstance(item, str)]
         captions = iter(captioner.caption(np.stack(good)) if good else [])
@@ -78,7 +80,7 @@ def load(home: Home, pinned: PinnedModel, changes: Mapping[str, Any] | None = No
     """The captioner of a pinned model; a person is told if nobody vouches for it."""
     from pipeline.registry.loading import load_pinned
 
-    if pinned.engine != FOREIGN:
+    if pinned.engine != EXTERNAL:
         load_tensorflow()
     captioner = load_pinned(home, pinned, changes)
     if not pinned.version:
@@ -86,7 +88,7 @@ def load(home: Home, pinned: PinnedModel, changes: Mapping[str, Any] | None = No
     return captioner
 
 
-def _decode(image: Any, work: Work) -> Decoded | str:
+def _decode(image: Any, work: Work) -> DecodedPixels | str:
     """What a captioner needs of an image, or the reason why it cannot be had."""
     try:
         return decoded(image.read(work.limits), work)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.model.explanation import Explanation
     from pipeline.model.interface import Caption, Captioner
 
-TEMPLATE = Path(__file__).parent / "templates" / "explanation.html"
+_TEMPLATE = Path(__file__).parent / "templates" / "explanation.html"
 IMAGE_SIDE = 640
 WARM, COLD = (255, 106, 20), (70, 150, 255)
 STRONGEST = 0.85  # opacity; the image shines through
@@ -47,13 +47,13 @@ class ExplainedImage:
     explanation: Explanation
 
 
-def render(shown: ExplainedImage, captioner: Captioner) -> str:
+def render_explanation(shown: ExplainedImage, captioner: Captioner) -> str:
     """The page as HTML."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     squashed = captioner.fit == "squash"  # then the square is the whole image and may be stretched back
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         name=shown.image,
         caption=shown.caption,
         model=" ".join([captioner.name, *(["version", captioner.version] if captioner.version else [])]),

@@ -10,7 +10,7 @@ from pipeline.core.errors import BadImage, SettingsError
 from pipeline.imaging.decode import ImageLimits, check_bytes
 from pipeline.storage.objects import FORBIDDEN, Folder, LocalFolder, ObjectInfo, open_folder, printable
 
-MISSING = "missing"
+_MISSING = "missing"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class NamedFile:
         except PermissionError as error:
             raise BadImage(FORBIDDEN, f"{self.path} may not be read by this user; check its permissions") from error
         except (OSError, ValueError) as error:  # ValueError: no file can have such a name
-            raise BadImage(MISSING, f"{self.path} cannot be read: {error}") from error
+            raise BadImage(_MISSING, f"{self.path} cannot be read: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class ListedFile:
 
 
 @dataclass
-class Images:
+class NamedImages:
     """All images of some arguments; `ignored` is right once they were all listed."""
 
     arguments: Sequence[str]

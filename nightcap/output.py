@@ -1,4 +1,4 @@
-"""Where results go: standard output, or a file that appears whole or not at all."""
+"""Where results go: standard output, or a file that appears atomically."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typer
 
 from pipeline.core.errors import SettingsError
 
-Output = Annotated[Path | None, typer.Option(dir_okay=False, help="Write here instead of to standard output.")]
+OutputOption = Annotated[Path | None, typer.Option(dir_okay=False, help="Write here instead of to standard output.")]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import yaml
 from pipeline.core.errors import SettingsError
 from pipeline.core.redaction import masked
 from pipeline.core.settings import TrainSettings, assign, train_settings, yaml_value
-from pipeline.core.settings.config_file import placed, values_of
+from pipeline.core.settings.config_file import resolve_training_path, training_config_file
 
 if TYPE_CHECKING:
     from pipeline.core.environment import Home
@@ -50,13 +50,13 @@ def values_from(config: Path | None, assignments: list[str]) -> dict[str, Any]:
     Raises:
         SettingsError: the file cannot be read, or an assignment is malformed.
     """
-    values = {} if config is None else values_of(config)
+    values = {} if config is None else training_config_file(config)
     for assignment in assignments:
         key, text = _split(assignment, "training.epochs=3")
         if key == "preset":
             values["preset"] = text
         else:
-            assign(values, key, placed(Path.cwd(), key, _parsed(assignment, text)))
+            assign(values, key, resolve_training_path(Path.cwd(), key, _parsed(assignment, text)))
     return values
 
 
@@ -80,11 +80,11 @@ def night_settings_from(
     from serving.runs import config_file as usual
     from serving.runs.settings import night_settings
 
-    filed = {} if config is None else usual.values_of(config)
+    filed = {} if config is None else usual.night_config_file(config)
     values = dict(filed)
     for assignment in assignments or ():
         key, text = _split(assignment, "stop_at=05:30")
-        values[key] = usual.placed(Path.cwd(), key, _parsed(assignment, text))
+        values[key] = usual.resolve_night_path(Path.cwd(), key, _parsed(assignment, text))
     given = {name: value for name, value in options.items() if value is not None and value is not False}
     return in_its_input(night_settings(values | given), home, filed.get("input"))
 

@@ -27,15 +27,15 @@ from serving.runs.withholding import WITHHELD
 log = logging.getLogger(__name__)
 
 UNCERTAIN, UNSEEN = "uncertain", "unseen"
-CHUNK = 64
-LISTED = 16_384
-ALIKE = 1e-3  # gists nearer than that are of the same image
+_CHUNK = 64
+_LISTED = 16_384
+ALIKE = 1e-3  # pooled_embeddings nearer than that are of the same image
 
-Gists = npt.NDArray[np.float32]
+Embeddings = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Candidate:
+class PickCandidate:
     """An image that a person might caption.
 
     Attributes:
@@ -70,7 +70,7 @@ def pick(
     pool: int,
     folder: str | None = None,
     without: Collection[str] = (),
-) -> list[Candidate]:
+) -> list[PickCandidate]:
     """The images most worth a caption, each as unlike those before it as can be.
 
     Few rows of the table are in memory at once, and what `pool` candidates look like.
@@ -92,14 +92,14 @@ def pick(
     found = doubtful(table, pool, under, without)
     if folder is not None:
         found += unseen(table, open_folder(folder, bound=False), pool, without)
-    looked = sorted(look(captioner, found), key=lambda each: each[0].doubt)[:pool]
+    looked = sorted(embed(captioner, found), key=lambda each: each[0].doubt)[:pool]
     if not looked:
         return []
-    chosen = spread(np.stack([gist for _, gist in looked]), count)
+    chosen = spread_out(np.stack([embedding for _, embedding in looked]), count)
     return [replace(looked[place][0], distance=distance) for place, distance in chosen]
 
 
-def doubtful(table: CaptionTable, size: int, under: str | None, without: Collection[str]) -> list[Candidate]:
+def doubtful(table: CaptionTable, size: int, under: str | None, without: Collection[str]) -> list[PickCandidate]:
     """The images whose captions by a model are least sure, the least first; the withheld are of no later caption.
 
     Images with a flag (blank, dark and the like) are left out: there is little to say of them.
@@ -114,42 +114,46 @@ def doubtful(table: CaptionTable, size: int, under: str | None, without: Collect
     return nsmallest(size, [*left, *published], key=lambda each: each.doubt)
 
 
-def unseen(table: CaptionTable, folder: Folder, size: int, without: Collection[str]) -> list[Candidate]:
+def unseen(table: CaptionTable, folder: Folder, size: int, without: Collection[str]) -> list[PickCandidate]:
     """An even sample of a folder's images that the table lacks; 8 bytes a row of the table are in memory."""
     batches = table.batches(pc.scalar(True), ["image"])
     hashes = [_hashes(batch["image"].to_numpy(zero_copy_only=False)) for batch in batches]
     known = np.unique(np.concatenate(hashes)) if hashes else np.zeros(0, np.uint64)
     new = ((key, uri) for key, uri in _new(folder.list(), known) if uri not in without)
-    return [Candidate(uri, UNSEEN) for _, uri in nsmallest(size, new)]
+    return [PickCandidate(uri, UNSEEN) for _, uri in nsmallest(size, new)]
 
 
-def look(captioner: BundleCaptioner, candidates: Iterable[Candidate]) -> Iterator[tuple[Candidate, Gists]]:
+def embed(
+    captioner: BundleCaptioner, candidates: Iterable[PickCandidate]
+) -> Iterator[tuple[PickCandidate, Embeddings]]:
     """Candidates with what the encoder sees of each, float32 [channels]; what cannot be read is left out."""
     limits, stream = ImageLimits(), iter(candidates)
-    while chunk := list(islice(stream, CHUNK)):
+    while chunk := list(islice(stream, _CHUNK)):
         read = [(each, _pixels(captioner, each.image, limits)) for each in chunk]
         there = [(each, square) for each, square in read if square is not None]
         if there:
             squares = np.stack([square for _, square in there])
             yield from zip(
-                _told(captioner, [each for each, _ in there], squares), captioner.gists(squares), strict=True
+                _told(captioner, [each for each, _ in there], squares),
+                captioner.pooled_embeddings(squares),
+                strict=True,
             )
 
 
-def spread(gists: Gists, count: int) -> list[tuple[int, float | None]]:
+def spread_out(pooled_embeddings: Embeddings, count: int) -> list[tuple[int, float | None]]:
     """Places of at most `count` rows, each the farthest from those before it, and how far that is.
 
     Greedy k-centre (Gonzalez, 1985; to choose what is labelled: Sener and Savarese, ICLR 2018), from the first row on.
     Rows that are like one before them are never chosen.
 
     Args:
-        gists: float [n, channels], n of at least 1.
+        pooled_embeddings: float [n, channels], n of at least 1.
         count: how many, of at least 1.
     """
     chosen: list[tuple[int, float | None]] = [(0, None)]
-    nearest = np.full(len(gists), np.inf)
+    nearest = np.full(len(pooled_embeddings), np.inf)
     while len(chosen) < count:
-        nearest = np.minimum(nearest, np.linalg.norm(gists - gists[chosen[-1][0]], axis=1))
+        nearest = np.minimum(nearest, np.linalg.norm(pooled_embeddings - pooled_embeddings[chosen[-1][0]], axis=1))
         place = int(nearest.argmax())
         if nearest[place] < ALIKE:
             break
@@ -159,20 +163,20 @@ def spread(gists: Gists, count: int) -> list[tuple[int, float | None]]:
 
 def _least_sure(
     table: CaptionTable, condition: ds.Expression, reason: str, size: int, without: Collection[str]
-) -> list[Candidate]:
+) -> list[PickCandidate]:
     """The rows of most doubt, one an image; twice as many as are wanted are in memory at most, and a batch."""
-    found: dict[str, Candidate] = {}
+    found: dict[str, PickCandidate] = {}
     for batch in table.batches(condition, ["image", "caption", "confidence", "score", "flags"]):
         rows = batch.filter(_unflagged(batch)).drop_columns(["flags"]).to_pylist()
         for row in rows:
             if row["image"] not in without:
-                found[row["image"]] = Candidate(reason=reason, **row)
+                found[row["image"]] = PickCandidate(reason=reason, **row)
         if len(found) > 2 * size:
             found = {each.image: each for each in _first(found.values(), size)}
     return _first(found.values(), size)
 
 
-def _first(candidates: Iterable[Candidate], size: int) -> list[Candidate]:
+def _first(candidates: Iterable[PickCandidate], size: int) -> list[PickCandidate]:
     return nsmallest(size, candidates, key=lambda each: (each.doubt, each.image))
 
 
@@ -182,7 +186,7 @@ def _unflagged(batch: pa.RecordBatch) -> pa.Array:
 
 def _new(listed: Iterator[ObjectInfo], known: npt.NDArray[np.uint64]) -> Iterator[tuple[int, str]]:
     """Hash and address of what is not among the sorted hashes."""
-    while part := [info.uri for info in islice(listed, LISTED)]:
+    while part := [info.uri for info in islice(listed, _LISTED)]:
         keys = _hashes(np.array(part, object))
         yield from ((int(key), uri) for key, uri, old in zip(keys, part, np.isin(keys, known), strict=True) if not old)
 
@@ -193,8 +197,8 @@ def _hashes(images: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
 
 
 def _told(
-    captioner: BundleCaptioner, candidates: Sequence[Candidate], squares: npt.NDArray[np.uint8]
-) -> list[Candidate]:
+    captioner: BundleCaptioner, candidates: Sequence[PickCandidate], squares: npt.NDArray[np.uint8]
+) -> list[PickCandidate]:
     """The candidates, those unseen with the model's caption."""
     places = [place for place, each in enumerate(candidates) if each.reason == UNSEEN]
     told = list(candidates)

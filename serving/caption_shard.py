@@ -26,7 +26,7 @@ from pipeline.storage.files import read_json, sha256, write_json, write_parquet
 from pipeline.storage.objects import Folder, ObjectInfo
 from pipeline.storage.tables import CAPTIONED, MODEL, QUARANTINED, SCHEMA
 from serving.runs.lifecycle import is_published
-from serving.runs.part_file import keep_reference, watched
+from serving.runs.part_file import keep_reference, with_part_columns
 from serving.runs.plan_file import Plan
 from serving.runs.settings import NightSettings
 from serving.runs.withholding import UNUSABLE, is_refused, why_withheld
@@ -35,11 +35,11 @@ log = logging.getLogger(__name__)
 
 Loader = Callable[[PinnedModel], Captioner]
 
-CHUNK = 64  # images that are captioned while others of their part are decoded
+_CHUNK = 64  # images that are captioned while others of their part are decoded
 
 
 @dataclass
-class Prepared:
+class ShardImage:
     """An image that was read, as far as that went.
 
     Attributes:
@@ -116,20 +116,20 @@ def _caption_parts(plan: Plan, missing: list[_Part], captioner: Captioner) -> No
         for part, prepared in ahead:
             done = _captioned(captioner, plan.settings, prepared)
             captions = [each.caption for each in done]
-            write_parquet(part.path, watched(_rows(plan, done), captions, time.monotonic() - started))
+            write_parquet(part.path, with_part_columns(_rows(plan, done), captions, time.monotonic() - started))
             if is_published(plan, part.path):
                 return
             started = time.monotonic()
 
 
-def prepare(folder: Folder, info: ObjectInfo, decoders: Decoders, settings: NightSettings) -> Prepared:
+def decode_image(folder: Folder, info: ObjectInfo, decoders: Decoders, settings: NightSettings) -> ShardImage:
     """Read, check, decode and resize one image; what is wrong with it is its `reason`.
 
     Raises:
         ObjectUnavailable: the folder failed.
         DecoderUnavailable: no image can be decoded, whichever.
     """
-    prepared = Prepared(info)
+    prepared = ShardImage(info)
     try:
         check_bytes(info.size, decoders.work.limits)
         data = folder.read(info)
@@ -165,17 +165,17 @@ def _check(captioner: Captioner, pinned: PinnedModel) -> None:
         )
 
 
-def _read_ahead(plan: Plan, parts: list[_Part], captioner: Captioner) -> Generator[tuple[_Part, Iterator[Prepared]]]:
+def _read_ahead(plan: Plan, parts: list[_Part], captioner: Captioner) -> Generator[tuple[_Part, Iterator[ShardImage]]]:
     """Parts with their images as they are decoded; while the caller captions one part, the next is begun."""
     folder, settings = plan.open_input(), plan.settings
     with Decoders(settings.work(captioner.side, captioner.fit), settings.decoders) as decoders:
-        yield from _in_order(plan, parts, lambda info: prepare(folder, info, decoders, settings))
+        yield from _in_order(plan, parts, lambda info: decode_image(folder, info, decoders, settings))
 
 
 def _in_order(
-    plan: Plan, parts: list[_Part], read: Callable[[ObjectInfo], Prepared]
-) -> Iterator[tuple[_Part, Iterator[Prepared]]]:
-    waiting: deque[tuple[_Part, list[Future[Prepared]]]] = deque()
+    plan: Plan, parts: list[_Part], read: Callable[[ObjectInfo], ShardImage]
+) -> Iterator[tuple[_Part, Iterator[ShardImage]]]:
+    waiting: deque[tuple[_Part, list[Future[ShardImage]]]] = deque()
     pool = ThreadPoolExecutor(plan.settings.readers, "reader")
     try:
         for part in parts:
@@ -191,21 +191,21 @@ def _in_order(
         pool.shutdown(cancel_futures=True)
 
 
-def _finished(waiting: deque[tuple[_Part, list[Future[Prepared]]]]) -> tuple[_Part, Iterator[Prepared]]:
+def _finished(waiting: deque[tuple[_Part, list[Future[ShardImage]]]]) -> tuple[_Part, Iterator[ShardImage]]:
     part, futures = waiting.popleft()
     return part, (future.result() for future in futures)
 
 
-def _captioned(captioner: Captioner, settings: NightSettings, prepared: Iterator[Prepared]) -> list[Prepared]:
+def _captioned(captioner: Captioner, settings: NightSettings, prepared: Iterator[ShardImage]) -> list[ShardImage]:
     """A part's images, captioned as they come."""
-    done: list[Prepared] = []
-    while chunk := list(islice(prepared, CHUNK)):
+    done: list[ShardImage] = []
+    while chunk := list(islice(prepared, _CHUNK)):
         _caption(captioner, settings, [each for each in chunk if each.pixels is not None])
         done += chunk
     return done
 
 
-def _caption(captioner: Captioner, settings: NightSettings, readable: list[Prepared]) -> None:
+def _caption(captioner: Captioner, settings: NightSettings, readable: list[ShardImage]) -> None:
     if not readable:
         return
     captions = captioner.caption(np.stack([each.pixels for each in readable if each.pixels is not None]))
@@ -216,7 +216,7 @@ def _caption(captioner: Captioner, settings: NightSettings, readable: list[Prepa
             each.reason = why_withheld(caption, each.flags or (), settings, captioner)
 
 
-def _rows(plan: Plan, prepared: list[Prepared]) -> pa.Table:
+def _rows(plan: Plan, prepared: list[ShardImage]) -> pa.Table:
     common = {
         "source": MODEL,
         "model_name": plan.model.name,
@@ -230,7 +230,7 @@ def _rows(plan: Plan, prepared: list[Prepared]) -> pa.Table:
     return pa.Table.from_pylist([common | _row(each, plan.settings.alternatives) for each in prepared], schema=SCHEMA)
 
 
-def _row(prepared: Prepared, alternatives: int) -> dict[str, Any]:
+def _row(prepared: ShardImage, alternatives: int) -> dict[str, Any]:
     row = {
         "image": prepared.info.uri,
         "etag": prepared.info.etag,

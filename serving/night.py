@@ -13,7 +13,7 @@ from pipeline.model.interface import PinnedModel
 from pipeline.storage.tables import CaptionTable
 from serving.caption_shard import Loader, caption_shard
 from serving.planning.plan import plan
-from serving.publish import publish_and_tell
+from serving.publish import publish_and_push
 from serving.reporting.report import report
 from serving.reporting.summary import NightSummary
 from serving.runs.lifecycle import unreported
@@ -78,5 +78,5 @@ def _is_in_table(plan: Plan) -> bool:
 
 def _published(plan_path: str | Path, home: Home, accept_quarantine: bool, accept_drift: bool) -> NightSummary:
     """Publish a run and report it; of several who do one hears that it was not published before."""
-    outcome = publish_and_tell(plan_path, home, accept_quarantine, accept_drift)
+    outcome = publish_and_push(plan_path, home, accept_quarantine, accept_drift)
     return replace(report(plan_path), already_published=outcome["already_published"])

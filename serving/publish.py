@@ -1,4 +1,4 @@
-"""Publish a run's captions: once, whole or not at all."""
+"""Publish a run's captions: once, atomically."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pipeline.storage.forgotten import Forgotten
 from pipeline.storage.tables import IMAGE, IMAGE_AND_VERSION, SCHEMA, CaptionTable
 from pipeline.storage.tables.maintenance import sweep
 from serving.monitoring.guard import Accepted, guard
-from serving.monitoring.push_night import tell
+from serving.monitoring.push_night import push_night
 from serving.runs.plan_file import Plan, store_of
 
 log = logging.getLogger(__name__)
@@ -73,16 +73,16 @@ def publish(plan_path: str | Path, accept_quarantine: bool = False, accept_drift
     return outcome
 
 
-def publish_and_tell(
+def publish_and_push(
     plan_path: str | Path, home: Home, accept_quarantine: bool = False, accept_drift: bool = False
 ) -> dict[str, Any]:
     """Publish a run, and tell of it whether it is published or held back; see `publish`."""
     try:
         outcome = publish(plan_path, accept_quarantine, accept_drift)
     except NightHeld:
-        tell(Plan.read(plan_path), home, published=False)
+        push_night(Plan.read(plan_path), home, published=False)
         raise
-    tell(Plan.read(plan_path), home, published=True)
+    push_night(Plan.read(plan_path), home, published=True)
     return outcome
 
 

@@ -14,7 +14,7 @@ app = typer.Typer(
 )
 
 ShelfArgument = Annotated[Path, typer.Argument(help="Folder of the backups.")]
-NameOption = Annotated[str | None, typer.Option(help="Which backup; default the newest.")]
+BackupNameOption = Annotated[str | None, typer.Option(help="Which backup; default the newest.")]
 
 
 @app.command()
@@ -22,10 +22,10 @@ def begin(folder: ShelfArgument) -> None:
     """Copy nights, captions and the promotion journal; pg_dump comes after it, then `finish`."""
     from pipeline.core.environment import Home
     from pipeline.upkeep.backup.catalog import Shelf
-    from pipeline.upkeep.backup.stack import begin
+    from pipeline.upkeep.backup.stack import begin_backup
 
     with working("copying captions and promotions"):
-        begin(Home.from_environment(), Shelf(folder))
+        begin_backup(Home.from_environment(), Shelf(folder))
 
 
 @app.command()
@@ -36,24 +36,24 @@ def finish(
     """Copy MLflow's artifacts and the store, write the digests, and give the backup its name."""
     from pipeline.core.environment import Home
     from pipeline.upkeep.backup.catalog import Shelf
-    from pipeline.upkeep.backup.stack import finish
+    from pipeline.upkeep.backup.stack import finish_backup
 
     with working("copying models and outputs"):
-        made = finish(Home.from_environment(), Shelf(folder), images)
+        made = finish_backup(Home.from_environment(), Shelf(folder), images)
     typer.echo(f"{made} is whole")
 
 
 @app.command()
 def check(
     folder: ShelfArgument,
-    name: NameOption = None,
+    name: BackupNameOption = None,
     restorable: Annotated[
         bool, typer.Option("--restorable", help="Also that nothing lies where it would be restored.")
     ] = False,
 ) -> None:
     """Compare a backup with its digests."""
     from pipeline.core.environment import Home
-    from pipeline.upkeep.backup.catalog import Shelf, check
+    from pipeline.upkeep.backup.catalog import Shelf, check_backup
     from pipeline.upkeep.backup.stack import require_restorable
 
     backup = Shelf(folder).choose(name or "")
@@ -61,18 +61,18 @@ def check(
         if restorable:
             require_restorable(Home.from_environment(), backup)
         else:
-            check(backup)
+            check_backup(backup)
     typer.echo(f"{backup} is whole")
 
 
 @app.command()
-def restore(folder: ShelfArgument, name: NameOption = None) -> None:
+def restore(folder: ShelfArgument, name: BackupNameOption = None) -> None:
     """Write a backup's objects and folders; pg_restore comes before it, and `check --restorable` before that."""
     from pipeline.core.environment import Home
     from pipeline.upkeep.backup.catalog import Shelf
-    from pipeline.upkeep.backup.stack import restore
+    from pipeline.upkeep.backup.stack import restore_backup
 
     backup = Shelf(folder).choose(name or "")
     with working("writing models, outputs and captions"):
-        restore(Home.from_environment(), backup)
+        restore_backup(Home.from_environment(), backup)
     typer.echo(f"{backup} is restored")

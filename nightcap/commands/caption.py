@@ -8,16 +8,16 @@ from typing import Annotated
 
 import typer
 
-from nightcap.captioning import DEFAULT_MODEL, BeamWidth, Line, Model, caption_images, load_model
+from nightcap.captioning import DEFAULT_MODEL, BeamWidthOption, Line, ModelOption, caption_images, load_model
 from nightcap.console import console, working
-from nightcap.output import Output, destination
+from nightcap.output import OutputOption, destination
 
 
 def command(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Images and folders of images.")],
-    model: Model = DEFAULT_MODEL,
-    output: Output = None,
-    beam: BeamWidth = None,
+    model: ModelOption = DEFAULT_MODEL,
+    output: OutputOption = None,
+    beam: BeamWidthOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="End with 3 if an image was quarantined.")] = False,
 ) -> None:
     """Caption files and folders: one line of JSON an image, in order.
@@ -25,10 +25,10 @@ def command(
     A line's `flags` say if the image is small, blank, dark or blurred, so that its caption is not to be trusted; nights
     withhold such captions.
     """
-    from nightcap.images import Images
+    from nightcap.images import NamedImages
     from pipeline.imaging.decode import ImageLimits
 
-    images = Images(inputs)
+    images = NamedImages(inputs)
     with destination(output) as write:
         captioner = load_model(model, beam)
         with working("captioning") as show:

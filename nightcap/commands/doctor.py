@@ -19,7 +19,7 @@ from nightcap.console import console, load_tensorflow, working
 if TYPE_CHECKING:
     from pipeline.core.environment import Home
 
-PACKAGES = ("apache-airflow", "mlflow", "tensorflow-cpu", "tensorflow", "keras", "great-expectations", "deltalake")
+_PACKAGES = ("apache-airflow", "mlflow", "tensorflow-cpu", "tensorflow", "keras", "great-expectations", "deltalake")
 MINIMUM_FREE_BYTES = 2_000_000_000
 
 
@@ -58,13 +58,13 @@ def _train_on_gpu(home: Home) -> None:
     reach_registry(home)
     load_tensorflow()
     from pipeline.core.errors import SettingsError
-    from pipeline.training.device_check.check import NO_GPU, examine, gpus, usual_trials
+    from pipeline.training.device_check.check import NO_GPU, examine, gpus, standard_trials
     from pipeline.training.device_check.findings import log_findings, refuse
 
     if not gpus():
         raise SettingsError(NO_GPU)
     with working("training on the CPU and on the GPU"):
-        findings = examine(usual_trials())
+        findings = examine(standard_trials())
     typer.echo(json.dumps(findings))
     run = log_findings(home, findings)
     refuse(findings)
@@ -86,9 +86,9 @@ def _python(home: Home) -> Iterator[Finding]:
 
 
 def _packages(home: Home) -> Iterator[Finding]:
-    installed = dict(_installed(PACKAGES))
-    found = [f"{name} {installed[name]}" for name in PACKAGES if name in installed]
-    missing = [name for name in PACKAGES if name not in installed and not name.startswith("tensorflow")]
+    installed = dict(_installed(_PACKAGES))
+    found = [f"{name} {installed[name]}" for name in _PACKAGES if name in installed]
+    missing = [name for name in _PACKAGES if name not in installed and not name.startswith("tensorflow")]
     yield Finding(
         not missing, ", ".join(found) + (f"; missing {', '.join(missing)}, run make setup" if missing else "")
     )

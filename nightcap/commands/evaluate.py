@@ -9,18 +9,18 @@ from typing import Annotated
 
 import typer
 
-from nightcap.captioning import DEFAULT_MODEL, BeamWidth, Line, Model, caption_images, load_model
+from nightcap.captioning import DEFAULT_MODEL, BeamWidthOption, Line, ModelOption, caption_images, load_model
 from nightcap.console import console, working
-from nightcap.output import Output, destination
+from nightcap.output import OutputOption, destination
 from nightcap.scoring import AnnotatedImages, show_report
 
 
 def command(
     annotations: Annotated[Path, typer.Option(help="A COCO captions file.")],
     images: Annotated[Path, typer.Option(help="The folder its file names are relative to.")],
-    model: Model = DEFAULT_MODEL,
-    output: Output = None,
-    beam: BeamWidth = None,
+    model: ModelOption = DEFAULT_MODEL,
+    output: OutputOption = None,
+    beam: BeamWidthOption = None,
 ) -> None:
     """Caption annotated images and score the captions."""
     from pipeline.imaging.decode import ImageLimits

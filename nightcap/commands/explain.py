@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nightcap.captioning import DEFAULT_MODEL, Model, load_model
+from nightcap.captioning import DEFAULT_MODEL, ModelOption, load_model
 from nightcap.console import console, working
 from pipeline.core.errors import BadImage, SettingsError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nightcap.explanation_page import ExplainedImage
     from pipeline.model.interface import Captioner
 
-Folder = Annotated[
+FolderOption = Annotated[
     Path | None,
     typer.Option("--output", file_okay=False, help="Folder of the page; default explanations in NIGHTCAP_HOME."),
 ]
@@ -25,11 +25,11 @@ Folder = Annotated[
 
 def command(
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image.")],
-    model: Model = DEFAULT_MODEL,
-    output: Folder = None,
+    model: ModelOption = DEFAULT_MODEL,
+    output: FolderOption = None,
 ) -> None:
     """Show where the model looked for each word of an image's caption, and what the word rests on."""
-    from nightcap.explanation_page import render
+    from nightcap.explanation_page import render_explanation
     from pipeline.storage.files import digest_of, sha256, write_text
     from pipeline.storage.objects import printable
 
@@ -39,7 +39,7 @@ def command(
     with working("explaining"):
         shown = _explain(captioner, printable(image), data, upright)
     name = f"{printable(Path(image).stem)[:50]}-{digest_of([sha256(data), captioner.digest])[:8]}.html"
-    write_text(folder / name, render(shown, captioner))
+    write_text(folder / name, render_explanation(shown, captioner))
     console.print(f"{shown.caption.text} ({shown.caption.score:.2f})", markup=False)
     typer.echo(folder / name)
 

@@ -10,7 +10,7 @@ import typer
 
 from nightcap.console import console, working
 
-DAY_S = 86_400
+_DAY_S = 86_400
 
 
 def command(
@@ -33,20 +33,20 @@ def command(
     works now can reach; tables, the registry, the promotion journal and MLflow's runs in any case.
     """
     from pipeline.core.environment import Home
-    from pipeline.upkeep.gc.mark import Reach
-    from pipeline.upkeep.gc.sweep import clear, wasted
+    from pipeline.upkeep.gc.mark import Reachable
+    from pipeline.upkeep.gc.sweep import collect, find_garbage
     from pipeline.upkeep.gc.versions import old_versions, remove_files
     from serving.runs.lifecycle import ended_nights, open_models
 
     home, now = Home.from_environment(), time.time()
 
-    def reached() -> Reach:
-        return Reach(home, open_models(home.store), runs, now - keep_days * DAY_S)
+    def reached() -> Reachable:
+        return Reachable(home, open_models(home.store), runs, now - keep_days * _DAY_S)
 
     with working("looking for what is reached"):
         reach = reached()
         old = old_versions(reach) if versions else []
-        found = [*wasted(reach), *ended_nights(home.store, now - night_days * DAY_S)]
+        found = [*find_garbage(reach), *ended_nights(home.store, now - night_days * _DAY_S)]
         sizes = {each: each.size for each in found}
     for each in old:
         typer.echo(f"{_size(each.size):>10}  {each}")
@@ -57,7 +57,7 @@ def command(
         return
     with working("removing"):
         old = [each for each in old if remove_files(reached(), each)]
-        gone = clear(reach, found)
+        gone = collect(reach, found)
     console.print(f"{_told([*(sizes[each] for each in gone), *(each.size for each in old)])} removed")
 
 

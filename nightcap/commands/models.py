@@ -48,7 +48,7 @@ def list_versions(
         Console(width=None if sys.stdout.isatty() else WIDTH).print(_table(rows))
 
 
-NameOption = Annotated[str, typer.Option(help="The model.")]
+ModelNameOption = Annotated[str, typer.Option(help="The model.")]
 WhyOption = Annotated[str, typer.Option(help="A word for the promotion journal.")]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="The settings file of its training, whose group gate limits the trial.")
@@ -58,13 +58,13 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, such as gate.max_seconds_per_image=9."),
 ]
 
-TableOption = Annotated[str | None, typer.Option(help="Delta table to withdraw from; default NIGHTCAP_CAPTIONS.")]
+_TableOption = Annotated[str | None, typer.Option(help="Delta table to withdraw from; default NIGHTCAP_CAPTIONS.")]
 
 
 @app.command()
 def promote(
     version: Annotated[str, typer.Argument(help="Number of the version that captions from now on.")],
-    name: NameOption = "captioner",
+    name: ModelNameOption = "captioner",
     why: WhyOption = "",
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Even if the gate has not let it pass against the present champion.")
@@ -85,7 +85,7 @@ def promote(
 @app.command()
 def verify(
     version: Annotated[str, typer.Argument(help="Number of the version.")],
-    name: NameOption = "captioner",
+    name: ModelNameOption = "captioner",
     config: ConfigOption = None,
     assignments: SetOption = None,
 ) -> None:
@@ -116,10 +116,10 @@ def foreign(
     Its files and signature are checked, none of it is run. Only this version is named, and only with these files.
     """
     from pipeline.core.environment import Home
-    from pipeline.registry.external import name_foreign
+    from pipeline.registry.external import name_external
 
     with working("checking its files"):
-        pinned = name_foreign(Home.from_environment(), model)
+        pinned = name_external(Home.from_environment(), model)
     typer.echo(f"{pinned.uri} may caption, with digest {pinned.digest}")
 
 
@@ -128,7 +128,7 @@ def rollback(
     version: Annotated[
         str | None, typer.Argument(help="Number of the version that captions from now on; default the one before.")
     ] = None,
-    name: NameOption = "captioner",
+    name: ModelNameOption = "captioner",
     why: WhyOption = "",
     withdraw: Annotated[
         bool,
@@ -136,7 +136,7 @@ def rollback(
             "--withdraw", help="Also withdraw what the version that is given up and those between have captioned."
         ),
     ] = False,
-    table: TableOption = None,
+    table: _TableOption = None,
 ) -> None:
     """Make an earlier version the champion again, and tell which nights used the one that is given up.
 
@@ -163,8 +163,8 @@ def rollback(
 @app.command(name="withdraw")
 def withdraw_versions(
     versions: Annotated[list[str], typer.Argument(help="Numbers of the versions.")],
-    name: NameOption = "captioner",
-    table: TableOption = None,
+    name: ModelNameOption = "captioner",
+    table: _TableOption = None,
 ) -> None:
     """Mark what versions have captioned as withdrawn, so that images fall back to the captions before.
 

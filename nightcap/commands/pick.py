@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nightcap.captioning import DEFAULT_MODEL, Model, load_model
+from nightcap.captioning import DEFAULT_MODEL, ModelOption, load_model
 from nightcap.console import console, working
-from nightcap.output import Output, destination
+from nightcap.output import OutputOption, destination
 from pipeline.core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from serving.active_learning import Candidate
+    from serving.active_learning import PickCandidate
 
 CANDIDATES = 4  # of each image that is picked; the others are surer
 
@@ -37,8 +37,8 @@ def command(
     pool: Annotated[
         int | None, typer.Option(min=1, help="Of how many of the most doubtful; default four times --n.")
     ] = None,
-    model: Model = DEFAULT_MODEL,
-    output: Output = None,
+    model: ModelOption = DEFAULT_MODEL,
+    output: OutputOption = None,
 ) -> None:
     """List the images whose captions by people would teach a model most: it is unsure of them, and they differ.
 
@@ -56,7 +56,7 @@ def command(
     captioner = load_model(model, None)
     if not isinstance(captioner, BundleCaptioner):
         raise SettingsError(
-            f"--model {model} is a foreign captioner, which does not show what it sees; name one of ours"
+            f"--model {model} is an external captioner, which does not show what it sees; name one of ours"
         )
     with working("picking"):
         found = pick(CaptionTable(table or home.captions), captioner, n, pool or CANDIDATES * n, folder, corrected)
@@ -67,12 +67,12 @@ def command(
     console.print(f"{len(found)} images{f': {told}' if told else ''}")
 
 
-def _lines(found: Sequence[Candidate]) -> Iterator[str]:
+def _lines(found: Sequence[PickCandidate]) -> Iterator[str]:
     for each in found:
         yield json.dumps({"image": each.image, "said": each.caption, **_numbers(each)}, ensure_ascii=False) + "\n"
 
 
-def _table(found: Sequence[Candidate]) -> Iterator[str]:
+def _table(found: Sequence[PickCandidate]) -> Iterator[str]:
     from serving.reporting.outputs.text import cell
 
     text = io.StringIO()
@@ -83,7 +83,7 @@ def _table(found: Sequence[Candidate]) -> Iterator[str]:
     yield text.getvalue()
 
 
-def _numbers(candidate: Candidate) -> dict[str, Any]:
+def _numbers(candidate: PickCandidate) -> dict[str, Any]:
     """Why it is there."""
     numbers = {name: getattr(candidate, name) for name in ("confidence", "score", "distance")}
     rounded = {name: None if value is None else round(value, 6) for name, value in numbers.items()}

@@ -33,9 +33,9 @@ def flickr8k(
 
     target = (output or Home.from_environment().root / "data" / "flickr8k").resolve()
     with working("preparing Flickr8k"):
-        report = distribution.prepare(images, annotations, target)
+        report = distribution.prepare_flickr8k(images, annotations, target)
     counts = ", ".join(f"{count} {split}" for split, count in report["images"].items())
     console.print(f"{counts} images, {len(report['left_out'])} left out", markup=False)
-    config = target / distribution.CONFIG
+    config = target / distribution.FLICKR8K_CONFIG
     console.print(f"train on them with: nightcap train --config {config}", markup=False)
     typer.echo(config)

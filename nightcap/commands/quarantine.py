@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from nightcap.console import console
-from nightcap.output import Output, destination
+from nightcap.output import OutputOption, destination
 
 
 def command(
@@ -24,7 +24,7 @@ def command(
     ] = None,
     reasons: Annotated[list[str] | None, typer.Option("--reason", help="Only this reason; may be repeated.")] = None,
     table: Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")] = None,
-    output: Output = None,
+    output: OutputOption = None,
 ) -> None:
     """List quarantined images and captions, a line of JSON each: image, sha256, status, reason, caption and more.
 

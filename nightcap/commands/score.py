@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from nightcap.console import console, working
-from nightcap.output import Output, destination
+from nightcap.output import OutputOption, destination
 from nightcap.scoring import matched, read_captions, references_of, show_report
 
 
 def command(
     annotations: Annotated[Path, typer.Option(help="A COCO captions file.")],
     captions: Annotated[Path, typer.Option(help='Lines of JSON with "image" and "caption".')],
-    output: Output = None,
+    output: OutputOption = None,
 ) -> None:
     """Score captions that any system wrote, matched by relative path, else by base name."""
     from pipeline.metrics.scores import score_captions

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Upkeep of the tables of captions; nights may go on meanwhile.")
 
-Table = Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")]
+_TableOption = Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")]
 
 
 @app.callback()
@@ -23,7 +23,7 @@ def tables() -> None:
 
 
 @app.command()
-def compact(table: Table = None) -> None:
+def compact(table: _TableOption = None) -> None:
     """Write the history, and the table of corrections, into few files; no row changes."""
     tending = _open(table=table)
     with working("compacting"):
@@ -33,7 +33,7 @@ def compact(table: Table = None) -> None:
 
 @app.command()
 def vacuum(
-    table: Table = None,
+    table: _TableOption = None,
     keep_days: Annotated[
         float | None, typer.Option(min=0.0, help="Days of the past that stay, more than a night; default 7.")
     ] = None,
@@ -48,7 +48,7 @@ def vacuum(
 
 
 @app.command()
-def upgrade(table: Table = None) -> None:
+def upgrade(table: _TableOption = None) -> None:
     """Add the columns that joined since the tables were made; the next night would, too."""
     tending = _open(table=table)
     added = tending.upgrade()

@@ -18,7 +18,7 @@ DAG_LIMIT_S = 120.0
 OUTAGE_LIMIT_S = 120.0
 TOKEN_LIFE_S = 3600.0
 PAUSE_S = 1.5
-PAGE = 100  # Airflow gives no more at once
+_PAGE = 100  # Airflow gives no more at once
 
 
 @dataclass
@@ -130,9 +130,9 @@ class AirflowApi:
     def _pages(self, path: str, key: str) -> Iterator[dict[str, Any]]:
         offset, total = 0, 1
         while offset < total:
-            page = self.get(f"{path}limit={PAGE}&offset={offset}&order_by=id")
+            page = self.get(f"{path}limit={_PAGE}&offset={offset}&order_by=id")
             yield from page[key]
-            offset, total = offset + PAGE, page["total_entries"]
+            offset, total = offset + _PAGE, page["total_entries"]
 
     def _reasons(self, dag: str, run: str) -> str:
         failed = [task for task in self._tasks(dag, run) if task["state"] == "failed"]

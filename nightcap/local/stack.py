@@ -23,7 +23,7 @@ from pipeline.core.environment import Home
 from pipeline.core.errors import Permanent, RegistryUnavailable, Retryable
 from pipeline.storage.files import write_text
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+_CHECKOUT = Path(__file__).resolve().parents[2]
 USER = "admin"
 START_LIMIT_S = 240.0
 POOLS = {"gpu": "tasks of trainings that hold a model in memory", "model": "tasks of nights that do"}
@@ -121,12 +121,12 @@ class LocalStack:
             "API__HOST": "127.0.0.1",
             "API__PORT": str(port),
             "API_AUTH__JWT_SECRET": _kept_secret(root / "jwt_secret", 32),
-            "CORE__DAGS_FOLDER": str(CHECKOUT / "dags"),
+            "CORE__DAGS_FOLDER": str(_CHECKOUT / "dags"),
             "CORE__EXECUTION_API_SERVER_URL": f"{self.airflow_url}/execution/",
             "CORE__FERNET_KEY": "",
             "CORE__LOAD_EXAMPLES": "False",
             "CORE__PARALLELISM": "2",
-            "CORE__PLUGINS_FOLDER": str(CHECKOUT / "dags/plugins"),
+            "CORE__PLUGINS_FOLDER": str(_CHECKOUT / "dags/plugins"),
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
             "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
             "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.core.errors import SettingsError
-from pipeline.core.external_limits import ForeignLimits
+from pipeline.core.external_limits import ExternalLimits
 
 _SERVICES = ("NIGHTCAP_PUSHGATEWAY", "NIGHTCAP_WEBHOOK", "NIGHTCAP_MLFLOW_URL")
 _PLACES = {"NIGHTCAP_PROMOTIONS": ("/", "s3://"), "NIGHTCAP_INPUT": ("/", "s3://"), "NIGHTCAP_CAPTIONS": ("/",)}
@@ -27,7 +27,7 @@ class Home:
             under which nights may read and write beside `root`; default none.
         pushgateway: `NIGHTCAP_PUSHGATEWAY`, where nights push metrics; empty for nowhere.
         webhook: `NIGHTCAP_WEBHOOK`, where failed nights are told of; empty for nowhere. It may be a secret.
-        foreign: `NIGHTCAP_FOREIGN_*`, what a foreign captioner may use.
+        external: `NIGHTCAP_FOREIGN_*`, what an external captioner may use.
         journal: `NIGHTCAP_PROMOTIONS`, a folder or `s3://bucket/prefix`; default empty, see `promotions`.
         mlflow_url: `NIGHTCAP_MLFLOW_URL`; default empty, see `mlflow_page`.
         images: `NIGHTCAP_INPUT`, a folder or `s3://bucket/prefix`; default empty, see `input`.
@@ -41,7 +41,7 @@ class Home:
     roots: tuple[str, ...] = ()
     pushgateway: str = field(default="", repr=False)
     webhook: str = field(default="", repr=False)
-    foreign: ForeignLimits = field(default_factory=ForeignLimits)
+    external: ExternalLimits = field(default_factory=ExternalLimits)
     journal: str = ""
     mlflow_url: str = field(default="", repr=False)
     images: str = ""
@@ -65,7 +65,7 @@ class Home:
                 f"NIGHTCAP_STORE is {store!r}; set it to an absolute local folder (tables and outputs of stages need a file system)"
             )
         tracking_uri = environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
-        roots, foreign = _roots(environ.get("NIGHTCAP_ROOTS", "")), ForeignLimits.from_environment(environ)
+        roots, foreign = _roots(environ.get("NIGHTCAP_ROOTS", "")), ExternalLimits.from_environment(environ)
         pushgateway, webhook, page = (_address(name, environ.get(name, "")) for name in _SERVICES)
         places = (_place(name, environ.get(name, ""), kinds) for name, kinds in _PLACES.items())
         services = (pushgateway, webhook, foreign)

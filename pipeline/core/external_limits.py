@@ -1,4 +1,4 @@
-"""What a foreign captioner may use; it belongs to the machine, not to a night, so no form can raise it."""
+"""What an external captioner may use; it belongs to the machine, not to a night, so no form can raise it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pipeline.core.errors import SettingsError
 
 
 @dataclass(frozen=True)
-class ForeignLimits:
-    """What a foreign captioner's process is and may use.
+class ExternalLimits:
+    """What an external captioner's process is and may use.
 
     Attributes:
         python: the interpreter that runs it, or a script that takes the same arguments.
@@ -26,7 +26,7 @@ class ForeignLimits:
     batch_s: int = 300
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> ForeignLimits:
+    def from_environment(cls, environ: Mapping[str, str]) -> ExternalLimits:
         """Read `NIGHTCAP_FOREIGN_PYTHON`, `_MEMORY_MB`, `_LOAD_S` and `_BATCH_S`.
 
         Raises:

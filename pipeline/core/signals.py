@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-GRACE_S = 20
+_GRACE_S = 20
 CODE = 128 + signal.SIGTERM  # as a shell tells of it
 
 
@@ -21,7 +21,7 @@ class Stopped(BaseException):
 def heeding_sigterm() -> Iterator[None]:
     """Within the block SIGTERM raises `Stopped` where the main thread is; a second one changes nothing.
 
-    If cleaning up takes longer than `GRACE_S` seconds, such as for a read that hangs, the process
+    If cleaning up takes longer than `_GRACE_S` seconds, such as for a read that hangs, the process
     ends with `CODE` all the same. Outside the main thread the block changes nothing.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -38,5 +38,5 @@ def heeding_sigterm() -> Iterator[None]:
 def _stop(number: int, frame: Any) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, lambda *_: os._exit(CODE))
-    signal.alarm(GRACE_S)
+    signal.alarm(_GRACE_S)
     raise Stopped

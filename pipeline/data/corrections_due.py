@@ -25,11 +25,11 @@ def new_corrections(settings: TrainSettings, home: Home) -> int:
 
 def _known(settings: TrainSettings, home: Home) -> set[tuple[str, str]]:
     """Address and caption of every correction in the last accepted snapshot that is still in the store."""
-    from pipeline.data.validation.reference_profiles import References, collection_of
+    from pipeline.data.validation.reference_profiles import ReferenceProfiles, collection_of
     from pipeline.storage.stage_outputs import Store
 
     store = Store(home.store)
-    for digest in reversed(References.of(store, collection_of(settings.source)).snapshots()):
+    for digest in reversed(ReferenceProfiles.of(store, collection_of(settings.source)).snapshots()):
         try:
             return _corrected(store.find("snapshot", digest).path)
         except FileNotFoundError:  # removed since; the one before knew fewer

@@ -16,9 +16,9 @@ from pipeline.core.settings import SourceSettings
 from pipeline.data.sources.base import CORRECTED, SPLITS, LabelledBox, Photograph, Source
 from pipeline.metrics.gendered_words import neutral
 from pipeline.storage.files import digest_of, sha256, write_json
-from pipeline.storage.stage_outputs import Output, Store
+from pipeline.storage.stage_outputs import StageOutput, Store
 
-VERSION = 1
+_VERSION = 1
 
 _LATER = {"people_terms", "max_train_images", "corrections_held_out"}
 _TEXT, _WHOLE, _REAL = pa.string(), pa.int64(), pa.float64()
@@ -84,7 +84,7 @@ class Snapshot:
         return table[table["image"].isin(self.images_of(split)["image"])]
 
 
-def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Output:
+def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> StageOutput:
     """List a source once: `images`, `captions` and `objects` as parquet files.
 
     A split that the source lacks is cut from train by the digest of the image's bytes, so that
@@ -102,7 +102,7 @@ def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Out
             tables["captions"]["caption"] = tables["captions"]["caption"].map(neutral)
         images = tables["images"]
         corrected = images["image"].str.startswith(CORRECTED)
-        kept_apart = held_out(images[corrected], settings.corrections_held_out)
+        kept_apart = in_held_out_share(images[corrected], settings.corrections_held_out)
         images["split"] = pd.concat([cut(images[~corrected], settings), kept_apart]).sort_index()
         if settings.max_train_images is not None:
             tables = _fewer(tables, settings.max_train_images)
@@ -113,7 +113,7 @@ def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Out
     shaping = settings.model_dump(mode="json", include={"kind", "val_cut", "test_cut", "max_images"})
     # Named only where they are set, so that snapshots taken before keep their digests.
     shaping |= settings.model_dump(mode="json", include=_LATER, exclude_defaults=True)
-    return store.run("snapshot", VERSION, shaping, {"source": source.fingerprint()}, build)
+    return store.run("snapshot", _VERSION, shaping, {"source": source.fingerprint()}, build)
 
 
 def cut(images: pd.DataFrame, settings: SourceSettings) -> pd.Series[str]:
@@ -143,7 +143,7 @@ def cut(images: pd.DataFrame, settings: SourceSettings) -> pd.Series[str]:
     return split.mask(is_train & images["sha256"].isin(val), "val")
 
 
-def held_out(images: pd.DataFrame, share: float) -> pd.Series[str]:
+def in_held_out_share(images: pd.DataFrame, share: float) -> pd.Series[str]:
     """The split of each corrected image by its digest alone, so that it keeps it when others join."""
     places = images["sha256"].map(lambda digest: _place(digest) if digest else 0.5)
     split = pd.Series("train", images.index, dtype=str)

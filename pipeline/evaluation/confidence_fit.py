@@ -39,7 +39,9 @@ def fit_estimate(inputs: Reals, scores: Reals, weights: Reals, penalty: float) -
     return Estimate(means, deviations, found[:-1], float(found[-1]))
 
 
-def held_out(inputs: Reals, scores: Reals, weights: Reals, penalty: float, folds: npt.NDArray[np.int64]) -> Reals:
+def held_out_estimates(
+    inputs: Reals, scores: Reals, weights: Reals, penalty: float, folds: npt.NDArray[np.int64]
+) -> Reals:
     """Every row's estimate by a model that was fitted without its fold."""
     estimates = np.zeros(len(inputs))
     for fold in np.unique(folds):

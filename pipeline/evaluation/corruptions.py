@@ -26,7 +26,7 @@ NOISE_DEVIATION: Final = 40.0
 """Noise: standard deviation of what is added to each value."""
 DARKNESS: Final = 0.2
 """Darkness: what is left of the light."""
-GREY: Final = 128
+_GREY: Final = 128
 GREYS: Final = 16
 
 
@@ -67,7 +67,7 @@ def _cover(share: float) -> Kind:
         height, width = (min(side, round(side * share**0.5 * scale)) for scale in (stretch, 1 / stretch))
         top, left = random.integers(side - height + 1), random.integers(side - width + 1)
         covered = pixels.copy()
-        covered[top : top + height, left : left + width] = GREY
+        covered[top : top + height, left : left + width] = _GREY
         return covered
 
     return cover

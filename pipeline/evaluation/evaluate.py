@@ -23,16 +23,16 @@ from pipeline.metrics.scores import leave_one_out, score_captions
 from pipeline.metrics.tokenizer import tokenize
 from pipeline.model.interface import Caption
 from pipeline.storage.files import write_json, write_text
-from pipeline.storage.stage_outputs import Output
+from pipeline.storage.stage_outputs import StageOutput
 from pipeline.training.caption_features import caption_features
 from pipeline.training.features import FeatureStore
 from pipeline.training.refine import load_decoder
 from pipeline.training.run import TrainingRun
 
-VERSION = 6
+_VERSION = 6
 
 
-def evaluate(run: TrainingRun) -> Output:
+def evaluate(run: TrainingRun) -> StageOutput:
     """Write `scores.json`, `captions.jsonl`, `per_image.parquet` and a page of samples for the test split."""
 
     def build(folder: Path) -> None:
@@ -58,15 +58,15 @@ def evaluate(run: TrainingRun) -> Output:
         write_samples(folder / "samples", run, captions, references, report.per_image)
 
     recipe = run.settings.model_dump(mode="json", include={"decoding": True, "evaluation": {"images"}})
-    return run.store.run("evaluate", VERSION, recipe, run.inputs("validate", "refine", "calibrate"), build)
+    return run.store.run("evaluate", _VERSION, recipe, run.inputs("validate", "refine", "calibrate"), build)
 
 
 def caption_split(run: TrainingRun, split: str) -> dict[str, Caption]:
     """The model's caption of every image of a split, by the image's name."""
-    from pipeline.model.network.generation import Writer
+    from pipeline.model.network.generation import Generator
 
     decoder, words = load_decoder(run)
-    writer = Writer(decoder, run.settings.decoding, len(words))
+    writer = Generator(decoder, run.settings.decoding, len(words))
     images = run.accepted.images_of(split)
     captions = caption_features(writer, words, FeatureStore.of(run), list(images["sha256"]))
     return dict(zip(images["image"], captions, strict=True))

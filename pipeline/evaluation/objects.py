@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.data.sources.base import LabelledBox
 from pipeline.data.sources.scenes.truth import named_pairs
-from pipeline.metrics.chair import Mention, chair, coco_lexicon
+from pipeline.metrics.chair import ObjectMention, chair, coco_lexicon
 
 
 def chair_of(
@@ -41,5 +41,5 @@ def coco_chair(
     return chair(captions, present, mentions)
 
 
-def _pairs(caption: str) -> list[Mention]:
+def _pairs(caption: str) -> list[ObjectMention]:
     return [frozenset({" ".join(pair)}) for pair in named_pairs(caption)]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pipeline.data.snapshot import read_images
 from pipeline.data.sources.base import LabelledBox
-from pipeline.data.sources.scenes.truth import Mention, mentions
+from pipeline.data.sources.scenes.truth import SceneMention, scene_mentions
 from pipeline.imaging.decode import pixels
 from pipeline.model.captioner import Networks
 from pipeline.model.explanation import Explainer, Maps
@@ -89,12 +89,12 @@ def _rounds(run: TrainingRun, captions: Mapping[str, str], images: Any) -> Itera
             yield Round(target, _together(explained.attention, mention), _together(explained.occlusion, mention))
 
 
-def _named_truly(caption: str, boxes: list[LabelledBox]) -> list[tuple[Mention, LabelledBox]]:
+def _named_truly(caption: str, boxes: list[LabelledBox]) -> list[tuple[SceneMention, LabelledBox]]:
     found = {box.label: box for box in boxes}  # no two objects of a scene are alike
-    return [(mention, found[mention.label]) for mention in mentions(caption) if mention.label in found]
+    return [(mention, found[mention.label]) for mention in scene_mentions(caption) if mention.label in found]
 
 
-def _together(maps: Maps, mention: Mention) -> Maps:
+def _together(maps: Maps, mention: SceneMention) -> Maps:
     """The map of a colour and a shape that name one object.
 
     Their mean, chosen on validation images: occlusion hit 88.2% by it, 86.7% by their maximum, 87.2% by the shape's

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 COVERAGES: Final = tuple(tenths / 10 for tenths in range(10, 0, -1))
-TARGET: Final = 0.7
+_TARGET: Final = 0.7
 
 
 def risk_coverage(confidences: Sequence[float], scores: Sequence[float]) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def risk_coverage(confidences: Sequence[float], scores: Sequence[float]) -> dict
         "coverage": list(COVERAGES),
         "cider_d": [_at(best, share) for share in COVERAGES],
         "area": float(best.mean()),
-        "gain_at_70": _at(best, TARGET) - _at(best, 1.0),
+        "gain_at_70": _at(best, _TARGET) - _at(best, 1.0),
         "rank_correlation": rank_correlation(confidences, scores),
     }
 

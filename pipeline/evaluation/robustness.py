@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.evaluation.corruptions import KINDS
-from pipeline.evaluation.inference import Teller, cider_d_of, load_confidence, sample, tell_clean, tell_degraded
+from pipeline.evaluation.inference import (
+    Predictor,
+    cider_d_of,
+    load_confidence,
+    predict_clean,
+    predict_degraded,
+    sample,
+)
 from pipeline.training.run import TrainingRun
 
 
@@ -17,8 +24,8 @@ def robustness(run: TrainingRun) -> dict[str, Any]:
         [0, 10], None for blank images, and `withheld`, the share of captions below the threshold.
     """
     confidence = load_confidence(run)
-    teller, images = Teller(run, confidence.gists), sample(run, "test")
-    told = {"clean": tell_clean(run, teller, images)} | tell_degraded(run, teller, images, list(KINDS))
+    predictor, images = Predictor(run, confidence.pooled_embeddings), sample(run, "test")
+    told = {"clean": predict_clean(run, predictor, images)} | predict_degraded(run, predictor, images, list(KINDS))
     references, names = run.accepted.references("test"), list(images["image"])
     rows = {}
     for kind, found in told.items():

@@ -12,8 +12,8 @@ from pipeline.model.interface import Caption
 from pipeline.storage.files import write_bytes, write_text
 from pipeline.training.run import TrainingRun
 
-COUNT = 24
-TEMPLATE = Path(__file__).parent / "samples_page.html"
+_COUNT = 24
+_TEMPLATE = Path(__file__).parent / "samples_page.html"
 
 
 def write_samples(
@@ -25,7 +25,7 @@ def write_samples(
 ) -> None:
     """Write `index.html` and thumbnails: from the best to the worst CIDEr-D, evenly spaced."""
     ranked = sorted(captions, key=lambda image: -per_image[image]["cider_d"])
-    count = min(COUNT, len(ranked))
+    count = min(_COUNT, len(ranked))
     chosen = [ranked[round(place * (len(ranked) - 1) / max(1, count - 1))] for place in range(count)]
     images = run.accepted.images[run.accepted.images["image"].isin(chosen)]
     data = dict(read_images(run.source, images))
@@ -50,5 +50,5 @@ def _row(image: str, sha: str, caption: Caption, references: list[str], scores: 
 def _render(rows: list[dict[str, Any]]) -> str:
     from jinja2 import Environment
 
-    template = Environment(autoescape=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
+    template = Environment(autoescape=True).from_string(_TEMPLATE.read_text(encoding="utf-8"))
     return template.render(rows=rows)

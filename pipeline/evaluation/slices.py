@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.data.sources.base import CORRECTED
 from pipeline.metrics.gendered_words import PEOPLE
-from pipeline.metrics.ngrams import Tokens
+from pipeline.metrics.ngrams import TokenSequence
 from pipeline.metrics.tokenizer import tokenize
 
 RARE_BELOW = 10
@@ -33,7 +33,7 @@ class Slice:
     images: tuple[str, ...]
 
 
-def slices_of(references: Mapping[str, Sequence[str]], training: Iterable[Tokens]) -> dict[str, list[Slice]]:
+def slices_of(references: Mapping[str, Sequence[str]], training: Iterable[TokenSequence]) -> dict[str, list[Slice]]:
     """The images of a split in slices, by what people say of them.
 
     Args:
@@ -68,7 +68,7 @@ def label_of(name: str, part: Slice) -> str:
 
 
 def slice_scores(
-    scores: Mapping[str, float], references: Mapping[str, Sequence[str]], training: Iterable[Tokens]
+    scores: Mapping[str, float], references: Mapping[str, Sequence[str]], training: Iterable[TokenSequence]
 ) -> dict[str, list[dict[str, Any]]]:
     """The mean score of each slice of a split.
 
@@ -85,7 +85,7 @@ def slice_scores(
     return {name: [_scored(part, scores) for part in parts] for name, parts in found.items()}
 
 
-def _mean_of(rows: Sequence[Tokens], counts: Callable[[str], bool]) -> float:
+def _mean_of(rows: Sequence[TokenSequence], counts: Callable[[str], bool]) -> float:
     return fmean(sum(map(counts, row)) for row in rows)
 
 

@@ -23,12 +23,12 @@ from pipeline.imaging.colour import to_srgb
 
 Fit = Literal["squash", "pad", "crop"]
 
-FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", *heic.register())
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", *heic.register_heic())
 INTERPOLATION = "bicubic"  # antialiased, as Pillow does it
 LARGE_PIXELS = 12_000_000  # larger ones, which may need 20 bytes a pixel, are decoded one at a time
 GREY = (127, 127, 127)  # what `pad` adds; near zero after most networks' preprocessing
 
-EMPTY = "empty"
+_EMPTY = "empty"
 NOT_AN_IMAGE = "not_an_image"
 UNSUPPORTED_FORMAT = "unsupported_format"
 TRUNCATED = "truncated"
@@ -38,8 +38,8 @@ TOO_MANY_PIXELS = "too_many_pixels"
 TOO_SMALL = "too_small"
 TOO_MUCH_MEMORY = "decoder_memory"
 
-REASONS = {
-    EMPTY: "The file has no bytes.",
+DECODE_REASONS = {
+    _EMPTY: "The file has no bytes.",
     NOT_AN_IMAGE: "The bytes are no image, whatever the file's name says.",
     UNSUPPORTED_FORMAT: "An image in a format other than JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF and, with the extra `heic`, HEIC.",
     TRUNCATED: "The file ends before the image does.",
@@ -119,7 +119,7 @@ def check_bytes(size: int, limits: ImageLimits) -> None:
         BadImage: `empty` or `too_large_file`.
     """
     if not size:
-        raise BadImage(EMPTY, "the file is empty")
+        raise BadImage(_EMPTY, "the file is empty")
     if size > limits.max_bytes:
         raise BadImage(TOO_LARGE_FILE, f"the file has {size:,} bytes, more than the limit of {limits.max_bytes:,}")
 
@@ -137,7 +137,7 @@ def open_image(data: bytes, limits: ImageLimits, side: int | None = None) -> Dec
             eighth of its size, but no smaller than twice this side.
 
     Raises:
-        BadImage: with one of `REASONS`.
+        BadImage: with one of `DECODE_REASONS`.
     """
     image = _open(data, limits)
     header = image.size if isinstance(image, JpegImageFile) else None
@@ -162,7 +162,7 @@ def decode(data: bytes, limits: ImageLimits, side: int | None = None) -> Image.I
     """`open_image` without the original size.
 
     Raises:
-        BadImage: with one of `REASONS`.
+        BadImage: with one of `DECODE_REASONS`.
     """
     return open_image(data, limits, side).image
 
@@ -189,7 +189,7 @@ def pixels(data: bytes, side: int, fit: Fit, limits: ImageLimits) -> np.ndarray:
     """Encoded bytes to uint8 [side, side, 3], 0..255: `decode`, then `resize`.
 
     Raises:
-        BadImage: with one of `REASONS`.
+        BadImage: with one of `DECODE_REASONS`.
     """
     return resize(decode(data, limits, side), side, fit)
 

@@ -8,7 +8,7 @@ BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"mif1")
 """What such a file says of itself in its bytes 8 to 12; collections and films are others."""
 
 
-def register() -> tuple[str, ...]:
+def register_heic() -> tuple[str, ...]:
     """Teach Pillow the format; its name there, nothing without the extra."""
     try:
         import pi_heif

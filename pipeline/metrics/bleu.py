@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipeline.metrics.ngrams import ORDER, NGram, Tokens, count_ngrams
+from pipeline.metrics.ngrams import ORDER, NGram, TokenSequence, count_ngrams
 
 _TINY = 1e-15  # both keep a division by zero away, and both are visible in published digits
 _SMALL = 1e-9
@@ -54,14 +54,14 @@ class Allowed:
     lengths: tuple[int, ...]
 
     @classmethod
-    def by(cls, references: Sequence[Tokens]) -> Allowed:
+    def by(cls, references: Sequence[TokenSequence]) -> Allowed:
         """Count tokenised references."""
         ngrams: Counter[NGram] = Counter()
         for reference in references:
             ngrams |= count_ngrams(reference)
         return cls(ngrams, tuple(map(len, references)))
 
-    def match(self, caption: Tokens) -> Matches:
+    def match(self, caption: TokenSequence) -> Matches:
         """Compare one tokenised caption."""
         correct = [0] * ORDER
         for ngram, count in count_ngrams(caption).items():
@@ -75,7 +75,7 @@ class Allowed:
         )
 
 
-def match(references: Sequence[Tokens], caption: Tokens) -> Matches:
+def match(references: Sequence[TokenSequence], caption: TokenSequence) -> Matches:
     """Compare one tokenised caption with its references, of which there is at least one."""
     return Allowed.by(references).match(caption)
 

@@ -15,7 +15,7 @@ from pipeline.metrics.tokenizer import tokenize
 
 COCO_OBJECTS = Path(__file__).with_name("coco_objects.yaml")
 
-Mention = frozenset[str]
+ObjectMention = frozenset[str]
 """One object a caption names: the categories that its words may mean, mostly one."""
 
 
@@ -28,12 +28,14 @@ class Lexicon:
             hides the shorter ones in it.
     """
 
-    meanings: Mapping[tuple[str, ...], Mention]
+    meanings: Mapping[tuple[str, ...], ObjectMention]
 
     @classmethod
     def of(cls, categories: Mapping[str, Collection[str]], not_objects: Collection[str] = ()) -> Lexicon:
         """From each category's phrases, to which the regular plurals of their last words are added."""
-        meanings: dict[tuple[str, ...], Mention] = {form: frozenset() for text in not_objects for form in _forms(text)}
+        meanings: dict[tuple[str, ...], ObjectMention] = {
+            form: frozenset() for text in not_objects for form in _forms(text)
+        }
         for category, phrases in categories.items():
             for form in {form for text in phrases for form in _forms(text)}:
                 meanings[form] = meanings.get(form, frozenset()) | {category}
@@ -48,11 +50,11 @@ class Lexicon:
     def _longest(self) -> int:
         return max(map(len, self.meanings))
 
-    def mentions(self, caption: str) -> list[Mention]:
+    def mentions(self, caption: str) -> list[ObjectMention]:
         """What a caption names, in its order, repeats included; of overlapping phrases the longest from the left."""
         return [mention for mention in self._found(tokenize(caption.replace("-", " "))) if mention]
 
-    def _found(self, words: Sequence[str]) -> Iterator[Mention]:
+    def _found(self, words: Sequence[str]) -> Iterator[ObjectMention]:
         start = 0
         while start < len(words):
             phrases = (tuple(words[start : start + size]) for size in range(self._longest, 0, -1))
@@ -73,7 +75,7 @@ def coco_lexicon() -> Lexicon:
 def chair(
     captions: Mapping[str, str],
     present: Mapping[str, Collection[str]],
-    mentions: Callable[[str], Sequence[Mention]],
+    mentions: Callable[[str], Sequence[ObjectMention]],
 ) -> dict[str, float]:
     """How often captions name what is not there.
 

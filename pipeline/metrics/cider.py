@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.metrics.ngrams import ORDER, NGram, Tokens, count_ngrams
+from pipeline.metrics.ngrams import ORDER, NGram, TokenSequence, count_ngrams
 
 _SIGMA = 6.0
 _SCALE = 10.0
@@ -41,7 +41,7 @@ class DocumentFrequencies:
     frequency: Mapping[NGram, int]
 
     @classmethod
-    def of(cls, references: Iterable[Sequence[Tokens]]) -> DocumentFrequencies:
+    def of(cls, references: Iterable[Sequence[TokenSequence]]) -> DocumentFrequencies:
         """Count over the tokenised references of each image."""
         frequency: Counter[NGram] = Counter()
         documents = 0
@@ -50,7 +50,7 @@ class DocumentFrequencies:
             frequency.update({ngram for caption in captions for ngram in count_ngrams(caption)})
         return cls(documents, frequency)
 
-    def vector(self, tokens: Tokens) -> Vector:
+    def vector(self, tokens: TokenSequence) -> Vector:
         """Weigh the n-grams of a caption; one in no reference weighs as if it were in one image's."""
         counts = count_ngrams(tokens)
         log_documents = math.log(max(1, self.documents))

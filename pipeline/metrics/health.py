@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from pipeline.metrics.ngrams import Tokens
+from pipeline.metrics.ngrams import TokenSequence
 from pipeline.metrics.tokenizer import tokenize
 
-UNKNOWN = "[UNK]"
+_UNKNOWN = "[UNK]"
 
 # Not here, though function words: those that people do end captions with (outside, behind, up, other, can).
 _DANGLING = """
@@ -62,7 +62,7 @@ def caption_health(captions: Sequence[str]) -> Health:
     return Health(
         dangling=sum(_dangles(row) for row in rows) / count,
         repeated=sum(_repeats(row) for row in rows) / count,
-        unknown=sum(UNKNOWN in caption for caption in captions) / count,
+        unknown=sum(_UNKNOWN in caption for caption in captions) / count,
         empty=sum(not row for row in rows) / count,
         unique=len(frequent) / count,
         most_frequent=max(frequent.values(), default=0) / count,
@@ -72,14 +72,14 @@ def caption_health(captions: Sequence[str]) -> Health:
 
 
 def _words(caption: str) -> list[str]:
-    return tokenize(caption.replace(UNKNOWN, "unk"))
+    return tokenize(caption.replace(_UNKNOWN, "unk"))
 
 
-def _dangles(words: Tokens) -> bool:
+def _dangles(words: TokenSequence) -> bool:
     return bool(words) and words[-1] in DANGLING_WORDS
 
 
-def _repeats(words: Tokens) -> bool:
+def _repeats(words: TokenSequence) -> bool:
     return any(
         words[at : at + size] == words[at + size : at + 2 * size]
         for size in (1, 2)

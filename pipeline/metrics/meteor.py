@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from pipeline.metrics.ngrams import Tokens
+from pipeline.metrics.ngrams import TokenSequence
 
 _LOG = logging.getLogger(__name__)
 
 
 def meteor(
-    references: Sequence[Sequence[Tokens]], captions: Sequence[Tokens], time_limit_s: float = 600
+    references: Sequence[Sequence[TokenSequence]], captions: Sequence[TokenSequence], time_limit_s: float = 600
 ) -> float | None:
     """METEOR of a whole set of tokenised captions, in [0, 1].
 
@@ -60,7 +60,10 @@ def find_jar() -> Path | None:
 
 
 def _run(
-    jar: list[str], references: Sequence[Sequence[Tokens]], captions: Sequence[Tokens], time_limit_s: float
+    jar: list[str],
+    references: Sequence[Sequence[TokenSequence]],
+    captions: Sequence[TokenSequence],
+    time_limit_s: float,
 ) -> float:
     most = max(map(len, references))
     with tempfile.TemporaryDirectory(prefix="nightcap-meteor-") as name:
@@ -73,5 +76,5 @@ def _run(
     return float(done.stdout)
 
 
-def _write_lines(path: Path, rows: Sequence[Tokens]) -> None:
+def _write_lines(path: Path, rows: Sequence[TokenSequence]) -> None:
     path.write_text("".join(" ".join(row) + "\n" for row in rows), encoding="utf-8")

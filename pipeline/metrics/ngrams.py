@@ -8,11 +8,11 @@ from itertools import chain
 
 ORDER = 4
 
-Tokens = Sequence[str]
+TokenSequence = Sequence[str]
 NGram = tuple[str, ...]
 
 
-def count_ngrams(tokens: Tokens) -> Counter[NGram]:
+def count_ngrams(tokens: TokenSequence) -> Counter[NGram]:
     """How often each n-gram of 1 to 4 tokens occurs."""
     shifted = [tokens[start:] for start in range(ORDER)]
     return Counter(chain.from_iterable(zip(*shifted[:size], strict=False) for size in range(1, ORDER + 1)))

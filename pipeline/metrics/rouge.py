@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.metrics.ngrams import Tokens
+from pipeline.metrics.ngrams import TokenSequence
 
 _BETA = 1.2
 
 
-def rouge_l(references: Sequence[Tokens], caption: Tokens) -> float:
+def rouge_l(references: Sequence[TokenSequence], caption: TokenSequence) -> float:
     """ROUGE-L of one tokenised caption against its references, in [0, 1].
 
     Precision and recall are each the best over the references, not necessarily of the same one.
@@ -23,7 +23,7 @@ def rouge_l(references: Sequence[Tokens], caption: Tokens) -> float:
     return (1 + _BETA**2) * precision * recall / (recall + _BETA**2 * precision)
 
 
-def longest_common_subsequence(first: Tokens, second: Tokens) -> int:
+def longest_common_subsequence(first: TokenSequence, second: TokenSequence) -> int:
     """Length of the longest common subsequence, a whole row at a time in the bits of one integer.
 
     Hyyro, "Bit-parallel LCS-length computation revisited", AWOCA 2004.

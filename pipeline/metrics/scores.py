@@ -12,7 +12,7 @@ from pipeline.metrics.bleu import match, total
 from pipeline.metrics.cider import DocumentFrequencies, cider_d
 from pipeline.metrics.health import Health, caption_health
 from pipeline.metrics.meteor import meteor as meteor_score
-from pipeline.metrics.ngrams import Tokens
+from pipeline.metrics.ngrams import TokenSequence
 from pipeline.metrics.rouge import rouge_l
 from pipeline.metrics.tokenizer import tokenize
 
@@ -105,7 +105,7 @@ def leave_one_out(references: Mapping[str, Sequence[str]], meteor: bool = True) 
 
 
 def _cider(
-    references: Sequence[Sequence[Tokens]], captions: Sequence[Tokens], frequencies: DocumentFrequencies
+    references: Sequence[Sequence[TokenSequence]], captions: Sequence[TokenSequence], frequencies: DocumentFrequencies
 ) -> list[float]:
     return [
         cider_d([frequencies.vector(reference) for reference in own], frequencies.vector(caption))

@@ -14,11 +14,11 @@ from pipeline.imaging.decode import Fit
 from pipeline.model.bundle import CONFIDENCE, DECODER, ENCODER, REFERENCE, SETTINGS, VOCABULARY, Bundle
 from pipeline.model.confidence import EVIDENCE, Confidence, Reals, evidence
 from pipeline.model.interface import Caption, PinnedModel
-from pipeline.model.reference_profile import IMAGE_SIGNS, read_reference
+from pipeline.model.reference_profile import IMAGE_STATISTICS, read_reference
 from pipeline.model.vocabulary import Vocabulary
 from pipeline.model.vocabulary_binding import check_bound
 
-BATCH = 16
+CAPTION_BATCH = 16
 
 
 class Networks(NamedTuple):
@@ -52,14 +52,14 @@ class BundleCaptioner:
         self.fit: Fit = bundle.settings.pixels.fit
         self._vocabulary = bundle.vocabulary
         chosen = checked(DecodingSettings, bundle.settings.decoding.model_dump() | dict(decoding or {}))
-        self._encoder, self._writer, self._reader = _networks(bundle, chosen)
+        self._encoder, self._generator, self._scorer = _networks(bundle, chosen)
         self._confidence = Confidence.read(bundle.path / CONFIDENCE)
         self.reference = read_reference(bundle.path / REFERENCE)
 
     @property
     def networks(self) -> Networks:
         """What the model is made of."""
-        return Networks(self._encoder, self._writer.decoder, self._vocabulary)
+        return Networks(self._encoder, self._generator.decoder, self._vocabulary)
 
     @property
     def withhold_below(self) -> float:
@@ -70,7 +70,7 @@ class BundleCaptioner:
         """Caption uint8 [n, side, side, 3] for any n: n captions in the same order."""
         return [caption for batch in _padded(pixels) for caption in self._caption_batch(*batch)]
 
-    def gists(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def pooled_embeddings(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """What the encoder sees of uint8 [n, side, side, 3] on the whole: float32 [n, channels], each of length 1."""
         seen = [np.asarray(self._encoder.predict_on_batch(batch))[:count] for batch, count in _padded(pixels)]
         means = np.concatenate(seen).mean(axis=1)  # [n, channels]
@@ -79,7 +79,7 @@ class BundleCaptioner:
 
     def _caption_batch(self, pixels: npt.NDArray[np.uint8], count: int) -> Iterator[Caption]:
         features = self._encoder.predict_on_batch(pixels)
-        tokens, scores = (np.asarray(item) for item in self._writer.predict_on_batch(features))
+        tokens, scores = (np.asarray(item) for item in self._generator.predict_on_batch(features))
         judged = self._judge(np.asarray(features), tokens[:, 0])
         confidences = self._confidence.estimate(judged)
         rows = zip(tokens[:count], scores[:count], confidences[:count], judged[:count], strict=True)
@@ -90,21 +90,23 @@ class BundleCaptioner:
 
     def _judge(self, features: npt.NDArray[np.float32], tokens: npt.NDArray[np.int32]) -> Reals:
         """The evidence for captions: float [n, len(EVIDENCE)]."""
-        read = self._reader.predict_on_batch((features, tokens))
-        return evidence(features, np.asarray(read.likely), np.asarray(read.entropy), self._confidence.gists)
+        read = self._scorer.predict_on_batch((features, tokens))
+        return evidence(
+            features, np.asarray(read.log_probabilities), np.asarray(read.entropy), self._confidence.pooled_embeddings
+        )
 
 
 def _of_image(signs: Reals) -> dict[str, float]:
     named = dict(zip(EVIDENCE, signs.tolist(), strict=True))
-    return {name: named[name] for name in IMAGE_SIGNS}
+    return {name: named[name] for name in IMAGE_STATISTICS}
 
 
 def _networks(bundle: Bundle, decoding: DecodingSettings) -> tuple[Any, Any, Any]:
-    from pipeline.model.network.generation import Writer
-    from pipeline.model.network.teacher_forcing import Reader
+    from pipeline.model.network.generation import Generator
+    from pipeline.model.network.teacher_forcing import TeacherForcedScorer
 
     encoder, decoder = _encoder(bundle), _decoder(bundle)
-    return encoder, Writer(decoder, decoding, len(bundle.vocabulary)), Reader(decoder)
+    return encoder, Generator(decoder, decoding, len(bundle.vocabulary)), TeacherForcedScorer(decoder)
 
 
 def _encoder(bundle: Bundle) -> Any:
@@ -140,6 +142,6 @@ def _decoder(bundle: Bundle) -> Any:
 
 
 def _padded(pixels: npt.NDArray[np.uint8]) -> Iterator[tuple[npt.NDArray[np.uint8], int]]:
-    for start in range(0, len(pixels), BATCH):
-        batch = pixels[start : start + BATCH]
-        yield np.pad(batch, [(0, BATCH - len(batch)), (0, 0), (0, 0), (0, 0)]), len(batch)
+    for start in range(0, len(pixels), CAPTION_BATCH):
+        batch = pixels[start : start + CAPTION_BATCH]
+        yield np.pad(batch, [(0, CAPTION_BATCH - len(batch)), (0, 0), (0, 0), (0, 0)]), len(batch)

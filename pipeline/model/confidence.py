@@ -24,18 +24,18 @@ EVIDENCE: Final = ("score", "hardest_choice", "words", "level", "zeros", "spread
 score: mean log-probability of the words and `<end>`; hardest_choice: the highest entropy among the
 distributions they were chosen from; words: how many, `<end>` counted. Of the image's features: level, log
 of their mean; zeros, the share that is 0; spread, log of the mean over channels of the deviation over
-positions; strangeness and residue, see `Gists.oddity`.
+positions; strangeness and residue, see `PooledEmbeddings.oddity`.
 """
 REACH: Final = 4.0
 """Standard deviations beyond which an input moves the estimate no further: nothing was fitted there."""
-FORMAT: Final = 1
+_FORMAT: Final = 1
 ESTIMATED: Final = ("means", "deviations", "weights")
 _TINY: Final = 1e-3
 
 
 @dataclass(frozen=True)
-class Gists:
-    """Where the gists of training images lie. A gist is the mean of the features over positions, at length 1.
+class PooledEmbeddings:
+    """Where the pooled_embeddings of training images lie. A embedding is the mean of the features over positions, at length 1.
 
     Attributes:
         centre: float [channels], their mean.
@@ -48,19 +48,21 @@ class Gists:
     deviations: Reals
 
     @classmethod
-    def of(cls, means: Reals, count: int) -> Gists:
+    def of(cls, means: Reals, count: int) -> PooledEmbeddings:
         """Fit `count` directions, or a quarter of n, to features' means over positions, float [n, channels]."""
-        gists = _unit(means)
-        centre = _brief(gists.mean(axis=0))
-        _, lengths, directions = np.linalg.svd(gists - centre, full_matrices=False)
-        count = max(1, min(count, len(gists) // 4))
-        return cls(centre, _brief(directions[:count]), _brief(lengths[:count] / len(gists) ** 0.5 + _TINY**2))
+        pooled_embeddings = _unit(means)
+        centre = _brief(pooled_embeddings.mean(axis=0))
+        _, lengths, directions = np.linalg.svd(pooled_embeddings - centre, full_matrices=False)
+        count = max(1, min(count, len(pooled_embeddings) // 4))
+        return cls(
+            centre, _brief(directions[:count]), _brief(lengths[:count] / len(pooled_embeddings) ** 0.5 + _TINY**2)
+        )
 
     def oddity(self, means: Reals) -> tuple[Reals, Reals]:
         """How unlike the training images some are, by their features' means over positions, float [n, channels].
 
         Returns:
-            strangeness, log of the gist's mean squared deviation along the directions, and residue,
+            strangeness, log of the embedding's mean squared deviation along the directions, and residue,
             log of the length of what the directions do not hold of it: float [n] each.
         """
         moved = _unit(means) - self.centre
@@ -79,14 +81,16 @@ def _brief(values: Reals) -> Reals:
     return np.array([float(f"{value:.4g}") for value in values.flat]).reshape(values.shape)
 
 
-def evidence(features: npt.NDArray[Any], likely: npt.NDArray[Any], entropy: npt.NDArray[Any], gists: Gists) -> Reals:
+def evidence(
+    features: npt.NDArray[Any], likely: npt.NDArray[Any], entropy: npt.NDArray[Any], pooled_embeddings: PooledEmbeddings
+) -> Reals:
     """What the estimate rests on: [n, len(EVIDENCE)].
 
     Args:
         features: [n, positions, channels], of which each image's caption was written.
-        likely: [n, words], log-probabilities as in `pipeline.model.network.teacher_forcing.Reading`.
+        likely: [n, words], log-probabilities as in `pipeline.model.network.teacher_forcing.CaptionScores`.
         entropy: [n, words], likewise.
-        gists: of the training images.
+        pooled_embeddings: of the training images.
     """
     grid, likely = features.astype(np.float64), likely.astype(np.float64)
     words = np.maximum((likely < 0).sum(axis=1), 1)
@@ -98,7 +102,7 @@ def evidence(features: npt.NDArray[Any], likely: npt.NDArray[Any], entropy: npt.
             np.log(grid.mean(axis=(1, 2)).clip(_TINY)),
             (grid == 0).mean(axis=(1, 2)),
             np.log(grid.std(axis=1).mean(axis=1) + _TINY),
-            *gists.oddity(grid.mean(axis=1)),
+            *pooled_embeddings.oddity(grid.mean(axis=1)),
         ]
     )
 
@@ -134,25 +138,27 @@ class Confidence:
     """What turns the evidence for a caption into its confidence, the estimated CIDEr-D.
 
     Attributes:
-        gists: of the training images.
+        pooled_embeddings: of the training images.
         estimate: of CIDEr-D, from `evidence`.
         withhold_below: captions with less confidence are better withheld; a tenth of the validation
             images lay below.
     """
 
-    gists: Gists
+    pooled_embeddings: PooledEmbeddings
     estimate: Estimate
     withhold_below: float
 
     def write(self, path: Path) -> None:
         """Write `confidence.json`."""
         values = {
-            "format": FORMAT,
+            "format": _FORMAT,
             "withhold_below": self.withhold_below,
             "evidence": EVIDENCE,
             "estimate": {name: getattr(self.estimate, name).tolist() for name in ESTIMATED}
             | {"bias": self.estimate.bias},
-            "gists": {name: getattr(self.gists, name).tolist() for name in ("centre", "directions", "deviations")},
+            "gists": {
+                name: getattr(self.pooled_embeddings, name).tolist() for name in ("centre", "directions", "deviations")
+            },
         }
         write_text(path, json.dumps(values) + "\n")
 
@@ -170,21 +176,24 @@ class Confidence:
 
 
 def _parsed(values: dict[str, Any]) -> Confidence:
-    if (values["format"], tuple(values["evidence"])) != (FORMAT, EVIDENCE):
+    if (values["format"], tuple(values["evidence"])) != (_FORMAT, EVIDENCE):
         raise ValueError(f"format {values['format']!r} with evidence {values['evidence']}")
-    gists = Gists(**{name: np.asarray(value, float) for name, value in values["gists"].items()})
+    pooled_embeddings = PooledEmbeddings(**{name: np.asarray(value, float) for name, value in values["gists"].items()})
     fitted = values["estimate"]
     estimate = Estimate(**{name: np.asarray(fitted[name], float) for name in ESTIMATED}, bias=float(fitted["bias"]))
-    confidence = Confidence(gists, estimate, float(values["withhold_below"]))
+    confidence = Confidence(pooled_embeddings, estimate, float(values["withhold_below"]))
     _check(confidence)
     return confidence
 
 
 def _check(confidence: Confidence) -> None:
-    gists, estimate = confidence.gists, confidence.estimate
-    if gists.directions.shape != (*gists.deviations.shape, *gists.centre.shape) or gists.centre.ndim != 1:
-        raise ValueError(f"directions of shape {gists.directions.shape} do not fit centre and deviations")
+    pooled_embeddings, estimate = confidence.pooled_embeddings, confidence.estimate
+    if (
+        pooled_embeddings.directions.shape != (*pooled_embeddings.deviations.shape, *pooled_embeddings.centre.shape)
+        or pooled_embeddings.centre.ndim != 1
+    ):
+        raise ValueError(f"directions of shape {pooled_embeddings.directions.shape} do not fit centre and deviations")
     if any(getattr(estimate, name).shape != (len(EVIDENCE),) for name in ESTIMATED):
         raise ValueError(f"{', '.join(ESTIMATED)} need {len(EVIDENCE)} numbers each")
-    if not ((gists.deviations > 0).all() and (estimate.deviations > 0).all()):
+    if not ((pooled_embeddings.deviations > 0).all() and (estimate.deviations > 0).all()):
         raise ValueError("deviations must be above 0")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pipeline.core.errors import SettingsError
 from pipeline.imaging.decode import GREY
-from pipeline.model.captioner import BATCH, BundleCaptioner, Networks
+from pipeline.model.captioner import CAPTION_BATCH, BundleCaptioner, Networks
 from pipeline.model.interface import Captioner
 
 Maps = npt.NDArray[np.float32]
@@ -40,10 +40,10 @@ class Explainer:
     """Explains captions to the networks that read the image."""
 
     def __init__(self, networks: Networks) -> None:
-        from pipeline.model.network.teacher_forcing import Reader
+        from pipeline.model.network.teacher_forcing import TeacherForcedScorer
 
         self._encoder, self._vocabulary = networks.encoder, networks.vocabulary
-        self._reader = Reader(networks.decoder)
+        self._scorer = TeacherForcedScorer(networks.decoder)
         self._positions = networks.encoder.facts.positions
         self._side = round(self._positions**0.5)
 
@@ -62,8 +62,8 @@ class Explainer:
     def _read(self, features: Maps, tokens: Sequence[int]) -> tuple[Maps, Maps]:
         """Log-probabilities [images, words], and attention [words, positions] to the first image."""
         rows = np.tile(np.array(tokens, np.int32), (len(features), 1))  # [images, words]
-        reading = self._reader.predict_on_batch((features, rows))
-        return np.asarray(reading.likely), np.asarray(reading.attention)[0]
+        reading = self._scorer.predict_on_batch((features, rows))
+        return np.asarray(reading.log_probabilities), np.asarray(reading.attention)[0]
 
 
 def explain(captioner: Captioner, pixels: npt.NDArray[np.uint8], caption: str | None = None) -> Explanation:
@@ -99,6 +99,9 @@ def _with_each_cell_greyed(pixels: npt.NDArray[np.uint8], positions: int) -> npt
 
 def _encode(encoder: Any, images: npt.NDArray[np.uint8]) -> Maps:
     """Features [n, positions, channels], by batches of the shape that captions are made in."""
-    padded = np.pad(images, [(0, -len(images) % BATCH), (0, 0), (0, 0), (0, 0)])
-    batches = [encoder.predict_on_batch(padded[start : start + BATCH]) for start in range(0, len(padded), BATCH)]
+    padded = np.pad(images, [(0, -len(images) % CAPTION_BATCH), (0, 0), (0, 0), (0, 0)])
+    batches = [
+        encoder.predict_on_batch(padded[start : start + CAPTION_BATCH])
+        for start in range(0, len(padded), CAPTION_BATCH)
+    ]
     return np.concatenate(batches)[: len(images)]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pipeline.imaging.decode import Fit
 
 
-FOREIGN: Final = "foreign"  # the engine of what others made
+EXTERNAL: Final = "foreign"  # the engine of what others made
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,11 @@ class Caption:
 
     Attributes:
         text: the words, without `<start>` and `<end>`; empty if there is a reason.
-        score: mean natural log-probability of the words and `<end>`; at most 0. None where a foreign captioner
+        score: mean natural log-probability of the words and `<end>`; at most 0. None where an external captioner
             tells none.
         alternatives: other captions that were considered, best first; none of them is `text`, none comes twice.
         confidence: estimated CIDEr-D, above 0; None where the model was never calibrated.
-        reason: why a foreign captioner has no caption for the image; None otherwise.
+        reason: why an external captioner has no caption for the image; None otherwise.
         signs: numbers of the image's features by name, for drift; empty where the model has none.
     """
 
@@ -68,7 +68,7 @@ class PinnedModel:
     Attributes:
         name: the registered model's name, or the bundle's folder.
         version: its version, as a string; empty for a bare bundle.
-        digest: SHA-256 of the bundle, or of a foreign captioner's files.
+        digest: SHA-256 of the bundle, or of an external captioner's files.
         engine: what computes, such as `tensorflow-float32`, or `foreign`.
         uri: where to load it from.
     """

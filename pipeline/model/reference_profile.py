@@ -1,6 +1,6 @@
 """How captions and images were distributed before a model went to work, for its nights to be compared with.
 
-`reference.json` in a bundle holds a `Distribution` of each of `CAPTION_SIGNS`, `TOP_CAPTION` and `IMAGE_SIGNS`, from
+`reference.json` in a bundle holds a `Distribution` of each of `CAPTION_STATISTICS`, `TOP_CAPTION` and `IMAGE_STATISTICS`, from
 validation images. Bundles made before have fewer or none, which is an empty reference.
 """
 
@@ -19,18 +19,18 @@ from pipeline.core.errors import BundleRejected
 from pipeline.model.confidence import EVIDENCE, Reals
 from pipeline.storage.files import read_json
 
-CAPTION_SIGNS: Final = ("words", "score", "confidence")
+CAPTION_STATISTICS: Final = ("words", "score", "confidence")
 """Of a caption: how many words, mean log-probability, estimated CIDEr-D."""
 TOP_CAPTION: Final = "top_caption"
 """Of a caption: 1 if it is the one said most often, else 0."""
-IMAGE_SIGNS: Final = EVIDENCE[3:]
+IMAGE_STATISTICS: Final = EVIDENCE[3:]
 """Of an image's features, see `EVIDENCE`: level, zeros, spread, strangeness, residue."""
 DISTRIBUTIONS: Final = "distributions"
 BINS: Final = 10
 _IMAGES_A_BIN: Final = 5  # else the bins of a small sample tell of chance alone
 _MARGIN: Final = 0.1
 
-Counts = npt.NDArray[np.int64]
+BinCounts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Distribution:
     """
 
     edges: Reals
-    counts: Counts
+    counts: BinCounts
 
     @classmethod
     def of(cls, values: npt.NDArray[Any]) -> Distribution:
@@ -76,7 +76,7 @@ class Distribution:
         return {"edges": self.edges.tolist(), "counts": self.counts.tolist()}
 
 
-def count(edges: Reals, values: npt.NDArray[Any]) -> Counts:
+def count(edges: Reals, values: npt.NDArray[Any]) -> BinCounts:
     """How many values lie between some edges: int [len(edges) + 1]."""
     return np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
 

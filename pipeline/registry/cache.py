@@ -16,13 +16,13 @@ from pipeline.model.interface import PinnedModel
 
 log = logging.getLogger(__name__)
 
-BUNDLE, WHOLE = "artifacts/bundle", "."
+BUNDLE, ALL_FILES = "artifacts/bundle", "."
 
-Model = TypeVar("Model")
-Read = Callable[[Path, str], Model]
+_Model = TypeVar("_Model")
+Read = Callable[[Path, str], _Model]
 
 
-def fetch(home: Home, pinned: PinnedModel, read: Read[Model], part: str = BUNDLE) -> Model:
+def fetch(home: Home, pinned: PinnedModel, read: Read[_Model], part: str = BUNDLE) -> _Model:
     """A version's files in the local cache; MLflow is asked only if they are missing or damaged.
 
     Args:
@@ -49,7 +49,7 @@ def fetch(home: Home, pinned: PinnedModel, read: Read[Model], part: str = BUNDLE
     return read(target, pinned.digest)
 
 
-def cached(home: Home, pinned: PinnedModel, read: Read[Model]) -> Model:
+def cached(home: Home, pinned: PinnedModel, read: Read[_Model]) -> _Model:
     """A version's files as the local cache has them.
 
     Raises:

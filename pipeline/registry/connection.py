@@ -20,7 +20,7 @@ HEALTH_TIMEOUT_S = 5.0
 REFUSALS = ("UNAUTHENTICATED", "PERMISSION_DENIED")
 
 
-def prepare(home: Home) -> None:
+def prepare_client(home: Home) -> None:
     """Refuse at once what would make MLflow's client retry for minutes, and switch off what phones home."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")

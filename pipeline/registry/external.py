@@ -8,14 +8,14 @@ from pathlib import Path
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import BundleRejected
-from pipeline.model.external.package import read_foreign
-from pipeline.model.interface import FOREIGN, PinnedModel
+from pipeline.model.external.package import read_external
+from pipeline.model.interface import EXTERNAL, PinnedModel
 from pipeline.registry.versions import DIGEST_TAG, ENGINE_TAG, Registry
 
 log = logging.getLogger(__name__)
 
 
-def name_foreign(home: Home, uri: str) -> PinnedModel:
+def name_external(home: Home, uri: str) -> PinnedModel:
     """Check a version's files and signature without running them, and tag it as foreign with their digest.
 
     Raises:
@@ -27,14 +27,14 @@ def name_foreign(home: Home, uri: str) -> PinnedModel:
     registry = Registry(home)
     version = registry.version(uri)
     digest, engine = version.tags.get(DIGEST_TAG), version.tags.get(ENGINE_TAG)
-    if digest is not None and engine != FOREIGN:
+    if digest is not None and engine != EXTERNAL:
         raise BundleRejected(f"{uri} is version {version.version} of Nightcap's own making; it needs no naming")
     pinned_uri = f"models:/{version.name}/{version.version}"
     with tempfile.TemporaryDirectory() as scratch:
         registry.download(pinned_uri, ".", Path(scratch) / "model")
-        model = read_foreign(Path(scratch) / "model", digest)
+        model = read_external(Path(scratch) / "model", digest)
     # The engine first: a version with a digest and without an engine would be taken for one of ours.
-    registry.tag(version.name, version.version, {ENGINE_TAG: FOREIGN})
+    registry.tag(version.name, version.version, {ENGINE_TAG: EXTERNAL})
     registry.tag(version.name, version.version, {DIGEST_TAG: model.digest})
-    log.info("%s is named as a foreign captioner with digest %s", pinned_uri, model.digest)
-    return PinnedModel(version.name, version.version, model.digest, FOREIGN, pinned_uri)
+    log.info("%s is named as an external captioner with digest %s", pinned_uri, model.digest)
+    return PinnedModel(version.name, version.version, model.digest, EXTERNAL, pinned_uri)

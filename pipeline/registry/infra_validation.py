@@ -25,9 +25,9 @@ from pipeline.core.environment import Home
 from pipeline.core.errors import NightcapError, PromotionRefused, Retryable
 from pipeline.core.settings import GateSettings
 from pipeline.model.bundle import read_bundle
-from pipeline.model.captioner import BATCH
+from pipeline.model.captioner import CAPTION_BATCH
 from pipeline.model.golden import golden_images, reproduce
-from pipeline.model.interface import FOREIGN, Captioner, PinnedModel
+from pipeline.model.interface import EXTERNAL, Captioner, PinnedModel
 from pipeline.registry.cache import cached
 from pipeline.registry.loading import load_pinned
 from pipeline.registry.versions import Registry
@@ -130,8 +130,8 @@ def _trial(home: Home, uri: str, count: int) -> dict[str, float]:
     golden, reproduced = _golden(home, pinned, captioner)
     loaded = time.monotonic()
     images = _sample(golden, count)
-    for start in range(0, count, BATCH):
-        captioner.caption(images[start : start + BATCH])
+    for start in range(0, count, CAPTION_BATCH):
+        captioner.caption(images[start : start + CAPTION_BATCH])
     return {
         "golden": reproduced,
         "images": count,
@@ -142,8 +142,8 @@ def _trial(home: Home, uri: str, count: int) -> dict[str, float]:
 
 
 def _golden(home: Home, pinned: PinnedModel, captioner: Captioner) -> tuple[list[npt.NDArray[np.uint8]], int]:
-    """The golden images and how many gave their captions again; a foreign captioner has none, and sees plain grey."""
-    if pinned.engine == FOREIGN:
+    """The golden images and how many gave their captions again; an external captioner has none, and sees plain grey."""
+    if pinned.engine == EXTERNAL:
         return [np.full((captioner.side, captioner.side, 3), 128, np.uint8)], 0
     bundle = cached(home, pinned, read_bundle)
     return list(golden_images(bundle).values()), reproduce(bundle, captioner)

@@ -10,9 +10,9 @@ from pipeline.core.environment import Home
 from pipeline.core.errors import BundleRejected, ModelNotFound, RegistryUnavailable, SettingsError
 from pipeline.model.bundle import read_bundle
 from pipeline.model.captioner import BundleCaptioner
-from pipeline.model.external.package import read_foreign
-from pipeline.model.interface import FOREIGN, Captioner, PinnedModel
-from pipeline.registry.cache import WHOLE, cached, fetch
+from pipeline.model.external.package import read_external
+from pipeline.model.interface import EXTERNAL, Captioner, PinnedModel
+from pipeline.registry.cache import ALL_FILES, cached, fetch
 from pipeline.registry.last_known import last_known
 
 
@@ -48,8 +48,8 @@ def load_pinned(home: Home, pinned: PinnedModel, decoding: Mapping[str, Any] | N
 
     What the cache holds already is loaded although MLflow does not answer.
     """
-    if pinned.engine == FOREIGN:
-        return _foreign(home, pinned, decoding)
+    if pinned.engine == EXTERNAL:
+        return _external(home, pinned, decoding)
     if pinned.uri.startswith("models:/"):
         return BundleCaptioner(fetch(home, pinned, read_bundle), pinned, decoding)
     return BundleCaptioner(read_bundle(Path(pinned.uri), pinned.digest), pinned, decoding)
@@ -63,8 +63,8 @@ def pin_last_known(home: Home, model: str) -> PinnedModel:
     """
     pinned = last_known(home, model)
     try:
-        if pinned.engine == FOREIGN:
-            cached(home, pinned, read_foreign)
+        if pinned.engine == EXTERNAL:
+            cached(home, pinned, read_external)
         else:
             cached(home, pinned, read_bundle)
     except (ModelNotFound, BundleRejected) as error:
@@ -72,9 +72,9 @@ def pin_last_known(home: Home, model: str) -> PinnedModel:
     return pinned
 
 
-def _foreign(home: Home, pinned: PinnedModel, decoding: Mapping[str, Any] | None) -> Captioner:
-    from pipeline.model.external.captioner import ForeignCaptioner
+def _external(home: Home, pinned: PinnedModel, decoding: Mapping[str, Any] | None) -> Captioner:
+    from pipeline.model.external.captioner import ExternalCaptioner
 
     if decoding:
-        raise SettingsError(f"{pinned.uri} is a foreign captioner, whose decoding ({', '.join(decoding)}) is its own")
-    return ForeignCaptioner(fetch(home, pinned, read_foreign, WHOLE), pinned, home.foreign)
+        raise SettingsError(f"{pinned.uri} is an external captioner, whose decoding ({', '.join(decoding)}) is its own")
+    return ExternalCaptioner(fetch(home, pinned, read_external, ALL_FILES), pinned, home.external)

@@ -12,9 +12,9 @@ from pathlib import Path
 from pipeline.core.environment import Home
 from pipeline.core.errors import BundleRejected, ModelNotFound, NightcapError, PromotionRefused, SettingsError
 from pipeline.model.bundle import read_bundle
-from pipeline.model.external.package import read_foreign
-from pipeline.model.interface import FOREIGN, PinnedModel
-from pipeline.registry.cache import BUNDLE, WHOLE
+from pipeline.model.external.package import read_external
+from pipeline.model.interface import EXTERNAL, PinnedModel
+from pipeline.registry.cache import ALL_FILES, BUNDLE
 from pipeline.registry.journal import Action, Change, Entry, Journal
 from pipeline.registry.versions import CHAMPION, Registry
 
@@ -211,7 +211,7 @@ class Promotions:
 
     def _check(self, pinned: PinnedModel) -> None:
         """Download a version anew, past the cache, and check every file."""
-        part, read = (WHOLE, read_foreign) if pinned.engine == FOREIGN else (BUNDLE, read_bundle)
+        part, read = (ALL_FILES, read_external) if pinned.engine == EXTERNAL else (BUNDLE, read_bundle)
         with tempfile.TemporaryDirectory() as scratch:
             target = Path(scratch) / "model"
             self.registry.download(pinned.uri, part, target)

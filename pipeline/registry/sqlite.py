@@ -1,4 +1,4 @@
-"""MLflow's SQLite file, whole or not at all."""
+"""MLflow's SQLite file, atomically."""
 
 from __future__ import annotations
 

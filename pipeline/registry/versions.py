@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from pipeline.core.environment import Home
 from pipeline.core.errors import BundleRejected, ModelNotFound, SettingsError
 from pipeline.model.interface import PinnedModel
-from pipeline.registry.connection import answering, prepare, shown_uri
+from pipeline.registry.connection import answering, prepare_client, shown_uri
 from pipeline.registry.last_known import forget
 from pipeline.registry.sqlite import create_database
 from pipeline.storage.files import whole_folder
@@ -27,10 +27,10 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 DIGEST_TAG, ENGINE_TAG, CIDER_TAG, TEST_TAG = "bundle_digest", "engine", "test_cider_d", "test_digest"
 REMOVED_TAG = "files_removed"  # when; what is known of the version stays
 NOTE_TAG = "mlflow.note.content"  # what MLflow shows as a run's description
-NOTE = "registered_model_meta"  # MLflow adds it to what it downloads
-MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+_NOTE = "registered_model_meta"  # MLflow adds it to what it downloads
+_MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Registry:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        prepare(home)
+        prepare_client(home)
         with answering(home):
             import mlflow
 
@@ -120,7 +120,7 @@ class Registry:
         return str(found.version)
 
     def download(self, uri: str, part: str, target: Path) -> None:
-        """Copy a folder of what a version holds, or `.` for all of it, to `target`, whole or not at all.
+        """Copy a folder of what a version holds, or `.` for all of it, to `target`, atomically.
 
         Raises:
             BundleRejected: the version holds no such folder.
@@ -129,7 +129,7 @@ class Registry:
             import mlflow
 
             model = Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch))
-            (model / NOTE).unlink(missing_ok=True)
+            (model / _NOTE).unlink(missing_ok=True)
             if not (model / part).is_dir():
                 raise BundleRejected(f"{uri} holds no folder {part}; register it anew")
             with whole_folder(target) as folder:
@@ -252,7 +252,7 @@ class Registry:
                 return find()
             except MlflowException as error:
                 refused = error.error_code == "PERMISSION_DENIED"
-                if error.error_code in MISSING or (refused and not self._is_registered(uri)):
+                if error.error_code in _MISSING or (refused and not self._is_registered(uri)):
                     known = ", ".join(f"{item.name}/{item.version}" for item in self.versions()[:5])
                     advice = f"registered: {known}" if known else "make one with `nightcap train` or `make run`"
                     raise ModelNotFound(f"no model at {uri} in {shown_uri(self._home)}; {advice}") from error

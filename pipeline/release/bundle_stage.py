@@ -32,16 +32,16 @@ from pipeline.model.vocabulary_binding import bind
 from pipeline.release.model_card import card_of
 from pipeline.release.reference_stage import reference_of
 from pipeline.storage.files import write_bytes, write_json, write_text
-from pipeline.storage.stage_outputs import Output
+from pipeline.storage.stage_outputs import StageOutput
 from pipeline.training.encoder_stage import load_encoder
-from pipeline.training.loop import WEIGHTS
+from pipeline.training.loop import DECODER_WEIGHTS
 from pipeline.training.run import TrainingRun
 
-VERSION = 5
+_VERSION = 5
 GOLDEN_IMAGES = 3
 
 
-def pack(run: TrainingRun) -> Output:
+def pack(run: TrainingRun) -> StageOutput:
     """The bundle as a stage's output, in the folder `bundle`; its digest is in `figures.json`."""
 
     def build(folder: Path) -> None:
@@ -49,7 +49,7 @@ def pack(run: TrainingRun) -> Output:
         bundle.mkdir()
         network = load_encoder(run.output("encoder"))
         network.backbone.save_weights(bundle / ENCODER)
-        shutil.copyfile(run.output("refine").path / WEIGHTS, bundle / DECODER)
+        shutil.copyfile(run.output("refine").path / DECODER_WEIGHTS, bundle / DECODER)
         shutil.copyfile(run.output("adapt_vocabulary").path / "vocabulary.txt", bundle / VOCABULARY)
         bind(bundle / DECODER, bundle / VOCABULARY)
         shutil.copyfile(run.output("calibrate").path / CONFIDENCE, bundle / CONFIDENCE)
@@ -62,7 +62,7 @@ def pack(run: TrainingRun) -> Output:
     shaping = run.settings.model_dump(
         mode="json", include={"decoding": True, "registry": {"model_name"}, "source": {"terms"}}
     )
-    return run.store.run("bundle", VERSION, shaping, run.inputs("refine", "calibrate", "evaluate", "encoder"), build)
+    return run.store.run("bundle", _VERSION, shaping, run.inputs("refine", "calibrate", "evaluate", "encoder"), build)
 
 
 def _bundle_settings(run: TrainingRun, side: int) -> BundleSettings:

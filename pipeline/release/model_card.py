@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from pipeline.core.settings import SourceSettings, TrainSettings
 from pipeline.training.run import TrainingRun
 
-TEMPLATE = Path(__file__).with_name("model_card.md.j2")
+_TEMPLATE = Path(__file__).with_name("model_card.md.j2")
 STAGES = ("validate", "adapt_vocabulary", "extract_features", "train", "refine")
 NOT_MEASURED = "not measured"
 _MAY_BE_PATHS = (
@@ -38,7 +38,7 @@ def model_card(settings: TrainSettings, figures: Mapping[str, Any], scores: Mapp
         scores: what `evaluate` found; what is missing beyond `images`, `scores` and `health` is said not to be measured.
     """
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent),
+        loader=FileSystemLoader(_TEMPLATE.parent),
         autoescape=select_autoescape(),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -48,7 +48,7 @@ def model_card(settings: TrainSettings, figures: Mapping[str, Any], scores: Mapp
     environment.filters |= {"number": _number, "share": _share, "count": _count, "yaml": _yaml}
     portable = _portable(settings)
     terms = portable["source"].pop("terms")  # free text, better not in a block of YAML
-    template = environment.get_template(TEMPLATE.name)
+    template = environment.get_template(_TEMPLATE.name)
     return template.render(**figures, settings=portable, terms=terms, found=scores)
 
 

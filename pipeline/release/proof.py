@@ -14,7 +14,7 @@ from pipeline.training.encoder_stage import load_encoder
 from pipeline.training.environment import versions
 from pipeline.training.run import TrainingRun
 
-FORMAT = 1
+_FORMAT = 1
 KARPATHY = {"train": 113_287, "val": 5_000, "test": 5_000}  # train with restval
 # Where files lie, whose they are, who trains and in how many parts: none of it changes what is learned.
 _FREE = {
@@ -56,9 +56,9 @@ def proof_of(run: TrainingRun, device: Mapping[str, Any], measured: Mapping[str,
         digests, counts, seconds of each stage when it was built, and the scores on the test split.
     """
     counts, known = run.output("validate").figures(), versions()
-    because = shortfalls(run.settings, device, counts["splits"], known["git"])
+    because = proof_shortfalls(run.settings, device, counts["splits"], known["git"])
     return {
-        "format": FORMAT,
+        "format": _FORMAT,
         "proves_coco": not because,
         "because": because,
         "settings": run.settings.model_dump(mode="json"),
@@ -75,7 +75,7 @@ def proof_of(run: TrainingRun, device: Mapping[str, Any], measured: Mapping[str,
     }
 
 
-def shortfalls(
+def proof_shortfalls(
     settings: TrainSettings, device: Mapping[str, Any], images: Mapping[str, int], git: Mapping[str, Any] | None
 ) -> list[str]:
     """Why a training says nothing about the preset `coco` on all of COCO; empty when it does."""

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.inference import Teller, load_confidence, sample, tell_clean
+from pipeline.evaluation.inference import Predictor, load_confidence, predict_clean, sample
 from pipeline.model.bundle import ENGINE
 from pipeline.model.confidence import EVIDENCE
-from pipeline.model.reference_profile import DISTRIBUTIONS, IMAGE_SIGNS, TOP_CAPTION, Distribution, word_count
+from pipeline.model.reference_profile import DISTRIBUTIONS, IMAGE_STATISTICS, TOP_CAPTION, Distribution, word_count
 from pipeline.training.run import TrainingRun
 
-QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+_QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 
 def reference_of(run: TrainingRun) -> dict[str, Any]:
@@ -22,8 +22,8 @@ def reference_of(run: TrainingRun) -> dict[str, Any]:
     words = rows["caption"].map(word_count)
     return {
         "images": len(rows),
-        "score_quantiles": {str(q): float(rows["score"].quantile(q)) for q in QUANTILES},
-        "words_quantiles": {str(q): float(words.quantile(q)) for q in QUANTILES},
+        "score_quantiles": {str(q): float(rows["score"].quantile(q)) for q in _QUANTILES},
+        "words_quantiles": {str(q): float(words.quantile(q)) for q in _QUANTILES},
         "health": run.scores()["health"],
         "engine": ENGINE,
         DISTRIBUTIONS: {name: item.to_json() for name, item in _distributions(run).items()},
@@ -33,13 +33,13 @@ def reference_of(run: TrainingRun) -> dict[str, Any]:
 def _distributions(run: TrainingRun) -> dict[str, Distribution]:
     """Of validation images: the model was not fitted to them, and the confidence to their captions only."""
     confidence = load_confidence(run)
-    told = tell_clean(run, Teller(run, confidence.gists), sample(run, "val"))
+    told = predict_clean(run, Predictor(run, confidence.pooled_embeddings), sample(run, "val"))
     signs = dict(zip(EVIDENCE, told.evidence.T, strict=True))  # float [n] each
     watched = {
         "words": np.array([word_count(caption) for caption in told.captions]),
         "score": signs["score"],
         "confidence": confidence.estimate(told.evidence),
-        **{name: signs[name] for name in IMAGE_SIGNS},
+        **{name: signs[name] for name in IMAGE_STATISTICS},
     }
     found = {name: Distribution.of(values) for name, values in watched.items()}
     return {**found, TOP_CAPTION: Distribution.of_top(told.captions)}

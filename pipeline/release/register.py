@@ -19,7 +19,7 @@ from pipeline.training.run import TrainingRun
 
 log = logging.getLogger(__name__)
 
-NOTE = """Under *Artifacts*:
+_NOTE = """Under *Artifacts*:
 
 - `model_card.md`: what the model is, is for, and how good it is
 - `data_docs/index.html`: what was validated, accepted and quarantined, and how far it is from the snapshot before
@@ -68,7 +68,7 @@ def _log_run(run: TrainingRun, registry: Registry) -> str:
 
     experiment = registry.experiment(run.settings.registry.experiment)
     tags = {DIGEST_TAG: _digest(run)}
-    with registry.answering(), mlflow.start_run(experiment_id=experiment, tags=tags, description=NOTE):
+    with registry.answering(), mlflow.start_run(experiment_id=experiment, tags=tags, description=_NOTE):
         mlflow.log_params(_flat(run.settings.model_dump(mode="json")))
         _log_figures(run)
         _log_words(compared_words(run))

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from pipeline.core.errors import BundleRejected
 from pipeline.model.bundle import read_bundle
-from pipeline.model.interface import FOREIGN
+from pipeline.model.interface import EXTERNAL
 from pipeline.model.vocabulary import SPECIAL, Vocabulary
 from pipeline.registry.cache import fetch
 from pipeline.registry.promotions import Promotions
@@ -28,8 +28,12 @@ def compared_words(run: TrainingRun) -> dict[str, Any]:
     champion = Promotions(run.home).champion(run.settings.registry.model_name)
     if champion is None:
         return {"size": len(new)}
-    if champion.engine == FOREIGN:  # not even to be looked for: nights may use what the cache has under its digest
-        return {"size": len(new), "champion": champion.version, "unreadable": f"{champion.uri} is a foreign captioner"}
+    if champion.engine == EXTERNAL:  # not even to be looked for: nights may use what the cache has under its digest
+        return {
+            "size": len(new),
+            "champion": champion.version,
+            "unreadable": f"{champion.uri} is an external captioner",
+        }
     try:
         old = fetch(run.home, champion, read_bundle).vocabulary
     except BundleRejected as error:

@@ -1,4 +1,4 @@
-"""Writing files and folders whole or not at all, and their digests."""
+"""Writing files and folders atomically, and their digests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all; without room for it raises as `disk_room`."""
+    """Write a file atomically; without room for it raises as `disk_room`."""
     with _written_beside(path, data) as scratch:
         scratch.replace(path)
 
@@ -79,12 +79,12 @@ def _written_beside(path: Path, data: bytes) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file whole or not at all."""
+    """Write a UTF-8 file atomically."""
     write_bytes(path, text.encode())
 
 
 def write_parquet(path: Path, rows: pa.Table) -> None:
-    """Write a Parquet file whole or not at all."""
+    """Write a Parquet file atomically."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -94,7 +94,7 @@ def write_parquet(path: Path, rows: pa.Table) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write readable, key-sorted JSON whole or not at all."""
+    """Write readable, key-sorted JSON atomically."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, default=str) + "\n")
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
-class Held:
+class OutputLocks:
     """Files that somebody uses, until this object is gone: nobody who asks `alone` finds them free."""
 
     def __init__(self) -> None:

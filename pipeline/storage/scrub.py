@@ -37,13 +37,13 @@ def scrub(path: Path, texts: Collection[str]) -> bool:
         return drop_lines(path, texts)
     if kind == ".json":
         return _entries(path, texts)
-    if not (mentions(path.read_bytes(), texts) or any(path.name.startswith(text) for text in texts)):
+    if not (is_mentioned(path.read_bytes(), texts) or any(path.name.startswith(text) for text in texts)):
         return False
     path.unlink()
     return True
 
 
-def mentions(data: bytes, texts: Collection[str]) -> bool:
+def is_mentioned(data: bytes, texts: Collection[str]) -> bool:
     """Whether bytes hold a text as it is, or as JSON or a page would write it."""
     return any(spelt in data for text in texts if len(text) >= SHORTEST for spelt in _spellings(text))
 
@@ -55,7 +55,7 @@ def drop_mentions(path: Path, texts: Collection[str]) -> bool:
     """
     with path.open("r+b") as file:
         lines = file.readlines()
-        kept = [line for line in lines if not mentions(line, texts)]
+        kept = [line for line in lines if not is_mentioned(line, texts)]
         if len(kept) < len(lines):
             file.seek(0)
             file.writelines(kept)

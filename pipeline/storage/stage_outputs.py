@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.storage.files import digest_of, read_json, whole_folder, write_json
-from pipeline.storage.locks import Held
+from pipeline.storage.locks import OutputLocks
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ RECIPE = "stage.json"
 
 
 @dataclass(frozen=True)
-class Output:
+class StageOutput:
     """A finished stage's output.
 
     Attributes:
@@ -47,15 +47,15 @@ class Store:
     """
 
     root: Path
-    held: Held = field(default_factory=Held, repr=False, compare=False)
+    held: OutputLocks = field(default_factory=OutputLocks, repr=False, compare=False)
 
-    def find(self, stage: str, digest: str) -> Output:
+    def find(self, stage: str, digest: str) -> StageOutput:
         """An output that an earlier stage reported.
 
         Raises:
             FileNotFoundError: it is not in the store.
         """
-        output = Output(stage, digest, self.folder(stage, digest))
+        output = StageOutput(stage, digest, self.folder(stage, digest))
         if not self._take(output.path):
             raise FileNotFoundError(
                 f"stage output {stage}/{digest} is not in the store at {self.root}; run the stage again"
@@ -69,7 +69,7 @@ class Store:
         settings: Mapping[str, Any],
         inputs: Mapping[str, str],
         build: Callable[[Path], None],
-    ) -> Output:
+    ) -> StageOutput:
         """Return the output for these settings and input digests, building it if it is missing.
 
         `build` writes into a scratch folder, which becomes the output only when it returns.
@@ -81,17 +81,17 @@ class Store:
             self._take(self.folder(name, each))
         if self._take(folder):
             log.info("%s: nothing changed, kept %s", stage, digest[:12])
-            return Output(stage, digest, folder)
+            return StageOutput(stage, digest, folder)
         started = time.monotonic()
         with whole_folder(folder) as scratch:
             write_json(scratch / RECIPE, recipe)
-            under_way = Held()
+            under_way = OutputLocks()
             under_way.take(scratch / RECIPE)
             build(scratch)
             write_json(scratch / RECIPE, recipe | {"seconds": round(time.monotonic() - started, 3)})
         self._take(folder)
         log.info("%s: done in %.1f s, %s", stage, time.monotonic() - started, digest[:12])
-        return Output(stage, digest, folder)
+        return StageOutput(stage, digest, folder)
 
     def scratch(self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> Path:
         """A folder for what an unfinished stage may resume from, the same for the same settings and inputs."""

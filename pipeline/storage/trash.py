@@ -18,7 +18,7 @@ TRASH = ".trash"
 
 
 @dataclass(frozen=True)
-class Waste:
+class Garbage:
     """Something that may go.
 
     Attributes:
@@ -46,7 +46,7 @@ class Waste:
         return sum(size_of(path) for path in self.paths)
 
 
-def discard(home: Home, waste: Waste) -> bool:
+def discard(home: Home, waste: Garbage) -> bool:
     """Rename it out of the way, unless somebody has begun to use it; tell whether it went."""
     with alone(waste.guard) if waste.guard else nullcontext(True) as is_free:
         if not is_free or modified_at(waste.guard or waste.paths[0]) >= waste.since:

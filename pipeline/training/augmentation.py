@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-WHOLE, MIRRORED = 0, 1
+WHOLE_VIEW, MIRRORED = 0, 1
 KEPT = 7 / 8  # of each side in a crop, so that hardly an object is lost
 CORNERS = ((0, 0), (1, 1), (0, 1), (1, 0), (0.5, 0.5))
 SWAPPED = {"left": "right", "right": "left"}
@@ -14,7 +14,7 @@ SWAPPED = {"left": "right", "right": "left"}
 
 def view_of(pixels: npt.NDArray[np.uint8], view: int) -> npt.NDArray[np.uint8]:
     """One view of square pixels, uint8 [side, side, 3]: 0 whole, 1 mirrored, then crops, every other one mirrored."""
-    if view == WHOLE:
+    if view == WHOLE_VIEW:
         return pixels
     cropped = pixels if view == MIRRORED else _crop(pixels, CORNERS[(view - 2) % len(CORNERS)])
     return np.ascontiguousarray(cropped[:, ::-1]) if is_mirrored(view) else cropped

@@ -21,7 +21,7 @@ from pipeline.training.features import FeatureStore
 LIKE_LENGTH_BATCHES = 25
 PREFETCH = 4
 
-Tokens = npt.NDArray[np.int32]
+TokenIds = npt.NDArray[np.int32]
 
 
 class Batch(NamedTuple):
@@ -35,7 +35,7 @@ class Batch(NamedTuple):
 
     features: npt.NDArray[np.float16]
     images: npt.NDArray[np.int32]
-    tokens: Tokens
+    tokens: TokenIds
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Examples:
     views: tuple[FeatureStore, ...]
     shas: tuple[str, ...]
     starts: npt.NDArray[np.int64]
-    tokens: Tokens
+    tokens: TokenIds
     lengths: npt.NDArray[np.int32]
     mirrored: npt.NDArray[np.int32]
     times: npt.NDArray[np.int64]
@@ -94,7 +94,7 @@ class Examples:
         """Tokens of each image's longest caption: int32 [images]."""
         return np.maximum.reduceat(self.lengths, self.starts[:-1])
 
-    def captions(self) -> list[Tokens]:
+    def captions(self) -> list[TokenIds]:
         """Each image's captions: int32 [captions, longest]."""
         return np.split(self.tokens, self.starts[1:-1])
 

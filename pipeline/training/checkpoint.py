@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 KEEP = 2
 VARIABLES, PROGRESS = "variables.npz", "progress.json"
-PATTERN = "epoch-*-step-*"
+_PATTERN = "epoch-*-step-*"
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """How far a training has come.
 
     Attributes:
@@ -39,7 +39,9 @@ class Place(NamedTuple):
         return f"epoch-{self.epoch:04d}-step-{self.step:07d}"
 
 
-def save(root: Path, place: Place, variables: Sequence[Any], progress: dict[str, Any], kept: Path | None) -> None:
+def save_checkpoint(
+    root: Path, place: Position, variables: Sequence[Any], progress: dict[str, Any], kept: Path | None
+) -> None:
     """Write a checkpoint, then remove all but it and the one before it.
 
     Args:
@@ -63,13 +65,13 @@ def save(root: Path, place: Place, variables: Sequence[Any], progress: dict[str,
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def restore(root: Path, variables: Sequence[Any], kept: Path) -> dict[str, Any] | None:
+def restore_checkpoint(root: Path, variables: Sequence[Any], kept: Path) -> dict[str, Any] | None:
     """Put the newest whole checkpoint into the variables, and the weights kept by then into their file.
 
     Returns:
         Its progress, or None when there is no usable checkpoint, and nothing was changed.
     """
-    for half in root.glob(f".{PATTERN}"):  # of a process that was killed while it wrote
+    for half in root.glob(f".{_PATTERN}"):  # of a process that was killed while it wrote
         shutil.rmtree(half, ignore_errors=True)
     for folder in _newest_first(root):
         try:
@@ -121,4 +123,4 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _newest_first(root: Path) -> list[Path]:
-    return sorted(root.glob(PATTERN), reverse=True)
+    return sorted(root.glob(_PATTERN), reverse=True)

@@ -16,18 +16,18 @@ from pipeline.data.sources.base import LabelledBox
 from pipeline.imaging.decode import pixels
 from pipeline.model.network.encoder import IMAGENET, Architecture, Encoder, architecture, build_encoder, weights_digest
 from pipeline.storage.files import read_json, sha256_file, write_json
-from pipeline.storage.stage_outputs import Output
+from pipeline.storage.stage_outputs import StageOutput
 from pipeline.training.run import TrainingRun
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
-WEIGHTS = "encoder.weights.h5"
-BATCH = 16  # small batches learn the shapes five times better than 64 in the same epochs
+_VERSION = 1
+ENCODER_WEIGHTS = "encoder.weights.h5"
+_BATCH = 16  # small batches learn the shapes five times better than 64 in the same epochs
 LEARNING_RATE = 3e-3
 
 
-def provide_encoder(run: TrainingRun) -> Output:
+def provide_encoder(run: TrainingRun) -> StageOutput:
     """Write `encoder.json`: name, where its weights lie, their digest, and the side of its images if it is not the usual one.
 
     Raises:
@@ -42,26 +42,26 @@ def provide_encoder(run: TrainingRun) -> Output:
     facts: dict[str, str | int] = {"name": settings.name, "weights": weights, "digest": digest}
     facts |= {"side": settings.side} if settings.side else {}
     if "start" in run.done:
-        _check_same(run.output("start").path / WEIGHTS, settings.name, weights)
-    return run.store.run("encoder", VERSION, facts, {}, lambda folder: write_json(folder / "encoder.json", facts))
+        _check_same(run.output("start").path / ENCODER_WEIGHTS, settings.name, weights)
+    return run.store.run("encoder", _VERSION, facts, {}, lambda folder: write_json(folder / "encoder.json", facts))
 
 
-def load_encoder(encoder: Output) -> Encoder:
+def load_encoder(encoder: StageOutput) -> Encoder:
     """The frozen network of a finished encoder stage."""
     facts = read_json(encoder.path / "encoder.json")
-    weights = encoder.path / WEIGHTS if facts["weights"] == WEIGHTS else facts["weights"]
+    weights = encoder.path / ENCODER_WEIGHTS if facts["weights"] == ENCODER_WEIGHTS else facts["weights"]
     return build_encoder(facts["name"], weights, facts.get("side"))
 
 
-def _kept_stage(run: TrainingRun) -> Output:
+def _kept_stage(run: TrainingRun) -> StageOutput:
     """The small encoder of the version that training starts from: its decoder knows no other's features."""
 
     def build(folder: Path) -> None:
-        shutil.copyfile(run.output("start").path / WEIGHTS, folder / WEIGHTS)
-        digest = sha256_file(folder / WEIGHTS)
-        write_json(folder / "encoder.json", {"name": "scenes", "weights": WEIGHTS, "digest": digest})
+        shutil.copyfile(run.output("start").path / ENCODER_WEIGHTS, folder / ENCODER_WEIGHTS)
+        digest = sha256_file(folder / ENCODER_WEIGHTS)
+        write_json(folder / "encoder.json", {"name": "scenes", "weights": ENCODER_WEIGHTS, "digest": digest})
 
-    return run.store.run("encoder", VERSION, {"name": "scenes"}, run.inputs("start"), build)
+    return run.store.run("encoder", _VERSION, {"name": "scenes"}, run.inputs("start"), build)
 
 
 def _check_same(kept: Path, name: str, weights: str) -> None:
@@ -73,16 +73,16 @@ def _check_same(kept: Path, name: str, weights: str) -> None:
         )
 
 
-def _train_stage(run: TrainingRun) -> Output:
+def _train_stage(run: TrainingRun) -> StageOutput:
     def build(folder: Path) -> None:
         model, figures = train_scenes_encoder(run)
-        model.backbone.save_weights(folder / WEIGHTS)
-        digest = sha256_file(folder / WEIGHTS)
-        write_json(folder / "encoder.json", {"name": "scenes", "weights": WEIGHTS, "digest": digest})
+        model.backbone.save_weights(folder / ENCODER_WEIGHTS)
+        digest = sha256_file(folder / ENCODER_WEIGHTS)
+        write_json(folder / "encoder.json", {"name": "scenes", "weights": ENCODER_WEIGHTS, "digest": digest})
         write_json(folder / "figures.json", figures)
 
     recipe = run.settings.encoder.model_dump(mode="json", include={"name", "epochs", "fit"})
-    return run.store.run("encoder", VERSION, recipe, run.inputs("validate"), build)
+    return run.store.run("encoder", _VERSION, recipe, run.inputs("validate"), build)
 
 
 def train_scenes_encoder(run: TrainingRun) -> tuple[Encoder, dict[str, Any]]:
@@ -105,11 +105,11 @@ def train_scenes_encoder(run: TrainingRun) -> tuple[Encoder, dict[str, Any]]:
     logits = keras.layers.Conv2D(len(words), 1)(encoder.backbone.output)  # [n, rows, columns, words]
     scaled = keras.Sequential([keras.layers.Rescaling(1 / 127.5, -1.0), keras.Model(encoder.backbone.input, logits)])
     images, targets = _examples(run, "train", words)
-    schedule = _schedule(-(-len(images) // BATCH) * epochs)
+    schedule = _schedule(-(-len(images) // _BATCH) * epochs)
     scaled.compile(keras.optimizers.Adam(schedule), keras.losses.BinaryCrossentropy(from_logits=True))
     held = _examples(run, "val", words)
     told = keras.callbacks.LambdaCallback(on_epoch_end=_tell)
-    history = scaled.fit(images, targets, BATCH, epochs, 0, [told], validation_data=held)
+    history = scaled.fit(images, targets, _BATCH, epochs, 0, [told], validation_data=held)
     encoder.trainable = False
     return encoder, {"words": words, "loss": history.history["loss"], "val_loss": history.history["val_loss"]}
 

@@ -14,7 +14,7 @@ import psutil
 
 import pipeline
 
-PACKAGES = ("nightcap", "tensorflow", "tensorflow-cpu", "keras", "tensorflow-datasets", "numpy", "pillow", "mlflow")
+_PACKAGES = ("nightcap", "tensorflow", "tensorflow-cpu", "keras", "tensorflow-datasets", "numpy", "pillow", "mlflow")
 
 
 def describe_device() -> dict[str, Any]:
@@ -38,7 +38,7 @@ def describe_device() -> dict[str, Any]:
 def versions() -> dict[str, Any]:
     """Of Python and the packages that figures depend on, and `git`, the commit of a checkout."""
     found: dict[str, Any] = {"python": platform.python_version()}
-    for name in PACKAGES:
+    for name in _PACKAGES:
         with suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found | {"git": _git(Path(pipeline.__file__).parents[1])}

@@ -23,13 +23,13 @@ from pipeline.core.errors import DatasetRejected, ObjectUnavailable
 from pipeline.data.snapshot import read_images
 from pipeline.imaging.decode import pixels
 from pipeline.storage.files import digest_of, read_json, write_bytes, write_json
-from pipeline.storage.stage_outputs import Output
-from pipeline.training.augmentation import WHOLE, view_of
+from pipeline.storage.stage_outputs import StageOutput
+from pipeline.training.augmentation import WHOLE_VIEW, view_of
 from pipeline.training.run import TrainingRun
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+_VERSION = 1
 PART_IMAGES = 256
 USE = "in_use"  # held by trainings that read or write the parts beside it
 
@@ -75,7 +75,7 @@ class FeatureStore:
     root: Path
 
     @classmethod
-    def of(cls, run: TrainingRun, view: int = WHOLE) -> FeatureStore:
+    def of(cls, run: TrainingRun, view: int = WHOLE_VIEW) -> FeatureStore:
         """The features of the run's encoder under its way of fitting images, of one view of them."""
         facts = read_json(run.output("encoder").path / "encoder.json")
         folder = features_folder(run.home.store, facts, run.settings.encoder.fit, view)
@@ -117,10 +117,10 @@ class FeatureStore:
         write_json(self.root / f"{name}.json", list(shas))
 
 
-def features_folder(store: Path, encoder: Mapping[str, Any], fit: str, view: int = WHOLE) -> Path:
+def features_folder(store: Path, encoder: Mapping[str, Any], fit: str, view: int = WHOLE_VIEW) -> Path:
     """Where the features of an encoder lie, given what its stage wrote of it, of one view of images fitted in one way."""
-    identity = {"version": VERSION, "name": encoder["name"], "digest": encoder["digest"], "fit": fit}
-    identity |= {"view": view} if view != WHOLE else {}
+    identity = {"version": _VERSION, "name": encoder["name"], "digest": encoder["digest"], "fit": fit}
+    identity |= {"view": view} if view != WHOLE_VIEW else {}
     identity |= {"side": encoder["side"]} if "side" in encoder else {}
     return store / "features" / f"{encoder['name']}-{digest_of(identity)[:16]}"
 
@@ -149,10 +149,10 @@ def extract_shard(run: TrainingRun, shard: int) -> dict[str, int]:
 
 def wanted_images(run: TrainingRun, view: int) -> pd.DataFrame:
     """The accepted images that need a view: all of them whole, those that are fitted to in others too."""
-    return run.accepted.images if view == WHOLE else run.accepted.images_of("train")
+    return run.accepted.images if view == WHOLE_VIEW else run.accepted.images_of("train")
 
 
-def check_features(run: TrainingRun) -> Output:
+def check_features(run: TrainingRun) -> StageOutput:
     """The finished stage: every accepted image has features.
 
     Raises:
@@ -167,7 +167,7 @@ def check_features(run: TrainingRun) -> Output:
         write_json(folder / "figures.json", {"images": len(images), "positions": shape[0], "channels": shape[1]})
 
     recipe = run.settings.encoder.model_dump(mode="json", include={"fit", "views"})
-    return run.store.run("extract_features", VERSION, recipe, run.inputs("validate", "encoder"), build)
+    return run.store.run("extract_features", _VERSION, recipe, run.inputs("validate", "encoder"), build)
 
 
 def _check_view(run: TrainingRun, view: int) -> None:

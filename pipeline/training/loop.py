@@ -15,17 +15,17 @@ import numpy as np
 from pipeline.core.errors import SettingsError
 from pipeline.core.settings import SelfCriticalSettings, TrainingSettings
 from pipeline.training import checkpoint
-from pipeline.training.validation_score import Choice, Quality
+from pipeline.training.validation_score import ValidationScore, ValidationSet
 
 if TYPE_CHECKING:
-    from pipeline.training.trainer import Fitter
+    from pipeline.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
-WEIGHTS = "decoder.weights.h5"
+DECODER_WEIGHTS = "decoder.weights.h5"
 STEPS_BETWEEN_LINES = 100
 
-Watch = Callable[[dict[str, float]], None]
+ProgressCallback = Callable[[dict[str, float]], None]
 
 
 @dataclass
@@ -34,11 +34,11 @@ class Progress:
 
     Attributes:
         epoch: epochs done.
-        curves: a row an epoch: the stage's own figure, what `Quality` holds of greedy captions of
+        curves: a row an epoch: the stage's own figure, what `ValidationScore` holds of greedy captions of
             validation images, and seconds.
         best_epoch: the epoch whose validation captions were best, from 1; 0 when what it began with was.
         best: the best epoch's row.
-        kept_epoch: the last epoch whose captions keep up with the best's, see `Stage.noise`.
+        kept_epoch: the last epoch whose captions keep up with the best's, see `TrainingLoop.noise`.
         kept: the kept epoch's row.
     """
 
@@ -60,7 +60,7 @@ class Progress:
 
 
 @dataclass
-class Underway:
+class EpochProgress:
     """How far the epoch after those has come.
 
     Attributes:
@@ -75,13 +75,13 @@ class Underway:
 
 
 @dataclass(frozen=True)
-class Stage:
+class TrainingLoop:
     """A stage of training.
 
     Attributes:
         name: its name in the log.
         figure: what a step reports: the loss in nats a word, or the mean reward.
-        fitter: what is trained.
+        trainer: what is trained.
         limits: when it ends.
         one_epoch: trains an epoch, counted from 1, but for the steps done already, yielding a figure a step.
         choose_on: the validation split.
@@ -94,70 +94,70 @@ class Stage:
 
     name: str
     figure: str
-    fitter: Fitter
+    trainer: Trainer
     limits: TrainingSettings | SelfCriticalSettings
     one_epoch: Callable[[int, int], Iterator[float]]
-    choose_on: Choice
+    choose_on: ValidationSet
     folder: Path
     checkpoint_minutes: float
     wholeness_first: bool = False
     noise: float = 0.0
 
-    def run(self, watch: Watch, before: Progress | None = None) -> Progress:
+    def run(self, watch: ProgressCallback, before: Progress | None = None) -> Progress:
         """Train from `before` to the end or until captions get no better; `folder/decoder.weights.h5` is the kept epoch's.
 
         Raises:
             SettingsError: the loss became infinite or no number.
         """
-        progress, underway = self._resume() or (before or Progress(), Underway())
+        progress, underway = self._resume() or (before or Progress(), EpochProgress())
         while progress.epoch < self.limits.epochs and not progress.stale(self.limits.patience):
             self._epoch(progress, underway)
-            underway = Underway()
+            underway = EpochProgress()
             self._save(progress, underway)
             watch(progress.curves[-1])
         return progress
 
     @property
     def _kept_file(self) -> Path:
-        return self.folder / WEIGHTS
+        return self.folder / DECODER_WEIGHTS
 
-    def _resume(self) -> tuple[Progress, Underway] | None:
-        found = checkpoint.restore(self.folder, self.fitter.variables, self._kept_file)
+    def _resume(self) -> tuple[Progress, EpochProgress] | None:
+        found = checkpoint.restore_checkpoint(self.folder, self.trainer.variables, self._kept_file)
         if found is None:
             return None
-        progress, underway = Progress(**found["progress"]), Underway(**found["underway"])
+        progress, underway = Progress(**found["progress"]), EpochProgress(**found["underway"])
         steps = f" and {underway.steps} steps" if underway.steps else ""
         log.info("%s: resuming after epoch %d%s", self.name, progress.epoch, steps)
         return progress, underway
 
-    def _save(self, progress: Progress, underway: Underway) -> None:
-        place = checkpoint.Place(progress.epoch, underway.steps)
+    def _save(self, progress: Progress, underway: EpochProgress) -> None:
+        place = checkpoint.Position(progress.epoch, underway.steps)
         told = {"progress": asdict(progress), "underway": asdict(underway)}
         kept = self._kept_file if progress.kept_epoch else None
-        checkpoint.save(self.folder, place, self.fitter.variables, told, kept)
+        checkpoint.save_checkpoint(self.folder, place, self.trainer.variables, told, kept)
 
-    def _epoch(self, progress: Progress, underway: Underway) -> None:
+    def _epoch(self, progress: Progress, underway: EpochProgress) -> None:
         started = time.monotonic() - underway.seconds
         epoch = progress.epoch + 1
         figure = self._steps(progress, underway)
-        with self.fitter.average.in_place_of(self.fitter.decoder.trainable_variables):
-            quality = self.choose_on.judge(self.fitter, self.limits.batch_size)
+        with self.trainer.average.in_place_of(self.trainer.decoder.trainable_variables):
+            quality = self.choose_on.judge(self.trainer, self.limits.batch_size)
             self._check_finite(quality, epoch)
             row = {self.figure: figure, **quality.as_dict(), "seconds": time.monotonic() - started}
-            better = not progress.best or quality.better_than(Quality.of(progress.best), self.wholeness_first)
+            better = not progress.best or quality.better_than(ValidationScore.of(progress.best), self.wholeness_first)
             if better:
                 progress.best_epoch, progress.best = epoch, row
-            if better or self._forgives(quality, Quality.of(progress.best)):
+            if better or self._forgives(quality, ValidationScore.of(progress.best)):
                 progress.kept_epoch, progress.kept = epoch, row
                 self._keep()
         progress.epoch, progress.curves = epoch, [*progress.curves, row]
         told = ", ".join(f"{name} {value:.4g}" for name, value in row.items())
         log.info("%s: epoch %d of %d, %s", self.name, epoch, self.limits.epochs, told)
 
-    def _forgives(self, quality: Quality, best: Quality) -> bool:
+    def _forgives(self, quality: ValidationScore, best: ValidationScore) -> bool:
         return self.noise > 0 and quality.keeps_up_with(best, self.wholeness_first, self.noise)
 
-    def _steps(self, progress: Progress, underway: Underway) -> float:
+    def _steps(self, progress: Progress, underway: EpochProgress) -> float:
         """Take the epoch's steps that are left; the mean figure of all of them."""
         epoch, recent = progress.epoch + 1, deque[float](maxlen=STEPS_BETWEEN_LINES)
         began = saved = time.monotonic()
@@ -174,7 +174,7 @@ class Stage:
                 saved = time.monotonic()
         return underway.total / underway.steps
 
-    def _check_finite(self, quality: Quality, epoch: int) -> None:
+    def _check_finite(self, quality: ValidationScore, epoch: int) -> None:
         if not np.isfinite(quality.loss):
             raise SettingsError(
                 f"training diverged: the validation loss of epoch {epoch} is {quality.loss}; "
@@ -182,6 +182,6 @@ class Stage:
             )
 
     def _keep(self) -> None:
-        scratch = self.folder / f".new.{WEIGHTS}"
-        self.fitter.decoder.save_weights(scratch)
+        scratch = self.folder / f".new.{DECODER_WEIGHTS}"
+        self.trainer.decoder.save_weights(scratch)
         scratch.replace(self._kept_file)

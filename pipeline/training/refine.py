@@ -13,22 +13,22 @@ import numpy as np
 from pipeline.core.settings import SelfCriticalSettings, TrainSettings
 from pipeline.model.vocabulary import PADDING, Vocabulary
 from pipeline.storage.files import write_json
-from pipeline.storage.stage_outputs import Output
+from pipeline.storage.stage_outputs import StageOutput
 from pipeline.training.batches import Batch, Examples
-from pipeline.training.loop import WEIGHTS, Progress, Stage, Watch
+from pipeline.training.loop import DECODER_WEIGHTS, Progress, ProgressCallback, TrainingLoop
 from pipeline.training.reward import Reward, advantages
 from pipeline.training.run import TrainingRun
 from pipeline.training.train import new_decoder, splits
-from pipeline.training.validation_score import Choice
+from pipeline.training.validation_score import ValidationSet
 
-VERSION = 4
+_VERSION = 4
 
 
-def refine(run: TrainingRun, watch: Watch) -> Output:
+def refine(run: TrainingRun, watch: ProgressCallback) -> StageOutput:
     """Write `decoder.weights.h5` of the kept epoch, what it began with among them, and the curves."""
     recipe = run.settings.self_critical.model_dump(mode="json")
     inputs = run.inputs("train")
-    unfinished = run.store.scratch("refine", {"version": VERSION, **recipe}, inputs)
+    unfinished = run.store.scratch("refine", {"version": _VERSION, **recipe}, inputs)
 
     def build(folder: Path) -> None:
         before = run.output("train")
@@ -36,57 +36,59 @@ def refine(run: TrainingRun, watch: Watch) -> Output:
         if run.settings.self_critical.epochs:
             progress = criticise(run.settings, before, *splits(run), unfinished, watch)
         kept = unfinished if progress.kept_epoch else before.path
-        shutil.copyfile(kept / WEIGHTS, folder / WEIGHTS)
+        shutil.copyfile(kept / DECODER_WEIGHTS, folder / DECODER_WEIGHTS)
         write_json(folder / "figures.json", asdict(progress))
 
-    output = run.store.run("refine", VERSION, recipe, inputs, build)
+    output = run.store.run("refine", _VERSION, recipe, inputs, build)
     shutil.rmtree(unfinished, ignore_errors=True)
     return output
 
 
 def criticise(
     settings: TrainSettings,
-    before: Output,
+    before: StageOutput,
     fit_on: Examples,
-    choose_on: Choice,
+    choose_on: ValidationSet,
     folder: Path,
-    watch: Watch,
+    watch: ProgressCallback,
 ) -> Progress:
-    """Train from the first stage's weights to the end or until captions get no better; see `Stage.run`."""
+    """Train from the first stage's weights to the end or until captions get no better; see `TrainingLoop.run`."""
     import keras
 
     from pipeline.training.precision import policy
-    from pipeline.training.trainer import Fitter
+    from pipeline.training.trainer import Trainer
 
     chosen = settings.self_critical
     keras.utils.set_random_seed(settings.training.seed)
     keras.config.set_dtype_policy(policy())
     try:
         decoder = new_decoder(settings.decoder, choose_on.words, fit_on)
-        decoder.load_weights(before.path / WEIGHTS)
+        decoder.load_weights(before.path / DECODER_WEIGHTS)
         optimisation = settings.training.model_copy(update={"learning_rate": chosen.learning_rate})
         steps = len(fit_on.order(chosen.batch_size, 0, 0)) * chosen.epochs
-        fitter = Fitter(decoder, optimisation, steps, chosen.likelihood_weight)
+        trainer = Trainer(decoder, optimisation, steps, chosen.likelihood_weight)
         reward = Reward.of(choose_on.words, fit_on.captions(), chosen.bleu_weight)
 
         def one_epoch(epoch: int, done: int) -> Iterator[float]:
             for batch in fit_on.batches(chosen.batch_size, settings.training.seed, epoch, done):
-                yield _step(fitter, batch, reward, chosen, settings.training.max_words)
+                yield _step(trainer, batch, reward, chosen, settings.training.max_words)
 
         minutes = settings.training.checkpoint_minutes
-        stage = Stage("refine", "reward", fitter, chosen, one_epoch, choose_on, folder, minutes, wholeness_first=True)
+        stage = TrainingLoop(
+            "refine", "reward", trainer, chosen, one_epoch, choose_on, folder, minutes, wholeness_first=True
+        )
         return stage.run(watch, Progress.from_what(before.figures()["kept"]))
     finally:
         keras.config.set_dtype_policy("float32")
 
 
-def _step(fitter: Any, batch: Batch, reward: Reward, settings: SelfCriticalSettings, max_words: int) -> float:
+def _step(trainer: Any, batch: Batch, reward: Reward, settings: SelfCriticalSettings, max_words: int) -> float:
     """Draw, reward, reinforce; returns the mean reward."""
-    drawn = fitter.draw(batch.features, settings.samples, max_words)
+    drawn = trainer.sample(batch.features, settings.samples, max_words)
     images = np.repeat(np.arange(len(batch.features), dtype=np.int32), settings.samples)
     rewards = reward(batch, drawn, images)
     said = Batch(batch.features, images, drawn[:, : _longest(drawn)])
-    fitter.reinforce(batch, said, advantages(rewards, settings.samples) / _words(said))
+    trainer.reinforce(batch, said, advantages(rewards, settings.samples) / _words(said))
     return float(rewards.mean())
 
 
@@ -106,5 +108,5 @@ def load_decoder(run: TrainingRun) -> tuple[Any, Vocabulary]:
     words = Vocabulary.read(run.output("adapt_vocabulary").path / "vocabulary.txt")
     decoder = Decoder(run.settings.decoder, len(words), shape["positions"], shape["channels"])
     decoder.build()
-    decoder.load_weights(run.output("refine").path / WEIGHTS)
+    decoder.load_weights(run.output("refine").path / DECODER_WEIGHTS)
     return decoder, words

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pipeline.metrics.bleu import Allowed
 from pipeline.metrics.cider import DocumentFrequencies, cider_d
 from pipeline.model.vocabulary import PADDING, START, Vocabulary
-from pipeline.training.batches import Batch, Tokens
+from pipeline.training.batches import Batch, TokenIds
 
 Rewards = npt.NDArray[np.float32]
 Said = tuple[int, tuple[str, ...]]  # an image and the words said of it
@@ -35,12 +35,12 @@ class Reward:
     bleu_weight: float
 
     @classmethod
-    def of(cls, words: Vocabulary, captions: Sequence[Tokens], bleu_weight: float) -> Reward:
+    def of(cls, words: Vocabulary, captions: Sequence[TokenIds], bleu_weight: float) -> Reward:
         """Count the document frequencies over the captions of each training image, int32 [captions, places]."""
         spelt = ([_spell(words, row) for row in rows] for rows in captions)
         return cls(words, DocumentFrequencies.of(spelt), bleu_weight)
 
-    def __call__(self, batch: Batch, drawn: Tokens, images: npt.NDArray[np.int32]) -> Rewards:
+    def __call__(self, batch: Batch, drawn: TokenIds, images: npt.NDArray[np.int32]) -> Rewards:
         """Rewards of drawn captions, int32 [drawn, places], of images int32 [drawn]: float32 [drawn]."""
         references: list[list[list[str]]] = [[] for _ in batch.features]
         for image, row in zip(batch.images, batch.tokens, strict=True):

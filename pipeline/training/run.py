@@ -14,8 +14,8 @@ from pipeline.data.sources.base import Source
 from pipeline.data.sources.factory import open_source
 from pipeline.imaging.decode import ImageLimits
 from pipeline.storage.files import read_json
-from pipeline.storage.locks import Held
-from pipeline.storage.stage_outputs import Output, Store
+from pipeline.storage.locks import OutputLocks
+from pipeline.storage.stage_outputs import StageOutput, Store
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class TrainingRun:
     settings: TrainSettings
     home: Home
     done: Mapping[str, str] = field(default_factory=dict)
-    held: Held = field(default_factory=Held, repr=False, compare=False)
+    held: OutputLocks = field(default_factory=OutputLocks, repr=False, compare=False)
 
     @cached_property
     def store(self) -> Store:
@@ -57,7 +57,7 @@ class TrainingRun:
             max_bytes=rules.max_image_bytes, max_megapixels=rules.max_megapixels, min_side=rules.min_side
         )
 
-    def output(self, stage: str) -> Output:
+    def output(self, stage: str) -> StageOutput:
         """The output of a finished stage.
 
         Raises:
@@ -74,6 +74,6 @@ class TrainingRun:
         """The digests of some finished stages, as a later stage's inputs."""
         return {stage: self.done[stage] for stage in stages}
 
-    def after(self, output: Output) -> TrainingRun:
+    def after(self, output: StageOutput) -> TrainingRun:
         """The run with one more stage finished."""
         return replace(self, done={**self.done, output.stage: output.digest})

@@ -7,13 +7,15 @@ from typing import Any
 import keras
 from keras import ops
 
-from pipeline.model.network.decoder import Decoder, Seen
+from pipeline.model.network.decoder import Decoder, EncoderMemory
 from pipeline.model.vocabulary import END, PADDING, START
 
-IMPOSSIBLE = -1e9
+_NEGATIVE_INFINITY = -1e9
 
 
-def draw(decoder: Decoder, seen: Seen, samples: Any, max_words: Any, random: keras.random.SeedGenerator) -> Any:
+def sample_captions(
+    decoder: Decoder, memory: EncoderMemory, samples: Any, max_words: Any, random: keras.random.SeedGenerator
+) -> Any:
     """Draw several captions of each image, word by word.
 
     Args:
@@ -26,8 +28,8 @@ def draw(decoder: Decoder, seen: Seen, samples: Any, max_words: Any, random: ker
     Returns:
         int32 [n * samples, max_words + 2], `<start>`, words and `<end>`, padded, an image's next to each other.
     """
-    spread = Seen(ops.repeat(seen.grid, samples, axis=0), ops.repeat(seen.gist, samples, axis=0))
-    rows = ops.shape(spread.gist)[0]
+    spread = EncoderMemory(ops.repeat(memory.grid, samples, axis=0), ops.repeat(memory.pooled, samples, axis=0))
+    rows = ops.shape(spread.pooled)[0]
     chance = keras.random.uniform((max_words + 1, rows), seed=random)  # one number a word
 
     def more(place: Any, tokens: Any, last: Any, state: Any) -> Any:
@@ -51,6 +53,6 @@ def draw(decoder: Decoder, seen: Seen, samples: Any, max_words: Any, random: ker
 def _pick(logits: Any, chance: Any) -> Any:
     """The word at which the cumulative probability [n, vocabulary] passes chance [n, 1]: int32 [n]."""
     never = ops.arange(ops.shape(logits)[-1]) <= START  # padding, unknown and start come first
-    share = ops.cumsum(ops.softmax(ops.where(never[None], IMPOSSIBLE, logits), axis=-1), axis=-1)
+    share = ops.cumsum(ops.softmax(ops.where(never[None], _NEGATIVE_INFINITY, logits), axis=-1), axis=-1)
     passed = ops.sum(ops.cast(share <= chance * share[:, -1:], "int32"), axis=-1)
     return ops.minimum(passed, ops.shape(logits)[-1] - 1)

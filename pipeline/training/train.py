@@ -11,19 +11,19 @@ from typing import Any
 from pipeline.core.settings import DecoderSettings, TrainSettings
 from pipeline.model.vocabulary import Vocabulary
 from pipeline.storage.files import write_json
-from pipeline.storage.stage_outputs import Output
+from pipeline.storage.stage_outputs import StageOutput
 from pipeline.training.batches import Examples
 from pipeline.training.features import FeatureStore
-from pipeline.training.loop import WEIGHTS, Progress, Stage, Watch
+from pipeline.training.loop import DECODER_WEIGHTS, Progress, ProgressCallback, TrainingLoop
 from pipeline.training.run import TrainingRun
-from pipeline.training.validation_score import Choice
-from pipeline.training.warm_start import begin_with
+from pipeline.training.validation_score import ValidationSet
+from pipeline.training.warm_start import load_initial_weights
 
-VERSION = 5
+_VERSION = 5
 STANDARD_IMAGES = 1024  # in the order of their digests; more do not change what is typical
 
 
-def train(run: TrainingRun, watch: Watch) -> Output:
+def train(run: TrainingRun, watch: ProgressCallback) -> StageOutput:
     """Write `decoder.weights.h5` of the kept epoch, and the curves; raises as `fit`."""
     settings = run.settings
     groups = {
@@ -31,38 +31,38 @@ def train(run: TrainingRun, watch: Watch) -> Output:
         "training": settings.training.model_dump(mode="json", exclude={"checkpoint_minutes"}),
     }
     inputs = run.inputs("validate", "adapt_vocabulary", "extract_features", *({"start"} & run.done.keys()))
-    unfinished = run.store.scratch("train", {"version": VERSION, **groups}, inputs)
+    unfinished = run.store.scratch("train", {"version": _VERSION, **groups}, inputs)
 
     def build(folder: Path) -> None:
         fit_on, choose_on = splits(run)
         start = run.output("start") if "start" in run.done else None
         progress = fit(settings, fit_on, choose_on, unfinished, watch, start)
-        shutil.copyfile(unfinished / WEIGHTS, folder / WEIGHTS)
+        shutil.copyfile(unfinished / DECODER_WEIGHTS, folder / DECODER_WEIGHTS)
         write_json(folder / "figures.json", asdict(progress))
 
-    output = run.store.run("train", VERSION, groups, inputs, build)
+    output = run.store.run("train", _VERSION, groups, inputs, build)
     shutil.rmtree(unfinished, ignore_errors=True)  # only now: a crash before the output is in place must not cost it
     return output
 
 
-def splits(run: TrainingRun) -> tuple[Examples, Choice]:
+def splits(run: TrainingRun) -> tuple[Examples, ValidationSet]:
     """What is fitted, and what chooses."""
     words = Vocabulary.read(run.output("adapt_vocabulary").path / "vocabulary.txt")
     views = [FeatureStore.of(run, view) for view in range(run.settings.encoder.views)]
     cut = run.settings.training.max_words
     fit_on = Examples.of(run.accepted, "train", words, views, cut, run.settings.training.corrections_weight)
-    return fit_on, Choice.of(run.accepted, words, views[0], cut)
+    return fit_on, ValidationSet.of(run.accepted, words, views[0], cut)
 
 
 def fit(
     settings: TrainSettings,
     fit_on: Examples,
-    choose_on: Choice,
+    choose_on: ValidationSet,
     folder: Path,
-    watch: Watch,
-    start: Output | None = None,
+    watch: ProgressCallback,
+    start: StageOutput | None = None,
 ) -> Progress:
-    """Train, from a version's weights where there is one, until captions get no better; see `Stage.run`.
+    """Train, from a version's weights where there is one, until captions get no better; see `TrainingLoop.run`.
 
     Raises:
         SettingsError: the loss became infinite or no number.
@@ -70,7 +70,7 @@ def fit(
     import keras
 
     from pipeline.training.precision import policy
-    from pipeline.training.trainer import Fitter
+    from pipeline.training.trainer import Trainer
 
     chosen = settings.training
     keras.utils.set_random_seed(chosen.seed)
@@ -78,15 +78,15 @@ def fit(
     try:
         decoder = new_decoder(settings.decoder, choose_on.words, fit_on)
         if start is not None:
-            begin_with(decoder, start)
-        fitter = Fitter(decoder, chosen, len(fit_on.order(chosen.batch_size, 0, 0)) * chosen.epochs)
+            load_initial_weights(decoder, start)
+        trainer = Trainer(decoder, chosen, len(fit_on.order(chosen.batch_size, 0, 0)) * chosen.epochs)
 
         def one_epoch(epoch: int, done: int) -> Iterator[float]:
-            return map(fitter.fit, fit_on.batches(chosen.batch_size, chosen.seed, epoch, done))
+            return map(trainer.train_step, fit_on.batches(chosen.batch_size, chosen.seed, epoch, done))
 
         # Which of two like epochs scores higher is luck, and the later one knows more words.
         noise, minutes = 0.5, chosen.checkpoint_minutes
-        stage = Stage("train", "loss", fitter, chosen, one_epoch, choose_on, folder, minutes, noise=noise)
+        stage = TrainingLoop("train", "loss", trainer, chosen, one_epoch, choose_on, folder, minutes, noise=noise)
         return stage.run(watch)
     finally:
         keras.config.set_dtype_policy("float32")

@@ -12,23 +12,23 @@ import tensorflow as tf
 from keras import ops
 
 from pipeline.core.settings import DecodingSettings, TrainingSettings
-from pipeline.model.network.decoder import Decoder, Seen
-from pipeline.model.network.generation import Writer
+from pipeline.model.network.decoder import Decoder, EncoderMemory
+from pipeline.model.network.generation import Generator
 from pipeline.model.vocabulary import PADDING
 from pipeline.training.batches import Batch
 from pipeline.training.loss import likelihood, summed_loss
-from pipeline.training.sampling import draw
-from pipeline.training.weight_average import Average
+from pipeline.training.sampling import sample_captions
+from pipeline.training.weight_average import MovingAverage
 
 
-class Fitter:
+class Trainer:
     """A decoder and its optimizer: Adam with a clipped gradient, warm-up and cosine decay.
 
     Attributes:
         decoder: what is fitted.
         optimizer: Adam (Kingma and Ba, 2015); scales the loss under float16.
         average: the moving average of the weights, which is what is judged and kept.
-        writer: the decoder writing greedily, to see how its captions read.
+        generator: of greedy captions, for validation.
         random: what captions are drawn by.
         people_share: share of the loss on people's captions when captions are reinforced, in [0, 1].
     """
@@ -36,24 +36,24 @@ class Fitter:
     def __init__(self, decoder: Decoder, settings: TrainingSettings, steps: int, people_share: float = 0.0) -> None:
         self.decoder, self.people_share = decoder, people_share
         self.smoothing = settings.label_smoothing
-        self.writer = Writer(decoder, DecodingSettings(method="greedy"), decoder.vocabulary_size)
+        self.generator = Generator(decoder, DecodingSettings(method="greedy"), decoder.vocabulary_size)
         optimizer = keras.optimizers.Adam(_schedule(settings, steps), global_clipnorm=settings.clip_norm)
         scaled = decoder.dtype_policy.compute_dtype == "float16"
         self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
         self.optimizer.build(decoder.trainable_variables)
         self.random = keras.random.SeedGenerator(settings.seed)
-        self.average = Average(decoder.trainable_variables, settings.average)
+        self.average = MovingAverage(decoder.trainable_variables, settings.average)
         # One graph for all lengths: shapes are left open.
         features = tf.TensorSpec((None, decoder.positions, decoder.channels), tf.float16)
         captions = [tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None, None), tf.int32)]
         signature = [features, *captions]
-        self._fit = tf.function(self._fit_batch, input_signature=signature)
-        self._judge = tf.function(self._judge_batch, input_signature=signature)
+        self._train_step = tf.function(self._train_on_batch, input_signature=signature)
+        self._loss = tf.function(self._loss_on_batch, input_signature=signature)
         self._reinforce = tf.function(
             self._reinforce_batch, input_signature=[*signature, *captions, tf.TensorSpec((None,), tf.float32)]
         )
-        self._draw = tf.function(
-            self._draw_captions, input_signature=[features, tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32)]
+        self._sample = tf.function(
+            self._sample_captions, input_signature=[features, tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32)]
         )
 
     @property
@@ -64,32 +64,32 @@ class Fitter:
 
     def operations(self) -> Counter[str]:
         """How often each kind of TensorFlow's operations is in the graph of a step, by its name such as `MatMul`."""
-        graph = self._fit.get_concrete_function().graph.as_graph_def()
+        graph = self._train_step.get_concrete_function().graph.as_graph_def()
         inner = (node for function in graph.library.function for node in function.node_def)
         return Counter(node.op for node in (*graph.node, *inner))
 
-    def fit(self, batch: Batch) -> float:
+    def train_step(self, batch: Batch) -> float:
         """Take one step; returns the smoothed loss in nats a word before it."""
-        return float(self._fit(*batch))
+        return float(self._train_step(*batch))
 
-    def judge(self, batch: Batch) -> tuple[float, float]:
+    def loss(self, batch: Batch) -> tuple[float, float]:
         """Loss in nats summed over a batch's words, without smoothing or dropout, and their number."""
-        loss, words = self._judge(*batch)
+        loss, words = self._loss(*batch)
         return float(loss), float(words)
 
-    def draw(self, features: Any, samples: int, max_words: int) -> npt.NDArray[np.int32]:
+    def sample(self, features: Any, samples: int, max_words: int) -> npt.NDArray[np.int32]:
         """Captions drawn by their probability: float16 [n, positions, channels] to int32 [n * samples, places]."""
-        return np.asarray(self._draw(features, samples, max_words))
+        return np.asarray(self._sample(features, samples, max_words))
 
-    def reinforce(self, people: Batch, said: Batch, weights: npt.NDArray[np.float32]) -> None:
+    def reinforce(self, people: Batch, sampled: Batch, weights: npt.NDArray[np.float32]) -> None:
         """Make captions likelier by float32 weights [captions], unlikelier where they are negative.
 
         What is lowered is the sum of each caption's weight times its negative log-probability
         (Williams, 1992), and by `people_share` the loss on what people say of the same images.
         """
-        self._reinforce(*people, *said[1:], weights)
+        self._reinforce(*people, *sampled[1:], weights)
 
-    def _fit_batch(self, features: Any, images: Any, tokens: Any) -> Any:
+    def _train_on_batch(self, features: Any, images: Any, tokens: Any) -> Any:
         with tf.GradientTape() as tape:
             loss, words = self._summed(features, images, tokens, self.smoothing, training=True)
             loss = loss / words
@@ -108,8 +108,8 @@ class Fitter:
 
     def _regret(self, features: Any, images: Any, tokens: Any, weights: Any) -> Any:
         # Without dropout, as captions are drawn: gains are worth nothing to another distribution.
-        known, targets = follow(self.decoder, features, images, tokens, training=False)
-        each = -likelihood(self.decoder.words(known), targets)  # [words]
+        known, targets = teacher_forced(self.decoder, features, images, tokens, training=False)
+        each = -likelihood(self.decoder.logits(known), targets)  # [words]
         of = tf.cast(tf.where(tokens[:, 1:] != PADDING)[:, 0], tf.int32)  # [words], the caption it is of
         return ops.sum(each * ops.take(weights, of))
 
@@ -120,16 +120,16 @@ class Fitter:
         self.optimizer.apply(gradients, weights)
         self.average.update(weights)
 
-    def _draw_captions(self, features: Any, samples: Any, max_words: Any) -> Any:
-        return draw(self.decoder, self.decoder.look(features), samples, max_words, self.random)
+    def _sample_captions(self, features: Any, samples: Any, max_words: Any) -> Any:
+        return sample_captions(self.decoder, self.decoder.encode(features), samples, max_words, self.random)
 
-    def _judge_batch(self, features: Any, images: Any, tokens: Any) -> Any:
+    def _loss_on_batch(self, features: Any, images: Any, tokens: Any) -> Any:
         return self._summed(features, images, tokens, 0.0, training=False)
 
     def _summed(self, features: Any, images: Any, tokens: Any, smoothing: float, training: bool) -> Any:
         """The loss summed over all words, and their number."""
-        known, targets = follow(self.decoder, features, images, tokens, training)
-        return summed_loss(self.decoder.words(known), targets, smoothing), ops.cast(ops.shape(targets)[0], "float32")
+        known, targets = teacher_forced(self.decoder, features, images, tokens, training)
+        return summed_loss(self.decoder.logits(known), targets, smoothing), ops.cast(ops.shape(targets)[0], "float32")
 
 
 def _schedule(settings: TrainingSettings, steps: int) -> Any:
@@ -144,13 +144,13 @@ def _schedule(settings: TrainingSettings, steps: int) -> Any:
     )
 
 
-def follow(decoder: Decoder, features: Any, images: Any, tokens: Any, training: bool) -> tuple[Any, Any]:
+def teacher_forced(decoder: Decoder, features: Any, images: Any, tokens: Any, training: bool) -> tuple[Any, Any]:
     """What the decoder knows before each word, and the word, padding left out: [words, units] and int32 [words].
 
-    An image is looked at once, however many captions it has; see `Batch` for the arguments.
+    An image is looked at once, however many captions it has; see `PartBatch` for the arguments.
     """
-    seen = decoder.look(features, training)
-    spread = Seen(ops.take(seen.grid, images, axis=0), ops.take(seen.gist, images, axis=0))
-    known, _ = decoder.follow(spread, tokens[:, :-1], training)  # [captions, words, units]
+    memory = decoder.encode(features, training)
+    spread = EncoderMemory(ops.take(memory.grid, images, axis=0), ops.take(memory.pooled, images, axis=0))
+    known, _ = decoder.forward(spread, tokens[:, :-1], training)  # [captions, words, units]
     real = tokens[:, 1:] != PADDING
     return tf.boolean_mask(known, real), tf.boolean_mask(tokens[:, 1:], real)

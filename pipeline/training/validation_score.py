@@ -16,13 +16,13 @@ from pipeline.training.caption_features import caption_features
 from pipeline.training.features import FeatureStore
 
 if TYPE_CHECKING:
-    from pipeline.training.trainer import Fitter
+    from pipeline.training.trainer import Trainer
 
 MOST_DANGLING, MOST_REPEATED = 0.02, 0.01  # of greedy captions; twice what is asked of the beam's
 
 
 @dataclass(frozen=True)
-class Quality:
+class ValidationScore:
     """An epoch's worth on validation images.
 
     Attributes:
@@ -44,12 +44,12 @@ class Quality:
         """Whether captions are whole sentences; a broken model may earn a higher CIDEr-D, and must not win."""
         return self.dangling <= MOST_DANGLING and self.repeated <= MOST_REPEATED
 
-    def better_than(self, other: Quality, wholeness_first: bool) -> bool:
+    def better_than(self, other: ValidationScore, wholeness_first: bool) -> bool:
         """By CIDEr-D, then the loss; perhaps by `whole` before both."""
         mine, theirs = ((item.cider_d, -item.loss) for item in (self, other))
         return (self.whole, *mine) > (other.whole, *theirs) if wholeness_first else mine > theirs
 
-    def keeps_up_with(self, best: Quality, wholeness_first: bool, noise: float) -> bool:
+    def keeps_up_with(self, best: ValidationScore, wholeness_first: bool, noise: float) -> bool:
         """Whether it is no worse than the best but for so many of its standard errors."""
         if wholeness_first and self.whole != best.whole:
             return self.whole
@@ -60,13 +60,13 @@ class Quality:
         return {f"val_{name}": value for name, value in asdict(self).items()}
 
     @classmethod
-    def of(cls, row: Mapping[str, float]) -> Quality:
+    def of(cls, row: Mapping[str, float]) -> ValidationScore:
         """From a row of the curves."""
         return cls(**{field.name: row[f"val_{field.name}"] for field in fields(cls)})
 
 
 @dataclass(frozen=True)
-class Choice:
+class ValidationSet:
     """The validation split.
 
     Attributes:
@@ -82,28 +82,28 @@ class Choice:
     words: Vocabulary
 
     @classmethod
-    def of(cls, snapshot: Snapshot, words: Vocabulary, features: FeatureStore, max_words: int) -> Choice:
+    def of(cls, snapshot: Snapshot, words: Vocabulary, features: FeatureStore, max_words: int) -> ValidationSet:
         """The validation split of what was accepted."""
         images = snapshot.images_of("val")
         examples = Examples.of(snapshot, "val", words, [features], max_words)
         shas = dict(zip(images["image"], images["sha256"], strict=True))
         return cls(examples, snapshot.references("val"), shas, words)
 
-    def judge(self, fitter: Fitter, batch_size: int) -> Quality:
+    def judge(self, trainer: Trainer, batch_size: int) -> ValidationScore:
         """Score the decoder as it is now."""
-        captions = caption_features(fitter.writer, self.words, self.examples.views[0], list(self.shas.values()))
+        captions = caption_features(trainer.generator, self.words, self.examples.views[0], list(self.shas.values()))
         texts = {image: caption.text for image, caption in zip(self.shas, captions, strict=True)}
         report = score_captions(self.references, texts, meteor=False)
         each = [scores["cider_d"] for scores in report.per_image.values()]
-        return Quality(
+        return ValidationScore(
             cider_d=float(report.scores["cider_d"] or 0.0),
             error=float(np.std(each) / len(each) ** 0.5),
-            loss=self._loss(fitter, batch_size),
+            loss=self._loss(trainer, batch_size),
             dangling=report.health.dangling,
             repeated=report.health.repeated,
         )
 
-    def _loss(self, fitter: Fitter, batch_size: int) -> float:
-        totals = np.array([fitter.judge(batch) for batch in self.examples.batches(batch_size, 0, 0)])
+    def _loss(self, trainer: Trainer, batch_size: int) -> float:
+        totals = np.array([trainer.loss(batch) for batch in self.examples.batches(batch_size, 0, 0)])
         loss, words = totals.sum(axis=0)
         return float(loss / words)

@@ -11,13 +11,13 @@ from pipeline.core.errors import DatasetRejected
 from pipeline.core.settings import VocabularySettings
 from pipeline.model.vocabulary import SPECIAL, Vocabulary, standardize
 from pipeline.storage.files import write_json
-from pipeline.storage.stage_outputs import Output
+from pipeline.storage.stage_outputs import StageOutput
 from pipeline.training.run import TrainingRun
 
-VERSION = 1
+_VERSION = 1
 
 
-def adapt_vocabulary(run: TrainingRun) -> Output:
+def adapt_vocabulary(run: TrainingRun) -> StageOutput:
     """Write `vocabulary.txt` and figures: size, and coverage of the validation captions.
 
     Raises:
@@ -32,7 +32,7 @@ def adapt_vocabulary(run: TrainingRun) -> Output:
         vocabulary.write(folder / "vocabulary.txt")
         write_json(folder / "figures.json", coverage(vocabulary, run.accepted.captions_of("val")["caption"]))
 
-    return run.store.run("adapt_vocabulary", VERSION, settings.model_dump(mode="json"), inputs, build)
+    return run.store.run("adapt_vocabulary", _VERSION, settings.model_dump(mode="json"), inputs, build)
 
 
 def adapt(settings: VocabularySettings, captions: Iterable[str], known: Vocabulary | None = None) -> Vocabulary:

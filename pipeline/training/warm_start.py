@@ -17,13 +17,13 @@ from pipeline.model.vocabulary_binding import check_bound
 from pipeline.registry.cache import fetch
 from pipeline.registry.promotions import Promotions
 from pipeline.storage.files import read_json
-from pipeline.storage.stage_outputs import Output
+from pipeline.storage.stage_outputs import StageOutput
 from pipeline.training.run import TrainingRun
 
-VERSION = 1
+_VERSION = 1
 
 
-def provide_start(run: TrainingRun, uri: str) -> Output:
+def provide_start(run: TrainingRun, uri: str) -> StageOutput:
     """Keep what a version begins a new one with: weights, vocabulary and settings.
 
     The output lies under the version's digest, so an alias that moves is another start.
@@ -40,12 +40,12 @@ def provide_start(run: TrainingRun, uri: str) -> Output:
         for name in (ENCODER, DECODER, VOCABULARY, SETTINGS):
             shutil.copyfile(bundle.path / name, folder / name)
 
-    output = run.store.run("start", VERSION, {"digest": pinned.digest}, {}, build)
+    output = run.store.run("start", _VERSION, {"digest": pinned.digest}, {}, build)
     _check_alike(run, uri, _settings(output))
     return output
 
 
-def begin_with(decoder: Any, start: Output) -> None:
+def load_initial_weights(decoder: Any, start: StageOutput) -> None:
     """Put a version's weights into a decoder that may know more words; the new ones keep their fresh weights."""
     from pipeline.model.network.decoder import Decoder
 
@@ -66,7 +66,7 @@ def _bare(folder: str) -> PinnedModel:
     return PinnedModel("", "", bundle.digest, bundle.settings.engine, folder)
 
 
-def _settings(start: Output) -> BundleSettings:
+def _settings(start: StageOutput) -> BundleSettings:
     return BundleSettings.model_validate(read_json(start.path / SETTINGS))
 
 

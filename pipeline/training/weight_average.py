@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 
-class Average:
+class MovingAverage:
     """Averages beside the weights; with a decay of 0 there are none, and the weights stand for themselves.
 
     Attributes:

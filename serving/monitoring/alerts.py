@@ -17,9 +17,9 @@ from serving.runs.lifecycle import why_held
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_S: Final = 10.0
-LONGEST: Final = 2000
-HELD, FAILED, LATE = "night_held", "night_failed", "night_late"
+_TIMEOUT_S: Final = 10.0
+_LONGEST: Final = 2000
+NIGHT_HELD, NIGHT_FAILED, NIGHT_LATE = "night_held", "night_failed", "night_late"
 RUNBOOK: Final = "docs/runbook.md"
 
 
@@ -33,7 +33,7 @@ def alert(home: Home, event: str, message: str, **about: str | None) -> None:
         return
     runbook = f"{RUNBOOK}#{event.replace('_', '')}"
     body: dict[str, Any] = {"source": "nightcap", "event": event, "text": message, "runbook": runbook} | about
-    told = {key: scrubbed(value)[:LONGEST] for key, value in body.items() if value is not None}
+    told = {key: scrubbed(value)[:_LONGEST] for key, value in body.items() if value is not None}
     try:
         _post(home.webhook, json.dumps(told).encode())
     except Exception as error:  # whatever it is, the failure itself must still be seen
@@ -48,7 +48,7 @@ def alerting(home: Home, night: str) -> Iterator[None]:
     except SettingsError:
         raise
     except NightcapError as error:
-        alert(home, HELD if isinstance(error, NightHeld) else FAILED, str(error), night=night)
+        alert(home, NIGHT_HELD if isinstance(error, NightHeld) else NIGHT_FAILED, str(error), night=night)
         raise
 
 
@@ -57,15 +57,19 @@ def alert_of_run(home: Home, run: str, task: str | None, reason: str | None) -> 
     for folder in _folders(home, run):
         message = why_held(folder)
         if message:
-            alert(home, HELD, message, night=folder.parent.name, run=run, task=task)
+            alert(home, NIGHT_HELD, message, night=folder.parent.name, run=run, task=task)
             return
     where = f" at task {task}" if task else ""
-    alert(home, FAILED, f"caption_nightly, run {run}, failed{where}; see its log", run=run, task=task, reason=reason)
+    alert(
+        home, NIGHT_FAILED, f"caption_nightly, run {run}, failed{where}; see its log", run=run, task=task, reason=reason
+    )
 
 
 def alert_of_late_run(home: Home, run: str, due: str) -> None:
     """Tell of a run of `caption_nightly` that has not succeeded by the moment when it should have."""
-    alert(home, LATE, f"caption_nightly, run {run}, has not succeeded by {due}; see where it is in Airflow", run=run)
+    alert(
+        home, NIGHT_LATE, f"caption_nightly, run {run}, has not succeeded by {due}; see where it is in Airflow", run=run
+    )
 
 
 def _folders(home: Home, run: str) -> Iterator[Path]:
@@ -77,4 +81,4 @@ def _folders(home: Home, run: str) -> Iterator[Path]:
 
 def _post(url: str, body: bytes) -> None:
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")  # noqa: S310
-    urllib.request.urlopen(request, timeout=TIMEOUT_S).close()  # noqa: S310
+    urllib.request.urlopen(request, timeout=_TIMEOUT_S).close()  # noqa: S310

@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.settings import Group
-from pipeline.model.reference_profile import CAPTION_SIGNS, TOP_CAPTION, Counts, Distribution
+from pipeline.model.reference_profile import CAPTION_STATISTICS, TOP_CAPTION, BinCounts, Distribution
 from serving.runs.settings import NightSettings
 
 DRAWS: Final = 4000
-CHANCE: Final = 0.999  # one night in a thousand is further off by chance, for each sign
+_CHANCE: Final = 0.999  # one night in a thousand is further off by chance, for each sign
 _PRIOR: Final = 0.5  # what a bin that holds nothing may yet have held
 
-Reals = npt.NDArray[np.float64]
+_Reals = npt.NDArray[np.float64]
 Measure = Callable[[npt.NDArray[Any], npt.NDArray[Any]], Any]
 
 
@@ -60,14 +60,14 @@ def rise(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Any:
     return (after - before).clip(0.0, 1.0)
 
 
-def _relative(p: Reals, middle: Reals) -> Reals:
+def _relative(p: _Reals, middle: _Reals) -> _Reals:
     """Relative entropy in bits."""
     ratios = p / np.where(middle > 0, middle, 1.0)
-    total: Reals = (p * np.log2(np.where(p > 0, ratios, 1.0))).sum(axis=-1)
+    total: _Reals = (p * np.log2(np.where(p > 0, ratios, 1.0))).sum(axis=-1)
     return total
 
 
-def chance(reference: Counts, images: int, measure: Measure = divergence) -> float:
+def chance(reference: BinCounts, images: int, measure: Measure = divergence) -> float:
     """What a night of some images like the reference's stays below by a measure, but one in a thousand."""
     return _chance(tuple(reference.tolist()), images, measure)
 
@@ -78,11 +78,11 @@ def _chance(reference: tuple[int, ...], images: int, measure: Measure) -> float:
     counts, random = np.array(reference), np.random.default_rng(0)
     likely = (counts + _PRIOR) / (counts + _PRIOR).sum()
     drawn = (random.multinomial(size, likely, DRAWS) for size in (counts.sum(), images))
-    return float(np.quantile(measure(*drawn), CHANCE))
+    return float(np.quantile(measure(*drawn), _CHANCE))
 
 
 def drifts_of(
-    reference: Mapping[str, Distribution], night: Mapping[str, Counts], settings: NightSettings
+    reference: Mapping[str, Distribution], night: Mapping[str, BinCounts], settings: NightSettings
 ) -> dict[str, Drift]:
     """The drift of every sign that the reference has, and the night has at least once.
 
@@ -107,10 +107,10 @@ def setting_of(sign: str) -> str:
     """The name of the setting that limits a sign's drift."""
     if sign == TOP_CAPTION:
         return "max_top_caption_rise"
-    return "max_caption_drift" if sign in CAPTION_SIGNS else "max_picture_drift"
+    return "max_caption_drift" if sign in CAPTION_STATISTICS else "max_picture_drift"
 
 
-def _drift(reference: Counts, night: Counts, measure: Measure, allowed: float) -> Drift:
+def _drift(reference: BinCounts, night: BinCounts, measure: Measure, allowed: float) -> Drift:
     by_chance = chance(reference, int(night.sum()), measure)
     return Drift(
         divergence=round(float(measure(reference, night)), 6),
@@ -121,5 +121,5 @@ def _drift(reference: Counts, night: Counts, measure: Measure, allowed: float) -
     )
 
 
-def _shares(counts: Counts) -> tuple[float, ...]:
+def _shares(counts: BinCounts) -> tuple[float, ...]:
     return tuple(round(float(share), 6) for share in counts / counts.sum())

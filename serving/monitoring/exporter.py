@@ -18,8 +18,8 @@ from pipeline.registry.versions import CHAMPION, Registry
 if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
 
-MODEL: Final = "captioner"
-METRICS: Final = {
+_MODEL: Final = "captioner"
+INSTALLATION_METRICS: Final = {
     "nightcap_registry_up": "1 if MLflow answers a question about the champion, else 0; a refusal is no answer.",
     "nightcap_champion": "1 if a version is champion, else 0; absent while that cannot be known.",
     "nightcap_disk_size_bytes": "Bytes of the file system that a folder lies on.",
@@ -45,7 +45,7 @@ class Installation:
             yield _gauge("nightcap_champion", champion)
         for name, place in (("size", 0), ("free", 2)):
             metric = f"nightcap_disk_{name}_bytes"
-            family = GaugeMetricFamily(metric, METRICS[metric], labels=["folder"])
+            family = GaugeMetricFamily(metric, INSTALLATION_METRICS[metric], labels=["folder"])
             for folder in self._folders():
                 family.add_metric([str(folder)], shutil.disk_usage(folder)[place])
             yield family
@@ -53,14 +53,14 @@ class Installation:
     def _alias(self) -> bool | None:
         """Whether the registry has the alias; None if it does not say, whose `/health` is well without database or login."""
         try:
-            return Registry(self._home).aliased(MODEL, CHAMPION) is not None
+            return Registry(self._home).aliased(_MODEL, CHAMPION) is not None
         except RegistryUnavailable:
             return None
 
     def _has_champion(self, alias: bool | None) -> bool | None:
         """By the journal, else by the alias; None where neither can be asked."""
         try:
-            return Journal.of(self._home).current(MODEL) is not None or alias
+            return Journal.of(self._home).current(_MODEL) is not None or alias
         except NightcapError:
             return None
 
@@ -100,4 +100,4 @@ def export_until_stopped(home: Home, host: str, port: int) -> None:
 def _gauge(name: str, value: bool) -> GaugeMetricFamily:
     from prometheus_client.core import GaugeMetricFamily
 
-    return GaugeMetricFamily(name, METRICS[name], float(value))
+    return GaugeMetricFamily(name, INSTALLATION_METRICS[name], float(value))

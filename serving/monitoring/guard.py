@@ -11,7 +11,7 @@ from pipeline.core.errors import NightHeld
 from pipeline.storage.files import write_json
 from serving.monitoring.drift import setting_of
 from serving.monitoring.statistics import Figures, figures_of
-from serving.runs.lifecycle import HELD
+from serving.runs.lifecycle import HELD_FILE
 from serving.runs.plan_file import Plan
 from serving.runs.settings import NightSettings
 from serving.runs.withholding import WITHHELD
@@ -58,7 +58,7 @@ def guard(plan: Plan, tally: Mapping[str, Any], files: Sequence[Path], accepted:
         log.warning("night %s: %s; accepted", plan.night, figures.alarms[name])
     if open_ones:
         message = _message(plan, open_ones)
-        write_json(plan.folder / HELD, {"night": plan.night, "guards": sorted(open_ones), "message": message})
+        write_json(plan.folder / HELD_FILE, {"night": plan.night, "guards": sorted(open_ones), "message": message})
         raise NightHeld(message)
 
 

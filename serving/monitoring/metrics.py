@@ -24,7 +24,7 @@ class Metric(NamedTuple):
     meaning: str
 
 
-METRICS: Final = {
+NIGHT_METRICS: Final = {
     "images": Metric(
         "status",
         "Images by what became of them: `captioned`, `quarantined`, `left`, `unchanged`, `backlog`, `ignored`.",
@@ -54,7 +54,7 @@ class Sample(NamedTuple):
     """One value.
 
     Attributes:
-        metric: one of `METRICS`.
+        metric: one of `NIGHT_METRICS`.
         value: the number.
         label: its value of the metric's label; empty if it has none.
     """

@@ -58,7 +58,7 @@ class DriftRow:
 
 
 @dataclass(frozen=True)
-class Watch:
+class MonitoringView:
     """What the page shows.
 
     Attributes:
@@ -76,7 +76,7 @@ class Watch:
     verdict: str
 
 
-def watch_of(plan: Plan, captions: pa.Table) -> Watch | None:
+def monitoring_view(plan: Plan, captions: pa.Table) -> MonitoringView | None:
     """What to show of a run, whose captioned rows are given; None if it was not watched."""
     if not plan.watch_file.is_file():
         return None
@@ -86,7 +86,7 @@ def watch_of(plan: Plan, captions: pa.Table) -> Watch | None:
     drifts, spreads = figures.drifts, figures.spreads
     rows = [DriftRow(TITLES[name], list(_compared(drifts[name])), drifts[name]) for name in TITLES if name in drifts]
     far = any(row.drift.is_over for row in rows)
-    return Watch(
+    return MonitoringView(
         figures=figures,
         top_caption=top and str(top["values"]),
         charts=[_chart(TITLES[name], spreads[name]) for name in TITLES if name in spreads],

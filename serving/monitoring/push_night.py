@@ -11,7 +11,7 @@ from typing import Any, Final
 from pipeline.core.environment import Home
 from pipeline.core.redaction import scrubbed
 from pipeline.storage.files import read_json
-from serving.monitoring.metrics import METRICS, PREFIX, Sample, samples_of
+from serving.monitoring.metrics import NIGHT_METRICS, PREFIX, Sample, samples_of
 from serving.monitoring.statistics import Figures
 from serving.runs.plan_file import Plan
 
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 JOB: Final = "nightcap"
 NIGHT_TAG, RUN_TAG = "night", "run"
-TIMEOUT_S: Final = 10.0
+_TIMEOUT_S: Final = 10.0
 
 
-def tell(plan: Plan, home: Home, published: bool) -> None:
+def push_night(plan: Plan, home: Home, published: bool) -> None:
     """Tell MLflow and the Pushgateway, once of a night that is held back and once of it published."""
     if not plan.watch_file.is_file() or not _is_first(plan, published):
         return
@@ -33,10 +33,10 @@ def tell(plan: Plan, home: Home, published: bool) -> None:
             _log_run(plan, home, plan.settings.experiment, samples)
     if home.pushgateway:
         with _warning("the Pushgateway", plan.night):
-            push(home.pushgateway, plan.table, samples)
+            push_samples(home.pushgateway, plan.table, samples)
 
 
-def push(url: str, table: str, samples: Sequence[Sample]) -> None:
+def push_samples(url: str, table: str, samples: Sequence[Sample]) -> None:
     """Replace the last night's metrics of a table at a Pushgateway.
 
     Raises:
@@ -47,13 +47,13 @@ def push(url: str, table: str, samples: Sequence[Sample]) -> None:
     registry = CollectorRegistry()
     gauges = {
         name: Gauge(f"{PREFIX}{name}", metric.meaning, [metric.label] if metric.label else [], registry=registry)
-        for name, metric in METRICS.items()
+        for name, metric in NIGHT_METRICS.items()
         if any(sample.metric == name for sample in samples)
     }
     for sample in samples:
         gauge = gauges[sample.metric]
         (gauge.labels(sample.label) if sample.label else gauge).set(sample.value)
-    push_to_gateway(url, JOB, registry, {"table": table}, TIMEOUT_S)
+    push_to_gateway(url, JOB, registry, {"table": table}, _TIMEOUT_S)
 
 
 def _log_run(plan: Plan, home: Home, experiment: str, samples: Sequence[Sample]) -> None:

@@ -12,10 +12,10 @@ from pipeline.core.redaction import scrubbed
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_S: Final = 10.0
-RUNS, TRAINING, GATE = "nightcap_runs", "nightcap_training", "nightcap_gate"
+_TIMEOUT_S: Final = 10.0
+RUNS, _TRAINING, GATE = "nightcap_runs", "nightcap_training", "nightcap_gate"
 
-METRICS: Final = {
+RUN_METRICS: Final = {
     "nightcap_run_succeeded_timestamp_seconds": "When a run of the DAG last succeeded, seconds since 1970.",
     "nightcap_run_failed_timestamp_seconds": "When a run of the DAG last failed, seconds since 1970.",
     "nightcap_training_seconds": "What the epochs of the last model took; those found done by an earlier run count, too.",
@@ -29,13 +29,13 @@ METRICS: Final = {
 }
 
 
-def tell_end(home: Home, dag: str, succeeded: bool) -> None:
+def push_run_end(home: Home, dag: str, succeeded: bool) -> None:
     """Push that a run of a DAG ended now; when it last ended the other way stays."""
     name = f"nightcap_run_{'succeeded' if succeeded else 'failed'}_timestamp_seconds"
     _push(home, RUNS, {"dag": dag}, {name: time.time()}, replace=False)
 
 
-def tell_training(home: Home, model: str, effort: Mapping[str, float]) -> None:
+def push_training(home: Home, model: str, effort: Mapping[str, float]) -> None:
     """Push what a newly registered version took and is worth.
 
     Args:
@@ -45,10 +45,10 @@ def tell_training(home: Home, model: str, effort: Mapping[str, float]) -> None:
     """
     values = {f"nightcap_training_{name}": float(value) for name, value in effort.items()}
     stamped = values | {"nightcap_training_timestamp_seconds": time.time()}
-    _push(home, TRAINING, {"model": model}, stamped, replace=True)
+    _push(home, _TRAINING, {"model": model}, stamped, replace=True)
 
 
-def tell_verdict(home: Home, model: str, verdict: Mapping[str, Any]) -> None:
+def push_verdict(home: Home, model: str, verdict: Mapping[str, Any]) -> None:
     """Push what the gate says of a version.
 
     Args:
@@ -75,8 +75,8 @@ def _push(home: Home, job: str, group: Mapping[str, str], values: Mapping[str, f
 
         registry = CollectorRegistry()
         for name, value in values.items():
-            Gauge(name, METRICS[name], registry=registry).set(value)
+            Gauge(name, RUN_METRICS[name], registry=registry).set(value)
         push = push_to_gateway if replace else pushadd_to_gateway
-        push(home.pushgateway, job, registry, dict(group), TIMEOUT_S)
+        push(home.pushgateway, job, registry, dict(group), _TIMEOUT_S)
     except Exception as error:  # whatever it is, the run matters more
         log.warning("the Pushgateway was not told of %s: %s", ", ".join(values), scrubbed(error))

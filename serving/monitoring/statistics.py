@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.settings import Group
-from pipeline.model.reference_profile import TOP_CAPTION, Counts, Distribution, count
+from pipeline.model.reference_profile import TOP_CAPTION, BinCounts, Distribution, count
 from pipeline.storage.files import read_json
 from serving.monitoring.drift import Drift, drifts_of
 from serving.runs.part_file import read_parts
@@ -123,8 +123,8 @@ class _Passage:
 
     def __init__(self, reference: Mapping[str, Distribution]) -> None:
         self._edges = {name: known.edges for name, known in reference.items()}
-        self.compared: dict[str, Counts] = {name: np.zeros_like(known.counts) for name, known in reference.items()}
-        self._counts: dict[str, Counts] = {name: np.zeros(len(edges) + 1, np.int64) for name, edges in EDGES.items()}
+        self.compared: dict[str, BinCounts] = {name: np.zeros_like(known.counts) for name, known in reference.items()}
+        self._counts: dict[str, BinCounts] = {name: np.zeros(len(edges) + 1, np.int64) for name, edges in EDGES.items()}
         self._sums = dict.fromkeys(EDGES, 0.0)
         self._captions: list[npt.NDArray[np.int64]] = []
         self.seconds = 0.0
@@ -151,7 +151,7 @@ class _Passage:
         return {name: _spread(name, counts, self._sums[name]) for name, counts in self._counts.items() if counts.sum()}
 
 
-def _spread(name: str, counts: Counts, total: float) -> Spread:
+def _spread(name: str, counts: BinCounts, total: float) -> Spread:
     edges = EDGES[name]
     below = np.cumsum(counts)[:-1] / counts.sum()  # at each edge
     return Spread(

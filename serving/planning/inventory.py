@@ -18,7 +18,7 @@ _DESCRIPTION = "manifest.json"
 
 
 @dataclass(frozen=True)
-class Listed:
+class InventoryFile:
     """A file with rows of a manifest.
 
     Attributes:
@@ -60,7 +60,7 @@ class Listed:
         return data
 
 
-def files_of(uri: str, roots: Iterable[str], patience_s: float) -> list[Listed]:
+def files_of(uri: str, roots: Iterable[str], patience_s: float) -> list[InventoryFile]:
     """The files with the rows, in their order.
 
     Those that a manifest.json names lie in its bucket under the keys it gives; on a local disk in `data` beside its
@@ -72,7 +72,7 @@ def files_of(uri: str, roots: Iterable[str], patience_s: float) -> list[Listed]:
     """
     roots = tuple(roots)
     require_inside(uri, roots)
-    whole = Listed(uri, patience_s)
+    whole = InventoryFile(uri, patience_s)
     if not _is_remote(uri) and not Path(uri).is_file():
         raise SettingsError(
             f"manifest {uri!r} is no file; name a Parquet or CSV file, or an S3 Inventory's manifest.json"
@@ -87,7 +87,7 @@ def files_of(uri: str, roots: Iterable[str], patience_s: float) -> list[Listed]:
         raise SettingsError(f"{uri} is no manifest.json of an S3 Inventory as CSV or Parquet: {error!r}") from error
     for each in found:
         require_inside(each, roots)
-    return [Listed(each, patience_s, columns, is_encoded=kind == "CSV") for each in found]
+    return [InventoryFile(each, patience_s, columns, is_encoded=kind == "CSV") for each in found]
 
 
 def _shape(described: dict[str, Any]) -> tuple[str, tuple[str, ...] | None]:

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 
 from pipeline.core.errors import SettingsError
 from pipeline.storage.objects import Folder, ObjectInfo, is_hidden, is_image
-from pipeline.storage.objects.addresses import PATIENCE_S
+from pipeline.storage.objects.addresses import RETRY_DEADLINE_S
 from pipeline.storage.objects.s3 import SCHEME
-from serving.planning.inventory import Listed, files_of
+from serving.planning.inventory import InventoryFile, files_of
 
 _NAMES = {
     "key": "key",
@@ -52,7 +52,7 @@ class Manifest:
         ignored: rows of the latest complete reading that are no image, lie elsewhere, or are no latest version.
     """
 
-    def __init__(self, uri: str, folder: Folder, roots: Iterable[str], patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, uri: str, folder: Folder, roots: Iterable[str], patience_s: float = RETRY_DEADLINE_S) -> None:
         """Name a manifest.
 
         Args:
@@ -109,7 +109,7 @@ class Manifest:
         return key[len(prefix) :] if bucket in {None, own} and key.startswith(prefix) else None
 
 
-def _batches(file: Listed) -> Iterator[pa.RecordBatch]:
+def _batches(file: InventoryFile) -> Iterator[pa.RecordBatch]:
     """Its rows under our names and with our types."""
     batches: Iterable[pa.RecordBatch]
     if file.is_parquet:
@@ -131,7 +131,7 @@ def _renamed(batches: Iterable[pa.RecordBatch], columns: dict[str, str]) -> Iter
         yield batch.select(list(columns)).rename_columns(schema.names).cast(schema)
 
 
-def _header(file: Listed) -> list[str]:
+def _header(file: InventoryFile) -> list[str]:
     with pacsv.open_csv(file.open()) as batches:
         return list(batches.schema.names)
 

@@ -24,11 +24,11 @@ from pipeline.storage.tables.withdraw import withdrawn
 from serving.planning.cursor import Cursor
 from serving.planning.manifest import Manifest
 from serving.planning.newest import Newest
-from serving.planning.seen import Known, Met, hashes_of
-from serving.planning.selection import Choice, Days, Listing, Whole, days_from
+from serving.planning.seen import Met, SeenImages, hashes_of
+from serving.planning.selection import DayListing, Listing, Selection, WholeListing, days_from
 from serving.runs.day_layout import Layout
 from serving.runs.lifecycle import held_night, set_aside
-from serving.runs.plan_file import Attempt, Counts, Plan, plan_path, run_folder, shard_path
+from serving.runs.plan_file import Attempt, Plan, PlanCounts, plan_path, run_folder, shard_path
 from serving.runs.roots import roots_of, table_of
 from serving.runs.settings import NightSettings
 
@@ -125,7 +125,7 @@ def _make(job: _Job, target: Path) -> None:
         cursor.move(_next_day(choice, job))
 
 
-def _without_forgotten(job: _Job, target: Path, layout: Layout | None, cursor: Cursor) -> Choice:
+def _without_forgotten(job: _Job, target: Path, layout: Layout | None, cursor: Cursor) -> Selection:
     """Write the plan again as long as images are forgotten meanwhile.
 
     `nightcap forget` adds to the list, then removes lists with its images: a plan may be too early to be seen, and
@@ -144,11 +144,11 @@ def _without_forgotten(job: _Job, target: Path, layout: Layout | None, cursor: C
             shutil.rmtree(set_aside(target))
 
 
-def _write_plan(job: _Job, target: Path, forgotten: Forgotten, layout: Layout | None, cursor: Cursor) -> Choice:
+def _write_plan(job: _Job, target: Path, forgotten: Forgotten, layout: Layout | None, cursor: Cursor) -> Selection:
     now, settings = datetime.now(UTC), job.settings
     with disk_room(job.home.store), Newest(job.home.store, settings.max_images) as newest:
         met = Met() if settings.manifest else None
-        choice = Choice(job.attempt.before, _known(job), forgotten, newest, layout, _wanted(job), met)
+        choice = Selection(job.attempt.before, _known(job), forgotten, newest, layout, _wanted(job), met)
         counts = choice.go_through(_listing(job, layout, cursor))
         with whole_folder(target) as scratch:
             sizes = _write_shards(newest, settings.shard_size, scratch)
@@ -161,13 +161,13 @@ def _cursor(job: _Job) -> Cursor:
     return Cursor.read(job.home.store, of, job.sequence, withdrawn(job.table) if job.settings.layout else {})
 
 
-def _known(job: _Job) -> Known:
+def _known(job: _Job) -> SeenImages:
     if job.replay is not None:
         return hashes_of(())
     return hashes_of(job.table.known(job.settings.policy, (job.model.name, job.model.version)))
 
 
-def _wanted(job: _Job) -> Known | None:
+def _wanted(job: _Job) -> SeenImages | None:
     return None if job.replay is None else hashes_of(job.table.again(job.replay))
 
 
@@ -178,11 +178,11 @@ def _listing(job: _Job, layout: Layout | None, cursor: Cursor) -> Listing:
     if layout and cursor.day and settings.is_ordinary:
         days = days_from(cursor.day, job.attempt.before, settings.late_days)
         log.info("listing %s from %s to %s", job.folder.uri, *days)
-        return Days(job.folder, layout, *days)
-    return Whole(job.folder)
+        return DayListing(job.folder, layout, *days)
+    return WholeListing(job.folder)
 
 
-def _next_day(choice: Choice, job: _Job) -> date | None:
+def _next_day(choice: Selection, job: _Job) -> date | None:
     """Where the next night begins; None while something is new that no list of days would find."""
     if choice.strays:
         log.warning(
@@ -206,7 +206,7 @@ def _write_shards(newest: Newest, size: int, folder: Path) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _decided(job: _Job, now: datetime, counts: Counts, sizes: tuple[int, ...]) -> Plan:
+def _decided(job: _Job, now: datetime, counts: PlanCounts, sizes: tuple[int, ...]) -> Plan:
     return Plan(
         folder=run_folder(job.home.store, job.attempt),
         night=job.attempt.night,

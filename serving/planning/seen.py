@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-Known = npt.NDArray[np.int64]
+SeenImages = npt.NDArray[np.int64]
 Which = npt.NDArray[np.bool_]
 
 
@@ -19,9 +19,9 @@ class Met:
     """What was met so far, as sorted runs, each more than twice as long as the next."""
 
     def __init__(self) -> None:
-        self._runs: list[Known] = []
+        self._runs: list[SeenImages] = []
 
-    def add(self, hashes: Known) -> Which:
+    def add(self, hashes: SeenImages) -> Which:
         """bool [n]: whether each is met for the first time."""
         first = np.zeros(len(hashes), bool)
         first[np.unique(hashes, return_index=True)[1]] = True
@@ -30,24 +30,24 @@ class Met:
         self._keep(np.sort(hashes[first]))
         return first
 
-    def _keep(self, run: Known) -> None:
+    def _keep(self, run: SeenImages) -> None:
         while self._runs and len(self._runs[-1]) <= 2 * len(run):
             run = np.sort(np.concatenate([self._runs.pop(), run]), kind="stable")
         self._runs.append(run)
 
 
-def hashes_of(batches: Iterable[pa.RecordBatch]) -> Known:
+def hashes_of(batches: Iterable[pa.RecordBatch]) -> SeenImages:
     """Sorted hashes of `image` and `etag`."""
     pieces = [hashed(zip(batch["image"].to_pylist(), batch["etag"].to_pylist(), strict=True)) for batch in batches]
     return np.sort(np.concatenate([np.empty(0, np.int64), *pieces]))
 
 
-def hashed(pairs: Iterable[tuple[str, str]]) -> Known:
+def hashed(pairs: Iterable[tuple[str, str]]) -> SeenImages:
     """A hash of each pair of image and etag."""
     return np.fromiter(map(hash, pairs), np.int64)
 
 
-def contains(known: Known, hashes: Known) -> Which:
+def contains(known: SeenImages, hashes: SeenImages) -> Which:
     """bool [n]: whether each hash is among the known, which are sorted."""
     if not len(known):
         return np.zeros(len(hashes), bool)

@@ -13,9 +13,9 @@ import numpy as np
 from pipeline.storage.forgotten import Forgotten
 from pipeline.storage.objects import Folder, ObjectInfo
 from serving.planning.newest import Newest
-from serving.planning.seen import Known, Met, Which, contains, hashed
+from serving.planning.seen import Met, SeenImages, Which, contains, hashed
 from serving.runs.day_layout import Layout
-from serving.runs.plan_file import Counts
+from serving.runs.plan_file import PlanCounts
 
 _BATCH = 10_000
 
@@ -29,7 +29,7 @@ class Listing(Protocol):
 
 
 @dataclass
-class Whole:
+class WholeListing:
     """All of a folder."""
 
     folder: Folder
@@ -41,7 +41,7 @@ class Whole:
 
 
 @dataclass
-class Days:
+class DayListing:
     """What a folder holds of some days."""
 
     folder: Folder
@@ -58,7 +58,7 @@ class Days:
 
 
 @dataclass
-class Choice:
+class Selection:
     """Goes through a listing once and keeps count.
 
     Attributes:
@@ -74,11 +74,11 @@ class Choice:
     """
 
     before: datetime
-    known: Known
+    known: SeenImages
     forgotten: Forgotten
     newest: Newest
     layout: Layout | None = None
-    wanted: Known | None = None
+    wanted: SeenImages | None = None
     met: Met | None = None
     oldest: date | None = None
     strays: int = 0
@@ -87,12 +87,12 @@ class Choice:
     _later: int = 0
     _repeated: int = 0
 
-    def go_through(self, listing: Listing) -> Counts:
+    def go_through(self, listing: Listing) -> PlanCounts:
         """Choose from what is listed, few of it in memory at once."""
         stream = iter(listing)
         while batch := list(islice(stream, _BATCH)):
             self._take(batch)
-        return Counts(
+        return PlanCounts(
             listed=self._listed,
             unchanged=self._unchanged,
             planned=len(self.newest),
@@ -118,7 +118,7 @@ class Choice:
                 self.newest.add(info)
             self._date(info)
 
-    def _spared(self, batch: list[ObjectInfo], hashes: Known) -> Which:
+    def _spared(self, batch: list[ObjectInfo], hashes: SeenImages) -> Which:
         """bool [batch]: whether an object needs no caption."""
         spared = contains(self.known, hashes)
         if self.wanted is not None:

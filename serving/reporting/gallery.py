@@ -23,14 +23,20 @@ from pipeline.storage import objects
 from pipeline.storage.files import sha256, whole_folder, write_bytes, write_text
 from pipeline.storage.objects import Folder, ObjectInfo
 from pipeline.storage.tables import CAPTIONED, QUARANTINED
-from serving.monitoring.page import watch_of
+from serving.monitoring.page import monitoring_view
 from serving.reporting.summary import NightSummary
 from serving.runs import withholding as usable
 from serving.runs.plan_file import Plan
 
 log = logging.getLogger(__name__)
 
-REASONS = images.REASONS | decoders.REASONS | objects.REASONS | answers.REASONS | usable.REASONS
+NIGHT_REASONS = (
+    images.DECODE_REASONS
+    | decoders.SANDBOX_REASONS
+    | objects.OBJECT_REASONS
+    | answers.ANSWER_REASONS
+    | usable.WITHHOLDING_REASONS
+)
 THUMBNAIL_SIDE = 360
 MAX_QUARANTINED = 500
 
@@ -44,7 +50,7 @@ class Card:
         thumbnail: path relative to the page; None if the image has changed since.
         caption: what the model said.
         alternatives: what else it considered.
-        score: mean natural log-probability a word; None where a foreign captioner told none.
+        score: mean natural log-probability a word; None where an external captioner told none.
         probability: the same as a mean probability a word, 0..1.
         width: of the original in pixels.
         height: of the original in pixels.
@@ -81,9 +87,9 @@ def write_gallery(plan: Plan, summary: NightSummary, rows: pa.Table) -> None:
                 (plan.name_of(row["image"]), row["reason"]) for row in quarantined[:MAX_QUARANTINED].to_pylist()
             ],
             quarantined_total=len(quarantined),
-            reasons=REASONS,
+            reasons=NIGHT_REASONS,
             duration=_duration(summary.seconds),
-            watch=watch_of(plan, captions),
+            watch=monitoring_view(plan, captions),
         )
         write_text(folder / "index.html", page)
 

@@ -13,7 +13,7 @@ from pipeline.model.interface import PinnedModel
 from pipeline.storage.files import read_json
 from pipeline.storage.tables import CAPTIONED
 from serving.reporting.outputs.write import Written
-from serving.runs.plan_file import Counts, Plan
+from serving.runs.plan_file import Plan, PlanCounts
 
 _NOTHING = {"captioned": 0, "quarantined": 0, "left": 0, "reasons": {}, "duplicates": 0, "already_published": False}
 
@@ -52,7 +52,7 @@ class NightSummary:
     input: str
     table: str
     version: int
-    counts: Counts
+    counts: PlanCounts
     captioned: int
     quarantined: int
     reasons: dict[str, int]

@@ -10,28 +10,28 @@ from typing import Any
 from pipeline.core.settings import read_yaml, values_named
 from serving.runs.settings import night_settings
 
-CONFIG = "NIGHTCAP_NIGHT_CONFIG"
+NIGHT_CONFIG = "NIGHTCAP_NIGHT_CONFIG"
 
 _PLACES = ("input", "manifest", "table", "model", "output")
 
 
-def usual_values(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+def night_config(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """The values that `NIGHTCAP_NIGHT_CONFIG`'s file gives, as JSON has them.
 
     Raises:
         SettingsError: that file cannot be read, or has something wrong in it.
     """
-    return values_named(CONFIG, environ, values_of, _as_json)
+    return values_named(NIGHT_CONFIG, environ, night_config_file, _as_json)
 
 
-def values_of(path: Path) -> dict[str, Any]:
+def night_config_file(path: Path) -> dict[str, Any]:
     """A file's values, not checked yet; relative paths in it are relative to it.
 
     Raises:
         SettingsError: it cannot be read, or is no mapping.
     """
     folder = path.absolute().parent
-    return {name: placed(folder, name, value) for name, value in read_yaml(path).items()}
+    return {name: resolve_night_path(folder, name, value) for name, value in read_yaml(path).items()}
 
 
 def _as_json(values: dict[str, Any]) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def _as_json(values: dict[str, Any]) -> dict[str, Any]:
     return {name: settings[name] for name in values}
 
 
-def placed(folder: Path, name: str, value: Any) -> Any:
+def resolve_night_path(folder: Path, name: str, value: Any) -> Any:
     """A setting's value; a path that is relative to a folder becomes absolute."""
     if name not in _PLACES or not isinstance(value, str) or not value or ":/" in value:
         return value

@@ -12,13 +12,13 @@ from typing import Final
 
 from pipeline.core.errors import NightRejected
 from pipeline.storage.files import read_json
-from pipeline.storage.trash import Waste, written_at
+from pipeline.storage.trash import Garbage, written_at
 from serving.runs.plan_file import LATEST, Plan, plan_path
 
 log = logging.getLogger(__name__)
 
-HELD: Final = "held.json"
-DAY_S = 86_400
+HELD_FILE: Final = "held.json"
+_DAY_S = 86_400
 
 
 def is_published(plan: Plan, *written: Path) -> bool:
@@ -51,7 +51,7 @@ def held_night(store: Path, night: str) -> Path | None:
     """The plan of the run of a night that was held back and is not published yet, the last one planned."""
     found = [
         plan_path(path.parent)
-        for path in (store / "nights").glob(f"[!.]*/[!.]*/{HELD}")
+        for path in (store / "nights").glob(f"[!.]*/[!.]*/{HELD_FILE}")
         if path.parent.parent.name == night and not (path.parent / "published.json").is_file()
     ]
     return max(found, key=lambda path: str(read_json(path)["planned_at"]), default=None)
@@ -59,7 +59,7 @@ def held_night(store: Path, night: str) -> Path | None:
 
 def why_held(folder: Path) -> str | None:
     """Why the run in a folder is held back; None if it is not."""
-    path = folder / HELD
+    path = folder / HELD_FILE
     published = (folder / "published.json").is_file()
     return str(read_json(path)["message"]) if path.is_file() and not published else None
 
@@ -82,13 +82,13 @@ def open_models(store: Path) -> frozenset[str]:
     return frozenset(read_json(plan)["model"]["digest"] for plan in _plans(store) if not has_ended(plan))
 
 
-def ended_nights(store: Path, since: float) -> Iterator[Waste]:
+def ended_nights(store: Path, since: float) -> Iterator[Garbage]:
     """The files of runs that have ended and were not written to after a moment, in seconds since 1970."""
     for plan in _plans(store):
         run = plan.parents[1]
         folder = run.parent if [*run.parent.iterdir()] == [run] else run
         if has_ended(plan) and written_at(folder) < since:
-            yield Waste("night", (folder,), written_at(folder), since)
+            yield Garbage("night", (folder,), written_at(folder), since)
 
 
 def clear_attempts(store: Path, keep_days: float) -> int:
@@ -96,11 +96,11 @@ def clear_attempts(store: Path, keep_days: float) -> int:
 
     These are unpublished runs, runs without a plan, parts of published runs, and scratch folders.
     """
-    before = time.time() - keep_days * DAY_S
-    found = (*_unpublished(store), *orphans(store), *_late_parts(store), *scratch(store))
+    before = time.time() - keep_days * _DAY_S
+    found = (*_unpublished(store), *orphaned_runs(store), *_late_parts(store), *scratch(store))
     stale = [path for path in found if written_at(path) < before]
     for path in stale:
-        log.info("removing %s, last written to %.1f days ago", path, (time.time() - written_at(path)) / DAY_S)
+        log.info("removing %s, last written to %.1f days ago", path, (time.time() - written_at(path)) / _DAY_S)
         shutil.rmtree(set_aside(path), ignore_errors=True)
     return len(stale)
 
@@ -112,7 +112,7 @@ def set_aside(run: Path) -> Path:
     return run.rename(run.with_name(f".{run.name[:80]}.{uuid.uuid4().hex}"))
 
 
-def orphans(store: Path) -> Iterator[Path]:
+def orphaned_runs(store: Path) -> Iterator[Path]:
     """Folders of runs without a plan: it is being made, or a late shard wrote after the run was removed."""
     for run in store.glob("nights/[!.]*/[!.]*"):
         if run.parent.name != LATEST and run.is_dir() and not plan_path(run).is_file():

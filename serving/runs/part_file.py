@@ -25,7 +25,7 @@ _PREFIX: Final = "watch."
 _ROWS: Final = 16_384
 
 
-def watched(rows: pa.Table, captions: Sequence[Caption | None], seconds: float) -> pa.Table:
+def with_part_columns(rows: pa.Table, captions: Sequence[Caption | None], seconds: float) -> pa.Table:
     """A part's rows with what is noted of them.
 
     Args:
@@ -40,7 +40,7 @@ def watched(rows: pa.Table, captions: Sequence[Caption | None], seconds: float) 
     return rows
 
 
-class Batch:
+class PartBatch:
     """Some images of a part, quarantined ones among them."""
 
     def __init__(self, batch: pa.RecordBatch) -> None:
@@ -77,13 +77,13 @@ class Batch:
         return finite
 
 
-def read_parts(files: Sequence[Path]) -> Iterator[Batch]:
+def read_parts(files: Sequence[Path]) -> Iterator[PartBatch]:
     """What parts hold, few rows in memory at once."""
     for path in files:
         with pq.ParquetFile(path) as part:
             columns = [name for name in part.schema_arrow.names if name.startswith(_PREFIX)]
             for batch in part.iter_batches(_ROWS, columns=["status", "caption", "score", *columns]):
-                yield Batch(batch)
+                yield PartBatch(batch)
 
 
 def keep_reference(path: Path, captioner: Any) -> None:

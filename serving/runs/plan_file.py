@@ -73,7 +73,7 @@ class Attempt:
         return cls(night, run or f"manual__{night}", moment)
 
 
-class Counts(Group):
+class PlanCounts(Group):
     """Where the listed images went; listed = unchanged + planned + backlog.
 
     Attributes:
@@ -116,7 +116,7 @@ class Plan(Group):
     table_version: int
     model: PinnedModel
     settings: NightSettings
-    counts: Counts
+    counts: PlanCounts
     shards: tuple[int, ...]
 
     @classmethod

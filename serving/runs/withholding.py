@@ -10,7 +10,7 @@ from serving.runs.settings import NightSettings
 WITHHELD = "withheld"
 UNUSABLE = "unusable"
 
-REASONS = {
+WITHHOLDING_REASONS = {
     WITHHELD: "The model was not sure enough of its caption, which stays in the table, unpublished.",
     UNUSABLE: "The image has a flag. With unusable=withhold its caption stays in the table, unpublished; with "
     "unusable=quarantine it was not captioned.",

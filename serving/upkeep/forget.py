@@ -13,7 +13,7 @@ from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.schema import one_of
 from serving.reporting.outputs import forget_outputs
 from serving.reporting.outputs.index import noted, prune
-from serving.runs.lifecycle import orphans, scratch, set_aside
+from serving.runs.lifecycle import orphaned_runs, scratch, set_aside
 from serving.runs.plan_file import Plan
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def strip_nights(store: Path, images: Collection[str]) -> list[Path]:
     for left in scratch(store):
         if _is_removed(left, store) or _lists(left, images):
             shutil.rmtree(left, ignore_errors=True)
-    for run in orphans(store):
+    for run in orphaned_runs(store):
         if (run / "parts").exists():  # of a late shard; a plan that is being made has none
             shutil.rmtree(set_aside(run))
     plans = sorted(store.glob("nights/[!.]*/[!.]*/plan/plan.json"))

@@ -63,15 +63,15 @@ class Tending:
 
     def upgrade(self) -> list[str]:
         """Add the columns that joined since the tables were made, and tell which."""
-        from pipeline.storage.tables.maintenance import upgrade
+        from pipeline.storage.tables.maintenance import upgrade_table
 
-        return upgrade(self.table)
+        return upgrade_table(self.table)
 
     def compact(self) -> int:
         """Write the history and the corrections into few files, and tell how many fewer there are."""
-        from pipeline.storage.tables.maintenance import compact
+        from pipeline.storage.tables.maintenance import compact_table
 
-        return compact(self.table) + self.corrections.compact()
+        return compact_table(self.table) + self.corrections.compact()
 
     def vacuum(self) -> dict[str, int]:
         """Remove what no version of the last days needs, and attempts that nobody will publish.
@@ -79,9 +79,9 @@ class Tending:
         Returns:
             Small JSON: `files` and `attempts`.
         """
-        from pipeline.storage.tables.maintenance import vacuum
+        from pipeline.storage.tables.maintenance import vacuum_table
         from serving.runs.lifecycle import clear_attempts
 
         days = self.settings.keep_days
-        files = vacuum(self.table, days) + self.corrections.vacuum(days)
+        files = vacuum_table(self.table, days) + self.corrections.vacuum(days)
         return {"files": files, "attempts": clear_attempts(self.home.store, days)}

@@ -125,7 +125,7 @@ def told():
     """Which runs of which DAG the metrics hear of, by their kind and what their form says."""
     from serving.monitoring import push_runs as runs
 
-    heard, runs.tell_end = [], lambda home, dag, succeeded: heard.append(f"{dag} {kind} {form}")
+    heard, runs.push_run_end = [], lambda home, dag, succeeded: heard.append(f"{dag} {kind} {form}")
     for dag in bag_of("caption_nightly", "train_captioner"):
         for kind, form in (
             ("scheduled", {}),

@@ -16,8 +16,8 @@ from pipeline.data.sources.base import CORRECTED
 from pipeline.evaluation.slices import label_of, slices_of
 from pipeline.release.gate import candidate_of, judge
 from pipeline.release.gate.bootstrap import bounds, resampled_means
-from pipeline.release.gate.candidate import References
-from pipeline.release.gate.page import render
+from pipeline.release.gate.candidate import GateReferences
+from pipeline.release.gate.page import render_gate_page
 
 SCORES = json.loads(Path(__file__).with_name("per_image_cider_d.json").read_text())
 DIFFERENCES = (np.array(SCORES["refined"]) - np.array(SCORES["first_stage"])) / 1000
@@ -74,7 +74,7 @@ def world(count):
 
 
 def verdict_on(references, challenger, champion):
-    prepared = References(references)
+    prepared = GateReferences(references)
     found = {
         label_of(name, part): part for name, parts in slices_of(references, [["a", "man"]]).items() for part in parts
     }
@@ -106,7 +106,7 @@ def test_a_model_that_unlearns_what_people_corrected_is_refused():
     assert verdict.difference.lower > 0
     assert not verdict.promote
     assert "worse where corrected by people (150 images)" in verdict.reason
-    assert "<td>corrected by people</td>" in render(verdict, [])
+    assert "<td>corrected by people</td>" in render_gate_page(verdict, [])
 
 
 def test_captions_of_5000_images_are_scored_and_judged_in_half_a_minute():

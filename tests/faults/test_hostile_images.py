@@ -29,7 +29,7 @@ from pipeline.imaging.sandbox import TIMEOUT, Decoders, Work
 from pipeline.storage.stage_outputs import Store
 from serving.caption_shard import caption_shard
 from serving.planning.plan import plan
-from serving.reporting.gallery import REASONS
+from serving.reporting.gallery import NIGHT_REASONS
 from tests.serving.night_world import PINNED, image, settings_of
 
 CHECKOUT = Path(__file__).parents[2]
@@ -145,7 +145,7 @@ def test_16_malformed_and_odd_images(world):
     assert time.monotonic() - began < 120
     assert process.memory_info().rss - before < 300e6
     assert counts["captioned"] + counts["quarantined"] == len(sound | other)
-    assert set(counts["reasons"]) <= set(REASONS)
+    assert set(counts["reasons"]) <= set(NIGHT_REASONS)
     assert not {"decoder_crashed", "decoder_timeout"} & set(counts["reasons"])
     world.night(part_size=2000, accept_quarantine=True)
     rows = {Path(row["image"]).name: row for row in world.rows()}
@@ -247,7 +247,7 @@ def test_18_one_flipped_byte_where_the_digest_is_known(tmp_path, kind):
             list(read_images(source, known))
 
 
-def test_18_a_image_that_changes_after_the_night_is_planned(world):
+def test_18_an_image_that_changes_after_the_night_is_planned(world):
     path = Path(world.put("photo.jpg", image("red")))
     planned = plan(settings_of(), world.home, PINNED, world.attempt())["plan"]
     data = bytearray(path.read_bytes())
@@ -269,6 +269,6 @@ def test_two_thousand_spoiled_images():
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     outcome = json.loads(done.stdout)
-    assert set(outcome["reasons"]) <= set(REASONS)
+    assert set(outcome["reasons"]) <= set(NIGHT_REASONS)
     assert outcome["whole"] == 100
     assert 300 < outcome["decoded"] < 1700, "the fuzzer neither spoils everything nor nothing"

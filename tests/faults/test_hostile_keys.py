@@ -11,7 +11,7 @@ from pipeline.core.environment import Home
 from pipeline.core.errors import BadInput
 from pipeline.storage.objects import S3Folder, is_hidden, is_image, open_folder
 from pipeline.storage.objects.base import printable
-from serving.reporting.outputs import LocalPlace
+from serving.reporting.outputs import LocalTarget
 from tests.serving.night_world import World, image
 
 ODD = [
@@ -85,7 +85,7 @@ NAMES = st.lists(
 @given(NAMES.map("/".join) | NAMES.map(lambda parts: "/" + "/".join(parts)))
 def test_19_no_name_leads_out_of_an_output(tmp_path_factory, name):
     root = tmp_path_factory.mktemp("place")
-    place = LocalPlace(root / "prefix")
+    place = LocalTarget(root / "prefix")
     with place.write(name + "/x.txt") as file:
         file.write(b"said")
     written = [path for path in root.rglob("*") if path.is_file()]

@@ -17,7 +17,7 @@ from pipeline.core.environment import Home
 from pipeline.core.errors import NightcapError
 from pipeline.storage.objects import LocalFolder
 from pipeline.storage.tables import CaptionTable
-from pipeline.storage.tables.maintenance import vacuum
+from pipeline.storage.tables.maintenance import vacuum_table
 from serving.caption_shard import caption_shard
 from serving.planning.plan import plan
 from serving.publish import publish
@@ -152,7 +152,7 @@ def captioned_by(world, model, settings, night="n2"):
     return made["plan"]
 
 
-def test_a_image_that_another_night_could_not_read_is_published(world):
+def test_an_image_that_another_night_could_not_read_is_published(world):
     """It was written again and again while one night read it, and was at rest for the other."""
     (path,) = world.fill(1)
     other, night = world.captioned("n1", "r1"), world.captioned("n2", "r2")
@@ -210,8 +210,8 @@ def test_upkeep_beside_nights(world, pool):
 
 
 def tend(uri, times):
-    from pipeline.storage.tables.maintenance import compact
+    from pipeline.storage.tables.maintenance import compact_table
 
     for _ in range(times):
-        compact(CaptionTable(uri))
-        vacuum(CaptionTable(uri), keep_days=1)
+        compact_table(CaptionTable(uri))
+        vacuum_table(CaptionTable(uri), keep_days=1)

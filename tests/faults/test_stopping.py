@@ -41,7 +41,7 @@ def hang(folder, info, captioner, limits):
 pipeline.model.captioner.pin = lambda home, model: PINNED
 night.load = lambda home, pinned: Slow()
 if sys.argv[1]:
-    shard.prepare, pipeline.core.signals.GRACE_S = hang, 1
+    shard.prepare, pipeline.core.signals._GRACE_S = hang, 1
 cli.main(sys.argv[2:])
 """
 

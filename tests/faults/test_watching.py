@@ -15,7 +15,7 @@ from pipeline.data.sources.scenes.dataset import draw_inbox
 from pipeline.registry.loading import load_pinned, pin
 from pipeline.storage.files import read_json
 from serving.caption_shard import caption_shard
-from serving.monitoring.alerts import FAILED, HELD, LATE, alert
+from serving.monitoring.alerts import NIGHT_FAILED, NIGHT_HELD, NIGHT_LATE, alert
 from serving.night import publish_held, run_night
 from serving.planning.plan import held
 from serving.runs.lifecycle import held_night
@@ -157,7 +157,7 @@ def test_a_night_that_fails_otherwise_alerts_and_tells_no_secret(world, listener
     assert SECRET not in caplog.text
 
 
-@pytest.mark.parametrize("event", [FAILED, HELD, LATE])
+@pytest.mark.parametrize("event", [NIGHT_FAILED, NIGHT_HELD, NIGHT_LATE])
 def test_an_alert_leads_to_its_section_of_the_runbook(world, listener, event):
     alert(world.home, event, "something")
     (told,) = alerts(listener)

@@ -17,10 +17,10 @@ from pipeline.training import validation_score as choice
 from tests.pipeline.training import toy
 
 EPOCHS = 3  # of three steps
-REINFORCE = (step.Fitter, "reinforce", 2)
-FIT = (step.Fitter, "fit", 2)
+REINFORCE = (step.Trainer, "reinforce", 2)
+FIT = (step.Trainer, "fit", 2)
 WRITE = (zipfile._ZipWriteFile, "write", 150)
-JUDGE = (choice.Choice, "judge", 1)
+JUDGE = (choice.ValidationSet, "judge", 1)
 SAVE = (checkpoint, "save", 1)
 NAMED = (checkpoint, "_newest_first", 2)
 # Before a step; half-way through a checkpoint's file; before an epoch is judged; when its weights were kept and nothing

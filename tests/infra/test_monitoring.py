@@ -9,7 +9,7 @@ import yaml
 
 from serving.monitoring import exporter
 from serving.monitoring import push_runs as runs
-from serving.monitoring.metrics import METRICS, PREFIX
+from serving.monitoring.metrics import NIGHT_METRICS, PREFIX
 from tests.infra.compose_file import CHECKOUT, compose, make_env
 
 FOLDER = CHECKOUT / "infra/monitoring"
@@ -46,7 +46,7 @@ def test_every_alert_leads_to_its_section_of_the_runbook():
 
 def test_rules_ask_for_metrics_that_there_are():
     asked = {name for rule in RULES for name in re.findall(r"nightcap_\w+", rule["expr"])}
-    there = {f"{PREFIX}{name}" for name in METRICS} | set(runs.METRICS) | set(exporter.METRICS)
+    there = {f"{PREFIX}{name}" for name in NIGHT_METRICS} | set(runs.RUN_METRICS) | set(exporter.INSTALLATION_METRICS)
     assert asked <= there
 
 

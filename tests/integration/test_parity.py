@@ -17,7 +17,7 @@ from pipeline.model.bundle import FORMAT
 from pipeline.registry.loading import load_captioner
 from pipeline.storage.files import sha256, sha256_file, write_json
 from pipeline.training.caption_features import caption_features
-from pipeline.training.encoder_stage import WEIGHTS, load_encoder
+from pipeline.training.encoder_stage import ENCODER_WEIGHTS, load_encoder
 from pipeline.training.features import FeatureStore
 from pipeline.training.run import TrainingRun
 from pipeline.training_pipeline import extract_shard, snapshot
@@ -80,9 +80,9 @@ def extracted(captioner, new_dataset, tmp_path):
             shutil.copy(run.output("snapshot").path / f"{name}.parquet", folder)
 
     def give_encoder(folder):
-        captioner.networks.encoder.backbone.save_weights(folder / WEIGHTS)
-        digest = sha256_file(folder / WEIGHTS)
-        write_json(folder / "encoder.json", {"name": "scenes", "weights": WEIGHTS, "digest": digest})
+        captioner.networks.encoder.backbone.save_weights(folder / ENCODER_WEIGHTS)
+        digest = sha256_file(folder / ENCODER_WEIGHTS)
+        write_json(folder / "encoder.json", {"name": "scenes", "weights": ENCODER_WEIGHTS, "digest": digest})
 
     def extract(fit):
         encoder = EncoderSettings(name="scenes", fit=fit, batch_size=4, shards=1)

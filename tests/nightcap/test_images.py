@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from nightcap.images import Images
+from nightcap.images import NamedImages
 from pipeline.core.errors import BadInput, SettingsError
 from pipeline.imaging.decode import ImageLimits
 from tests.canned_bucket import canned_bucket
@@ -18,7 +18,7 @@ def put(root, *names):
 
 
 def names(*arguments):
-    return [image.image for image in Images(arguments)]
+    return [image.image for image in NamedImages(arguments)]
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_folder_is_in_the_order_of_its_paths_bytes(here):
 
 def test_a_folder_counts_what_it_ignores_and_a_file_by_name_never_is(here):
     put(here, "d/a.JPG", "d/none", "d/notes.txt", "d/sub/films.mp4", "notes.txt")
-    images = Images(["d", "notes.txt", "d/notes.txt"])
+    images = NamedImages(["d", "notes.txt", "d/notes.txt"])
     assert [image.image for image in images] == ["d/a.JPG", "d/none", "notes.txt", "d/notes.txt"]
     assert images.ignored == 2
     assert len(list(images)) == 4
@@ -72,7 +72,7 @@ def test_links_of_ones_own_folder_may_lead_anywhere(here):
     (here / "chosen" / "one.jpg").symlink_to("../archive/a.jpg")
     (here / "chosen" / "two.jpg").symlink_to(here / "elsewhere.jpg")
     (here / "chosen" / "gone.jpg").symlink_to("nowhere.jpg")
-    images = Images(["chosen"])
+    images = NamedImages(["chosen"])
     assert [(image.image, image.read(ImageLimits())) for image in images] == [
         ("chosen/one.jpg", b"x"),
         ("chosen/two.jpg", b"x"),
@@ -82,7 +82,7 @@ def test_links_of_ones_own_folder_may_lead_anywhere(here):
 
 def test_names_that_are_no_utf8_are_escaped_and_still_read(here):
     put(here, b"d/caf\xe9.jpg", b"\xff.png")
-    images = list(Images(["d", os.fsdecode(b"\xff.png")]))
+    images = list(NamedImages(["d", os.fsdecode(b"\xff.png")]))
     assert [image.image for image in images] == ["d/caf\\xe9.jpg", "\\xff.png"]
     assert [image.read(ImageLimits()) for image in images] == [b"x", b"x"]
 
@@ -99,17 +99,17 @@ def test_names_that_are_no_utf8_are_escaped_and_still_read(here):
 def test_what_is_no_image_and_no_folder_is_refused_before_anything_is_read(here, argument, words):
     put(here, "a.jpg")
     with pytest.raises(SettingsError, match=words):
-        Images(["a.jpg", argument])
+        NamedImages(["a.jpg", argument])
 
 
 def test_no_argument_is_refused():
     with pytest.raises(SettingsError, match="at least one"):
-        Images([])
+        NamedImages([])
 
 
 def test_a_file_that_vanishes_is_missing(here):
     put(here, "a.jpg", "d/b.jpg")
-    images = list(Images(["a.jpg", "d"]))
+    images = list(NamedImages(["a.jpg", "d"]))
     (here / "a.jpg").unlink()
     (here / "d" / "b.jpg").unlink()
     reasons = []
@@ -123,7 +123,7 @@ def test_a_file_that_vanishes_is_missing(here):
 def test_a_file_that_may_not_be_read_is_forbidden(here):
     put(here, "a.jpg")
     (here / "a.jpg").chmod(0)
-    [image] = Images(["a.jpg"])
+    [image] = NamedImages(["a.jpg"])
     user = os.geteuid()
     try:
         if user == 0:  # root may read everything
@@ -137,7 +137,7 @@ def test_a_file_that_may_not_be_read_is_forbidden(here):
 
 def test_a_file_of_too_many_bytes_is_not_read(here):
     put(here, "a.jpg", "d/b.jpg")
-    for image in Images(["a.jpg", "d"]):
+    for image in NamedImages(["a.jpg", "d"]):
         with pytest.raises(BadInput) as caught:
             image.read(ImageLimits(max_bytes=0))
         assert caught.value.reason == "too_large_file"
@@ -148,7 +148,7 @@ def test_images_of_a_bucket(monkeypatch):
         for name, value in bucket.environment.items():
             monkeypatch.setenv(name, value)
         bucket.objects = {"in/a.jpg": b"one", "in/b/c.png": b"three", "in/notes.txt": b""}
-        images = Images(["s3://bucket/in/"])
+        images = NamedImages(["s3://bucket/in/"])
         found = {image.image: image.read(ImageLimits()) for image in images}
     assert found == {"s3://bucket/in/a.jpg": b"one", "s3://bucket/in/b/c.png": b"three"}
     assert images.ignored == 1

@@ -1,4 +1,4 @@
-"""Results go to standard output, or to a file that appears whole or not at all."""
+"""Results go to standard output, or to a file that appears atomically."""
 
 import os
 import stat

@@ -9,7 +9,7 @@ from nightcap.cli import main
 from pipeline.core.errors import SettingsError
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import CorrectionTable
-from serving.active_learning import UNSEEN, doubtful, pick, spread, unseen
+from serving.active_learning import UNSEEN, doubtful, pick, spread_out, unseen
 from tests.pipeline.storage.tables.table_rows import later, quarantined, row, rows
 from tests.serving.night_world import ColourCaptioner, image
 
@@ -18,7 +18,7 @@ from tests.serving.night_world import ColourCaptioner, image
 class SeeingCaptioner(ColourCaptioner):
     """Sees the mean colour of an image."""
 
-    def gists(self, pixels):
+    def pooled_embeddings(self, pixels):
         means = pixels.reshape(len(pixels), -1, 3).mean(axis=1).astype(np.float32)  # [n, 3]
         return means / np.linalg.norm(means, axis=1, keepdims=True)
 
@@ -83,7 +83,7 @@ def test_what_people_wrote_or_a_later_night_published_is_left_alone(table):
     assert names(doubtful(table, 10, None, ())) == ["/in/a", "/other/a", "/in/spoken"]
 
 
-def test_the_newest_caption_of_a_image_counts_among_many(table):
+def test_the_newest_caption_of_an_image_counts_among_many(table):
     random = np.random.default_rng(1)
     doubts = random.random(500).tolist()
     for start in range(0, 500, 50):
@@ -94,9 +94,9 @@ def test_the_newest_caption_of_a_image_counts_among_many(table):
 
 def test_each_choice_is_the_farthest_from_those_before():
     points = np.array([[0, 0], [1, 0], [10, 0], [10, 0], [4, 0]], np.float32)
-    assert spread(points, 3) == [(0, None), (2, 10.0), (4, 4.0)]
-    assert spread(points, 9) == [(0, None), (2, 10.0), (4, 4.0), (1, 1.0)]  # the like of the third is left out
-    assert spread(points[:1], 5) == [(0, None)]
+    assert spread_out(points, 3) == [(0, None), (2, 10.0), (4, 4.0)]
+    assert spread_out(points, 9) == [(0, None), (2, 10.0), (4, 4.0), (1, 1.0)]  # the like of the third is left out
+    assert spread_out(points[:1], 5) == [(0, None)]
 
 
 def test_a_random_cloud_is_covered_better_than_by_chance():
@@ -106,7 +106,7 @@ def test_a_random_cloud_is_covered_better_than_by_chance():
     def farthest(places):
         return np.linalg.norm(points[:, None] - points[None, places], axis=2).min(axis=1).max()
 
-    chosen = [place for place, _ in spread(points, 30)]
+    chosen = [place for place, _ in spread_out(points, 30)]
     assert len(set(chosen)) == 30
     assert farthest(chosen) < min(farthest(random.choice(400, 30, replace=False)) for _ in range(20))
 

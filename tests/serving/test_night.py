@@ -24,7 +24,7 @@ from pipeline.imaging.sandbox import Decoders, Work
 from pipeline.storage.files import read_json, sha256, write_json
 from pipeline.storage.objects import LocalFolder
 from pipeline.storage.tables import CaptionTable
-from serving.caption_shard import caption_shard, prepare
+from serving.caption_shard import caption_shard, decode_image
 from serving.planning.plan import plan
 from serving.runs.plan_file import Plan
 from serving.runs.settings import NightSettings
@@ -211,7 +211,7 @@ def test_a_lost_folder_fails_the_shard_and_quarantines_nothing(world):
     world.home.inbox.rename(world.home.root / "unmounted")
     decoders = Decoders(Work(ImageLimits(), 16, "squash"), 1)
     with decoders, pytest.raises(ObjectUnavailable, match="still mounted"):
-        prepare(folder, listed[0], decoders, NightSettings())
+        decode_image(folder, listed[0], decoders, NightSettings())
     with pytest.raises(ObjectUnavailable, match="it was there when the night was planned"):
         caption_shard(path, 0, world.load)
     assert not (world.folder() / "parts").exists()

@@ -1,4 +1,4 @@
-"""A run is published once, whole or not at all."""
+"""A run is published once, atomically."""
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor

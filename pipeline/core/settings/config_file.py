@@ -9,22 +9,22 @@ from typing import Any
 
 from pipeline.core.settings import read_yaml, train_settings, values_named
 
-CONFIG = "NIGHTCAP_TRAIN_CONFIG"
+TRAIN_CONFIG = "NIGHTCAP_TRAIN_CONFIG"
 
 _ANNOTATIONS = ("source.train_annotations", "source.val_annotations", "source.test_annotations")
 _PLACES = ("source.images", *_ANNOTATIONS, "source.data_dir", "encoder.weights", "validation.waivers")
 
 
-def usual_values(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+def training_config(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """The nested values that `NIGHTCAP_TRAIN_CONFIG`'s file gives.
 
     Raises:
         SettingsError: that file cannot be read, or has something wrong in it.
     """
-    return values_named(CONFIG, environ, values_of, _checked)
+    return values_named(TRAIN_CONFIG, environ, training_config_file, _checked)
 
 
-def values_of(path: Path) -> dict[str, Any]:
+def training_config_file(path: Path) -> dict[str, Any]:
     """A file's nested values, not checked yet; relative paths in it are relative to it.
 
     Raises:
@@ -32,7 +32,7 @@ def values_of(path: Path) -> dict[str, Any]:
     """
     folder = path.absolute().parent
     return {
-        group: {name: placed(folder, f"{group}.{name}", value) for name, value in fields.items()}
+        group: {name: resolve_training_path(folder, f"{group}.{name}", value) for name, value in fields.items()}
         if isinstance(fields, dict)
         else fields
         for group, fields in read_yaml(path).items()
@@ -44,7 +44,7 @@ def _checked(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def placed(folder: Path, key: str, value: Any) -> Any:
+def resolve_training_path(folder: Path, key: str, value: Any) -> Any:
     """The value of a setting `group.name`; a path that is relative to a folder becomes absolute."""
     if key not in _PLACES or not isinstance(value, str) or value == "imagenet" or value.startswith("s3://"):
         return value

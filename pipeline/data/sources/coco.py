@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline.core.errors import SettingsError
 from pipeline.core.settings import SourceSettings
 from pipeline.data.sources.base import SPLITS, Photograph, Split
-from pipeline.data.sources.image_files import open_images
+from pipeline.data.sources.image_files import open_image_files
 from pipeline.storage.files import digest_of, sha256_file
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class CocoJsonSource:
     """
 
     def __init__(self, settings: SourceSettings) -> None:
-        self._images = open_images(settings.images)
+        self._images = open_image_files(settings.images)
         files = (settings.train_annotations, settings.val_annotations, settings.test_annotations)
         self._files = {split: file for split, file in zip(SPLITS, files, strict=True) if file}
         self._max_images = settings.max_images

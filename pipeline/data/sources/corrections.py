@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from pipeline.core.errors import SettingsError
 from pipeline.data.sources.base import CORRECTED, Photograph, Source
-from pipeline.data.sources.image_files import Images, open_images
+from pipeline.data.sources.image_files import ImageFiles, open_image_files
 from pipeline.storage.files import digest_of
 from pipeline.storage.objects import require_inside
 from pipeline.storage.tables.corrections import Correction, CorrectionTable
@@ -27,7 +27,7 @@ class CorrectedSource:
         self._source = source
         self._table = table
         self._roots = tuple(roots)
-        self._opened: dict[str, Images] = {}
+        self._opened: dict[str, ImageFiles] = {}
 
     def fingerprint(self) -> str:
         """Changes with the source, with a correction and with a corrected image."""
@@ -78,7 +78,7 @@ class CorrectedSource:
             found.setdefault(folder, []).append(name)
         return found
 
-    def _folder(self, folder: str) -> Images:
+    def _folder(self, folder: str) -> ImageFiles:
         if folder not in self._opened:
             self._opened[folder] = _open(folder)
         return self._opened[folder]
@@ -97,9 +97,9 @@ class _Nothing:
         return iter([None for _ in paths])
 
 
-def _open(folder: str) -> Images:
+def _open(folder: str) -> ImageFiles:
     try:
-        return open_images(folder)
+        return open_image_files(folder)
     except SettingsError:
         return _Nothing()
 

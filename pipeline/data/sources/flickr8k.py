@@ -21,9 +21,9 @@ log = logging.getLogger(__name__)
 
 SIDE = 224
 QUALITY = 85
-CONFIG = "flickr8k.yaml"
+FLICKR8K_CONFIG = "flickr8k.yaml"
 REPORT = "prepared.json"
-MISSING, NO_CAPTION = "missing", "no_caption"
+_MISSING, _NO_CAPTION = "missing", "no_caption"
 MAX_LEFT_OUT = 0.05  # more is a wrong or half unpacked folder, and figures would not compare
 
 _LISTS: dict[Split, str] = {
@@ -43,7 +43,7 @@ source:
 """
 
 
-class Listed(NamedTuple):
+class ListedImage(NamedTuple):
     """An image as the distribution lists it; `name` is a plain file name."""
 
     name: str
@@ -65,7 +65,7 @@ class _Karpathy(BaseModel):
     images: list[_Image]
 
 
-def prepare(images: Path, annotations: Path, output: Path) -> dict[str, Any]:
+def prepare_flickr8k(images: Path, annotations: Path, output: Path) -> dict[str, Any]:
     """Write `images/`, `captions_{train,val,test}.json`, `flickr8k.yaml` and `prepared.json`, all or nothing.
 
     Every image is squashed whole to 224x224 pixels by `pipeline.imaging.decode` and encoded as a JPEG
@@ -89,13 +89,13 @@ def prepare(images: Path, annotations: Path, output: Path) -> dict[str, Any]:
         kept = [image for image in listed if image.name not in left_out]
         for split in SPLITS:
             write_json(folder / f"captions_{split}.json", _coco(kept, split))
-        write_text(folder / CONFIG, _YAML)
+        write_text(folder / FLICKR8K_CONFIG, _YAML)
         report = _counts(kept) | {"left_out": left_out, "annotations_sha256": sha256_file(annotations)}
         write_json(folder / REPORT, report)
     return report
 
 
-def read_distribution(annotations: Path) -> list[Listed]:
+def read_distribution(annotations: Path) -> list[ListedImage]:
     """The images of the official splits, sorted by name, with captions as written.
 
     Args:
@@ -117,7 +117,7 @@ def read_distribution(annotations: Path) -> list[Listed]:
     return sorted(listed)
 
 
-def _karpathy(file: Path) -> list[Listed]:
+def _karpathy(file: Path) -> list[ListedImage]:
     try:
         parsed = _Karpathy.model_validate_json(_text(file))
     except ValidationError as error:
@@ -127,12 +127,12 @@ def _karpathy(file: Path) -> list[Listed]:
             f"{file} is not Karpathy's dataset_flickr8k.json: {place or 'file'}: {first['msg']}; {_FORMS}"
         ) from error
     return [
-        Listed(image.filename, image.split, tuple(sentence.raw for sentence in image.sentences))
+        ListedImage(image.filename, image.split, tuple(sentence.raw for sentence in image.sentences))
         for image in parsed.images
     ]
 
 
-def _tokens(file: Path) -> list[Listed]:
+def _tokens(file: Path) -> list[ListedImage]:
     captions: dict[str, list[str]] = {}
     for name, caption in _token_lines(file):
         captions.setdefault(name, []).append(caption)
@@ -140,7 +140,7 @@ def _tokens(file: Path) -> list[Listed]:
     if absent := [path.name for path in lists.values() if not path.is_file()]:
         raise SettingsError(f"{', '.join(absent)} not found beside {file}; the three split lists must lie there")
     return [
-        Listed(name, split, tuple(captions.get(name, ())))
+        ListedImage(name, split, tuple(captions.get(name, ())))
         for split, path in lists.items()
         for name in _text(path).split()
     ]
@@ -164,7 +164,7 @@ def _text(file: Path) -> str:
         raise SettingsError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}; {_FORMS}") from error
 
 
-def _write_images(source: Path, listed: Sequence[Listed], target: Path) -> dict[str, str]:
+def _write_images(source: Path, listed: Sequence[ListedImage], target: Path) -> dict[str, str]:
     """Write what can be read; the reason of each image that is left out."""
     target.mkdir()
     left_out: dict[str, str] = {}
@@ -180,17 +180,17 @@ def _write_images(source: Path, listed: Sequence[Listed], target: Path) -> dict[
 
 def _squashed(path: Path, captions: Iterable[str]) -> bytes:
     if not any(caption.strip() for caption in captions):
-        raise BadImage(NO_CAPTION, f"{path.name} has no caption")
+        raise BadImage(_NO_CAPTION, f"{path.name} has no caption")
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise BadImage(MISSING, f"{path} cannot be read: {error.strerror}") from error
+        raise BadImage(_MISSING, f"{path} cannot be read: {error.strerror}") from error
     buffer = io.BytesIO()
     Image.fromarray(pixels(data, SIDE, "squash", ImageLimits())).save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()
 
 
-def _check_left_out(left_out: Mapping[str, str], listed: Sequence[Listed], images: Path) -> None:
+def _check_left_out(left_out: Mapping[str, str], listed: Sequence[ListedImage], images: Path) -> None:
     if not left_out:
         return
     first, reason = next(iter(left_out.items()))
@@ -200,7 +200,7 @@ def _check_left_out(left_out: Mapping[str, str], listed: Sequence[Listed], image
     log.warning("%s; they are left out and listed in %s", told, REPORT)
 
 
-def _coco(images: Iterable[Listed], split: Split) -> dict[str, Any]:
+def _coco(images: Iterable[ListedImage], split: Split) -> dict[str, Any]:
     """A COCO captions file of one split; ids count through all splits, by name."""
     mine = [(number, image) for number, image in enumerate(images, start=1) if image.split == split]
     spoken = [(number, caption) for number, image in mine for caption in image.captions]
@@ -214,7 +214,7 @@ def _coco(images: Iterable[Listed], split: Split) -> dict[str, Any]:
     }
 
 
-def _counts(kept: Sequence[Listed]) -> dict[str, Any]:
+def _counts(kept: Sequence[ListedImage]) -> dict[str, Any]:
     splits = {split: [image for image in kept if image.split == split] for split in SPLITS}
     return {
         "images": {split: len(mine) for split, mine in splits.items()},

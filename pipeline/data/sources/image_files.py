@@ -25,7 +25,7 @@ _ABSENT = {
 }
 
 
-class Images(Protocol):
+class ImageFiles(Protocol):
     """Images by their path below one place.
 
     Every method raises SettingsError for a path that leads outside, and ObjectUnavailable when
@@ -42,22 +42,22 @@ class Images(Protocol):
         """Encoded bytes in the order of the paths; None where unreadable."""
 
 
-def open_images(images: str | None) -> Images:
+def open_image_files(images: str | None) -> ImageFiles:
     """The images at `source.images`.
 
     Raises:
         SettingsError: it is no folder and no prefix in a store.
     """
     if images is not None and images.startswith(SCHEME):
-        return StoredImages(S3Folder(images, connections=_READERS))
+        return StoredImageFiles(S3Folder(images, connections=_READERS))
     if images is None or not Path(images).is_dir():
         raise SettingsError(
             f"source.images is {images!r}, which is not a folder of images; name one, or s3://bucket/prefix"
         )
-    return LocalImages(Path(images).resolve())
+    return LocalImageFiles(Path(images).resolve())
 
 
-class LocalImages:
+class LocalImageFiles:
     """Images in a folder on this machine; links may not lead outside."""
 
     def __init__(self, root: Path) -> None:
@@ -98,7 +98,7 @@ class LocalImages:
             return None
 
 
-class StoredImages:
+class StoredImageFiles:
     """Images under a prefix, which is listed once; several are read at once."""
 
     def __init__(self, folder: S3Folder) -> None:

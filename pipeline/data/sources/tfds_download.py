@@ -13,7 +13,7 @@ from pipeline.data.sources.tfds import data_root, prepared_folder
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 30.0  # for a host's first answer
+_NETWORK_PATIENCE_S = 30.0  # for a host's first answer
 
 
 def is_prepared(dataset: str, data_dir: Path | None) -> bool:
@@ -75,7 +75,7 @@ def prepare_dataset(dataset: str, data_dir: Path | None) -> Path:
 def _reach(host: str, url: str, dataset: str, root: Path) -> None:
     request = urllib.request.Request(url, method="HEAD")  # noqa: S310 TFDS' own addresses
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE_S):  # noqa: S310
+        with urllib.request.urlopen(request, timeout=_NETWORK_PATIENCE_S):  # noqa: S310
             return
     except OSError as error:
         raise ObjectUnavailable(

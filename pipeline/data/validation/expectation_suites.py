@@ -12,11 +12,11 @@ import pandas as pd
 
 from pipeline.data.validation.rules import Rule
 
-EXAMPLES = 20  # failing rows that the Data Docs show for each rule
+_EXAMPLES = 20  # failing rows that the Data Docs show for each rule
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RuleVerdict:
     """How a frame did under one rule.
 
     Attributes:
@@ -52,7 +52,9 @@ class Suites:
         self._context = gx.get_context(project_config=config, mode="ephemeral")
         self._source = self._context.data_sources.add_pandas("nightcap")
 
-    def judge(self, name: str, frame: pd.DataFrame, rules: Sequence[Rule], rows: Sequence[str] = ()) -> list[Verdict]:
+    def judge(
+        self, name: str, frame: pd.DataFrame, rules: Sequence[Rule], rows: Sequence[str] = ()
+    ) -> list[RuleVerdict]:
         """Check a frame, add the result to the Data Docs, and give a verdict a rule.
 
         Args:
@@ -79,7 +81,7 @@ class Suites:
             result_format={
                 "result_format": "COMPLETE",
                 "unexpected_index_column_names": list(rows),
-                "partial_unexpected_count": EXAMPLES,
+                "partial_unexpected_count": _EXAMPLES,
                 "return_unexpected_index_query": False,
             },
         )
@@ -102,11 +104,11 @@ def _expectation(rule: Rule, order: int, by_row: bool) -> Any:
     return expectations.ExpectColumnMaxToBeBetween(**limits, **common)  # of the dataset's one row
 
 
-def _verdict(rule: Rule, found: Any, rows: Sequence[str]) -> Verdict:
+def _verdict(rule: Rule, found: Any, rows: Sequence[str]) -> RuleVerdict:
     failing = found.result.get("unexpected_index_list") or []
     if rows and not failing and not found.success:
         raise RuntimeError(f"rule {rule.says!r} on {rule.column!r} could not be checked: {found.exception_info}")
-    return Verdict(rule, bool(found.success), [int(item[rows[0]]) for item in failing])
+    return RuleVerdict(rule, bool(found.success), [int(item[rows[0]]) for item in failing])
 
 
 def _great_expectations() -> Any:

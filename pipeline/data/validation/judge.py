@@ -13,16 +13,16 @@ import pandas as pd
 from pipeline.core.settings import ValidationSettings
 from pipeline.data.snapshot import Snapshot
 from pipeline.data.sources.base import SPLITS, Source
-from pipeline.data.validation.expectation_suites import Suites, Verdict
+from pipeline.data.validation.expectation_suites import RuleVerdict, Suites
 from pipeline.data.validation.measurements import caption_facts, image_facts, measure
-from pipeline.data.validation.near_duplicates import Lookalike
-from pipeline.data.validation.perceptual_hash import Looks
+from pipeline.data.validation.near_duplicates import NearDuplicate
+from pipeline.data.validation.perceptual_hash import PerceptualHashes
 from pipeline.data.validation.profile import Profile, drift, halves, kept, measured
 from pipeline.data.validation.reasons import NEAR_DUPLICATE
 from pipeline.data.validation.rules import Rule, caption_rules, dataset_rules, drift_rules, image_rules
 from pipeline.data.validation.waivers import Waiver, waived
 from pipeline.imaging.decode import ImageLimits
-from pipeline.storage.tables.quarantine import STATUS, TRAINING
+from pipeline.storage.tables.quarantine import STATUS, TRAINING_QUARANTINE
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Judged:
 
     Attributes:
         accepted: what may be trained on; images with width and height.
-        quarantine: the rest, as `pipeline.storage.tables.quarantine.TRAINING`.
+        quarantine: the rest, as `pipeline.storage.tables.quarantine.TRAINING_QUARANTINE_QUARANTINE`.
         figures: counts of all that, and the drifts where there is a reference.
         suites: how each suite of rules did.
         failed: the dataset rules that failed, with what was observed.
@@ -42,10 +42,10 @@ class Judged:
     accepted: Snapshot
     quarantine: pd.DataFrame
     figures: dict[str, Any]
-    suites: dict[str, list[Verdict]]
+    suites: dict[str, list[RuleVerdict]]
     failed: list[str]
     profile: Profile
-    lookalikes: list[Lookalike]
+    lookalikes: list[NearDuplicate]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Judge:
         suites_run = {name: verdicts for name, verdicts in judged.items() if verdicts}
         return Judged(accepted, quarantine, figures, suites_run, failed, kept(found), alike)
 
-    def _reasons(self, kind: str, rows: pd.DataFrame, facts: pd.DataFrame, verdicts: list[Verdict]) -> pd.DataFrame:
+    def _reasons(self, kind: str, rows: pd.DataFrame, facts: pd.DataFrame, verdicts: list[RuleVerdict]) -> pd.DataFrame:
         """Columns reason, of the first rule that a row fails without a waiver, empty if accepted; and waived."""
         found = pd.DataFrame({"reason": "", "waived": False}, facts.index).astype({"reason": str})
         for verdict in reversed(verdicts):
@@ -102,8 +102,8 @@ class Judge:
         return found
 
     def _drift(
-        self, suites: Suites, figures: dict[str, Any], found: Profile, accepted: Snapshot, looks: Looks
-    ) -> list[Verdict]:
+        self, suites: Suites, figures: dict[str, Any], found: Profile, accepted: Snapshot, looks: PerceptualHashes
+    ) -> list[RuleVerdict]:
         """How the rules on drift did, none without a reference; the drifts join the figures."""
         if self.reference is None or not len(accepted.images):
             return []
@@ -116,7 +116,7 @@ def limits_of(settings: ValidationSettings) -> ImageLimits:
     return ImageLimits(settings.max_image_bytes, settings.max_megapixels, settings.min_side)
 
 
-def _complaints(verdicts: Sequence[Verdict], observed: pd.DataFrame) -> list[str]:
+def _complaints(verdicts: Sequence[RuleVerdict], observed: pd.DataFrame) -> list[str]:
     failed = [verdict.rule for verdict in verdicts if not verdict.passed]
     return [f"{rule.column} is {observed[rule.column].item():g}, needed: {rule.says}" for rule in failed]
 
@@ -130,7 +130,7 @@ def _accepted(
 
 
 def _quarantine(
-    snapshot: Snapshot, caption_reasons: pd.Series[str], image_reasons: pd.Series[str], alike: list[Lookalike]
+    snapshot: Snapshot, caption_reasons: pd.Series[str], image_reasons: pd.Series[str], alike: list[NearDuplicate]
 ) -> pd.DataFrame:
     digests = snapshot.images.set_index("image")["sha256"]
     images = snapshot.images[["image", "sha256"]].assign(kind="image", reason=image_reasons, detail=None)
@@ -142,7 +142,7 @@ def _quarantine(
     captions["sha256"] = captions["image"].map(digests)
     rows: pd.DataFrame = pd.concat([images[image_reasons != ""], captions[caption_reasons != ""]]).assign(status=STATUS)
     rows["position"] = rows["position"].astype("Int64")  # images have none
-    return rows.reindex(columns=TRAINING.names)
+    return rows.reindex(columns=TRAINING_QUARANTINE.names)
 
 
 def _figures(accepted: Snapshot, captions: pd.DataFrame, images: pd.DataFrame) -> dict[str, Any]:

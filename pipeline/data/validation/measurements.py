@@ -12,8 +12,8 @@ import pandas as pd
 from pipeline.core.errors import BadImage, SourceChanged
 from pipeline.data.snapshot import check_images
 from pipeline.data.sources.base import SPLITS, Source
-from pipeline.data.validation.near_duplicates import Lookalike, find_lookalikes
-from pipeline.data.validation.perceptual_hash import Look, Looks, look_of
+from pipeline.data.validation.near_duplicates import NearDuplicate, find_near_duplicates
+from pipeline.data.validation.perceptual_hash import PerceptualHash, PerceptualHashes, perceptual_hash
 from pipeline.data.validation.reasons import MISSING, SOURCE_CHANGED
 from pipeline.data.validation.text_checks import is_formula, links, personal_data
 from pipeline.imaging.decode import ImageLimits, open_image
@@ -74,7 +74,7 @@ class Measured:
     """
 
     facts: pd.DataFrame
-    looks: Looks
+    looks: PerceptualHashes
 
 
 def measure(images: pd.DataFrame, source: Source, limits: ImageLimits) -> Measured:
@@ -87,26 +87,26 @@ def measure(images: pd.DataFrame, source: Source, limits: ImageLimits) -> Measur
     """
     there = images[images["sha256"] != ""]
     facts = dict.fromkeys(images["image"], (MISSING, 0, 0))
-    looks: dict[str, Look] = {}
+    looks: dict[str, PerceptualHash] = {}
     for image, _, data in check_images(source, there):
         facts[image], look = _measure(data, limits)
         if look is not None:
             looks[image] = look
     rows = [facts[image] for image in images["image"]]
     frame = pd.DataFrame(rows, images.index, columns=["problem", "width", "height"])
-    return Measured(frame.astype({"problem": str}), Looks.of(list(images["image"]), looks))
+    return Measured(frame.astype({"problem": str}), PerceptualHashes.of(list(images["image"]), looks))
 
 
 def image_facts(
     images: pd.DataFrame, captions: pd.Series[str], measured: Measured, most_bits: int | None
-) -> tuple[pd.DataFrame, list[Lookalike]]:
+) -> tuple[pd.DataFrame, list[NearDuplicate]]:
     """Facts of images: columns image, uri, sha256, split, bytes.
 
     Args:
         images: the images.
         captions: the image of each accepted caption.
         measured: what was seen of the images.
-        most_bits: see `find_lookalikes`; None looks for none.
+        most_bits: see `find_near_duplicates`; None looks for none.
 
     Returns:
         row (the index), name (image, safe in HTML), split, bytes, width, height, problem, and the counts
@@ -131,19 +131,19 @@ def image_facts(
     compared = images.index.isin(sound.index) & (copies == 0) & (judging == 0)
     found = []
     if most_bits is not None:
-        found = find_lookalikes(measured.looks.of_rows(compared), images["split"][compared], most_bits)
+        found = find_near_duplicates(measured.looks.of_rows(compared), images["split"][compared], most_bits)
     alike = images.index.isin([each.row for each in found]).astype(int)
     return frame.assign(copy=copies, judging=judging, lookalikes=alike), found
 
 
-def _measure(data: bytes | SourceChanged, limits: ImageLimits) -> tuple[tuple[str, int, int], Look | None]:
+def _measure(data: bytes | SourceChanged, limits: ImageLimits) -> tuple[tuple[str, int, int], PerceptualHash | None]:
     if isinstance(data, SourceChanged):
         return (SOURCE_CHANGED, 0, 0), None
     try:
         image = open_image(data, limits)
     except BadImage as error:
         return (error.reason, 0, 0), None
-    return ("", image.width, image.height), look_of(image.image, image.width, image.height)
+    return ("", image.width, image.height), perceptual_hash(image.image, image.width, image.height)
 
 
 def _copies_in_judging_splits(images: pd.DataFrame) -> pd.Series[int]:

@@ -10,13 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.data.sources.base import SPLITS
-from pipeline.data.validation.perceptual_hash import Looks
+from pipeline.data.validation.perceptual_hash import PerceptualHashes
 
 LIKENESS = 0.88  # least correlation of two images' grey levels
 _ROWS = 256  # compared at once: their distances fit a processor's cache
 
 
-class Lookalike(NamedTuple):
+class NearDuplicate(NamedTuple):
     """Two images of different splits that look the same.
 
     Attributes:
@@ -32,7 +32,7 @@ class Lookalike(NamedTuple):
     likeness: float
 
 
-def find_lookalikes(looks: Looks, splits: pd.Series[str], most_bits: int) -> list[Lookalike]:
+def find_near_duplicates(looks: PerceptualHashes, splits: pd.Series[str], most_bits: int) -> list[NearDuplicate]:
     """The best twin of each image that has one in a split that judges more.
 
     Every pair of splits is compared whole. Hashes alone would find strangers among a billion pairs, so grey
@@ -43,14 +43,14 @@ def find_lookalikes(looks: Looks, splits: pd.Series[str], most_bits: int) -> lis
         splits: of the images, with their row numbers as the index.
         most_bits: how many bits of two hashes may differ.
     """
-    found: dict[int, Lookalike] = {}
+    found: dict[int, NearDuplicate] = {}
     for place, lower in enumerate(SPLITS):
         higher = splits.isin(SPLITS[place + 1 :]).to_numpy()
         rows, twins = (np.flatnonzero(where & (looks.hashes != 0)) for where in ((splits == lower).to_numpy(), higher))
         for row, twin, bits in _close(looks.hashes, rows, twins, most_bits):
             likeness = float(looks.greys[row] @ looks.greys[twin])
             if likeness >= LIKENESS and (row not in found or likeness > found[row].likeness):
-                found[row] = Lookalike(row, twin, bits, likeness)
+                found[row] = NearDuplicate(row, twin, bits, likeness)
     index = splits.index
     return [each._replace(row=int(index[each.row]), twin=int(index[each.twin])) for each in found.values()]
 

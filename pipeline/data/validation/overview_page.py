@@ -19,8 +19,8 @@ from pipeline.imaging.decode import ImageLimits, open_image, thumbnail
 from pipeline.storage.files import write_text
 
 PAIRS = 24  # shown, the most alike
-EXAMPLES = 3  # of each reason
-WORDS = 12  # whose share changed most
+_EXAMPLES = 3  # of each reason
+_WORDS = 12  # whose share changed most
 _CUT = 100
 _SIDE = 160
 
@@ -97,7 +97,7 @@ def _words(then: Profile, now: Profile) -> list[tuple[str, float, float]]:
         for profile in (then, now)
     ]
     both = [(word, shares[0].get(word, 0.0), shares[1].get(word, 0.0)) for word in shares[0].keys() | shares[1].keys()]
-    return sorted(both, key=lambda row: (-abs(row[1] - row[2]), row[0]))[:WORDS]
+    return sorted(both, key=lambda row: (-abs(row[1] - row[2]), row[0]))[:_WORDS]
 
 
 def _examples(judged: Judged) -> dict[tuple[str, str], list[str]]:
@@ -110,7 +110,7 @@ def _examples(judged: Judged) -> dict[tuple[str, str], list[str]]:
             texts = rows["caption"].iloc[:1].map(lambda _: "not shown here; see quarantine.parquet")
         else:
             texts = rows["caption"]
-        found[f"{kind}s", str(reason)] = [_short(text) for text in texts.head(EXAMPLES)]
+        found[f"{kind}s", str(reason)] = [_short(text) for text in texts.head(_EXAMPLES)]
     return found
 
 

@@ -21,7 +21,7 @@ _LOW = 8
 _COSINES = np.cos(np.pi * np.outer(np.arange(_LOW), 2 * np.arange(_LARGE) + 1) / (2 * _LARGE))
 
 
-class Look(NamedTuple):
+class PerceptualHash(NamedTuple):
     """How one image looks.
 
     Attributes:
@@ -37,7 +37,7 @@ class Look(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Looks:
+class PerceptualHashes:
     """How several images look; zeros where it is not known.
 
     Attributes:
@@ -51,7 +51,7 @@ class Looks:
     statistics: npt.NDArray[np.float32]
 
     @classmethod
-    def of(cls, names: Sequence[str], looks: Mapping[str, Look]) -> Looks:
+    def of(cls, names: Sequence[str], looks: Mapping[str, PerceptualHash]) -> PerceptualHashes:
         """The looks of some images in their order."""
         hashes = np.zeros(len(names), np.uint64)
         greys = np.zeros((len(names), _SMALL**2), np.float32)
@@ -61,12 +61,12 @@ class Looks:
                 hashes[row], greys[row], statistics[row] = looks[name]
         return cls(hashes, greys, statistics)
 
-    def of_rows(self, rows: npt.NDArray[Any]) -> Looks:
+    def of_rows(self, rows: npt.NDArray[Any]) -> PerceptualHashes:
         """Those of some rows, given by number or as bool [n]."""
-        return Looks(self.hashes[rows], self.greys[rows], self.statistics[rows])
+        return PerceptualHashes(self.hashes[rows], self.greys[rows], self.statistics[rows])
 
 
-def look_of(image: Image.Image, width: int, height: int) -> Look:
+def perceptual_hash(image: Image.Image, width: int, height: int) -> PerceptualHash:
     """How an RGB image looks.
 
     Args:
@@ -80,8 +80,8 @@ def look_of(image: Image.Image, width: int, height: int) -> Look:
     statistics = [grey.mean() / 255, grey.std() / 128, spread.mean() / 255, np.log2(width / height)]
     statistics.append(width * height / 1e6)
     if grey.std() < _FLAT:
-        return Look(0, np.zeros(_SMALL**2, np.float32), np.array(statistics, np.float32))
-    return Look(_hash(grey), _unit(grey), np.array(statistics, np.float32))
+        return PerceptualHash(0, np.zeros(_SMALL**2, np.float32), np.array(statistics, np.float32))
+    return PerceptualHash(_hash(grey), _unit(grey), np.array(statistics, np.float32))
 
 
 def _hash(grey: npt.NDArray[np.float32]) -> int:

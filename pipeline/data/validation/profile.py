@@ -17,14 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.data.snapshot import Snapshot
-from pipeline.data.validation.perceptual_hash import STATISTICS, Looks
+from pipeline.data.validation.perceptual_hash import STATISTICS, PerceptualHashes
 from pipeline.model.vocabulary import standardize
 
-LISTED = 5_000  # words at most that a profile names
+_LISTED = 5_000  # words at most that a profile names
 LEAST = 3  # images that must have a word for it to be named, so that no single person's words are kept
 FREQUENT = 300  # words whose frequencies are compared; rarer ones differ by chance
-LONGEST = 60
-CHANCE = 2.0  # times what the halves differ; one snapshot of 20 images then shows no drift from its own kind
+_LONGEST = 60
+_CHANCE = 2.0  # times what the halves differ; one snapshot of 20 images then shows no drift from its own kind
 
 _EDGES = {
     "brightness": np.linspace(0, 1, 11),
@@ -46,10 +46,10 @@ DRIFTS = {
 }
 
 Profile = dict[str, Any]
-Counts = dict[str, int]
+WordCounts = dict[str, int]
 
 
-def measured(snapshot: Snapshot, looks: Looks) -> Profile:
+def measured(snapshot: Snapshot, looks: PerceptualHashes) -> Profile:
     """All that is compared of a snapshot; `looks` are of its images.
 
     Returns:
@@ -59,7 +59,7 @@ def measured(snapshot: Snapshot, looks: Looks) -> Profile:
     """
     said = _words_by_image(snapshot)
     counts = Counter(word for captions in said.values() for words in captions for word in words)
-    lengths = Counter(min(len(words), LONGEST) for captions in said.values() for words in captions)
+    lengths = Counter(min(len(words), _LONGEST) for captions in said.values() for words in captions)
     return {
         "images": len(snapshot.images),
         "captions": len(snapshot.captions),
@@ -75,12 +75,12 @@ def measured(snapshot: Snapshot, looks: Looks) -> Profile:
 def kept(found: Profile) -> Profile:
     """What is kept of what was measured: only words that several images have; the rest are other_words."""
     words, images = found["words"], found["images_by_word"]
-    listed = {word: words[word] for word in list(words)[:LISTED] if images[word] >= LEAST}
+    listed = {word: words[word] for word in list(words)[:_LISTED] if images[word] >= LEAST}
     profile = {name: value for name, value in found.items() if name != "images_by_word"}
     return profile | {"words": listed, "other_words": sum(words.values()) - sum(listed.values())}
 
 
-def halves(snapshot: Snapshot, looks: Looks) -> tuple[Profile, Profile]:
+def halves(snapshot: Snapshot, looks: PerceptualHashes) -> tuple[Profile, Profile]:
     """Two halves of a snapshot, parted by digest, measured."""
     images = snapshot.images.reset_index(drop=True)
     odd = images["sha256"].str[-1].isin(list("13579bdf")).to_numpy()
@@ -91,9 +91,9 @@ def drift(new: Profile, parts: tuple[Profile, Profile], reference: Profile) -> d
     """Each of `DRIFTS` between a snapshot and its halves, as measured, and an earlier profile."""
     frequent = frozenset(sorted(reference["words"], key=lambda word: (-reference["words"][word], word))[:FREQUENT])
 
-    def differs(counts: Callable[[Profile], Counts]) -> float:
+    def differs(counts: Callable[[Profile], WordCounts]) -> float:
         chance = _divergence(counts(parts[0]), counts(parts[1])) / 4 * (1 + new["images"] / reference["images"])
-        return math.sqrt(max(0.0, _divergence(counts(new), counts(reference)) - CHANCE * chance))
+        return math.sqrt(max(0.0, _divergence(counts(new), counts(reference)) - _CHANCE * chance))
 
     return {
         "length_drift": differs(itemgetter("lengths")),
@@ -103,7 +103,7 @@ def drift(new: Profile, parts: tuple[Profile, Profile], reference: Profile) -> d
     }
 
 
-def _part(snapshot: Snapshot, looks: Looks, rows: npt.NDArray[np.bool_]) -> Profile:
+def _part(snapshot: Snapshot, looks: PerceptualHashes, rows: npt.NDArray[np.bool_]) -> Profile:
     images = snapshot.images[rows]
     captions = snapshot.captions[snapshot.captions["image"].isin(images["image"])]
     return measured(Snapshot(images, captions, snapshot.objects), looks.of_rows(rows))
@@ -117,7 +117,7 @@ def _words_by_image(snapshot: Snapshot) -> dict[str, list[list[str]]]:
     return words
 
 
-def _binned(looks: Looks) -> dict[str, Counts]:
+def _binned(looks: PerceptualHashes) -> dict[str, WordCounts]:
     """Images in the bins of each statistic."""
     counts = (
         np.histogram(column, _EDGES[name])[0] for name, column in zip(STATISTICS, looks.statistics.T, strict=True)
@@ -128,7 +128,7 @@ def _binned(looks: Looks) -> dict[str, Counts]:
     }
 
 
-def _folded(profile: Profile, frequent: frozenset[str]) -> Counts:
+def _folded(profile: Profile, frequent: frozenset[str]) -> WordCounts:
     """Occurrences of frequent words, and of all others together."""
     counts = {word: count for word, count in profile["words"].items() if word in frequent}
     return counts | {"": sum(profile["words"].values()) + profile["other_words"] - sum(counts.values())}
@@ -140,7 +140,7 @@ def _unlisted(profile: Profile, reference: Profile) -> float:
     return 1 - named / max(1, int(sum(profile["words"].values())) + int(profile["other_words"]))
 
 
-def _divergence(first: Counts, second: Counts) -> float:
+def _divergence(first: WordCounts, second: WordCounts) -> float:
     """Jensen-Shannon divergence in bits of two distributions given by counts; 0 where one is empty."""
     keys = sorted(first.keys() | second.keys())
     shares = np.array([[counts.get(key, 0) for key in keys] for counts in (first, second)], float)

@@ -28,7 +28,7 @@ DRIFTED = "drifted"
 IMAGE_REASONS = {
     MISSING: "The file that the source names is not there or cannot be read.",
     SOURCE_CHANGED: "The file has other bytes than when the snapshot was taken.",
-    **images.REASONS,
+    **images.DECODE_REASONS,
     NO_CAPTION: "The image has no caption, or none that was accepted.",
     DUPLICATE: "The same bytes are in this split already; the first image is kept.",
     IN_TWO_SPLITS: "The same bytes are in a split that judges more (test before val before train), where they stay.",

@@ -31,7 +31,7 @@ _PASSING = {"max_images", "max_train_images", "scene_count", "scene_seed", "val_
 
 
 @dataclass(frozen=True)
-class References:
+class ReferenceProfiles:
     """What was accepted of one collection of images: `store/references/<collection>/00000001.json` and so on.
 
     Attributes:
@@ -41,7 +41,7 @@ class References:
     folder: Path
 
     @classmethod
-    def of(cls, store: Store, collection: str) -> References:
+    def of(cls, store: Store, collection: str) -> ReferenceProfiles:
         """Those of a collection, which may have none yet."""
         return cls(store.root / "references" / collection)
 
@@ -90,7 +90,7 @@ def collection_of(source: SourceSettings) -> str:
     return digest_of(source.model_dump(mode="json", exclude=_PASSING))[:16]
 
 
-def reference_for(setting: str, references: References, snapshot: str) -> Profile | None:
+def reference_for(setting: str, references: ReferenceProfiles, snapshot: str) -> Profile | None:
     """The profile that `validation.reference` names: `last`, `none`, or a file.
 
     Raises:

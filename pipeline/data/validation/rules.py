@@ -64,7 +64,7 @@ def image_rules(settings: ValidationSettings) -> list[Rule]:
         f"sides of at least {settings.min_side} pixels, at most {settings.max_megapixels:g} megapixels "
         f"and {settings.max_image_bytes:,} bytes"
     )
-    undecodable = tuple(reason for reason in images.REASONS if reason not in _SIZE)
+    undecodable = tuple(reason for reason in images.DECODE_REASONS if reason not in _SIZE)
     return [
         Rule("problem", "the file is as the snapshot lists it", refused=(reasons.MISSING, reasons.SOURCE_CHANGED)),
         Rule("problem", "the image can be decoded", refused=undecodable),

@@ -17,25 +17,28 @@ from pipeline.data.snapshot import SCHEMAS, Snapshot
 from pipeline.data.sources.base import Source
 from pipeline.data.validation.judge import Judge, Judged
 from pipeline.data.validation.overview_page import write_overview
-from pipeline.data.validation.reference_profiles import References, reference_for
+from pipeline.data.validation.reference_profiles import ReferenceProfiles, reference_for
 from pipeline.data.validation.waivers import read_waivers
 from pipeline.storage.files import digest_of, read_json, write_json
-from pipeline.storage.stage_outputs import Output, Store
-from pipeline.storage.tables.quarantine import TRAINING
+from pipeline.storage.stage_outputs import StageOutput, Store
+from pipeline.storage.tables.quarantine import TRAINING_QUARANTINE
 
 log = logging.getLogger(__name__)
 
-VERSION = 2
+_VERSION = 2
 DOCS = "data_docs"
 PROFILE = "profile.json"
 
 _SIZES = pa.schema({"width": pa.int64(), "height": pa.int64()})
-ACCEPTED_SCHEMAS = SCHEMAS | {"images": pa.unify_schemas([SCHEMAS["images"], _SIZES]), "quarantine": TRAINING}
+ACCEPTED_SCHEMAS = SCHEMAS | {
+    "images": pa.unify_schemas([SCHEMAS["images"], _SIZES]),
+    "quarantine": TRAINING_QUARANTINE,
+}
 
 
 def validate(
-    settings: ValidationSettings, snapshot: Output, source: Source, store: Store, collection: str | None = None
-) -> Output:
+    settings: ValidationSettings, snapshot: StageOutput, source: Source, store: Store, collection: str | None = None
+) -> StageOutput:
     """Judge a snapshot by row rules, which quarantine, and dataset rules, which stop the run.
 
     The output has the snapshot's tables without the quarantined rows (images with width and height
@@ -53,7 +56,7 @@ def validate(
         DatasetRejected: a dataset rule failed; quarantine and Data Docs are kept where the message says.
         SettingsError: the file of waivers or the reference is not what it should be.
     """
-    references = None if collection is None else References.of(store, collection)
+    references = None if collection is None else ReferenceProfiles.of(store, collection)
     reference = None if references is None else reference_for(settings.reference, references, snapshot.digest)
     waivers = read_waivers(settings.waivers)
     shaping = settings.model_dump(mode="json", exclude={"waivers", "reference"})
@@ -70,7 +73,7 @@ def validate(
             kept = _keep(folder, store, shaping | inputs)
             raise DatasetRejected(_complaint(judged.failed, kept), kept / DOCS / "index.html")
 
-    output = store.run("validate", VERSION, shaping, inputs, build)
+    output = store.run("validate", _VERSION, shaping, inputs, build)
     if references is not None:
         references.accept(snapshot.digest, read_json(output.path / PROFILE))
     log.info("validate: what was found can be read in %s", output.path / DOCS / "index.html")

@@ -20,7 +20,7 @@ from pipeline.core.errors import BadImage, DecoderUnavailable
 from pipeline.imaging import decode as images
 from pipeline.imaging.decode import check_bytes
 from pipeline.imaging.sandbox import framing as wire
-from pipeline.imaging.sandbox.task import CRASHED, TIMEOUT, Decoded, Work
+from pipeline.imaging.sandbox.task import CRASHED, TIMEOUT, DecodedPixels, Work
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Decoders:
             if decoder:
                 decoder.stop()
 
-    def decode(self, data: bytes) -> Decoded:
+    def decode(self, data: bytes) -> DecodedPixels:
         """Decode, judge and resize one image, as soon as a decoder is idle.
 
         Raises:
@@ -65,13 +65,13 @@ class Decoders:
         check_bytes(len(data), self.work.limits)
         for _ in range(_TRIES):  # something else may have killed the first
             reason = self._try(data)
-            if isinstance(reason, Decoded):
+            if isinstance(reason, DecodedPixels):
                 return reason
             if reason == TIMEOUT:
                 raise BadImage(TIMEOUT, f"decoding took more than {self.work.seconds:g} s of CPU")
         raise BadImage(CRASHED, f"the decoder died of it {_TRIES} times")
 
-    def _try(self, data: bytes) -> Decoded | str:
+    def _try(self, data: bytes) -> DecodedPixels | str:
         """The image, or why there is no decoder any more."""
         decoder = self._idle.get()
         try:
@@ -127,7 +127,7 @@ class _Decoder:
         self._is_ready = True
         self._line.settimeout(self.work.patience_s + STOP_S)
 
-    def decode(self, data: bytes) -> Decoded:
+    def decode(self, data: bytes) -> DecodedPixels:
         """What it makes of an image.
 
         Raises:
@@ -139,10 +139,12 @@ class _Decoder:
         facts = _facts(wire.receive(self._line, _LONGEST_FACTS))
         pixels = wire.receive(self._line, side * side * 3)
         if "reason" in facts:
-            raise BadImage(facts["reason"] if facts["reason"] in images.REASONS else CRASHED, facts["message"])
+            raise BadImage(facts["reason"] if facts["reason"] in images.DECODE_REASONS else CRASHED, facts["message"])
         try:
             width, height = facts["size"]
-            return Decoded(np.frombuffer(pixels, np.uint8).reshape(side, side, 3), width, height, tuple(facts["flags"]))
+            return DecodedPixels(
+                np.frombuffer(pixels, np.uint8).reshape(side, side, 3), width, height, tuple(facts["flags"])
+            )
         except (KeyError, ValueError) as error:
             raise ConnectionError(f"it answers {str(facts)[:200]} and {len(pixels)} bytes") from error
 

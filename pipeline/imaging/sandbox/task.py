@@ -14,7 +14,7 @@ from pipeline.imaging.quality import flags_of
 TIMEOUT = "decoder_timeout"
 CRASHED = "decoder_crashed"
 
-REASONS = {
+SANDBOX_REASONS = {
     TIMEOUT: "Decoding the image took longer than the limit.",
     CRASHED: "The decoder died of the image, twice.",
 }
@@ -55,7 +55,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedPixels:
     """An image as the model takes it.
 
     Attributes:
@@ -71,12 +71,12 @@ class Decoded:
     flags: tuple[str, ...]
 
 
-def decoded(data: bytes, work: Work) -> Decoded:
+def decoded(data: bytes, work: Work) -> DecodedPixels:
     """An image as the model takes it, from its encoded bytes; time and memory are the caller's to limit.
 
     Raises:
-        BadImage: with one of `pipeline.imaging.decode.REASONS`.
+        BadImage: with one of `pipeline.imaging.decode.DECODE_REASONS`.
     """
     image = open_image(data, work.limits, work.side)
     pixels = resize(image.image, work.side, work.fit)
-    return Decoded(pixels, image.width, image.height, flags_of(image.image, image.width, image.height))
+    return DecodedPixels(pixels, image.width, image.height, flags_of(image.image, image.width, image.height))

@@ -10,27 +10,27 @@ import numpy.typing as npt
 from PIL import Image
 
 from pipeline.core.errors import BadInput, BundleRejected
-from pipeline.core.external_limits import ForeignLimits
+from pipeline.core.external_limits import ExternalLimits
 from pipeline.imaging.decode import Fit
 from pipeline.model.external.answers import captions_of
-from pipeline.model.external.package import ForeignModel
-from pipeline.model.external.process import ForeignProcess
+from pipeline.model.external.package import ExternalModel
+from pipeline.model.external.process import ExternalProcess
 from pipeline.model.interface import Caption, PinnedModel
 
 log = logging.getLogger(__name__)
 
-BATCH = 16
+_BATCH = 16
 GIVE_UP = 3
 
 
-class ForeignCaptioner:
+class ExternalCaptioner:
     """A pyfunc in a process of its own; see `Captioner` for its attributes.
 
     It is given PNG files of images that are decoded, upright and square already, never the files of strangers.
     A batch that it fails at is halved until the images that it fails at are alone; each gets a reason.
     """
 
-    def __init__(self, model: ForeignModel, pinned: PinnedModel, limits: ForeignLimits) -> None:
+    def __init__(self, model: ExternalModel, pinned: PinnedModel, limits: ExternalLimits) -> None:
         """Start the process and load the model in it.
 
         Raises:
@@ -52,7 +52,7 @@ class ForeignCaptioner:
             BundleRejected: it failed at several images in a row, or cannot be loaded again.
         """
         images = [_png(each) for each in pixels]
-        batches = (images[start : start + BATCH] for start in range(0, len(images), BATCH))
+        batches = (images[start : start + _BATCH] for start in range(0, len(images), _BATCH))
         return [caption for batch in batches for caption in self._isolated(batch)]
 
     def _isolated(self, images: list[bytes]) -> list[Caption]:
@@ -83,9 +83,9 @@ class ForeignCaptioner:
             )
         return Caption("", None, reason=failure.reason)
 
-    def _started(self) -> ForeignProcess:
+    def _started(self) -> ExternalProcess:
         try:
-            return ForeignProcess(self._folder, self._limits)
+            return ExternalProcess(self._folder, self._limits)
         except BadInput as failure:
             raise BundleRejected(
                 f"captioner {self.name} version {self.version} cannot be loaded: {failure}; see that "

@@ -1,4 +1,4 @@
-"""Runs a foreign captioner. A program of its own: it needs mlflow and pandas, and nothing of ours.
+"""Runs an external captioner. A program of its own: it needs mlflow and pandas, and nothing of ours.
 
     python -I child.py FOLDER MEMORY_BYTES
 
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
-COLUMNS = ("caption", "score", "confidence")
+_COLUMNS = ("caption", "score", "confidence")
 
 
 def main(folder: str, memory_bytes: int) -> None:
@@ -80,7 +80,7 @@ def _records(told: Any) -> list[dict[str, Any]]:
     """A table's rows, a list of records, or a list of captions alone."""
     rows = told.to_dict("records") if hasattr(told, "columns") else list(told)
     named = [row if isinstance(row, dict) else {"caption": row} for row in rows]
-    return [{name: _plain(row.get(name)) for name in COLUMNS} for row in named]
+    return [{name: _plain(row.get(name)) for name in _COLUMNS} for row in named]
 
 
 def _plain(value: Any) -> Any:

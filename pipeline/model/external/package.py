@@ -1,4 +1,4 @@
-"""A foreign captioner on disk: which files it is, and whether it takes and gives what ours does. None of it is run."""
+"""An external captioner on disk: which files it is, and whether it takes and gives what ours does. None of it is run."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pipeline.imaging.decode import Fit
 from pipeline.storage.files import sha256, sha256_file
 
 MLMODEL = "MLmodel"
-SIDE, FIT = 384, "squash"
+_SIDE, FIT = 384, "squash"
 MAX_SIDE = 2048
 WANTED = "columns in: image (binary), others only if they are optional; columns out: caption (string)"
 
 
 @dataclass(frozen=True)
-class ForeignModel:
+class ExternalModel:
     """An MLflow model that may caption.
 
     Attributes:
@@ -33,8 +33,8 @@ class ForeignModel:
     fit: Fit
 
 
-def read_foreign(folder: Path, expected_digest: str | None = None) -> ForeignModel:
-    """Check the files and the signature of a foreign captioner.
+def read_external(folder: Path, expected_digest: str | None = None) -> ExternalModel:
+    """Check the files and the signature of an external captioner.
 
     Args:
         folder: the MLflow model.
@@ -49,7 +49,7 @@ def read_foreign(folder: Path, expected_digest: str | None = None) -> ForeignMod
     digest = _digest(folder)
     if expected_digest not in {None, digest}:
         raise BundleRejected(
-            f"{folder}: the files of this foreign captioner have digest {digest[:12]}, but those that were named have "
+            f"{folder}: the files of this external captioner have digest {digest[:12]}, but those that were named have "
             f"{expected_digest[:12] if expected_digest else ''}; log it as a new version and name that"
         )
     return _described(folder, digest)
@@ -65,7 +65,7 @@ def _digest(folder: Path) -> str:
     return sha256("".join(lines).encode())
 
 
-def _described(folder: Path, digest: str) -> ForeignModel:
+def _described(folder: Path, digest: str) -> ExternalModel:
     import mlflow
     from mlflow.models import Model
 
@@ -76,13 +76,13 @@ def _described(folder: Path, digest: str) -> ForeignModel:
         raise BundleRejected(f"{folder / MLMODEL} cannot be read: {' '.join(str(error).split())[:200]}") from error
     if "python_function" not in model.flavors or not _fits(signature):
         raise BundleRejected(f"{folder} is no captioner; an MLflow pyfunc with this signature is: {WANTED}")
-    side, fit = told.get("side", SIDE), told.get("fit", FIT)
+    side, fit = told.get("side", _SIDE), told.get("fit", FIT)
     if type(side) is not int or not 1 <= side <= MAX_SIDE or fit not in get_args(Fit):
         raise BundleRejected(
             f"{folder / MLMODEL}: metadata side {side!r} and fit {fit!r} must be 1 to {MAX_SIDE} pixels, and one of "
             f"{', '.join(get_args(Fit))}"
         )
-    return ForeignModel(folder, digest, side, fit)
+    return ExternalModel(folder, digest, side, fit)
 
 
 def _fits(signature: Any) -> bool:

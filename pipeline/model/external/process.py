@@ -1,4 +1,4 @@
-"""A foreign captioner's process: started with nothing of ours, asked within limits, ended with all it started."""
+"""An external captioner's process: started with nothing of ours, asked within limits, ended with all it started."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from uuid import uuid4
 import psutil
 
 from pipeline.core.errors import BadInput, SettingsError
-from pipeline.core.external_limits import ForeignLimits
+from pipeline.core.external_limits import ExternalLimits
 
 log = logging.getLogger(__name__)
 
 CHILD = Path(__file__).with_name("child.py")
-FAILED = "captioner_failed"
+EXTERNAL_FAILED = "captioner_failed"
 MARK = "NIGHTCAP_FOREIGN_MARK"
 MAX_ANSWER = 1 << 20
 TAIL = 4000
@@ -36,10 +36,10 @@ SETTLE_S = 5.0
 PASSED_ON = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
 
 
-class ForeignProcess:
-    """A loaded foreign captioner. It ends when it fails, when nobody holds it any more, and with this process."""
+class ExternalProcess:
+    """A loaded external captioner. It ends when it fails, when nobody holds it any more, and with this process."""
 
-    def __init__(self, folder: Path, limits: ForeignLimits) -> None:
+    def __init__(self, folder: Path, limits: ExternalLimits) -> None:
         """Start it and wait until it has loaded the model.
 
         Args:
@@ -69,7 +69,7 @@ class ForeignProcess:
         head = json.dumps([len(each) for each in images]).encode()
         message = self._answer(b"\n".join([head, b"".join(images)]), self._limits.batch_s)
         if "answers" not in message:
-            raise BadInput(FAILED, f"it says {_clean(str(message.get('error')))}")
+            raise BadInput(EXTERNAL_FAILED, f"it says {_clean(str(message.get('error')))}")
         return message["answers"]
 
     @property
@@ -96,7 +96,7 @@ class ForeignProcess:
             problem = self._settled()
         except (ValueError, RecursionError) as error:
             problem = f"its answer cannot be read ({_clean(str(error))[:100]})"
-        raise BadInput(FAILED, self._post_mortem(problem))
+        raise BadInput(EXTERNAL_FAILED, self._post_mortem(problem))
 
     def _line(self, deadline: float) -> bytes:
         line = bytearray()
@@ -148,7 +148,7 @@ class _Tail:
 
 
 def _start(
-    folder: Path, limits: ForeignLimits, theirs: socket.socket, environment: dict[str, str]
+    folder: Path, limits: ExternalLimits, theirs: socket.socket, environment: dict[str, str]
 ) -> subprocess.Popen[bytes]:
     # Isolated, so nothing of ours is imported; and without .pyc, or its files would not be those of its digest any more.
     command = [limits.python, "-I", "-B", str(CHILD), str(folder), str(limits.memory_mb << 20)]

@@ -10,16 +10,16 @@ from keras import layers, ops
 from pipeline.core.settings import DecoderSettings
 
 
-class Seen(NamedTuple):
-    """An image as the decoder sees it.
+class EncoderMemory(NamedTuple):
+    """An image as the decoder attends to it.
 
     Attributes:
-        grid: [n, positions, units], what attention looks at.
-        gist: [n, units], the mean of the grid.
+        grid: [n, positions, units], the keys and values of attention.
+        pooled: [n, units], the mean of the grid.
     """
 
     grid: Any
-    gist: Any
+    pooled: Any
 
 
 class Step(NamedTuple):
@@ -40,7 +40,7 @@ class Decoder(keras.Model):  # type: ignore[misc]
     """Embedding, GRU, dot-product attention over the grid, add, layer normalisation, words.
 
     Late fusion is Show, Attend and Tell's order with Luong's dot-product attention (Luong, Pham
-    and Manning, EMNLP 2015); early fusion adds the image's gist to its state and each word (Vinyals et al.,
+    and Manning, EMNLP 2015); early fusion adds the pooled image to its state and each word (Vinyals et al.,
     CVPR 2015); hybrid does both. The gate is a sentinel that attention may rest on instead of the
     image (Lu et al., CVPR 2017); tied words are written with the vectors they are read by (Press
     and Wolf, EACL 2017).
@@ -99,60 +99,60 @@ class Decoder(keras.Model):  # type: ignore[misc]
         Returns:
             float32 logits [n, words, vocabulary] of the word after each token.
         """
-        return self.words(self.follow(self.look(features, training), tokens, training)[0])
+        return self.logits(self.forward(self.encode(features, training), tokens, training)[0])
 
-    def look(self, features: Any, training: bool = False) -> Seen:
-        """What is computed once an image: [n, positions, channels] to grid and gist."""
+    def encode(self, features: Any, training: bool = False) -> EncoderMemory:
+        """What is computed once an image: [n, positions, channels] to grid and embedding."""
         features = (ops.cast(features, "float32") - self.centre) / self.spread
         # Dropped after the rectifier: noise before it would raise what comes out, in training only.
         grid = self.drop(self.project(features), training=training)  # [n, positions, units]
         if self.place is not None:
             grid = grid + self.place(ops.arange(self.positions))
-        return Seen(grid, ops.mean(grid, axis=1))
+        return EncoderMemory(grid, ops.mean(grid, axis=1))
 
-    def initial_state(self, seen: Seen) -> Any:
+    def initial_state(self, memory: EncoderMemory) -> Any:
         """The GRU's state before the first word: [n, units]."""
-        return self.start(seen.gist) if self.start is not None else ops.zeros_like(seen.gist)
+        return self.start(memory.pooled) if self.start is not None else ops.zeros_like(memory.pooled)
 
-    def follow(self, seen: Seen, tokens: Any, training: bool = False) -> tuple[Any, Any]:
+    def forward(self, memory: EncoderMemory, tokens: Any, training: bool = False) -> tuple[Any, Any]:
         """After each token, int32 [n, words], what is known [n, words, units] and attention [n, words, positions]."""
-        inputs = self._inputs(seen, tokens, training)  # [n, words, embedding]
-        outputs = self.gru(inputs, initial_state=self.initial_state(seen))  # [n, words, units]
-        known, attention = self._attend(seen, outputs)
+        inputs = self._inputs(memory, tokens, training)  # [n, words, embedding]
+        outputs = self.gru(inputs, initial_state=self.initial_state(memory))  # [n, words, units]
+        known, attention = self._attend(memory, outputs)
         return self.drop(known, training=training), attention
 
-    def words(self, known: Any) -> Any:
+    def logits(self, known: Any) -> Any:
         """Logits of the next word from what is known: [.., units] to float32 [.., vocabulary]."""
         if self.narrow is None:
             return self.write(known)
         vectors = ops.cast(self.embed.embeddings, self.compute_dtype)  # [vocabulary, embedding]
         return ops.cast(ops.matmul(self.narrow(known), ops.transpose(vectors)), "float32") + self.bias
 
-    def step(self, seen: Seen, state: Any, token: Any) -> Step:
+    def step(self, memory: EncoderMemory, state: Any, token: Any) -> Step:
         """Write one word further: state [n, units], token int32 [n]."""
-        inputs = self._inputs(seen, token[:, None], training=False)[:, 0]  # [n, embedding]
+        inputs = self._inputs(memory, token[:, None], training=False)[:, 0]  # [n, embedding]
         output, (state, *_) = self.gru.cell(inputs, [state])
-        known, attention = self._attend(seen, output[:, None])
-        return Step(self.words(known[:, 0]), state, attention[:, 0])
+        known, attention = self._attend(memory, output[:, None])
+        return Step(self.logits(known[:, 0]), state, attention[:, 0])
 
-    def _inputs(self, seen: Seen, tokens: Any, training: bool) -> Any:
+    def _inputs(self, memory: EncoderMemory, tokens: Any, training: bool) -> Any:
         words = self.embed(tokens) * self.scale  # [n, words, embedding]
         if self.tell is not None:
-            words = words + self.tell(seen.gist)[:, None]
+            words = words + self.tell(memory.pooled)[:, None]
         return self.drop(words, training=training)
 
-    def _attend(self, seen: Seen, outputs: Any) -> tuple[Any, Any]:
+    def _attend(self, memory: EncoderMemory, outputs: Any) -> tuple[Any, Any]:
         """Add what the grid holds where each output looks: [n, words, units] and [n, words, positions]."""
         if self.query is None:
             n, words = ops.shape(outputs)[0], ops.shape(outputs)[1]
             return self.normalize(outputs), ops.zeros((n, words, self.positions))
         query = self.query(outputs) / self.settings.units**0.5
-        scores = ops.einsum("nwu,npu->nwp", query, seen.grid)
+        scores = ops.einsum("nwu,npu->nwp", query, memory.grid)
         if self.rest is None:
             attention = ops.softmax(scores, axis=-1)
-            return self.normalize(outputs + ops.einsum("nwp,npu->nwu", attention, seen.grid)), attention
+            return self.normalize(outputs + ops.einsum("nwp,npu->nwu", attention, memory.grid)), attention
         rest = self.rest(outputs)  # [n, words, units]
         scores = ops.concatenate([scores, ops.sum(query * rest, axis=-1, keepdims=True)], axis=-1)
         shares = ops.softmax(scores, axis=-1)  # [n, words, positions + 1]
         attention, away = shares[..., :-1], shares[..., -1:]
-        return self.normalize(outputs + ops.einsum("nwp,npu->nwu", attention, seen.grid) + away * rest), attention
+        return self.normalize(outputs + ops.einsum("nwp,npu->nwu", attention, memory.grid) + away * rest), attention

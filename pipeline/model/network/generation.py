@@ -9,13 +9,13 @@ import numpy as np
 from keras import ops
 
 from pipeline.core.settings import DecodingSettings
-from pipeline.model.network.decoder import Decoder, Seen
+from pipeline.model.network.decoder import Decoder, EncoderMemory
 from pipeline.model.vocabulary import END, PADDING, START
 
-IMPOSSIBLE = -1e9
+_NEGATIVE_INFINITY = -1e9
 
 
-class Decoded(NamedTuple):
+class GeneratedCaptions(NamedTuple):
     """Captions of a batch, the best first.
 
     Attributes:
@@ -28,8 +28,8 @@ class Decoded(NamedTuple):
     scores: Any
 
 
-class Writer(keras.Model):  # type: ignore[misc]
-    """A decoder with a way of choosing words: features [n, positions, channels] to `Decoded`.
+class Generator(keras.Model):  # type: ignore[misc]
+    """A decoder with a way of choosing words: features [n, positions, channels] to `GeneratedCaptions`.
 
     Padding, `[UNK]` and `<start>` are never written, and `<end>` is neither the first word nor left
     out: the last place allows nothing else.
@@ -41,20 +41,24 @@ class Writer(keras.Model):  # type: ignore[misc]
         self.settings = settings
         self.vocabulary_size = vocabulary_size
 
-    def call(self, features: Any) -> Decoded:
+    def call(self, features: Any) -> GeneratedCaptions:
         """Captions of a batch; see the class for shapes."""
-        seen = self.decoder.look(features)
+        memory = self.decoder.encode(features)
         if self.settings.method == "sample":
-            return _sample(self.decoder, seen, self.settings, self.vocabulary_size)
+            return _sample(self.decoder, memory, self.settings, self.vocabulary_size)
         width = self.settings.beam_width if self.settings.method == "beam" else 1
-        return _beam(self.decoder, seen, self.settings, width, self.vocabulary_size)
+        return _beam(self.decoder, memory, self.settings, width, self.vocabulary_size)
 
 
-def _beam(decoder: Decoder, seen: Seen, settings: DecodingSettings, width: int, vocabulary: int) -> Decoded:
+def _beam(
+    decoder: Decoder, memory: EncoderMemory, settings: DecodingSettings, width: int, vocabulary: int
+) -> GeneratedCaptions:
     """Beam search; width 1 is greedy. Finished hypotheses stay and take padding at no cost."""
-    n, places = ops.shape(seen.gist)[0], settings.max_words + 1
-    spread = Seen(ops.repeat(seen.grid, width, axis=0), ops.repeat(seen.gist, width, axis=0))  # [n * width, ..]
-    first = ops.concatenate([ops.zeros((n, 1)), ops.full((n, width - 1), IMPOSSIBLE)], axis=1)
+    n, places = ops.shape(memory.pooled)[0], settings.max_words + 1
+    spread = EncoderMemory(
+        ops.repeat(memory.grid, width, axis=0), ops.repeat(memory.pooled, width, axis=0)
+    )  # [n * width, ..]
+    first = ops.concatenate([ops.zeros((n, 1)), ops.full((n, width - 1), _NEGATIVE_INFINITY)], axis=1)
     rows = ops.arange(n)[:, None] * width  # [n, 1], where each image's hypotheses begin
 
     def more(place: Any, tokens: Any, total: Any, state: Any) -> Any:
@@ -79,12 +83,12 @@ def _beam(decoder: Decoder, seen: Seen, settings: DecodingSettings, width: int, 
     return _ranked(tokens[:, :, 1:], total, settings.length_power)
 
 
-def _sample(decoder: Decoder, seen: Seen, settings: DecodingSettings, vocabulary: int) -> Decoded:
+def _sample(decoder: Decoder, memory: EncoderMemory, settings: DecodingSettings, vocabulary: int) -> GeneratedCaptions:
     """Draw each word from the `top_k` likeliest by the Gumbel-max trick.
 
     Every image gets the same noise, so its caption does not depend on its neighbours.
     """
-    n, places = ops.shape(seen.gist)[0], settings.max_words + 1
+    n, places = ops.shape(memory.pooled)[0], settings.max_words + 1
     k = min(settings.top_k, vocabulary)
     noise = ops.convert_to_tensor(np.random.default_rng(settings.seed).gumbel(size=(places, k)).astype("float32"))
 
@@ -93,7 +97,7 @@ def _sample(decoder: Decoder, seen: Seen, settings: DecodingSettings, vocabulary
 
     def write(place: Any, tokens: Any, total: Any, state: Any) -> tuple[Any, ...]:
         last = ops.take(tokens, place, axis=2)[:, 0]  # [n]
-        step = decoder.step(seen, state, last)
+        step = decoder.step(memory, state, last)
         gain = _log_probabilities(step.logits, place, last, settings)
         if settings.block_repeats:
             gain = gain + _repeats(tokens[:, 0], place, vocabulary)
@@ -104,7 +108,7 @@ def _sample(decoder: Decoder, seen: Seen, settings: DecodingSettings, vocabulary
         return place + 1, _put(tokens, place + 1, word), total, step.state
 
     tokens = ops.pad(ops.full((n, 1, 1), START, dtype="int32"), [[0, 0], [0, 0], [0, places]])
-    loop = (ops.convert_to_tensor(0), tokens, ops.zeros((n, 1)), decoder.initial_state(seen))
+    loop = (ops.convert_to_tensor(0), tokens, ops.zeros((n, 1)), decoder.initial_state(memory))
     _, tokens, total, _ = ops.while_loop(more, write, loop)
     return _ranked(tokens[:, :, 1:], total, length_power=1.0)
 
@@ -124,9 +128,9 @@ def _log_probabilities(logits: Any, place: Any, last: Any, settings: DecodingSet
     barred = ops.logical_or(never, ops.logical_or(too_short, overlong))
     if settings.rare_words:
         logits = logits + settings.rare_words * _rarity(ids)
-    open_ended = ops.where(barred[None], IMPOSSIBLE, ops.log_softmax(logits, axis=-1))
+    open_ended = ops.where(barred[None], _NEGATIVE_INFINITY, ops.log_softmax(logits, axis=-1))
     finished = ops.logical_or(last == END, last == PADDING)[:, None]
-    return ops.where(finished, ops.where(ids == PADDING, 0.0, IMPOSSIBLE)[None], open_ended)
+    return ops.where(finished, ops.where(ids == PADDING, 0.0, _NEGATIVE_INFINITY)[None], open_ended)
 
 
 def _rarity(ids: Any) -> Any:
@@ -149,7 +153,7 @@ def _repeats(tokens: Any, place: Any, vocabulary: int) -> Any:
     barred = ops.logical_and(ops.concatenate([seen, ops.ones_like(last, dtype="bool")], axis=1), unfinished)
     rows = ops.repeat(ops.arange(m)[:, None], places, axis=1)
     where = ops.reshape(ops.stack([rows, followers], axis=-1), (-1, 2))  # [m * places, 2]
-    return ops.scatter(where, ops.reshape(ops.where(barred, IMPOSSIBLE, 0.0), (-1,)), (m, vocabulary))
+    return ops.scatter(where, ops.reshape(ops.where(barred, _NEGATIVE_INFINITY, 0.0), (-1,)), (m, vocabulary))
 
 
 def _put(tokens: Any, place: Any, words: Any) -> Any:
@@ -158,11 +162,11 @@ def _put(tokens: Any, place: Any, words: Any) -> Any:
     return ops.where(here, ops.cast(words, "int32")[..., None], tokens)
 
 
-def _ranked(tokens: Any, total: Any, length_power: float) -> Decoded:
+def _ranked(tokens: Any, total: Any, length_power: float) -> GeneratedCaptions:
     """Order hypotheses by log-probability over length to a power; score them by the mean."""
-    tokens = ops.where((total > IMPOSSIBLE / 2)[..., None], tokens, PADDING)
+    tokens = ops.where((total > _NEGATIVE_INFINITY / 2)[..., None], tokens, PADDING)
     length = ops.cast(ops.sum(ops.cast(tokens != PADDING, "int32"), axis=-1), "float32")  # [n, beams], `<end>` counted
     length = ops.maximum(length, 1.0)
     order = ops.argsort(-total / length**length_power, axis=-1)
     tokens = ops.take_along_axis(tokens, order[..., None], axis=1)
-    return Decoded(tokens, ops.take_along_axis(total / length, order, axis=1))
+    return GeneratedCaptions(tokens, ops.take_along_axis(total / length, order, axis=1))

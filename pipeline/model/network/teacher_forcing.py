@@ -11,34 +11,34 @@ from pipeline.model.network.decoder import Decoder
 from pipeline.model.vocabulary import PADDING, START
 
 
-class Reading(NamedTuple):
+class CaptionScores(NamedTuple):
     """What is found at each word, given the words before it; 0 on padding.
 
     Attributes:
-        likely: float32 [n, words], the word's natural log-probability.
+        log_probabilities: float32 [n, words], the word's natural log-probability.
         entropy: float32 [n, words], of the distribution it was chosen from, in nats.
         attention: [n, words, positions], where the decoder looked when it wrote the word.
     """
 
-    likely: Any
+    log_probabilities: Any
     entropy: Any
     attention: Any
 
 
-class Reader(keras.Model):  # type: ignore[misc]
-    """Features [n, positions, channels] and tokens int32 [n, words], without `<start>` and padded, to a `Reading`."""
+class TeacherForcedScorer(keras.Model):  # type: ignore[misc]
+    """Features [n, positions, channels] and tokens int32 [n, words], without `<start>` and padded, to a `CaptionScores`."""
 
     def __init__(self, decoder: Decoder) -> None:
         super().__init__(name="reader")
         self.decoder = decoder
 
-    def call(self, inputs: tuple[Any, Any]) -> Reading:
+    def call(self, inputs: tuple[Any, Any]) -> CaptionScores:
         """Read the captions of a batch; see the class for shapes."""
         features, tokens = inputs
         before = ops.pad(tokens[:, :-1], [[0, 0], [1, 0]], constant_values=START)
-        known, attention = self.decoder.follow(self.decoder.look(features), before)
-        likely = ops.log_softmax(self.decoder.words(known), axis=-1)  # [n, words, vocabulary]
+        known, attention = self.decoder.forward(self.decoder.encode(features), before)
+        likely = ops.log_softmax(self.decoder.logits(known), axis=-1)  # [n, words, vocabulary]
         real = ops.cast(tokens != PADDING, "float32")
         chosen = ops.take_along_axis(likely, tokens[..., None], axis=2)[..., 0]
         entropy = -ops.sum(ops.exp(likely) * likely, axis=-1)
-        return Reading(chosen * real, entropy * real, ops.cast(attention, "float32") * real[..., None])
+        return CaptionScores(chosen * real, entropy * real, ops.cast(attention, "float32") * real[..., None])

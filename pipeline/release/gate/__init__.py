@@ -1,6 +1,6 @@
 """May a version caption in the champion's place, and on what evidence."""
 
-from pipeline.release.gate.candidate import Candidate, candidate_of
-from pipeline.release.gate.rules import Check, Verdict, judge
+from pipeline.release.gate.candidate import GateCandidate, candidate_of
+from pipeline.release.gate.rules import Check, GateVerdict, judge
 
-__all__ = ["Candidate", "Check", "Verdict", "candidate_of", "judge"]
+__all__ = ["Check", "GateCandidate", "GateVerdict", "candidate_of", "judge"]

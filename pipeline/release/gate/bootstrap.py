@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Reals = npt.NDArray[np.float64]
+_Reals = npt.NDArray[np.float64]
 
 _DRAWS_AT_ONCE = 4_000_000
 
@@ -26,14 +26,14 @@ class Bounds(NamedTuple):
     upper: float
 
 
-def bounds(values: Reals, resamples: int = 2000, confidence: float = 0.95, seed: int = 0) -> Bounds:
+def bounds(values: _Reals, resamples: int = 2000, confidence: float = 0.95, seed: int = 0) -> Bounds:
     """The mean of paired differences, float [n], and its percentile bounds; the same seed gives the same ones."""
     means = resampled_means(values[:, None], resamples, seed)[:, 0]
     lower, upper = np.quantile(means, [1 - confidence, confidence])
     return Bounds(float(values.mean()), float(lower), float(upper))
 
 
-def resampled_means(values: Reals, resamples: int, seed: int) -> Reals:
+def resampled_means(values: _Reals, resamples: int, seed: int) -> _Reals:
     """Column means of resamples: float [resamples, k] of float [n, k]; all columns are drawn alike."""
     count, random = len(values), np.random.default_rng(seed)
     rows = max(1, _DRAWS_AT_ONCE // count)

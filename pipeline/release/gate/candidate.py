@@ -10,10 +10,10 @@ import numpy as np
 from pipeline.metrics.cider import DocumentFrequencies, Vector, cider_d
 from pipeline.metrics.health import Health, caption_health
 from pipeline.metrics.tokenizer import tokenize
-from pipeline.release.gate.bootstrap import Reals
+from pipeline.release.gate.bootstrap import _Reals
 
 
-class References:
+class GateReferences:
     """People's captions of the test split, prepared once for every version that is scored."""
 
     def __init__(self, references: Mapping[str, Sequence[str]]) -> None:
@@ -22,11 +22,11 @@ class References:
         self._frequencies = DocumentFrequencies.of(tokens)
         self._vectors = [[self._frequencies.vector(words) for words in own] for own in tokens]
 
-    def score(self, captions: Mapping[str, str]) -> Reals:
+    def score(self, captions: Mapping[str, str]) -> _Reals:
         """CIDEr-D of each image's caption, in [0, 10] and the order of `images`; 0 where there is none."""
         return self._scores(self._vectors_of(captions))
 
-    def score_moved(self, captions: Mapping[str, str]) -> Reals:
+    def score_moved(self, captions: Mapping[str, str]) -> _Reals:
         """The same with each image's caption given to the one before it."""
         vectors = self._vectors_of(captions)
         return self._scores([*vectors[1:], vectors[0]])
@@ -34,19 +34,19 @@ class References:
     def _vectors_of(self, captions: Mapping[str, str]) -> list[Vector]:
         return [self._frequencies.vector(tokenize(captions.get(image, ""))) for image in self.images]
 
-    def _scores(self, captions: Sequence[Vector]) -> Reals:
+    def _scores(self, captions: Sequence[Vector]) -> _Reals:
         return np.array([cider_d(own, caption) for own, caption in zip(self._vectors, captions, strict=True)])
 
 
 @dataclass(frozen=True)
-class Candidate:
+class GateCandidate:
     """A version as the gate sees it.
 
     Attributes:
         version: its number.
         digest: of its bundle.
         captions: by test image.
-        cider_d: of each image, in [0, 10], in the order of `References.images`.
+        cider_d: of each image, in [0, 10], in the order of `GateReferences.images`.
         moved: the same with captions moved to other images.
         health: of all captions.
         chair: share of named objects that are not there (CHAIR_i); None where nobody knows what is there.
@@ -56,18 +56,18 @@ class Candidate:
     version: str
     digest: str
     captions: Mapping[str, str]
-    cider_d: Reals
-    moved: Reals
+    cider_d: _Reals
+    moved: _Reals
     health: Health
     chair: float | None = None
     withheld: float | None = None
 
 
 def candidate_of(
-    version: str, digest: str, references: References, captions: Mapping[str, str], **measured: float | None
-) -> Candidate:
+    version: str, digest: str, references: GateReferences, captions: Mapping[str, str], **measured: float | None
+) -> GateCandidate:
     """Score a version's captions; `measured` is `chair` and `withheld`, where they are known."""
-    return Candidate(
+    return GateCandidate(
         version,
         digest,
         captions,

@@ -11,22 +11,22 @@ import numpy as np
 
 from pipeline.data.snapshot import read_images
 from pipeline.imaging.decode import decode, thumbnail
-from pipeline.release.gate.candidate import Candidate
-from pipeline.release.gate.rules import POINTS, Verdict
+from pipeline.release.gate.candidate import GateCandidate
+from pipeline.release.gate.rules import POINTS, GateVerdict
 from pipeline.storage.files import write_text
 from pipeline.training.run import TrainingRun
 
-COUNT = 24
+_COUNT = 24
 PAGE = "index.html"
-TEMPLATE = Path(__file__).with_name("page.html")
+_TEMPLATE = Path(__file__).with_name("page.html")
 
 
 def write_page(
     folder: Path,
     run: TrainingRun,
-    verdict: Verdict,
-    challenger: Candidate,
-    champion: Candidate | None,
+    verdict: GateVerdict,
+    challenger: GateCandidate,
+    champion: GateCandidate | None,
     references: Mapping[str, Sequence[str]],
 ) -> None:
     """Write `index.html` with the images on which the versions differ most, both ways, and some between.
@@ -35,7 +35,7 @@ def write_page(
     """
     images = list(references)
     gain = challenger.cider_d - (champion.cider_d if champion else 0)
-    chosen = spread(gain, COUNT)
+    chosen = spread_of_gains(gain, _COUNT)
     thumbnails = _thumbnails(run, {images[place] for place in chosen})
     rows = [
         {
@@ -48,10 +48,10 @@ def write_page(
         }
         for place in chosen
     ]
-    write_text(folder / PAGE, render(verdict, rows))
+    write_text(folder / PAGE, render_gate_page(verdict, rows))
 
 
-def spread(gain: np.ndarray, count: int) -> list[int]:
+def spread_of_gains(gain: np.ndarray, count: int) -> list[int]:
     """Places of a third each with the largest gains, evenly between, and the largest losses; the largest gain first."""
     order = np.argsort(-gain, kind="stable")
     if len(order) <= count:
@@ -61,15 +61,15 @@ def spread(gain: np.ndarray, count: int) -> list[int]:
     return [int(place) for place in (*order[:third], *order[between], *order[-third:])]
 
 
-def render(verdict: Verdict, rows: Sequence[Mapping[str, Any]]) -> str:
+def render_gate_page(verdict: GateVerdict, rows: Sequence[Mapping[str, Any]]) -> str:
     """The page as HTML; whatever is shown is escaped."""
     from jinja2 import Environment
 
-    template = Environment(autoescape=True, trim_blocks=True).from_string(TEMPLATE.read_text(encoding="utf-8"))
+    template = Environment(autoescape=True, trim_blocks=True).from_string(_TEMPLATE.read_text(encoding="utf-8"))
     return template.render(verdict=verdict, rows=rows, points=POINTS)
 
 
-def _said(version: Candidate, image: str, place: int) -> dict[str, Any]:
+def _said(version: GateCandidate, image: str, place: int) -> dict[str, Any]:
     return {
         "version": version.version,
         "caption": version.captions.get(image, ""),

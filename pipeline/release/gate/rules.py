@@ -10,8 +10,8 @@ import numpy as np
 
 from pipeline.core.settings import GateSettings
 from pipeline.evaluation.slices import Slice
-from pipeline.release.gate.bootstrap import Bounds, Reals, bounds
-from pipeline.release.gate.candidate import Candidate
+from pipeline.release.gate.bootstrap import Bounds, _Reals, bounds
+from pipeline.release.gate.candidate import GateCandidate
 
 POINTS = 100  # of CIDEr-D, as tables show it
 FAULTS = {
@@ -59,7 +59,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GateVerdict:
     """A decision and its numbers.
 
     Attributes:
@@ -96,12 +96,12 @@ class Verdict:
 
 
 def judge(
-    challenger: Candidate,
-    champion: Candidate | None,
+    challenger: GateCandidate,
+    champion: GateCandidate | None,
     slices: Mapping[str, Slice],
     images: Sequence[str],
     settings: GateSettings,
-) -> Verdict:
+) -> GateVerdict:
     """Whether a version may caption in the champion's place.
 
     Args:
@@ -124,7 +124,7 @@ def judge(
         checks = [_better(challenger, champion, difference, settings), *_slice_checks(rows)]
     checks += [*_health(challenger, champion, settings), *_chair(challenger, champion, settings)]
     checks += _withheld(challenger, settings)
-    return Verdict(
+    return GateVerdict(
         promote=all(check.passed for check in checks),
         reason=reason_of(checks),
         challenger=float(challenger.cider_d.mean()),
@@ -147,11 +147,11 @@ def reason_of(checks: Sequence[Check]) -> str:
     return "; ".join(broken) if broken else checks[0].text
 
 
-def _bounds(differences: Reals, settings: GateSettings) -> Bounds:
+def _bounds(differences: _Reals, settings: GateSettings) -> Bounds:
     return bounds(differences, settings.resamples, settings.confidence)
 
 
-def _better(challenger: Candidate, champion: Candidate, found: Bounds, settings: GateSettings) -> Check:
+def _better(challenger: GateCandidate, champion: GateCandidate, found: Bounds, settings: GateSettings) -> Check:
     better = found.lower * POINTS > settings.margin_points
     margin = f" by {settings.margin_points:g} points" if settings.margin_points else ""
     text = (
@@ -163,7 +163,7 @@ def _better(challenger: Candidate, champion: Candidate, found: Bounds, settings:
     return Check("cider_d", better, text)
 
 
-def _floors(challenger: Candidate, settings: GateSettings) -> Iterator[Check]:
+def _floors(challenger: GateCandidate, settings: GateSettings) -> Iterator[Check]:
     """What a version must be that has nobody to beat."""
     high = bool(challenger.cider_d.mean() * POINTS >= settings.first_points)
     found = f"CIDEr-D {_mean(challenger.cider_d)} on {len(challenger.cider_d)} test images"
@@ -176,7 +176,7 @@ def _floors(challenger: Candidate, settings: GateSettings) -> Iterator[Check]:
         yield Check("own_pictures", looks, text)
 
 
-def _compared(name: str, challenger: Reals, champion: Reals, settings: GateSettings) -> Compared:
+def _compared(name: str, challenger: _Reals, champion: _Reals, settings: GateSettings) -> Compared:
     found = _bounds(challenger - champion, settings)
     counts = len(challenger) >= settings.slice_images
     refuses = counts and found.mean * POINTS < -settings.slice_drop_points and found.upper < 0
@@ -191,7 +191,7 @@ def _slice_checks(rows: Sequence[Compared]) -> list[Check]:
     return [Check("slices", False, text) for text in told]
 
 
-def _health(challenger: Candidate, champion: Candidate | None, settings: GateSettings) -> Iterator[Check]:
+def _health(challenger: GateCandidate, champion: GateCandidate | None, settings: GateSettings) -> Iterator[Check]:
     found = challenger.health.as_dict()
     allowed = champion.health.as_dict() if champion else {}
     for name, what in FAULTS.items():
@@ -200,14 +200,14 @@ def _health(challenger: Candidate, champion: Candidate | None, settings: GateSet
     yield _at_most("health", "images with one and the same caption", same, most, allowed.get("most_frequent"))
 
 
-def _chair(challenger: Candidate, champion: Candidate | None, settings: GateSettings) -> Iterator[Check]:
+def _chair(challenger: GateCandidate, champion: GateCandidate | None, settings: GateSettings) -> Iterator[Check]:
     if challenger.chair is not None:
         before = champion.chair if champion else None
         limit = settings.max_chair if before is None else before + settings.max_chair_rise
         yield _at_most("chair", "named objects that are not there", challenger.chair, limit)
 
 
-def _withheld(challenger: Candidate, settings: GateSettings) -> Iterator[Check]:
+def _withheld(challenger: GateCandidate, settings: GateSettings) -> Iterator[Check]:
     if challenger.withheld is not None:
         what = "captions that it would withhold itself"
         yield _at_most("withheld", what, challenger.withheld, settings.max_withheld_share)
@@ -220,7 +220,7 @@ def _at_most(name: str, what: str, found: float, limit: float, champion: float |
     return Check(name, passed, f"{'' if passed else 'too many '}{what}: {found:.1%}, allowed {allowed:.1%}")
 
 
-def _mean(scores: Reals) -> str:
+def _mean(scores: _Reals) -> str:
     return f"{scores.mean() * POINTS:.1f}"
 
 

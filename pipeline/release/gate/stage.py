@@ -20,7 +20,7 @@ from pipeline.evaluation.objects import chair_of
 from pipeline.evaluation.slices import Slice, label_of, slices_of
 from pipeline.imaging.decode import pixels
 from pipeline.metrics.tokenizer import tokenize
-from pipeline.model.captioner import BATCH
+from pipeline.model.captioner import CAPTION_BATCH
 from pipeline.model.interface import Captioner, PinnedModel
 from pipeline.registry.infra_validation import try_version
 from pipeline.registry.journal import Entry
@@ -36,12 +36,12 @@ from pipeline.registry.promotions import (
     Promotions,
 )
 from pipeline.registry.versions import TEST_TAG, Registry
-from pipeline.release.gate.candidate import Candidate, References, candidate_of
+from pipeline.release.gate.candidate import GateCandidate, GateReferences, candidate_of
 from pipeline.release.gate.page import PAGE, write_page
-from pipeline.release.gate.rules import Check, Verdict, judge, reason_of
+from pipeline.release.gate.rules import Check, GateVerdict, judge, reason_of
 from pipeline.release.requirements import requirements
 from pipeline.storage.files import read_json, sha256_file, write_json
-from pipeline.storage.stage_outputs import Output
+from pipeline.storage.stage_outputs import StageOutput
 from pipeline.training.run import TrainingRun
 
 log = logging.getLogger(__name__)
@@ -128,7 +128,9 @@ def _tell_failed_trial(registry: Registry, pinned: PinnedModel, reason: str) -> 
     registry.tag(pinned.name, pinned.version, {GATE_TAG: REFUSED, VERDICT_TAG: reason[:TAG_LENGTH]})
 
 
-def _verdict(run: TrainingRun, promotions: Promotions, pinned: PinnedModel, champion: PinnedModel | None) -> Output:
+def _verdict(
+    run: TrainingRun, promotions: Promotions, pinned: PinnedModel, champion: PinnedModel | None
+) -> StageOutput:
     """The verdict and its page as a stage's output; the same versions under the same rules are judged once.
 
     Where other libraries are installed they are judged anew, as the trial is one of these, too.
@@ -138,7 +140,7 @@ def _verdict(run: TrainingRun, promotions: Promotions, pinned: PinnedModel, cham
     def build(folder: Path) -> None:
         trial = try_version(run.home, pinned.uri, run.settings.gate)
         texts = run.accepted.references("test")
-        references = References(texts)
+        references = GateReferences(texts)
         own = _challenger(run, pinned, references)
         other = None if champion is None else _champion(run, promotions.registry, champion, references)
         verdict = judge(own, other, _slices(run, texts), references.images, run.settings.gate)
@@ -156,7 +158,7 @@ def _verdict(run: TrainingRun, promotions: Promotions, pinned: PinnedModel, cham
     return run.store.run("gate", STAGE_VERSION, recipe, run.inputs("validate", "evaluate", "bundle"), build)
 
 
-def _unless_given_up(verdict: Verdict, entry: Entry | None) -> Verdict:
+def _unless_given_up(verdict: GateVerdict, entry: Entry | None) -> GateVerdict:
     """A version that people rolled back from stays refused, however good its scores are."""
     if entry is None:
         return verdict
@@ -168,7 +170,7 @@ def _unless_given_up(verdict: Verdict, entry: Entry | None) -> Verdict:
     return replace(verdict, promote=False, checks=checks, reason=reason_of(checks))
 
 
-def _challenger(run: TrainingRun, pinned: PinnedModel, references: References) -> Candidate:
+def _challenger(run: TrainingRun, pinned: PinnedModel, references: GateReferences) -> GateCandidate:
     rows = pd.read_parquet(run.output("evaluate").path / "per_image.parquet")
     captions = dict(zip(rows["image"], rows["caption"], strict=True))
     scores = run.scores()
@@ -177,7 +179,7 @@ def _challenger(run: TrainingRun, pinned: PinnedModel, references: References) -
     return candidate_of(pinned.version, pinned.digest, references, captions, chair=chair, withheld=withheld)
 
 
-def _champion(run: TrainingRun, registry: Registry, champion: PinnedModel, references: References) -> Candidate:
+def _champion(run: TrainingRun, registry: Registry, champion: PinnedModel, references: GateReferences) -> GateCandidate:
     captions = _recorded(run, registry, champion, references) or _captioned(run, champion)
     texts, boxes = run.accepted.references("test"), run.accepted.boxes("test")
     chair = chair_of(run.settings.source.kind, captions, boxes, texts).get("chair_i")
@@ -191,7 +193,7 @@ def _slices(run: TrainingRun, references: Mapping[str, list[str]]) -> dict[str, 
 
 
 def _recorded(
-    run: TrainingRun, registry: Registry, champion: PinnedModel, references: References
+    run: TrainingRun, registry: Registry, champion: PinnedModel, references: GateReferences
 ) -> dict[str, str] | None:
     """The champion's captions as they were evaluated, if that was on the same images."""
     if registry.tags(champion).get(TEST_TAG) != run.scores()["test_digest"]:
@@ -217,7 +219,7 @@ def _caption_test(run: TrainingRun, captioner: Captioner) -> dict[str, str]:
     images = run.accepted.images_of("test")
     captions: dict[str, str] = {}
     photographs = read_images(run.source, images)
-    while part := list(islice(photographs, BATCH)):
+    while part := list(islice(photographs, CAPTION_BATCH)):
         batch = np.stack([pixels(data, captioner.side, captioner.fit, run.limits) for _, data in part])
         for (sha, _), caption in zip(part, captioner.caption(batch), strict=True):
             captions[sha] = caption.text

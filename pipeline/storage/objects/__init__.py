@@ -7,7 +7,7 @@ reading gives the bytes that were listed or says that they are gone.
 from pipeline.storage.objects.addresses import address_of, open_folder, require_inside
 from pipeline.storage.objects.base import (
     FORBIDDEN,
-    REASONS,
+    OBJECT_REASONS,
     SOURCE_CHANGED,
     SUFFIXES,
     UNSAFE_NAME,
@@ -23,7 +23,7 @@ from pipeline.storage.objects.s3 import S3Folder
 
 __all__ = [
     "FORBIDDEN",
-    "REASONS",
+    "OBJECT_REASONS",
     "SOURCE_CHANGED",
     "SUFFIXES",
     "UNSAFE_NAME",

@@ -8,12 +8,12 @@ from pathlib import Path
 from pipeline.core.errors import SettingsError
 from pipeline.storage.objects.base import Folder, shown
 from pipeline.storage.objects.local import LocalFolder
-from pipeline.storage.objects.s3 import SCHEME, Address, S3Folder
+from pipeline.storage.objects.s3 import SCHEME, S3Address, S3Folder
 
-PATIENCE_S = 300
+RETRY_DEADLINE_S = 300
 
 
-def open_folder(uri: str, patience_s: float = PATIENCE_S, connections: int = 10, bound: bool = True) -> Folder:
+def open_folder(uri: str, patience_s: float = RETRY_DEADLINE_S, connections: int = 10, bound: bool = True) -> Folder:
     """The folder that a user named; no store is asked yet.
 
     Args:
@@ -54,7 +54,7 @@ def address_of(uri: str) -> str:
     Raises:
         SettingsError: it is none.
     """
-    return str(Address.parse(uri)) if uri.startswith(SCHEME) else str(local_path(uri).resolve())
+    return str(S3Address.parse(uri)) if uri.startswith(SCHEME) else str(local_path(uri).resolve())
 
 
 def require_inside(uri: str, roots: Iterable[str]) -> None:
@@ -74,6 +74,6 @@ def _holds(root: str, uri: str) -> bool:
     if uri.startswith(SCHEME) != root.startswith(SCHEME):
         return False
     if uri.startswith(SCHEME):
-        outer, inner = Address.parse(root), Address.parse(uri)
+        outer, inner = S3Address.parse(root), S3Address.parse(uri)
         return outer.bucket == inner.bucket and inner.prefix.startswith(outer.prefix)
     return local_path(uri).resolve().is_relative_to(Path(root).resolve())

@@ -18,7 +18,7 @@ SOURCE_CHANGED = "source_changed"
 FORBIDDEN = "forbidden"
 UNSAFE_NAME = "unsafe_name"
 
-REASONS = {
+OBJECT_REASONS = {
     SOURCE_CHANGED: "The file was changed or deleted after it was listed; its new state is another object.",
     FORBIDDEN: "This user may not read the file.",
     UNSAFE_NAME: "The name cannot be used here: it would lead elsewhere, or the store does not take it.",
@@ -77,7 +77,7 @@ class Folder(Protocol):
         """
 
     def write(self, name: str, data: bytes) -> None:
-        """Make or replace one object, whole or not at all.
+        """Make or replace one object, atomically.
 
         Raises:
             BadInput: `unsafe_name`.

@@ -27,7 +27,7 @@ class LocalFolder:
         root: absolute, links resolved.
         uri: the same as text.
         bound: whether a linked file must lie in the folder too.
-        ignored: as `Folder` says.
+        ignored: as `FolderOption` says.
     """
 
     def __init__(self, root: Path, bound: bool = True) -> None:
@@ -88,7 +88,7 @@ class LocalFolder:
         return data
 
     def write(self, name: str, data: bytes) -> None:
-        """Make or replace one file, whole or not at all."""
+        """Make or replace one file, atomically."""
         with self._changing(name) as path:
             write_bytes(path, data)
 

@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 _WAITING = 4
 
 
-def in_parallel(act: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+def in_parallel(act: Callable[[_Item], _Result], items: Iterable[_Item], threads: int) -> Iterator[_Result]:
     """Results in the order of the items; a few a thread are worked on or wait to be taken, the rest is not begun.
 
     Raises:
         Exception: the first that `act` raises; what is begun is finished first.
     """
-    waiting: deque[Future[Result]] = deque()
+    waiting: deque[Future[_Result]] = deque()
     pool = ThreadPoolExecutor(threads, "reader")
     try:
         for item in items:

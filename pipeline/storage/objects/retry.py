@@ -15,14 +15,14 @@ log = logging.getLogger(__name__)
 MIN_SECONDS = 10
 _LONGEST_PAUSE_S = 10.0
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
-class Trouble(Exception):
+class TransientError(Exception):
     """One try failed in a way that may pass."""
 
 
-class Patience:
+class RetryDeadline:
     """One deadline for all calls of a shard, which every answer moves on.
 
     A call is over `seconds` after it began, and every call is once nothing has answered for so
@@ -39,7 +39,7 @@ class Patience:
         self.longest_try_s = longest_try_s
         self._silent_since: float | None = None
 
-    def call(self, what: str, act: Callable[[float], Result]) -> Result:
+    def call(self, what: str, act: Callable[[float], _Result]) -> _Result:
         """What `act` returns, tried again while it raises Trouble.
 
         Args:
@@ -53,14 +53,14 @@ class Patience:
         while True:
             try:
                 result = act(began + self.seconds)
-            except Trouble as trouble:
+            except TransientError as trouble:
                 tries += 1
                 self._wait(what, trouble, tries, began)
             else:
                 self._silent_since = None
                 return result
 
-    def _wait(self, what: str, trouble: Trouble, tries: int, began: float) -> None:
+    def _wait(self, what: str, trouble: TransientError, tries: int, began: float) -> None:
         now = time.monotonic()
         silent_since = self._silent_since = self._silent_since or now
         pause = random.random() * min(2.0**tries, _LONGEST_PAUSE_S)  # noqa: S311 - spreads load

@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 
 from pipeline.core.errors import ObjectUnavailable, SettingsError, SourceChanged
 from pipeline.storage.objects.base import ObjectInfo, is_hidden, is_image, printable, safe_name, shown
-from pipeline.storage.objects.retry import Patience, Trouble
+from pipeline.storage.objects.retry import RetryDeadline, TransientError
 from pipeline.storage.objects.s3_client import PART_BYTES, Access, connect, endpoint_of, longest_try, translated
 
 SCHEME = "s3://"
@@ -24,11 +24,11 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 _PRECONDITION_FAILED = 412
 _CHUNK = 4096  # a read of so many bytes is waited for however slowly they come
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
-class Address:
+class S3Address:
     """Where an S3 folder is.
 
     Attributes:
@@ -62,7 +62,7 @@ class S3Folder:
 
     Attributes:
         uri: `s3://bucket/prefix`.
-        ignored: as `Folder` says.
+        ignored: as `FolderOption` says.
     """
 
     def __init__(self, uri: str, patience_s: float = 300, connections: int = 10) -> None:
@@ -76,11 +76,11 @@ class S3Folder:
         Raises:
             SettingsError: it is no such address, or the endpoint or the AWS configuration is unusable.
         """
-        self._address = Address.parse(uri)
+        self._address = S3Address.parse(uri)
         self.uri = str(self._address)
         self.ignored = 0
         self._client = connect(patience_s, connections)
-        self._patience = Patience(patience_s, longest_try(patience_s))
+        self._patience = RetryDeadline(patience_s, longest_try(patience_s))
 
     def list(self, under: str = "") -> Iterator[ObjectInfo]:
         """Every object with an image's suffix or none, as the store orders them; hidden names are passed over."""
@@ -149,10 +149,10 @@ class S3Folder:
     def _below(self, under: str) -> str:
         return self._address.prefix + (f"{under}/" if under else "")
 
-    def _call(self, access: Access, name: str, act: Callable[[float], Result]) -> Result:
+    def _call(self, access: Access, name: str, act: Callable[[float], _Result]) -> _Result:
         what = f"{access} {name if name.startswith(SCHEME) else f'{self.uri}/{name}'}"
 
-        def tried(end: float) -> Result:
+        def tried(end: float) -> _Result:
             with translated(what, endpoint_of(self._client), access):
                 return act(end)
 
@@ -219,7 +219,7 @@ def _drain(body: Any, end: float) -> bytes:
     while piece := body.read(_CHUNK):
         pieces.append(piece)
         if time.monotonic() > end:
-            raise Trouble("it comes too slowly")
+            raise TransientError("it comes too slowly")
     return b"".join(pieces)
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError, SourceChanged
 from pipeline.storage.objects.base import FORBIDDEN, UNSAFE_NAME
-from pipeline.storage.objects.retry import MIN_SECONDS, Trouble
+from pipeline.storage.objects.retry import MIN_SECONDS, TransientError
 
 PART_BYTES = 8 << 20
 
@@ -36,7 +36,7 @@ _MAY_PASS = {
 def connect(patience_s: float, connections: int) -> Any:
     """A client for the endpoint, region and credentials of the AWS environment.
 
-    Standard retries take care of short trouble; `Patience` repeats what they give up.
+    Standard retries take care of short trouble; `RetryDeadline` repeats what they give up.
 
     Raises:
         SettingsError: the environment names a profile or endpoint that cannot be used.
@@ -94,7 +94,7 @@ def translated(what: str, endpoint: str, access: Access) -> Iterator[None]:
     except ClientError as error:
         raise _refusal(error.response, what, endpoint, access) from error
     except ResponseParserError as error:
-        raise Trouble(f"{endpoint} answers something else than S3 does") from error
+        raise TransientError(f"{endpoint} answers something else than S3 does") from error
     except BotoCoreError as error:
         raise _failure(error, what, endpoint) from error
 
@@ -105,7 +105,7 @@ def _refusal(response: dict[str, Any], what: str, endpoint: str, access: Access)
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     said = f"cannot {what}: {endpoint} answers {status} {code}".rstrip()
     if status >= 500 or status == 429 or code in _MAY_PASS:
-        return Trouble(f"{endpoint} answers {status} {code}".rstrip())
+        return TransientError(f"{endpoint} answers {status} {code}".rstrip())
     if code == "NoSuchBucket":
         return SettingsError(f"cannot {what}: {endpoint} has no such bucket; create it or name another")
     if code in _CREDENTIALS or status == 401 or (status == 403 and access != "read"):
@@ -142,7 +142,7 @@ def _failure(error: Exception, what: str, endpoint: str) -> Exception:
         return BadInput(UNSAFE_NAME, f"cannot {what}: the name cannot be sent")
     passing = (aws.HTTPClientError, aws.IncompleteReadError, aws.FlexibleChecksumError)
     if isinstance(error, passing):
-        return Trouble(f"{endpoint}: {type(error).__name__}")
+        return TransientError(f"{endpoint}: {type(error).__name__}")
     return ObjectUnavailable(f"cannot {what}: {type(error).__name__} from the AWS client")
 
 

@@ -154,7 +154,7 @@ def commit(
     return staged.rows if _named(uri, table, staged, mode, sequence) else None
 
 
-def orphans(uri: str) -> list[Path]:
+def orphaned_files(uri: str) -> list[Path]:
     """Files of attempts that can never be committed, because their number is taken."""
     table = DeltaTable(uri)
     sequence, folder = sequence_of(table), Path(uri)

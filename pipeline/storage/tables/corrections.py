@@ -14,9 +14,9 @@ from deltalake import DeltaTable, write_deltalake
 from pipeline.core.errors import SettingsError
 from pipeline.storage.tables.commits import reaching
 
-LONGEST = 2_000  # characters
+_LONGEST = 2_000  # characters
 
-SCHEMA = pa.schema(
+_SCHEMA = pa.schema(
     [
         pa.field("image", pa.string(), nullable=False),
         pa.field("caption", pa.string(), nullable=False),
@@ -46,8 +46,8 @@ class Correction:
 
     def __post_init__(self) -> None:
         for name, text in (("image", self.image), ("caption", self.caption), ("who", self.who)):
-            if not text.strip() or len(text) > LONGEST:
-                raise SettingsError(f"{name} of a correction has {len(text)} characters; give 1 to {LONGEST}")
+            if not text.strip() or len(text) > _LONGEST:
+                raise SettingsError(f"{name} of a correction has {len(text)} characters; give 1 to {_LONGEST}")
         if self.corrected_at.tzinfo is None:
             raise SettingsError(f"corrected_at is {self.corrected_at}, which has no time zone; add one, such as +00:00")
 
@@ -73,7 +73,7 @@ class CorrectionTable:
         rows = [vars(each) for each in corrections]
         if rows:
             with reaching(self.uri):
-                table = pa.Table.from_pylist(rows, SCHEMA)
+                table = pa.Table.from_pylist(rows, _SCHEMA)
                 write_deltalake(self.uri, table, mode="append", configuration=_CONFIGURATION)
         return len(rows)
 
@@ -81,7 +81,7 @@ class CorrectionTable:
         """What counts, by image and person: of each person the newest caption of an image."""
         newest: dict[tuple[str, str], Correction] = {}
         for row in sorted(self._rows(), key=lambda each: each["corrected_at"]):
-            newest[row["image"], row["who"]] = Correction(**{name: row[name] for name in SCHEMA.names})
+            newest[row["image"], row["who"]] = Correction(**{name: row[name] for name in _SCHEMA.names})
         return [newest[key] for key in sorted(newest)]
 
     def forget(self, images: Collection[str]) -> int:
@@ -91,7 +91,7 @@ class CorrectionTable:
         if len(kept) == len(rows):
             return 0
         with reaching(self.uri):
-            write_deltalake(self.uri, pa.Table.from_pylist(kept, SCHEMA), mode="overwrite")
+            write_deltalake(self.uri, pa.Table.from_pylist(kept, _SCHEMA), mode="overwrite")
             table = DeltaTable(self.uri)
             table.vacuum(0, enforce_retention_duration=False, dry_run=False)
             table.create_checkpoint()

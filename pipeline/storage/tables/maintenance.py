@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from deltalake import DeltaTable
 
 from pipeline.storage.tables.captions import CaptionTable
-from pipeline.storage.tables.commits import FILE_ROWS, add_columns, find, orphans, reaching
+from pipeline.storage.tables.commits import FILE_ROWS, add_columns, find, orphaned_files, reaching
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ KEEP_DAYS = 7
 _LOG_KEPT = "delta.logRetentionDuration"
 
 
-def compact(table: CaptionTable) -> int:
+def compact_table(table: CaptionTable) -> int:
     """Write the history into as few files as its rows fill, and tell how many files went.
 
     Nothing is written if there is one file more than that at most.
@@ -36,7 +36,7 @@ def compact(table: CaptionTable) -> int:
     return before - len(DeltaTable(table.uri).file_uris())
 
 
-def vacuum(table: CaptionTable, keep_days: float = KEEP_DAYS) -> int:
+def vacuum_table(table: CaptionTable, keep_days: float = KEEP_DAYS) -> int:
     """Remove files that no version of the last days needs, and those of attempts that died; tell how many."""
     return sum(_vacuum(uri, keep_days) for uri in (table.uri, table.current_uri))
 
@@ -48,7 +48,7 @@ def sweep(table: CaptionTable) -> None:
             _sweep(uri)
 
 
-def upgrade(table: CaptionTable) -> list[str]:
+def upgrade_table(table: CaptionTable) -> list[str]:
     """Add the columns that joined since the tables were made, and tell which; old rows are null there."""
     added: dict[str, None] = {}
     for uri in (table.uri, table.current_uri):
@@ -86,7 +86,7 @@ def _vacuum(uri: str, keep_days: float) -> int:
 
 
 def _sweep(uri: str) -> int:
-    dead = orphans(uri) if find(uri) else []
+    dead = orphaned_files(uri) if find(uri) else []
     for path in dead:
         path.unlink(missing_ok=True)
     if dead:

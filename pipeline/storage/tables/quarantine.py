@@ -10,4 +10,4 @@ STATUS = "quarantined"
 COMMON = pa.schema(
     {"image": pa.string(), "sha256": pa.string(), "status": pa.string(), "reason": pa.string(), "caption": pa.string()}
 )
-TRAINING = pa.schema([*COMMON, ("kind", pa.string()), ("position", pa.int64()), ("detail", pa.string())])
+TRAINING_QUARANTINE = pa.schema([*COMMON, ("kind", pa.string()), ("position", pa.int64()), ("detail", pa.string())])

@@ -13,7 +13,7 @@ from pipeline.storage.tables.schema import CAPTIONED, MODEL
 
 _BY = ["model_name", "model_version", "night"]
 
-Model = tuple[str, str]
+ModelVersion = tuple[str, str]
 
 
 def nights_of(table: CaptionTable, name: str, version: str) -> dict[str, int]:
@@ -21,7 +21,7 @@ def nights_of(table: CaptionTable, name: str, version: str) -> dict[str, int]:
     return usage_of(table, [(name, version)])[name, version]
 
 
-def usage_of(table: CaptionTable, models: list[Model]) -> dict[Model, dict[str, int]]:
+def usage_of(table: CaptionTable, models: list[ModelVersion]) -> dict[ModelVersion, dict[str, int]]:
     """How many captions versions wrote in each night, withdrawn ones too, by name and version, then by the night."""
     counts: Counter[tuple[str, ...]] = Counter()
     for batch in table.batches(written_by(models), _BY) if models else ():
@@ -33,7 +33,7 @@ def usage_of(table: CaptionTable, models: list[Model]) -> dict[Model, dict[str, 
     }
 
 
-def written_by(models: list[Model]) -> ds.Expression:
+def written_by(models: list[ModelVersion]) -> ds.Expression:
     """The captions of some versions, of which there is at least one."""
     one, *others = models
     theirs = _of(*one)

@@ -14,18 +14,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.training.device_check.compare import Trial, distance, learns, shortfalls
+from pipeline.training.device_check.compare import Trial, device_shortfalls, distance, learns
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+_FORMAT = 1
 STEPS = 200
 TRIAL_TIMEOUT_S = 1800
 NO_GPU = (
     "TensorFlow sees no GPU, so there is nothing to compare with the CPU; on a machine with an NVIDIA GPU put "
     "nightcap[cuda] in place of tensorflow-cpu (docs/gpu.md), and see that nvidia-smi lists it"
 )
-REFERENCE = Trial("cpu_float32", gpu=False, precision="float32", tolerance=0.0)
+_REFERENCE = Trial("cpu_float32", gpu=False, precision="float32", tolerance=0.0)
 
 
 def gpus() -> list[dict[str, Any]]:
@@ -36,7 +36,7 @@ def gpus() -> list[dict[str, Any]]:
     return [{"name": each.name, **tf.config.experimental.get_device_details(each)} for each in found]
 
 
-def usual_trials() -> list[Trial]:
+def standard_trials() -> list[Trial]:
     """On a GPU: in float32, and as it trains."""
     from pipeline.training.precision import policy
 
@@ -59,14 +59,14 @@ def examine(trials: Sequence[Trial], steps: int = STEPS) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory(prefix="nightcap-device-") as scratch:
         weights = Path(scratch) / "first.weights.h5"
-        told = {trial.name: _told(trial, steps, weights) for trial in (REFERENCE, *trials)}
-    reference = told[REFERENCE.name]
+        told = {trial.name: _told(trial, steps, weights) for trial in (_REFERENCE, *trials)}
+    reference = told[_REFERENCE.name]
     because = learns(reference)
     if not because:
-        because = [reason for trial in trials for reason in shortfalls(trial, reference, told[trial.name])]
+        because = [reason for trial in trials for reason in device_shortfalls(trial, reference, told[trial.name])]
     build = tf.sysconfig.get_build_info()
     return {
-        "format": FORMAT,
+        "format": _FORMAT,
         "passed": not because,
         "because": because,
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -74,7 +74,7 @@ def examine(trials: Sequence[Trial], steps: int = STEPS) -> dict[str, Any]:
         "device": describe_device() | {"gpus": gpus()},
         "built_for": {name: build.get(f"{name}_version") for name in ("cuda", "cudnn")},
         "versions": versions(),
-        "trials": {trial.name: _compared(trial, reference, told[trial.name]) for trial in (REFERENCE, *trials)},
+        "trials": {trial.name: _compared(trial, reference, told[trial.name]) for trial in (_REFERENCE, *trials)},
     }
 
 

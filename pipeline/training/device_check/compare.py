@@ -45,7 +45,7 @@ def distance(reference: Sequence[float | None], losses: Sequence[float | None]) 
     return max((Distance(share, step) for step, share in enumerate(shares)), key=lambda found: found.share)
 
 
-def shortfalls(trial: Trial, reference: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
+def device_shortfalls(trial: Trial, reference: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
     """Why a trial does not show that its device trains as the CPU does; empty when it does.
 
     Args:

@@ -21,11 +21,11 @@ from pipeline.core.settings import DecoderSettings, TrainingSettings
 from pipeline.model.vocabulary import END, PADDING, START
 from pipeline.training.batches import Batch
 
-POSITIONS, CHANNELS, VOCABULARY = 49, 256, 400
-IMAGES, BATCHES, KINDS, CAPTIONS = 16, 8, 24, 2
+POSITIONS, CHANNELS, _VOCABULARY = 49, 256, 400
+_IMAGES, BATCHES, _KINDS, _CAPTIONS = 16, 8, 24, 2
 # As in the preset `coco`, but narrow. No dropout: another precision draws other masks.
-DECODER = DecoderSettings(fusion="hybrid", gate=True, tied=True, embedding=128, units=256, dropout=0.0)
-TRAINING = TrainingSettings(average=0.99, clip_norm=0.5)  # low, so that clipping acts
+_DECODER = DecoderSettings(fusion="hybrid", gate=True, tied=True, embedding=128, units=256, dropout=0.0)
+_TRAINING = TrainingSettings(average=0.99, clip_norm=0.5)  # low, so that clipping acts
 
 
 def take_steps(precision: str, steps: int, weights: Path) -> dict[str, Any]:
@@ -46,19 +46,19 @@ def take_steps(precision: str, steps: int, weights: Path) -> dict[str, Any]:
     import tensorflow as tf
 
     from pipeline.model.network.decoder import Decoder
-    from pipeline.training.trainer import Fitter
+    from pipeline.training.trainer import Trainer
 
     tf.config.experimental.enable_tensor_float_32_execution(precision != "float32")
-    keras.utils.set_random_seed(TRAINING.seed)
+    keras.utils.set_random_seed(_TRAINING.seed)
     keras.config.set_dtype_policy(precision)
     try:
         batches = made_up_batches()
-        decoder = Decoder(DECODER, VOCABULARY, POSITIONS, CHANNELS)
+        decoder = Decoder(_DECODER, _VOCABULARY, POSITIONS, CHANNELS)
         decoder.build()
         decoder.standardise(np.concatenate([batch.features for batch in batches]))
         (decoder.load_weights if weights.is_file() else decoder.save_weights)(weights)
-        fitter = Fitter(decoder, TRAINING, steps)
-        losses, seconds = zip(*_timed(fitter, islice(cycle(batches), steps)), strict=True)
+        trainer = Trainer(decoder, _TRAINING, steps)
+        losses, seconds = zip(*_timed(trainer, islice(cycle(batches), steps)), strict=True)
     finally:
         keras.config.set_dtype_policy("float32")
     return {
@@ -67,7 +67,7 @@ def take_steps(precision: str, steps: int, weights: Path) -> dict[str, Any]:
         "weights_on": sorted(
             {tf.DeviceSpec.from_string(weight.value.device).device_type for weight in decoder.weights}
         ),
-        **_recurrence(fitter.operations()),
+        **_recurrence(trainer.operations()),
         "first_step_s": round(seconds[0], 4),
         "step_s": round(statistics.median(seconds[1:]), 5),
         "peak_gpu_bytes": _peak_bytes(),
@@ -77,26 +77,26 @@ def take_steps(precision: str, steps: int, weights: Path) -> dict[str, Any]:
 def made_up_batches() -> list[Batch]:
     """Images of a few kinds, each kind with its own two captions; lengths differ from batch to batch."""
     random = np.random.default_rng(0)
-    looks = np.maximum(random.normal(size=(KINDS, POSITIONS, CHANNELS)), 0)
-    lengths = 5 + np.arange(KINDS) % 8
-    said = [random.integers(END + 1, VOCABULARY, (CAPTIONS, length)) for length in lengths]
+    looks = np.maximum(random.normal(size=(_KINDS, POSITIONS, CHANNELS)), 0)
+    lengths = 5 + np.arange(_KINDS) % 8
+    said = [random.integers(END + 1, _VOCABULARY, (_CAPTIONS, length)) for length in lengths]
 
     def batch() -> Batch:
-        kinds = random.integers(KINDS, size=IMAGES)
-        noise = np.abs(random.normal(0, 0.3, (IMAGES, POSITIONS, CHANNELS)))
-        tokens = np.full((IMAGES * CAPTIONS, lengths[kinds].max() + 2), PADDING, np.int32)
+        kinds = random.integers(_KINDS, size=_IMAGES)
+        noise = np.abs(random.normal(0, 0.3, (_IMAGES, POSITIONS, CHANNELS)))
+        tokens = np.full((_IMAGES * _CAPTIONS, lengths[kinds].max() + 2), PADDING, np.int32)
         for row, words in zip(tokens, (words for kind in kinds for words in said[kind]), strict=True):
             row[: len(words) + 2] = [START, *words, END]
-        images = np.repeat(np.arange(IMAGES, dtype=np.int32), CAPTIONS)
+        images = np.repeat(np.arange(_IMAGES, dtype=np.int32), _CAPTIONS)
         return Batch((looks[kinds] + noise).astype(np.float16), images, tokens)
 
     return [batch() for _ in range(BATCHES)]
 
 
-def _timed(fitter: Any, batches: Iterator[Batch]) -> Iterator[tuple[float, float]]:
+def _timed(trainer: Any, batches: Iterator[Batch]) -> Iterator[tuple[float, float]]:
     for batch in batches:
         started = time.perf_counter()
-        loss = fitter.fit(batch)  # it waits for the device
+        loss = trainer.train_step(batch)  # it waits for the device
         yield loss, time.perf_counter() - started
 
 

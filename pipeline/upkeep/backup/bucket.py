@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.core.errors import ObjectUnavailable, SourceChanged, TargetNotEmpty
 from pipeline.storage.files import sha256_file
-from pipeline.storage.objects.retry import Trouble
+from pipeline.storage.objects.retry import TransientError
 from pipeline.storage.objects.s3 import S3Folder
 
 THREADS = 8
@@ -97,7 +97,7 @@ class Bucket(S3Folder):
             self._client.download_file(*self._where(name).values(), str(path))
         except (Boto3Error, S3DownloadFailedError) as error:
             reason = getattr(error, "last_exception", error)
-            raise Trouble(f"the download broke off: {reason}") from error
+            raise TransientError(f"the download broke off: {reason}") from error
 
     def _add(self, path: Path, name: str) -> bool:
         wanted, there = sha256_file(path), self.digest(name)

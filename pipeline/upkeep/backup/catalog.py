@@ -27,9 +27,9 @@ from pipeline.core.errors import BackupRejected, SettingsError
 from pipeline.storage.files import read_json, sha256_file, write_bytes, write_json
 from pipeline.upkeep.backup.folders import every_file
 
-FORMAT = 1
+_FORMAT = 1
 PARTIAL, LOCK = ".partial", ".lock"
-FACTS, SUMS = "backup.json", "SHA256SUMS"
+FACTS, BACKUP_SUMS = "backup.json", "SHA256SUMS"
 DUMPS = ("airflow.dump", "mlflow.dump")
 NAME = "%Y-%m-%dT%H%M%SZ"
 _NAMED = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z")
@@ -105,8 +105,8 @@ class Shelf:
         """
         self.require_dumps()
         made = now or datetime.now(UTC)
-        write_json(self.partial / FACTS, {**facts, "format": FORMAT, "made_at": made.isoformat(timespec="seconds")})
-        write_bytes(self.partial / SUMS, b"".join(_lines(self.partial)))
+        write_json(self.partial / FACTS, {**facts, "format": _FORMAT, "made_at": made.isoformat(timespec="seconds")})
+        write_bytes(self.partial / BACKUP_SUMS, b"".join(_lines(self.partial)))
         os.sync()
         return self.partial.rename(self.root / made.strftime(NAME))
 
@@ -124,33 +124,35 @@ class Shelf:
         return self.root / chosen
 
 
-def check(backup: Path) -> None:
+def check_backup(backup: Path) -> None:
     """Compare every file with the digest that was written when the backup was made.
 
     Raises:
         BackupRejected: files are missing, were altered or joined, or the format is not known.
     """
-    if not (backup / SUMS).is_file():
-        raise BackupRejected(f"backup {backup} has no {SUMS}, so nothing shows that it is whole; use another")
-    lines = os.fsdecode((backup / SUMS).read_bytes()).removesuffix("\n").split("\n")
+    if not (backup / BACKUP_SUMS).is_file():
+        raise BackupRejected(f"backup {backup} has no {BACKUP_SUMS}, so nothing shows that it is whole; use another")
+    lines = os.fsdecode((backup / BACKUP_SUMS).read_bytes()).removesuffix("\n").split("\n")
     sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    found = set(_files(backup)) - {SUMS}
+    found = set(_files(backup)) - {BACKUP_SUMS}
     odd = {"missing": sums.keys() - found, "not listed": found - sums.keys()}
     odd["altered"] = {name for name in sums.keys() & found if sha256_file(backup / name) != sums[name]}
     told = [f"{len(names)} {what}, such as {min(names)}" for what, names in odd.items() if names]
     if told:
         raise BackupRejected(f"backup {backup} is damaged: of its files {'; '.join(told)}; use another")
     form = read_json(backup / FACTS)["format"]
-    if form != FORMAT:
+    if form != _FORMAT:
         raise BackupRejected(
-            f"backup {backup} has format {form}, this Nightcap reads {FORMAT}; use the one that made it"
+            f"backup {backup} has format {form}, this Nightcap reads {_FORMAT}; use the one that made it"
         )
 
 
 def _lines(root: Path) -> Iterator[bytes]:
     for name in _files(root):
         if "\n" in name:
-            raise BackupRejected(f"{name!r} has a line break in its name, which {SUMS} cannot list; rename the file")
+            raise BackupRejected(
+                f"{name!r} has a line break in its name, which {BACKUP_SUMS} cannot list; rename the file"
+            )
         yield os.fsencode(f"{sha256_file(root / name)}  {name}\n")
 
 

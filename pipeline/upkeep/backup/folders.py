@@ -16,7 +16,7 @@ _POINTER = "_last_checkpoint"  # rewritten in place, and only a hint: without it
 _STAGED = re.compile(r"#\d+$")  # what Delta's writers have not renamed yet
 
 
-def files_of(root: Path, left_out: Collection[str] = ()) -> Iterator[str]:
+def relative_files(root: Path, left_out: Collection[str] = ()) -> Iterator[str]:
     """Every plain file below a folder that a copy of it has, as a relative path.
 
     Hidden files and folders are scratch, and a link is left out, because what it leads to is copied where it lies.
@@ -37,7 +37,7 @@ def files_of(root: Path, left_out: Collection[str] = ()) -> Iterator[str]:
 
 
 def every_file(root: Path) -> Iterator[str]:
-    """Every file below a folder, also what `files_of` takes for scratch, as a relative path.
+    """Every file below a folder, also what `relative_files` takes for scratch, as a relative path.
 
     Raises:
         ObjectUnavailable: a folder cannot be listed.
@@ -51,12 +51,12 @@ def every_file(root: Path) -> Iterator[str]:
 
 
 def copy_folder(source: Path, target: Path, left_out: Collection[str] = (), fleeting: bool = False) -> int:
-    """Copy what `files_of` names, with the times of last change, and tell how many files that were.
+    """Copy what `relative_files` names, with the times of last change, and tell how many files that were.
 
     Args:
         source: a folder.
         target: where its files go.
-        left_out: as `files_of` has it.
+        left_out: as `relative_files` has it.
         fleeting: whether files that are removed meanwhile are left out, too.
 
     Raises:
@@ -64,14 +64,14 @@ def copy_folder(source: Path, target: Path, left_out: Collection[str] = (), flee
             or a folder cannot be listed.
         SettingsError: a link leads out of the source.
     """
-    count = sum(_copied(source / path, target / path, fleeting) for path in list(files_of(source, left_out)))
+    count = sum(_copied(source / path, target / path, fleeting) for path in list(relative_files(source, left_out)))
     for log in sorted(target.rglob(LOG)):
         _require_whole(log.parent, source / log.parent.relative_to(target))
     return count
 
 
 def add_folder(source: Path, target: Path, paths: Iterable[str]) -> int:
-    """Copy files to a folder that may have some of them already, each whole or not at all, and tell how many they are.
+    """Copy files to a folder that may have some of them already, each atomically, and tell how many they are.
 
     Args:
         source: a folder.

@@ -15,7 +15,7 @@ from pathlib import Path
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
 from pipeline.upkeep.backup.bucket import Bucket
-from pipeline.upkeep.backup.folders import add_folder, every_file, files_of
+from pipeline.upkeep.backup.folders import add_folder, every_file, relative_files
 from pipeline.upkeep.backup.mlflow_rows import copy_rows, require_fit
 
 DATABASE = "mlflow.db"
@@ -98,9 +98,9 @@ class Move:
     def _files(self, act: Callable[[Path, Iterator[str], str], int]) -> tuple[int, int, int, int]:
         store, captions = self._store, self.home.captions
         places = {"captions": captions, "captions_current": captions.with_name(f"{captions.name}_current")}
-        tables = sum(act(store / name, files_of(store / name), str(place)) for name, place in places.items())
-        others = act(store, files_of(store, _LEFT), str(self.home.store))
-        promotions = act(store / "promotions", files_of(store / "promotions"), self.home.promotions)
+        tables = sum(act(store / name, relative_files(store / name), str(place)) for name, place in places.items())
+        others = act(store, relative_files(store, _LEFT), str(self.home.store))
+        promotions = act(store / "promotions", relative_files(store / "promotions"), self.home.promotions)
         # All of them: a model of others may have any names, and its digest tells of each.
         artifacts = act(store / "mlflow", every_file(store / "mlflow"), self.artifacts)
         return artifacts, promotions, tables, others

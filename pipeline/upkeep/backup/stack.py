@@ -17,17 +17,17 @@ from pipeline.core.environment import Home
 from pipeline.core.errors import TargetNotEmpty
 from pipeline.storage.files import read_json
 from pipeline.upkeep.backup.bucket import Bucket
-from pipeline.upkeep.backup.catalog import FACTS, Shelf, check
-from pipeline.upkeep.backup.folders import add_folder, copy_folder, every_file, files_of
+from pipeline.upkeep.backup.catalog import FACTS, Shelf, check_backup
+from pipeline.upkeep.backup.folders import add_folder, copy_folder, every_file, relative_files
 
-JOURNAL, ARTIFACTS, IMAGES = "promotions", "mlflow", "pictures"
+JOURNAL, ARTIFACTS, _IMAGES = "promotions", "mlflow", "pictures"
 # What is computed again where it is missing.
 ANEW = ("cache", "store/features", "store/unfinished")
 # A cursor says that the table has all images before its day, so it is never of later than the table.
 _EARLY = ("store/cursors", "store/last_known", "store/nights")
 
 
-def begin(home: Home, shelf: Shelf) -> None:
+def begin_backup(home: Home, shelf: Shelf) -> None:
     """Copy what refers to the databases: nights, captions and the promotion journal.
 
     Raises:
@@ -42,7 +42,7 @@ def begin(home: Home, shelf: Shelf) -> None:
         Bucket(f"s3://{JOURNAL}").save(partial / "buckets" / JOURNAL)
 
 
-def finish(home: Home, shelf: Shelf, images: bool) -> Path:
+def finish_backup(home: Home, shelf: Shelf, images: bool) -> Path:
     """Copy what the databases refer to, and name the backup.
 
     Args:
@@ -63,7 +63,7 @@ def finish(home: Home, shelf: Shelf, images: bool) -> Path:
         buckets = shelf.partial / "buckets"
         Bucket(f"s3://{ARTIFACTS}").save(buckets / ARTIFACTS)
         if images:
-            Bucket(f"s3://{IMAGES}").save(buckets / IMAGES, fleeting=True)
+            Bucket(f"s3://{_IMAGES}").save(buckets / _IMAGES, fleeting=True)
         copy_folder(home.root, _kept(shelf.partial, home.root), (*ANEW, *_EARLY))
         return shelf.finish({"nightcap": importlib.metadata.version("nightcap"), "pictures": images})
 
@@ -75,14 +75,14 @@ def require_restorable(home: Home, backup: Path) -> None:
         BackupRejected: it is damaged.
         TargetNotEmpty: a volume or bucket holds something.
     """
-    check(backup)
+    check_backup(backup)
     for folder in (home.root, home.captions.parent):
-        _refuse(str(folder), files_of(folder, ANEW))
+        _refuse(str(folder), relative_files(folder, ANEW))
     for name in _buckets(backup):
         _refuse(f"s3://{name}", Bucket(f"s3://{name}").names())
 
 
-def restore(home: Home, backup: Path) -> None:
+def restore_backup(home: Home, backup: Path) -> None:
     """Write a backup's objects and folders, each file read back."""
     for name in _buckets(backup):
         kept = backup / "buckets" / name
@@ -97,7 +97,7 @@ def _kept(backup: Path, folder: Path) -> Path:
 
 
 def _buckets(backup: Path) -> tuple[str, ...]:
-    return (JOURNAL, ARTIFACTS, IMAGES) if read_json(backup / FACTS)["pictures"] else (JOURNAL, ARTIFACTS)
+    return (JOURNAL, ARTIFACTS, _IMAGES) if read_json(backup / FACTS)["pictures"] else (JOURNAL, ARTIFACTS)
 
 
 def _refuse(place: str, held: Iterator[str]) -> None:

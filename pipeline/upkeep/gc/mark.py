@@ -26,7 +26,7 @@ BESIDE = ("gate", "champion_captions")  # verdicts stay as long as what they jud
 
 
 @dataclass(frozen=True)
-class Reach:
+class Reachable:
     """Marks what stays of a home.
 
     Attributes:

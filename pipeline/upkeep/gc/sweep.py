@@ -7,22 +7,22 @@ from pathlib import Path
 
 from pipeline.storage.files import read_json
 from pipeline.storage.stage_outputs import RECIPE
-from pipeline.storage.trash import Waste, discard, empty_trash, modified_at, written_at
+from pipeline.storage.trash import Garbage, discard, empty_trash, modified_at, written_at
 from pipeline.training.features import USE
-from pipeline.upkeep.gc.mark import Reach, used_at
+from pipeline.upkeep.gc.mark import Reachable, used_at
 
 _SCRATCH = {"stages/*/.*": "scratch of a stage", "unfinished/*/*": "checkpoints", "rejected/*": "rejected data"}
 
 
-def wasted(reach: Reach) -> list[Waste]:
+def find_garbage(reach: Reachable) -> list[Garbage]:
     """What may go, in the order in which it may."""
     found = [*_outputs(reach), *_scratch(reach), *_features(reach), *_models(reach)]
     return [each for each in found if each.is_over]
 
 
-def clear(reach: Reach, found: Iterable[Waste]) -> list[Waste]:
+def collect(reach: Reachable, found: Iterable[Garbage]) -> list[Garbage]:
     """Remove what nobody has begun to use meanwhile, nor what that was made from; tell what went."""
-    gone: list[Waste] = []
+    gone: list[Garbage] = []
     spared: set[Path] = set()
     for each in found:
         if spared.isdisjoint(each.paths) and discard(reach.home, each):
@@ -33,23 +33,23 @@ def clear(reach: Reach, found: Iterable[Waste]) -> list[Waste]:
     return gone
 
 
-def _outputs(reach: Reach) -> Iterator[Waste]:
+def _outputs(reach: Reachable) -> Iterator[Garbage]:
     """What was made of others goes before them."""
     gone = reach.lineage.inputs.keys() - reach.outputs
     depth = {folder: len(reach.lineage.above([folder])) for folder in gone}
     for folder in sorted(gone, key=lambda each: (-depth[each], each)):
-        yield Waste(f"output of {folder.parent.name}", (folder,), used_at(folder), reach.since, folder / RECIPE)
+        yield Garbage(f"output of {folder.parent.name}", (folder,), used_at(folder), reach.since, folder / RECIPE)
 
 
-def _scratch(reach: Reach) -> Iterator[Waste]:
+def _scratch(reach: Reachable) -> Iterator[Garbage]:
     """Of stages that died, checkpoints that nobody went on from, and copies of what validation rejected."""
     for pattern, what in _SCRATCH.items():
         for folder in sorted(reach.home.store.glob(pattern)):
             if folder not in reach.under_way:
-                yield Waste(what, (folder,), written_at(folder), reach.since, folder / RECIPE)
+                yield Garbage(what, (folder,), written_at(folder), reach.since, folder / RECIPE)
 
 
-def _features(reach: Reach) -> Iterator[Waste]:
+def _features(reach: Reachable) -> Iterator[Garbage]:
     """Whole folders, and in others the parts that have no image of a training that stays."""
     for folder in sorted((reach.home.store / "features").glob("*")):
         wanted, guard = reach.features.get(folder), folder / USE
@@ -61,10 +61,10 @@ def _features(reach: Reach) -> Iterator[Waste]:
             paths = (*(path for index in indexes for path in (index, index.with_suffix(".npy"))), *halves)
         if paths:
             used = max(modified_at(guard), *map(modified_at, paths))
-            yield Waste("features", paths, used, reach.since, guard)
+            yield Garbage("features", paths, used, reach.since, guard)
 
 
-def _models(reach: Reach) -> Iterator[Waste]:
+def _models(reach: Reachable) -> Iterator[Garbage]:
     for folder in sorted((reach.home.root / "cache" / "models").glob("[0-9a-f]*")):
         if folder.name not in reach.digests:
-            yield Waste("cached model", (folder,), modified_at(folder), reach.since)
+            yield Garbage("cached model", (folder,), modified_at(folder), reach.since)

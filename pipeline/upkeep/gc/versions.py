@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.core.environment import Home
-from pipeline.model.interface import FOREIGN
+from pipeline.model.interface import EXTERNAL
 from pipeline.registry.versions import DIGEST_TAG, ENGINE_TAG, REMOVED_TAG, Registry, Version
-from pipeline.upkeep.gc.mark import Reach
+from pipeline.upkeep.gc.mark import Reachable
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class OldVersion:
         return f"files of {self.version.name} version {self.version.version}"
 
 
-def old_versions(reach: Reach) -> list[OldVersion]:
+def old_versions(reach: Reachable) -> list[OldVersion]:
     """Versions of ours that nothing reaches and whose files are there.
 
     Raises:
@@ -42,13 +42,13 @@ def old_versions(reach: Reach) -> list[OldVersion]:
         for each in reach.versions
         if not _is_kept(reach, each)
         and each.created_ms / 1000 < reach.since
-        and each.tags.get(ENGINE_TAG) != FOREIGN
+        and each.tags.get(ENGINE_TAG) != EXTERNAL
         and each.tags.get(DIGEST_TAG) not in {None, *made}
     ]
     return [each for each in found if each.size]
 
 
-def remove_files(reach: Reach, old: OldVersion) -> bool:
+def remove_files(reach: Reachable, old: OldVersion) -> bool:
     """Say in the registry that its files are gone, then remove them; nobody loads what is half removed.
 
     Args:
@@ -70,7 +70,7 @@ def remove_files(reach: Reach, old: OldVersion) -> bool:
     return True
 
 
-def _is_kept(reach: Reach, version: Version) -> bool:
+def _is_kept(reach: Reachable, version: Version) -> bool:
     kept = {(each.name, each.version) for each in reach.kept_versions}
     return (version.name, version.version) in kept or version.tags.get(DIGEST_TAG) in reach.digests
 

@@ -1,4 +1,4 @@
-"""Where outputs go: names under one prefix, each written whole or not at all."""
+"""Where outputs go: names under one prefix, each written atomically."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import BinaryIO, Protocol
 
 from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError
 from pipeline.storage.files import sha256
-from pipeline.storage.objects.s3 import SCHEME, Address, S3Folder
+from pipeline.storage.objects.s3 import SCHEME, S3Address, S3Folder
 
-LONGEST = 200  # bytes of a part of a name; file systems take 255, and scratch files need some
+_LONGEST = 200  # bytes of a part of a name; file systems take 255, and scratch files need some
 LONGEST_KEY = 1024  # bytes of a key in a bucket
 
 
-class Place(Protocol):
+class OutputTarget(Protocol):
     """A prefix under which names with forward slashes are files or objects."""
 
     def write(self, name: str) -> AbstractContextManager[BinaryIO]:
@@ -37,7 +37,7 @@ class Place(Protocol):
         ...
 
 
-class LocalPlace:
+class LocalTarget:
     """A folder on this machine."""
 
     def __init__(self, root: str | Path) -> None:
@@ -105,7 +105,7 @@ class LocalPlace:
             raise ObjectUnavailable(f"{path} leads out of {self.root} through a link; remove the link")
 
 
-class S3Place:
+class S3Target:
     """A prefix in a bucket; what is written waits in a temporary file until it is whole."""
 
     def __init__(self, uri: str, patience_s: float) -> None:
@@ -119,7 +119,7 @@ class S3Place:
             SettingsError: it is no such address.
         """
         self._folder = S3Folder(uri, patience_s)
-        self._most = LONGEST_KEY - len(Address.parse(uri).prefix.encode())
+        self._most = LONGEST_KEY - len(S3Address.parse(uri).prefix.encode())
 
     @contextmanager
     def write(self, name: str) -> Iterator[BinaryIO]:
@@ -159,13 +159,13 @@ class S3Place:
         return key if len(key.encode()) <= self._most else _part(key)
 
 
-def place_of(uri: str, patience_s: float) -> Place:
+def target_of(uri: str, patience_s: float) -> OutputTarget:
     """The place that an output names.
 
     Raises:
         SettingsError: it is neither a local path nor `s3://bucket/prefix`.
     """
-    return S3Place(uri, patience_s) if uri.startswith(SCHEME) else LocalPlace(uri)
+    return S3Target(uri, patience_s) if uri.startswith(SCHEME) else LocalTarget(uri)
 
 
 @contextmanager
@@ -190,8 +190,8 @@ def _part(part: str) -> str:
     """A part of a name as a file may be called: no way up, nothing that is not printable, not too long."""
     safe = "".join(char if char.isprintable() and char != "\\" else "_" for char in part)
     encoded = safe.encode("utf-8", "replace")
-    if safe in {".", ".."} or safe != part or len(encoded) > LONGEST:
-        stem = encoded[: LONGEST - 32].decode("utf-8", "ignore").lstrip(".")
+    if safe in {".", ".."} or safe != part or len(encoded) > _LONGEST:
+        stem = encoded[: _LONGEST - 32].decode("utf-8", "ignore").lstrip(".")
         return f"{stem}~{sha256(part.encode('utf-8', 'surrogatepass'))[:16]}{_ending(safe)}"
     return safe
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.storage.tables import CAPTIONED, HUMAN, CaptionTable
 from serving.reporting.outputs.index import note
-from serving.reporting.outputs.targets import Place, place_of
+from serving.reporting.outputs.targets import OutputTarget, target_of
 from serving.reporting.outputs.text import cell, shorten
 from serving.runs.plan_file import Plan
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 WITHDRAWN = "withdrawn"  # the status of a record whose caption a rollback has taken back
 
-COLUMNS = (
+_COLUMNS = (
     "image",
     "status",
     "caption",
@@ -61,7 +61,7 @@ class _Job:
 
     plan: Plan
     table: CaptionTable
-    place: Place
+    place: OutputTarget
     written: Written = field(default_factory=Written)
 
 
@@ -80,7 +80,7 @@ def write_outputs(plan: Plan) -> Written | None:
     if settings.output is None:
         return None
     note(plan)
-    job = _Job(plan, CaptionTable(plan.table), place_of(settings.output, settings.store_patience_s))
+    job = _Job(plan, CaptionTable(plan.table), target_of(settings.output, settings.store_patience_s))
     with ExitStack() as stack:
         takers = [take(stack) for take in _takers(job)]
         for records in _records(job):
@@ -99,7 +99,7 @@ def forget_outputs(plan: Plan, images: Collection[str]) -> None:
     """
     if plan.settings.output is None:
         return
-    place = place_of(plan.settings.output, plan.settings.store_patience_s)
+    place = target_of(plan.settings.output, plan.settings.store_patience_s)
     said = CaptionTable(plan.table).said(images)
     for image in images:
         name = sidecar_name(plan, image)
@@ -134,7 +134,7 @@ def _takers(job: _Job) -> Iterator[Callable[[ExitStack], Take]]:
 def _records(job: _Job) -> Iterator[list[Record]]:
     """The run's images, some thousands at a time."""
     humans = job.table.humans()
-    for batch in job.table.published(job.plan.night, job.plan.run, [*COLUMNS, WITHDRAWN]):
+    for batch in job.table.published(job.plan.night, job.plan.run, [*_COLUMNS, WITHDRAWN]):
         yield [_record(job, row, humans.get(row["image"])) for row in batch.to_pylist()]
 
 
@@ -175,10 +175,10 @@ def _json_lines(job: _Job, stack: ExitStack) -> Take:
 
 def _csv_rows(job: _Job, stack: ExitStack) -> Take:
     file = stack.enter_context(job.place.write(file_name(job.plan, "csv")))
-    file.write(_csv_line(COLUMNS))
+    file.write(_csv_line(_COLUMNS))
 
     def take(records: list[Record]) -> None:
-        file.writelines(_csv_line(_cell(record[name]) for name in COLUMNS) for record in records)
+        file.writelines(_csv_line(_cell(record[name]) for name in _COLUMNS) for record in records)
 
     return take
 

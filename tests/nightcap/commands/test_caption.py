@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from nightcap.captioning import DEFAULT_MODEL, caption_images, load_model
-from nightcap.images import Images
+from nightcap.images import NamedImages
 from pipeline.imaging.decode import ImageLimits
 
 UNUSABLE = {
@@ -49,7 +49,7 @@ def alone(trained):
     captioner = load_model(DEFAULT_MODEL, None)
 
     def alone(path):
-        [line] = caption_images(captioner, Images([str(path)]), ImageLimits())
+        [line] = caption_images(captioner, NamedImages([str(path)]), ImageLimits())
         return line.as_json()
 
     return alone
@@ -91,7 +91,7 @@ def test_the_rest_is_captioned_as_it_would_be_alone(whole, bad_folder, alone):
         assert row["flags"] == alone(image)["flags"]
 
 
-def test_a_image_that_shows_nothing_is_flagged(alone, tmp_path):
+def test_an_image_that_shows_nothing_is_flagged(alone, tmp_path):
     Image.new("RGB", (300, 200)).save(tmp_path / "black.png")
     assert alone(tmp_path / "black.png")["flags"] == ["blank", "dark"]
 

@@ -9,9 +9,9 @@ import serving.planning.plan
 from pipeline.core.errors import NightRejected
 from serving.caption_shard import caption_shard
 from serving.planning.plan import plan
-from serving.planning.selection import Choice
+from serving.planning.selection import Selection
 from serving.publish import publish
-from serving.reporting.outputs import LocalPlace
+from serving.reporting.outputs import LocalTarget
 from tests.nightcap.forgetting.forgetting import DATA, NAME, Knowing, forget, traces
 from tests.serving.night_world import PINNED, image, settings_of
 
@@ -50,7 +50,7 @@ def test_a_shard_at_work_cannot_bring_it_back(home, planned_anew):
 def test_a_plan_that_is_being_made_does_not_list_it(home, monkeypatch):
     world, secret, _ = home
     world.put("other.jpg", image((9, 9, 9)))
-    going = Choice.go_through
+    going = Selection.go_through
 
     def overtaken(choice, listing):
         counts = going(choice, listing)
@@ -59,7 +59,7 @@ def test_a_plan_that_is_being_made_does_not_list_it(home, monkeypatch):
         forget(world, secret)
         return counts
 
-    monkeypatch.setattr(Choice, "go_through", overtaken)
+    monkeypatch.setattr(Selection, "go_through", overtaken)
     assert world.night("n6").counts.planned == 1
     assert list(traces(world.home.root)) == []
 
@@ -120,7 +120,7 @@ def died(*_, **__):
 
 def half_written(out, name):
     """As a process leaves it that is killed while it writes."""
-    place, whole = LocalPlace(out), (out / name).read_bytes()
+    place, whole = LocalTarget(out), (out / name).read_bytes()
     with pytest.raises(KeyboardInterrupt), pytest.MonkeyPatch.context() as patched, place.write(name) as file:
         file.write(whole)
         patched.setattr(Path, "unlink", died)

@@ -6,13 +6,13 @@ import pytest
 from pipeline.evaluation.calibrate import FITTED_KINDS, calibrate
 from pipeline.evaluation.corruptions import KINDS
 from pipeline.evaluation.inference import (
-    Teller,
+    Predictor,
     cider_d_of,
     confidences,
     load_confidence,
+    predict_clean,
+    predict_degraded,
     sample,
-    tell_clean,
-    tell_degraded,
 )
 from pipeline.evaluation.risk_coverage import risk_coverage
 from pipeline.evaluation.robustness import robustness
@@ -22,8 +22,8 @@ from pipeline.training.features import FeatureStore
 
 
 @pytest.fixture(scope="module")
-def teller(tiny_run):
-    return Teller(tiny_run, load_confidence(tiny_run).gists)
+def predictor(tiny_run):
+    return Predictor(tiny_run, load_confidence(tiny_run).pooled_embeddings)
 
 
 @pytest.fixture(scope="module")
@@ -60,27 +60,27 @@ def test_of_many_images_those_with_the_lowest_digests_are_degraded(tiny_run):
     assert list(sample(limited(tiny_run, 5), "test")["sha256"]) == every[:5]
 
 
-def test_a_caption_read_again_has_the_evidence_it_was_written_with(tiny_run, teller):
+def test_a_caption_read_again_has_the_evidence_it_was_written_with(tiny_run, predictor):
     images = tiny_run.accepted.images_of("test")
-    told = tell_clean(tiny_run, teller, images)
+    told = predict_clean(tiny_run, predictor, images)
     lines = read_json_lines(tiny_run.output("evaluate").path / "captions.jsonl")
     assert told.captions == [line["caption"] for line in lines]
     assert told.evidence[:, 0] == pytest.approx([line["score"] for line in lines], abs=1e-4)
     features = FeatureStore.of(tiny_run).gather(list(images["sha256"]))
-    assert teller.judge(features, told.captions) == pytest.approx(told.evidence, abs=1e-4)
+    assert predictor.evidence_for(features, told.captions) == pytest.approx(told.evidence, abs=1e-4)
     captions = dict(zip(images["image"], told.captions, strict=True))
     estimates = load_confidence(tiny_run).estimate(told.evidence)
     assert confidences(tiny_run, "test", captions) == pytest.approx(list(estimates), rel=1e-3)
 
 
-def test_the_same_images_stand_in_every_row_and_only_their_pixels_differ(tiny_run, teller):
+def test_the_same_images_stand_in_every_row_and_only_their_pixels_differ(tiny_run, predictor):
     images = sample(tiny_run, "val")
-    clean = tell_clean(tiny_run, teller, images)
-    found = tell_degraded(tiny_run, teller, images, ["blank", "blur"])
+    clean = predict_clean(tiny_run, predictor, images)
+    found = predict_degraded(tiny_run, predictor, images, ["blank", "blur"])
     assert {kind: len(told.captions) for kind, told in found.items()} == {"blank": 12, "blur": 12}
     assert not np.allclose(found["blur"].evidence, clean.evidence)
     assert len({tuple(row) for row in found["blank"].evidence.round(4)}) <= 12
-    again = tell_degraded(tiny_run, teller, images.iloc[:3], ["blur"])["blur"]
+    again = predict_degraded(tiny_run, predictor, images.iloc[:3], ["blur"])["blur"]
     assert again.captions == found["blur"].captions[:3]
     assert again.evidence == pytest.approx(found["blur"].evidence[:3], rel=1e-3, abs=1e-3)
 

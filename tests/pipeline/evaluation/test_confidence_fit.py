@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.evaluation.confidence_fit import fit_estimate, held_out
+from pipeline.evaluation.confidence_fit import fit_estimate, held_out_estimates
 from pipeline.evaluation.risk_coverage import rank_correlation
 
 
@@ -52,9 +52,9 @@ def test_few_rows_and_constant_inputs_are_no_trouble(scores):
 def test_a_held_out_estimate_does_not_know_its_own_scores(known):
     inputs, scores, _ = (part[:300].copy() for part in known)
     folds = np.arange(300) % 5
-    before = held_out(inputs, scores, np.ones(300), 0.1, folds)
+    before = held_out_estimates(inputs, scores, np.ones(300), 0.1, folds)
     scores[folds == 2] = 9.0
-    after = held_out(inputs, scores, np.ones(300), 0.1, folds)
+    after = held_out_estimates(inputs, scores, np.ones(300), 0.1, folds)
     assert np.array_equal(before[folds == 2], after[folds == 2])
     assert not np.array_equal(before[folds == 1], after[folds == 1])
 
@@ -62,4 +62,4 @@ def test_a_held_out_estimate_does_not_know_its_own_scores(known):
 def test_one_fold_alone_is_estimated_by_itself(known):
     inputs, scores, _ = (part[:50] for part in known)
     fitted = fit_estimate(inputs, scores, np.ones(50), 0.1)
-    assert held_out(inputs, scores, np.ones(50), 0.1, np.zeros(50, int)) == pytest.approx(fitted(inputs))
+    assert held_out_estimates(inputs, scores, np.ones(50), 0.1, np.zeros(50, int)) == pytest.approx(fitted(inputs))

@@ -16,7 +16,7 @@ def image():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_image_is_always_spoiled_alike_and_left_as_it_was(image, kind):
+def test_an_image_is_always_spoiled_alike_and_left_as_it_was(image, kind):
     before = image.copy()
     spoiled = degrade(kind, image, SHAS[0])
     assert (spoiled.shape, spoiled.dtype) == (image.shape, np.uint8)

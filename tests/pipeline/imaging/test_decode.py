@@ -189,7 +189,7 @@ def test_a_profile_is_converted_and_a_broken_one_ignored():
 def reason(data, limits=LIMITS):
     with pytest.raises(BadImage) as caught:
         images.decode(data, limits)
-    assert caught.value.reason in images.REASONS
+    assert caught.value.reason in images.DECODE_REASONS
     return caught.value.reason
 
 
@@ -219,7 +219,7 @@ def test_cut_files_are_truncated_wherever_they_are_cut(kind):
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data(), kind=st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"]))
-def test_damage_ends_in_a_image_or_a_reason(data, kind):
+def test_damage_ends_in_an_image_or_a_reason(data, kind):
     damaged = bytearray(encoded(photograph(40, 30), kind))
     for _ in range(data.draw(st.integers(1, 6))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
@@ -227,7 +227,7 @@ def test_damage_ends_in_a_image_or_a_reason(data, kind):
     try:
         assert images.pixels(damaged, 16, "squash", LIMITS).shape == (16, 16, 3)
     except BadImage as bad:
-        assert bad.reason in images.REASONS
+        assert bad.reason in images.DECODE_REASONS
 
 
 def test_a_huge_image_is_refused_by_its_header():

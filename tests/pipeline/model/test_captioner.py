@@ -11,7 +11,7 @@ from pipeline.data.snapshot import read_images
 from pipeline.evaluation.inference import confidences
 from pipeline.imaging.decode import pixels
 from pipeline.model.bundle import CONFIDENCE, DECODER, ENCODER, GOLDEN, SETTINGS, VOCABULARY, read_bundle, seal
-from pipeline.model.captioner import BATCH
+from pipeline.model.captioner import CAPTION_BATCH
 from pipeline.model.vocabulary import Vocabulary
 from pipeline.registry.loading import load_captioner, load_pinned, pin
 from pipeline.storage.files import read_json, write_json
@@ -97,9 +97,9 @@ def test_a_bare_folder_captions_alike(champion, tiny_run, packed):
     assert bare.caption(images) == champion.caption(images)
 
 
-@pytest.mark.parametrize("count", [0, 1, BATCH, BATCH + 1, 2 * BATCH + 3])
+@pytest.mark.parametrize("count", [0, 1, CAPTION_BATCH, CAPTION_BATCH + 1, 2 * CAPTION_BATCH + 3])
 def test_any_number_of_images_gets_a_caption_each_whatever_stands_beside_it(champion, count):
-    images = noise(2 * BATCH + 3)
+    images = noise(2 * CAPTION_BATCH + 3)
     assert champion.caption(images[:count]) == champion.caption(images)[:count]
     assert champion.caption(images[:count][::-1]) == champion.caption(images)[:count][::-1]
 
@@ -210,8 +210,8 @@ def test_words_in_another_order_never_load_even_if_sealed_anew(tiny_run, copy):
 
 
 def test_what_the_encoder_sees_is_of_length_1_and_the_same_among_others(champion):
-    images = noise(BATCH + 3)
-    gists = champion.gists(images)
-    assert gists.shape == (BATCH + 3, champion.networks.encoder.facts.channels)
-    np.testing.assert_allclose(np.linalg.norm(gists, axis=1), 1, atol=1e-5)
-    np.testing.assert_allclose(champion.gists(images[-1:])[0], gists[-1], atol=1e-5)
+    images = noise(CAPTION_BATCH + 3)
+    pooled_embeddings = champion.pooled_embeddings(images)
+    assert pooled_embeddings.shape == (CAPTION_BATCH + 3, champion.networks.encoder.facts.channels)
+    np.testing.assert_allclose(np.linalg.norm(pooled_embeddings, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(champion.pooled_embeddings(images[-1:])[0], pooled_embeddings[-1], atol=1e-5)

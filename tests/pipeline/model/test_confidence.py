@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.errors import BundleRejected
-from pipeline.model.confidence import EVIDENCE, REACH, Confidence, Estimate, Gists, evidence
+from pipeline.model.confidence import EVIDENCE, REACH, Confidence, Estimate, PooledEmbeddings, evidence
 from pipeline.storage.files import read_json, write_json
 
 N = len(EVIDENCE)
@@ -13,42 +13,44 @@ N = len(EVIDENCE)
 @pytest.fixture
 def confidence():
     weights = np.linspace(-1.0, 1.0, N)
-    gists = Gists.of(np.random.default_rng(2).gamma(1.0, size=(40, 3)), 2)
-    return Confidence(gists, Estimate(np.arange(N, dtype=float), np.arange(1.0, N + 1), weights, 0.25), 0.125)
+    pooled_embeddings = PooledEmbeddings.of(np.random.default_rng(2).gamma(1.0, size=(40, 3)), 2)
+    return Confidence(
+        pooled_embeddings, Estimate(np.arange(N, dtype=float), np.arange(1.0, N + 1), weights, 0.25), 0.125
+    )
 
 
 @pytest.fixture
-def gists():
+def pooled_embeddings():
     """Of images whose features lie between two channels of three."""
     share = np.linspace(0.2, 0.8, 50)
-    return Gists.of(np.column_stack([share, 1 - share, np.zeros(50)]), 1)
+    return PooledEmbeddings.of(np.column_stack([share, 1 - share, np.zeros(50)]), 1)
 
 
-def test_gists_know_the_direction_in_which_training_images_differ(gists):
-    assert np.abs(gists.directions) == pytest.approx(np.array([[0.7071, 0.7071, 0]]), abs=0.01)
+def test_pooled_embeddings_know_the_direction_in_which_training_images_differ(pooled_embeddings):
+    assert np.abs(pooled_embeddings.directions) == pytest.approx(np.array([[0.7071, 0.7071, 0]]), abs=0.01)
     usual, ends, new = np.array([[5.0, 5, 0]]), np.array([[1.0, 0, 0]]), np.array([[1.0, 1, 1]])
-    (strangeness, residue) = zip(*(gists.oddity(rows) for rows in (usual, ends, new)), strict=True)
+    (strangeness, residue) = zip(*(pooled_embeddings.oddity(rows) for rows in (usual, ends, new)), strict=True)
     assert strangeness[0] < strangeness[1]
     assert residue[0] < residue[2] > residue[1]
 
 
-def test_gists_do_not_depend_on_how_strong_features_are(gists):
+def test_pooled_embeddings_do_not_depend_on_how_strong_features_are(pooled_embeddings):
     rows = np.array([[1.0, 2, 3]])
-    assert gists.oddity(rows)[0] == pytest.approx(gists.oddity(100 * rows)[0], abs=0.01)
+    assert pooled_embeddings.oddity(rows)[0] == pytest.approx(pooled_embeddings.oddity(100 * rows)[0], abs=0.01)
 
 
 def test_few_images_have_few_directions():
     random = np.random.default_rng(0)
-    assert Gists.of(random.gamma(1.0, size=(9, 5)), 32).directions.shape == (2, 5)
-    assert Gists.of(random.gamma(1.0, size=(2, 5)), 32).directions.shape == (1, 5)
+    assert PooledEmbeddings.of(random.gamma(1.0, size=(9, 5)), 32).directions.shape == (2, 5)
+    assert PooledEmbeddings.of(random.gamma(1.0, size=(2, 5)), 32).directions.shape == (1, 5)
 
 
-def test_evidence_is_of_words_and_features_as_named(gists):
+def test_evidence_is_of_words_and_features_as_named(pooled_embeddings):
     features = np.zeros((2, 4, 3), np.float16)
     features[1, 0] = [1, 2, 3]
     likely = np.array([[-1.0, -3.0, 0.0], [-2.0, -2.0, -5.0]], np.float32)
     entropy = np.array([[0.5, 2.0, 0.0], [1.0, 4.0, 3.0]], np.float32)
-    found = dict(zip(EVIDENCE, evidence(features, likely, entropy, gists).T.tolist(), strict=True))
+    found = dict(zip(EVIDENCE, evidence(features, likely, entropy, pooled_embeddings).T.tolist(), strict=True))
     assert found["score"] == pytest.approx([-2, -3])
     assert found["hardest_choice"] == pytest.approx([2, 4])
     assert found["words"] == [2, 3]
@@ -56,12 +58,12 @@ def test_evidence_is_of_words_and_features_as_named(gists):
     assert found["zeros"] == pytest.approx([1, 0.75])
     spread = np.mean([np.std([value, 0, 0, 0]) for value in (1, 2, 3)])
     assert found["spread"] == pytest.approx(np.log([1e-3, spread + 1e-3]))
-    along, off = gists.oddity(features.mean(axis=1, dtype=float))
+    along, off = pooled_embeddings.oddity(features.mean(axis=1, dtype=float))
     assert (found["strangeness"], found["residue"]) == (pytest.approx(list(along)), pytest.approx(list(off)))
 
 
-def test_a_caption_of_nothing_has_evidence_too(gists):
-    assert np.isfinite(evidence(np.zeros((1, 2, 3)), np.zeros((1, 4)), np.zeros((1, 4)), gists)).all()
+def test_a_caption_of_nothing_has_evidence_too(pooled_embeddings):
+    assert np.isfinite(evidence(np.zeros((1, 2, 3)), np.zeros((1, 4)), np.zeros((1, 4)), pooled_embeddings)).all()
 
 
 def test_the_estimate_grows_with_what_weighs_for_it_and_is_above_0(confidence):
@@ -84,7 +86,7 @@ def test_read_it_is_what_was_written(confidence, tmp_path):
     inputs = np.random.default_rng(1).normal(size=(20, N))
     assert np.array_equal(again.estimate(inputs), confidence.estimate(inputs))
     means = inputs[:, :3]
-    assert np.array_equal(again.gists.oddity(means), confidence.gists.oddity(means))
+    assert np.array_equal(again.pooled_embeddings.oddity(means), confidence.pooled_embeddings.oddity(means))
 
 
 @pytest.mark.parametrize(

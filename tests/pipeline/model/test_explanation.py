@@ -63,7 +63,7 @@ def test_attention_is_the_decoders_own(champion, image, explained):
     from keras import ops
 
     networks = champion.networks
-    seen = networks.decoder.look(networks.encoder(image[None]))
+    seen = networks.decoder.encode(networks.encoder(image[None]))
     state = networks.decoder.initial_state(seen)
     for place, token in enumerate(networks.vocabulary.encode(CAPTION, 9)[:7]):
         step = networks.decoder.step(seen, state, np.array([token]))

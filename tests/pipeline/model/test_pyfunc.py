@@ -125,7 +125,7 @@ def test_a_mixed_table_keeps_its_order(model, golden):
     assert list(rows["caption"]) == [""] * 3
 
 
-def test_a_row_without_a_image_is_refused(model):
+def test_a_row_without_an_image_is_refused(model):
     import pandas as pd
 
     with pytest.raises(Exception, match="neither bytes in column 'image' nor a string in column 'path'"):

@@ -10,7 +10,7 @@ from pipeline.core.environment import Home
 from pipeline.data.snapshot import read_images
 from pipeline.imaging.decode import pixels
 from pipeline.model.bundle import CARD, CONFIDENCE, DECODER, ENCODER, GOLDEN, REFERENCE, VOCABULARY, read_bundle
-from pipeline.model.reference_profile import CAPTION_SIGNS, IMAGE_SIGNS, TOP_CAPTION, count, word_count
+from pipeline.model.reference_profile import CAPTION_STATISTICS, IMAGE_STATISTICS, TOP_CAPTION, count, word_count
 from pipeline.registry.loading import load_captioner
 from pipeline.release.bundle_stage import pack
 from pipeline.storage.files import read_json, sha256_file
@@ -78,7 +78,7 @@ def test_the_reference_counts_validation_images_as_a_night_would(bundle, tiny_ru
     texts = [each.text for each in captions]
     assert abs(captioner.reference[TOP_CAPTION].counts[-1] - max(map(texts.count, texts))) <= 1, "see below"
     assert captioner.reference[TOP_CAPTION].counts.sum() == len(texts)
-    assert set(captioner.reference) - {TOP_CAPTION} == set(signs[0]) == {*CAPTION_SIGNS, *IMAGE_SIGNS}
+    assert set(captioner.reference) - {TOP_CAPTION} == set(signs[0]) == {*CAPTION_STATISTICS, *IMAGE_STATISTICS}
     for name in signs[0]:
         known = captioner.reference[name]
         found = count(known.edges, np.array([each[name] for each in signs]))

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.core.errors import SettingsError
 from pipeline.core.settings import train_settings
-from pipeline.release.proof import KARPATHY, check_device, shortfalls
+from pipeline.release.proof import KARPATHY, check_device, proof_shortfalls
 
 GPU, CPU = {"kind": "GPU"}, {"kind": "CPU"}
 COMMIT = {"commit": "0123456789abcdef", "unchanged": True}
@@ -16,13 +16,13 @@ def settings(**source):
 
 
 def test_the_preset_on_all_of_coco_on_a_gpu_is_one():
-    assert shortfalls(settings(data_dir="/data", terms="ours"), GPU, KARPATHY, COMMIT) == []
-    assert shortfalls(settings(), GPU, KARPATHY | {"train": 113_000}, git=None) == []
+    assert proof_shortfalls(settings(data_dir="/data", terms="ours"), GPU, KARPATHY, COMMIT) == []
+    assert proof_shortfalls(settings(), GPU, KARPATHY | {"train": 113_000}, git=None) == []
 
 
 def test_everything_else_is_told():
     few = KARPATHY | {"val": 4_000}
-    told = shortfalls(settings(max_images=5_000, people_terms="neutral"), CPU, few, COMMIT)
+    told = proof_shortfalls(settings(max_images=5_000, people_terms="neutral"), CPU, few, COMMIT)
     assert told == [
         "trained on a CPU",
         "source.max_images is 5000",
@@ -32,13 +32,13 @@ def test_everything_else_is_told():
 
 
 def test_changed_code_proves_nothing():
-    told = shortfalls(settings(), GPU, KARPATHY, COMMIT | {"unchanged": False})
+    told = proof_shortfalls(settings(), GPU, KARPATHY, COMMIT | {"unchanged": False})
     assert told == ["the code was changed since commit 0123456789ab"]
 
 
 @pytest.mark.parametrize("table", [None, "/store/corrections"])
 def test_images_that_people_corrected_are_none_of_coco_s(table):
-    [told] = shortfalls(settings(corrections=table), GPU, KARPATHY, COMMIT)
+    [told] = proof_shortfalls(settings(corrections=table), GPU, KARPATHY, COMMIT)
     assert told.startswith(f"source.corrections is {table!r}, so people's may have joined")
 
 

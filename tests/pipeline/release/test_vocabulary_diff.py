@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.model.interface import FOREIGN
+from pipeline.model.interface import EXTERNAL
 from pipeline.model.vocabulary import Vocabulary
 from pipeline.registry.versions import CHAMPION, ENGINE_TAG
 from pipeline.release.vocabulary_diff import compare, compared_words, published_words
@@ -45,7 +45,7 @@ def test_a_foreign_champion_has_no_words_and_its_files_stay_in_the_cache(tmp_pat
     """A night may be captioning with them."""
     home = home_in(tmp_path)
     registry = add_versions(home, "one")
-    registry.tag(NAME, "1", {ENGINE_TAG: FOREIGN})
+    registry.tag(NAME, "1", {ENGINE_TAG: EXTERNAL})
     registry.set_alias(NAME, CHAMPION, "1")
     kept = home.root / "cache" / "models" / registry.resolve(f"models:/{NAME}/1").digest / "MLmodel"
     kept.parent.mkdir(parents=True)
@@ -57,6 +57,6 @@ def test_a_foreign_champion_has_no_words_and_its_files_stay_in_the_cache(tmp_pat
         settings=SimpleNamespace(registry=SimpleNamespace(model_name=NAME)),
         output=lambda stage: SimpleNamespace(path=tmp_path),
     )
-    told = {"size": len(words), "champion": "1", "unreadable": f"models:/{NAME}/1 is a foreign captioner"}
+    told = {"size": len(words), "champion": "1", "unreadable": f"models:/{NAME}/1 is an external captioner"}
     assert compared_words(run) == told
     assert kept.is_file()

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from pipeline.storage.locks import Held, alone
+from pipeline.storage.locks import OutputLocks, alone
 
 HOLDING = """
 import sys
@@ -23,7 +23,7 @@ def is_free(path):
 def test_what_is_held_is_free_only_when_all_let_go(tmp_path):
     path = tmp_path / "file"
     path.touch()
-    one, other = Held(), Held()
+    one, other = OutputLocks(), OutputLocks()
     assert one.take(path) and one.take(path) and other.take(path)
     assert not is_free(path)
     del one
@@ -33,13 +33,13 @@ def test_what_is_held_is_free_only_when_all_let_go(tmp_path):
 
 
 def test_what_is_not_there_cannot_be_held_and_is_nobodys(tmp_path):
-    assert not Held().take(tmp_path / "none")
-    assert not Held().take(tmp_path / "none" / "below")
+    assert not OutputLocks().take(tmp_path / "none")
+    assert not OutputLocks().take(tmp_path / "none" / "below")
     assert is_free(tmp_path / "none")
 
 
 def test_another_file_of_the_same_name_has_to_be_taken_anew(tmp_path):
-    path, held = tmp_path / "file", Held()
+    path, held = tmp_path / "file", OutputLocks()
     path.touch()
     assert held.take(path)
     path.unlink()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.model.vocabulary import Vocabulary
-from pipeline.training.augmentation import KEPT, MIRRORED, WHOLE, is_mirrored, mirrored_words, view_of
+from pipeline.training.augmentation import KEPT, MIRRORED, WHOLE_VIEW, is_mirrored, mirrored_words, view_of
 
 SIDE = 32
 
@@ -16,7 +16,7 @@ def image():
 
 
 def test_the_first_views_are_the_image_and_its_mirror_image(image):
-    assert (view_of(image, WHOLE) == image).all()
+    assert (view_of(image, WHOLE_VIEW) == image).all()
     assert (view_of(image, MIRRORED)[:, ::-1] == image).all()
 
 

@@ -132,7 +132,7 @@ def test_long_captions_are_cut(tmp_path):
     assert (examples.tokens == END).sum() == len(examples.tokens) == 25
 
 
-def test_a_image_is_as_long_as_its_longest_caption(examples):
+def test_an_image_is_as_long_as_its_longest_caption(examples):
     assert examples.longest.tolist() == [(rows != PADDING).sum(axis=1).max() for rows in examples.captions()]
     assert examples.longest.tolist() == [8] * 10
 
@@ -166,7 +166,7 @@ def test_batches_are_of_like_length_and_come_mixed():
 
 
 @given(st.lists(st.lists(st.integers(3, 9), min_size=1, max_size=6), min_size=1, max_size=30), st.integers(1, 7))
-def test_however_many_captions_a_image_has_they_are_sorted_in_by_the_longest(lengths, size):
+def test_however_many_captions_an_image_has_they_are_sorted_in_by_the_longest(lengths, size):
     starts = np.concatenate([[0], np.cumsum([len(own) for own in lengths])])
     flat = np.array([length for own in lengths for length in own], np.int32)
     examples = bare(starts, flat)

@@ -28,13 +28,15 @@ def saved(root, *places):
         (root / f".{KEPT}").write_text(f"kept by {epoch}, {step}")
         (root / f".{KEPT}").replace(root / KEPT)
         progress = {"epoch": epoch, "step": step, "figure": 1 / 3}
-        checkpoint.save(root, checkpoint.Place(epoch, step), variables(10 * epoch + step), progress, root / KEPT)
+        checkpoint.save_checkpoint(
+            root, checkpoint.Position(epoch, step), variables(10 * epoch + step), progress, root / KEPT
+        )
 
 
 def restored(root, found=None):
     """Epoch and step of what a training goes on from, after a look at all that belongs to it."""
     found = variables() if found is None else found
-    told = checkpoint.restore(root, found, root / KEPT)
+    told = checkpoint.restore_checkpoint(root, found, root / KEPT)
     if told is None:
         return None
     for value, expected in zip(found, variables(10 * told["epoch"] + told["step"]), strict=True):
@@ -62,7 +64,7 @@ def test_the_newest_two_are_kept_by_epoch_and_then_by_step(tmp_path):
 
 def test_nothing_to_resume_from_is_none(tmp_path):
     found = variables(7)
-    assert checkpoint.restore(tmp_path, found, tmp_path / KEPT) is None
+    assert checkpoint.restore_checkpoint(tmp_path, found, tmp_path / KEPT) is None
     assert int(found[1]) == 7
 
 
@@ -74,9 +76,9 @@ def test_what_was_kept_later_is_not_taken_for_what_was_kept_by_then(tmp_path):
 
 
 def test_nothing_was_kept_yet(tmp_path):
-    checkpoint.save(tmp_path, checkpoint.Place(0, 5), variables(5), {}, None)
+    checkpoint.save_checkpoint(tmp_path, checkpoint.Position(0, 5), variables(5), {}, None)
     (tmp_path / KEPT).write_text("of an epoch that no checkpoint knows")
-    assert checkpoint.restore(tmp_path, variables(), tmp_path / KEPT) == {}
+    assert checkpoint.restore_checkpoint(tmp_path, variables(), tmp_path / KEPT) == {}
     assert not (tmp_path / KEPT).exists()
 
 
@@ -144,7 +146,7 @@ def test_one_of_another_model_changes_nothing(tmp_path, shapes):
     saved(tmp_path, 1)
     (tmp_path / KEPT).write_text("ours")
     others = [variable(np.full(shape, 9.0, "float32")) for shape in shapes]
-    assert checkpoint.restore(tmp_path, others, tmp_path / KEPT) is None
+    assert checkpoint.restore_checkpoint(tmp_path, others, tmp_path / KEPT) is None
     assert all((np.array(other) == 9.0).all() for other in others)
     assert (tmp_path / KEPT).read_text() == "ours"
 
@@ -152,7 +154,9 @@ def test_one_of_another_model_changes_nothing(tmp_path, shapes):
 def test_a_save_that_fails_leaves_the_ones_before(tmp_path):
     saved(tmp_path, 1, 2)
     with pytest.raises(TypeError):
-        checkpoint.save(tmp_path, checkpoint.Place(3, 0), variables(3), {"epoch": {1, 2}, ("no", "key"): 3}, None)
+        checkpoint.save_checkpoint(
+            tmp_path, checkpoint.Position(3, 0), variables(3), {"epoch": {1, 2}, ("no", "key"): 3}, None
+        )
     assert names(tmp_path) == ["epoch-0001-step-0000000", "epoch-0002-step-0000000"]
     assert restored(tmp_path) == (2, 0)
 
@@ -173,5 +177,5 @@ def test_saving_takes_under_a_fiftieth_of_the_time_between_saves(tmp_path):
     kept.write_bytes(bytes(25_000_000))
     arrays = [np.ones((16, 62_500), np.float32) for _ in range(31)]
     began = time.process_time()
-    checkpoint.save(tmp_path, checkpoint.Place(0, 1), arrays, {"epoch": 0}, kept)
+    checkpoint.save_checkpoint(tmp_path, checkpoint.Position(0, 1), arrays, {"epoch": 0}, kept)
     assert time.process_time() - began < 0.02 * 60 * TrainingSettings().checkpoint_minutes

@@ -5,7 +5,7 @@ from pipeline.core.errors import DatasetRejected, SettingsError
 from pipeline.core.settings import EncoderSettings, TrainSettings
 from pipeline.data.snapshot import Snapshot
 from pipeline.storage.files import read_json, sha256_file
-from pipeline.training.encoder_stage import WEIGHTS, load_encoder, provide_encoder, train_scenes_encoder
+from pipeline.training.encoder_stage import ENCODER_WEIGHTS, load_encoder, provide_encoder, train_scenes_encoder
 from pipeline.training.run import TrainingRun
 
 
@@ -59,7 +59,7 @@ def test_weights_that_turn_out_wrong_when_loaded_are_a_settings_error(tmp_path, 
 def test_the_scenes_encoder_learns_and_is_kept_by_its_digest(tiny_run):
     output = tiny_run.output("encoder")
     facts = read_json(output.path / "encoder.json")
-    assert facts == {"name": "scenes", "weights": WEIGHTS, "digest": sha256_file(output.path / WEIGHTS)}
+    assert facts == {"name": "scenes", "weights": ENCODER_WEIGHTS, "digest": sha256_file(output.path / ENCODER_WEIGHTS)}
     figures = output.figures()
     labels = tiny_run.accepted.objects_of("train")["label"]
     assert figures["words"] == sorted({word for label in labels for word in label.split()})
@@ -70,9 +70,9 @@ def test_the_scenes_encoder_learns_and_is_kept_by_its_digest(tiny_run):
 
 def test_the_scenes_encoder_comes_out_the_same_each_time(tiny_run, tmp_path):
     network, figures = train_scenes_encoder(tiny_run)
-    network.backbone.save_weights(tmp_path / WEIGHTS)
+    network.backbone.save_weights(tmp_path / ENCODER_WEIGHTS)
     assert figures == tiny_run.output("encoder").figures()
-    assert sha256_file(tmp_path / WEIGHTS) == sha256_file(tiny_run.output("encoder").path / WEIGHTS)
+    assert sha256_file(tmp_path / ENCODER_WEIGHTS) == sha256_file(tiny_run.output("encoder").path / ENCODER_WEIGHTS)
     assert network.trainable_variables == []
 
 

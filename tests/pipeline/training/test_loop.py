@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from pipeline.data.snapshot import Snapshot
 from pipeline.training.batches import Examples
-from pipeline.training.loop import WEIGHTS, Progress, Stage
-from pipeline.training.validation_score import MOST_DANGLING, MOST_REPEATED, Choice, Quality
+from pipeline.training.loop import DECODER_WEIGHTS, Progress, TrainingLoop
+from pipeline.training.validation_score import MOST_DANGLING, MOST_REPEATED, ValidationScore, ValidationSet
 from tests.pipeline.training import toy
 
 SHARES = st.sampled_from([0.0, 0.009, 0.01, 0.011, 0.02, 0.021, 0.5, 1.0])
-QUALITIES = st.builds(Quality, st.floats(0, 10), st.floats(0, 1), st.floats(0, 9), SHARES, SHARES)
+QUALITIES = st.builds(ValidationScore, st.floats(0, 10), st.floats(0, 1), st.floats(0, 9), SHARES, SHARES)
 
 
 def test_patience_is_counted_from_the_best_epoch():
@@ -25,9 +25,9 @@ def test_patience_is_counted_from_the_best_epoch():
 
 @pytest.mark.parametrize("wholeness_first", [False, True])
 def test_an_epoch_is_chosen_by_its_captions_and_only_then_by_its_loss(wholeness_first):
-    assert Quality(0.5, 0.0, 3.0, 0, 0).better_than(Quality(0.4, 0.0, 1.0, 0, 0), wholeness_first)
-    assert Quality(0.5, 0.0, 1.0, 0, 0).better_than(Quality(0.5, 0.0, 3.0, 0, 0), wholeness_first)
-    assert not Quality(0.5, 0.0, 1.0, 0, 0).better_than(Quality(0.5, 0.0, 1.0, 0, 0), wholeness_first)
+    assert ValidationScore(0.5, 0.0, 3.0, 0, 0).better_than(ValidationScore(0.4, 0.0, 1.0, 0, 0), wholeness_first)
+    assert ValidationScore(0.5, 0.0, 1.0, 0, 0).better_than(ValidationScore(0.5, 0.0, 3.0, 0, 0), wholeness_first)
+    assert not ValidationScore(0.5, 0.0, 1.0, 0, 0).better_than(ValidationScore(0.5, 0.0, 1.0, 0, 0), wholeness_first)
 
 
 @given(QUALITIES, QUALITIES)
@@ -58,14 +58,14 @@ def test_what_is_better_keeps_up_and_what_is_broken_does_not(one, other):
 
 @pytest.mark.parametrize(("cider_d", "keeps_up"), [(0.52, True), (0.49, True), (0.485, False), (0.4, False)])
 def test_an_epoch_keeps_up_within_what_so_many_images_can_tell(cider_d, keeps_up):
-    best = Quality(0.5, 0.02, 2.7, 0, 0)
-    assert Quality(cider_d, 0.5, 3.0, 0, 0).keeps_up_with(best, wholeness_first=False, noise=0.5) == keeps_up
+    best = ValidationScore(0.5, 0.02, 2.7, 0, 0)
+    assert ValidationScore(cider_d, 0.5, 3.0, 0, 0).keeps_up_with(best, wholeness_first=False, noise=0.5) == keeps_up
 
 
 @given(QUALITIES)
 def test_a_quality_comes_back_from_the_curves_as_they_are_kept(quality):
     row = {"loss": 1.0, **quality.as_dict(), "seconds": 2.0}
-    assert Quality.of(json.loads(json.dumps(row))) == quality
+    assert ValidationScore.of(json.loads(json.dumps(row))) == quality
 
 
 def dangling(taken):
@@ -84,7 +84,7 @@ def first(tmp_path_factory):
 def stage_on_broken_captions(first, folder, wholeness_first=True):
     """Goes on from captions that are whole to ones that break off, and that validation rewards."""
     from pipeline.training.train import new_decoder
-    from pipeline.training.trainer import Fitter
+    from pipeline.training.trainer import Trainer
 
     taken = dangling(toy.snapshot())
     settings = toy.settings(epochs=40, learning_rate=0.05, average=0.0)
@@ -92,23 +92,23 @@ def stage_on_broken_captions(first, folder, wholeness_first=True):
     fit_on = Examples.of(taken, "train", toy.VOCABULARY, [store], 30)
     keras.utils.set_random_seed(1)
     decoder = new_decoder(settings.decoder, toy.VOCABULARY, fit_on)
-    decoder.load_weights(first / WEIGHTS)
-    fitter = Fitter(decoder, settings.training, 1000)
-    choose_on = Choice.of(taken, toy.VOCABULARY, store, 30)
+    decoder.load_weights(first / DECODER_WEIGHTS)
+    trainer = Trainer(decoder, settings.training, 1000)
+    choose_on = ValidationSet.of(taken, toy.VOCABULARY, store, 30)
 
     def one_epoch(epoch, done):
-        return map(fitter.fit, fit_on.batches(4, 1, epoch, done))
+        return map(trainer.train_step, fit_on.batches(4, 1, epoch, done))
 
-    return Stage("train", "loss", fitter, settings.training, one_epoch, choose_on, folder, 5.0, wholeness_first)
+    return TrainingLoop("train", "loss", trainer, settings.training, one_epoch, choose_on, folder, 5.0, wholeness_first)
 
 
 def test_an_epoch_whose_captions_break_off_is_never_chosen_over_a_whole_one(first, tmp_path):
     stage = stage_on_broken_captions(first[0], tmp_path)
-    before = stage.choose_on.judge(stage.fitter, 4)
+    before = stage.choose_on.judge(stage.trainer, 4)
     assert before.whole
     progress = stage.run(lambda row: None, Progress.from_what(before.as_dict()))
-    broken = [Quality.of(row) for row in progress.curves if row["val_dangling"] > MOST_DANGLING]
-    chosen = Quality.of(progress.kept)
+    broken = [ValidationScore.of(row) for row in progress.curves if row["val_dangling"] > MOST_DANGLING]
+    chosen = ValidationScore.of(progress.kept)
     assert max(quality.cider_d for quality in broken) > chosen.cider_d
     assert chosen.whole
     assert progress.best == toy.best_of([before.as_dict(), *progress.curves], wholeness_first=True)
@@ -117,23 +117,23 @@ def test_an_epoch_whose_captions_break_off_is_never_chosen_over_a_whole_one(firs
 
 def test_where_wholeness_is_not_asked_for_first_such_an_epoch_may_win(first, tmp_path):
     stage = stage_on_broken_captions(first[0], tmp_path, wholeness_first=False)
-    before = stage.choose_on.judge(stage.fitter, 4)
+    before = stage.choose_on.judge(stage.trainer, 4)
     progress = stage.run(lambda row: None, Progress.from_what(before.as_dict()))
     assert progress.best["val_dangling"] > MOST_DANGLING
     assert progress.best == progress.curves[progress.best_epoch - 1] == toy.best_of(progress.curves)
-    assert (tmp_path / WEIGHTS).exists()
+    assert (tmp_path / DECODER_WEIGHTS).exists()
 
 
 def test_a_judgement_is_of_greedy_captions_of_all_validation_images(first, tmp_path):
     folder, progress = first
     stage = stage_on_broken_captions(folder, tmp_path)
     choose_on = toy.choice(tmp_path / "own")
-    stage.fitter.decoder.load_weights(folder / WEIGHTS)
-    found = choose_on.judge(stage.fitter, 3)
-    assert found == choose_on.judge(stage.fitter, 3)
+    stage.trainer.decoder.load_weights(folder / DECODER_WEIGHTS)
+    found = choose_on.judge(stage.trainer, 3)
+    assert found == choose_on.judge(stage.trainer, 3)
     assert found.cider_d == pytest.approx(progress.kept["val_cider_d"])
     assert found.loss == pytest.approx(progress.kept["val_loss"], rel=1e-5)
-    assert choose_on.judge(stage.fitter, 1).loss == pytest.approx(found.loss, rel=1e-5)
+    assert choose_on.judge(stage.trainer, 1).loss == pytest.approx(found.loss, rel=1e-5)
     foreign = replace(choose_on, references={name: ["a very very"] for name in choose_on.references})
-    assert foreign.judge(stage.fitter, 3).cider_d < found.cider_d
+    assert foreign.judge(stage.trainer, 3).cider_d < found.cider_d
     assert np.isfinite(found.loss)

@@ -12,7 +12,7 @@ from pipeline.core.settings import DecoderSettings, TrainingSettings
 from pipeline.model.network.decoder import Decoder
 from pipeline.model.vocabulary import PADDING, START
 from pipeline.training.batches import Batch
-from pipeline.training.trainer import Fitter
+from pipeline.training.trainer import Trainer
 
 
 @pytest.fixture
@@ -37,15 +37,15 @@ def test_mixed_precision_learns_like_float32(batch, decoder, policy, optimizer):
 def test_mixed_precision_learns_from_what_it_drew(batch, policy):
     """The likelihood of the captions that are made likelier rises, and the drawn ones are words."""
     with _policy(policy):
-        fitter = _fitter({"gate": True, "tied": True})
-        drawn = fitter.draw(batch.features, 2, 7)
+        trainer = _fitter({"gate": True, "tied": True})
+        drawn = trainer.sample(batch.features, 2, 7)
         assert drawn.shape == (16, 9)
         assert drawn.max() < 30
         assert ((drawn == PADDING) | (drawn >= START)).all()
-        before = fitter.judge(batch)[0]
+        before = trainer.loss(batch)[0]
         for _ in range(5):
-            fitter.reinforce(batch, batch, np.full(8, 1 / 56, np.float32))
-        assert fitter.judge(batch)[0] < before
+            trainer.reinforce(batch, batch, np.full(8, 1 / 56, np.float32))
+        assert trainer.loss(batch)[0] < before
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
@@ -68,10 +68,10 @@ def _policy(name):
 def _fitter(settings):
     decoder = Decoder(DecoderSettings(units=64, embedding=32, dropout=0.0, **settings), 30, 49, 16)
     decoder.build()
-    return Fitter(decoder, TrainingSettings(average=0.9), steps=100)
+    return Trainer(decoder, TrainingSettings(average=0.9), steps=100)
 
 
 def _losses(batch, policy, settings):
     with _policy(policy):
-        fitter = _fitter(settings)
-        return type(fitter.optimizer).__name__, [fitter.fit(batch) for _ in range(20)]
+        trainer = _fitter(settings)
+        return type(trainer.optimizer).__name__, [trainer.train_step(batch) for _ in range(20)]

@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.core.environment import Home
 from pipeline.storage.files import sha256_file, write_json
-from pipeline.training.loop import WEIGHTS, Progress
-from pipeline.training.validation_score import Quality
+from pipeline.training.loop import DECODER_WEIGHTS, Progress
+from pipeline.training.validation_score import ValidationScore
 from tests.pipeline.training import toy
 
 EPOCHS = 20
@@ -38,12 +38,12 @@ def figures(progress):
 def judged(folder, data):
     """What validation makes of a folder's weights."""
     from pipeline.training.train import new_decoder
-    from pipeline.training.trainer import Fitter
+    from pipeline.training.trainer import Trainer
 
     choose_on, settings = toy.choice(data), toy.settings()
     decoder = new_decoder(settings.decoder, toy.VOCABULARY, choose_on.examples)
-    decoder.load_weights(folder / WEIGHTS)
-    return choose_on.judge(Fitter(decoder, settings.training, 1), 4)
+    decoder.load_weights(folder / DECODER_WEIGHTS)
+    return choose_on.judge(Trainer(decoder, settings.training, 1), 4)
 
 
 def test_the_mean_reward_of_what_it_says_rises(whole):
@@ -54,7 +54,7 @@ def test_the_mean_reward_of_what_it_says_rises(whole):
 
 def test_what_is_kept_keeps_up_with_the_best_and_with_what_it_began_with(first, whole, tmp_path):
     folder, progress = whole
-    began, kept = (Quality.of(item.kept) for item in (first[1], progress))
+    began, kept = (ValidationScore.of(item.kept) for item in (first[1], progress))
     assert not began.better_than(kept, wholeness_first=True)
     assert progress.best == toy.best_of([first[1].kept, *progress.curves], wholeness_first=True)
     assert progress.kept == toy.kept_of([first[1].kept, *progress.curves], wholeness_first=True)
@@ -112,7 +112,7 @@ def elsewhere(run, folder, **recipe):
 
 def test_left_out_the_weights_stay_as_they_are(tiny_run):
     before, output = tiny_run.output("train"), tiny_run.output("refine")
-    assert sha256_file(output.path / WEIGHTS) == sha256_file(before.path / WEIGHTS)
+    assert sha256_file(output.path / DECODER_WEIGHTS) == sha256_file(before.path / DECODER_WEIGHTS)
     assert output.figures() == asdict(Progress.from_what(before.figures()["kept"]))
 
 
@@ -124,7 +124,7 @@ def test_an_epoch_that_spoils_captions_leaves_the_weights_as_they_were(tiny_run,
     output = refine(run, seen.append)
     assert len(seen) == len(output.figures()["curves"]) == 1
     assert output.figures()["kept_epoch"] == 0
-    assert sha256_file(output.path / WEIGHTS) == sha256_file(tiny_run.output("train").path / WEIGHTS)
+    assert sha256_file(output.path / DECODER_WEIGHTS) == sha256_file(tiny_run.output("train").path / DECODER_WEIGHTS)
     assert not list((tmp_path / "store" / "unfinished" / "refine").iterdir())
 
 
@@ -141,7 +141,7 @@ def test_what_it_kept_is_what_later_stages_load(tiny_run, tmp_path):
     decoder, words = load_decoder(run)
     assert len(words) == decoder.vocabulary_size
     began, _ = load_decoder(tiny_run)
-    assert sha256_file(run.output("refine").path / WEIGHTS) != sha256_file(before.path / WEIGHTS)
+    assert sha256_file(run.output("refine").path / DECODER_WEIGHTS) != sha256_file(before.path / DECODER_WEIGHTS)
     differences = [
         np.abs(np.array(one) - np.array(other)).max() for one, other in zip(decoder.weights, began.weights, strict=True)
     ]

@@ -131,6 +131,6 @@ def test_a_sample_s_advantage_is_over_the_mean_of_the_others_of_its_image(each):
 
 
 @given(REWARDS)
-def test_advantages_of_a_image_sum_to_zero(each):
+def test_advantages_of_an_image_sum_to_zero(each):
     found = advantages(each.reshape(-1), each.shape[1]).reshape(each.shape)
     np.testing.assert_allclose(found.sum(axis=1), 0, atol=1e-4)

@@ -11,9 +11,9 @@ from pipeline.data.snapshot import Snapshot
 from pipeline.model.vocabulary import PADDING
 from pipeline.training.batches import Examples
 from pipeline.training.features import FeatureStore
-from pipeline.training.loop import WEIGHTS
+from pipeline.training.loop import DECODER_WEIGHTS
 from pipeline.training.train import fit, new_decoder
-from pipeline.training.validation_score import Choice
+from pipeline.training.validation_score import ValidationSet
 from tests.pipeline.training import toy
 
 EPOCHS = 4
@@ -112,16 +112,16 @@ def decoder_of(settings, folder):
 
     decoder = Decoder(settings.decoder, len(toy.VOCABULARY), toy.POSITIONS, toy.CHANNELS)
     decoder.build()
-    decoder.load_weights(folder / WEIGHTS)
+    decoder.load_weights(folder / DECODER_WEIGHTS)
     return decoder
 
 
 def captions_by(decoder, examples):
     from pipeline.core.settings import DecodingSettings
-    from pipeline.model.network.generation import Writer
+    from pipeline.model.network.generation import Generator
 
-    writer = Writer(decoder, DecodingSettings(method="greedy"), len(toy.VOCABULARY))
-    tokens, _ = writer(examples.views[0].gather(examples.shas).astype("float32"))
+    generator = Generator(decoder, DecodingSettings(method="greedy"), len(toy.VOCABULARY))
+    tokens, _ = generator(examples.views[0].gather(examples.shas).astype("float32"))
     return [toy.VOCABULARY.decode(row[0].tolist()) for row in np.asarray(tokens)]
 
 
@@ -158,7 +158,7 @@ def test_a_tiny_model_learns_two_images_by_heart(tmp_path):
     two = Snapshot(taken.images, taken.captions[taken.captions["position"] == 1], taken.objects)
     pairs = Examples.of(two, "train", toy.VOCABULARY, [toy.features(tmp_path / "features", taken)], 30)
     shas = dict(zip(two.images["image"], two.images["sha256"], strict=True))
-    same = Choice(pairs, two.references("train"), shas, toy.VOCABULARY)
+    same = ValidationSet(pairs, two.references("train"), shas, toy.VOCABULARY)
     settings = toy.settings(epochs=40, learning_rate=0.05, label_smoothing=0.0)
     settings = settings.model_copy(update={"decoder": DecoderSettings(embedding=8, units=12, dropout=0.0)})
     progress = fit(settings, pairs, same, tmp_path, lambda row: None)
@@ -176,7 +176,7 @@ def test_a_training_that_diverges_says_what_to_lower(tmp_path):
         SettingsError, match=r"diverged: .* epoch 1 is nan; lower the train stage's learning rate \(given 0\.01\)"
     ):
         fit(toy.settings(), broken, toy.choice(tmp_path / "features"), tmp_path, lambda row: None)
-    assert not (tmp_path / WEIGHTS).exists()
+    assert not (tmp_path / DECODER_WEIGHTS).exists()
 
 
 def test_averaging_changes_what_is_judged_and_not_what_is_trained(whole, tmp_path):

@@ -7,7 +7,7 @@ from pipeline.core.settings import DecoderSettings, TrainingSettings
 from pipeline.model.network.decoder import Decoder
 from pipeline.model.vocabulary import END, PADDING, START
 from pipeline.training.batches import Batch
-from pipeline.training.trainer import Fitter
+from pipeline.training.trainer import Trainer
 
 WORDS, POSITIONS, CHANNELS = 12, 3, 5
 KINDS = [
@@ -17,12 +17,14 @@ KINDS = [
 ]
 
 
-def fitter_of(decoder=None, people_share=0.0, **training):
+def trainer_of(decoder=None, people_share=0.0, **training):
     keras.utils.set_random_seed(3)
     chosen = DecoderSettings(**{"embedding": 8, "units": 8, "dropout": 0.0, **(decoder or KINDS[2])})
     network = Decoder(chosen, WORDS, POSITIONS, CHANNELS)
     network.build()
-    return Fitter(network, TrainingSettings(**{"warmup_share": 0.0, **training}), steps=1000, people_share=people_share)
+    return Trainer(
+        network, TrainingSettings(**{"warmup_share": 0.0, **training}), steps=1000, people_share=people_share
+    )
 
 
 @pytest.fixture
@@ -47,8 +49,8 @@ def log_probabilities(decoder, batch):
     return np.concatenate(found), np.concatenate(targets)
 
 
-def weights_of(fitter):
-    return [np.array(weight) for weight in fitter.decoder.trainable_variables]
+def weights_of(trainer):
+    return [np.array(weight) for weight in trainer.decoder.trainable_variables]
 
 
 def assert_alike(one, other, atol=1e-6):
@@ -58,47 +60,47 @@ def assert_alike(one, other, atol=1e-6):
 
 @pytest.mark.parametrize("decoder", KINDS)
 def test_the_loss_is_the_mean_over_real_words_computed_by_hand(decoder, batch):
-    fitter = fitter_of(decoder, label_smoothing=0.2)
-    likely, targets = log_probabilities(fitter.decoder, batch)
+    trainer = trainer_of(decoder, label_smoothing=0.2)
+    likely, targets = log_probabilities(trainer.decoder, batch)
     assert len(targets) == (batch.tokens[:, 1:] != PADDING).sum() == 27
     each = -likely[np.arange(len(targets)), targets]
-    loss, words = fitter.judge(batch)
+    loss, words = trainer.loss(batch)
     assert words == 27
     assert loss == pytest.approx(each.sum(), rel=1e-5)
     smoothed = (0.8 * each - 0.2 * likely.mean(axis=1)).mean()
-    assert fitter.fit(batch) == pytest.approx(smoothed, rel=1e-5)
-    assert fitter.judge(batch)[0] < loss
+    assert trainer.train_step(batch) == pytest.approx(smoothed, rel=1e-5)
+    assert trainer.loss(batch)[0] < loss
 
 
 def test_more_padding_changes_neither_loss_nor_step(batch):
-    one, other = fitter_of(), fitter_of()
+    one, other = trainer_of(), trainer_of()
     padded = batch._replace(tokens=np.pad(batch.tokens, [(0, 0), (0, 5)], constant_values=PADDING))
     for _ in range(3):
-        assert one.fit(batch) == pytest.approx(other.fit(padded), rel=1e-6)
-    assert one.judge(batch) == pytest.approx(one.judge(padded), rel=1e-6)
+        assert one.train_step(batch) == pytest.approx(other.train_step(padded), rel=1e-6)
+    assert one.loss(batch) == pytest.approx(one.loss(padded), rel=1e-6)
     assert_alike(one, other)
 
 
-def test_a_image_given_once_trains_like_one_given_with_each_caption(batch):
-    one, other = fitter_of(), fitter_of()
+def test_an_image_given_once_trains_like_one_given_with_each_caption(batch):
+    one, other = trainer_of(), trainer_of()
     apart = Batch(batch.features[batch.images], np.arange(6, dtype=np.int32), batch.tokens)
-    assert one.fit(batch) == pytest.approx(other.fit(apart), rel=1e-6)
+    assert one.train_step(batch) == pytest.approx(other.train_step(apart), rel=1e-6)
     assert_alike(one, other)
 
 
 def test_the_order_of_captions_in_a_batch_does_not_matter(batch):
-    one, other = fitter_of(), fitter_of()
+    one, other = trainer_of(), trainer_of()
     order = [4, 0, 3, 5, 1, 2]
     mixed = batch._replace(images=batch.images[order], tokens=batch.tokens[order])
-    assert one.fit(batch) == pytest.approx(other.fit(mixed), rel=1e-6)
+    assert one.train_step(batch) == pytest.approx(other.train_step(mixed), rel=1e-6)
     assert_alike(one, other, atol=1e-5)
 
 
 @pytest.mark.parametrize("decoder", KINDS)
 def test_reinforcing_lowers_each_caption_s_weight_times_its_negative_log_probability(decoder, batch):
     gains = np.array([0.5, -0.25, 0.0, 1.0, -1.0, 0.125], np.float32)
-    fitter, by_hand = fitter_of(decoder), fitter_of(decoder)
-    fitter.reinforce(batch, batch, gains)
+    trainer, by_hand = trainer_of(decoder), trainer_of(decoder)
+    trainer.reinforce(batch, batch, gains)
     features = batch.features[batch.images].astype("float32")
     with tf.GradientTape() as tape:
         likely = tf.nn.log_softmax(by_hand.decoder(features, batch.tokens[:, :-1]))
@@ -107,19 +109,19 @@ def test_reinforcing_lowers_each_caption_s_weight_times_its_negative_log_probabi
         loss = -tf.reduce_sum(gains[:, None] * words * real)
     weights = by_hand.decoder.trainable_variables
     by_hand.optimizer.apply([tf.convert_to_tensor(item) for item in tape.gradient(loss, weights)], weights)
-    assert_alike(fitter, by_hand, atol=1e-5)
+    assert_alike(trainer, by_hand, atol=1e-5)
     assert any(
-        (one != other).any() for one, other in zip(weights_of(fitter), weights_of(fitter_of(decoder)), strict=True)
+        (one != other).any() for one, other in zip(weights_of(trainer), weights_of(trainer_of(decoder)), strict=True)
     )
 
 
 def test_captions_are_reinforced_as_they_were_drawn_without_dropout(batch):
     gains = np.array([0.5, -0.25, 0.0, 1.0, -1.0, 0.125], np.float32)
-    steady, dropping = fitter_of(KINDS[2]), fitter_of(KINDS[2] | {"dropout": 0.5})
+    steady, dropping = trainer_of(KINDS[2]), trainer_of(KINDS[2] | {"dropout": 0.5})
     for own, other in zip(dropping.decoder.trainable_variables, weights_of(steady), strict=True):
         own.assign(other)
-    for fitter in (steady, dropping):
-        fitter.reinforce(batch, batch, gains)
+    for trainer in (steady, dropping):
+        trainer.reinforce(batch, batch, gains)
     assert_alike(steady, dropping, atol=0)
 
 
@@ -127,45 +129,45 @@ def test_what_people_say_may_hold_reinforced_captions(batch):
     """At a share of 1 it is the first stage's step, whatever the gains; between, it is neither."""
     gains = np.array([0.5, -0.25, 0.0, 1.0, -1.0, 0.125], np.float32)
     said = batch._replace(tokens=batch.tokens[::-1].copy())
-    held, half, free, fitted = fitter_of(people_share=1.0), fitter_of(people_share=0.5), fitter_of(), fitter_of()
-    for fitter in (held, half, free):
-        fitter.reinforce(batch, said, gains)
-    fitted.fit(batch)
+    held, half, free, fitted = trainer_of(people_share=1.0), trainer_of(people_share=0.5), trainer_of(), trainer_of()
+    for trainer in (held, half, free):
+        trainer.reinforce(batch, said, gains)
+    fitted.train_step(batch)
     assert_alike(held, fitted)
     for one, other in ((half, fitted), (half, free), (free, fitted)):
         assert any(np.abs(a - b).max() > 1e-4 for a, b in zip(weights_of(one), weights_of(other), strict=True))
 
 
 def test_reinforced_captions_get_likelier_and_discouraged_ones_unlikelier(batch):
-    fitter = fitter_of()
+    trainer = trainer_of()
 
     def likelihoods():
         return [
-            -fitter.judge(batch._replace(images=batch.images[[row]], tokens=batch.tokens[[row]]))[0] for row in range(6)
+            -trainer.loss(batch._replace(images=batch.images[[row]], tokens=batch.tokens[[row]]))[0] for row in range(6)
         ]
 
     before = likelihoods()
     for _ in range(5):
-        fitter.reinforce(batch, batch, np.array([1, -1, 1, -1, 1, -1], np.float32))
+        trainer.reinforce(batch, batch, np.array([1, -1, 1, -1, 1, -1], np.float32))
     changes = np.subtract(likelihoods(), before)
     assert (changes[::2] > 0).all()
     assert (changes[1::2] < 0).all()
 
 
 def test_weights_of_zero_change_nothing(batch):
-    fitter = fitter_of()
-    fitter.reinforce(batch, batch, np.zeros(6, np.float32))
-    assert_alike(fitter, fitter_of(), atol=0)
+    trainer = trainer_of()
+    trainer.reinforce(batch, batch, np.zeros(6, np.float32))
+    assert_alike(trainer, trainer_of(), atol=0)
 
 
 def test_every_step_moves_the_average(batch):
-    fitter = fitter_of(average=0.9)
-    paths = [weights_of(fitter)]
-    for step in (lambda: fitter.fit(batch), lambda: fitter.reinforce(batch, batch, np.ones(6, np.float32))):
+    trainer = trainer_of(average=0.9)
+    paths = [weights_of(trainer)]
+    for step in (lambda: trainer.train_step(batch), lambda: trainer.reinforce(batch, batch, np.ones(6, np.float32))):
         step()
-        paths.append(weights_of(fitter))
-    assert int(fitter.average.values[0]) == 2
-    for average, begun, first, second in zip(fitter.average.values[1:], *paths, strict=True):
+        paths.append(weights_of(trainer))
+    assert int(trainer.average.values[0]) == 2
+    for average, begun, first, second in zip(trainer.average.values[1:], *paths, strict=True):
         expected = (begun / 11 + first * 10 / 11) / 6 + second * 5 / 6
         np.testing.assert_allclose(average, expected, atol=1e-6)
     assert any((one != other).any() for one, other in zip(paths[1], paths[2], strict=True))
@@ -173,51 +175,51 @@ def test_every_step_moves_the_average(batch):
 
 def test_the_learning_rate_rises_then_falls_to_nothing(batch):
     keras.utils.set_random_seed(3)
-    fitter = fitter_of(learning_rate=0.01)
-    short = Fitter(fitter.decoder, TrainingSettings(learning_rate=0.01, warmup_share=0.25), steps=8)
+    trainer = trainer_of(learning_rate=0.01)
+    short = Trainer(trainer.decoder, TrainingSettings(learning_rate=0.01, warmup_share=0.25), steps=8)
     rates = []
     for _ in range(8):
         rates.append(float(short.optimizer.learning_rate))
-        short.fit(batch)
+        short.train_step(batch)
     assert rates[0] == 0
     assert rates[2] == pytest.approx(0.01)
     assert rates[:3] == sorted(rates[:3])
     assert rates[2:] == sorted(rates[2:], reverse=True)
     assert float(short.optimizer.learning_rate) == pytest.approx(0, abs=1e-6)
-    assert float(fitter.optimizer.learning_rate) == pytest.approx(0.01)
+    assert float(trainer.optimizer.learning_rate) == pytest.approx(0.01)
 
 
 def test_a_gradient_of_any_norm_is_followed_where_none_is_the_largest(batch):
     """Clipped to next to nothing, Adam's own epsilon keeps the weights where they are."""
     moved = []
     for norm in (None, 1e-12):
-        fitter = fitter_of(clip_norm=norm)
-        begun = weights_of(fitter)
-        fitter.fit(batch)
-        pairs = zip(begun, weights_of(fitter), strict=True)
+        trainer = trainer_of(clip_norm=norm)
+        begun = weights_of(trainer)
+        trainer.train_step(batch)
+        pairs = zip(begun, weights_of(trainer), strict=True)
         moved.append(max(np.abs(after - before).max() for before, after in pairs))
     assert moved[0] > 100 * moved[1]
 
 
 def test_without_decay_the_learning_rate_rises_and_stays(batch):
-    fitter = fitter_of(learning_rate=0.01)
-    short = Fitter(fitter.decoder, TrainingSettings(learning_rate=0.01, warmup_share=0.25, decay=False), steps=8)
+    trainer = trainer_of(learning_rate=0.01)
+    short = Trainer(trainer.decoder, TrainingSettings(learning_rate=0.01, warmup_share=0.25, decay=False), steps=8)
     rates = []
     for _ in range(8):
         rates.append(float(short.optimizer.learning_rate))
-        short.fit(batch)
+        short.train_step(batch)
     assert rates[0] == 0
     assert rates[2:] == pytest.approx([0.01] * 6)
 
 
 def test_all_that_a_resumed_training_needs_is_among_the_variables(batch):
-    fitter, other = fitter_of({"dropout": 0.4, "units": 8, "embedding": 8}, average=0.9), None
-    fitter.fit(batch)
-    fitter.draw(batch.features, 3, 5)
-    other = fitter_of({"dropout": 0.4, "units": 8, "embedding": 8}, average=0.9)
-    for mine, theirs in zip(other.variables, fitter.variables, strict=True):
+    trainer, other = trainer_of({"dropout": 0.4, "units": 8, "embedding": 8}, average=0.9), None
+    trainer.train_step(batch)
+    trainer.sample(batch.features, 3, 5)
+    other = trainer_of({"dropout": 0.4, "units": 8, "embedding": 8}, average=0.9)
+    for mine, theirs in zip(other.variables, trainer.variables, strict=True):
         mine.assign(theirs)
-    assert other.fit(batch) == fitter.fit(batch)
-    np.testing.assert_array_equal(other.draw(batch.features, 3, 5), fitter.draw(batch.features, 3, 5))
-    for mine, theirs in zip(other.variables, fitter.variables, strict=True):
+    assert other.train_step(batch) == trainer.train_step(batch)
+    np.testing.assert_array_equal(other.sample(batch.features, 3, 5), trainer.sample(batch.features, 3, 5))
+    for mine, theirs in zip(other.variables, trainer.variables, strict=True):
         np.testing.assert_array_equal(mine, theirs)

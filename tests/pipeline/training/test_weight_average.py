@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.training.weight_average import Average
+from pipeline.training.weight_average import MovingAverage
 
 
 def variables(*values):
@@ -20,7 +20,7 @@ def values_of(weights):
 def test_it_is_the_recurrence_computed_by_hand(decay, steps, seed):
     random = np.random.default_rng(seed)
     weights = variables(random.normal(size=(2, 3)), 4.0)
-    average = Average(weights, decay)
+    average = MovingAverage(weights, decay)
     expected = [np.array(weight, "float64") for weight in weights]
     for step in range(1, steps + 1):
         for weight in weights:
@@ -35,7 +35,7 @@ def test_it_is_the_recurrence_computed_by_hand(decay, steps, seed):
 
 def test_it_stands_in_for_the_weights_and_gives_them_back_exactly():
     weights = variables([1.0, 1 / 3], 7.0)
-    average = Average(weights, 0.9)
+    average = MovingAverage(weights, 0.9)
     for weight in weights:
         weight.assign(weight * 5.0)
     average.update(weights)
@@ -51,7 +51,7 @@ def test_it_stands_in_for_the_weights_and_gives_them_back_exactly():
 
 def test_after_an_exception_the_weights_are_back_too():
     weights = variables([1.0, 2.0])
-    average = Average(weights, 0.9)
+    average = MovingAverage(weights, 0.9)
     weights[0].assign([5.0, 6.0])
     with pytest.raises(KeyboardInterrupt), average.in_place_of(weights):
         np.testing.assert_array_equal(weights[0], [1.0, 2.0])
@@ -61,7 +61,7 @@ def test_after_an_exception_the_weights_are_back_too():
 
 def test_without_decay_there_is_none():
     weights = variables([1.0, 2.0])
-    average = Average(weights, 0.0)
+    average = MovingAverage(weights, 0.0)
     weights[0].assign([5.0, 6.0])
     average.update(weights)
     assert average.values == []

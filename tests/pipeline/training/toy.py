@@ -19,13 +19,13 @@ from pipeline.core.settings import DecoderSettings, SelfCriticalSettings, Traini
 from pipeline.data.snapshot import SCHEMAS, Snapshot
 from pipeline.model.vocabulary import Vocabulary
 from pipeline.storage.files import sha256, write_json
-from pipeline.storage.stage_outputs import Output
+from pipeline.storage.stage_outputs import StageOutput
 from pipeline.training.batches import Examples
 from pipeline.training.features import FeatureStore
-from pipeline.training.loop import WEIGHTS
+from pipeline.training.loop import DECODER_WEIGHTS
 from pipeline.training.refine import criticise
 from pipeline.training.train import fit
-from pipeline.training.validation_score import Choice, Quality
+from pipeline.training.validation_score import ValidationScore, ValidationSet
 
 POSITIONS, CHANNELS = 3, 5
 COLOURS, ANIMALS = ("red", "blue", "green", "grey"), ("dog", "cat", "bird")
@@ -72,7 +72,7 @@ def examples(folder, split="train", max_words=30):
 
 def choice(folder):
     taken = snapshot()
-    return Choice.of(taken, VOCABULARY, features(folder, taken), 30)
+    return ValidationSet.of(taken, VOCABULARY, features(folder, taken), 30)
 
 
 def settings(self_critical=None, **training):
@@ -98,7 +98,7 @@ def refined(folder, first, watch=lambda row: None, checkpoint_minutes=5.0, **sel
     """Train on from the folder of a first stage, with checkpoints in `folder`; returns the progress."""
     folder.mkdir(parents=True, exist_ok=True)
     data = folder.parent / "features"
-    before = Output("train", "", first)
+    before = StageOutput("train", "", first)
     chosen = settings(self_critical, checkpoint_minutes=checkpoint_minutes)
     return criticise(chosen, before, examples(data), choice(data), folder, watch)
 
@@ -120,7 +120,7 @@ def strikes_after(epoch):
 def arrays(folder):
     """The best epoch's weights and the last checkpoint, by name."""
     found = {}
-    with h5py.File(folder / WEIGHTS) as file:
+    with h5py.File(folder / DECODER_WEIGHTS) as file:
         file.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
     newest = max(folder.glob("epoch-*"))
     with np.load(newest / "variables.npz") as variables:
@@ -139,7 +139,7 @@ def best_of(curves, wholeness_first=False):
     """The row of the first of the best epochs."""
     best = curves[0]
     for row in curves[1:]:
-        best = row if Quality.of(row).better_than(Quality.of(best), wholeness_first) else best
+        best = row if ValidationScore.of(row).better_than(ValidationScore.of(best), wholeness_first) else best
     return best
 
 
@@ -150,8 +150,8 @@ def kept_of(curves, wholeness_first=False, noise=0.0):
     keeping = (
         row
         for place, row in enumerate(curves)
-        if Quality.of(row).keeps_up_with(
-            Quality.of(best_of(curves[: place + 1], wholeness_first)), wholeness_first, noise
+        if ValidationScore.of(row).keeps_up_with(
+            ValidationScore.of(best_of(curves[: place + 1], wholeness_first)), wholeness_first, noise
         )
     )
     return list(keeping)[-1]

@@ -95,7 +95,7 @@ def test_a_captioned_image_with_the_bytes_of_a_training_image_is_told_of(tracer)
     assert [each["image"] for each in tracer.trace(sha256(b"a.jpg"))["captions"]] == ["/in/a.jpg"]
 
 
-def test_captions_of_models_that_were_trained_on_a_image(tracer):
+def test_captions_of_models_that_were_trained_on_an_image(tracer):
     published = [each["image"] for each in tracer.captions_of(tracer.trace("a.jpg"))]
     assert published == ["/in/1.jpg", "/in/a.jpg"]
 

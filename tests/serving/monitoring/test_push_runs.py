@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.core.environment import Home
-from serving.monitoring.push_runs import tell_end, tell_training, tell_verdict
+from serving.monitoring.push_runs import push_run_end, push_training, push_verdict
 from tests.services import free_port
 
 PUSHGATEWAY = shutil.which("prometheus-pushgateway")
@@ -65,7 +65,7 @@ def told(home):
 def test_a_failure_stays_told_beside_a_later_success(gateway):
     before = time.time()
     for dag, succeeded in (("caption_nightly", False), ("caption_nightly", True), ("train_captioner", False)):
-        tell_end(gateway, dag, succeeded)
+        push_run_end(gateway, dag, succeeded)
     now = told(gateway)
     failed = now["nightcap_run_failed_timestamp_seconds", "caption_nightly"]
     succeeded = now["nightcap_run_succeeded_timestamp_seconds", "caption_nightly"]
@@ -75,8 +75,8 @@ def test_a_failure_stays_told_beside_a_later_success(gateway):
 
 @pytest.mark.integration
 def test_a_verdict_replaces_the_one_before(gateway):
-    tell_verdict(gateway, "captioner", VERDICT | {"champion": 1.0})
-    tell_verdict(gateway, "captioner", VERDICT | {"promote": False})
+    push_verdict(gateway, "captioner", VERDICT | {"champion": 1.0})
+    push_verdict(gateway, "captioner", VERDICT | {"promote": False})
     now = told(gateway)
     assert now["nightcap_gate_passed", "captioner"] == 0
     assert now["nightcap_gate_challenger_cider_d", "captioner"] == 1.25
@@ -85,7 +85,7 @@ def test_a_verdict_replaces_the_one_before(gateway):
 
 @pytest.mark.integration
 def test_a_training_tells_its_effort(gateway):
-    tell_training(gateway, "captioner", {"seconds": 12.5, "epochs": 3, "cider_d": 0.57})
+    push_training(gateway, "captioner", {"seconds": 12.5, "epochs": 3, "cider_d": 0.57})
     now = told(gateway)
     assert {name: value for (name, _), value in now.items() if "timestamp" not in name} == {
         "nightcap_training_seconds": 12.5,
@@ -95,7 +95,7 @@ def test_a_training_tells_its_effort(gateway):
 
 
 def test_a_gateway_that_is_gone_stops_nobody(home, caplog):
-    tell_end(home, "caption_nightly", succeeded=True)
+    push_run_end(home, "caption_nightly", succeeded=True)
     assert caplog.records == []
-    tell_verdict(replace(home, pushgateway="http://127.0.0.1:9"), "captioner", VERDICT)
+    push_verdict(replace(home, pushgateway="http://127.0.0.1:9"), "captioner", VERDICT)
     assert "the Pushgateway was not told of nightcap_gate_passed" in caplog.text

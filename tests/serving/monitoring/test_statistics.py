@@ -10,7 +10,7 @@ from pipeline.core.redaction import scrubbed
 from pipeline.model.interface import Caption
 from pipeline.model.reference_profile import Distribution
 from pipeline.storage.files import read_json
-from serving.monitoring.metrics import METRICS, samples_of
+from serving.monitoring.metrics import NIGHT_METRICS, samples_of
 from serving.monitoring.statistics import Figures
 from serving.runs.plan_file import Plan
 from tests.serving.night_world import ColourCaptioner
@@ -80,9 +80,9 @@ def test_every_metric_is_documented_and_given(watched):
     watched.night(accept_drift=True)
     plan = Plan.read(watched.folder() / "plan" / "plan.json")
     given = {sample.metric for sample in samples_of(plan, figures(watched), watched.now, True)}
-    assert given == set(METRICS)
+    assert given == set(NIGHT_METRICS)
     page = REFERENCE.read_text()
-    assert all(f"`nightcap_night_{name}`" in page for name in METRICS)
+    assert all(f"`nightcap_night_{name}`" in page for name in NIGHT_METRICS)
 
 
 def test_the_page_shows_them_escaped(watched):

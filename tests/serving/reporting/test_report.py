@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 from pipeline.model.interface import Caption
 from pipeline.storage.files import read_json
-from serving.reporting.gallery import REASONS
+from serving.reporting.gallery import NIGHT_REASONS
 from serving.reporting.report import report
 from tests.serving.night_world import ColourCaptioner, image, unexpected
 
@@ -46,7 +46,7 @@ def test_the_page_shows_images_captions_and_quarantine(world):
         assert attributes["alt"].startswith("an image of ")
         assert (world.folder() / "gallery" / attributes["src"]).read_bytes()[:2] == b"\xff\xd8"
     assert shown.says("bad.jpg")
-    assert shown.says(REASONS["not_an_image"])
+    assert shown.says(NIGHT_REASONS["not_an_image"])
     assert shown.says("version 3")
 
 
@@ -81,7 +81,7 @@ def test_a_large_night_shows_a_sample(world):
     assert page(world).says("A sample of 4 of 9 images")
 
 
-def test_a_image_that_is_gone_leaves_its_caption(world):
+def test_an_image_that_is_gone_leaves_its_caption(world):
     paths = world.fill(2)
     world.night()
     (world.folder() / "gallery" / "index.html").unlink()

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.core.errors import SettingsError
 from pipeline.core.settings.form import fields_of
-from serving.runs.config_file import CONFIG, usual_values, values_of
+from serving.runs.config_file import NIGHT_CONFIG, night_config, night_config_file
 from serving.runs.settings import NightSettings, night_settings
 
 TEXT = """
@@ -26,25 +26,25 @@ def file(tmp_path):
 
 
 def test_a_file_fills_the_form_and_so_the_night(file):
-    usual = usual_values({CONFIG: str(file)})
+    usual = night_config({NIGHT_CONFIG: str(file)})
     form = {field.name: field.default for field in fields_of(NightSettings, usual)}
     settings = night_settings(form)
     assert (settings.stop_at, settings.max_images, settings.min_side) == ("23:30", None, 16)
     assert settings.replay_reasons == ("too_small",)
-    assert settings == night_settings(values_of(file))
+    assert settings == night_settings(night_config_file(file))
     others = {field.name: field.default for field in fields_of(NightSettings) if field.name not in usual}
     assert others == {name: form[name] for name in others}
 
 
 def test_without_a_file_nights_are_as_ever():
-    assert usual_values({}) == usual_values({CONFIG: ""}) == {}
+    assert night_config({}) == night_config({NIGHT_CONFIG: ""}) == {}
 
 
 def test_relative_paths_are_relative_to_the_file(file, tmp_path):
-    values = usual_values({CONFIG: str(file)})
+    values = night_config({NIGHT_CONFIG: str(file)})
     assert (values["input"], values["output"]) == ("s3://pictures/new", str(tmp_path / "alt-texts"))
     file.write_text("{model: models:/captioner/3, table: captions, manifest: /all.csv}")
-    assert values_of(file) == {
+    assert night_config_file(file) == {
         "model": "models:/captioner/3",
         "table": str(tmp_path / "captions"),
         "manifest": "/all.csv",
@@ -66,4 +66,4 @@ def test_a_file_that_is_wrong_is_refused(tmp_path, text, words):
     if text is not None:
         file.write_text(text)
     with pytest.raises(SettingsError, match=words):
-        usual_values({CONFIG: str(file)})
+        night_config({NIGHT_CONFIG: str(file)})

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.sources.base import SPLITS, Split
-from pipeline.data.sources.scenes.drawing import draw, encode
+from pipeline.data.sources.scenes.drawing import draw_scene, encode
 from pipeline.data.sources.scenes.wording import write_captions
 from pipeline.data.sources.scenes.world import Scene, SceneObject, sample_scene
 from pipeline.storage.files import whole_folder, write_bytes, write_json
@@ -25,7 +25,7 @@ _DATASET, _INBOX = 0, 1  # keep the random streams of datasets and inboxes apart
 
 
 def write_scenes(folder: Path, count: int, side: int, seed: int) -> None:
-    """Write `count` captioned images of `side` pixels as a COCO-format dataset, whole or not at all.
+    """Write `count` captioned images of `side` pixels as a COCO-format dataset, atomically.
 
     `images/*.png`; `captions_{train,val,test}.json` in COCO's captions format, file names relative to `images`;
     `objects.json`, by file name what is in each image, boxes as left, top, width, height in pixels.
@@ -49,7 +49,7 @@ def draw_inbox(folder: Path, count: int, seed: int, side: int = 112) -> list[Pat
     for number in range(count):
         rng = np.random.default_rng([_INBOX, seed, number])
         path = folder / f"scene-{seed}-{number:04d}.png"
-        write_bytes(path, encode(draw(sample_scene(rng, "test", side))))
+        write_bytes(path, encode(draw_scene(sample_scene(rng, "test", side))))
         paths.append(path)
     return paths
 
@@ -66,7 +66,7 @@ def _write_split(
     for number in numbers:
         rng = np.random.default_rng([_DATASET, seed, number])
         scene = sample_scene(rng, split, side)
-        (folder / IMAGES_FOLDER / _file_name(number)).write_bytes(encode(draw(scene)))
+        (folder / IMAGES_FOLDER / _file_name(number)).write_bytes(encode(draw_scene(scene)))
         yield number, scene, write_captions(scene, rng)
 
 

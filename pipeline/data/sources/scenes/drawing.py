@@ -19,7 +19,7 @@ REPEATS = {"small": 3, "large": 4}  # stripes or dots along an object's side
 Point = tuple[float, float]
 
 
-def draw(scene: Scene) -> Image.Image:
+def draw_scene(scene: Scene) -> Image.Image:
     """The scene's image, RGB, `scene.side` pixels square, always the same for the same scene."""
     image = Image.fromarray(_background(scene.background, scene.side))
     for item in scene.objects:

@@ -13,7 +13,7 @@ _BETWEEN = {*SIZES, *TEXTURES}
 _SHAPE_OF = {plural: shape for shape in SHAPES for plural in (shape, f"{shape}s", f"{shape}es")}
 
 
-class Mention(NamedTuple):
+class SceneMention(NamedTuple):
     """An object that a caption names.
 
     Attributes:
@@ -32,7 +32,7 @@ class Mention(NamedTuple):
         return f"{self.colour} {self.shape}"
 
 
-def mentions(caption: str) -> list[Mention]:
+def scene_mentions(caption: str) -> list[SceneMention]:
     """Every object a caption names, in its order, repeats included.
 
     A mention is a colour followed by a shape, with nothing but sizes and textures between them; a colour or a
@@ -43,15 +43,15 @@ def mentions(caption: str) -> list[Mention]:
 
 def named_pairs(caption: str) -> list[tuple[str, str]]:
     """Colour and shape of every object a caption names; see `mentions`."""
-    return [(mention.colour, mention.shape) for mention in mentions(caption)]
+    return [(mention.colour, mention.shape) for mention in scene_mentions(caption)]
 
 
-def _mentions(words: list[str]) -> Iterator[Mention]:
+def _mentions(words: list[str]) -> Iterator[SceneMention]:
     colour: int | None = None
     for place, word in enumerate(words):
         if word in COLOURS:
             colour = place
         elif word not in _BETWEEN:
             if colour is not None and word in _SHAPE_OF:
-                yield Mention(words[colour], _SHAPE_OF[word], (colour, place))
+                yield SceneMention(words[colour], _SHAPE_OF[word], (colour, place))
             colour = None

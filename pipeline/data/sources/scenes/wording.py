@@ -49,7 +49,7 @@ def listed(objects: Objects, rng: Chance) -> str:
     return f"{opening} {_joined([_phrase(item.label) for item in objects])}"
 
 
-def placed(objects: Objects, rng: Chance) -> str:
+def placed_phrase(objects: Objects, rng: Chance) -> str:
     """Where each object is."""
     return _joined([f"{_phrase(item.label)} {WHERE[item.place]}" for item in objects])
 
@@ -86,4 +86,4 @@ def _joined(parts: list[str]) -> str:
     return f"{', '.join(head)} and {last}" if head else last
 
 
-FAMILIES: tuple[Callable[[Objects, Chance], str], ...] = (listed, placed, related, sized, counted)
+FAMILIES: tuple[Callable[[Objects, Chance], str], ...] = (listed, placed_phrase, related, sized, counted)

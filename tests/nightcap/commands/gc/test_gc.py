@@ -16,8 +16,8 @@ from pipeline.storage.files import sha256, write_json, write_text
 from pipeline.storage.stage_outputs import Store
 from pipeline.storage.trash import size_of, written_at
 from pipeline.training.features import USE, FeatureStore, features_folder
-from pipeline.upkeep.gc.mark import Reach
-from pipeline.upkeep.gc.sweep import clear, wasted
+from pipeline.upkeep.gc.mark import Reachable
+from pipeline.upkeep.gc.sweep import collect, find_garbage
 from pipeline.upkeep.gc.versions import old_versions, remove_files
 from tests.nightcap.commands.gc.trainings import DEAD, files, plan, rerun, trainings, unwanted
 from tests.pipeline.registry.light_registry import NAME, bundle_of
@@ -84,11 +84,11 @@ def test_features_of_images_that_no_training_has_go(home, gc):
 
 
 def test_features_that_a_training_has_open_stay(home, gc):
-    from pipeline.storage.locks import Held
+    from pipeline.storage.locks import OutputLocks
 
     folder = features_folder(home.store, {"name": "scenes", "digest": "d" * 64}, "squash")
     (folder / USE).touch()
-    held = Held()
+    held = OutputLocks()
     assert held.take(folder / USE)
     age(home.root)
     gc("--yes")
@@ -119,7 +119,7 @@ def test_files_of_old_versions_go_only_when_asked_and_what_is_known_of_them_stay
 
 def test_a_version_that_is_chosen_after_it_was_listed_keeps_its_files(home):
     def reach(*pinned):
-        return Reach(home, pinned, 0, time.time())
+        return Reachable(home, pinned, 0, time.time())
 
     listed = old_versions(reach())
     assert [each.version.version for each in listed] == ["4", "1"]
@@ -206,15 +206,15 @@ def test_after_it_a_real_training_is_run_again_from_what_is_there(tiny_run, tmp_
     home = Home(tmp_path, tmp_path / "store", tiny_run.home.tracking_uri, journal=tiny_run.home.promotions)
     shutil.copytree(tiny_run.home.store, home.store)
     age(home.root)
-    before = Reach(home, (), 0, time.time() - 86_400)
-    clear(before, wasted(before))  # what other tests trained there
+    before = Reachable(home, (), 0, time.time() - 86_400)
+    collect(before, find_garbage(before))  # what other tests trained there
     other = TrainingRun(tiny_run.settings, home, tiny_run.done)
     Store(home.store).run("train", 99, {}, other.inputs("validate"), lambda folder: None)
     FeatureStore(next((home.store / "features").iterdir())).add([DEAD], np.zeros((1, 2, 3)))
     del other
     age(home.root)
-    reach = Reach(home, (), 0, time.time() - 86_400)
-    assert sorted(each.what for each in clear(reach, wasted(reach))) == ["features", "output of train"]
+    reach = Reachable(home, (), 0, time.time() - 86_400)
+    assert sorted(each.what for each in collect(reach, find_garbage(reach))) == ["features", "output of train"]
     left, run = files(home.store / "stages"), TrainingRun(tiny_run.settings, home)
     for stage in (stages.snapshot, stages.validate, stages.adapt_vocabulary, stages.provide_encoder):
         run = stage(run)

@@ -10,8 +10,8 @@ import pytest
 from pipeline.storage.files import read_json
 from pipeline.storage.stage_outputs import Store
 from pipeline.storage.trash import TRASH
-from pipeline.upkeep.gc.mark import Reach
-from pipeline.upkeep.gc.sweep import clear, wasted
+from pipeline.upkeep.gc.mark import Reachable
+from pipeline.upkeep.gc.sweep import collect, find_garbage
 from tests.nightcap.commands.gc.trainings import files, trainings, unwanted
 from tests.pipeline.training.training_outputs import age
 
@@ -46,10 +46,10 @@ def test_a_training_at_work_is_left_alone(home, gc):
 
 
 def test_what_is_taken_up_after_it_was_marked_stays_with_what_it_was_made_from(home):
-    reach = Reach(home, (), 0, time.time() - 86_400)
-    found, store = wasted(reach), Store(home.store)
+    reach = Reachable(home, (), 0, time.time() - 86_400)
+    found, store = find_garbage(reach), Store(home.store)
     store.find("train", unwanted(home, "train"))
-    clear(reach, found)
+    collect(reach, found)
     assert trainings(home)["unwanted"] == {"snapshot", "validate", "encoder", "extract_features", "train"}
 
 

@@ -8,7 +8,7 @@ from deltalake import DeltaTable
 from nightcap.cli import main
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
-from pipeline.data.snapshot import Snapshot, held_out, take_snapshot
+from pipeline.data.snapshot import Snapshot, in_held_out_share, take_snapshot
 from pipeline.data.sources.base import CORRECTED
 from pipeline.data.sources.factory import open_source
 from pipeline.storage.stage_outputs import Store
@@ -53,7 +53,7 @@ def taken(dataset, home, **values):
     return take_snapshot(settings, open_source(settings, home), Store(home.store))
 
 
-def test_of_each_person_the_newest_caption_of_a_image_counts(table):
+def test_of_each_person_the_newest_caption_of_an_image_counts(table):
     assert table.read() == []
     assert table.append([]) == 0
     assert table.append([said("/a", "first"), said("/a", "second", days=1), said("/b")]) == 3
@@ -141,8 +141,8 @@ def test_images_outside_the_roots_are_not_read(new_dataset, home, table, tmp_pat
 
 def test_the_split_of_a_corrected_image_is_its_digest_s():
     images = pd.DataFrame({"sha256": ["0" * 64, "8" * 64, "f" * 64, ""]})
-    assert list(held_out(images, 0.2)) == ["test", "train", "val", "train"]
-    assert set(held_out(images, 0)) == {"train"}
+    assert list(in_held_out_share(images, 0.2)) == ["test", "train", "val", "train"]
+    assert set(in_held_out_share(images, 0)) == {"train"}
 
 
 def test_the_command_adds_lines_of_a_file(home, tmp_path, monkeypatch, capsys):

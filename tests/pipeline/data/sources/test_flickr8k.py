@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from pipeline.core.errors import SettingsError
-from pipeline.data.sources.flickr8k import QUALITY, SIDE, prepare, read_distribution
+from pipeline.data.sources.flickr8k import QUALITY, SIDE, prepare_flickr8k, read_distribution
 from pipeline.imaging.decode import ImageLimits, pixels
 from pipeline.storage.files import read_json
 
@@ -74,7 +74,7 @@ def test_both_public_forms_say_the_same(token, karpathy):
 
 
 def test_images_are_whole_squashed_and_of_the_measured_quality(images, token, tmp_path):
-    prepare(images, token, tmp_path / "out")
+    prepare_flickr8k(images, token, tmp_path / "out")
     name = NAMES["train"][0]
     data = (tmp_path / "out" / "images" / name).read_bytes()
     wanted = io.BytesIO()
@@ -87,7 +87,7 @@ def test_images_are_whole_squashed_and_of_the_measured_quality(images, token, tm
 
 
 def test_captions_are_coco_files_a_split(images, karpathy, tmp_path):
-    report = prepare(images, karpathy, tmp_path / "out")
+    report = prepare_flickr8k(images, karpathy, tmp_path / "out")
     assert report["images"] == SIZES
     assert report["captions"] == {split: 5 * size for split, size in SIZES.items()}
     ids = []
@@ -106,7 +106,7 @@ def test_what_cannot_be_read_is_reported_and_left_out(images, token, tmp_path, c
     broken, absent = NAMES["train"][3], NAMES["val"][0]
     (images / broken).write_bytes(jpeg(1)[:3000])
     (images / absent).unlink()
-    report = prepare(images, token, tmp_path / "out")
+    report = prepare_flickr8k(images, token, tmp_path / "out")
     assert report["left_out"] == {broken: "truncated", absent: "missing"}
     assert report["images"] == {"train": 39, "val": 3, "test": 3}
     assert read_json(tmp_path / "out" / "prepared.json") == report
@@ -116,27 +116,27 @@ def test_what_cannot_be_read_is_reported_and_left_out(images, token, tmp_path, c
     assert "2 of the 47 images" in caplog.text
 
 
-def test_a_image_without_captions_is_left_out(images, token, tmp_path):
+def test_an_image_without_captions_is_left_out(images, token, tmp_path):
     name = NAMES["test"][1]
     token.write_text("".join(line for line in token.read_text().splitlines(True) if not line.startswith(name)))
-    assert prepare(images, token, tmp_path / "out")["left_out"] == {name: "no_caption"}
+    assert prepare_flickr8k(images, token, tmp_path / "out")["left_out"] == {name: "no_caption"}
 
 
 def test_the_wrong_folder_writes_nothing(token, tmp_path):
     (tmp_path / "empty").mkdir()
     before = set(tmp_path.iterdir())
     with pytest.raises(SettingsError, match=r"47 of the 47 images.*missing.*--images"):
-        prepare(tmp_path / "empty", token, tmp_path / "out")
+        prepare_flickr8k(tmp_path / "empty", token, tmp_path / "out")
     assert set(tmp_path.iterdir()) == before
 
 
 def test_an_output_in_use_is_not_touched(images, token, tmp_path):
     with pytest.raises(SettingsError, match="not an empty folder"):
-        prepare(images, token, images)
+        prepare_flickr8k(images, token, images)
     (tmp_path / "out").mkdir()
-    prepare(images, token, tmp_path / "out")
+    prepare_flickr8k(images, token, tmp_path / "out")
     with pytest.raises(SettingsError, match="not an empty folder"):
-        prepare(images, token, tmp_path / "out")
+        prepare_flickr8k(images, token, tmp_path / "out")
 
 
 def test_missing_split_lists_are_named(token):
@@ -147,7 +147,7 @@ def test_missing_split_lists_are_named(token):
 
 def test_a_missing_folder_of_images_is_named(token, tmp_path):
     with pytest.raises(SettingsError, match="nowhere is not a folder"):
-        prepare(tmp_path / "nowhere", token, tmp_path / "out")
+        prepare_flickr8k(tmp_path / "nowhere", token, tmp_path / "out")
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageEnhance
 
-from pipeline.data.validation.near_duplicates import find_lookalikes
-from pipeline.data.validation.perceptual_hash import BITS, STATISTICS, Looks, look_of
+from pipeline.data.validation.near_duplicates import find_near_duplicates
+from pipeline.data.validation.perceptual_hash import BITS, STATISTICS, PerceptualHashes, perceptual_hash
 
 BITS_APART = 14
 CHANGES = {
@@ -33,12 +33,14 @@ def jpeg(image, quality):
 
 def looks_of(images):
     names = [str(place) for place in range(len(images))]
-    return Looks.of(names, {name: look_of(image, *image.size) for name, image in zip(names, images, strict=True)})
+    return PerceptualHashes.of(
+        names, {name: perceptual_hash(image, *image.size) for name, image in zip(names, images, strict=True)}
+    )
 
 
 def found(images, splits):
     rows = pd.Series(splits, index=range(100, 100 + len(splits)))
-    return find_lookalikes(looks_of(images), rows, BITS_APART)
+    return find_near_duplicates(looks_of(images), rows, BITS_APART)
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -67,9 +69,9 @@ def test_images_of_one_colour_are_not_compared():
     assert not found(plain, ["train", "test"])
 
 
-def test_a_image_is_measured_in_few_numbers():
-    look = look_of(Image.new("RGB", (8, 8), (255, 0, 0)), 4000, 1000)
+def test_an_image_is_measured_in_few_numbers():
+    look = perceptual_hash(Image.new("RGB", (8, 8), (255, 0, 0)), 4000, 1000)
     assert dict(zip(STATISTICS, look.statistics.tolist(), strict=True)) == pytest.approx(
         {"brightness": 76 / 255, "contrast": 0, "saturation": 1, "shape": 2, "megapixels": 4}
     )
-    assert 0 < look_of(drawn(1), 160, 120).hash < 2**BITS
+    assert 0 < perceptual_hash(drawn(1), 160, 120).hash < 2**BITS

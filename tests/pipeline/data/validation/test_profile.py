@@ -9,9 +9,9 @@ from pipeline.core.errors import DatasetRejected, SettingsError
 from pipeline.core.settings import SourceSettings, ValidationSettings
 from pipeline.data.snapshot import Snapshot, take_snapshot
 from pipeline.data.validation import validate
-from pipeline.data.validation.perceptual_hash import STATISTICS, Looks
+from pipeline.data.validation.perceptual_hash import STATISTICS, PerceptualHashes
 from pipeline.data.validation.profile import DRIFTS, drift, halves, kept, measured
-from pipeline.data.validation.reference_profiles import References, collection_of
+from pipeline.data.validation.reference_profiles import ReferenceProfiles, collection_of
 from pipeline.storage.files import read_json, write_json
 from pipeline.storage.stage_outputs import Store
 
@@ -40,7 +40,9 @@ def collection(seed, images=200, zipf=1.0, extra=0, prefix="w", **means):
     table = pd.DataFrame({"image": names, "sha256": [f"{image:x}" for image in range(images)], "split": "train"})
     centre = [(MEANS | means)[name] for name in STATISTICS]
     statistics = np.clip(random.normal(centre, 0.1, (images, len(STATISTICS))), 0.01, 0.99)
-    looks = Looks(np.zeros(images, np.uint64), np.zeros((images, 256), np.float32), statistics.astype(np.float32))
+    looks = PerceptualHashes(
+        np.zeros(images, np.uint64), np.zeros((images, 256), np.float32), statistics.astype(np.float32)
+    )
     return Snapshot(table, pd.DataFrame(rows, columns=["image", "position", "caption"]), pd.DataFrame()), looks
 
 
@@ -120,7 +122,7 @@ def test_each_snapshot_is_compared_with_the_one_accepted_before(new_dataset, tmp
     page = (warned.path / "data_docs" / "index.html").read_text()
     assert "Accepted" in page
     assert "too much" in page
-    assert References.of(store, "images").before("another") == read_json(warned.path / "profile.json")
+    assert ReferenceProfiles.of(store, "images").before("another") == read_json(warned.path / "profile.json")
 
 
 def test_a_collection_is_compared_with_its_own_kind_or_a_named_profile(new_dataset, tmp_path):
@@ -163,7 +165,7 @@ def test_that_nothing_is_compared_is_told_where_other_sources_were_accepted(new_
 
 
 def test_a_snapshot_that_loses_a_race_is_accepted_after_the_winner(tmp_path):
-    references = References(tmp_path)
+    references = ReferenceProfiles(tmp_path)
     references.accept("first", {"images": 1})
     references.accept("second", {"images": 2})
     references.accept("first", {"images": 3})
@@ -174,7 +176,7 @@ def test_a_snapshot_that_loses_a_race_is_accepted_after_the_winner(tmp_path):
 
 
 def test_where_an_entry_was_removed_the_next_one_follows_the_last(tmp_path):
-    references = References(tmp_path)
+    references = ReferenceProfiles(tmp_path)
     references.accept("first", {"images": 1})
     references.accept("second", {"images": 2})
     (tmp_path / "00000001.json").unlink()

@@ -74,7 +74,7 @@ def test_that_mlflow_does_not_answer_hides_no_rejection(run, caplog):
     assert "the Data Docs of what was rejected are not in MLflow" in caplog.text
 
 
-def test_a_image_that_is_forgotten_is_in_none_of_it(run):
+def test_an_image_that_is_forgotten_is_in_none_of_it(run):
     error = rejected(run)
     kept = error.docs.parents[1]
     copies = [

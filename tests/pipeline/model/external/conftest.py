@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.core.environment import Home
-from pipeline.registry.external import name_foreign
+from pipeline.registry.external import name_external
 from tests.pipeline.model.external.strangers import LIMITS, log_model
 from tests.serving.night_world import World
 
@@ -14,8 +14,8 @@ from tests.serving.night_world import World
 def strangers(tmp_path_factory):
     """A registry with a captioner that a person named."""
     root = tmp_path_factory.mktemp("strangers")
-    home = Home(root, root / "store", f"sqlite:///{root / 'mlflow.db'}", foreign=LIMITS)
-    name_foreign(home, log_model(home, "stranger"))
+    home = Home(root, root / "store", f"sqlite:///{root / 'mlflow.db'}", external=LIMITS)
+    name_external(home, log_model(home, "stranger"))
     return home
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.core.external_limits import ForeignLimits
+from pipeline.core.external_limits import ExternalLimits
 from pipeline.model.external.process import MARK
 from pipeline.registry.versions import Registry
 
 CODE = Path(__file__).with_name("strangers_captioner.py")
-LIMITS = ForeignLimits(memory_mb=8192, load_s=120, batch_s=60)
+LIMITS = ExternalLimits(memory_mb=8192, load_s=120, batch_s=60)
 
 
 def log_model(home, name, code=CODE, inputs=("image",), outputs=("caption",), **told):
@@ -35,7 +35,7 @@ def log_model(home, name, code=CODE, inputs=("image",), outputs=("caption",), **
 
 
 def running():
-    """Processes that the test's foreign captioners left; other workers' tests have captioners, too."""
+    """Processes that the test's external captioners left; other workers' tests have captioners, too."""
     found = []
     for process in psutil.process_iter():
         try:

@@ -1,9 +1,9 @@
-"""What a foreign captioner says is believed only where it can be a caption, and its limits are numbers."""
+"""What an external captioner says is believed only where it can be a caption, and its limits are numbers."""
 
 import pytest
 
 from pipeline.core.errors import BadInput, SettingsError
-from pipeline.core.external_limits import ForeignLimits
+from pipeline.core.external_limits import ExternalLimits
 from pipeline.model.external.answers import captions_of
 
 
@@ -70,8 +70,8 @@ def test_limits_are_read_from_the_environment():
         "NIGHTCAP_FOREIGN_MEMORY_MB": "0",
         "NIGHTCAP_FOREIGN_BATCH_S": "9",
     }
-    assert ForeignLimits.from_environment(given) == ForeignLimits("/opt/python", 0, ForeignLimits.load_s, 9)
-    assert ForeignLimits.from_environment({}) == ForeignLimits()
+    assert ExternalLimits.from_environment(given) == ExternalLimits("/opt/python", 0, ExternalLimits.load_s, 9)
+    assert ExternalLimits.from_environment({}) == ExternalLimits()
     for wrong in ("-1", "many", "1.5", "²"):
         with pytest.raises(SettingsError, match="NIGHTCAP_FOREIGN_LOAD_S"):
-            ForeignLimits.from_environment({"NIGHTCAP_FOREIGN_LOAD_S": wrong})
+            ExternalLimits.from_environment({"NIGHTCAP_FOREIGN_LOAD_S": wrong})

@@ -14,11 +14,11 @@ import pytest
 from nightcap.captioning import caption_images
 from nightcap.cli import main
 from pipeline.core.errors import BadInput, BundleRejected, SettingsError
-from pipeline.core.external_limits import ForeignLimits
+from pipeline.core.external_limits import ExternalLimits
 from pipeline.imaging.decode import ImageLimits
-from pipeline.model.external.process import ForeignProcess
-from pipeline.model.interface import FOREIGN
-from pipeline.registry.external import name_foreign
+from pipeline.model.external.process import ExternalProcess
+from pipeline.model.interface import EXTERNAL
+from pipeline.registry.external import name_external
 from pipeline.registry.loading import load_pinned, pin
 from pipeline.registry.versions import DIGEST_TAG, Registry
 from serving.night import run_night
@@ -66,7 +66,7 @@ def test_a_night_of_a_strangers_captioner(stranger, monkeypatch, scratch):
         row = rows["{:03d}-{:03d}-{:03d}".format(*colour)]
         assert row["caption"] == "a field of {} {} {}".format(*colour)
         assert row["score"] == -colour[0] / 256
-        assert (row["model_name"], row["model_version"], row["engine"]) == ("stranger", "1", FOREIGN)
+        assert (row["model_name"], row["model_version"], row["engine"]) == ("stranger", "1", EXTERNAL)
         assert row["confidence"] is None
         assert row["alternatives"] == []
 
@@ -111,7 +111,7 @@ def test_one_that_cannot_be_loaded_fails_before_any_write(stranger, tmp_path):
         )
     )
     uri = log_model(stranger.home, "broken", code)
-    name_foreign(stranger.home, uri)
+    name_external(stranger.home, uri)
     put(stranger, (1, 2, 3))
     with pytest.raises(BundleRejected, match=r"broken version 1 cannot be loaded: .*no gears"):
         night_of(stranger, uri)
@@ -145,7 +145,7 @@ def test_only_a_version_that_a_person_named_is_run(stranger):
     registry = Registry(stranger.home)
     registry.tag("stranger", uri.rpartition("/")[2], {DIGEST_TAG: "0" * 64})
     with pytest.raises(BundleRejected, match="Nightcap's own"):
-        name_foreign(stranger.home, uri)
+        name_external(stranger.home, uri)
     with pytest.raises(BundleRejected, match="holds no folder artifacts/bundle"):
         load_pinned(stranger.home, pin(stranger.home, uri))
 
@@ -159,16 +159,16 @@ def test_a_person_names_a_version_on_the_command_line(stranger, monkeypatch, cap
     assert ended.value.code in {None, 0}
     pinned = pin(stranger.home, uri)
     assert capsys.readouterr().out == f"{uri} may caption, with digest {pinned.digest}\n"
-    assert (pinned.engine, pinned.uri) == (FOREIGN, uri)
+    assert (pinned.engine, pinned.uri) == (EXTERNAL, uri)
 
 
 def test_altered_files_are_refused(stranger):
     uri = log_model(stranger.home, "altered")
-    pinned = name_foreign(stranger.home, uri)
-    assert name_foreign(stranger.home, uri) == pinned == pin(stranger.home, uri)
+    pinned = name_external(stranger.home, uri)
+    assert name_external(stranger.home, uri) == pinned == pin(stranger.home, uri)
     code = artifacts(stranger.home, "altered") / CODE.name
     code.write_text(code.read_text() + "\n# altered\n")
-    for act in (lambda: load_pinned(stranger.home, pinned), lambda: name_foreign(stranger.home, uri)):
+    for act in (lambda: load_pinned(stranger.home, pinned), lambda: name_external(stranger.home, uri)):
         with pytest.raises(BundleRejected, match="log it as a new version"):
             act()
 
@@ -205,12 +205,12 @@ def test_a_damaged_copy_is_fetched_anew(stranger):
 def test_what_takes_or_gives_something_else_is_no_captioner(stranger, unfit):
     uri = log_model(stranger.home, "unfit", **unfit)
     with pytest.raises(BundleRejected, match=r"signature|metadata"):
-        name_foreign(stranger.home, uri)
+        name_external(stranger.home, uri)
     assert DIGEST_TAG not in Registry(stranger.home).version(uri).tags
 
 
 def test_bad_images_have_lines_of_their_own(stranger):
-    """`nightcap caption` with a foreign captioner."""
+    """`nightcap caption` with an external captioner."""
 
     class Given:
         def __init__(self, colour):
@@ -238,5 +238,5 @@ def test_one_that_does_not_keep_to_the_protocol_is_ended(talk, tmp_path):
     script.write_text(f"#!{sys.executable} -IS\n{talk}\nimport sys; sys.stdout.flush(); sys.stdin.readline()\n")
     script.chmod(0o755)
     with pytest.raises(BadInput):
-        ForeignProcess(tmp_path, ForeignLimits(str(script), 0, 3, 3)).ask([b"abc"])
+        ExternalProcess(tmp_path, ExternalLimits(str(script), 0, 3, 3)).ask([b"abc"])
     assert running() == []

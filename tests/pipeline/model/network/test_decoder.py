@@ -45,10 +45,10 @@ def test_shapes(fusion, positions, features, tokens):
     logits = decoder(features, tokens)
     assert logits.shape == (3, 7, VOCABULARY)
     assert logits.dtype == "float32"
-    seen = decoder.look(features)
-    assert seen.grid.shape == (3, POSITIONS, UNITS)
-    assert seen.gist.shape == (3, UNITS)
-    step = decoder.step(seen, decoder.initial_state(seen), tokens[:, 0])
+    memory = decoder.encode(features)
+    assert memory.grid.shape == (3, POSITIONS, UNITS)
+    assert memory.pooled.shape == (3, UNITS)
+    step = decoder.step(memory, decoder.initial_state(memory), tokens[:, 0])
     assert [value.shape for value in step] == [(3, VOCABULARY), (3, UNITS), (3, POSITIONS)]
 
 
@@ -57,10 +57,10 @@ def test_shapes(fusion, positions, features, tokens):
 def test_word_by_word_gives_the_logits_of_teacher_forcing(kind, positions, features, tokens):
     decoder = decoder_of(**kind, positions=positions, dropout=0.5)
     taught = np.asarray(decoder(features, tokens))
-    seen = decoder.look(features)
-    state, logits = decoder.initial_state(seen), []
+    memory = decoder.encode(features)
+    state, logits = decoder.initial_state(memory), []
     for token in tokens.T:
-        step = decoder.step(seen, state, token)
+        step = decoder.step(memory, state, token)
         state = step.state
         logits.append(np.asarray(step.logits))
     np.testing.assert_allclose(np.stack(logits, axis=1), taught, atol=5e-6)
@@ -88,18 +88,18 @@ def test_what_is_written_depends_on_the_image(fusion, features, tokens):
 
 def test_early_fusion_looks_nowhere_and_late_fusion_starts_blind(features, tokens):
     early, late = decoder_of("early"), decoder_of("late")
-    seen = early.look(features)
-    assert not np.asarray(early.step(seen, early.initial_state(seen), tokens[:, 0]).attention).any()
-    assert np.asarray(early.initial_state(seen)).any()
-    assert not np.asarray(late.initial_state(late.look(features))).any()
+    memory = early.encode(features)
+    assert not np.asarray(early.step(memory, early.initial_state(memory), tokens[:, 0]).attention).any()
+    assert np.asarray(early.initial_state(memory)).any()
+    assert not np.asarray(late.initial_state(late.encode(features))).any()
 
 
 def attention_of(decoder, features, tokens):
     """Attention at each word: [n, words, positions]."""
-    seen = decoder.look(features)
-    state, found = decoder.initial_state(seen), []
+    memory = decoder.encode(features)
+    state, found = decoder.initial_state(memory), []
     for token in tokens.T:
-        step = decoder.step(seen, state, token)
+        step = decoder.step(memory, state, token)
         state = step.state
         found.append(np.asarray(step.attention))
     return np.stack(found, axis=1)
@@ -147,9 +147,9 @@ def test_tied_words_are_written_with_the_vectors_they_are_read_by(features, toke
 def test_early_fusion_gives_the_image_to_each_word(fusion, features, tokens):
     """With the same state, the word's input alone may carry the image."""
     decoder = decoder_of(fusion)
-    seen = decoder.look(features)
+    memory = decoder.encode(features)
     state = np.zeros((3, UNITS), "float32")
-    states = np.asarray(decoder.step(seen, state, np.full(3, 5, "int32")).state)
+    states = np.asarray(decoder.step(memory, state, np.full(3, 5, "int32")).state)
     differ = bool(np.abs(states[0] - states[1]).max() > 1e-4)
     assert differ == (fusion != "late")
 
@@ -182,7 +182,7 @@ def test_once_standardised_features_may_be_of_any_scale_and_level(features, toke
     assert np.isfinite(np.asarray(plain(features * 50, tokens))).all()
 
 
-def test_a_image_s_logits_do_not_depend_on_its_neighbours(features, tokens):
+def test_an_image_s_logits_do_not_depend_on_its_neighbours(features, tokens):
     decoder = decoder_of("hybrid")
     others = np.concatenate([features[:1], features[:0:-1] * 5])
     np.testing.assert_array_equal(decoder(features, tokens)[0], decoder(others, tokens)[0])

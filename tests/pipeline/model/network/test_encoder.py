@@ -49,14 +49,14 @@ def test_each_network_gets_the_pixels_its_own_preprocessing_makes(networks, name
     pixels = images(encoder.facts.side)
     features = np.asarray(encoder.predict_on_batch(pixels))
     assert features.shape == (2, encoder.facts.positions, encoder.facts.channels)
-    seen = features[..., :3].reshape(2, rows, rows, 3)
+    projected = features[..., :3].reshape(2, rows, rows, 3)
     values = pixels.astype("float32")[:, :rows, :rows]
-    np.testing.assert_allclose(seen, EXPECTED[name](values), atol=1e-4)
+    np.testing.assert_allclose(projected, EXPECTED[name](values), atol=1e-4)
     if name != "scenes":
         import keras
 
         own = getattr(keras.applications, encoder.facts.module).preprocess_input(values.copy())
-        np.testing.assert_allclose(seen, own, atol=1e-4)
+        np.testing.assert_allclose(projected, own, atol=1e-4)
 
 
 def test_known_encoders_are_those_of_the_settings(networks):

@@ -10,11 +10,11 @@ from tests.pipeline.model.network.toy_decoder import (
     NAMES,
     WORDS,
     decoder_of,
+    generator_of,
     images,
     log_probabilities,
     totals,
     words_of,
-    writer_of,
     written,
 )
 
@@ -163,9 +163,9 @@ def test_length_power_favours_longer_captions(decoder):
 def test_a_caption_does_not_depend_on_its_neighbours(decoder, settings):
     features, others = images(8), images(8, seed=7) * 3
     others[3] = features[3]
-    writer = writer_of(decoder, DecodingSettings(max_words=8, **settings))
-    tokens, scores = writer.predict_on_batch(features)
-    others_tokens, others_scores = writer.predict_on_batch(others)
+    generator = generator_of(decoder, DecodingSettings(max_words=8, **settings))
+    tokens, scores = generator.predict_on_batch(features)
+    others_tokens, others_scores = generator.predict_on_batch(others)
     np.testing.assert_array_equal(tokens[3], others_tokens[3])
     np.testing.assert_array_equal(scores[3], others_scores[3])
     assert (tokens != others_tokens).any()
@@ -175,7 +175,7 @@ def test_a_caption_does_not_depend_on_its_neighbours(decoder, settings):
 def test_one_graph_writes_what_step_by_step_writes(decoder, settings):
     features = images(5)
     tokens, scores = written(decoder, features, max_words=7, **settings)
-    graph = writer_of(decoder, DecodingSettings(max_words=7, **settings)).predict_on_batch(features)
+    graph = generator_of(decoder, DecodingSettings(max_words=7, **settings)).predict_on_batch(features)
     np.testing.assert_array_equal(graph.tokens, tokens)
     np.testing.assert_allclose(graph.scores, scores, atol=1e-5)
 
@@ -220,7 +220,7 @@ def test_words_are_drawn_as_often_as_the_temperature_says(temperature):
     decoder.write.kernel.assign(decoder.write.kernel * 0.0)
     decoder.write.bias.assign([0.0, 0.0, 0.0, -50.0, *likely])
     settings = DecodingSettings(method="sample", top_k=3, temperature=temperature, max_words=200)
-    tokens, _ = writer_of(decoder, settings).predict_on_batch(images(1))
+    tokens, _ = generator_of(decoder, settings).predict_on_batch(images(1))
     found = np.bincount(tokens[0, 0, :200], minlength=8)[len(SPECIAL) :] / 200
     weights = np.exp(likely / temperature) * [1, 1, 1, 0]
     np.testing.assert_allclose(found, weights / weights.sum(), atol=0.1)

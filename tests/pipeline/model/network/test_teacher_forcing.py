@@ -5,7 +5,7 @@ from keras import ops
 
 from pipeline.core.settings import DecoderSettings
 from pipeline.model.network.decoder import Decoder
-from pipeline.model.network.teacher_forcing import Reader
+from pipeline.model.network.teacher_forcing import TeacherForcedScorer
 from pipeline.model.vocabulary import END, PADDING, START
 
 WORDS, POSITIONS, CHANNELS = 11, 4, 5
@@ -28,27 +28,27 @@ def features():
 
 def read_by_steps(decoder, features, caption):
     """Log-probability, entropy and attention at each word, by the way that captions are written."""
-    seen = decoder.look(features[None])
-    state, before = decoder.initial_state(seen), START
+    memory = decoder.encode(features[None])
+    state, before = decoder.initial_state(memory), START
     for word in caption:
-        step = decoder.step(seen, state, ops.convert_to_tensor([before]))
+        step = decoder.step(memory, state, ops.convert_to_tensor([before]))
         shares = np.asarray(ops.softmax(step.logits))[0].astype(np.float64)
         yield np.log(shares[word]), -(shares * np.log(shares)).sum(), np.asarray(step.attention)[0]
         state, before = step.state, word
 
 
 def test_it_reads_what_the_writer_would_have_seen(decoder, features):
-    reading = Reader(decoder)((features, CAPTIONS))
+    reading = TeacherForcedScorer(decoder)((features, CAPTIONS))
     for row, caption in enumerate(CAPTIONS):
         words = caption[caption != PADDING]
         likely, entropy, attention = zip(*read_by_steps(decoder, features[row], words), strict=True)
-        np.testing.assert_allclose(np.asarray(reading.likely)[row, : len(words)], likely, atol=1e-5)
+        np.testing.assert_allclose(np.asarray(reading.log_probabilities)[row, : len(words)], likely, atol=1e-5)
         np.testing.assert_allclose(np.asarray(reading.entropy)[row, : len(words)], entropy, atol=1e-5)
         np.testing.assert_allclose(np.asarray(reading.attention)[row, : len(words)], attention, atol=1e-5)
 
 
 def test_padding_says_nothing(decoder, features):
-    likely, entropy, attention = (np.asarray(item) for item in Reader(decoder)((features, CAPTIONS)))
+    likely, entropy, attention = (np.asarray(item) for item in TeacherForcedScorer(decoder)((features, CAPTIONS)))
     assert likely[1, -1] == 0
     assert entropy[1, -1] == 0
     assert not attention[1, -1].any()

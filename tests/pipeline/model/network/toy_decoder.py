@@ -29,14 +29,14 @@ def images(count, seed=1):
     return np.random.default_rng(seed).normal(size=(count, POSITIONS, CHANNELS)).astype("float32")
 
 
-def writer_of(decoder, settings):
-    from pipeline.model.network.generation import Writer
+def generator_of(decoder, settings):
+    from pipeline.model.network.generation import Generator
 
-    return Writer(decoder, settings, decoder.write.units)
+    return Generator(decoder, settings, decoder.write.units)
 
 
 def written(decoder, features, **settings):
-    tokens, scores = writer_of(decoder, DecodingSettings(**settings))(features)
+    tokens, scores = generator_of(decoder, DecodingSettings(**settings))(features)
     return np.asarray(tokens), np.asarray(scores)
 
 

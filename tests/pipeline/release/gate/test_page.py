@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from pipeline.release.gate.page import render, spread
-from pipeline.release.gate.rules import Check, Verdict
+from pipeline.release.gate.page import render_gate_page, spread_of_gains
+from pipeline.release.gate.rules import Check, GateVerdict
 
 VERSIONS = {"challenger": {"version": "2", "digest": "2" * 64}, "champion": {"version": "1", "digest": "1" * 64}}
 
@@ -13,7 +13,7 @@ def said(version, caption):
 
 def test_images_of_gains_of_losses_and_between():
     gain = np.random.default_rng(0).permutation(100)
-    chosen = [int(gain[place]) for place in spread(gain, 24)]
+    chosen = [int(gain[place]) for place in spread_of_gains(gain, 24)]
     assert chosen == sorted(chosen, reverse=True)
     assert chosen[:8] == list(range(99, 91, -1))
     assert chosen[-8:] == list(range(7, -1, -1))
@@ -22,7 +22,7 @@ def test_images_of_gains_of_losses_and_between():
 
 @pytest.mark.parametrize("count", [1, 3, 24])
 def test_few_images_are_all_shown(count):
-    assert sorted(spread(np.arange(count), 24)) == list(range(count))
+    assert sorted(spread_of_gains(np.arange(count), 24)) == list(range(count))
 
 
 def test_captions_stand_side_by_side_and_escaped():
@@ -35,7 +35,7 @@ def test_captions_stand_side_by_side_and_escaped():
         "champion": said("1", ""),
     }
     checks = [Check("cider_d", False, "not surely better: <x>")]
-    page = render(Verdict(False, "not surely better", 0.5, 0.4, VERSIONS, 12, checks=checks), [row])
+    page = render_gate_page(GateVerdict(False, "not surely better", 0.5, 0.4, VERSIONS, 12, checks=checks), [row])
     assert page.index("<h3>(nothing)") < page.index("<h3>a &lt;i&gt;dog")
     assert "is refused" in page
     assert "+10 points" in page
@@ -46,6 +46,8 @@ def test_captions_stand_side_by_side_and_escaped():
 def test_the_first_version_stands_alone():
     row = {"image": "1.jpg", "thumbnail": None, "references": [], "gain": 1.0, "challenger": said("1", "a dog")}
     versions = {"challenger": VERSIONS["champion"], "champion": None}
-    page = render(Verdict(True, "there is no champion yet", 0.5, None, versions, 12), [row | {"champion": None}])
+    page = render_gate_page(
+        GateVerdict(True, "there is no champion yet", 0.5, None, versions, 12), [row | {"champion": None}]
+    )
     assert "no champion yet" in page
     assert "may caption" in page

@@ -7,7 +7,7 @@ import pytest
 from pipeline.core.settings import GateSettings
 from pipeline.evaluation.slices import Slice
 from pipeline.metrics.health import Health
-from pipeline.release.gate import Candidate, judge
+from pipeline.release.gate import GateCandidate, judge
 from pipeline.release.gate.bootstrap import bounds
 
 IMAGES = [str(number) for number in range(400)]
@@ -17,7 +17,7 @@ NOISE = np.random.default_rng(0).gamma(2, 0.3, len(IMAGES))
 
 
 def candidate(version, cider_d, **values):
-    found = Candidate(version, version * 64, {}, np.asarray(cider_d, float), np.zeros(len(IMAGES)), HEALTHY)
+    found = GateCandidate(version, version * 64, {}, np.asarray(cider_d, float), np.zeros(len(IMAGES)), HEALTHY)
     return replace(found, **values)
 
 

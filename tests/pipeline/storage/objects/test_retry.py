@@ -7,7 +7,7 @@ import pytest
 from pipeline.core.errors import ObjectUnavailable
 from pipeline.storage.objects import retry as patience
 from pipeline.storage.objects.parallel import in_parallel
-from pipeline.storage.objects.retry import Patience, Trouble
+from pipeline.storage.objects.retry import RetryDeadline, TransientError
 
 
 @pytest.fixture
@@ -27,26 +27,26 @@ def failing(clock, times, cost=1.0):
         clock[0] += cost
         left[0] -= 1
         if left[0] >= 0:
-            raise Trouble("busy")
+            raise TransientError("busy")
         return "done"
 
     return act
 
 
 def test_short_trouble_is_borne(clock):
-    assert Patience(60, 3).call("read a", failing(clock, 3)) == "done"
+    assert RetryDeadline(60, 3).call("read a", failing(clock, 3)) == "done"
     assert clock[0] == 3 + 1 + 2 + 4 + 8, "four tries, three pauses"
 
 
 @pytest.mark.parametrize("longest", [1, 5, 20])
 def test_it_ends_before_the_deadline(clock, longest):
     with pytest.raises(ObjectUnavailable, match="cannot read a: busy"):
-        Patience(60, longest).call("read a", failing(clock, 10_000, cost=longest))
+        RetryDeadline(60, longest).call("read a", failing(clock, 10_000, cost=longest))
     assert 25 <= clock[0] <= 60
 
 
 def test_an_outage_is_waited_for_once(clock):
-    shared = Patience(60, 3)
+    shared = RetryDeadline(60, 3)
     with pytest.raises(ObjectUnavailable):
         shared.call("read a", failing(clock, 10_000))
     for name in ("b", "c", "d"):
@@ -58,7 +58,7 @@ def test_an_outage_is_waited_for_once(clock):
 
 
 def test_quiet_hours_are_no_trouble(clock):
-    shared = Patience(60, 3)
+    shared = RetryDeadline(60, 3)
     shared.call("read a", failing(clock, 1))
     clock[0] += 10_000
     assert shared.call("read b", failing(clock, 2)) == "done"

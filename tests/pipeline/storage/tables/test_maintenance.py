@@ -9,7 +9,7 @@ from deltalake import DeltaTable
 
 from pipeline.storage.tables import SCHEMA, CaptionTable
 from pipeline.storage.tables.commits import commit, open_table
-from pipeline.storage.tables.maintenance import compact, purge, sweep, upgrade, vacuum
+from pipeline.storage.tables.maintenance import compact_table, purge, sweep, upgrade_table, vacuum_table
 from pipeline.storage.tables.schema import CORE
 from tests.pipeline.storage.tables.table_rows import current, files, images, keys, row, rows
 
@@ -26,16 +26,16 @@ def table(tmp_path):
 
 def test_compaction_changes_no_row(table):
     before = DeltaTable(table.uri).to_pyarrow_table().sort_by("image")
-    assert compact(table) == 4
+    assert compact_table(table) == 4
     assert DeltaTable(table.uri).to_pyarrow_table().sort_by("image") == before
     assert len(DeltaTable(table.uri).file_uris()) == 1
     assert current(table) == {f"p{n}": f"an image of p{n}" for n in range(5)}
-    assert compact(table) == 0
+    assert compact_table(table) == 0
 
 
 def test_a_night_planned_before_a_compaction_still_publishes_once(table):
     planned_at = table.version()
-    compact(table)
+    compact_table(table)
     assert table.append(rows(row("p4"), row("new")), planned_at) == 2
     assert table.append(rows(row("p4"), row("new")), planned_at) == 0
 
@@ -48,10 +48,10 @@ def test_who_read_before_a_compaction_cannot_overwrite_it(table):
 
 
 def test_vacuum_keeps_what_the_last_days_need(table):
-    compact(table)
-    assert vacuum(table) == 0
+    compact_table(table)
+    assert vacuum_table(table) == 0
     assert DeltaTable(table.uri, version=1).to_pyarrow_table().num_rows == 1
-    assert vacuum(table, keep_days=0) == 5 + 5
+    assert vacuum_table(table, keep_days=0) == 5 + 5
     assert len(files(table.uri)) == len(files(table.current_uri)) == 1
     assert len(images(table)) == len(current(table)) == 5
 
@@ -70,7 +70,7 @@ def test_what_dead_attempts_left_is_swept(table):
 
 def test_a_purge_leaves_one_version(table):
     os.utime(Path(table.uri) / "_delta_log" / f"{0:020d}.json")
-    compact(table)
+    compact_table(table)
     purge(table)
     assert len(files(table.uri)) == 1
     assert not (Path(table.uri) / "_delta_log" / f"{0:020d}.json").exists()
@@ -102,8 +102,8 @@ def test_an_old_table_is_read_as_it_is(old):
 
 
 def test_an_old_table_gains_columns_by_command_or_by_the_next_night(old):
-    assert upgrade(old) == ["confidence", "sequence"]
-    assert upgrade(old) == []
+    assert upgrade_table(old) == ["confidence", "sequence"]
+    assert upgrade_table(old) == []
     assert old.append(rows(row("b", confidence=0.5)), old.version()) == 1
     found = {each["image"]: each["confidence"] for each in DeltaTable(old.uri).to_pyarrow_table().to_pylist()}
     assert found == {"a": None, "b": 0.5}
@@ -122,6 +122,6 @@ def test_columns_of_others_survive(table):
     DeltaTable(table.uri).alter.add_columns([Field("rating", PrimitiveType("integer"))])
     DeltaTable(table.uri).update({"rating": "5"}, predicate="image = 'p1'")
     assert table.append(rows(row("new")), table.version()) == 1
-    assert compact(table) > 0
+    assert compact_table(table) > 0
     found = {each["image"]: each["rating"] for each in DeltaTable(table.uri).to_pyarrow_table().to_pylist()}
     assert found == {f"p{n}": 5 if n == 1 else None for n in range(5)} | {"new": None}

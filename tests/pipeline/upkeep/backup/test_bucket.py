@@ -3,7 +3,7 @@ from boto3.exceptions import RetriesExceededError
 
 from pipeline.core.errors import BadInput, ObjectUnavailable, TargetNotEmpty
 from pipeline.storage.files import sha256
-from pipeline.storage.objects.retry import Trouble
+from pipeline.storage.objects.retry import TransientError
 from pipeline.upkeep.backup.bucket import Bucket
 
 HELD = {".hidden": b"1", "a/MLmodel": b"2" * 9_000_000, "a/b c/\u00e9.json": b""}
@@ -66,7 +66,7 @@ def test_a_download_that_breaks_off_is_tried_again(tmp_path, monkeypatch):
         raise RetriesExceededError(ConnectionResetError("reset"))
 
     monkeypatch.setattr(bucket, "_client", type("Client", (), {"download_file": staticmethod(broken)}))
-    with pytest.raises(Trouble, match=r"the download broke off: reset"):
+    with pytest.raises(TransientError, match=r"the download broke off: reset"):
         bucket._fetch("a.jpg", tmp_path / "a.jpg")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.core.errors import BackupRejected, SettingsError
 from pipeline.storage.files import read_json, write_bytes, write_json, write_text
-from pipeline.upkeep.backup.catalog import DUMPS, FACTS, SUMS, Shelf, check
+from pipeline.upkeep.backup.catalog import BACKUP_SUMS, DUMPS, FACTS, Shelf, check_backup
 
 NIGHT = datetime(2026, 11, 24, 2, tzinfo=UTC)
 
@@ -27,8 +27,8 @@ def backup(tmp_path):
 
 def test_a_backup_is_named_by_its_moment_and_whole(backup):
     assert backup.name == "2026-11-24T020000Z"
-    check(backup)
-    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", SUMS], cwd=backup, check=True)
+    check_backup(backup)
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", BACKUP_SUMS], cwd=backup, check=True)
 
 
 def test_what_was_stopped_is_no_backup_and_makes_room(tmp_path):
@@ -76,24 +76,24 @@ def test_the_newest_is_chosen_unless_one_is_named(tmp_path, backup):
         (lambda backup: (backup / "databases/mlflow.dump").unlink(), "1 missing, such as databases/mlflow.dump"),
         (lambda backup: write_text(backup / "databases/mlflow.dump", "x"), "1 altered, such as databases/mlflow.dump"),
         (lambda backup: write_text(backup / "volumes/more", "x"), "1 not listed, such as volumes/more"),
-        (lambda backup: (backup / SUMS).unlink(), "has no SHA256SUMS"),
+        (lambda backup: (backup / BACKUP_SUMS).unlink(), "has no SHA256SUMS"),
     ],
 )
 def test_damage_is_told(backup, change, told):
     change(backup)
     with pytest.raises(BackupRejected, match=told):
-        check(backup)
+        check_backup(backup)
 
 
 def test_an_unknown_format_is_refused(backup):
     facts = read_json(backup / FACTS)
-    text = (backup / SUMS).read_text()
+    text = (backup / BACKUP_SUMS).read_text()
     before = subprocess.run(["sha256sum", FACTS], cwd=backup, check=True, capture_output=True, text=True).stdout
     write_json(backup / FACTS, facts | {"format": 2})
     after = subprocess.run(["sha256sum", FACTS], cwd=backup, check=True, capture_output=True, text=True).stdout
-    write_text(backup / SUMS, text.replace(before, after))
+    write_text(backup / BACKUP_SUMS, text.replace(before, after))
     with pytest.raises(BackupRejected, match="has format 2"):
-        check(backup)
+        check_backup(backup)
 
 
 def test_a_shelf_must_be_there(tmp_path):

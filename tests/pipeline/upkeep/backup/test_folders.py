@@ -6,7 +6,7 @@ from deltalake import DeltaTable
 
 from pipeline.core.errors import ObjectUnavailable, SettingsError, TargetNotEmpty
 from pipeline.storage.tables import APPLICATION, CaptionTable
-from pipeline.upkeep.backup.folders import add_folder, copy_folder, every_file, files_of
+from pipeline.upkeep.backup.folders import add_folder, copy_folder, every_file, relative_files
 from tests.pipeline.storage.tables.table_rows import row, rows
 
 
@@ -63,7 +63,7 @@ def test_a_table_that_lost_a_file_before_it_was_seen_is_not_copied(tmp_path, mon
         copy_folder(tmp_path / "live", tmp_path / "copy")
 
 
-@pytest.mark.parametrize("listed", [files_of, every_file])
+@pytest.mark.parametrize("listed", [relative_files, every_file])
 def test_a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one(tmp_path, monkeypatch, listed):
     (tmp_path / "a" / "secret").mkdir(parents=True)
     real = os.scandir
@@ -78,7 +78,7 @@ def test_a_folder_that_cannot_be_listed_is_not_taken_for_an_empty_one(tmp_path, 
         list(listed(tmp_path))
 
 
-@pytest.mark.parametrize("listed", [files_of, every_file])
+@pytest.mark.parametrize("listed", [relative_files, every_file])
 def test_a_link_to_what_a_copy_would_lack_is_refused(tmp_path, listed):
     (tmp_path / "mounted").mkdir()
     (tmp_path / "live").mkdir()
@@ -92,7 +92,7 @@ def test_of_a_model_every_file_counts(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert sorted(every_file(tmp_path)) == [".hidden/a", "_last_checkpoint", "weights#1"]
-    assert list(files_of(tmp_path)) == []
+    assert list(relative_files(tmp_path)) == []
 
 
 def test_of_nights_what_is_done_with_meanwhile_is_left_out(tmp_path, monkeypatch):
@@ -117,7 +117,7 @@ def test_scratch_links_and_what_is_left_out_are_not_copied(tmp_path):
         (root / name).write_text(name)
     (root / "kept" / "link").symlink_to(root / "kept" / "a.txt")
     os.utime(root / "kept/a.txt", ns=(1, 123_456_789))
-    assert list(files_of(root, ["cache"])) == ["kept/a.txt", "kept/cache/d"]
+    assert list(relative_files(root, ["cache"])) == ["kept/a.txt", "kept/cache/d"]
     assert copy_folder(root, tmp_path / "copy", ["cache"]) == 2
     assert (tmp_path / "copy/kept/a.txt").stat().st_mtime_ns == 123_456_789
 

@@ -17,7 +17,7 @@ from pipeline.storage.tables.schema import HUMAN, SCHEMA
 from pipeline.storage.tables.withdraw import withdraw
 from serving.night import run_night
 from serving.reporting.outputs import forget_outputs, write_outputs
-from serving.reporting.outputs.targets import LocalPlace, S3Place
+from serving.reporting.outputs.targets import LocalTarget, S3Target
 from serving.reporting.outputs.text import cell, shorten
 from serving.reporting.outputs.write import Written
 from serving.reporting.report import report
@@ -194,7 +194,7 @@ def test_a_cut_caption_is_not_longer(text, most):
 
 
 def test_names_that_differ_are_files_that_differ(tmp_path):
-    place = LocalPlace(tmp_path)
+    place = LocalTarget(tmp_path)
     names = ["a/../b", "a/b", "é" * 300, "é" * 299, "a\0b", "a_b", "x\nb", "../b", "a/\\b"]
     for name in names:
         with place.write(name) as file:
@@ -207,13 +207,16 @@ def test_a_link_out_of_the_prefix_is_not_followed(tmp_path):
     outside.mkdir()
     (tmp_path / "prefix").mkdir()
     (tmp_path / "prefix" / "link").symlink_to(outside)
-    with pytest.raises(ObjectUnavailable, match="through a link"), LocalPlace(tmp_path / "prefix").write("link/deep/x"):
+    with (
+        pytest.raises(ObjectUnavailable, match="through a link"),
+        LocalTarget(tmp_path / "prefix").write("link/deep/x"),
+    ):
         pass
     assert not list(outside.iterdir())
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
-    place = LocalPlace(tmp_path)
+    place = LocalTarget(tmp_path)
     with place.write("x") as file:
         file.write(b"old")
     with pytest.raises(RuntimeError), place.write("x") as file:
@@ -265,7 +268,7 @@ def test_a_night_writes_to_a_bucket_what_nobody_else_wrote(world, s3, in_s3):
 
 
 def test_a_failed_write_leaves_the_old_object(s3, in_s3, monkeypatch):
-    place = S3Place(in_s3, 10)
+    place = S3Target(in_s3, 10)
     with place.write("x") as file:
         file.write(b"old")
     with pytest.raises(RuntimeError), place.write("x") as file:
@@ -273,12 +276,12 @@ def test_a_failed_write_leaves_the_old_object(s3, in_s3, monkeypatch):
         raise RuntimeError
     assert place.read("x") == b"old"
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
-    with pytest.raises(SettingsError, match="check the AWS credentials"), S3Place(in_s3, 10).write("x") as file:
+    with pytest.raises(SettingsError, match="check the AWS credentials"), S3Target(in_s3, 10).write("x") as file:
         file.write(b"lost")
 
 
 def test_keys_too_long_for_a_bucket_are_keys_that_differ(s3, in_s3):
-    place = S3Place(in_s3, 10)
+    place = S3Target(in_s3, 10)
     names = ["/".join(["long" * 40] * 8 + [end]) for end in ("a.txt", "b.txt")]
     for name in names:
         with place.write(name) as file:
@@ -292,5 +295,5 @@ def test_an_output_must_lie_under_a_root(world, tmp_path_factory):
     with pytest.raises(SettingsError, match="NIGHTCAP_ROOTS"):
         world.night(output=str(elsewhere))
     with pytest.raises(SettingsError):
-        LocalPlace("s3://bucket/out")
+        LocalTarget("s3://bucket/out")
     assert not list(Path(elsewhere).iterdir())

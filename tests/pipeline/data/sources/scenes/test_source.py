@@ -13,7 +13,7 @@ from pipeline.core.settings import SourceSettings
 from pipeline.data.sources.base import SPLITS, Source
 from pipeline.data.sources.scenes import ScenesSource
 from pipeline.data.sources.scenes.dataset import draw_inbox, write_scenes
-from pipeline.data.sources.scenes.drawing import draw, encode
+from pipeline.data.sources.scenes.drawing import draw_scene, encode
 from pipeline.data.sources.scenes.truth import named_pairs
 from pipeline.data.sources.scenes.wording import FAMILIES, WHERE, relation, write_captions
 from pipeline.data.sources.scenes.world import COLOURS, PLACES, SHAPES, SIZES, TEXTURES, is_unseen, sample_scene
@@ -102,8 +102,8 @@ class TestWorld:
 class TestDrawing:
     @pytest.mark.parametrize("scene", scenes_of("test", 60), ids=lambda scene: str(scene.background.seed))
     def test_objects_fill_their_boxes_with_their_colour(self, scene):
-        pixels = np.asarray(draw(scene)).astype(int)
-        changed = (pixels != np.asarray(draw(replace(scene, objects=())))).any(axis=-1)
+        pixels = np.asarray(draw_scene(scene)).astype(int)
+        changed = (pixels != np.asarray(draw_scene(replace(scene, objects=())))).any(axis=-1)
         for item in scene.objects:
             painted = near(within(pixels, item), COLOURS[item.colour])
             assert painted.mean() > 0.1
@@ -114,21 +114,21 @@ class TestDrawing:
 
     def test_backgrounds_hold_no_objects_colour(self):
         for scene in scenes_of("test", 60):
-            pixels = np.asarray(draw(replace(scene, objects=()))).astype(int)
+            pixels = np.asarray(draw_scene(replace(scene, objects=()))).astype(int)
             assert not any(near(pixels, colour).any() for colour in COLOURS.values())
 
     @pytest.mark.parametrize("texture", [texture for texture in TEXTURES if texture != "plain"])
     def test_textures_show(self, texture):
         for scene in scenes_of("train", 40):
             objects = [tuple(replace(item, texture=name) for item in scene.objects) for name in (texture, "plain")]
-            textured, plain = (np.asarray(draw(replace(scene, objects=each))).astype(int) for each in objects)
+            textured, plain = (np.asarray(draw_scene(replace(scene, objects=each))).astype(int) for each in objects)
             for item in scene.objects:
                 shape = near(within(plain, item), COLOURS[item.colour])
                 darker = (within(textured, item) < within(plain, item) - 60).any(axis=-1)
                 assert 0.15 < darker.sum() / shape.sum() < 0.7
 
     def test_is_the_same_each_time(self):
-        first, second = (encode(draw(scenes_of("val", 3)[2])) for _ in range(2))
+        first, second = (encode(draw_scene(scenes_of("val", 3)[2])) for _ in range(2))
         assert first == second
 
 

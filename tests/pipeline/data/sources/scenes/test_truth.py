@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.data.sources.scenes.truth import mentions, named_pairs
+from pipeline.data.sources.scenes.truth import named_pairs, scene_mentions
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,6 @@ def test_named_pairs(caption, pairs):
 
 def test_mentions_say_which_words_they_are():
     words = ["a", "large", "dotted", "white", "heart", "above", "two", "blue", "stars"]
-    found = mentions(" ".join(words))
+    found = scene_mentions(" ".join(words))
     assert [mention.label for mention in found] == ["white heart", "blue star"]
     assert [[words[place] for place in mention.places] for mention in found] == [["white", "heart"], ["blue", "stars"]]
