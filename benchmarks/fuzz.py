@@ -24,9 +24,9 @@ from typing import TypeVar
 
 from benchmarks.odd_images import mutated, valid
 from pipeline.core.errors import BadImage
+from pipeline.core.parallel import in_parallel
 from pipeline.imaging.decode import ImageLimits
 from pipeline.imaging.sandbox import CRASHED, TIMEOUT, Decoders, Work
-from pipeline.storage.objects.parallel import in_parallel
 
 Item = TypeVar("Item")
 

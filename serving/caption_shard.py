@@ -6,11 +6,10 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.errors import BadInput, BundleRejected
+from pipeline.core.parallel import in_parallel
 from pipeline.imaging.decode import check_bytes
 from pipeline.imaging.sandbox import Decoders
 from pipeline.model.interface import Caption, Captioner, PinnedModel
@@ -168,32 +168,26 @@ def _check(captioner: Captioner, pinned: PinnedModel) -> None:
 def _read_ahead(plan: Plan, parts: list[_Part], captioner: Captioner) -> Generator[tuple[_Part, Iterator[ShardImage]]]:
     """Parts with their images as they are decoded; while the caller captions one part, the next is begun."""
     folder, settings = plan.open_input(), plan.settings
-    with Decoders(settings.work(captioner.side, captioner.fit), settings.decoders) as decoders:
-        yield from _in_order(plan, parts, lambda info: decode_image(folder, info, decoders, settings))
+    begun: deque[_Part] = deque()
 
-
-def _in_order(
-    plan: Plan, parts: list[_Part], read: Callable[[ObjectInfo], ShardImage]
-) -> Iterator[tuple[_Part, Iterator[ShardImage]]]:
-    waiting: deque[tuple[_Part, list[Future[ShardImage]]]] = deque()
-    pool = ThreadPoolExecutor(plan.settings.readers, "reader")
-    try:
+    def images() -> Iterator[ObjectInfo]:
         for part in parts:
             if _is_over(plan):
                 log.warning("it is past %s; the rest of the shard is left for another night", plan.deadline)
-                break
-            waiting.append((part, [pool.submit(read, info) for info in part.images]))
-            if len(waiting) > 1:
-                yield _finished(waiting)
-        while waiting:
-            yield _finished(waiting)
-    finally:
-        pool.shutdown(cancel_futures=True)
+                return
+            begun.append(part)
+            yield from part.images
 
+    def read(info: ObjectInfo) -> ShardImage:
+        return decode_image(folder, info, decoders, settings)
 
-def _finished(waiting: deque[tuple[_Part, list[Future[ShardImage]]]]) -> tuple[_Part, Iterator[ShardImage]]:
-    part, futures = waiting.popleft()
-    return part, (future.result() for future in futures)
+    with (
+        Decoders(settings.work(captioner.side, captioner.fit), settings.decoders) as decoders,
+        closing(in_parallel(read, images(), settings.readers, ahead=settings.part_size)) as prepared,
+    ):
+        for first in prepared:
+            part = begun.popleft()
+            yield part, chain([first], islice(prepared, len(part.images) - 1))
 
 
 def _captioned(captioner: Captioner, settings: NightSettings, prepared: Iterator[ShardImage]) -> list[ShardImage]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from queue import Queue
-from threading import Event, Thread
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.core.parallel import in_parallel
 from pipeline.data.snapshot import Snapshot
 from pipeline.data.sources.base import CORRECTED
 from pipeline.model.vocabulary import PADDING, Vocabulary
@@ -19,7 +18,6 @@ from pipeline.training.augmentation import is_mirrored, mirrored_words
 from pipeline.training.features import FeatureStore
 
 LIKE_LENGTH_BATCHES = 25
-PREFETCH = 4
 
 TokenIds = npt.NDArray[np.int32]
 
@@ -102,7 +100,8 @@ class Examples:
         """An epoch's batches after those that are done, order and views fixed by (seed, epoch), prepared in a thread."""
         random = np.random.default_rng((seed, epoch, len(self.views)))
         view_of = random.integers(len(self.views), size=len(self))
-        yield from _ahead(self.batch(chosen, view_of[chosen]) for chosen in self.order(size, seed, epoch)[done:])
+        chosen = self.order(size, seed, epoch)[done:]
+        yield from in_parallel(lambda each: self.batch(each, view_of[each]), chosen, threads=1)
 
     def order(self, size: int, seed: int, epoch: int) -> list[npt.NDArray[np.int64]]:
         """Images of each batch: shuffled, sorted by length within a few batches, batches shuffled."""
@@ -126,37 +125,3 @@ class Examples:
             np.repeat(np.arange(len(chosen), dtype=np.int32), counts),
             np.where(turned, self.mirrored[tokens], tokens),
         )
-
-
-def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """Prepare the next batches while this one is used; an error while preparing is raised here."""
-    queue: Queue[Batch | BaseException | None] = Queue(PREFETCH)
-    stopped = Event()
-    thread = Thread(target=_fill, args=(batches, queue, stopped), daemon=True)
-    thread.start()
-    try:
-        while (item := queue.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stopped.set()
-        while thread.is_alive():
-            _drain(queue)
-            thread.join(0.05)
-
-
-def _fill(batches: Iterator[Batch], queue: Queue[Batch | BaseException | None], stopped: Event) -> None:
-    try:
-        for batch in batches:
-            if stopped.is_set():
-                return
-            queue.put(batch)
-        queue.put(None)
-    except BaseException as error:  # handed to the thread that consumes
-        queue.put(error)
-
-
-def _drain(queue: Queue[Batch | BaseException | None]) -> None:
-    while not queue.empty():
-        queue.get_nowait()

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError
+from pipeline.core.parallel import in_parallel
 from pipeline.storage.objects import ObjectInfo, S3Folder
-from pipeline.storage.objects.parallel import in_parallel
 from pipeline.storage.objects.s3 import SCHEME
 
 _READERS = 16

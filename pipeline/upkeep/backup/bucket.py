@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import ObjectUnavailable, SourceChanged, TargetNotEmpty
+from pipeline.core.parallel import in_parallel
 from pipeline.storage.files import sha256_file
 from pipeline.storage.objects.retry import TransientError
 from pipeline.storage.objects.s3 import S3Folder
 
 THREADS = 8
-_AT_ONCE = 1000  # names; a pool takes all that it is given at once, and a bucket may have millions
 # What files cannot be called, or not beside others: an object may be named as the folder of another.
 _OF_NAMES = {errno.EEXIST, errno.EINVAL, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR}
 
@@ -48,7 +46,7 @@ class Bucket(S3Folder):
             BadInput: `source_changed`, an object was removed meanwhile.
             ObjectUnavailable: the store fails, or an object cannot be a file by its name.
         """
-        return _all(lambda name: self._save(name, folder, fleeting), self.names())
+        return sum(in_parallel(lambda name: self._save(name, folder, fleeting), self.names(), THREADS))
 
     def add(self, folder: Path, names: Iterator[str]) -> int:
         """Copy files of a folder to objects, each read back, and tell how many; those that are there already stay.
@@ -57,7 +55,7 @@ class Bucket(S3Folder):
             TargetNotEmpty: an object there has another content.
             ObjectUnavailable: the store fails, or does not give back what it was given.
         """
-        return _all(lambda name: self._add(folder / name, name), names)
+        return sum(in_parallel(lambda name: self._add(folder / name, name), names, THREADS))
 
     def digest(self, name: str) -> str | None:
         """SHA-256 of an object, read in pieces; None if it is not there."""
@@ -122,12 +120,3 @@ def _digest(body: Any) -> str:
     for piece in body.iter_chunks(1 << 20):
         found.update(piece)
     return found.hexdigest()
-
-
-def _all(act: Callable[[str], bool], names: Iterator[str]) -> int:
-    """Act on all, and tell for how many that was so."""
-    count = 0
-    with ThreadPoolExecutor(THREADS, "bucket") as threads:
-        while part := list(islice(names, _AT_ONCE)):
-            count += sum(threads.map(act, part))
-    return count

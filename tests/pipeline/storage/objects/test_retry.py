@@ -6,7 +6,6 @@ import pytest
 
 from pipeline.core.errors import ObjectUnavailable
 from pipeline.storage.objects import retry as patience
-from pipeline.storage.objects.parallel import in_parallel
 from pipeline.storage.objects.retry import RetryDeadline, TransientError
 
 
@@ -62,19 +61,3 @@ def test_quiet_hours_are_no_trouble(clock):
     shared.call("read a", failing(clock, 1))
     clock[0] += 10_000
     assert shared.call("read b", failing(clock, 2)) == "done"
-
-
-def test_results_come_in_order_and_few_are_begun():
-    begun = []
-
-    def act(item):
-        begun.append(item)
-        time.sleep(0.002 * (item % 3))
-        return item
-
-    results = in_parallel(act, iter(range(1000)), 3)
-    assert [next(results) for _ in range(5)] == [0, 1, 2, 3, 4]
-    results.close()
-    assert len(begun) <= 5 + 4 * 3
-    with pytest.raises(ZeroDivisionError):
-        list(in_parallel(lambda item: 1 // item, [1, 0, 1], 2))

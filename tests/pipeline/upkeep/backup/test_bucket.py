@@ -75,4 +75,4 @@ def test_a_bucket_of_millions_is_not_listed_ahead(tmp_path, monkeypatch):
     monkeypatch.setattr(bucket, "names", lambda: (listed.append(number) or str(number) for number in range(2500)))
     monkeypatch.setattr(bucket, "_save", lambda name, *_: ahead.append(len(listed) - int(name)) or True)
     assert bucket.save(tmp_path) == 2500
-    assert max(ahead) <= 1000
+    assert max(ahead) <= 100
