@@ -31,6 +31,7 @@ from pipeline.core.environment import Home
 from pipeline.core.settings import assign, read_yaml, train_settings
 from pipeline.data.sources.base import SPLITS
 from pipeline.evaluation.inference import cider_d_of
+from pipeline.model.model_uri import ModelUri
 from pipeline.registry.promotions import VERDICT_TAG, Promotions
 from pipeline.release.gate.bootstrap import bounds
 from pipeline.storage.files import write_json
@@ -59,7 +60,7 @@ def main() -> None:
     without = {"source.train_annotations": str(_annotations(whole, cluster, output / "without.json"))}
     champion = run_stages(_run(config, without | {"source.corrections": "none"}))
     table = {"source.corrections": str(_correct(whole, corrected, output / "corrections"))}
-    start = {"training.start_from": f"models:/{NAME}/{champion.version['version']}"}
+    start = {"training.start_from": str(ModelUri(NAME, champion.version["version"]))}
     challenger = run_stages(_run(config, without | table | start | CONTINUING))
     control = _run(config, without | {"source.corrections": "none"} | start | CONTINUING)
     runs = {"champion": champion.run, "control": stages.refine(stages.train(extracted(control)))}
@@ -81,7 +82,7 @@ def _run(config: dict[str, Any], values: dict[str, Any]) -> TrainingRun:
 def _verdict(trained: Trained) -> str:
     """What the gate said when it first judged a version."""
     registry = Promotions(trained.run.home).registry
-    return registry.tags(registry.resolve(f"models:/{NAME}/{trained.version['version']}"))[VERDICT_TAG]
+    return registry.tags(registry.resolve(str(ModelUri(NAME, trained.version["version"]))))[VERDICT_TAG]
 
 
 def _most_unlike(run: TrainingRun, clusters: int) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from nightcap.console import console, load_tensorflow, working
 from pipeline.core.errors import BadInput
 from pipeline.imaging.decode import ImageLimits
 from pipeline.imaging.sandbox.task import DecodedPixels, Work, decoded
-from pipeline.model.interface import EXTERNAL, Caption, Captioner, PinnedModel
+from pipeline.model.interface import Caption, Captioner, PinnedModel
 
 if TYPE_CHECKING:
     from pipeline.core.environment import Home
@@ -80,7 +80,7 @@ def load(home: Home, pinned: PinnedModel, changes: Mapping[str, Any] | None = No
     """The captioner of a pinned model; a person is told if nobody vouches for it."""
     from pipeline.registry.loading import load_pinned
 
-    if pinned.engine != EXTERNAL:
+    if not pinned.is_external:
         load_tensorflow()
     captioner = load_pinned(home, pinned, changes)
     if not pinned.version:

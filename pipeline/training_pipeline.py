@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pipeline.model.model_uri import ModelUri
+
 if TYPE_CHECKING:
     from pipeline.training.run import TrainingRun
 
@@ -114,7 +116,7 @@ def pages(run: TrainingRun, version: str) -> dict[str, str | None]:
     from pipeline.registry.versions import Registry
 
     registry = Registry(run.home)
-    pinned = registry.resolve(f"models:/{run.settings.registry.model_name}/{version}")
+    pinned = registry.resolve(str(ModelUri(run.settings.registry.model_name, version)))
     return {"run": registry.page(pinned), "docs": registry.page(pinned, "data_docs/index.html")}
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from nightcap.console import working
 from nightcap.settings_options import settings_from
+from pipeline.model.model_uri import ModelUri
 
 WIDTH = 200  # where there is no terminal to fit into
 
@@ -104,7 +105,7 @@ def _tried(name: str, version: str, config: Path | None, assignments: list[str] 
 
     budget = settings_from(config, assignments or []).gate
     with working("loading it in a clean process"):
-        return try_version(Home.from_environment(), f"models:/{name}/{version}", budget)
+        return try_version(Home.from_environment(), str(ModelUri(name, version)), budget)
 
 
 @app.command()
@@ -178,7 +179,7 @@ def withdraw_versions(
     with working("asking MLflow"):
         promotions = Promotions(home)
         champion = promotions.champion(name)
-        numbers = [promotions.registry.version(f"models:/{name}/{version}").version for version in versions]
+        numbers = [promotions.registry.version(str(ModelUri(name, version))).version for version in versions]
     if champion is not None and champion.version in numbers:
         raise SettingsError(
             f"{name} version {champion.version} is the champion and would caption the same images again; "
@@ -238,7 +239,7 @@ def _advice(name: str, given_up: list[str], table: str | None) -> str:
 
 
 def _row(version: Any) -> dict[str, Any]:
-    from pipeline.registry.versions import CIDER_TAG, DIGEST_TAG
+    from pipeline.registry.versions import CIDER_TAG
 
     created = datetime.fromtimestamp(version.created_ms / 1000, UTC)
     return {
@@ -246,7 +247,7 @@ def _row(version: Any) -> dict[str, Any]:
         "version": version.version,
         "aliases": list(version.aliases),
         "test_cider_d": float(version.tags[CIDER_TAG]) if CIDER_TAG in version.tags else None,
-        "bundle_digest": version.tags.get(DIGEST_TAG),
+        "bundle_digest": version.digest,
         "created": created.isoformat(timespec="seconds"),
     }
 

@@ -11,6 +11,7 @@ import typer
 
 from nightcap.console import console, load_tensorflow, working
 from nightcap.settings_options import settings_from
+from pipeline.model.model_uri import ModelUri
 
 if TYPE_CHECKING:
     from pipeline.training.run import TrainingRun
@@ -105,4 +106,4 @@ def _show(trained: Trained) -> None:
     if verdict["promote"] and not verdict.get("promoted"):
         promoted = f"waits for a person (`nightcap models promote {version['version']}`)"
     console.print(f"{version['name']} version {version['version']}, {promoted}: {verdict['reason']}", markup=False)
-    typer.echo(f"models:/{version['name']}/{version['version']}")
+    typer.echo(str(ModelUri(version["name"], version["version"])))

@@ -78,3 +78,8 @@ class PinnedModel:
     digest: str
     engine: str
     uri: str
+
+    @property
+    def is_external(self) -> bool:
+        """Whether others made it, so that it is no bundle."""
+        return self.engine == EXTERNAL

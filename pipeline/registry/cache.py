@@ -1,66 +1,67 @@
-"""Versions on this machine: files by digest, and which version a name stood for when a night was last planned."""
+"""The local cache of model files, `cache/models/<digest>`."""
 
 from __future__ import annotations
 
 import logging
 import os
 import shutil
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import BundleRejected, ModelNotFound
+from pipeline.model.bundle import Bundle, read_bundle
+from pipeline.model.external.package import ExternalModel, read_external
 from pipeline.model.interface import PinnedModel
+from pipeline.registry.versions import Registry
 
 log = logging.getLogger(__name__)
 
-BUNDLE, ALL_FILES = "artifacts/bundle", "."
 
-_Model = TypeVar("_Model")
-Read = Callable[[Path, str], _Model]
-
-
-def fetch(home: Home, pinned: PinnedModel, read: Read[_Model], part: str = BUNDLE) -> _Model:
-    """A version's files in the local cache; MLflow is asked only if they are missing or damaged.
-
-    Args:
-        home: where the cache is.
-        pinned: the version.
-        read: checks and reads a folder, given the digest that it must have.
-        part: of what MLflow keeps of the version.
+def fetch(home: Home, pinned: PinnedModel) -> Bundle | ExternalModel:
+    """A version's checked files in the local cache; MLflow is asked only if they are missing or damaged.
 
     Raises:
-        BundleRejected: the version holds no such part, or not what was registered.
+        BundleRejected: the version does not hold what was registered.
         RegistryUnavailable: it must be fetched, and MLflow does not answer.
     """
-    from pipeline.registry.versions import Registry
-
     try:
-        return cached(home, pinned, read)
+        return cached(home, pinned)
     except ModelNotFound:
         log.info("fetching %s", pinned.uri)
     except BundleRejected as error:
         log.warning("the cached copy is damaged and fetched anew: %s", error)
-    target = _folder(home, pinned)
-    shutil.rmtree(target, ignore_errors=True)
-    Registry(home).download(pinned.uri, part, target)
-    return read(target, pinned.digest)
-
-
-def cached(home: Home, pinned: PinnedModel, read: Read[_Model]) -> _Model:
-    """A version's files as the local cache has them.
-
-    Raises:
-        ModelNotFound: they are not there.
-        BundleRejected: they are damaged.
-    """
     folder = _folder(home, pinned)
-    found = read(folder, pinned.digest)
+    shutil.rmtree(folder, ignore_errors=True)
+    return download(Registry(home), pinned, folder)
+
+
+def fetch_bundle(home: Home, pinned: PinnedModel) -> Bundle:
+    """As `fetch`; an external captioner raises BundleRejected, and its cached files stay."""
+    if pinned.is_external:
+        raise BundleRejected(f"{pinned.uri} is an external captioner")
+    bundle = fetch(home, pinned)
+    assert isinstance(bundle, Bundle)
+    return bundle
+
+
+def cached(home: Home, pinned: PinnedModel) -> Bundle | ExternalModel:
+    """A version's files as the cache has them: raises ModelNotFound if absent, BundleRejected if damaged."""
+    folder = _folder(home, pinned)
+    model = _read(pinned, folder)
     with suppress(OSError):
         os.utime(folder)  # the time of its last use
-    return found
+    return model
+
+
+def download(registry: Registry, pinned: PinnedModel, folder: Path) -> Bundle | ExternalModel:
+    """Copy a version's files from MLflow to a folder, and check them."""
+    registry.download(pinned.uri, "." if pinned.is_external else "artifacts/bundle", folder)
+    return _read(pinned, folder)
+
+
+def _read(pinned: PinnedModel, folder: Path) -> Bundle | ExternalModel:
+    return (read_external if pinned.is_external else read_bundle)(folder, pinned.digest)
 
 
 def _folder(home: Home, pinned: PinnedModel) -> Path:

@@ -26,13 +26,12 @@ def name_external(home: Home, uri: str) -> PinnedModel:
     """
     registry = Registry(home)
     version = registry.version(uri)
-    digest, engine = version.tags.get(DIGEST_TAG), version.tags.get(ENGINE_TAG)
-    if digest is not None and engine != EXTERNAL:
+    if version.digest is not None and not version.is_external:
         raise BundleRejected(f"{uri} is version {version.version} of Nightcap's own making; it needs no naming")
-    pinned_uri = f"models:/{version.name}/{version.version}"
+    pinned_uri = str(version.uri)
     with tempfile.TemporaryDirectory() as scratch:
         registry.download(pinned_uri, ".", Path(scratch) / "model")
-        model = read_external(Path(scratch) / "model", digest)
+        model = read_external(Path(scratch) / "model", version.digest)
     # The engine first: a version with a digest and without an engine would be taken for one of ours.
     registry.tag(version.name, version.version, {ENGINE_TAG: EXTERNAL})
     registry.tag(version.name, version.version, {DIGEST_TAG: model.digest})

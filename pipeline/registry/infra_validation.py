@@ -24,10 +24,10 @@ import numpy.typing as npt
 from pipeline.core.environment import Home
 from pipeline.core.errors import NightcapError, PromotionRefused, Retryable
 from pipeline.core.settings import GateSettings
-from pipeline.model.bundle import read_bundle
 from pipeline.model.captioner import CAPTION_BATCH
+from pipeline.model.external.package import ExternalModel
 from pipeline.model.golden import golden_images, reproduce
-from pipeline.model.interface import EXTERNAL, Captioner, PinnedModel
+from pipeline.model.interface import Captioner, PinnedModel
 from pipeline.registry.cache import cached
 from pipeline.registry.loading import load_pinned
 from pipeline.registry.versions import Registry
@@ -143,9 +143,9 @@ def _trial(home: Home, uri: str, count: int) -> dict[str, float]:
 
 def _golden(home: Home, pinned: PinnedModel, captioner: Captioner) -> tuple[list[npt.NDArray[np.uint8]], int]:
     """The golden images and how many gave their captions again; an external captioner has none, and sees plain grey."""
-    if pinned.engine == EXTERNAL:
+    bundle = cached(home, pinned)
+    if isinstance(bundle, ExternalModel):
         return [np.full((captioner.side, captioner.side, 3), 128, np.uint8)], 0
-    bundle = cached(home, pinned, read_bundle)
     return list(golden_images(bundle).values()), reproduce(bundle, captioner)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.core.environment import Home
 from pipeline.core.errors import RegistryUnavailable
 from pipeline.model.interface import PinnedModel
+from pipeline.model.model_uri import is_model_uri
 from pipeline.storage.files import read_json, sha256, write_json
 
 
@@ -15,7 +16,7 @@ def remember(home: Home, uri: str, pinned: PinnedModel) -> None:
     """Keep in the store which version a registry's address stands for."""
     known = {"model": uri, "pinned": asdict(pinned)}
     path = _memory(home, uri)
-    if uri.startswith("models:/") and not (path.is_file() and read_json(path) == known):
+    if is_model_uri(uri) and not (path.is_file() and read_json(path) == known):
         write_json(path, known)
 
 

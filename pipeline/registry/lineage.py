@@ -95,9 +95,7 @@ class Lineage:
             versions: all that are registered.
             splits: where the images asked for are, by snapshot.
         """
-        from pipeline.registry.versions import DIGEST_TAG
-
-        known = {each.tags.get(DIGEST_TAG): each for each in versions}
+        known = {each.digest: each for each in versions}
         found = [self._exposed(each, list(self._continued(each, known)), splits) for each in versions]
         return [each for each in found if each.splits]
 
@@ -120,9 +118,7 @@ class Lineage:
 
     def _behind(self, version: Version, stage: str) -> Path | None:
         """The output of a stage that went into a version's bundle, as the store tells."""
-        from pipeline.registry.versions import DIGEST_TAG
-
-        bundle = self.bundles.get(version.tags.get(DIGEST_TAG, ""))
+        bundle = self.bundles.get(version.digest or "")
         above = self.above([bundle]) if bundle else ()
         return next((folder for folder in above if folder.parent.name == stage), None)
 

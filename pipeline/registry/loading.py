@@ -8,34 +8,23 @@ from typing import Any
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import BundleRejected, ModelNotFound, RegistryUnavailable, SettingsError
-from pipeline.model.bundle import read_bundle
+from pipeline.model.bundle import Bundle, read_bundle
 from pipeline.model.captioner import BundleCaptioner
-from pipeline.model.external.package import read_external
-from pipeline.model.interface import EXTERNAL, Captioner, PinnedModel
-from pipeline.registry.cache import ALL_FILES, cached, fetch
+from pipeline.model.interface import Captioner, PinnedModel
+from pipeline.model.model_uri import is_model_uri
+from pipeline.registry.cache import cached, fetch
 from pipeline.registry.last_known import last_known
 
 
-def load_captioner(home: Home, model: str, decoding: Mapping[str, Any] | None = None) -> Captioner:
-    """The captioner behind `models:/name@alias`, `models:/name/version` or a bundle's folder.
-
-    Args:
-        home: where the registry and the cache are.
-        model: which model.
-        decoding: fields of `DecodingSettings` that replace the bundle's own.
+def pin(home: Home, model: str) -> PinnedModel:
+    """The version, with its digest, behind `models:/name@alias`, `models:/name/version` or a bundle's folder.
 
     Raises:
-        SettingsError: a field of `decoding` is unknown or wrong.
         ModelNotFound: nothing is there.
-        BundleRejected: what is there is damaged or not what was registered.
+        BundleRejected: the bundle is damaged, or the version is not what was registered.
         RegistryUnavailable: MLflow does not answer.
     """
-    return load_pinned(home, pin(home, model), decoding)
-
-
-def pin(home: Home, model: str) -> PinnedModel:
-    """One version that stays the same while it is used, by its digest; raises as `load_captioner`."""
-    if model.startswith("models:/"):
+    if is_model_uri(model):
         from pipeline.registry.promotions import Promotions
 
         return Promotions(home).resolve(model)
@@ -44,37 +33,35 @@ def pin(home: Home, model: str) -> PinnedModel:
 
 
 def load_pinned(home: Home, pinned: PinnedModel, decoding: Mapping[str, Any] | None = None) -> Captioner:
-    """The captioner of a pinned version, its files checked against the pinned digest; raises as `load_captioner`.
+    """The captioner of a pinned version, its files checked against the digest. Cached files need no MLflow.
 
-    What the cache holds already is loaded although MLflow does not answer.
+    Args:
+        home: where the registry and the cache are.
+        pinned: the version.
+        decoding: fields of `DecodingSettings` that replace the bundle's own; a wrong one raises SettingsError.
+
+    Raises:
+        ModelNotFound, BundleRejected, RegistryUnavailable: as `pin`.
     """
-    if pinned.engine == EXTERNAL:
-        return _external(home, pinned, decoding)
-    if pinned.uri.startswith("models:/"):
-        return BundleCaptioner(fetch(home, pinned, read_bundle), pinned, decoding)
-    return BundleCaptioner(read_bundle(Path(pinned.uri), pinned.digest), pinned, decoding)
+    files = fetch(home, pinned) if is_model_uri(pinned.uri) else read_bundle(Path(pinned.uri), pinned.digest)
+    if isinstance(files, Bundle):
+        return BundleCaptioner(files, pinned, decoding)
+    if decoding:
+        raise SettingsError(f"{pinned.uri} is an external captioner, whose decoding ({', '.join(decoding)}) is its own")
+    from pipeline.model.external.captioner import ExternalCaptioner
+
+    return ExternalCaptioner(files, pinned, home.external)
 
 
 def pin_last_known(home: Home, model: str) -> PinnedModel:
-    """The version that a registry's address stood for when a night was last planned, if its files are here, unaltered.
+    """The version that an address stood for when a night was last planned, if its unaltered files are cached.
 
     Raises:
-        RegistryUnavailable: no version is known, or its files are not here.
+        RegistryUnavailable: no version is known, or its files are not cached.
     """
     pinned = last_known(home, model)
     try:
-        if pinned.engine == EXTERNAL:
-            cached(home, pinned, read_external)
-        else:
-            cached(home, pinned, read_bundle)
+        cached(home, pinned)
     except (ModelNotFound, BundleRejected) as error:
         raise RegistryUnavailable(f"the last known version of {model} is not on this machine: {error}") from error
     return pinned
-
-
-def _external(home: Home, pinned: PinnedModel, decoding: Mapping[str, Any] | None) -> Captioner:
-    from pipeline.model.external.captioner import ExternalCaptioner
-
-    if decoding:
-        raise SettingsError(f"{pinned.uri} is an external captioner, whose decoding ({', '.join(decoding)}) is its own")
-    return ExternalCaptioner(fetch(home, pinned, read_external, ALL_FILES), pinned, home.external)

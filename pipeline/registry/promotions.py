@@ -11,10 +11,9 @@ from pathlib import Path
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import BundleRejected, ModelNotFound, NightcapError, PromotionRefused, SettingsError
-from pipeline.model.bundle import read_bundle
-from pipeline.model.external.package import read_external
-from pipeline.model.interface import EXTERNAL, PinnedModel
-from pipeline.registry.cache import ALL_FILES, BUNDLE
+from pipeline.model.interface import PinnedModel
+from pipeline.model.model_uri import ModelUri
+from pipeline.registry.cache import download
 from pipeline.registry.journal import Action, Change, Entry, Journal
 from pipeline.registry.versions import CHAMPION, Registry
 
@@ -48,8 +47,8 @@ class Promotions:
             ModelNotFound: there is no such version.
             BundleRejected: the version carries no digest, or not the promoted one.
         """
-        name, at, alias = uri.removeprefix("models:/").partition("@")
-        entry = self._current(name) if at and alias == CHAMPION else None
+        address = ModelUri.parse(uri)
+        entry = self._current(address.name) if address.alias == CHAMPION else None
         if entry is None:
             return self.registry.resolve(uri)
         pinned = self._promoted(entry)
@@ -64,7 +63,7 @@ class Promotions:
         """
         if self._current(name) is None:
             return self.registry.champion(name)
-        return self.resolve(f"models:/{name}@{CHAMPION}")
+        return self.resolve(str(ModelUri(name, alias=CHAMPION)))
 
     def promote(
         self, name: str, version: str, since: int, who: str, verdict: str | None = None, why: str = ""
@@ -101,7 +100,7 @@ class Promotions:
             ModelNotFound, BundleRejected, PromotionConflict: as `promote`.
         """
         since, champion = self.journal.last(), self.champion(name)
-        tags = self.registry.tags(self.registry.resolve(f"models:/{name}/{version}"))
+        tags = self.registry.tags(self.registry.resolve(str(ModelUri(name, version))))
         against = champion.version if champion else NOBODY
         if champion is not None and champion.version == version:
             return None
@@ -136,7 +135,7 @@ class Promotions:
             self._repair(now, expected=now.origin)
             return done
         version = version or self.before(name)
-        self.registry.resolve(f"models:/{name}/{version}")
+        self.registry.resolve(str(ModelUri(name, version)))
         before = {each for entry in self.journal.entries(name) for each in (entry.origin, entry.target)}
         if version not in before:
             unknown = "has never captioned" if before else "is not known to have captioned: the journal has no entry"
@@ -182,7 +181,7 @@ class Promotions:
         return list(dict.fromkeys(entry.origin for entry in since if entry.origin))
 
     def _decide(self, action: Action, name: str, version: str, since: int, **told: str | None) -> Entry | None:
-        chosen, now = self.registry.resolve(f"models:/{name}/{version}"), self._current(name)
+        chosen, now = self.registry.resolve(str(ModelUri(name, version))), self._current(name)
         origin = now.target if now else self.registry.aliased(name, CHAMPION)
         if origin == chosen.version:
             entry = now if now and _is_retry(now, action, since, told) else None
@@ -211,14 +210,11 @@ class Promotions:
 
     def _check(self, pinned: PinnedModel) -> None:
         """Download a version anew, past the cache, and check every file."""
-        part, read = (ALL_FILES, read_external) if pinned.engine == EXTERNAL else (BUNDLE, read_bundle)
         with tempfile.TemporaryDirectory() as scratch:
-            target = Path(scratch) / "model"
-            self.registry.download(pinned.uri, part, target)
-            read(target, pinned.digest)
+            download(self.registry, pinned, Path(scratch) / "model")
 
     def _promoted(self, entry: Entry) -> PinnedModel:
-        uri = f"models:/{entry.model}/{entry.target}"
+        uri = str(ModelUri(entry.model, entry.target))
         where = f"promotion journal, entry {entry.number}"
         advice = "make another the champion with `nightcap models rollback VERSION`"
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,8 +13,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.core.environment import Home
-from pipeline.core.errors import BundleRejected, ModelNotFound, SettingsError
-from pipeline.model.interface import PinnedModel
+from pipeline.core.errors import BundleRejected, ModelNotFound
+from pipeline.model.interface import EXTERNAL, PinnedModel
+from pipeline.model.model_uri import ModelUri
 from pipeline.registry.connection import answering, prepare_client, shown_uri
 from pipeline.registry.last_known import forget
 from pipeline.registry.sqlite import create_database
@@ -53,6 +53,21 @@ class Version:
     tags: dict[str, str]
     created_ms: int
 
+    @property
+    def uri(self) -> ModelUri:
+        """Its address by number."""
+        return ModelUri(self.name, self.version)
+
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 of its bundle or files; None if Nightcap neither registered nor checked it."""
+        return self.tags.get(DIGEST_TAG)
+
+    @property
+    def is_external(self) -> bool:
+        """Whether others made it, and a person named it as a captioner."""
+        return self.tags.get(ENGINE_TAG) == EXTERNAL
+
 
 class Registry:
     """The model registry that `home.tracking_uri` names.
@@ -82,16 +97,16 @@ class Registry:
             ModelNotFound: there is no such version, or its files were removed.
             BundleRejected: the version carries no digest, so Nightcap did not register it.
         """
-        found = self.version(uri)
-        if REMOVED_TAG in found.tags:
-            raise ModelNotFound(f"the files of {uri} were removed on {found.tags[REMOVED_TAG]}; train it again")
-        if DIGEST_TAG not in found.tags:
+        version = self.version(uri)
+        if REMOVED_TAG in version.tags:
+            raise ModelNotFound(f"the files of {uri} were removed on {version.tags[REMOVED_TAG]}; train it again")
+        if version.digest is None:
             raise BundleRejected(
-                f"{uri} is version {found.version} without a {DIGEST_TAG} tag; Nightcap did not register it. If it is a "
-                f"captioner of others that you trust to run here, name it: nightcap models foreign {uri}"
+                f"{uri} is version {version.version} without a {DIGEST_TAG} tag; Nightcap did not register it. If it is an "
+                f"external captioner that you trust to run here, name it: nightcap models foreign {uri}"
             )
-        pinned = f"models:/{found.name}/{found.version}"
-        return PinnedModel(found.name, found.version, found.tags[DIGEST_TAG], found.tags.get(ENGINE_TAG, ""), pinned)
+        engine = version.tags.get(ENGINE_TAG, "")
+        return PinnedModel(version.name, version.version, version.digest, engine, str(version.uri))
 
     def version(self, uri: str) -> Version:
         """What `models:/name@alias` or `models:/name/version` stands for, whoever registered it.
@@ -100,24 +115,26 @@ class Registry:
             SettingsError: the URI has another form.
             ModelNotFound: there is no such version.
         """
-        name, alias, number = _parse(uri)
-        found = self._find(uri, lambda: self._client.get_model_version_by_alias(name, alias)) if alias else None
-        return _version(found or self._find(uri, lambda: self._client.get_model_version(name, number)))
+        address = ModelUri.parse(uri)
+        if address.alias:
+            return _version(
+                self._find(address, lambda: self._client.get_model_version_by_alias(address.name, address.alias))
+            )
+        return _version(self._find(address, lambda: self._client.get_model_version(address.name, address.version)))
 
     def champion(self, name: str) -> PinnedModel | None:
         """The version that the alias names, or None; which one captions is for `pipeline.registry.promotions` to say."""
         try:
-            return self.resolve(f"models:/{name}@{CHAMPION}")
+            return self.resolve(str(ModelUri(name, alias=CHAMPION)))
         except ModelNotFound:
             return None
 
     def aliased(self, name: str, alias: str) -> str | None:
         """The number of the version that an alias names, if any."""
         try:
-            found = self._find(f"{name}@{alias}", lambda: self._client.get_model_version_by_alias(name, alias))
+            return self.version(str(ModelUri(name, alias=alias))).version
         except ModelNotFound:
             return None
-        return str(found.version)
 
     def download(self, uri: str, part: str, target: Path) -> None:
         """Copy a folder of what a version holds, or `.` for all of it, to `target`, atomically.
@@ -147,8 +164,8 @@ class Registry:
 
     def with_digest(self, name: str, digest: str) -> Version | None:
         """The version that already holds this bundle, if any."""
-        held = {item.tags.get(DIGEST_TAG): item for item in self.versions(name) if REMOVED_TAG not in item.tags}
-        return held.get(digest)
+        held = (each for each in reversed(self.versions(name)) if REMOVED_TAG not in each.tags)
+        return next((each for each in held if each.digest == digest), None)
 
     def create(self, name: str, model_uri: str, tags: dict[str, str], description: str) -> Version:
         """Register a logged model, its tags with it, so that no version ever lacks its digest; then describe it."""
@@ -161,7 +178,7 @@ class Registry:
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
         """Point an alias at a version; what it stood for before is no night's last known version any more."""
-        forget(self._home, f"models:/{name}@{alias}")
+        forget(self._home, str(ModelUri(name, alias=alias)))
         with self.answering():
             self._client.set_registered_model_alias(name, alias, version)
 
@@ -173,7 +190,11 @@ class Registry:
 
     def tags(self, pinned: PinnedModel) -> dict[str, str]:
         """The tags of a version."""
-        return dict(self._find(pinned.uri, lambda: self._client.get_model_version(pinned.name, pinned.version)).tags)
+        return dict(
+            self._find(
+                ModelUri.parse(pinned.uri), lambda: self._client.get_model_version(pinned.name, pinned.version)
+            ).tags
+        )
 
     def tag_model(self, name: str, tags: dict[str, str]) -> None:
         """Put tags on a registered model, all its versions together."""
@@ -184,7 +205,7 @@ class Registry:
     def model_tags(self, name: str) -> dict[str, str]:
         """The tags of a registered model; none where there is no such model."""
         try:
-            return dict(self._find(name, lambda: self._client.get_registered_model(name)).tags)
+            return dict(self._find(ModelUri(name), lambda: self._client.get_registered_model(name)).tags)
         except ModelNotFound:
             return {}
 
@@ -244,7 +265,7 @@ class Registry:
             found = _pages(lambda token: client.search_runs(experiments, f"tags.{tag} != ''", page_token=token))
             return [str(run.info.run_id) for run in found]
 
-    def _find(self, uri: str, find: Callable[[], Any]) -> Any:
+    def _find(self, uri: ModelUri, find: Callable[[], Any]) -> Any:
         from mlflow.exceptions import MlflowException
 
         with self.answering():
@@ -252,28 +273,15 @@ class Registry:
                 return find()
             except MlflowException as error:
                 refused = error.error_code == "PERMISSION_DENIED"
-                if error.error_code in _MISSING or (refused and not self._is_registered(uri)):
+                if error.error_code in _MISSING or (refused and not self._is_registered(uri.name)):
                     known = ", ".join(f"{item.name}/{item.version}" for item in self.versions()[:5])
                     advice = f"registered: {known}" if known else "make one with `nightcap train` or `make run`"
                     raise ModelNotFound(f"no model at {uri} in {shown_uri(self._home)}; {advice}") from error
                 raise
 
-    def _is_registered(self, uri: str) -> bool:
+    def _is_registered(self, name: str) -> bool:
         """An MLflow with accounts does not say that a model is missing: it refuses."""
-        name = re.split("[@/]", uri.removeprefix("models:/"))[0]
         return bool(self._client.search_registered_models(f"name='{name}'", max_results=1))
-
-
-def _parse(uri: str) -> tuple[str, str, str]:
-    """Name, alias and version of a model URI; one of the last two is empty."""
-    path = uri.removeprefix("models:/").strip("/")
-    name, at, alias = path.partition("@")
-    if at and name and alias and "/" not in path:
-        return name, alias, ""
-    name, _, number = path.partition("/")
-    if name and number.isascii() and number.isdigit():
-        return name, "", number
-    raise SettingsError(f"model {uri!r} is neither models:/name@alias nor models:/name/version")
 
 
 def _version(item: Any) -> Version:

@@ -10,6 +10,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from pipeline.core.settings import SourceSettings, TrainSettings
+from pipeline.model.model_uri import is_model_uri
 from pipeline.training.run import TrainingRun
 
 _TEMPLATE = Path(__file__).with_name("model_card.md.j2")
@@ -64,7 +65,7 @@ def _portable(settings: TrainSettings) -> dict[str, Any]:
     groups = settings.model_dump(mode="json", exclude={"source": paths, "gate": True})
     for group, field in _MAY_BE_PATHS:
         value = groups[group][field]
-        if value and not str(value).startswith("models:/"):
+        if value and not is_model_uri(str(value)):
             groups[group][field] = PurePath(value).name
     return groups
 

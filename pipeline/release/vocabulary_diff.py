@@ -9,10 +9,8 @@ from typing import Any
 import pyarrow.compute as pc
 
 from pipeline.core.errors import BundleRejected
-from pipeline.model.bundle import read_bundle
-from pipeline.model.interface import EXTERNAL
 from pipeline.model.vocabulary import SPECIAL, Vocabulary
-from pipeline.registry.cache import fetch
+from pipeline.registry.cache import fetch_bundle
 from pipeline.registry.promotions import Promotions
 from pipeline.storage.tables import MODEL, CaptionTable
 from pipeline.storage.tables.schema import USABLE
@@ -28,14 +26,8 @@ def compared_words(run: TrainingRun) -> dict[str, Any]:
     champion = Promotions(run.home).champion(run.settings.registry.model_name)
     if champion is None:
         return {"size": len(new)}
-    if champion.engine == EXTERNAL:  # not even to be looked for: nights may use what the cache has under its digest
-        return {
-            "size": len(new),
-            "champion": champion.version,
-            "unreadable": f"{champion.uri} is an external captioner",
-        }
     try:
-        old = fetch(run.home, champion, read_bundle).vocabulary
+        old = fetch_bundle(run.home, champion).vocabulary
     except BundleRejected as error:
         return {"size": len(new), "champion": champion.version, "unreadable": str(error)}
     lost = frozenset(old.words) - frozenset(new.words)

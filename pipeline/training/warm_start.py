@@ -12,9 +12,10 @@ from pipeline.core.errors import SettingsError
 from pipeline.core.settings import DecoderSettings
 from pipeline.model.bundle import DECODER, ENCODER, SETTINGS, VOCABULARY, BundleSettings, read_bundle
 from pipeline.model.interface import PinnedModel
+from pipeline.model.model_uri import is_model_uri
 from pipeline.model.vocabulary import Vocabulary
 from pipeline.model.vocabulary_binding import check_bound
-from pipeline.registry.cache import fetch
+from pipeline.registry.cache import fetch_bundle
 from pipeline.registry.promotions import Promotions
 from pipeline.storage.files import read_json
 from pipeline.storage.stage_outputs import StageOutput
@@ -32,11 +33,10 @@ def provide_start(run: TrainingRun, uri: str) -> StageOutput:
         ModelNotFound: there is no such version.
         SettingsError: the new model would be of another architecture.
     """
-    pinned = Promotions(run.home).resolve(uri) if uri.startswith("models:/") else _bare(uri)
+    pinned = Promotions(run.home).resolve(uri) if is_model_uri(uri) else _bare(uri)
 
     def build(folder: Path) -> None:
-        known = uri.startswith("models:/")
-        bundle = fetch(run.home, pinned, read_bundle) if known else read_bundle(Path(uri), pinned.digest)
+        bundle = fetch_bundle(run.home, pinned) if is_model_uri(uri) else read_bundle(Path(uri), pinned.digest)
         for name in (ENCODER, DECODER, VOCABULARY, SETTINGS):
             shutil.copyfile(bundle.path / name, folder / name)
 

@@ -17,10 +17,11 @@ import pyarrow.parquet as pq
 from pipeline.core.environment import Home
 from pipeline.core.errors import ModelNotFound, SettingsError
 from pipeline.data.sources.base import CORRECTED
+from pipeline.model.model_uri import ModelUri
 from pipeline.registry.journal import Entry, Journal
 from pipeline.registry.lineage import ACCEPTED_TAG, Exposed, Lineage
 from pipeline.registry.promotions import GATE_TAG, JUDGED_AGAINST_TAG, VERDICT_DIGEST_TAG, VERDICT_TAG
-from pipeline.registry.versions import DIGEST_TAG, Registry, Version
+from pipeline.registry.versions import Registry, Version
 from pipeline.storage.stage_outputs import Store
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.schema import one_of
@@ -93,7 +94,7 @@ class Tracer:
 
     def _named(self, name: str, number: str) -> dict[str, Any]:
         try:
-            return self._model(self._registry.version(f"models:/{name}/{number}"))
+            return self._model(self._registry.version(str(ModelUri(name, number))))
         except ModelNotFound:
             return {"name": name, "version": number, "registered": False}
 
@@ -104,7 +105,7 @@ class Tracer:
             "version": number,
             "registered": True,
             "aliases": list(version.aliases),
-            "bundle": version.tags.get(DIGEST_TAG),
+            "bundle": version.digest,
             "mlflow_run": version.run_id or None,
             "snapshot": str(snapshot) if snapshot else None,
             "verdict": {key: version.tags[tag] for key, tag in _VERDICT.items() if tag in version.tags} or None,
@@ -121,7 +122,7 @@ class Tracer:
             self._model(each.version)
             | {
                 "splits": sorted(each.splits),
-                "through": [f"models:/{before.name}/{before.version}" for before in each.through],
+                "through": [str(before.uri) for before in each.through],
                 "accepted": self._is_accepted(each, listed),
                 "nights": usage[each.version.name, each.version.version],
             }

@@ -6,7 +6,7 @@ import logging
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import RegistryUnavailable, SettingsError
-from pipeline.model.interface import EXTERNAL, PinnedModel
+from pipeline.model.interface import PinnedModel
 from serving.runs.settings import NightSettings
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ def pin_for_night(settings: NightSettings, home: Home) -> PinnedModel:
         RegistryUnavailable: MLflow does not answer, and no other version may or can be taken.
     """
     pinned = _pinned(settings, home)
-    if home.promoted_only and pinned.engine != EXTERNAL:  # a foreign one was named by who may change models
+    if home.promoted_only and not pinned.is_external:  # an external one was named by who may change models
         _require_promoted(home, pinned)
     return pinned
 

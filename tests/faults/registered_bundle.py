@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from pipeline.model.bundle import read_bundle
-from pipeline.registry.cache import fetch
+from pipeline.registry.cache import fetch_bundle
 from pipeline.registry.versions import CHAMPION, DIGEST_TAG, ENGINE_TAG, Registry
 from tests.serving.night_world import ColourCaptioner
 from tests.toy_bundle import write_bundle
@@ -30,7 +29,7 @@ def loader(home):
     """Fetches and checks a pinned bundle as a night does, and captions by colour."""
 
     def load(pinned):
-        bundle = fetch(home, pinned, read_bundle)
+        bundle = fetch_bundle(home, pinned)
         return replace(ColourCaptioner(), version=pinned.version, digest=bundle.digest, engine=pinned.engine)
 
     return load

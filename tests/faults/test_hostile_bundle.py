@@ -18,7 +18,7 @@ from pipeline.core.errors import BundleRejected
 from pipeline.model.bundle import CONFIDENCE, DECODER, SUMS, VOCABULARY, read_bundle, seal
 from pipeline.model.vocabulary import Vocabulary
 from pipeline.model.vocabulary_binding import WORDS
-from pipeline.registry.loading import load_captioner
+from tests.loading import load_captioner
 from tests.registered_bundle import register_stored, stored_model
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -15,8 +15,8 @@ import pytest
 from pipeline import training_pipeline as stages
 from pipeline.core.errors import BundleRejected, NightcapError, PromotionConflict, PromotionRefused, Retryable
 from pipeline.core.settings import GateSettings
-from pipeline.model.bundle import DECODER, SUMS, read_bundle
-from pipeline.registry.cache import fetch
+from pipeline.model.bundle import DECODER, SUMS
+from pipeline.registry.cache import fetch_bundle
 from pipeline.registry.infra_validation import check_budget, try_version
 from pipeline.registry.journal import Change, Journal
 from pipeline.registry.loading import pin
@@ -210,7 +210,7 @@ def test_13_a_damaged_version_is_refused_and_the_alias_unmoved(home, damage, com
 
 def test_13_on_trial_a_damaged_version_is_refused_whatever_is_in_the_cache(home, tiny_run):
     budget = tiny_run.settings.gate
-    fetch(home, Registry(home).resolve(f"models:/{NAME}/2"), read_bundle)
+    fetch_bundle(home, Registry(home).resolve(f"models:/{NAME}/2"))
     alter(bundle_of(home, 2))
     with pytest.raises(PromotionRefused, match=f"on trial in a process of its own: .*{DECODER} was altered"):
         try_version(home, f"models:/{NAME}/2", budget)

@@ -14,7 +14,6 @@ from pipeline.core.settings import EncoderSettings, TrainSettings
 from pipeline.data.snapshot import SCHEMAS
 from pipeline.imaging.decode import ImageLimits, pixels
 from pipeline.model.bundle import FORMAT
-from pipeline.registry.loading import load_captioner
 from pipeline.storage.files import sha256, sha256_file, write_json
 from pipeline.training.caption_features import caption_features
 from pipeline.training.encoder_stage import ENCODER_WEIGHTS, load_encoder
@@ -22,6 +21,7 @@ from pipeline.training.features import FeatureStore
 from pipeline.training.run import TrainingRun
 from pipeline.training_pipeline import extract_shard, snapshot
 from tests.fixtures.stored_bundles import unpack
+from tests.loading import load_captioner
 from tests.odd_images import odd_images
 
 IMAGES = odd_images()

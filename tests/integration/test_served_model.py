@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from pipeline.imaging.decode import ImageLimits, pixels
-from pipeline.registry.loading import load_captioner
+from tests.loading import load_captioner
 from tests.odd_images import odd_images
 from tests.registered_bundle import register_stored
 

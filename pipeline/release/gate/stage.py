@@ -22,6 +22,7 @@ from pipeline.imaging.decode import pixels
 from pipeline.metrics.tokenizer import tokenize
 from pipeline.model.captioner import CAPTION_BATCH
 from pipeline.model.interface import Captioner, PinnedModel
+from pipeline.model.model_uri import ModelUri
 from pipeline.registry.infra_validation import try_version
 from pipeline.registry.journal import Entry
 from pipeline.registry.loading import load_pinned
@@ -96,7 +97,7 @@ def judge_version(run: TrainingRun, version: str) -> Outcome:
     score = float(run.scores()["scores"]["cider_d"])
     if champion is not None and champion.version == version:
         return Outcome(False, "it already is the champion", score, score, since)
-    pinned = promotions.registry.resolve(f"models:/{name}/{version}")
+    pinned = promotions.registry.resolve(str(ModelUri(name, version)))
     try:
         output = _verdict(run, promotions, pinned, champion)
     except PromotionRefused as error:

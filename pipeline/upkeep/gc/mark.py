@@ -14,7 +14,7 @@ from pipeline.core.errors import SettingsError
 from pipeline.registry.connection import shown_uri
 from pipeline.registry.lineage import ACCEPTED_TAG, SNAPSHOT_TAG, Lineage
 from pipeline.registry.promotions import Promotions
-from pipeline.registry.versions import DIGEST_TAG, Version
+from pipeline.registry.versions import Version
 from pipeline.storage.files import read_json
 from pipeline.storage.locks import alone
 from pipeline.storage.stage_outputs import RECIPE, Store
@@ -75,7 +75,7 @@ class Reachable:
     def digests(self) -> frozenset[str]:
         """Of the models that may be asked for: their copies in the cache stay, and the trainings that made them."""
         remembered = (read_json(file)["pinned"]["digest"] for file in self.home.store.glob("last_known/*.json"))
-        kept = (version.tags.get(DIGEST_TAG, "") for version in self.kept_versions)
+        kept = (version.digest or "" for version in self.kept_versions)
         return frozenset({*self.pinned, *remembered, *kept})
 
     @cached_property
@@ -127,7 +127,7 @@ class Reachable:
     def _trained_on(self) -> Iterator[Path]:
         """What says which images a registered version has seen, for `trace` and `forget`."""
         for version in self.versions:
-            bundle = self.lineage.bundles.get(version.tags.get(DIGEST_TAG, ""))
+            bundle = self.lineage.bundles.get(version.digest or "")
             if SNAPSHOT_TAG not in version.tags and bundle is not None:
                 yield bundle  # only through it is the snapshot known
             for tag in (SNAPSHOT_TAG, ACCEPTED_TAG):

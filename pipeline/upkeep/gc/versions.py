@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.core.environment import Home
-from pipeline.model.interface import EXTERNAL
-from pipeline.registry.versions import DIGEST_TAG, ENGINE_TAG, REMOVED_TAG, Registry, Version
+from pipeline.registry.versions import REMOVED_TAG, Registry, Version
 from pipeline.upkeep.gc.mark import Reachable
 
 
@@ -42,8 +41,8 @@ def old_versions(reach: Reachable) -> list[OldVersion]:
         for each in reach.versions
         if not _is_kept(reach, each)
         and each.created_ms / 1000 < reach.since
-        and each.tags.get(ENGINE_TAG) != EXTERNAL
-        and each.tags.get(DIGEST_TAG) not in {None, *made}
+        and not each.is_external
+        and each.digest not in {None, *made}
     ]
     return [each for each in found if each.size]
 
@@ -72,7 +71,7 @@ def remove_files(reach: Reachable, old: OldVersion) -> bool:
 
 def _is_kept(reach: Reachable, version: Version) -> bool:
     kept = {(each.name, each.version) for each in reach.kept_versions}
-    return (version.name, version.version) in kept or version.tags.get(DIGEST_TAG) in reach.digests
+    return (version.name, version.version) in kept or version.digest in reach.digests
 
 
 def _opened(home: Home, version: Version) -> OldVersion:

@@ -6,9 +6,9 @@ from PIL import Image
 
 from pipeline.core.environment import Home
 from pipeline.model.bundle import FORMAT, GOLDEN, read_bundle
-from pipeline.registry.loading import load_captioner
 from pipeline.storage.files import read_json
 from tests.fixtures.stored_bundles import FOLDER, stored_formats, unpack
+from tests.loading import load_captioner
 
 DIGESTS = {
     2: "27732da90812256c527f23c6a683b200842fdeadce3a8e0f4086d7b7228b5147",

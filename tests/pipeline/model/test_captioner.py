@@ -13,8 +13,9 @@ from pipeline.imaging.decode import pixels
 from pipeline.model.bundle import CONFIDENCE, DECODER, ENCODER, GOLDEN, SETTINGS, VOCABULARY, read_bundle, seal
 from pipeline.model.captioner import CAPTION_BATCH
 from pipeline.model.vocabulary import Vocabulary
-from pipeline.registry.loading import load_captioner, load_pinned, pin
+from pipeline.registry.loading import load_pinned, pin
 from pipeline.storage.files import read_json, write_json
+from tests.loading import load_captioner
 
 CHAMPION = "models:/captioner@champion"
 

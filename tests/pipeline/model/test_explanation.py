@@ -9,7 +9,7 @@ from pipeline.imaging.decode import GREY
 from pipeline.model.captioner import Networks
 from pipeline.model.explanation import Explainer, _with_each_cell_greyed, explain
 from pipeline.model.vocabulary import START, UNKNOWN, Vocabulary
-from pipeline.registry.loading import load_captioner
+from tests.loading import load_captioner
 
 CAPTION = "a red circle above a blue star"
 

@@ -11,9 +11,9 @@ from pipeline.data.snapshot import read_images
 from pipeline.imaging.decode import pixels
 from pipeline.model.bundle import CARD, CONFIDENCE, DECODER, ENCODER, GOLDEN, REFERENCE, VOCABULARY, read_bundle
 from pipeline.model.reference_profile import CAPTION_STATISTICS, IMAGE_STATISTICS, TOP_CAPTION, count, word_count
-from pipeline.registry.loading import load_captioner
 from pipeline.release.bundle_stage import pack
 from pipeline.storage.files import read_json, sha256_file
+from tests.loading import load_captioner
 
 
 @pytest.fixture(scope="module")
