@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from nightcap.commands.train import reach_registry
 from nightcap.console import console, load_tensorflow, working
+from pipeline.core.packages import installed_versions
 
 if TYPE_CHECKING:
     from pipeline.core.environment import Home
@@ -86,18 +85,12 @@ def _python(home: Home) -> Iterator[Finding]:
 
 
 def _packages(home: Home) -> Iterator[Finding]:
-    installed = dict(_installed(_PACKAGES))
-    found = [f"{name} {installed[name]}" for name in _PACKAGES if name in installed]
+    installed = installed_versions(_PACKAGES)
+    found = [f"{name} {version}" for name, version in installed.items()]
     missing = [name for name in _PACKAGES if name not in installed and not name.startswith("tensorflow")]
     yield Finding(
         not missing, ", ".join(found) + (f"; missing {', '.join(missing)}, run make setup" if missing else "")
     )
-
-
-def _installed(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for name in names:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            yield name, importlib.metadata.version(name)
 
 
 def _folders(home: Home) -> Iterator[Finding]:

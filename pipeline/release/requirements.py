@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+from pipeline.core.packages import installed_versions
 
 LIBRARIES = ("h5py", "keras", "numpy", "pandas", "pillow", "pydantic", "pyyaml", "tensorflow-cpu", "tensorflow")
 
 
 def requirements() -> list[str]:
     """One `name==version` a library that is installed."""
-    installed = {item.name.lower().replace("_", "-"): item.version for item in importlib.metadata.distributions()}
-    return [f"{name}=={installed[name]}" for name in LIBRARIES if name in installed]
+    return [f"{name}=={version}" for name, version in installed_versions(LIBRARIES).items()]

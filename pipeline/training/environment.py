@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 import pipeline
+from pipeline.core.packages import installed_versions
 
 _PACKAGES = ("nightcap", "tensorflow", "tensorflow-cpu", "keras", "tensorflow-datasets", "numpy", "pillow", "mlflow")
 
@@ -37,11 +36,8 @@ def describe_device() -> dict[str, Any]:
 
 def versions() -> dict[str, Any]:
     """Of Python and the packages that figures depend on, and `git`, the commit of a checkout."""
-    found: dict[str, Any] = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        with suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found | {"git": _git(Path(pipeline.__file__).parents[1])}
+    git = _git(Path(pipeline.__file__).parents[1])
+    return {"python": platform.python_version(), **installed_versions(_PACKAGES), "git": git}
 
 
 def _git(checkout: Path) -> dict[str, Any] | None:

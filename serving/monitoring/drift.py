@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.settings import Group
+from pipeline.metrics.divergence import jensen_shannon
 from pipeline.model.reference_profile import CAPTION_STATISTICS, TOP_CAPTION, BinCounts, Distribution
 from serving.runs.settings import NightSettings
 
@@ -20,7 +21,6 @@ DRAWS: Final = 4000
 _CHANCE: Final = 0.999  # one night in a thousand is further off by chance, for each sign
 _PRIOR: Final = 0.5  # what a bin that holds nothing may yet have held
 
-_Reals = npt.NDArray[np.float64]
 Measure = Callable[[npt.NDArray[Any], npt.NDArray[Any]], Any]
 
 
@@ -47,27 +47,13 @@ class Drift(Group):
         return self.divergence > self.limit
 
 
-def divergence(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Any:
-    """Jensen-Shannon divergence of counts or shares [..., bins], base 2: float [...] in [0, 1]; they broadcast."""
-    p, q = (each / each.sum(axis=-1, keepdims=True) for each in (first, second))
-    middle = (p + q) / 2
-    return ((_relative(p, middle) + _relative(q, middle)) / 2).clip(0.0, 1.0)
-
-
 def rise(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Any:
     """How much larger the last bin's share is in the second of two samples [..., bins]: float [...] in [0, 1]."""
     before, after = (each[..., -1] / each.sum(axis=-1) for each in (first, second))
     return (after - before).clip(0.0, 1.0)
 
 
-def _relative(p: _Reals, middle: _Reals) -> _Reals:
-    """Relative entropy in bits."""
-    ratios = p / np.where(middle > 0, middle, 1.0)
-    total: _Reals = (p * np.log2(np.where(p > 0, ratios, 1.0))).sum(axis=-1)
-    return total
-
-
-def chance(reference: BinCounts, images: int, measure: Measure = divergence) -> float:
+def chance(reference: BinCounts, images: int, measure: Measure = jensen_shannon) -> float:
     """What a night of some images like the reference's stays below by a measure, but one in a thousand."""
     return _chance(tuple(reference.tolist()), images, measure)
 
@@ -95,7 +81,7 @@ def drifts_of(
         name: _drift(
             known.counts,
             night[name],
-            rise if name == TOP_CAPTION else divergence,
+            rise if name == TOP_CAPTION else jensen_shannon,
             getattr(settings, setting_of(name)),
         )
         for name, known in reference.items()

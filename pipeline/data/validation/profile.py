@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from pipeline.data.snapshot import Snapshot
 from pipeline.data.validation.perceptual_hash import STATISTICS, PerceptualHashes
+from pipeline.metrics.divergence import jensen_shannon
 from pipeline.model.vocabulary import standardize
 
 _LISTED = 5_000  # words at most that a profile names
@@ -142,13 +143,7 @@ def _unlisted(profile: Profile, reference: Profile) -> float:
 
 def _divergence(first: WordCounts, second: WordCounts) -> float:
     """Jensen-Shannon divergence in bits of two distributions given by counts; 0 where one is empty."""
-    keys = sorted(first.keys() | second.keys())
-    shares = np.array([[counts.get(key, 0) for key in keys] for counts in (first, second)], float)
-    totals = shares.sum(1, keepdims=True)
-    if not totals.all():
+    if not sum(first.values()) or not sum(second.values()):
         return 0.0
-    shares /= totals
-    middle = shares.mean(0)
-    there = shares > 0
-    bits = shares[there] * np.log2(shares[there] / np.broadcast_to(middle, shares.shape)[there])
-    return float(bits.sum() / 2)
+    keys = sorted(first.keys() | second.keys())
+    return float(jensen_shannon(*(np.array([counts.get(key, 0) for key in keys]) for counts in (first, second))))
