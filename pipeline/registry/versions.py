@@ -19,7 +19,7 @@ from pipeline.model.model_uri import ModelUri
 from pipeline.registry.connection import answering, prepare_client, shown_uri
 from pipeline.registry.last_known import forget
 from pipeline.registry.sqlite import create_database
-from pipeline.storage.files import whole_folder
+from pipeline.storage.files import creating_folder
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +149,7 @@ class Registry:
             (model / _NOTE).unlink(missing_ok=True)
             if not (model / part).is_dir():
                 raise BundleRejected(f"{uri} holds no folder {part}; register it anew")
-            with whole_folder(target) as folder:
+            with creating_folder(target) as folder:
                 shutil.copytree(model / part, folder, dirs_exist_ok=True, symlinks=True)
 
     def versions(self, name: str | None = None) -> list[Version]:

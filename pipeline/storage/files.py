@@ -7,11 +7,11 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import NamedTemporaryFile, mkdtemp
+from typing import IO, TYPE_CHECKING, Any
 
 from pipeline.core.errors import ObjectUnavailable
 
@@ -21,31 +21,9 @@ if TYPE_CHECKING:
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file atomically; without room for it raises as `disk_room`."""
-    with _written_beside(path, data) as scratch:
-        scratch.replace(path)
-
-
-def create_bytes(path: Path, data: bytes) -> bool:
-    """Make a file, whole, unless there is one of that name; of many processes at once one makes it.
-
-    Returns:
-        Whether this call made it.
-    """
-    with _written_beside(path, data) as scratch:
-        try:
-            path.hardlink_to(scratch)
-            made = True
-        except FileExistsError:
-            made = False
-        scratch.unlink()
-    return made
-
-
 @contextmanager
-def disk_room(path: Path) -> Iterator[None]:
-    """Around what writes a file or folder, or many below it: that there is no room is told with the path.
+def explain_full_disk(path: Path) -> Iterator[None]:
+    """Around writing at or below a path: an error that the disk has no room names the path.
 
     Raises:
         ObjectUnavailable: the disk is full, the file may not grow so large, or nothing may be written there.
@@ -61,21 +39,60 @@ def disk_room(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _written_beside(path: Path, data: bytes) -> Iterator[Path]:
-    """A file with the data, safe on disk, under a name of its own; gone if what is done with it fails."""
-    with disk_room(path):
+def replacing(path: Path, prefix: str | None = None, is_synced: bool = True) -> Iterator[IO[bytes]]:
+    """Write a file atomically: what the block writes takes the path's place if the block ends without an error.
+
+    A full disk raises as `explain_full_disk`.
+
+    Args:
+        path: in a folder that exists.
+        prefix: how the name of the unfinished file begins.
+        is_synced: whether the bytes are safe on disk before the file takes its name.
+    """
+    with explain_full_disk(path), _scratch_file(path, prefix) as file:
+        yield file
+        _finish(file, is_synced)
+        Path(file.name).replace(path)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file atomically, in a folder that is made if it is missing; a full disk raises as `explain_full_disk`."""
+    with explain_full_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.")
+        with replacing(path) as file:
+            file.write(data)
+
+
+def create_bytes(path: Path, data: bytes) -> bool:
+    """Create a file atomically, unless one of that name exists; whether this call did. Of many processes one does."""
+    with explain_full_disk(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _scratch_file(path) as file:
+            file.write(data)
+            _finish(file)
+            try:
+                path.hardlink_to(file.name)
+            except FileExistsError:
+                return False
+    return True
+
+
+@contextmanager
+def _scratch_file(path: Path, prefix: str | None = None) -> Iterator[IO[bytes]]:
+    """An open file in the same folder, whose own name is gone at the end."""
+    with NamedTemporaryFile(dir=path.parent, prefix=prefix or f".{path.name[:80]}.", delete=False) as file:
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o644)
-            yield Path(name)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+            yield file
+        finally:
+            Path(file.name).unlink(missing_ok=True)
+
+
+def _finish(file: IO[bytes], is_synced: bool = True) -> None:
+    file.flush()
+    os.fchmod(file.fileno(), 0o644)
+    if is_synced:
+        os.fsync(file.fileno())
+    file.close()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -95,7 +112,12 @@ def write_parquet(path: Path, rows: pa.Table) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write readable, key-sorted JSON atomically."""
-    write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, default=str) + "\n")
+    write_text(path, _json_text(value))
+
+
+def create_json(path: Path, value: Any) -> bool:
+    """Create a file of JSON as `create_bytes` does."""
+    return create_bytes(path, _json_text(value).encode())
 
 
 def read_json(path: Path) -> Any:
@@ -104,15 +126,15 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
+def creating_folder(target: Path) -> Iterator[Path]:
     """Yield a scratch folder that becomes `target` when the block ends without an error.
 
     If another process made `target` meanwhile, its folder stays and the scratch one is dropped. Without room raises as
-    `disk_room`.
+    `explain_full_disk`.
     """
-    with disk_room(target):
+    with explain_full_disk(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:80]}."))
+        scratch = Path(mkdtemp(dir=target.parent, prefix=f".{target.name[:80]}."))
         try:
             yield scratch
             scratch.chmod(0o755)
@@ -123,6 +145,10 @@ def whole_folder(target: Path) -> Iterator[Path]:
                     raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _json_text(value: Any) -> str:
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, default=str) + "\n"
 
 
 def sha256(data: bytes) -> str:

@@ -7,14 +7,13 @@ image's name. The key lies beside them: who has both can still test a name that 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.storage.files import write_bytes
+from pipeline.storage.files import create_bytes
 
 _SALT = "salt"
 _ENTRY = re.compile(r"[0-9a-f]{64}")
@@ -51,25 +50,12 @@ class Forgotten:
 def remember_to_forget(store: Path, images: Iterable[str]) -> None:
     """Add images, by the names that the table of captions gives them, to a store's list."""
     folder = store / "forgotten"
-    salt = _salt(folder)
+    key = folder / _SALT
+    if not key.is_file():
+        create_bytes(key, secrets.token_bytes(32))
+    salt = key.read_bytes()
     for image in images:
         (folder / _digest(image, salt)).touch()
-
-
-def _salt(folder: Path) -> bytes:
-    """The key, made once; of several makers at once one succeeds."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / _SALT
-    if not path.is_file():
-        drawn = folder / f".salt.{secrets.token_hex(8)}"
-        write_bytes(drawn, secrets.token_bytes(32))
-        try:
-            os.link(drawn, path)
-        except FileExistsError:
-            pass
-        finally:
-            drawn.unlink()
-    return path.read_bytes()
 
 
 def _digest(image: str, salt: bytes) -> str:

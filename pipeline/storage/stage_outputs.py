@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.storage.files import digest_of, read_json, whole_folder, write_json
+from pipeline.storage.files import creating_folder, digest_of, read_json, write_json
 from pipeline.storage.locks import OutputLocks
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Store:
             log.info("%s: nothing changed, kept %s", stage, digest[:12])
             return StageOutput(stage, digest, folder)
         started = time.monotonic()
-        with whole_folder(folder) as scratch:
+        with creating_folder(folder) as scratch:
             write_json(scratch / RECIPE, recipe)
             under_way = OutputLocks()
             under_way.take(scratch / RECIPE)

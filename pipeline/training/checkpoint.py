@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.storage.files import digest_of, read_json, sha256_file, whole_folder, write_json
+from pipeline.storage.files import creating_folder, digest_of, read_json, sha256_file, write_json
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def save_checkpoint(
     """
     target = root / place.name
     shutil.rmtree(target, ignore_errors=True)  # a damaged one may lie there
-    with whole_folder(target) as folder:
+    with creating_folder(target) as folder:
         _write_arrays(folder / VARIABLES, variables)
         if kept is not None:
             _link(kept, folder / kept.name)

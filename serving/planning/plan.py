@@ -15,7 +15,7 @@ from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
 from pipeline.model.interface import PinnedModel
 from pipeline.registry.last_known import remember
-from pipeline.storage.files import disk_room, whole_folder, write_json
+from pipeline.storage.files import creating_folder, explain_full_disk, write_json
 from pipeline.storage.forgotten import Forgotten
 from pipeline.storage.objects import Folder, address_of, open_folder, require_inside
 from pipeline.storage.tables import CaptionTable
@@ -146,11 +146,11 @@ def _without_forgotten(job: _Job, target: Path, layout: Layout | None, cursor: C
 
 def _write_plan(job: _Job, target: Path, forgotten: Forgotten, layout: Layout | None, cursor: Cursor) -> Selection:
     now, settings = datetime.now(UTC), job.settings
-    with disk_room(job.home.store), Newest(job.home.store, settings.max_images) as newest:
+    with explain_full_disk(job.home.store), Newest(job.home.store, settings.max_images) as newest:
         met = Met() if settings.manifest else None
         choice = Selection(job.attempt.before, _known(job), forgotten, newest, layout, _wanted(job), met)
         counts = choice.go_through(_listing(job, layout, cursor))
-        with whole_folder(target) as scratch:
+        with creating_folder(target) as scratch:
             sizes = _write_shards(newest, settings.shard_size, scratch)
             write_json(scratch / "plan.json", _decided(job, now, counts, sizes).model_dump(mode="json"))
     return choice

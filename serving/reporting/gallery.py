@@ -20,7 +20,7 @@ from pipeline.imaging import sandbox as decoders
 from pipeline.imaging.decode import decode, thumbnail
 from pipeline.model.external import answers
 from pipeline.storage import objects
-from pipeline.storage.files import sha256, whole_folder, write_bytes, write_text
+from pipeline.storage.files import creating_folder, sha256, write_bytes, write_text
 from pipeline.storage.objects import Folder, ObjectInfo
 from pipeline.storage.tables import CAPTIONED, QUARANTINED
 from serving.monitoring.page import monitoring_view
@@ -76,7 +76,7 @@ def write_gallery(plan: Plan, summary: NightSummary, rows: pa.Table) -> None:
     """
     captions = rows.filter(pc.field("status") == CAPTIONED)
     quarantined = rows.filter(pc.field("status") == QUARANTINED)
-    with whole_folder(plan.folder / "gallery") as folder:
+    with creating_folder(plan.folder / "gallery") as folder:
         cards = list(_cards(plan, _sample(captions, plan.settings.gallery_size), folder))
         page = _template().render(
             summary=summary,

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline.core.errors import BadImage, SettingsError
 from pipeline.data.sources.base import SPLITS, Split
 from pipeline.imaging.decode import ImageLimits, pixels
-from pipeline.storage.files import sha256_file, whole_folder, write_json, write_text
+from pipeline.storage.files import creating_folder, sha256_file, write_json, write_text
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def prepare_flickr8k(images: Path, annotations: Path, output: Path) -> dict[str,
     if not images.is_dir():
         raise SettingsError(f"--images {images} is not a folder; name the one that holds Flickr8k's JPEG files")
     listed = read_distribution(annotations)
-    with whole_folder(output) as folder:
+    with creating_folder(output) as folder:
         left_out = _write_images(images, listed, folder / "images")
         _check_left_out(left_out, listed, images)
         kept = [image for image in listed if image.name not in left_out]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 from pipeline.core.errors import SettingsError
 from pipeline.core.settings import SourceSettings
 from pipeline.data.validation.profile import MEASURED, Profile
-from pipeline.storage.files import digest_of, read_json, write_json
+from pipeline.storage.files import create_json, digest_of, read_json
 from pipeline.storage.stage_outputs import Store
 
 LAST, NONE = "last", "none"
@@ -65,7 +63,7 @@ class ReferenceProfiles:
         """Add an entry, unless the snapshot has one."""
         while all(entry["snapshot"] != snapshot for entry in self._entries()):
             number = max((int(file.stem) for file in self._files()), default=0) + 1  # somebody may have removed some
-            if _create(self.folder / f"{number:08d}.json", {"snapshot": snapshot, "profile": profile}):
+            if create_json(self.folder / f"{number:08d}.json", {"snapshot": snapshot, "profile": profile}):
                 return
 
     def warn_if_first(self) -> None:
@@ -108,15 +106,3 @@ def reference_for(setting: str, references: ReferenceProfiles, snapshot: str) ->
         raise SettingsError(
             f"validation.reference is {setting!r}, which is neither last, none nor a profile.json that validate wrote"
         ) from error
-
-
-def _create(path: Path, value: Any) -> bool:
-    """Write a file whole, unless there is one; tell whether it was written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch:
-        write_json(Path(scratch) / path.name, value)
-        try:
-            os.link(Path(scratch) / path.name, path)
-        except FileExistsError:
-            return False
-    return True

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Protocol
+from typing import IO, Protocol
 
 from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError
-from pipeline.storage.files import sha256
+from pipeline.storage.files import replacing, sha256
 from pipeline.storage.objects.s3 import SCHEME, S3Address, S3Folder
 
 _LONGEST = 200  # bytes of a part of a name; file systems take 255, and scratch files need some
@@ -20,7 +19,7 @@ LONGEST_KEY = 1024  # bytes of a key in a bucket
 class OutputTarget(Protocol):
     """A prefix under which names with forward slashes are files or objects."""
 
-    def write(self, name: str) -> AbstractContextManager[BinaryIO]:
+    def write(self, name: str) -> AbstractContextManager[IO[bytes]]:
         """A stream whose bytes take the name when the block ends without an error."""
         ...
 
@@ -51,7 +50,7 @@ class LocalTarget:
         self.root = Path(root).absolute()
 
     @contextmanager
-    def write(self, name: str) -> Iterator[BinaryIO]:
+    def write(self, name: str) -> Iterator[IO[bytes]]:
         """A stream whose bytes take the name when the block ends without an error.
 
         Raises:
@@ -61,15 +60,8 @@ class LocalTarget:
         try:
             self._check(path)
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=_scratch(path))
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    yield file
-                Path(scratch).chmod(0o644)
-                Path(scratch).replace(path)
-            except BaseException:
-                Path(scratch).unlink(missing_ok=True)
-                raise
+            with replacing(path, prefix=_scratch(path), is_synced=False) as file:
+                yield file
         except OSError as error:
             raise ObjectUnavailable(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -122,7 +114,7 @@ class S3Target:
         self._most = LONGEST_KEY - len(S3Address.parse(uri).prefix.encode())
 
     @contextmanager
-    def write(self, name: str) -> Iterator[BinaryIO]:
+    def write(self, name: str) -> Iterator[IO[bytes]]:
         """A stream whose bytes take the name when the block ends without an error.
 
         Raises:

@@ -248,7 +248,7 @@ def test_the_largest_image_allowed_fits_in_memory(tmp_path):
     (tmp_path / "large.png").write_bytes(png(7000, 7000, colour=6))
     code = """if True:
         import pathlib, sys
-        from pipeline import images
+        from pipeline.imaging import decode as images
         def peak(): return int(pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1000
         before = peak()
         data = pathlib.Path(sys.argv[1]).read_bytes()

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.storage.files import (
+    creating_folder,
     digest_of,
     read_json,
     sha256,
     sha256_file,
-    whole_folder,
     write_bytes,
     write_json,
     write_text,
@@ -87,7 +87,7 @@ def test_text_keeps_its_line_ends(tmp_path):
 
 def test_a_folder_appears_when_it_is_whole(tmp_path):
     target = tmp_path / "deep" / "folder"
-    with whole_folder(target) as scratch:
+    with creating_folder(target) as scratch:
         write_text(scratch / "a", "1")
         assert not target.exists()
         assert scratch.parent == target.parent
@@ -98,7 +98,7 @@ def test_a_folder_appears_when_it_is_whole(tmp_path):
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
 def test_a_folder_whose_making_failed_leaves_nothing(tmp_path, error):
-    with pytest.raises(error), whole_folder(tmp_path / "folder") as scratch:
+    with pytest.raises(error), creating_folder(tmp_path / "folder") as scratch:
         write_text(scratch / "a", "1")
         raise error
     assert names_in(tmp_path) == []
@@ -106,9 +106,9 @@ def test_a_folder_whose_making_failed_leaves_nothing(tmp_path, error):
 
 def test_the_first_of_two_that_make_the_same_folder_stays(tmp_path):
     target = tmp_path / "folder"
-    with whole_folder(target) as scratch:
+    with creating_folder(target) as scratch:
         write_text(scratch / "a", "second")
-        with whole_folder(target) as other:
+        with creating_folder(target) as other:
             write_text(other / "a", "first")
     assert (target / "a").read_text() == "first"
     assert names_in(tmp_path) == ["folder"]
@@ -118,7 +118,7 @@ def test_many_that_make_the_same_folder_at_once_leave_one_whole_one(tmp_path):
     target, together = tmp_path / "folder", Barrier(8)
 
     def make(number):
-        with whole_folder(target) as scratch:
+        with creating_folder(target) as scratch:
             for name in ("a", "b"):
                 write_text(scratch / name, str(number))
             together.wait(30)
@@ -132,7 +132,7 @@ def test_many_that_make_the_same_folder_at_once_leave_one_whole_one(tmp_path):
 def test_a_folder_that_cannot_be_put_in_place_is_an_error(tmp_path):
     target = tmp_path / "taken"
     target.write_text("a file is here")
-    with pytest.raises(OSError, match="Not a directory"), whole_folder(target):
+    with pytest.raises(OSError, match="Not a directory"), creating_folder(target):
         pass
     assert names_in(tmp_path) == ["taken"]
     assert target.read_text() == "a file is here"

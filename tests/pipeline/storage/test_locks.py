@@ -8,8 +8,8 @@ from pipeline.storage.locks import OutputLocks, alone
 HOLDING = """
 import sys
 from pathlib import Path
-from pipeline.storage.locks import Held
-held = Held()
+from pipeline.storage.locks import OutputLocks
+held = OutputLocks()
 print(held.take(Path(sys.argv[1])), flush=True)
 sys.stdin.read()
 """

@@ -13,7 +13,7 @@ from pipeline.data.sources.base import SPLITS, Split
 from pipeline.data.sources.scenes.drawing import draw_scene, encode
 from pipeline.data.sources.scenes.wording import write_captions
 from pipeline.data.sources.scenes.world import Scene, SceneObject, sample_scene
-from pipeline.storage.files import whole_folder, write_bytes, write_json
+from pipeline.storage.files import creating_folder, write_bytes, write_json
 
 GENERATOR_VERSION = 1  # raised whenever the same seed gives other images or captions
 CAPTIONS_FILE = "captions_{split}.json"
@@ -30,7 +30,7 @@ def write_scenes(folder: Path, count: int, side: int, seed: int) -> None:
     `images/*.png`; `captions_{train,val,test}.json` in COCO's captions format, file names relative to `images`;
     `objects.json`, by file name what is in each image, boxes as left, top, width, height in pixels.
     """
-    with whole_folder(folder) as scratch:
+    with creating_folder(folder) as scratch:
         (scratch / IMAGES_FOLDER).mkdir()
         truths: dict[str, list[dict[str, Any]]] = {}
         for split, numbers in _splits(count).items():

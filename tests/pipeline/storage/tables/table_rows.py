@@ -16,7 +16,7 @@ def row(image, **values):
         "image": image,
         "etag": "e1",
         "status": "captioned",
-        "caption": f"a picture of {image}",
+        "caption": f"an image of {image}",
         "alternatives": [],
         "score": -1.0,
         "source": "model",
