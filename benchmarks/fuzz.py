@@ -25,8 +25,9 @@ from typing import TypeVar
 from benchmarks.odd_images import mutated, valid
 from pipeline.core.errors import BadImage
 from pipeline.core.parallel import in_parallel
+from pipeline.core.reasons import DECODER_CRASHED, DECODER_TIMEOUT
 from pipeline.imaging.decode import ImageLimits
-from pipeline.imaging.sandbox import CRASHED, TIMEOUT, Decoders, Work
+from pipeline.imaging.sandbox import Decoders, Work
 
 Item = TypeVar("Item")
 
@@ -60,7 +61,7 @@ class Outcome:
     @property
     def is_good(self) -> bool:
         """Whether no image harmed a decoder, and none was lost."""
-        deaths = self.reasons.keys() & {CRASHED, TIMEOUT}
+        deaths = self.reasons.keys() & {DECODER_CRASHED, DECODER_TIMEOUT}
         return not deaths and not self.lost and self.memory_mb < MOST_MEMORY_MB and self.slowest_s < MOST_SECONDS
 
 

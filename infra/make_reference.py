@@ -10,22 +10,17 @@ from typing import Any
 import typer
 
 from nightcap.cli import app
+from pipeline.core import reasons
 from pipeline.core.redaction import PATTERN
 from pipeline.core.settings import TrainSettings, preset_names
 from pipeline.core.settings.form import Field, fields_of
-from pipeline.data.validation import reasons
-from pipeline.imaging import decode as images
 from pipeline.imaging import quality
-from pipeline.imaging import sandbox as decoders
 from pipeline.metrics.health import DANGLING_WORDS
-from pipeline.model.external import answers
 from pipeline.model.reference_profile import CAPTION_STATISTICS, IMAGE_STATISTICS, TOP_CAPTION
-from pipeline.storage import objects
 from serving.monitoring import exporter
 from serving.monitoring import push_runs as runs
 from serving.monitoring.metrics import NIGHT_METRICS, PREFIX
 from serving.monitoring.push_night import JOB
-from serving.runs import withholding as usable
 from serving.runs.settings import NightSettings
 from serving.upkeep.rollback import RollbackSettings
 from serving.upkeep.tables import TendingSettings
@@ -198,13 +193,7 @@ def _default(value: Any) -> str:
 
 def _reasons() -> Iterator[str]:
     groups = {
-        "Images of a night or of `nightcap caption`": {
-            **images.DECODE_REASONS,
-            **decoders.SANDBOX_REASONS,
-            **objects.OBJECT_REASONS,
-            **usable.WITHHOLDING_REASONS,
-            **answers.ANSWER_REASONS,
-        },
+        "Images of a night or of `nightcap caption`": reasons.NIGHT_REASONS,
         "Images of a training": reasons.IMAGE_REASONS,
         "Captions of a training": reasons.CAPTION_REASONS,
         "Data sets": reasons.DATASET_REASONS,

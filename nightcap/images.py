@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.errors import BadImage, SettingsError
+from pipeline.core.reasons import FORBIDDEN, MISSING
 from pipeline.imaging.decode import ImageLimits, check_bytes
-from pipeline.storage.objects import FORBIDDEN, Folder, LocalFolder, ObjectInfo, open_folder, printable
-
-_MISSING = "missing"
+from pipeline.storage.objects import Folder, LocalFolder, ObjectInfo, open_folder, printable
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class NamedFile:
         except PermissionError as error:
             raise BadImage(FORBIDDEN, f"{self.path} may not be read by this user; check its permissions") from error
         except (OSError, ValueError) as error:  # ValueError: no file can have such a name
-            raise BadImage(_MISSING, f"{self.path} cannot be read: {error}") from error
+            raise BadImage(MISSING, f"{self.path} cannot be read: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from pipeline.core.errors import BadInput, SettingsError
+from pipeline.core.reasons import WITHHELD
 from pipeline.imaging.decode import ImageLimits, pixels
 from pipeline.model.captioner import BundleCaptioner
 from pipeline.storage.objects import Folder, ObjectInfo, address_of, open_folder
 from pipeline.storage.tables import CAPTIONED, MODEL, QUARANTINED, CaptionTable
-from serving.runs.withholding import WITHHELD
 
 log = logging.getLogger(__name__)
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core.errors import BadInput, BundleRejected
 from pipeline.core.parallel import in_parallel
+from pipeline.core.reasons import UNUSABLE
 from pipeline.imaging.decode import check_bytes
 from pipeline.imaging.sandbox import Decoders
 from pipeline.model.interface import Caption, Captioner, PinnedModel
@@ -29,7 +30,7 @@ from serving.runs.lifecycle import is_published
 from serving.runs.part_file import keep_reference, with_part_columns
 from serving.runs.plan_file import Plan
 from serving.runs.settings import NightSettings
-from serving.runs.withholding import UNUSABLE, is_refused, why_withheld
+from serving.runs.withholding import is_refused, why_withheld
 
 log = logging.getLogger(__name__)
 

@@ -31,6 +31,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from pipeline.core.reasons import SOURCE_CHANGED
+
 
 class NightcapError(Exception):
     """The root; `exit_code` is what the command line ends with."""
@@ -138,4 +140,4 @@ class SourceChanged(BadInput):
     """The object is not the one that was listed."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("source_changed", message)
+        super().__init__(SOURCE_CHANGED, message)

@@ -18,6 +18,17 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from pipeline.core.errors import BadImage
+from pipeline.core.reasons import (
+    CORRUPT,
+    DECODER_MEMORY,
+    EMPTY,
+    NOT_AN_IMAGE,
+    TOO_LARGE_FILE,
+    TOO_MANY_PIXELS,
+    TOO_SMALL,
+    TRUNCATED,
+    UNSUPPORTED_FORMAT,
+)
 from pipeline.imaging import heic
 from pipeline.imaging.colour import to_srgb
 
@@ -28,28 +39,6 @@ INTERPOLATION = "bicubic"  # antialiased, as Pillow does it
 LARGE_PIXELS = 12_000_000  # larger ones, which may need 20 bytes a pixel, are decoded one at a time
 GREY = (127, 127, 127)  # what `pad` adds; near zero after most networks' preprocessing
 
-_EMPTY = "empty"
-NOT_AN_IMAGE = "not_an_image"
-UNSUPPORTED_FORMAT = "unsupported_format"
-TRUNCATED = "truncated"
-CORRUPT = "corrupt"
-TOO_LARGE_FILE = "too_large_file"
-TOO_MANY_PIXELS = "too_many_pixels"
-TOO_SMALL = "too_small"
-TOO_MUCH_MEMORY = "decoder_memory"
-
-DECODE_REASONS = {
-    _EMPTY: "The file has no bytes.",
-    NOT_AN_IMAGE: "The bytes are no image, whatever the file's name says.",
-    UNSUPPORTED_FORMAT: "An image in a format other than JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF and, with the extra `heic`, HEIC.",
-    TRUNCATED: "The file ends before the image does.",
-    CORRUPT: "The file starts like an image but cannot be decoded.",
-    TOO_LARGE_FILE: "The file has more bytes than the limit.",
-    TOO_MANY_PIXELS: "The image has more pixels than the limit; refused before decoding.",
-    TOO_SMALL: "A side of the image has fewer pixels than the limit.",
-    TOO_MUCH_MEMORY: "Decoding the image needs more memory than a decoder may have.",
-}
-
 _SIGNATURES = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -58,7 +47,7 @@ _SIGNATURES = {
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
 }
-_FOREIGN = {
+_UNSUPPORTED = {
     b"%PDF": "PDF",
     b"8BPS": "Photoshop",
     b"\0\0\1\0": "ICO",
@@ -119,7 +108,7 @@ def check_bytes(size: int, limits: ImageLimits) -> None:
         BadImage: `empty` or `too_large_file`.
     """
     if not size:
-        raise BadImage(_EMPTY, "the file is empty")
+        raise BadImage(EMPTY, "the file is empty")
     if size > limits.max_bytes:
         raise BadImage(TOO_LARGE_FILE, f"the file has {size:,} bytes, more than the limit of {limits.max_bytes:,}")
 
@@ -231,14 +220,14 @@ def _check_pixels(size: tuple[int, int], limits: ImageLimits) -> None:
 def _broken(data: bytes, error: Exception) -> BadImage:
     """Why bytes that Pillow cannot read are refused."""
     if isinstance(error, MemoryError):
-        return BadImage(TOO_MUCH_MEMORY, f"decoding {len(data):,} bytes needs more memory than there is")
+        return BadImage(DECODER_MEMORY, f"decoding {len(data):,} bytes needs more memory than there is")
     known = _format(data)
     detail = " ".join(str(error).split()) or type(error).__name__
     if known is None:
-        foreign = _foreign_format(data)
-        if foreign:
+        unsupported = _unsupported_format(data)
+        if unsupported:
             return BadImage(
-                UNSUPPORTED_FORMAT, f"{foreign} is not supported; convert it to one of {', '.join(FORMATS)}"
+                UNSUPPORTED_FORMAT, f"{unsupported} is not supported; convert it to one of {', '.join(FORMATS)}"
             )
         return BadImage(NOT_AN_IMAGE, f"no image: the file starts with {data[:16]!r}")
     ends = any(word in detail.lower() for word in ("truncated", "end of file"))
@@ -257,10 +246,10 @@ def _format(data: bytes) -> str | None:
     return next((name for start, name in _SIGNATURES.items() if data.startswith(start)), None)
 
 
-def _foreign_format(data: bytes) -> str | None:
+def _unsupported_format(data: bytes) -> str | None:
     if data[4:8] == b"ftyp":
         return "HEIC without the extra `heic`, or another ISO media file,"
-    return next((name for start, name in _FOREIGN.items() if data.startswith(start)), None)
+    return next((name for start, name in _UNSUPPORTED.items() if data.startswith(start)), None)
 
 
 def _is_cut(data: bytes, name: str) -> bool:

@@ -16,6 +16,7 @@ import pandas as pd
 from mlflow.pyfunc.model import PythonModel
 
 from pipeline.core.errors import BadImage, SettingsError
+from pipeline.core.reasons import MISSING
 from pipeline.imaging.decode import ImageLimits, pixels
 from pipeline.model.bundle import read_bundle
 from pipeline.model.captioner import BundleCaptioner
@@ -69,7 +70,7 @@ def _data(row: dict[Any, Any]) -> bytes:
     try:
         return Path(row["path"]).read_bytes()
     except OSError as error:
-        raise BadImage("missing", f"{row['path']} cannot be read: {error.strerror}") from error
+        raise BadImage(MISSING, f"{row['path']} cannot be read: {error.strerror}") from error
 
 
 mlflow.models.set_model(CaptionModel())

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.core.errors import NightHeld
+from pipeline.core.reasons import WITHHELD
 from pipeline.storage.files import write_json
 from serving.monitoring.drift import setting_of
 from serving.monitoring.statistics import Figures, figures_of
 from serving.runs.lifecycle import HELD_FILE
 from serving.runs.plan_file import Plan
 from serving.runs.settings import NightSettings
-from serving.runs.withholding import WITHHELD
 
 log = logging.getLogger(__name__)
 

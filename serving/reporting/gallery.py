@@ -15,28 +15,17 @@ import pyarrow.compute as pc
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from pipeline.core.errors import NightcapError
-from pipeline.imaging import decode as images
-from pipeline.imaging import sandbox as decoders
+from pipeline.core.reasons import NIGHT_REASONS
 from pipeline.imaging.decode import decode, thumbnail
-from pipeline.model.external import answers
-from pipeline.storage import objects
 from pipeline.storage.files import creating_folder, sha256, write_bytes, write_text
 from pipeline.storage.objects import Folder, ObjectInfo
 from pipeline.storage.tables import CAPTIONED, QUARANTINED
 from serving.monitoring.page import monitoring_view
 from serving.reporting.summary import NightSummary
-from serving.runs import withholding as usable
 from serving.runs.plan_file import Plan
 
 log = logging.getLogger(__name__)
 
-NIGHT_REASONS = (
-    images.DECODE_REASONS
-    | decoders.SANDBOX_REASONS
-    | objects.OBJECT_REASONS
-    | answers.ANSWER_REASONS
-    | usable.WITHHOLDING_REASONS
-)
 THUMBNAIL_SIDE = 360
 MAX_QUARANTINED = 500
 

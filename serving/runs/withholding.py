@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from pipeline.core.reasons import UNUSABLE, WITHHELD
 from pipeline.model.interface import Caption, Captioner
 from serving.runs.settings import NightSettings
-
-WITHHELD = "withheld"
-UNUSABLE = "unusable"
-
-WITHHOLDING_REASONS = {
-    WITHHELD: "The model was not sure enough of its caption, which stays in the table, unpublished.",
-    UNUSABLE: "The image has a flag. With unusable=withhold its caption stays in the table, unpublished; with "
-    "unusable=quarantine it was not captioned.",
-}
 
 
 def is_refused(flags: Collection[str], settings: NightSettings) -> bool:

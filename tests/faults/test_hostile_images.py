@@ -20,16 +20,16 @@ from PIL import Image
 from benchmarks.fuzz import MOST_SECONDS, Outcome, timed
 from benchmarks.odd_images import KINDS, chunk, encoded, photograph, png, profile, valid
 from pipeline.core.errors import BadImage, SourceChanged
+from pipeline.core.reasons import DECODER_TIMEOUT, NIGHT_REASONS
 from pipeline.core.settings import SourceSettings
 from pipeline.data.snapshot import Snapshot, read_images, take_snapshot
 from pipeline.data.sources.coco import CocoJsonSource
 from pipeline.imaging import decode as images
 from pipeline.imaging.decode import ImageLimits
-from pipeline.imaging.sandbox import TIMEOUT, Decoders, Work
+from pipeline.imaging.sandbox import Decoders, Work
 from pipeline.storage.stage_outputs import Store
 from serving.caption_shard import caption_shard
 from serving.planning.plan import plan
-from serving.reporting.gallery import NIGHT_REASONS
 from tests.serving.night_world import PINNED, image, settings_of
 
 CHECKOUT = Path(__file__).parents[2]
@@ -256,7 +256,9 @@ def test_18_an_image_that_changes_after_the_night_is_planned(world):
     assert caption_shard(planned, 0, world.load)["reasons"] == {"source_changed": 1}
 
 
-@pytest.mark.parametrize("harm", [{"slowest_s": 5.0}, {"lost": 1}, {"memory_mb": 1000}, {"reasons": {TIMEOUT: 1}}])
+@pytest.mark.parametrize(
+    "harm", [{"slowest_s": 5.0}, {"lost": 1}, {"memory_mb": 1000}, {"reasons": {DECODER_TIMEOUT: 1}}]
+)
 def test_what_the_fuzzer_finds_bad(harm):
     good = Outcome(images=20, decoded=9, reasons={"empty": 11}, whole=1, lost=0, slowest_s=4.9, memory_mb=999)
     assert good.is_good

@@ -7,11 +7,11 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
+from pipeline.core import reasons
 from pipeline.core.environment import Home
 from pipeline.core.errors import DatasetRejected, SettingsError
 from pipeline.core.settings import TrainSettings, ValidationSettings
 from pipeline.data.snapshot import Snapshot
-from pipeline.data.validation import reasons
 from pipeline.model.vocabulary import Vocabulary
 from pipeline.training.run import TrainingRun
 from pipeline.training_pipeline import adapt_vocabulary, snapshot, validate

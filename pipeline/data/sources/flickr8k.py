@@ -13,6 +13,7 @@ from PIL import Image
 from pydantic import BaseModel, ValidationError
 
 from pipeline.core.errors import BadImage, SettingsError
+from pipeline.core.reasons import MISSING, NO_CAPTION
 from pipeline.data.sources.base import SPLITS, Split
 from pipeline.imaging.decode import ImageLimits, pixels
 from pipeline.storage.files import creating_folder, sha256_file, write_json, write_text
@@ -23,7 +24,6 @@ SIDE = 224
 QUALITY = 85
 FLICKR8K_CONFIG = "flickr8k.yaml"
 REPORT = "prepared.json"
-_MISSING, _NO_CAPTION = "missing", "no_caption"
 MAX_LEFT_OUT = 0.05  # more is a wrong or half unpacked folder, and figures would not compare
 
 _LISTS: dict[Split, str] = {
@@ -180,11 +180,11 @@ def _write_images(source: Path, listed: Sequence[ListedImage], target: Path) -> 
 
 def _squashed(path: Path, captions: Iterable[str]) -> bytes:
     if not any(caption.strip() for caption in captions):
-        raise BadImage(_NO_CAPTION, f"{path.name} has no caption")
+        raise BadImage(NO_CAPTION, f"{path.name} has no caption")
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise BadImage(_MISSING, f"{path} cannot be read: {error.strerror}") from error
+        raise BadImage(MISSING, f"{path} cannot be read: {error.strerror}") from error
     buffer = io.BytesIO()
     Image.fromarray(pixels(data, SIDE, "squash", ImageLimits())).save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()

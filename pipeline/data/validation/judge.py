@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.core.reasons import NEAR_DUPLICATE
 from pipeline.core.settings import ValidationSettings
 from pipeline.data.snapshot import Snapshot
 from pipeline.data.sources.base import SPLITS, Source
@@ -18,7 +19,6 @@ from pipeline.data.validation.measurements import caption_facts, image_facts, me
 from pipeline.data.validation.near_duplicates import NearDuplicate
 from pipeline.data.validation.perceptual_hash import PerceptualHashes
 from pipeline.data.validation.profile import Profile, drift, halves, kept, measured
-from pipeline.data.validation.reasons import NEAR_DUPLICATE
 from pipeline.data.validation.rules import Rule, caption_rules, dataset_rules, drift_rules, image_rules
 from pipeline.data.validation.waivers import Waiver, waived
 from pipeline.imaging.decode import ImageLimits

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pipeline.core.errors import BadImage, SourceChanged
+from pipeline.core.reasons import MISSING, SOURCE_CHANGED
 from pipeline.data.snapshot import check_images
 from pipeline.data.sources.base import SPLITS, Source
 from pipeline.data.validation.near_duplicates import NearDuplicate, find_near_duplicates
 from pipeline.data.validation.perceptual_hash import PerceptualHash, PerceptualHashes, perceptual_hash
-from pipeline.data.validation.reasons import MISSING, SOURCE_CHANGED
 from pipeline.data.validation.text_checks import is_formula, links, personal_data
 from pipeline.imaging.decode import ImageLimits, open_image
 

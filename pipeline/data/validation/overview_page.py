@@ -9,12 +9,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader
 
 from pipeline.core.errors import BadInput
+from pipeline.core.reasons import CAPTION_REASONS, IMAGE_REASONS, NEAR_DUPLICATE, PERSONAL_DATA
 from pipeline.data.snapshot import Snapshot, read_images
 from pipeline.data.sources.base import Source
 from pipeline.data.validation.judge import Judged
 from pipeline.data.validation.perceptual_hash import STATISTICS
 from pipeline.data.validation.profile import DRIFTS, Profile
-from pipeline.data.validation.reasons import CAPTION_REASONS, IMAGE_REASONS, NEAR_DUPLICATE, PERSONAL_DATA
 from pipeline.imaging.decode import ImageLimits, open_image, thumbnail
 from pipeline.storage.files import write_text
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.core import reasons
 from pipeline.core.settings import ValidationSettings
 from pipeline.data.sources.base import SPLITS
-from pipeline.data.validation import reasons
 from pipeline.data.validation.profile import DRIFTS
 from pipeline.data.validation.text_checks import SCANNED
-from pipeline.imaging import decode as images
 
 MAX_WORD_CHARACTERS = 30  # on average over the longest caption allowed
 REPEAT_SHARE = 0.01
 
-_SIZE = (images.TOO_LARGE_FILE, images.TOO_MANY_PIXELS, images.TOO_SMALL)
+_SIZE = (reasons.TOO_LARGE_FILE, reasons.TOO_MANY_PIXELS, reasons.TOO_SMALL)
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def image_rules(settings: ValidationSettings) -> list[Rule]:
         f"sides of at least {settings.min_side} pixels, at most {settings.max_megapixels:g} megapixels "
         f"and {settings.max_image_bytes:,} bytes"
     )
-    undecodable = tuple(reason for reason in images.DECODE_REASONS if reason not in _SIZE)
+    undecodable = tuple(reason for reason in reasons.DECODE_REASONS if reason not in _SIZE)
     return [
         Rule("problem", "the file is as the snapshot lists it", refused=(reasons.MISSING, reasons.SOURCE_CHANGED)),
         Rule("problem", "the image can be decoded", refused=undecodable),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.core.errors import SettingsError
-from pipeline.data.validation.reasons import WAIVABLE
+from pipeline.core.reasons import WAIVABLE
 
 Waiver = tuple[str, str, str]  # the image's SHA-256, or the caption; the image; the reason
 

@@ -1,6 +1,6 @@
 """Decoding in processes of their own, so that a hostile image costs itself and nothing else."""
 
 from pipeline.imaging.sandbox.pool import Decoders
-from pipeline.imaging.sandbox.task import CRASHED, SANDBOX_REASONS, TIMEOUT, DecodedPixels, Work
+from pipeline.imaging.sandbox.task import DecodedPixels, Work
 
-__all__ = ["CRASHED", "SANDBOX_REASONS", "TIMEOUT", "DecodedPixels", "Decoders", "Work"]
+__all__ = ["DecodedPixels", "Decoders", "Work"]

@@ -17,10 +17,10 @@ import numpy as np
 
 import pipeline
 from pipeline.core.errors import BadImage, DecoderUnavailable
-from pipeline.imaging import decode as images
+from pipeline.core.reasons import DECODE_REASONS, DECODER_CRASHED, DECODER_TIMEOUT
 from pipeline.imaging.decode import check_bytes
 from pipeline.imaging.sandbox import framing as wire
-from pipeline.imaging.sandbox.task import CRASHED, TIMEOUT, DecodedPixels, Work
+from pipeline.imaging.sandbox.task import DecodedPixels, Work
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +67,9 @@ class Decoders:
             reason = self._try(data)
             if isinstance(reason, DecodedPixels):
                 return reason
-            if reason == TIMEOUT:
-                raise BadImage(TIMEOUT, f"decoding took more than {self.work.seconds:g} s of CPU")
-        raise BadImage(CRASHED, f"the decoder died of it {_TRIES} times")
+            if reason == DECODER_TIMEOUT:
+                raise BadImage(DECODER_TIMEOUT, f"decoding took more than {self.work.seconds:g} s of CPU")
+        raise BadImage(DECODER_CRASHED, f"the decoder died of it {_TRIES} times")
 
     def _try(self, data: bytes) -> DecodedPixels | str:
         """The image, or why there is no decoder any more."""
@@ -139,7 +139,7 @@ class _Decoder:
         facts = _facts(wire.receive(self._line, _LONGEST_FACTS))
         pixels = wire.receive(self._line, side * side * 3)
         if "reason" in facts:
-            raise BadImage(facts["reason"] if facts["reason"] in images.DECODE_REASONS else CRASHED, facts["message"])
+            raise BadImage(facts["reason"] if facts["reason"] in DECODE_REASONS else DECODER_CRASHED, facts["message"])
         try:
             width, height = facts["size"]
             return DecodedPixels(
@@ -154,7 +154,7 @@ class _Decoder:
             self._process.kill()
         self.stop()
         is_late = isinstance(error, TimeoutError) or self._process.returncode in _OUT_OF_TIME
-        return TIMEOUT if is_late else CRASHED
+        return DECODER_TIMEOUT if is_late else DECODER_CRASHED
 
     def stop(self) -> None:
         """End it, and wait until it has."""

@@ -11,14 +11,6 @@ import numpy.typing as npt
 from pipeline.imaging.decode import Fit, ImageLimits, open_image, resize
 from pipeline.imaging.quality import flags_of
 
-TIMEOUT = "decoder_timeout"
-CRASHED = "decoder_crashed"
-
-SANDBOX_REASONS = {
-    TIMEOUT: "Decoding the image took longer than the limit.",
-    CRASHED: "The decoder died of the image, twice.",
-}
-
 
 @dataclass(frozen=True)
 class Work:
@@ -75,7 +67,7 @@ def decoded(data: bytes, work: Work) -> DecodedPixels:
     """An image as the model takes it, from its encoded bytes; time and memory are the caller's to limit.
 
     Raises:
-        BadImage: with one of `pipeline.imaging.decode.DECODE_REASONS`.
+        BadImage: with one of `DECODE_REASONS`.
     """
     image = open_image(data, work.limits, work.side)
     pixels = resize(image.image, work.side, work.fit)

@@ -9,16 +9,11 @@ import unicodedata
 from typing import Any
 
 from pipeline.core.errors import BadInput
-from pipeline.model.external.process import EXTERNAL_FAILED
+from pipeline.core.reasons import CAPTION_REJECTED, CAPTIONER_FAILED
 from pipeline.model.interface import Caption
 
 log = logging.getLogger(__name__)
 
-_REJECTED = "caption_rejected"
-ANSWER_REASONS = {
-    EXTERNAL_FAILED: "an external captioner crashed, took too long or gave no answer for this image alone",
-    _REJECTED: "what an external captioner says is no caption: empty, too long, markup or characters that cannot be seen",
-}
 MAX_CAPTION = 1000
 _MARKUP = re.compile(r"<[A-Za-z/!?]")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
@@ -33,7 +28,7 @@ def captions_of(answers: Any, count: int) -> list[Caption]:
     """
     if not isinstance(answers, list) or len(answers) != count:
         told = len(answers) if isinstance(answers, list) else f"{type(answers).__name__} instead of"
-        raise BadInput(EXTERNAL_FAILED, f"it gave {told} answers for {count} images")
+        raise BadInput(CAPTIONER_FAILED, f"it gave {told} answers for {count} images")
     return [_caption(answer) for answer in answers]
 
 
@@ -54,17 +49,17 @@ def _caption(answer: Any) -> Caption:
 
 def _text(caption: Any) -> str:
     if not isinstance(caption, str):
-        raise BadInput(_REJECTED, f"it is {type(caption).__name__}, not a text")
+        raise BadInput(CAPTION_REJECTED, f"it is {type(caption).__name__}, not a text")
     text = " ".join(caption.split())
     if not any(char.isalnum() for char in text):
-        raise BadInput(_REJECTED, "it has no words")
+        raise BadInput(CAPTION_REJECTED, "it has no words")
     if len(text) > MAX_CAPTION:
-        raise BadInput(_REJECTED, f"it has {len(text)} characters, more than {MAX_CAPTION}")
+        raise BadInput(CAPTION_REJECTED, f"it has {len(text)} characters, more than {MAX_CAPTION}")
     if _MARKUP.search(text):
-        raise BadInput(_REJECTED, "it has markup")
+        raise BadInput(CAPTION_REJECTED, "it has markup")
     unseen = next((char for char in text if unicodedata.category(char) in _UNSEEN and char not in _JOINERS), None)
     if unseen is not None:
-        raise BadInput(_REJECTED, f"it has U+{ord(unseen):04X}, which cannot be seen")
+        raise BadInput(CAPTION_REJECTED, f"it has U+{ord(unseen):04X}, which cannot be seen")
     return text
 
 

@@ -22,11 +22,11 @@ import psutil
 
 from pipeline.core.errors import BadInput, SettingsError
 from pipeline.core.external_limits import ExternalLimits
+from pipeline.core.reasons import CAPTIONER_FAILED
 
 log = logging.getLogger(__name__)
 
 CHILD = Path(__file__).with_name("child.py")
-EXTERNAL_FAILED = "captioner_failed"
 MARK = "NIGHTCAP_FOREIGN_MARK"
 MAX_ANSWER = 1 << 20
 TAIL = 4000
@@ -69,7 +69,7 @@ class ExternalProcess:
         head = json.dumps([len(each) for each in images]).encode()
         message = self._answer(b"\n".join([head, b"".join(images)]), self._limits.batch_s)
         if "answers" not in message:
-            raise BadInput(EXTERNAL_FAILED, f"it says {_clean(str(message.get('error')))}")
+            raise BadInput(CAPTIONER_FAILED, f"it says {_clean(str(message.get('error')))}")
         return message["answers"]
 
     @property
@@ -96,7 +96,7 @@ class ExternalProcess:
             problem = self._settled()
         except (ValueError, RecursionError) as error:
             problem = f"its answer cannot be read ({_clean(str(error))[:100]})"
-        raise BadInput(EXTERNAL_FAILED, self._post_mortem(problem))
+        raise BadInput(CAPTIONER_FAILED, self._post_mortem(problem))
 
     def _line(self, deadline: float) -> bytes:
         line = bytearray()

@@ -6,11 +6,7 @@ reading gives the bytes that were listed or says that they are gone.
 
 from pipeline.storage.objects.addresses import address_of, open_folder, require_inside
 from pipeline.storage.objects.base import (
-    FORBIDDEN,
-    OBJECT_REASONS,
-    SOURCE_CHANGED,
     SUFFIXES,
-    UNSAFE_NAME,
     Folder,
     ObjectInfo,
     is_hidden,
@@ -22,11 +18,7 @@ from pipeline.storage.objects.local import LocalFolder
 from pipeline.storage.objects.s3 import S3Folder
 
 __all__ = [
-    "FORBIDDEN",
-    "OBJECT_REASONS",
-    "SOURCE_CHANGED",
     "SUFFIXES",
-    "UNSAFE_NAME",
     "Folder",
     "LocalFolder",
     "ObjectInfo",

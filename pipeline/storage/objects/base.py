@@ -11,18 +11,9 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from pipeline.core.errors import BadInput
+from pipeline.core.reasons import UNSAFE_NAME
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".heic", ".heif", ".gif", ".bmp", ".tif", ".tiff", "")
-
-SOURCE_CHANGED = "source_changed"
-FORBIDDEN = "forbidden"
-UNSAFE_NAME = "unsafe_name"
-
-OBJECT_REASONS = {
-    SOURCE_CHANGED: "The file was changed or deleted after it was listed; its new state is another object.",
-    FORBIDDEN: "This user may not read the file.",
-    UNSAFE_NAME: "The name cannot be used here: it would lead elsewhere, or the store does not take it.",
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError, SourceChanged
+from pipeline.core.reasons import FORBIDDEN, UNSAFE_NAME
 from pipeline.storage.files import create_bytes, write_bytes
-from pipeline.storage.objects.base import FORBIDDEN, UNSAFE_NAME, ObjectInfo, is_image, printable, safe_name
+from pipeline.storage.objects.base import ObjectInfo, is_image, printable, safe_name
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError, SourceChanged
-from pipeline.storage.objects.base import FORBIDDEN, UNSAFE_NAME
+from pipeline.core.reasons import FORBIDDEN, UNSAFE_NAME
 from pipeline.storage.objects.retry import MIN_SECONDS, TransientError
 
 PART_BYTES = 8 << 20

@@ -13,7 +13,7 @@ import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
 from pipeline.core.errors import PublishConflict, SettingsError
-from pipeline.storage.objects import SOURCE_CHANGED
+from pipeline.core.reasons import SOURCE_CHANGED
 from pipeline.storage.tables.commits import batches_of, commit, dataset_of, find, open_table, reaching, sequence_of
 from pipeline.storage.tables.current import current_rows
 from pipeline.storage.tables.replay import Replay, again

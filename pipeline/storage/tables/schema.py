@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from pipeline.storage.objects import SOURCE_CHANGED
+from pipeline.core.reasons import SOURCE_CHANGED
 
 CAPTIONED = "captioned"
 QUARANTINED = "quarantined"

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageOps
 
 from pipeline.core.errors import BadImage
+from pipeline.core.reasons import DECODE_REASONS
 from pipeline.imaging import decode as images
 from pipeline.imaging.decode import ImageLimits
 
@@ -189,7 +190,7 @@ def test_a_profile_is_converted_and_a_broken_one_ignored():
 def reason(data, limits=LIMITS):
     with pytest.raises(BadImage) as caught:
         images.decode(data, limits)
-    assert caught.value.reason in images.DECODE_REASONS
+    assert caught.value.reason in DECODE_REASONS
     return caught.value.reason
 
 
@@ -227,7 +228,7 @@ def test_damage_ends_in_an_image_or_a_reason(data, kind):
     try:
         assert images.pixels(damaged, 16, "squash", LIMITS).shape == (16, 16, 3)
     except BadImage as bad:
-        assert bad.reason in images.DECODE_REASONS
+        assert bad.reason in DECODE_REASONS
 
 
 def test_a_huge_image_is_refused_by_its_header():

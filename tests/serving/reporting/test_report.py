@@ -3,9 +3,9 @@
 import json
 from html.parser import HTMLParser
 
+from pipeline.core.reasons import NIGHT_REASONS
 from pipeline.model.interface import Caption
 from pipeline.storage.files import read_json
-from serving.reporting.gallery import NIGHT_REASONS
 from serving.reporting.report import report
 from tests.serving.night_world import ColourCaptioner, image, unexpected
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.odd_images import encoded, photograph
+from pipeline.core.reasons import UNUSABLE, WITHHELD
 from pipeline.model.interface import Caption
 from serving.runs.settings import NightSettings
-from serving.runs.withholding import UNUSABLE, WITHHELD, why_withheld
+from serving.runs.withholding import why_withheld
 from tests.serving.night_world import ColourCaptioner, image
 from tests.serving.reporting.outputs.test_write import lines
 

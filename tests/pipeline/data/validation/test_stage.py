@@ -6,10 +6,11 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 
+from pipeline.core import reasons
 from pipeline.core.errors import DatasetRejected
 from pipeline.core.settings import ValidationSettings
 from pipeline.data.snapshot import Snapshot, take_snapshot
-from pipeline.data.validation import reasons, validate
+from pipeline.data.validation import validate
 from pipeline.data.validation.expectation_suites import Suites
 from pipeline.data.validation.rules import Rule
 from pipeline.storage.files import read_json
