@@ -8,10 +8,11 @@ from pipeline.core.environment import Home
 from pipeline.core.errors import NightcapError, RegistryUnavailable
 from pipeline.core.settings import EncoderSettings, TrainSettings, ValidationSettings
 from pipeline.registry.versions import Registry
-from pipeline.storage.objects import open_folder
+from pipeline.storage.objects import S3Folder
 from pipeline.training.run import TrainingRun
 from tests.canaries import CANARY, carried, holding, listening
 from tests.pipeline.conftest import Dataset
+from tests.s3_objects import put
 from tests.serving.night_world import World, image
 
 
@@ -83,8 +84,9 @@ def test_24_a_training_on_images_of_a_store_with_real_keys(s3, tmp_path, heard):
     dataset = Dataset(tmp_path)
     for split, first in (("train", 0), ("val", 100), ("test", 200)):
         dataset.fill(6, split, first)
+    folder = S3Folder(uri)
     for path in dataset.images.iterdir():
-        open_folder(uri).write(path.name, path.read_bytes())
+        put(folder, path.name, path.read_bytes())
     weights = tmp_path / "encoder.weights.h5"
     build_encoder("mobilenet", None, 96).backbone.save_weights(weights)
     settings = TrainSettings(
@@ -105,9 +107,9 @@ def test_24_a_training_on_images_of_a_store_with_real_keys(s3, tmp_path, heard):
 def test_24_a_night_from_a_store_with_real_keys_and_with_wrong_ones(s3, tmp_path, heard, monkeypatch):
     store, uri = s3
     world = World(Home(tmp_path, tmp_path / "store", f"sqlite:///{tmp_path / 'mlflow.db'}", roots=("s3://pictures",)))
-    folder = open_folder(uri)
+    folder = S3Folder(uri)
     for number in range(5):
-        folder.write(f"{number}.jpg", image((number, 2, 3)))
+        put(folder, f"{number}.jpg", image((number, 2, 3)))
     world.night(input=uri)
     assert not holding(tmp_path, store.secret_key)
     assert store.secret_key not in heard.getvalue()

@@ -70,7 +70,7 @@ def test_19_nothing_is_written_outside_the_prefix(bucket, tmp_path_factory, name
     root.mkdir()
     for folder in (folder_at(bucket.endpoint, "s3://bucket/prefix"), open_folder(str(root))):
         try:
-            folder.write(name, b"x")
+            folder.create(name, b"x")
         except BadInput as bad:
             assert bad.reason == "unsafe_name"
     assert all(os.path.normpath(path).startswith("/bucket/prefix/") for _, path in bucket.asked)

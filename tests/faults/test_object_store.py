@@ -14,6 +14,7 @@ from pipeline.storage.objects.s3_client import PART_BYTES
 from serving.caption_shard import caption_shard
 from serving.planning.plan import plan
 from tests.faulty_proxy import Faults, faulty_proxy
+from tests.s3_objects import put
 from tests.serving.night_world import PINNED, World, image, settings_of
 
 pytestmark = pytest.mark.integration
@@ -28,7 +29,7 @@ def night(s3, tmp_path):
     world = World(Home(tmp_path, tmp_path / "store", f"sqlite:///{tmp_path / 'mlflow.db'}", roots=("s3://pictures",)))
     folder = open_folder(uri)
     for number in range(40):
-        folder.write(f"{number:03d}.jpg", image((number, 2 * number, 99)))
+        put(folder, f"{number:03d}.jpg", image((number, 2 * number, 99)))
     return store, uri, world
 
 
@@ -103,7 +104,7 @@ def test_10_a_store_that_goes_away_fails_the_shard_once_for_all_its_images(night
 
 def test_10_bodies_that_drip_are_given_up_in_time(night, faulty):
     _, uri, world = night
-    open_folder(uri).write("big.jpg", bytes(2_000_000))
+    put(open_folder(uri), "big.jpg", bytes(2_000_000))
     path = plan(settings_of(input=uri, store_patience_s=PATIENCE_S), world.home, PINNED, world.attempt())["plan"]
     faulty(bytes_per_s=20_000)
     began = time.monotonic()
@@ -112,14 +113,13 @@ def test_10_bodies_that_drip_are_given_up_in_time(night, faulty):
     assert time.monotonic() - began < 2 * PATIENCE_S
 
 
-def test_10_what_is_written_in_parts_arrives_whole_through_faults(night, faulty, tmp_path):
+def test_10_what_is_written_in_parts_arrives_whole_through_faults(night, faulty):
     _, uri, _ = night
     data = os.urandom(2 * PART_BYTES + 1)
     faults = faulty(errors=0.2, throttles=0.1)
     folder = open_folder(uri, patience_s=60)
-    folder.write("parts.bin", data)
-    (tmp_path / "file").write_bytes(data[::-1])
-    folder.upload("file.bin", tmp_path / "file")
+    put(folder, "parts.bin", data)
+    put(folder, "file.bin", data[::-1])
     assert faults.struck
     assert (folder.get("parts.bin"), folder.get("file.bin")) == (data, data[::-1])
     sent = [boto3.client("s3").head_object(**where(uri, name)) for name in ("parts.bin", "file.bin")]
@@ -130,7 +130,7 @@ def test_10_of_what_cannot_be_written_no_part_stays(night, faulty):
     store, uri, _ = night
     faulty(errors=1, only="partNumber=3")
     with pytest.raises(ObjectUnavailable, match="cannot write"):
-        open_folder(uri, patience_s=PATIENCE_S).write("parts.bin", bytes(2 * PART_BYTES + 1))
+        put(open_folder(uri, PATIENCE_S), "parts.bin", bytes(2 * PART_BYTES + 1))
     client, asked = boto3.client("s3", endpoint_url=store.endpoint), where(uri, "parts.bin")
     assert open_folder(uri).get("parts.bin") is None
     assert "Uploads" not in client.list_multipart_uploads(Bucket=asked["Bucket"])
@@ -140,9 +140,9 @@ def test_11_what_is_changed_or_deleted_after_the_listing_is_source_changed(night
     _, uri, world = night
     path = plan(settings_of(input=uri), world.home, PINNED, world.attempt())["plan"]
     folder = open_folder(uri)
-    folder.write("001.jpg", image("white", (99, 99)))
+    put(folder, "001.jpg", image("white", (99, 99)))
     folder.delete("002.jpg")
-    folder.write("003.jpg", image((3, 6, 99)))  # the same bytes are the same object
+    put(folder, "003.jpg", image((3, 6, 99)))  # the same bytes are the same object
     counts = caption_shard(path, 0, world.load)
     assert (counts["captioned"], counts["reasons"]) == (38, {"source_changed": 2})
     world.night(input=uri)

@@ -67,13 +67,6 @@ class Folder(Protocol):
             BadInput: `forbidden`, or a name that the store does not take.
         """
 
-    def write(self, name: str, data: bytes) -> None:
-        """Make or replace one object, atomically.
-
-        Raises:
-            BadInput: `unsafe_name`.
-        """
-
     def create(self, name: str, data: bytes) -> bool:
         """Make one object, whole, unless there is one of that name; whether this call made it.
 

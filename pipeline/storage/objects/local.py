@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError, SourceChanged
 from pipeline.core.reasons import FORBIDDEN, UNSAFE_NAME
-from pipeline.storage.files import create_bytes, write_bytes
+from pipeline.storage.files import create_bytes
 from pipeline.storage.objects.base import ObjectInfo, is_image, printable, safe_name
 
 log = logging.getLogger(__name__)
@@ -87,11 +87,6 @@ class LocalFolder:
             _refuse_name(info.name, error)
             raise ObjectUnavailable(f"cannot read {info.uri}: {error.strerror or error}") from error
         return data
-
-    def write(self, name: str, data: bytes) -> None:
-        """Make or replace one file, atomically."""
-        with self._changing(name) as path:
-            write_bytes(path, data)
 
     def create(self, name: str, data: bytes) -> bool:
         """Make one file, whole, unless it is there."""

@@ -6,12 +6,12 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from tempfile import TemporaryDirectory, gettempdir
+from typing import IO, Any, Self, TypeVar
 
 from pipeline.core.errors import ObjectUnavailable, SettingsError, SourceChanged
 from pipeline.storage.objects.base import ObjectInfo, is_hidden, is_image, printable, safe_name, shown
@@ -115,15 +115,27 @@ class S3Folder:
         """The bytes that were listed."""
         return self._call("read", info.uri, lambda end: self._get(info, end))
 
-    def write(self, name: str, data: bytes) -> None:
-        """Make or replace one object; many bytes go in several parts, and none stays if one fails."""
-        where = self._where(safe_name(name))
-        self._call("write", name, lambda _: self._put(where, data))
+    @contextmanager
+    def writing(self, name: str) -> Iterator[IO[bytes]]:
+        """A file that becomes or replaces one object when the block ends without an error.
 
-    def upload(self, name: str, path: Path) -> None:
-        """Make or replace one object with what a file holds, as `write` does, with little of it in memory at once."""
+        Many bytes go in several parts, and none stays if one fails.
+
+        Raises:
+            BadInput: `unsafe_name`.
+            ObjectUnavailable: the store fails, or the folder for temporary files.
+        """
         where = self._where(safe_name(name))
-        self._call("write", name, lambda _: self._put_file(where, path))
+        try:
+            with TemporaryDirectory(prefix="nightcap-") as scratch:
+                path = Path(scratch, "object")
+                with path.open("wb") as file:
+                    yield file
+                self._call("write", name, lambda _: self._upload(path, where))
+        except OSError as error:
+            raise ObjectUnavailable(
+                f"cannot write {name!r} to {self.uri}: {error.strerror or error}, in {gettempdir()}"
+            ) from error
 
     def create(self, name: str, data: bytes) -> bool:
         """Make one object unless it is there: If-None-Match, which the store must know."""
@@ -199,18 +211,12 @@ class S3Folder:
             return False
         return True
 
-    def _put(self, where: dict[str, str], data: bytes) -> None:
-        self._client.upload_fileobj(BytesIO(data), *where.values(), Config=_in_parts())
+    def _upload(self, path: Path, where: dict[str, str]) -> None:
+        from boto3.s3.transfer import TransferConfig
 
-    def _put_file(self, where: dict[str, str], path: Path) -> None:
+        parts = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=4)
         with path.open("rb") as file:  # upload_file would wrap the client's errors in others
-            self._client.upload_fileobj(file, *where.values(), Config=_in_parts())
-
-
-def _in_parts() -> Any:
-    from boto3.s3.transfer import TransferConfig
-
-    return TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=4)
+            self._client.upload_fileobj(file, *where.values(), Config=parts)
 
 
 def _drain(body: Any, end: float) -> bytes:

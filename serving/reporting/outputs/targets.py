@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
@@ -121,16 +120,8 @@ class S3Target:
             ObjectUnavailable: the store does not answer, or the disk failed or is full.
             SettingsError: the store refuses.
         """
-        try:
-            with tempfile.TemporaryDirectory(prefix="nightcap-") as scratch, _allowed():
-                path = Path(scratch) / "whole"
-                with path.open("wb") as file:
-                    yield file
-                self._folder.upload(self._key(name), path)
-        except OSError as error:
-            raise ObjectUnavailable(
-                f"cannot write {name!r} to {self._folder.uri}: {error.strerror or error}, in {tempfile.gettempdir()}"
-            ) from error
+        with _allowed(), self._folder.writing(self._key(name)) as file:
+            yield file
 
     def read(self, name: str) -> bytes | None:
         """What has the name; None if nothing has; raises as `write`."""

@@ -152,3 +152,19 @@ def test_permissions(as_nobody):
 def test_other_addresses_are_refused(uri, complaint):
     with pytest.raises(SettingsError, match=complaint):
         open_folder(uri)
+
+
+def test_a_write_does_not_follow_a_link_out(tmp_path):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "root/link").symlink_to(tmp_path / "other")
+    (tmp_path / "root/file.txt").symlink_to(tmp_path / "other/file.txt")
+    folder = open_folder(str(tmp_path / "root"))
+    with pytest.raises(BadInput, match="by a link"):
+        folder.create("link/a.txt", b"x")
+    assert not folder.create("file.txt", b"x")
+    assert folder.create("new/b.txt", b"y")
+    assert not list((tmp_path / "other").iterdir())
+    assert (tmp_path / "root/new/b.txt").read_bytes() == b"y"
+    with pytest.raises(BadInput, match="no file can be called"):
+        folder.create("k" * 300, b"")

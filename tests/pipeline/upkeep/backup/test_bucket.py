@@ -5,6 +5,7 @@ from pipeline.core.errors import BadInput, ObjectUnavailable, TargetNotEmpty
 from pipeline.storage.files import sha256
 from pipeline.storage.objects.retry import TransientError
 from pipeline.upkeep.backup.bucket import Bucket
+from tests.s3_objects import put
 
 HELD = {".hidden": b"1", "a/MLmodel": b"2" * 9_000_000, "a/b c/\u00e9.json": b""}
 
@@ -27,7 +28,7 @@ def test_a_bucket_becomes_files_and_files_a_bucket(s3, tmp_path):
 def test_an_object_of_other_content_is_not_written_over(s3, tmp_path):
     _, uri = s3
     bucket = Bucket(uri)
-    bucket.write("there", b"as it was")
+    put(bucket, "there", b"as it was")
     (tmp_path / "there").write_text("other")
     with pytest.raises(TargetNotEmpty, match=r"there is there with another content"):
         bucket.add(tmp_path, iter(["there"]))
@@ -52,7 +53,7 @@ def test_a_name_too_long_for_a_file_is_told(tmp_path, monkeypatch):
 
 def test_an_object_that_went_meanwhile_is_left_out_where_that_is_no_loss(s3, tmp_path, monkeypatch):
     bucket = Bucket(s3[1])
-    bucket.write("there", b"an image")
+    put(bucket, "there", b"an image")
     monkeypatch.setattr(bucket, "names", lambda: iter(["gone", "there"]))
     assert bucket.save(tmp_path / "kept", fleeting=True) == 1
     with pytest.raises(BadInput, match="gone"):
