@@ -26,7 +26,7 @@ from pipeline.model.interface import Caption, Captioner, PinnedModel
 from pipeline.storage.files import read_json, sha256, write_json, write_parquet
 from pipeline.storage.objects import Folder, ObjectInfo
 from pipeline.storage.tables import CAPTIONED, MODEL, QUARANTINED, SCHEMA
-from serving.runs.lifecycle import is_published
+from serving.runs.lifecycle import was_published_meanwhile
 from serving.runs.part_file import keep_reference, with_part_columns
 from serving.runs.plan_file import Plan
 from serving.runs.settings import NightSettings
@@ -86,11 +86,11 @@ def caption_shard(plan_path: str | Path, shard: int, load: Loader) -> dict[str, 
         NightRejected: the run was removed while the shard was at work.
     """
     plan = Plan.read(plan_path)
-    if not plan.published_file.is_file():
+    if not plan.is_published:
         try:
             _work(plan, shard, load)
         except FileNotFoundError:  # perhaps whoever ended the run has cleared it away
-            if not is_published(plan):
+            if not was_published_meanwhile(plan):
                 raise
     return dict(read_json(plan.shard_file(shard)))
 
@@ -102,10 +102,10 @@ def _work(plan: Plan, shard: int, load: Loader) -> None:
     if missing and not _is_over(plan):
         _caption_parts(plan, missing, load(plan.model))
     counts = {"shard": shard, **_count(parts)}
-    if is_published(plan):  # and the parts were gone when they were counted
+    if was_published_meanwhile(plan):  # and the parts were gone when they were counted
         return
     write_json(file, counts)
-    if not is_published(plan, file):
+    if not was_published_meanwhile(plan, file):
         log.info("shard %d of %d: %s", shard + 1, len(plan.shards), counts)
 
 
@@ -118,7 +118,7 @@ def _caption_parts(plan: Plan, missing: list[_Part], captioner: Captioner) -> No
             done = _captioned(captioner, plan.settings, prepared)
             captions = [each.caption for each in done]
             write_parquet(part.path, with_part_columns(_rows(plan, done), captions, time.monotonic() - started))
-            if is_published(plan, part.path):
+            if was_published_meanwhile(plan, part.path):
                 return
             started = time.monotonic()
 

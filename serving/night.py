@@ -16,7 +16,7 @@ from serving.planning.plan import plan
 from serving.publish import publish_and_push
 from serving.reporting.report import report
 from serving.reporting.summary import NightSummary
-from serving.runs.lifecycle import unreported
+from serving.runs.lifecycle import unreported_runs
 from serving.runs.plan_file import Attempt, Plan
 from serving.runs.settings import NightSettings
 
@@ -61,8 +61,8 @@ def publish_held(plan_path: Path, home: Home, accept_quarantine: bool, accept_dr
 
 def _finish_others(home: Home, attempt: Attempt) -> None:
     """Report what other runs have published and did not report; what cannot be finished is a warning."""
-    for path in unreported(home.store):
-        night, run = path.parents[2].name, path.parents[1].name
+    for unreported in unreported_runs(home.store):
+        path, (night, run) = unreported.path, unreported.names
         try:
             if (night, run) != (attempt.night, attempt.run) and _is_in_table(Plan.read(path)):
                 log.warning("night %s, run %s was published and not reported; that is done now", night, run)
@@ -73,7 +73,7 @@ def _finish_others(home: Home, attempt: Attempt) -> None:
 
 
 def _is_in_table(plan: Plan) -> bool:
-    return plan.published_file.is_file() or CaptionTable(plan.table).run_of(plan.night) == plan.run
+    return plan.is_published or CaptionTable(plan.table).run_of(plan.night) == plan.run
 
 
 def _published(plan_path: str | Path, home: Home, accept_quarantine: bool, accept_drift: bool) -> NightSummary:

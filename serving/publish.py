@@ -23,7 +23,7 @@ from pipeline.storage.tables import IMAGE, IMAGE_AND_VERSION, SCHEMA, CaptionTab
 from pipeline.storage.tables.maintenance import sweep
 from serving.monitoring.guard import Accepted, guard
 from serving.monitoring.push_night import push_night
-from serving.runs.plan_file import Plan, store_of
+from serving.runs.plan_file import Plan
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +49,9 @@ def publish(plan_path: str | Path, accept_quarantine: bool = False, accept_drift
         PublishConflict: another run was published as this night.
     """
     plan = Plan.read(plan_path)
-    marker = plan.published_file
-    if marker.is_file():
+    if plan.is_published:
         shutil.rmtree(plan.parts, ignore_errors=True)  # whoever published it may have died over them
-        return dict(read_json(marker)) | {"already_published": True}
+        return dict(read_json(plan.published_file)) | {"already_published": True}
     table = CaptionTable(plan.table)
     tally = _tally(plan)
     already = not _append(plan, table, tally, Accepted(accept_quarantine, accept_drift))
@@ -67,7 +66,7 @@ def publish(plan_path: str | Path, accept_quarantine: bool = False, accept_drift
         "already_published": already,
         "published_at": datetime.now(UTC).isoformat(),
     }
-    write_json(marker, outcome)
+    write_json(plan.published_file, outcome)
     shutil.rmtree(plan.parts, ignore_errors=True)
     log.info("night %s: %s", plan.night, outcome)
     return outcome
@@ -88,20 +87,20 @@ def publish_and_push(
 
 def _append(plan: Plan, table: CaptionTable, tally: dict[str, Any], accepted: Accepted) -> bool:
     """Whether this call published the run; False if it was published before."""
-    if _is_published(plan, table):
+    if _is_in_table(plan, table):
         return False
     try:
         parts = _collect(plan, tally)
         guard(plan, tally, parts.files, accepted)
         key = IMAGE if plan.settings.is_ordinary else IMAGE_AND_VERSION
-        return table.append(parts, plan.table_version, key) > 0 or not _is_published(plan, table)
+        return table.append(parts, plan.table_version, key) > 0 or not _is_in_table(plan, table)
     except (NightRejected, ObjectUnavailable, FileNotFoundError):
-        if _is_published(plan, table):  # and whoever did so is clearing the parts away
+        if _is_in_table(plan, table):  # and whoever did so is clearing the parts away
             return False
         raise
 
 
-def _is_published(plan: Plan, table: CaptionTable) -> bool:
+def _is_in_table(plan: Plan, table: CaptionTable) -> bool:
     run = table.run_of(plan.night)
     if run not in {None, plan.run}:
         raise PublishConflict(
@@ -145,9 +144,9 @@ class _Parts:
     files: list[Path]
 
     def to_batches(self) -> Iterator[pa.RecordBatch]:
-        if _is_published(self.plan, CaptionTable(self.plan.table)):  # by another run: refused
+        if _is_in_table(self.plan, CaptionTable(self.plan.table)):  # by another run: refused
             return
-        forgotten = Forgotten.of(store_of(self.plan.folder))
+        forgotten = Forgotten.of(self.plan.store)
         for file in self.files:
             for batch in ds.dataset(str(file), SCHEMA).to_batches():
                 yield batch.filter(_kept(batch, forgotten)) if forgotten else batch

@@ -7,13 +7,12 @@ import logging
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import NightcapError, NightHeld, SettingsError
 from pipeline.core.redaction import scrubbed
-from serving.runs.lifecycle import why_held
+from serving.runs.lifecycle import planned_runs
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +53,10 @@ def alerting(home: Home, night: str) -> Iterator[None]:
 
 def alert_of_run(home: Home, run: str, task: str | None, reason: str | None) -> None:
     """Tell of a failed run of `caption_nightly`, with why it is held back if it is."""
-    for folder in _folders(home, run):
-        message = why_held(folder)
-        if message:
-            alert(home, NIGHT_HELD, message, night=folder.parent.name, run=run, task=task)
+    for planned in planned_runs(home.store):
+        night, name = planned.names
+        if name == run and planned.hold_message is not None:
+            alert(home, NIGHT_HELD, planned.hold_message, night=night, run=run, task=task)
             return
     where = f" at task {task}" if task else ""
     alert(
@@ -70,13 +69,6 @@ def alert_of_late_run(home: Home, run: str, due: str) -> None:
     alert(
         home, NIGHT_LATE, f"caption_nightly, run {run}, has not succeeded by {due}; see where it is in Airflow", run=run
     )
-
-
-def _folders(home: Home, run: str) -> Iterator[Path]:
-    for night in (home.store / "nights").glob("[!.]*"):
-        folder = night / Path(run).name
-        if folder.is_dir():
-            yield folder
 
 
 def _post(url: str, body: bytes) -> None:

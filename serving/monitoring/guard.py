@@ -12,7 +12,6 @@ from pipeline.core.reasons import WITHHELD
 from pipeline.storage.files import write_json
 from serving.monitoring.drift import setting_of
 from serving.monitoring.statistics import Figures, figures_of
-from serving.runs.lifecycle import HELD_FILE
 from serving.runs.plan_file import Plan
 from serving.runs.settings import NightSettings
 
@@ -51,14 +50,14 @@ def guard(plan: Plan, tally: Mapping[str, Any], files: Sequence[Path], accepted:
     """
     figures = figures_of(plan, tally, files)
     figures = figures.model_copy(update={"alarms": _alarms(plan, figures)})
-    write_json(plan.watch_file, figures.model_dump(mode="json"))
+    write_json(plan.statistics_file, figures.model_dump(mode="json"))
     accepted = accepted | Accepted.of(plan.settings)
     open_ones = {name: told for name, told in figures.alarms.items() if not getattr(accepted, name)}
     for name in figures.alarms.keys() - open_ones.keys():
         log.warning("night %s: %s; accepted", plan.night, figures.alarms[name])
     if open_ones:
         message = _message(plan, open_ones)
-        write_json(plan.folder / HELD_FILE, {"night": plan.night, "guards": sorted(open_ones), "message": message})
+        plan.hold([*open_ones], message)
         raise NightHeld(message)
 
 

@@ -78,9 +78,9 @@ class MonitoringView:
 
 def monitoring_view(plan: Plan, captions: pa.Table) -> MonitoringView | None:
     """What to show of a run, whose captioned rows are given; None if it was not watched."""
-    if not plan.watch_file.is_file():
+    if not plan.statistics_file.is_file():
         return None
-    figures = Figures.model_validate(read_json(plan.watch_file))
+    figures = Figures.model_validate(read_json(plan.statistics_file))
     frequent = pc.value_counts(captions["caption"]).to_pylist()
     top = max(frequent, key=lambda item: (item["counts"], item["values"]), default=None)
     drifts, spreads = figures.drifts, figures.spreads

@@ -24,9 +24,9 @@ _TIMEOUT_S: Final = 10.0
 
 def push_night(plan: Plan, home: Home, published: bool) -> None:
     """Tell MLflow and the Pushgateway, once of a night that is held back and once of it published."""
-    if not plan.watch_file.is_file() or not _is_first(plan, published):
+    if not plan.statistics_file.is_file() or not plan.claim_push(published):
         return
-    figures = Figures.model_validate(read_json(plan.watch_file))
+    figures = Figures.model_validate(read_json(plan.statistics_file))
     samples = list(samples_of(plan, figures, datetime.now(UTC), published))
     if plan.settings.experiment:
         with _warning("MLflow", plan.night):
@@ -79,15 +79,6 @@ def _run_of(client: Any, experiment: str, plan: Plan) -> str:
         return str(found[0].info.run_id)
     about = {"model": plan.model.name, "model_version": plan.model.version, "bundle_digest": plan.model.digest}
     return str(client.create_run(experiment, tags=tags | about, run_name=plan.night).info.run_id)
-
-
-def _is_first(plan: Plan, published: bool) -> bool:
-    """Whether nobody has told of this; of several who publish a run at once one tells."""
-    try:
-        (plan.folder / f"told-{'published' if published else 'held'}").touch(exist_ok=False)
-    except FileExistsError:
-        return False
-    return True
 
 
 @contextmanager

@@ -27,8 +27,8 @@ from serving.planning.newest import Newest
 from serving.planning.seen import Met, SeenImages, hashes_of
 from serving.planning.selection import DayListing, Listing, Selection, WholeListing, days_from
 from serving.runs.day_layout import Layout
-from serving.runs.lifecycle import held_night, set_aside
-from serving.runs.plan_file import Attempt, Plan, PlanCounts, plan_path, run_folder, shard_path
+from serving.runs.lifecycle import RunFolder, held_night, set_aside, shard_path
+from serving.runs.plan_file import Attempt, Plan, PlanCounts
 from serving.runs.roots import roots_of, table_of
 from serving.runs.settings import NightSettings
 
@@ -54,7 +54,7 @@ def plan(settings: NightSettings, home: Home, model: PinnedModel, attempt: Attem
             planned for others, or another run was published as this night.
         ObjectUnavailable: the input or the table cannot be read.
     """
-    path = plan_path(run_folder(home.store, attempt))
+    path = RunFolder.of(home.store, attempt.night, attempt.run).path
     if not path.is_file():
         _make(_Job.open(settings, home, model, attempt), path.parent)
     made = Plan.read(path)
@@ -208,7 +208,7 @@ def _write_shards(newest: Newest, size: int, folder: Path) -> tuple[int, ...]:
 
 def _decided(job: _Job, now: datetime, counts: PlanCounts, sizes: tuple[int, ...]) -> Plan:
     return Plan(
-        folder=run_folder(job.home.store, job.attempt),
+        folder=RunFolder.of(job.home.store, job.attempt.night, job.attempt.run).folder,
         night=job.attempt.night,
         run=job.attempt.run,
         before=job.attempt.before,

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from functools import cache, partial
 from itertools import count
-from pathlib import Path
 
 import pyarrow.compute as pc
 
@@ -18,6 +17,7 @@ from pipeline.storage.tables import QUARANTINED, CaptionTable
 from pipeline.storage.tables.replay import Replay
 from serving.planning.model_choice import pin_for_night
 from serving.planning.plan import asked
+from serving.runs.lifecycle import planned_runs
 from serving.runs.plan_file import Attempt, Plan
 from serving.runs.roots import table_of
 from serving.runs.settings import NightSettings
@@ -58,19 +58,19 @@ def attempt_of(
 
 def _planned(home: Home, name: str) -> list[Plan]:
     """The plans under a name that have images, the last one planned last."""
-    plans = (Plan.read(path) for path in _plans(home, name))
+    plans = (Plan.read(run.path) for run in planned_runs(home.store, name))
     return sorted((made for made in plans if made.counts.planned), key=lambda made: made.planned_at)
 
 
 def _is_same(made: Plan, settings: NightSettings, home: Home) -> bool:
     """Whether a plan waits for just what is asked; one that was published may have left no row in the table."""
-    return not made.published_file.is_file() and made.asked() == asked(settings, home)
+    return not made.is_published and made.asked() == asked(settings, home)
 
 
 def input_of(home: Home, night: str) -> str | None:
     """The folder of images that a night was planned for; None if its files are gone."""
-    plans = _plans(home, night)
-    return str(read_json(plans[-1])["input"]) if plans else None
+    runs = planned_runs(home.store, night)
+    return str(read_json(runs[-1].path)["input"]) if runs else None
 
 
 def in_its_input(settings: NightSettings, home: Home, usual: str | None = None) -> NightSettings:
@@ -92,10 +92,6 @@ def places(table: CaptionTable, replay: Replay, home: Home) -> dict[str, int]:
         if image in waiting
     }
     return dict(Counter(found.values()).most_common())
-
-
-def _plans(home: Home, night: str) -> list[Path]:
-    return sorted((home.store / "nights" / Path(night).name).glob("[!.]*/plan/plan.json"))
 
 
 def quarantined(table: CaptionTable) -> dict[str, int]:

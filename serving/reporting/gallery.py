@@ -65,7 +65,7 @@ def write_gallery(plan: Plan, summary: NightSummary, rows: pa.Table) -> None:
     """
     captions = rows.filter(pc.field("status") == CAPTIONED)
     quarantined = rows.filter(pc.field("status") == QUARANTINED)
-    with creating_folder(plan.folder / "gallery") as folder:
+    with creating_folder(plan.gallery) as folder:
         cards = list(_cards(plan, _sample(captions, plan.settings.gallery_size), folder))
         page = _template().render(
             summary=summary,

@@ -11,7 +11,8 @@ from pipeline.storage.tables import CaptionTable
 from serving.reporting.gallery import write_gallery
 from serving.reporting.outputs import write_outputs
 from serving.reporting.summary import NightSummary, summarize
-from serving.runs.plan_file import LATEST, Plan
+from serving.runs.lifecycle import LATEST
+from serving.runs.plan_file import Plan
 
 
 def report(plan_path: str | Path) -> NightSummary:
@@ -25,9 +26,9 @@ def report(plan_path: str | Path) -> NightSummary:
     plan = Plan.read(plan_path)
     rows = CaptionTable(plan.table).rows(plan.night, plan.run)
     summary = summarize(plan, rows, write_outputs(plan))
-    if not (plan.folder / "gallery").is_dir():  # a night that is done opens no image
+    if not plan.gallery.is_dir():  # a night that is done opens no image
         write_gallery(plan, summary, rows)
-    write_json(plan.folder / "summary.json", summary.to_json())
+    write_json(plan.summary_file, summary.to_json())
     if plan.counts.planned:
         _point(plan.folder.parent.parent / LATEST, plan.folder)
     return summary

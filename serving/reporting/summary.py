@@ -75,7 +75,7 @@ class NightSummary:
 
 def summarize(plan: Plan, rows: pa.Table, output: Written | None = None) -> NightSummary:
     """The figures of a run that published `rows`, or that had nothing to do."""
-    outcome = _NOTHING | (read_json(plan.published_file) if plan.published_file.is_file() else {})
+    outcome = _NOTHING | (read_json(plan.published_file) if plan.is_published else {})
     done, waiting = outcome["captioned"] + outcome["quarantined"], plan.counts.backlog + outcome["left"]
     nights = -(-waiting // done) if done else None
     ended = datetime.fromisoformat(outcome["published_at"]) if "published_at" in outcome else datetime.now(UTC)
@@ -100,6 +100,6 @@ def summarize(plan: Plan, rows: pa.Table, output: Written | None = None) -> Nigh
         mean_score=pc.mean(captions["score"]).as_py(),
         distinct_captions=pc.count_distinct(captions["caption"]).as_py(),
         seconds=round((ended - plan.planned_at).total_seconds(), 1),
-        gallery=str(plan.folder / "gallery" / "index.html"),
+        gallery=str(plan.gallery / "index.html"),
         output=output,
     )

@@ -1,4 +1,16 @@
-"""The life cycle of a run's folder: planned, captioned, held or published, reported, ended, removed."""
+"""The life cycle of a run's folder: its file names, and how far each tells that the run has come.
+
+nights/<night>/<run>/plan/plan.json      planned: never changes
+                     plan/00000.jsonl    one shard's images, a line each
+                     reference.json      the model's reference of images and captions
+                     parts/00000-0000.parquet    captions, until they are published
+                     shards/00000.json   captioned, once every shard has its counts here
+                     watch.json          the night's statistics
+                     held.json           held back, and why
+                     told-held, told-published   its metrics were pushed in that state
+                     published.json      published; so the run has ended, as has one without images
+                     gallery/, summary.json      reported
+"""
 
 from __future__ import annotations
 
@@ -6,38 +18,159 @@ import logging
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, Self
+
+from pydantic import Field
 
 from pipeline.core.errors import NightRejected
-from pipeline.storage.files import read_json
+from pipeline.core.settings import Group
+from pipeline.storage.files import read_json, write_json
 from pipeline.storage.trash import Garbage, written_at
-from serving.runs.plan_file import LATEST, Plan, plan_path
+
+if TYPE_CHECKING:
+    from serving.runs.plan_file import Plan
 
 log = logging.getLogger(__name__)
 
-HELD_FILE: Final = "held.json"
-_DAY_S = 86_400
+LATEST: Final = "latest"
+_DAY_S: Final = 86_400
 
 
-def is_published(plan: Plan, *written: Path) -> bool:
-    """Whether another attempt has published the run meanwhile; what parts this one wrote since are removed.
+class RunFolder(Group):
+    """Where a run's files lie, and which state they tell."""
 
-    To be asked after a write, as only then no removal of the folder can have come before it unseen.
+    folder: Path = Field(exclude=True)
+
+    @classmethod
+    def of(cls, store: Path, night: str, run: str) -> Self:
+        """The folder of a run, which need not exist."""
+        return cls(folder=store / "nights" / night / run)
+
+    @classmethod
+    def holding(cls, plan_path: str | Path) -> Self:
+        """The folder that a `plan.json` lies in."""
+        return cls(folder=Path(plan_path).parents[1])
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Night and run."""
+        return self.folder.parent.name, self.folder.name
+
+    @property
+    def store(self) -> Path:
+        """The store that the folder lies in."""
+        return self.folder.parents[2]
+
+    @property
+    def path(self) -> Path:
+        """`plan.json`."""
+        return self.folder / "plan" / "plan.json"
+
+    @property
+    def shard_lists(self) -> list[Path]:
+        """The lists of the shards' images."""
+        return sorted(self.path.parent.glob("*.jsonl"))
+
+    @property
+    def parts(self) -> Path:
+        """The folder of captions that are not published."""
+        return self.folder / "parts"
+
+    @property
+    def published_file(self) -> Path:
+        """What `publish` did."""
+        return self.folder / "published.json"
+
+    @property
+    def summary_file(self) -> Path:
+        """The report for programs."""
+        return self.folder / "summary.json"
+
+    @property
+    def gallery(self) -> Path:
+        """The report for people: a folder with a page."""
+        return self.folder / "gallery"
+
+    @property
+    def reference_file(self) -> Path:
+        """The reference of the model that the shards loaded."""
+        return self.folder / "reference.json"
+
+    @property
+    def statistics_file(self) -> Path:
+        """The night's statistics."""
+        return self.folder / "watch.json"
+
+    def shard_file(self, shard: int) -> Path:
+        """The counts of a finished shard."""
+        return self.folder / "shards" / f"{shard:05d}.json"
+
+    @property
+    def is_published(self) -> bool:
+        """Whether `publish` has finished; the table may have the captions before."""
+        return self.published_file.is_file()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a planned run was published, or had nothing to do."""
+        return self.is_published or not read_json(self.path)["counts"]["planned"]
+
+    @property
+    def hold_message(self) -> str | None:
+        """Why the run is held back; None if it is not."""
+        file = self.folder / "held.json"
+        return str(read_json(file)["message"]) if file.is_file() and not self.is_published else None
+
+    def hold(self, guards: Sequence[str], message: str) -> None:
+        """Note that guards hold the run back."""
+        write_json(
+            self.folder / "held.json", {"night": self.folder.parent.name, "guards": sorted(guards), "message": message}
+        )
+
+    def claim_push(self, published: bool) -> bool:
+        """Whether the caller shall push the metrics of this state; of several callers one shall."""
+        try:
+            (self.folder / f"told-{'published' if published else 'held'}").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
+
+def planned_runs(store: Path, night: str | None = None) -> list[RunFolder]:
+    """Runs that have a plan, of one night or of all, by name."""
+    nights = (store / "nights").glob("[!.]*") if night is None else [store / "nights" / Path(night).name]
+    plans = (path for each in nights if each.name != LATEST for path in each.glob("[!.]*/plan/plan.json"))
+    return [RunFolder.holding(path) for path in sorted(plans)]
+
+
+def shard_path(folder: Path, shard: int) -> Path:
+    """The list of a shard's images in a plan's folder."""
+    return folder / f"{shard:05d}.jsonl"
+
+
+def was_published_meanwhile(plan: Plan, *written: Path) -> bool:
+    """Whether another attempt has published the run meanwhile; the parts that this one wrote since are removed.
+
+    To be asked after a write: no removal of the folder can have come before the write unseen.
 
     Args:
         plan: of the run, as it was when the attempt began.
-        written: files that go if the run is no more.
+        written: files to remove if the run was removed.
 
     Raises:
         NightRejected: the run was removed meanwhile, and perhaps planned anew with other images.
     """
-    if plan.published_file.is_file():
+    if plan.is_published:
         log.info("night %s, run %s was published by another attempt", plan.night, plan.run)
         shutil.rmtree(plan.parts, ignore_errors=True)
         return True
-    if not _is_the_one(plan):
+    try:
+        planned_at = read_json(plan.path)["planned_at"]
+    except FileNotFoundError:
+        planned_at = None
+    if planned_at != plan.model_dump(mode="json")["planned_at"]:
         for path in written:
             path.unlink(missing_ok=True)
         raise NightRejected(
@@ -48,57 +181,48 @@ def is_published(plan: Plan, *written: Path) -> bool:
 
 
 def held_night(store: Path, night: str) -> Path | None:
-    """The plan of the run of a night that was held back and is not published yet, the last one planned."""
-    found = [
-        plan_path(path.parent)
-        for path in (store / "nights").glob(f"[!.]*/[!.]*/{HELD_FILE}")
-        if path.parent.parent.name == night and not (path.parent / "published.json").is_file()
-    ]
-    return max(found, key=lambda path: str(read_json(path)["planned_at"]), default=None)
+    """The plan of the run of a night that is held back, the last one planned."""
+    paths = [run.path for run in planned_runs(store, night) if run.hold_message is not None]
+    return max(paths, key=lambda path: str(read_json(path)["planned_at"]), default=None)
 
 
-def why_held(folder: Path) -> str | None:
-    """Why the run in a folder is held back; None if it is not."""
-    path = folder / HELD_FILE
-    published = (folder / "published.json").is_file()
-    return str(read_json(path)["message"]) if path.is_file() and not published else None
-
-
-def has_ended(plan: Path) -> bool:
-    """Whether a planned run was published, or had nothing to do."""
-    return (plan.parents[1] / "published.json").is_file() or not read_json(plan)["counts"]["planned"]
-
-
-def unreported(store: Path) -> Iterator[Path]:
-    """Plans of runs whose captions are in the table, or may be, and that were not reported: whoever ran them may have died."""
-    for path in sorted(store.glob("nights/[!.]*/[!.]*/plan/plan.json")):
-        run = path.parents[1]
-        if run.parent.name != LATEST and not (run / "summary.json").is_file() and read_json(path)["counts"]["planned"]:
-            yield path
+def unreported_runs(store: Path) -> Iterator[RunFolder]:
+    """Runs with images that were not reported; the table may have their captions, if their process died."""
+    for run in planned_runs(store):
+        if not run.summary_file.is_file() and read_json(run.path)["counts"]["planned"]:
+            yield run
 
 
 def open_models(store: Path) -> frozenset[str]:
     """Digests of the models that planned and unpublished nights have pinned, held ones among them."""
-    return frozenset(read_json(plan)["model"]["digest"] for plan in _plans(store) if not has_ended(plan))
+    return frozenset(read_json(run.path)["model"]["digest"] for run in planned_runs(store) if not run.has_ended)
 
 
 def ended_nights(store: Path, since: float) -> Iterator[Garbage]:
     """The files of runs that have ended and were not written to after a moment, in seconds since 1970."""
-    for plan in _plans(store):
-        run = plan.parents[1]
-        folder = run.parent if [*run.parent.iterdir()] == [run] else run
-        if has_ended(plan) and written_at(folder) < since:
+    for run in planned_runs(store):
+        night = run.folder.parent
+        folder = night if [*night.iterdir()] == [run.folder] else run.folder
+        if run.has_ended and written_at(folder) < since:
             yield Garbage("night", (folder,), written_at(folder), since)
 
 
 def clear_attempts(store: Path, keep_days: float) -> int:
-    """Remove what nothing was written to for some days and nobody will publish; tell how many folders.
+    """Remove unpublished runs, runs without a plan, parts of published runs, and scratch folders, if old enough.
 
-    These are unpublished runs, runs without a plan, parts of published runs, and scratch folders.
+    Args:
+        store: with the nights.
+        keep_days: days since the last write.
+
+    Returns:
+        How many folders were removed.
     """
     before = time.time() - keep_days * _DAY_S
-    found = (*_unpublished(store), *orphaned_runs(store), *_late_parts(store), *scratch(store))
-    stale = [path for path in found if written_at(path) < before]
+    runs = planned_runs(store)
+    unpublished = [run.folder for run in runs if not run.has_ended]
+    leftover_parts = [run.parts for run in runs if run.is_published and run.parts.exists()]
+    candidates = (*unpublished, *unplanned_runs(store), *leftover_parts, *scratch_folders(store))
+    stale = [path for path in candidates if written_at(path) < before]
     for path in stale:
         log.info("removing %s, last written to %.1f days ago", path, (time.time() - written_at(path)) / _DAY_S)
         shutil.rmtree(set_aside(path), ignore_errors=True)
@@ -106,45 +230,21 @@ def clear_attempts(store: Path, keep_days: float) -> int:
 
 
 def set_aside(run: Path) -> Path:
-    """The folder of a run, or one in it, under a name of scratch, so that if its removal is stopped, half of it is never resumed."""
+    """Rename the folder of a run, or one in it, to a scratch name: half of it is never resumed if its removal stops."""
     if run.name.startswith("."):
         return run
     return run.rename(run.with_name(f".{run.name[:80]}.{uuid.uuid4().hex}"))
 
 
-def orphaned_runs(store: Path) -> Iterator[Path]:
-    """Folders of runs without a plan: it is being made, or a late shard wrote after the run was removed."""
+def unplanned_runs(store: Path) -> Iterator[Path]:
+    """Folders of runs without a plan: the plan is being made, or a shard wrote after the run was removed."""
     for run in store.glob("nights/[!.]*/[!.]*"):
-        if run.parent.name != LATEST and run.is_dir() and not plan_path(run).is_file():
+        if run.parent.name != LATEST and run.is_dir() and not RunFolder(folder=run).path.is_file():
             yield run
 
 
-def scratch(store: Path) -> Iterator[Path]:
+def scratch_folders(store: Path) -> Iterator[Path]:
     """Folders of nights that are half written or half removed."""
     for night in store.glob("nights/[!.]*"):
         if night.name != LATEST:
             yield from (path for path in (*night.glob(".*"), *night.glob("[!.]*/.*")) if path.is_dir())
-
-
-def _unpublished(store: Path) -> Iterator[Path]:
-    """Planned runs that wait to be published."""
-    for plan in store.glob("nights/[!.]*/[!.]*/plan/plan.json"):
-        if not has_ended(plan):
-            yield plan.parents[1]
-
-
-def _late_parts(store: Path) -> Iterator[Path]:
-    """Parts that were written after their run was published."""
-    for published in store.glob("nights/[!.]*/[!.]*/published.json"):
-        yield from published.parent.glob("parts")
-
-
-def _is_the_one(plan: Plan) -> bool:
-    try:
-        return bool(read_json(plan.path)["planned_at"] == plan.model_dump(mode="json")["planned_at"])
-    except FileNotFoundError:
-        return False
-
-
-def _plans(store: Path) -> list[Path]:
-    return sorted(store.glob("nights/[!.]*/[!.]*/plan/plan.json"))

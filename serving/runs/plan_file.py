@@ -1,14 +1,4 @@
-"""A planned run: what it is called, what it will caption, and where its files lie.
-
-nights/<night>/<run>/plan/plan.json      what was decided; never changes
-                     plan/00000.jsonl    one shard's images, a line each
-                     parts/00000-0000.parquet    captions, until they are published
-                     shards/00000.json   one finished shard's counts
-                     reference.json      what the model's captions and images usually are like
-                     watch.json, held.json       what the night was like; why it is not published
-                     told-held, told-published   who watches from outside has been told
-                     published.json, summary.json, gallery/
-"""
+"""A planned run: its attempt, and what `plan.json` and the lists of its shards say."""
 
 from __future__ import annotations
 
@@ -19,17 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
 from pipeline.core.errors import ObjectUnavailable, SettingsError
 from pipeline.core.settings import Group
 from pipeline.model.interface import PinnedModel
 from pipeline.storage.files import read_json
 from pipeline.storage.objects import Folder, ObjectInfo, open_folder
+from serving.runs.lifecycle import LATEST, RunFolder, shard_path
 from serving.runs.settings import NightSettings
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~:+-]{0,199}")
-LATEST = "latest"
 
 
 @dataclass(frozen=True)
@@ -93,11 +81,10 @@ class PlanCounts(Group):
     later: int
 
 
-class Plan(Group):
-    """What was decided when a run was planned.
+class Plan(RunFolder):
+    """A planned run: its folder, and `plan.json`.
 
     Attributes:
-        folder: the run's.
         input: folder of images, or `s3://bucket/prefix`.
         table: path of the Delta table.
         table_version: its writer sequence when it was read.
@@ -105,7 +92,6 @@ class Plan(Group):
         shards: images in each shard.
     """
 
-    folder: Path = Field(exclude=True)
     night: str
     run: str
     before: datetime
@@ -131,34 +117,9 @@ class Plan(Group):
             raise SettingsError(f"no plan at {path}; plan the night first")
         return cls.model_validate(read_json(path) | {"folder": path.parent.parent})
 
-    @property
-    def path(self) -> Path:
-        """Where `plan.json` is."""
-        return plan_path(self.folder)
-
     def asked(self) -> dict[str, Any]:
         """What it was planned for, to be compared with what `serving.planning.plan.asked` says of a call."""
         return {"input": self.input, "table": self.table, **self.settings.asked()}
-
-    @property
-    def parts(self) -> Path:
-        """The folder of what is captioned but not published."""
-        return self.folder / "parts"
-
-    @property
-    def published_file(self) -> Path:
-        """Where publish writes what it did."""
-        return self.folder / "published.json"
-
-    @property
-    def reference_file(self) -> Path:
-        """Where shards note what the model's captions and images usually are like."""
-        return self.folder / "reference.json"
-
-    @property
-    def watch_file(self) -> Path:
-        """Where the night's figures are written."""
-        return self.folder / "watch.json"
 
     def open_input(self) -> Folder:
         """The folder of images.
@@ -185,34 +146,10 @@ class Plan(Group):
         count = -(-self.shards[shard] // self.settings.part_size)
         return [self.parts / f"{shard:05d}-{part:04d}.parquet" for part in range(count)]
 
-    def shard_file(self, shard: int) -> Path:
-        """Where the shard's counts are written."""
-        return self.folder / "shards" / f"{shard:05d}.json"
-
-
-def run_folder(store: Path, attempt: Attempt) -> Path:
-    """Where a run's files lie."""
-    return store / "nights" / attempt.night / attempt.run
-
-
-def store_of(folder: Path) -> Path:
-    """The store that a run's folder lies in."""
-    return folder.parents[2]
-
-
-def plan_path(folder: Path) -> Path:
-    """Where a run's plan lies."""
-    return folder / "plan" / "plan.json"
-
 
 def night_of(path: str | Path) -> str:
     """The name of the night that a `plan.json` is of, without reading it."""
     return Path(path).parents[2].name
-
-
-def shard_path(folder: Path, shard: int) -> Path:
-    """Where a shard's images are listed, given the plan's folder."""
-    return folder / f"{shard:05d}.jsonl"
 
 
 def shard_line(info: ObjectInfo) -> str:

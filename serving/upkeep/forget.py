@@ -13,7 +13,7 @@ from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.schema import one_of
 from serving.reporting.outputs import forget_outputs
 from serving.reporting.outputs.index import noted, prune
-from serving.runs.lifecycle import orphaned_runs, scratch, set_aside
+from serving.runs.lifecycle import planned_runs, scratch_folders, set_aside, unplanned_runs
 from serving.runs.plan_file import Plan
 
 log = logging.getLogger(__name__)
@@ -35,14 +35,13 @@ def strip_nights(store: Path, images: Collection[str]) -> list[Path]:
     Returns:
         The plans of the nights to report.
     """
-    for left in scratch(store):
+    for left in scratch_folders(store):
         if _is_removed(left, store) or _lists(left, images):
             shutil.rmtree(left, ignore_errors=True)
-    for run in orphaned_runs(store):
+    for run in unplanned_runs(store):
         if (run / "parts").exists():  # of a late shard; a plan that is being made has none
             shutil.rmtree(set_aside(run))
-    plans = sorted(store.glob("nights/[!.]*/[!.]*/plan/plan.json"))
-    return [path for path in plans if _strip(path, images)]
+    return [run.path for run in planned_runs(store) if _strip(run.path, images)]
 
 
 def strip_outputs(store: Path, images: Collection[str]) -> list[Plan]:
@@ -89,12 +88,12 @@ def _strip(path: Path, images: Collection[str]) -> bool:
     if not lists and pruned(decided, images) == decided:
         return False
     plan = Plan.read(path)
-    if plan.counts.planned and not plan.published_file.is_file():
+    if not plan.has_ended:
         log.warning("night %s, run %s is removed: it has an image to forget and is unpublished", plan.night, plan.run)
         shutil.rmtree(set_aside(plan.folder))
         return False
     # Whoever published or reported it may have died over its parts, or left a page half written.
-    for shown in (plan.folder / "gallery", plan.parts, *plan.folder.glob(".*")):
+    for shown in (plan.gallery, plan.parts, *plan.folder.glob(".*")):
         shutil.rmtree(shown, ignore_errors=True)
     forget_outputs(plan, images)
     write_json(path, pruned(decided, images))

@@ -38,7 +38,7 @@ class ColourCaptioner:
         assert pixels.shape[1:] == (self.side, self.side, 3)
         self.calls.append(len(pixels))
         means = pixels.reshape(len(pixels), -1, 3).mean(axis=1).round().astype(int)  # [n, 3]
-        return [Caption(f"a picture of {r} {g} {b}", -(r + 1) / 256, (f"<b>{r}</b>",)) for r, g, b in means]
+        return [Caption(f"an image of {r} {g} {b}", -(r + 1) / 256, (f"<b>{r}</b>",)) for r, g, b in means]
 
 
 def unexpected(pinned):

@@ -41,7 +41,7 @@ def test_a_full_night(world):
     for n, row in enumerate(rows):
         data = Path(paths[n]).read_bytes()
         red = Image.open(io.BytesIO(data)).getpixel((0, 0))[0]
-        assert row["caption"].startswith(f"a picture of {red} ")
+        assert row["caption"].startswith(f"an image of {red} ")
         assert row["score"] == pytest.approx(-(red + 1) / 256)
         assert row["sha256"] == sha256(data)
         assert (row["width"], row["height"], row["withdrawn"]) == (40, 30, False)

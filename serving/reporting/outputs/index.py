@@ -10,12 +10,13 @@ from pathlib import Path
 
 from pipeline.storage.files import read_json, write_json
 from pipeline.storage.scrub import pruned
-from serving.runs.plan_file import Plan, store_of
+from serving.runs.lifecycle import RunFolder
+from serving.runs.plan_file import Plan
 
 
 def note(plan: Plan) -> None:
     """Remember that a run writes outputs, before it does."""
-    path = store_of(plan.folder) / "outputs" / plan.night / f"{plan.run}.json"
+    path = plan.store / "outputs" / plan.night / f"{plan.run}.json"
     if not path.is_file():
         write_json(path, plan.model_dump(mode="json"))
 
@@ -23,8 +24,8 @@ def note(plan: Plan) -> None:
 def noted(store: Path) -> Iterator[Plan]:
     """The runs that wrote outputs; the files of their nights may be gone."""
     for path in sorted(store.glob("outputs/*/*.json")):
-        run = store / "nights" / path.parent.name / path.stem
-        yield Plan.model_validate(read_json(path) | {"folder": run})
+        folder = RunFolder.of(store, path.parent.name, path.stem).folder
+        yield Plan.model_validate(read_json(path) | {"folder": folder})
 
 
 def prune(store: Path, images: Collection[str]) -> None:
