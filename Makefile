@@ -40,8 +40,9 @@ soak: setup ## Kill a night of a thousand at every write, train the scenes, run 
 	@NIGHTCAP_SOAK=1 $(BIN)/python -m pytest tests/faults/test_killed_nights.py tests/faults/test_stopping.py tests/soak -s $(ARGS)
 	$(if $(CONFIG),@$(BIN)/python -m benchmarks.ablation --config $(CONFIG) --output $(or $(NIGHTCAP_HOME),.nightcap)/ablation.jsonl)
 
-docs: setup ## Write docs/reference.md from the code
+docs: setup ## Write docs/reference.md from the code, and docs/system.svg from docs/system.txt
 	$(BIN)/python infra/make_reference.py
+	$(BIN)/python infra/make_system_svg.py
 
 env: ## Write .env with fresh random secrets for docker compose
 	@$(ANY_PYTHON) infra/make_env.py
