@@ -127,9 +127,9 @@ def read_json(path: Path) -> Any:
 
 @contextmanager
 def creating_folder(target: Path) -> Iterator[Path]:
-    """Yield a scratch folder that becomes `target` when the block ends without an error.
+    """Create a folder atomically: yields a scratch folder, which becomes `target` if the block ends without an error.
 
-    If another process made `target` meanwhile, its folder stays and the scratch one is dropped. Without room raises as
+    If another process made `target` meanwhile, its folder stays and the scratch one is dropped. A full disk raises as
     `explain_full_disk`.
     """
     with explain_full_disk(target):
@@ -163,5 +163,5 @@ def sha256_file(path: Path) -> str:
 
 
 def digest_of(value: Any) -> str:
-    """Hexadecimal SHA-256 of a JSON-like value, the same whatever the order of its keys."""
+    """Hexadecimal SHA-256 of a JSON-like value; the order of keys makes no difference."""
     return sha256(json.dumps(value, sort_keys=True, ensure_ascii=False, default=str).encode())

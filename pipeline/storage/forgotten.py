@@ -1,7 +1,7 @@
 """Images that must not be captioned again, kept so that no byte of their names stays.
 
-Each is an empty file under `forgotten/` in the store, named by a keyed hash (BLAKE2b) of the
-image's name. The key lies beside them: who has both can still test a name that they guess.
+Each is an empty file under `forgotten/` in the store, named by a keyed hash (BLAKE2b) of the image's name. The key
+lies beside the files: a person who has both can still test a guessed name.
 """
 
 from __future__ import annotations
@@ -21,12 +21,7 @@ _ENTRY = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What was forgotten by the time this was read.
-
-    Attributes:
-        salt: key of the hashes; empty if nothing ever was forgotten.
-        digests: one for each image.
-    """
+    """The hashes of a store's forgotten images, and their key, which is empty if nothing was ever forgotten."""
 
     salt: bytes
     digests: frozenset[str]
@@ -48,7 +43,7 @@ class Forgotten:
 
 
 def remember_to_forget(store: Path, images: Iterable[str]) -> None:
-    """Add images, by the names that the table of captions gives them, to a store's list."""
+    """Add images, named as in the table of captions, to a store's list."""
     folder = store / "forgotten"
     key = folder / _SALT
     if not key.is_file():

@@ -1,4 +1,4 @@
-"""Who uses a file, told by shared locks, which the kernel lets go however their process ends."""
+"""Locks on files in use, which the kernel releases however their process ends."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from pathlib import Path
 
 
 class OutputLocks:
-    """Files that somebody uses, until this object is gone: nobody who asks `alone` finds them free."""
+    """Shared locks on files, held until this object is gone; `exclusive_lock` fails meanwhile."""
 
     def __init__(self) -> None:
         self._open: dict[Path, int] = {}
         weakref.finalize(self, _close, self._open)
 
-    def take(self, path: Path) -> bool:
-        """Use a file and note when; False if there is none."""
-        while not self._has(path):
+    def hold(self, path: Path) -> bool:
+        """Lock a file and set its time to now; False if no such file exists."""
+        while not self._holds(path):
             try:
                 descriptor = os.open(path, os.O_RDONLY)
             except (FileNotFoundError, NotADirectoryError):
                 return False
-            with suppress(OSError):  # where nothing can be locked, nothing is found free either
+            with suppress(OSError):  # where locking is impossible, `exclusive_lock` fails, too
                 fcntl.flock(descriptor, fcntl.LOCK_SH)
             self._open[path] = descriptor
-        with suppress(OSError):  # another's file in a shared store
+        with suppress(OSError):  # another user's file in a shared store
             os.utime(path)
         return True
 
-    def _has(self, path: Path) -> bool:
-        """Whether the file of that name is the one that is held: it may have gone while its lock was waited for."""
+    def _holds(self, path: Path) -> bool:
+        """Whether the locked file still has this name: it may have been removed before it was locked."""
         descriptor = self._open.get(path)
         if descriptor is None:
             return False
@@ -44,10 +44,10 @@ class OutputLocks:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[bool]:
-    """Whether nobody uses a file; if so nobody begins to before the block ends. A file that is gone is nobody's."""
+def exclusive_lock(path: Path) -> Iterator[bool]:
+    """Lock a file until the block ends; yields False if somebody else uses it. Nobody uses a missing file."""
     try:
-        file = path.open("r+b")  # NFS locks only what may be written to for one alone
+        file = path.open("r+b")  # NFS needs write access for an exclusive lock
     except OSError:
         yield not path.exists()
         return

@@ -1,4 +1,4 @@
-"""Take every mention of some texts out of files: rows, entries, lines, or the whole file."""
+"""Remove every mention of some texts from files: rows, entries, lines, or the whole file."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 
 from pipeline.storage.files import read_json, write_json, write_parquet, write_text
 
-SHORTEST = 4  # a shorter text is in any page by chance
+_SHORTEST = 4  # a shorter text is in any page by chance
 
 _GONE = object()
 
 
 def scrub_folder(folder: Path, texts: Collection[str]) -> int:
-    """Scrub every file below a folder, and tell how many were changed or removed.
+    """Scrub every file below a folder; returns how many were changed or removed.
 
     Rows of Parquet files, lines and entries of JSON are dropped where a value is one of the texts. Other
     files are removed if they mention one anywhere, or if their name begins with one.
@@ -29,33 +29,31 @@ def scrub_folder(folder: Path, texts: Collection[str]) -> int:
 
 
 def scrub(path: Path, texts: Collection[str]) -> bool:
-    """Scrub one file, and tell whether it changed."""
-    kind = path.suffix
-    if kind == ".parquet":
-        return _rows(path, texts)
-    if kind == ".jsonl":
-        return drop_lines(path, texts)
-    if kind == ".json":
-        return _entries(path, texts)
-    if not (is_mentioned(path.read_bytes(), texts) or any(path.name.startswith(text) for text in texts)):
+    """Scrub one file; returns whether it changed."""
+    match path.suffix:
+        case ".parquet":
+            return _drop_rows(path, texts)
+        case ".jsonl":
+            kept = lines_without(path, texts)
+            if kept is not None:
+                write_text(path, kept)
+            return kept is not None
+        case ".json":
+            return _drop_entries(path, texts)
+    if not (_mentions(path.read_bytes(), texts) or any(path.name.startswith(text) for text in texts)):
         return False
     path.unlink()
     return True
 
 
-def is_mentioned(data: bytes, texts: Collection[str]) -> bool:
-    """Whether bytes hold a text as it is, or as JSON or a page would write it."""
-    return any(spelt in data for text in texts if len(text) >= SHORTEST for spelt in _spellings(text))
-
-
 def drop_mentions(path: Path, texts: Collection[str]) -> bool:
-    """Drop the lines of a log that mention a text; tell whether there were any.
+    """Drop the lines of a log that mention a text; returns whether there were any.
 
-    The file stays the one that it is, as its writer may have it open.
+    The file is changed in place, as its writer may have it open.
     """
     with path.open("r+b") as file:
         lines = file.readlines()
-        kept = [line for line in lines if not is_mentioned(line, texts)]
+        kept = [line for line in lines if not _mentions(line, texts)]
         if len(kept) < len(lines):
             file.seek(0)
             file.writelines(kept)
@@ -63,18 +61,10 @@ def drop_mentions(path: Path, texts: Collection[str]) -> bool:
     return len(kept) < len(lines)
 
 
-def drop_lines(path: Path, texts: Collection[str]) -> bool:
-    """Drop the lines of JSON in which a value is one of the texts; tell whether there were any."""
-    kept = lines_without(path, texts)
-    if kept is not None:
-        write_text(path, kept)
-    return kept is not None
-
-
 def lines_without(path: Path, texts: Collection[str]) -> str | None:
-    """What a file of lines of JSON would hold without those in which a value is one of the texts; None if there are none."""
+    """A file of JSON lines without those in which a value is one of the texts; None if there are none."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if line.isspace() or _is_clear(json.loads(line), texts)]
+    kept = [line for line in lines if line.isspace() or (value := json.loads(line)) == pruned(value, texts)]
     return "".join(kept) if len(kept) < len(lines) else None
 
 
@@ -82,10 +72,6 @@ def pruned(value: Any, texts: Collection[str]) -> Any:
     """A JSON value without the entries, and the objects in lists, in which a string is one of the texts."""
     left = _pruned(value, texts)
     return None if left is _GONE else left
-
-
-def _is_clear(value: Any, texts: Collection[str]) -> bool:
-    return bool(pruned(value, texts) == value)
 
 
 def _pruned(value: Any, texts: Collection[str]) -> Any:
@@ -102,25 +88,27 @@ def _pruned(value: Any, texts: Collection[str]) -> Any:
     return value
 
 
-def _rows(path: Path, texts: Collection[str]) -> bool:
-    rows = pq.read_table(path)
-    kept = rows
+def _drop_rows(path: Path, texts: Collection[str]) -> bool:
+    rows = kept = pq.read_table(path)
     for field in rows.schema:
         if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
             kept = kept.filter(pc.invert(pc.is_in(kept[field.name], value_set=pa.array(sorted(texts), field.type))))
-    if len(kept) == len(rows):
-        return False
-    write_parquet(path, kept)
-    return True
+    if len(kept) < len(rows):
+        write_parquet(path, kept)
+    return len(kept) < len(rows)
 
 
-def _entries(path: Path, texts: Collection[str]) -> bool:
+def _drop_entries(path: Path, texts: Collection[str]) -> bool:
     before = read_json(path)
     after = pruned(before, texts)
-    if after == before:
-        return False
-    write_json(path, after)
-    return True
+    if after != before:
+        write_json(path, after)
+    return bool(after != before)
+
+
+def _mentions(data: bytes, texts: Collection[str]) -> bool:
+    """Whether bytes hold a text as it is, or as JSON or a page spells it."""
+    return any(spelling in data for text in texts if len(text) >= _SHORTEST for spelling in _spellings(text))
 
 
 def _spellings(text: str) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Stages: plain functions whose output lies under a digest of all that shaped it."""
+"""Stages: plain functions whose output lies under a digest of all inputs that shaped it."""
 
 from __future__ import annotations
 
@@ -19,20 +19,14 @@ RECIPE = "stage.json"
 
 @dataclass(frozen=True)
 class StageOutput:
-    """A finished stage's output.
-
-    Attributes:
-        stage: the stage's name.
-        digest: SHA-256 over the stage's version, settings and inputs.
-        path: a folder that never changes again.
-    """
+    """A finished stage's output: a folder that never changes, by a SHA-256 of the stage's version, settings and inputs."""
 
     stage: str
     digest: str
     path: Path
 
     def figures(self) -> dict[str, Any]:
-        """The numbers the stage wrote about itself."""
+        """The numbers that the stage wrote about itself."""
         file = self.path / "figures.json"
         return dict(read_json(file)) if file.is_file() else {}
 
@@ -41,13 +35,11 @@ class StageOutput:
 class Store:
     """Finished outputs of stages under one folder: `stages/<stage>/<digest>/`.
 
-    Attributes:
-        root: the folder.
-        held: what was found or made here, so that nobody removes it meanwhile.
+    Outputs that were read or made through this object stay locked against removal.
     """
 
     root: Path
-    held: OutputLocks = field(default_factory=OutputLocks, repr=False, compare=False)
+    locks: OutputLocks = field(default_factory=OutputLocks, repr=False, compare=False)
 
     def find(self, stage: str, digest: str) -> StageOutput:
         """An output that an earlier stage reported.
@@ -56,7 +48,7 @@ class Store:
             FileNotFoundError: it is not in the store.
         """
         output = StageOutput(stage, digest, self.folder(stage, digest))
-        if not self._take(output.path):
+        if not self._lock(output.path):
             raise FileNotFoundError(
                 f"stage output {stage}/{digest} is not in the store at {self.root}; run the stage again"
             )
@@ -70,26 +62,26 @@ class Store:
         inputs: Mapping[str, str],
         build: Callable[[Path], None],
     ) -> StageOutput:
-        """Return the output for these settings and input digests, building it if it is missing.
+        """The output for these settings and input digests, built if it is missing.
 
         `build` writes into a scratch folder, which becomes the output only when it returns.
         """
         recipe = {"stage": stage, "version": version, "settings": dict(settings), "inputs": dict(inputs)}
         digest = digest_of(recipe)
         folder = self.folder(stage, digest)
-        for name, each in inputs.items():
-            self._take(self.folder(name, each))
-        if self._take(folder):
+        for name, input_digest in inputs.items():
+            self._lock(self.folder(name, input_digest))
+        if self._lock(folder):
             log.info("%s: nothing changed, kept %s", stage, digest[:12])
             return StageOutput(stage, digest, folder)
         started = time.monotonic()
         with creating_folder(folder) as scratch:
             write_json(scratch / RECIPE, recipe)
-            under_way = OutputLocks()
-            under_way.take(scratch / RECIPE)
+            building = OutputLocks()
+            building.hold(scratch / RECIPE)
             build(scratch)
             write_json(scratch / RECIPE, recipe | {"seconds": round(time.monotonic() - started, 3)})
-        self._take(folder)
+        self._lock(folder)
         log.info("%s: done in %.1f s, %s", stage, time.monotonic() - started, digest[:12])
         return StageOutput(stage, digest, folder)
 
@@ -97,17 +89,17 @@ class Store:
         """A folder for what an unfinished stage may resume from, the same for the same settings and inputs."""
         folder = self.root / "unfinished" / stage / digest_of({**settings, **inputs})
         folder.mkdir(parents=True, exist_ok=True)
-        if not self.held.take(folder / RECIPE):
+        if not self.locks.hold(folder / RECIPE):
             write_json(folder / RECIPE, {"stage": stage, "inputs": dict(inputs)})
-            self.held.take(folder / RECIPE)
+            self.locks.hold(folder / RECIPE)
         return folder
 
-    def _take(self, folder: Path) -> bool:
-        """Whether an output is there, which it then stays; one that does not say what shaped it is never removed."""
-        return self.held.take(folder / RECIPE) or folder.is_dir()
+    def _lock(self, folder: Path) -> bool:
+        """Whether an output exists, which then nobody removes; one without a recipe is never removed."""
+        return self.locks.hold(folder / RECIPE) or folder.is_dir()
 
     def recipes(self) -> Iterator[Path]:
-        """The file beside each finished output that says what shaped it."""
+        """The recipe file of each finished output."""
         yield from self.root.glob(f"stages/*/[0-9a-f]*/{RECIPE}")
 
     def folder(self, stage: str, digest: str) -> Path:

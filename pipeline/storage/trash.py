@@ -1,4 +1,4 @@
-"""How things go: renamed out of the way first, so that nothing half removed is taken for whole."""
+"""Removal: paths are renamed into the trash first, so that nobody takes half a folder for a whole one."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.environment import Home
-from pipeline.storage.locks import alone
+from pipeline.storage.locks import exclusive_lock
 
 TRASH = ".trash"
 
 
 @dataclass(frozen=True)
 class Garbage:
-    """Something that may go.
+    """Paths that may be removed together.
 
     Attributes:
         what: a word for people.
         paths: renamed in this order.
-        used: when it was last used or written, in seconds since 1970.
-        since: what was used after this moment stays.
-        guard: a file that those hold who use it; None if it has none.
+        used: when they were last used or written, in seconds since 1970.
+        since: garbage used after this moment stays.
+        guard: a file that users lock; None if there is none.
     """
 
     what: str
@@ -36,8 +36,8 @@ class Garbage:
     guard: Path | None = None
 
     @property
-    def is_over(self) -> bool:
-        """Whether nobody has used it for long enough."""
+    def is_expired(self) -> bool:
+        """Whether it was not used since the limit."""
         return self.used < self.since
 
     @property
@@ -46,31 +46,31 @@ class Garbage:
         return sum(size_of(path) for path in self.paths)
 
 
-def discard(home: Home, waste: Garbage) -> bool:
-    """Rename it out of the way, unless somebody has begun to use it; tell whether it went."""
-    with alone(waste.guard) if waste.guard else nullcontext(True) as is_free:
-        if not is_free or modified_at(waste.guard or waste.paths[0]) >= waste.since:
+def discard(home: Home, garbage: Garbage) -> bool:
+    """Move garbage into the trash, unless it is in use; returns whether anything was moved."""
+    with exclusive_lock(garbage.guard) if garbage.guard else nullcontext(True) as is_free:
+        if not is_free or modified_at(garbage.guard or garbage.paths[0]) >= garbage.since:
             return False
-        trash = next(each for each in _trash(home) if waste.paths[0].is_relative_to(each.parent))
+        trash = next(folder for folder in _trash_folders(home) if garbage.paths[0].is_relative_to(folder.parent))
         target = trash / uuid.uuid4().hex
         target.mkdir(parents=True)
-        there = [path for path in waste.paths if path.exists()]
-        for path in there:
+        existing = [path for path in garbage.paths if path.exists()]
+        for path in existing:
             path.rename(target / path.name)
-        return bool(there)
+        return bool(existing)
 
 
 def empty_trash(home: Home) -> None:
-    """Remove for good what was renamed out of the way, also by whoever was stopped over it."""
-    for folder in _trash(home):
+    """Delete the trash, also of processes that were stopped before they could."""
+    for folder in _trash_folders(home):
         for item in folder.glob("*"):
             shutil.rmtree(item, ignore_errors=True)
 
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all below a folder."""
-    found = filter(None, map(_stat, (path, *_below(path))))
-    return sum(each.st_size for each in found if stat.S_ISREG(each.st_mode))
+    statuses = filter(None, map(_stat, (path, *_below(path))))
+    return sum(status.st_size for status in statuses if stat.S_ISREG(status.st_mode))
 
 
 def written_at(folder: Path) -> float:
@@ -80,8 +80,8 @@ def written_at(folder: Path) -> float:
 
 def modified_at(path: Path) -> float:
     """When a file or folder was last written, in seconds since 1970; 0 if it is gone."""
-    found = _stat(path)
-    return found.st_mtime if found else 0.0
+    status = _stat(path)
+    return status.st_mtime if status else 0.0
 
 
 def _stat(path: Path) -> os.stat_result | None:
@@ -92,11 +92,11 @@ def _stat(path: Path) -> os.stat_result | None:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """All that lies below a folder, as far as it stays there: whoever works may rename or remove some meanwhile."""
+    """Every file and folder below a folder; others may rename or remove some meanwhile."""
     for root, folders, files in os.walk(folder):
         yield from (Path(root, name) for name in (*folders, *files))
 
 
-def _trash(home: Home) -> tuple[Path, Path]:
-    """Beside what goes there, as only within a file system a folder is renamed at once."""
+def _trash_folders(home: Home) -> tuple[Path, Path]:
+    """On the same file systems as the garbage, as a folder cannot be renamed across."""
     return home.store / TRASH, home.root / "cache" / TRASH

@@ -79,7 +79,7 @@ class FeatureStore:
         """The features of the run's encoder under its way of fitting images, of one view of them."""
         facts = read_json(run.output("encoder").path / "encoder.json")
         folder = features_folder(run.home.store, facts, run.settings.encoder.fit, view)
-        while not run.held.take(folder / USE):
+        while not run.held.hold(folder / USE):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / USE).touch()
         return cls(folder)

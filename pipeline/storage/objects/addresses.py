@@ -1,4 +1,4 @@
-"""From an address to a folder, and which addresses may be reached."""
+"""From an address to a folder, and which addresses are allowed."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ RETRY_DEADLINE_S = 300
 
 
 def open_folder(uri: str, patience_s: float = RETRY_DEADLINE_S, connections: int = 10, bound: bool = True) -> Folder:
-    """The folder that a user named; no store is asked yet.
+    """The folder that a user named by a local path or `s3://bucket/prefix`; no store is asked yet.
 
     Args:
-        uri: a local path, or `s3://bucket/prefix`.
+        uri: its address.
         patience_s: how long an object store may fail to answer.
-        connections: how many threads read from it at once at most.
+        connections: how many threads read from a store at once at most.
         bound: whether links in a local folder must stay in it.
 
     Raises:
-        SettingsError: it does not exist, or is of a kind that is not supported.
+        SettingsError: a local folder does not exist, or the kind of address is not supported.
     """
     if uri.startswith(SCHEME):
         return S3Folder(uri, patience_s, connections)
@@ -31,11 +31,7 @@ def open_folder(uri: str, patience_s: float = RETRY_DEADLINE_S, connections: int
 
 
 def local_path(uri: str) -> Path:
-    """A local path from what may have been meant as an address.
-
-    Raises:
-        SettingsError: it is empty or another kind of address.
-    """
+    """A local path; raises SettingsError for an empty one and for addresses of other kinds."""
     scheme, separator, _ = uri.partition("://")
     if separator or uri.lower().startswith("file:"):
         scheme = scheme.partition(":")[0]
@@ -49,20 +45,12 @@ def local_path(uri: str) -> Path:
 
 
 def address_of(uri: str) -> str:
-    """The address that the folder's own `uri` will be.
-
-    Raises:
-        SettingsError: it is none.
-    """
+    """The address as `Folder.uri` has it."""
     return str(S3Address.parse(uri)) if uri.startswith(SCHEME) else str(local_path(uri).resolve())
 
 
 def require_inside(uri: str, roots: Iterable[str]) -> None:
-    """Refuse an address that none of the roots holds; links are followed first.
-
-    Raises:
-        SettingsError: it lies outside, or is no address.
-    """
+    """Raise SettingsError for an address that none of the roots holds; links are followed first."""
     roots = tuple(roots)
     if not any(_holds(root, uri) for root in roots):
         raise SettingsError(

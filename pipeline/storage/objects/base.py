@@ -1,4 +1,4 @@
-"""What a folder of objects offers, wherever it is."""
+"""The interface of a folder of objects, and rules for their names."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class ObjectInfo:
 class Folder(Protocol):
     """A local folder, or a prefix in a bucket.
 
-    Every method raises ObjectUnavailable when the disk or the service fails, and SettingsError
-    when it refuses the credentials or there is no such bucket.
+    Every method raises ObjectUnavailable when the disk or the service fails, and SettingsError when the service
+    refuses the credentials or has no such bucket. Methods with a name raise BadInput `unsafe_name`.
 
     Attributes:
         uri: the folder's own address, as `open_folder` takes it.
-        ignored: what the latest complete `list` left out: no image's suffix, no plain file, or a
-            link that leads elsewhere.
+        ignored: how many files the latest complete `list` left out: no image's suffix, no plain file, or a link that
+            leads elsewhere.
     """
 
     uri: str
@@ -68,25 +68,13 @@ class Folder(Protocol):
         """
 
     def create(self, name: str, data: bytes) -> bool:
-        """Make one object, whole, unless there is one of that name; whether this call made it.
-
-        Raises:
-            BadInput: `unsafe_name`.
-        """
+        """Create one object atomically, unless one of that name exists; returns whether this call did."""
 
     def get(self, name: str) -> bytes | None:
-        """The bytes that one object has now; None if it is not there.
-
-        Raises:
-            BadInput: `forbidden` or `unsafe_name`.
-        """
+        """The bytes that one object has now; None if there is none. Raises BadInput `forbidden`, too."""
 
     def delete(self, name: str) -> None:
-        """Remove one object; that it is not there is no error.
-
-        Raises:
-            BadInput: `unsafe_name`.
-        """
+        """Remove one object, if it exists."""
 
 
 def is_image(name: str) -> bool:
@@ -102,11 +90,11 @@ def is_hidden(name: str) -> bool:
 
 
 def safe_name(name: str) -> str:
-    """A name under which something may be written: it stays below the folder in every store.
+    """A name under which an object may be written: it stays below the folder in every store.
 
     Raises:
         BadInput: `unsafe_name`; it is empty, absolute or too long, or has an empty part, `.`, `..`,
-            a control character or what is no Unicode.
+            a control character, or bytes that are no Unicode.
     """
     parts = name.split("/")
     try:

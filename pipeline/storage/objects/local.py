@@ -22,21 +22,10 @@ _NO_SUCH_NAME = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
 
 
 class LocalFolder:
-    """A folder of images on this machine.
-
-    Attributes:
-        root: absolute, links resolved.
-        uri: the same as text.
-        bound: whether a linked file must lie in the folder too.
-        ignored: as `FolderOption` says.
-    """
+    """A folder of images on this machine; `bound` says whether a linked file must lie in the folder, too."""
 
     def __init__(self, root: Path, bound: bool = True) -> None:
-        """Open an existing folder.
-
-        Raises:
-            SettingsError: it is none.
-        """
+        """Open a folder; raises SettingsError if there is none."""
         if not root.is_dir():
             raise SettingsError(f"input folder {str(root)!r} does not exist or is no folder; create it or name another")
         self.root = root.resolve()
@@ -47,16 +36,16 @@ class LocalFolder:
     def list(self, under: str = "") -> Iterator[ObjectInfo]:
         """Every file with an image's suffix or none, at any depth, by the UTF-8 bytes of its name.
 
-        Hidden files and folders are passed over, linked folders are not entered, and linked files
+        Hidden files and folders are skipped, linked folders are not entered, and linked files
         count if they lie in the folder or it is not bound.
         """
         self.ignored = 0
-        if not under or self._is_own(under):
+        if not under or self._is_plain_folder(under):
             yield from self._walk(f"{under}/" if under else "")
 
     def folders(self, under: str = "") -> Iterator[str]:
         """Names of the folders directly in `under`, in order."""
-        if not under or self._is_own(under):
+        if not under or self._is_plain_folder(under):
             for entry in self._entries(f"{under}/" if under else ""):
                 if entry.is_dir(follow_symlinks=False):
                     yield f"{under}/{entry.name}" if under else entry.name
@@ -71,10 +60,10 @@ class LocalFolder:
         try:
             if not self._inside(path):
                 raise SourceChanged(f"{info.uri} has become a link that leads out of {self.root}")
-            with open(path, "rb", opener=_open_at_once) as file:
-                _same(info, os.fstat(file.fileno()))
+            with open(path, "rb", opener=_open_without_waiting) as file:
+                _require_unchanged(info, os.fstat(file.fileno()))
                 data = file.read()
-                _same(info, os.fstat(file.fileno()))
+                _require_unchanged(info, os.fstat(file.fileno()))
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             if self.root.is_dir():
                 raise SourceChanged(f"{info.uri} was deleted after it was listed") from error
@@ -89,12 +78,12 @@ class LocalFolder:
         return data
 
     def create(self, name: str, data: bytes) -> bool:
-        """Make one file, whole, unless it is there."""
+        """Create one file atomically, unless it exists."""
         with self._changing(name) as path:
             return create_bytes(path, data)
 
     def get(self, name: str) -> bytes | None:
-        """The bytes of one file, if it is there."""
+        """The bytes of one file, if it exists."""
         path = self.root / safe_name(name)
         try:
             return path.read_bytes() if self._inside(path) else None
@@ -105,7 +94,7 @@ class LocalFolder:
             raise ObjectUnavailable(f"cannot read {self._path(name)}: {error.strerror or error}") from error
 
     def delete(self, name: str) -> None:
-        """Remove one file, if it is there."""
+        """Remove one file, if it exists."""
         with self._changing(name) as path:
             path.unlink(missing_ok=True)
 
@@ -146,7 +135,7 @@ class LocalFolder:
             raise ObjectUnavailable(f"cannot list folder {folder}: {error.strerror or error}") from error
 
     def _info(self, name: str, entry: os.DirEntry[str]) -> ObjectInfo | None:
-        """A listed file; None where it is none of ours."""
+        """A listed file; None for a link out of the folder, a pipe, a socket or a device."""
         try:
             status = entry.stat()
             inside = not entry.is_symlink() or self._inside(Path(entry.path))
@@ -159,14 +148,14 @@ class LocalFolder:
     def _inside(self, path: Path) -> bool:
         return not self.bound or path.resolve().is_relative_to(self.root)
 
-    def _is_own(self, name: str) -> bool:
-        """Whether a folder is there without passing a link."""
+    def _is_plain_folder(self, name: str) -> bool:
+        """Whether a folder exists, and no part of its path is a link."""
         path = self.root / name
         return path.is_dir() and path.resolve() == path
 
 
-def _open_at_once(path: str, flags: int) -> int:
-    """A pipe that took a file's place must not be waited for."""
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Do not wait for a pipe that took a file's place."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
@@ -184,6 +173,6 @@ def _etag(status: os.stat_result) -> str:
     return f"{status.st_size}-{status.st_mtime_ns}"
 
 
-def _same(info: ObjectInfo, status: os.stat_result) -> None:
+def _require_unchanged(info: ObjectInfo, status: os.stat_result) -> None:
     if _etag(status) != info.etag or not stat.S_ISREG(status.st_mode):
         raise SourceChanged(f"{info.uri} changed after it was listed: etag was {info.etag}, is {_etag(status)}")

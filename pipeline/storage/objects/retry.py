@@ -1,4 +1,4 @@
-"""How long trouble with a service is borne."""
+"""Calls of a service are retried until a deadline."""
 
 from __future__ import annotations
 
@@ -19,19 +19,17 @@ _Result = TypeVar("_Result")
 
 
 class TransientError(Exception):
-    """One try failed in a way that may pass."""
+    """One try failed for a reason that may pass."""
 
 
 class RetryDeadline:
-    """One deadline for all calls of a shard, which every answer moves on.
+    """One deadline for all calls of a shard, which every answer postpones.
 
-    A call is over `seconds` after it began, and every call is once nothing has answered for so
-    long; so an outage costs a shard that time once, however many objects wait, while a long shard
-    on a service that now and then fails goes on.
+    A call fails `seconds` after it began, and every call fails once the service has not answered for so long. So an
+    outage costs a shard that time once, however many objects wait, while a shard goes on if only some calls fail.
 
     Attributes:
-        seconds: how long.
-        longest_try_s: what one try may take at most; none is begun that might end too late.
+        longest_try_s: seconds that one try may take at most; no try is begun that might end after the deadline.
     """
 
     def __init__(self, seconds: float, longest_try_s: float) -> None:
@@ -40,35 +38,35 @@ class RetryDeadline:
         self._silent_since: float | None = None
 
     def call(self, what: str, act: Callable[[float], _Result]) -> _Result:
-        """What `act` returns, tried again while it raises Trouble.
+        """The result of `act`, which is tried again while it raises TransientError.
 
         Args:
             what: for messages, such as `list s3://bucket/in`.
-            act: takes the moment of `time.monotonic` when it must be over.
+            act: takes the moment of `time.monotonic` by which it must end.
 
         Raises:
-            ObjectUnavailable: the deadline came, or would before another try ends.
+            ObjectUnavailable: the deadline passed, or would before another try ends.
         """
         began, tries = time.monotonic(), 0
         while True:
             try:
                 result = act(began + self.seconds)
-            except TransientError as trouble:
+            except TransientError as error:
                 tries += 1
-                self._wait(what, trouble, tries, began)
+                self._wait(what, error, tries, began)
             else:
                 self._silent_since = None
                 return result
 
-    def _wait(self, what: str, trouble: TransientError, tries: int, began: float) -> None:
+    def _wait(self, what: str, error: TransientError, tries: int, began: float) -> None:
         now = time.monotonic()
         silent_since = self._silent_since = self._silent_since or now
         pause = random.random() * min(2.0**tries, _LONGEST_PAUSE_S)  # noqa: S311 - spreads load
         left = self.seconds - (now - min(began, silent_since))
         if left < pause + self.longest_try_s:
             raise ObjectUnavailable(
-                f"cannot {what}: {trouble} (gave up after {now - min(began, silent_since):.0f} of {self.seconds:g} s); "
+                f"cannot {what}: {error} (gave up after {now - min(began, silent_since):.0f} of {self.seconds:g} s); "
                 f"try again when the object store answers"
-            ) from trouble
-        log.warning("cannot %s: %s; trying again for up to %.0f s", what, trouble, left)
+            ) from error
+        log.warning("cannot %s: %s; trying again for up to %.0f s", what, error, left)
         time.sleep(pause)

@@ -22,30 +22,21 @@ SCHEME = "s3://"
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 _PRECONDITION_FAILED = 412
-_CHUNK = 4096  # a read of so many bytes is waited for however slowly they come
+_CHUNK = 4096  # bytes; a read waits for all of them, however slowly they arrive
 
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
 class S3Address:
-    """Where an S3 folder is.
-
-    Attributes:
-        bucket: its name.
-        prefix: of all its keys; empty, or ending with a slash.
-    """
+    """A bucket and the prefix of keys in it, which is empty or ends with a slash."""
 
     bucket: str
     prefix: str
 
     @classmethod
     def parse(cls, uri: str) -> Self:
-        """An address from `s3://bucket/prefix`.
-
-        Raises:
-            SettingsError: it is none.
-        """
+        """An address from `s3://bucket/prefix`; raises SettingsError for other texts."""
         bucket, _, prefix = uri[len(SCHEME) :].partition("/")
         prefix = prefix.strip("/")
         odd = prefix and any(part in {"", ".", ".."} for part in prefix.split("/"))
@@ -58,23 +49,18 @@ class S3Address:
 
 
 class S3Folder:
-    """A prefix in a bucket, reached at the endpoint and with the credentials that boto3 finds.
-
-    Attributes:
-        uri: `s3://bucket/prefix`.
-        ignored: as `FolderOption` says.
-    """
+    """A prefix in a bucket, at the endpoint and with the credentials that boto3 finds."""
 
     def __init__(self, uri: str, patience_s: float = 300, connections: int = 10) -> None:
         """Name a prefix; nothing is asked of the store yet.
 
         Args:
             uri: `s3://bucket` or `s3://bucket/prefix`.
-            patience_s: how long it may fail to answer before ObjectUnavailable; at least 10.
+            patience_s: seconds that the store may fail to answer before ObjectUnavailable; at least 10.
             connections: how many threads read at once at most.
 
         Raises:
-            SettingsError: it is no such address, or the endpoint or the AWS configuration is unusable.
+            SettingsError: the address, the endpoint or the AWS configuration is unusable.
         """
         self._address = S3Address.parse(uri)
         self.uri = str(self._address)
@@ -83,7 +69,7 @@ class S3Folder:
         self._patience = RetryDeadline(patience_s, longest_try(patience_s))
 
     def list(self, under: str = "") -> Iterator[ObjectInfo]:
-        """Every object with an image's suffix or none, as the store orders them; hidden names are passed over."""
+        """Every object with an image's suffix or none, in the store's order; hidden names are skipped."""
         self.ignored = 0
         for page in self._pages(Prefix=self._below(under)):
             for item in page.get("Contents", ()):
@@ -138,20 +124,20 @@ class S3Folder:
             ) from error
 
     def create(self, name: str, data: bytes) -> bool:
-        """Make one object unless it is there: If-None-Match, which the store must know."""
+        """Create one object unless it exists; the store must support If-None-Match."""
         where = self._where(safe_name(name))
         return self._call("write", name, lambda _: self._put_new(where, data))
 
     def get(self, name: str) -> bytes | None:
-        """The bytes of one object, if it is there."""
+        """The bytes of one object, if it exists."""
         where = self._where(safe_name(name))
         try:
-            return self._call("read", name, lambda end: self._get_any(where, end))
-        except SourceChanged:  # what a store that has no such object answers
+            return self._call("read", name, lambda end: self._get_current(where, end))
+        except SourceChanged:  # the store has no such object
             return None
 
     def delete(self, name: str) -> None:
-        """Remove one object, if it is there."""
+        """Remove one object, if it exists."""
         where = self._where(safe_name(name))
         self._call("write", name, lambda _: self._client.delete_object(**where))
 
@@ -171,12 +157,12 @@ class S3Folder:
         return self._patience.call(what, tried)
 
     def _pages(self, **where: str) -> Iterator[dict[str, Any]]:
-        """Listing pages; the next is fetched while the caller works on one."""
+        """Pages of a listing; the next is fetched while the caller works on one."""
 
         def fetch(token: str | None) -> dict[str, Any]:
             more = {"ContinuationToken": token} if token else {}
-            asked = {"Bucket": self._address.bucket, **where, **more}
-            page = self._call("list", self.uri, lambda _: self._client.list_objects_v2(**asked))
+            request = {"Bucket": self._address.bucket, **where, **more}
+            page = self._call("list", self.uri, lambda _: self._client.list_objects_v2(**request))
             if page.get("IsTruncated") and page.get("NextContinuationToken") in {None, token}:
                 raise ObjectUnavailable(f"cannot list {self.uri}: the store repeats a page instead of going on")
             return dict(page)
@@ -196,11 +182,11 @@ class S3Folder:
                 raise SourceChanged(
                     f"{info.uri} changed after it was listed: etag was {info.etag}, is {answer['ETag']}"
                 )
-            return _drain(body, end)
+            return _read_body(body, end)
 
-    def _get_any(self, where: dict[str, str], end: float) -> bytes:
+    def _get_current(self, where: dict[str, str], end: float) -> bytes:
         with closing(self._client.get_object(**where)["Body"]) as body:
-            return _drain(body, end)
+            return _read_body(body, end)
 
     def _put_new(self, where: dict[str, str], data: bytes) -> bool:
         try:
@@ -219,8 +205,8 @@ class S3Folder:
             self._client.upload_fileobj(file, *where.values(), Config=parts)
 
 
-def _drain(body: Any, end: float) -> bytes:
-    """A body, which must be here in time however slowly it drips."""
+def _read_body(body: Any, end: float) -> bytes:
+    """A whole body, which must arrive before the end, however slowly."""
     pieces = []
     while piece := body.read(_CHUNK):
         pieces.append(piece)

@@ -24,19 +24,15 @@ _CREDENTIALS = {
 }  # fmt: skip
 _NO_SUCH_NAME = {"KeyTooLongError", "InvalidURI", "InvalidObjectName", "XMinioInvalidObjectName"}
 _MAY_PASS = {
-    "RequestTimeout",
-    "RequestTimeoutException",
-    "SlowDown",
-    "Throttling",
-    "OperationAborted",
+    "RequestTimeout", "RequestTimeoutException", "SlowDown", "Throttling", "OperationAborted",
     "ConditionalRequestConflict",
-}
+}  # fmt: skip
 
 
 def connect(patience_s: float, connections: int) -> Any:
     """A client for the endpoint, region and credentials of the AWS environment.
 
-    Standard retries take care of short trouble; `RetryDeadline` repeats what they give up.
+    botocore's standard retries cover short failures; `RetryDeadline` repeats the calls that they give up.
 
     Raises:
         SettingsError: the environment names a profile or endpoint that cannot be used.
@@ -67,24 +63,24 @@ def connect(patience_s: float, connections: int) -> Any:
 
 
 def longest_try(patience_s: float) -> float:
-    """What one call of the client may take when nothing answers, in seconds."""
+    """Seconds that one call of the client may take when nothing answers."""
     return _TRIES * _timeout(patience_s) + _LONGEST_PAUSES_S
 
 
 def endpoint_of(client: Any) -> str:
-    """The endpoint as it may be shown: without user and password."""
+    """The endpoint without user and password."""
     parts = urlsplit(client.meta.endpoint_url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 @contextmanager
 def translated(what: str, endpoint: str, access: Access) -> Iterator[None]:
-    """Raise ours for the errors of botocore; those that may pass become Trouble.
+    """Translate the errors of botocore; those that may pass become TransientError.
 
     Args:
         what: for messages, such as `list s3://bucket/in`.
         endpoint: for messages.
-        access: what is done; of reading, some errors concern only the one object.
+        access: for `read` some errors concern only the one object.
     """
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
@@ -100,34 +96,34 @@ def translated(what: str, endpoint: str, access: Access) -> Iterator[None]:
 
 
 def _refusal(response: dict[str, Any], what: str, endpoint: str, access: Access) -> Exception:
-    """What an answer that is no success means."""
+    """The error of an answer that is no success."""
     code = response.get("Error", {}).get("Code", "")
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    said = f"cannot {what}: {endpoint} answers {status} {code}".rstrip()
+    message = f"cannot {what}: {endpoint} answers {status} {code}".rstrip()
     if status >= 500 or status == 429 or code in _MAY_PASS:
         return TransientError(f"{endpoint} answers {status} {code}".rstrip())
     if code == "NoSuchBucket":
         return SettingsError(f"cannot {what}: {endpoint} has no such bucket; create it or name another")
     if code in _CREDENTIALS or status == 401 or (status == 403 and access != "read"):
-        return SettingsError(f"{said}; check the AWS credentials, their rights, the region and the clock")
-    return _bad_object(said, status, code, access) or ObjectUnavailable(
-        f"{said}; check AWS_ENDPOINT_URL and the region"
+        return SettingsError(f"{message}; check the AWS credentials, their rights, the region and the clock")
+    return _bad_object(message, status, code, access) or ObjectUnavailable(
+        f"{message}; check AWS_ENDPOINT_URL and the region"
     )
 
 
-def _bad_object(said: str, status: int, code: str, access: Access) -> BadInput | None:
-    """What concerns only the object that is named; None if it is not that."""
+def _bad_object(message: str, status: int, code: str, access: Access) -> BadInput | None:
+    """An error of only the named object; None if the answer concerns the whole store."""
     if access != "list" and code in _NO_SUCH_NAME:
-        return BadInput(UNSAFE_NAME, f"{said}; the store does not take that name")
+        return BadInput(UNSAFE_NAME, f"{message}; the store does not take that name")
     if access == "read" and status in {404, 412}:
-        return SourceChanged(f"{said}: it was deleted or changed after it was listed")
+        return SourceChanged(f"{message}: it was deleted or changed after it was listed")
     if access == "read" and status == 403:
-        return BadInput(FORBIDDEN, f"{said}; check the rights of these AWS credentials")
+        return BadInput(FORBIDDEN, f"{message}; check the rights of these AWS credentials")
     return None
 
 
 def _failure(error: Exception, what: str, endpoint: str) -> Exception:
-    """What it means that there is no answer."""
+    """The error of a call without an answer."""
     from botocore import exceptions as aws
 
     no_credentials = (

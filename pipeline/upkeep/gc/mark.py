@@ -16,7 +16,7 @@ from pipeline.registry.lineage import ACCEPTED_TAG, SNAPSHOT_TAG, Lineage
 from pipeline.registry.promotions import Promotions
 from pipeline.registry.versions import Version
 from pipeline.storage.files import read_json
-from pipeline.storage.locks import alone
+from pipeline.storage.locks import exclusive_lock
 from pipeline.storage.stage_outputs import RECIPE, Store
 from pipeline.storage.trash import modified_at, written_at
 from pipeline.training.features import features_folder
@@ -160,7 +160,7 @@ def is_used(folder: Path, since: float) -> bool:
     """Whether an output, or what may become one, is in use or was since a moment."""
     if used_at(folder) >= since or written_at(folder) >= since:
         return True
-    with alone(folder / RECIPE) as is_free:
+    with exclusive_lock(folder / RECIPE) as is_free:
         return not is_free
 
 

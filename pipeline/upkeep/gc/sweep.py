@@ -17,7 +17,7 @@ _SCRATCH = {"stages/*/.*": "scratch of a stage", "unfinished/*/*": "checkpoints"
 def find_garbage(reach: Reachable) -> list[Garbage]:
     """What may go, in the order in which it may."""
     found = [*_outputs(reach), *_scratch(reach), *_features(reach), *_models(reach)]
-    return [each for each in found if each.is_over]
+    return [each for each in found if each.is_expired]
 
 
 def collect(reach: Reachable, found: Iterable[Garbage]) -> list[Garbage]:

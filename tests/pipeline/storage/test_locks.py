@@ -3,20 +3,20 @@
 import subprocess
 import sys
 
-from pipeline.storage.locks import OutputLocks, alone
+from pipeline.storage.locks import OutputLocks, exclusive_lock
 
 HOLDING = """
 import sys
 from pathlib import Path
 from pipeline.storage.locks import OutputLocks
 held = OutputLocks()
-print(held.take(Path(sys.argv[1])), flush=True)
+print(held.hold(Path(sys.argv[1])), flush=True)
 sys.stdin.read()
 """
 
 
 def is_free(path):
-    with alone(path) as free:
+    with exclusive_lock(path) as free:
         return free
 
 
@@ -24,7 +24,7 @@ def test_what_is_held_is_free_only_when_all_let_go(tmp_path):
     path = tmp_path / "file"
     path.touch()
     one, other = OutputLocks(), OutputLocks()
-    assert one.take(path) and one.take(path) and other.take(path)
+    assert one.hold(path) and one.hold(path) and other.hold(path)
     assert not is_free(path)
     del one
     assert not is_free(path)
@@ -33,20 +33,20 @@ def test_what_is_held_is_free_only_when_all_let_go(tmp_path):
 
 
 def test_what_is_not_there_cannot_be_held_and_is_nobodys(tmp_path):
-    assert not OutputLocks().take(tmp_path / "none")
-    assert not OutputLocks().take(tmp_path / "none" / "below")
+    assert not OutputLocks().hold(tmp_path / "none")
+    assert not OutputLocks().hold(tmp_path / "none" / "below")
     assert is_free(tmp_path / "none")
 
 
 def test_another_file_of_the_same_name_has_to_be_taken_anew(tmp_path):
     path, held = tmp_path / "file", OutputLocks()
     path.touch()
-    assert held.take(path)
+    assert held.hold(path)
     path.unlink()
-    assert not held.take(path)
+    assert not held.hold(path)
     path.touch()
     assert is_free(path)
-    assert held.take(path)
+    assert held.hold(path)
     assert not is_free(path)
 
 

@@ -89,7 +89,7 @@ def test_features_that_a_training_has_open_stay(home, gc):
     folder = features_folder(home.store, {"name": "scenes", "digest": "d" * 64}, "squash")
     (folder / USE).touch()
     held = OutputLocks()
-    assert held.take(folder / USE)
+    assert held.hold(folder / USE)
     age(home.root)
     gc("--yes")
     assert list(folder.glob("*.npy"))
