@@ -45,10 +45,10 @@ def _of_night(table: str, night: str) -> Iterator[dict[str, Any]]:
     import pyarrow.compute as pc
 
     from pipeline.storage.tables import CaptionTable
-    from pipeline.storage.tables.quarantine import COMMON, STATUS
+    from pipeline.storage.tables.schema import COMMON_QUARANTINE, QUARANTINED
 
-    wanted = (pc.field("night") == night) & (pc.field("status") == STATUS)
-    for batch in CaptionTable(table).batches(wanted, [*COMMON.names, "etag", "night"]):
+    wanted = (pc.field("night") == night) & (pc.field("status") == QUARANTINED)
+    for batch in CaptionTable(table).batches(wanted, [*COMMON_QUARANTINE.names, "etag", "night"]):
         yield from batch.to_pylist()
 
 

@@ -20,7 +20,7 @@ from pipeline.storage.forgotten import Forgotten
 from pipeline.storage.objects import Folder, address_of, open_folder, require_inside
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.replay import Replay
-from pipeline.storage.tables.withdraw import withdrawn
+from pipeline.storage.tables.withdraw import withdrawn_by_commit
 from serving.planning.cursor import Cursor
 from serving.planning.manifest import Manifest
 from serving.planning.newest import Newest
@@ -158,17 +158,17 @@ def _write_plan(job: _Job, target: Path, forgotten: Forgotten, layout: Layout | 
 
 def _cursor(job: _Job) -> Cursor:
     of = (job.folder.uri, job.table.uri, job.settings.layout or "")
-    return Cursor.read(job.home.store, of, job.sequence, withdrawn(job.table) if job.settings.layout else {})
+    return Cursor.read(job.home.store, of, job.sequence, withdrawn_by_commit(job.table) if job.settings.layout else {})
 
 
 def _known(job: _Job) -> SeenImages:
     if job.replay is not None:
         return hashes_of(())
-    return hashes_of(job.table.known(job.settings.policy, (job.model.name, job.model.version)))
+    return hashes_of(job.table.processed(job.settings.policy, (job.model.name, job.model.version)))
 
 
 def _wanted(job: _Job) -> SeenImages | None:
-    return None if job.replay is None else hashes_of(job.table.again(job.replay))
+    return None if job.replay is None else hashes_of(job.table.replayed(job.replay))
 
 
 def _listing(job: _Job, layout: Layout | None, cursor: Cursor) -> Listing:

@@ -83,7 +83,7 @@ def in_its_input(settings: NightSettings, home: Home, usual: str | None = None) 
 
 def places(table: CaptionTable, replay: Replay, home: Home) -> dict[str, int]:
     """How many images that a replay is for lie where, the most first: in the inputs of their nights, or their folders."""
-    waiting = {image for batch in table.again(replay) for image in batch["image"].to_pylist()}
+    waiting = {image for batch in table.replayed(replay) for image in batch["image"].to_pylist()}
     inputs = cache(partial(input_of, home))
     found = {
         image: inputs(night) or image.rpartition("/")[0]

@@ -22,7 +22,7 @@ from pipeline.data.validation.profile import Profile, drift, halves, kept, measu
 from pipeline.data.validation.rules import Rule, caption_rules, dataset_rules, drift_rules, image_rules
 from pipeline.data.validation.waivers import Waiver, waived
 from pipeline.imaging.decode import ImageLimits
-from pipeline.storage.tables.quarantine import STATUS, TRAINING_QUARANTINE
+from pipeline.storage.tables.schema import QUARANTINED, TRAINING_QUARANTINE
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Judged:
 
     Attributes:
         accepted: what may be trained on; images with width and height.
-        quarantine: the rest, as `pipeline.storage.tables.quarantine.TRAINING_QUARANTINE_QUARANTINE`.
+        quarantine: the rest, as `TRAINING_QUARANTINE`.
         figures: counts of all that, and the drifts where there is a reference.
         suites: how each suite of rules did.
         failed: the dataset rules that failed, with what was observed.
@@ -140,7 +140,9 @@ def _quarantine(
             images.loc[each.row, "detail"] = f"like {twin['image']} of {twin['split']}, likeness {each.likeness:.2f}"
     captions = snapshot.captions.assign(kind="caption", reason=caption_reasons)
     captions["sha256"] = captions["image"].map(digests)
-    rows: pd.DataFrame = pd.concat([images[image_reasons != ""], captions[caption_reasons != ""]]).assign(status=STATUS)
+    rows: pd.DataFrame = pd.concat([images[image_reasons != ""], captions[caption_reasons != ""]]).assign(
+        status=QUARANTINED
+    )
     rows["position"] = rows["position"].astype("Int64")  # images have none
     return rows.reindex(columns=TRAINING_QUARANTINE.names)
 

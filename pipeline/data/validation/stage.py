@@ -21,7 +21,7 @@ from pipeline.data.validation.reference_profiles import ReferenceProfiles, refer
 from pipeline.data.validation.waivers import read_waivers
 from pipeline.storage.files import digest_of, read_json, write_json
 from pipeline.storage.stage_outputs import StageOutput, Store
-from pipeline.storage.tables.quarantine import TRAINING_QUARANTINE
+from pipeline.storage.tables.schema import TRAINING_QUARANTINE
 
 log = logging.getLogger(__name__)
 

@@ -44,32 +44,23 @@ _OURS = re.compile(r"part-(\d+)-[0-9a-f]{32}\.parquet")
 
 @dataclass(frozen=True)
 class Staged:
-    """Files that were written and are not yet in the table.
-
-    Attributes:
-        actions: what the log will say of them.
-        rows: how many they hold.
-    """
+    """Files that were written and are not yet in the table: their entries for the log, and how many rows they hold."""
 
     actions: list[AddAction]
     rows: int
 
 
 @contextmanager
-def reaching(uri: str) -> Iterator[None]:
-    """Around work on a table: what goes wrong with its disk becomes ObjectUnavailable."""
+def table_errors(uri: str) -> Iterator[None]:
+    """Around work on a table: errors of Delta Lake and of the disk become ObjectUnavailable."""
     try:
         yield
     except (DeltaError, OSError) as error:
         raise ObjectUnavailable(f"table {uri}: {' '.join(str(error).split())}") from error
 
 
-def find(uri: str) -> DeltaTable | None:
-    """The table, None if there is none.
-
-    Raises:
-        SettingsError: it is not one of captions.
-    """
+def find_table(uri: str) -> DeltaTable | None:
+    """The table, if there is one; raises SettingsError if it is not one of captions."""
     if not DeltaTable.is_deltatable(uri):
         return None
     table = DeltaTable(uri)
@@ -80,12 +71,12 @@ def find(uri: str) -> DeltaTable | None:
 
 
 def open_table(uri: str) -> DeltaTable:
-    """The table for writing, made if it is missing, with every column we write.
+    """The table for writing, created if it is missing, with every column of `SCHEMA`.
 
-    Several may make it or add columns at once; that changes nothing twice.
+    Several processes may create it or add columns at once; each change happens once.
     """
     try:
-        table = find(uri) or DeltaTable.create(
+        table = find_table(uri) or DeltaTable.create(
             uri, SCHEMA, mode="ignore", name=Path(uri).name, configuration=_CONFIGURATION
         )
         return DeltaTable(uri) if add_columns(table) else table
@@ -94,22 +85,21 @@ def open_table(uri: str) -> DeltaTable:
 
 
 def add_columns(table: DeltaTable) -> list[str]:
-    """Add the columns that joined the schema since the table was made, and tell which."""
-    there = {field.name for field in table.schema().fields}
-    ours = Schema.from_arrow(SCHEMA).fields
-    missing = [field for field in ours if field.name not in there]
+    """Add the columns that joined the schema since the table was created; returns their names."""
+    existing = {field.name for field in table.schema().fields}
+    missing = [field for field in Schema.from_arrow(SCHEMA).fields if field.name not in existing]
     if missing:
         table.alter.add_columns(missing, commit_properties=_counted(sequence_of(table) + 1))
     return [field.name for field in missing]
 
 
 def sequence_of(table: DeltaTable) -> int:
-    """How many commits Nightcap has made."""
+    """The number of Nightcap's commits."""
     return table.transaction_version(APPLICATION) or 0
 
 
 def dataset_of(table: DeltaTable) -> ds.Dataset:
-    """The table's rows, with `SCHEMA` and whatever columns others have added."""
+    """The table's rows, with `SCHEMA` and the columns that others have added."""
     dataset = table.to_pyarrow_dataset()
     missing = [field for field in SCHEMA if field.name not in dataset.schema.names]
     return dataset.replace_schema(pa.schema([*dataset.schema, *missing])) if missing else dataset
@@ -128,20 +118,20 @@ def batches_of(
 def commit(
     uri: str, table: DeltaTable, batches: Iterable[pa.RecordBatch], mode: Literal["append", "overwrite"], sequence: int
 ) -> int | None:
-    """Write rows and commit them, in place of all others or beside them.
+    """Write rows and commit them.
 
     Args:
         uri: path of the table.
-        table: as its state was read; if it has moved, nothing is committed.
+        table: the state that the caller read; if there is a newer one, nothing is committed.
         batches: with `SCHEMA`; `sequence` is set on rows that have none.
         mode: whether the other rows stay.
         sequence: one more than the state's, or for the current table the history's.
 
     Returns:
-        How many rows; None when somebody else committed first. Appending nothing commits nothing.
+        The number of rows; None if somebody else committed first. Appending nothing commits nothing.
 
     Raises:
-        OSError: the disk failed or is full; what was written is removed again.
+        OSError: the disk failed or is full; the files are removed again.
     """
     try:
         staged = _stage(Path(uri), batches, sequence)
@@ -151,7 +141,7 @@ def commit(
         return None  # the number was taken meanwhile, and the files were swept away as a dead attempt's
     if mode == "append" and not staged.rows:
         return 0
-    return staged.rows if _named(uri, table, staged, mode, sequence) else None
+    return staged.rows if _add_to_log(uri, table, staged, mode, sequence) else None
 
 
 def orphaned_files(uri: str) -> list[Path]:
@@ -159,8 +149,8 @@ def orphaned_files(uri: str) -> list[Path]:
     table = DeltaTable(uri)
     sequence, folder = sequence_of(table), Path(uri)
     named = {Path(path).name for path in (*table.file_uris(), *table.vacuum(0, enforce_retention_duration=False))}
-    found = ((path, _OURS.fullmatch(path.name)) for path in folder.iterdir() if path.name not in named)
-    return [path for path, ours in found if ours and int(ours[1]) <= sequence]
+    unnamed = ((path, _OURS.fullmatch(path.name)) for path in folder.iterdir() if path.name not in named)
+    return [path for path, ours in unnamed if ours and int(ours[1]) <= sequence]
 
 
 def _stage(folder: Path, batches: Iterable[pa.RecordBatch], sequence: int) -> Staged:
@@ -170,9 +160,9 @@ def _stage(folder: Path, batches: Iterable[pa.RecordBatch], sequence: int) -> St
         for file in _files(batches):
             path = folder / f"part-{sequence:010d}-{uuid4().hex}.parquet"
             actions.append(AddAction(path.name, 0, {}, 0, True, ""))  # so that a failure removes it
-            facts = _write(path, file, sequence)
-            rows += facts.num_rows
-            actions[-1] = _action(path, facts)
+            metadata = _write(path, file, sequence)
+            rows += metadata.num_rows
+            actions[-1] = _action(path, metadata)
     except BaseException:
         _discard(folder, actions)
         raise
@@ -180,7 +170,7 @@ def _stage(folder: Path, batches: Iterable[pa.RecordBatch], sequence: int) -> St
 
 
 def _files(batches: Iterable[pa.RecordBatch]) -> Iterator[Iterator[pa.Table]]:
-    """The rows of each file, in groups; a file must be drained before the next is asked for."""
+    """The rows of each file, in groups; read all of a file before the next."""
     groups = _groups(batches)
     for first in groups:
         yield _up_to(first, groups)
@@ -221,30 +211,30 @@ def _write(path: Path, groups: Iterator[pa.Table], sequence: int) -> pq.FileMeta
 
 
 def _numbered(rows: pa.Table, sequence: int) -> pa.Table:
-    """The rows, those without a sequence with the commit's."""
+    """The rows, with the commit's sequence where they have none."""
     column = rows.schema.get_field_index("sequence")
     return rows.set_column(column, rows.schema.field(column), rows["sequence"].fill_null(sequence))
 
 
-def _action(path: Path, facts: pq.FileMetaData) -> AddAction:
-    """What the log says of a file: no least and greatest values, as these are names of images.
+def _action(path: Path, metadata: pq.FileMetaData) -> AddAction:
+    """A file's entry for the log, without minimum and maximum values, as these are names of images.
 
-    Readers find them in the file itself. A log that tells them of some columns only would hide rows from
-    `to_pyarrow_dataset`, which takes an untold value for null.
+    Readers find them in the file itself. A log that has them of some columns only would hide rows from
+    `to_pyarrow_dataset`, which takes a missing value for null.
     """
     status = path.stat()
-    told = json.dumps({"numRecords": facts.num_rows})
-    return AddAction(path.name, status.st_size, {}, int(status.st_mtime * 1000), True, told)
+    statistics = json.dumps({"numRecords": metadata.num_rows})
+    return AddAction(path.name, status.st_size, {}, int(status.st_mtime * 1000), True, statistics)
 
 
-def _named(uri: str, table: DeltaTable, staged: Staged, mode: str, sequence: int) -> bool:
-    """Whether the log names the files now; if it does not, they are gone."""
+def _add_to_log(uri: str, table: DeltaTable, staged: Staged, mode: str, sequence: int) -> bool:
+    """Add the files to the log; returns False, and removes the files, if somebody else committed first."""
     try:
         schema = SCHEMA if mode == "append" else dataset_of(table).schema
         table.create_write_transaction(staged.actions, mode, schema, commit_properties=_counted(sequence))
     except BaseException as error:
         latest = DeltaTable(uri)
-        if _holds(latest, staged):  # what failed came after the commit
+        if _holds(latest, staged):  # the failure came after the commit
             if not isinstance(error, Exception):
                 raise
             log.warning("table %s: %s", uri, error)
@@ -257,7 +247,7 @@ def _named(uri: str, table: DeltaTable, staged: Staged, mode: str, sequence: int
 
 
 def _holds(table: DeltaTable, staged: Staged) -> bool:
-    """Whether the table has our files."""
+    """Whether the table has the staged files."""
     named = {Path(path).name for path in table.file_uris()}
     return any(action.path in named for action in staged.actions)
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 
 from pipeline.core.errors import SettingsError
-from pipeline.storage.tables.commits import reaching
+from pipeline.storage.tables.commits import table_errors
 
 _LONGEST = 2_000  # characters
 
@@ -24,19 +24,19 @@ _SCHEMA = pa.schema(
         pa.field("corrected_at", pa.timestamp("us", "UTC"), nullable=False),
     ]
 )
-# Least and greatest values of names of images and people have no place in the log.
+# Minimum and maximum values of names of images and people have no place in the log.
 _CONFIGURATION = {"delta.dataSkippingNumIndexedCols": "0", "delta.checkpointInterval": "10"}
 
 
 @dataclass(frozen=True)
 class Correction:
-    """What somebody says is in an image.
+    """A person's caption of an image.
 
     Attributes:
         image: the image's address, as the table of captions names it.
         caption: one sentence.
-        who: a name or number that tells people apart.
-        corrected_at: when, with a time zone.
+        who: a name or number of the person.
+        corrected_at: with a time zone.
     """
 
     image: str
@@ -53,53 +53,46 @@ class Correction:
 
 
 class CorrectionTable:
-    """Corrections under one local path; a table that does not exist yet is empty.
-
-    Every method raises ObjectUnavailable when the disk fails.
-    """
+    """Corrections under one local path; a missing table is empty. Methods raise ObjectUnavailable when the disk fails."""
 
     def __init__(self, uri: str | Path) -> None:
-        """Name a table; nothing is read yet.
-
-        Raises:
-            SettingsError: the address is no local path.
-        """
+        """Name a table by a local path; nothing is read yet."""
         if "://" in str(uri):
             raise SettingsError(f"table of corrections {str(uri)!r}: name a local folder by its path")
         self.uri = str(Path(uri).absolute())
 
     def append(self, corrections: Iterable[Correction]) -> int:
-        """Add corrections and tell how many; several people may do so at once."""
+        """Add corrections; returns how many. Several people may add some at once."""
         rows = [vars(each) for each in corrections]
         if rows:
-            with reaching(self.uri):
+            with table_errors(self.uri):
                 table = pa.Table.from_pylist(rows, _SCHEMA)
                 write_deltalake(self.uri, table, mode="append", configuration=_CONFIGURATION)
         return len(rows)
 
     def read(self) -> list[Correction]:
-        """What counts, by image and person: of each person the newest caption of an image."""
+        """The newest caption of each person of each image, by image and person."""
         newest: dict[tuple[str, str], Correction] = {}
         for row in sorted(self._rows(), key=lambda each: each["corrected_at"]):
             newest[row["image"], row["who"]] = Correction(**{name: row[name] for name in _SCHEMA.names})
         return [newest[key] for key in sorted(newest)]
 
     def forget(self, images: Collection[str]) -> int:
-        """Remove all that was said of some images, from earlier versions of the table as well; tell how many rows."""
+        """Remove some images from all versions of the table; returns how many rows."""
         rows = list(self._rows())
         kept = [row for row in rows if row["image"] not in images]
         if len(kept) == len(rows):
             return 0
-        with reaching(self.uri):
+        with table_errors(self.uri):
             write_deltalake(self.uri, pa.Table.from_pylist(kept, _SCHEMA), mode="overwrite")
             table = DeltaTable(self.uri)
             table.vacuum(0, enforce_retention_duration=False, dry_run=False)
             table.create_checkpoint()
-        return len(rows) - len(kept) + self.forget(images)  # what a compaction at that moment put beside
+        return len(rows) - len(kept) + self.forget(images)  # rows that a compaction wrote meanwhile
 
     def compact(self) -> int:
-        """Write it into as few files as its rows fill, and tell how many fewer; people may add to it meanwhile."""
-        with reaching(self.uri):
+        """Rewrite the table in few files; returns how many fewer. People may add corrections meanwhile."""
+        with table_errors(self.uri):
             if not DeltaTable.is_deltatable(self.uri):
                 return 0
             table = DeltaTable(self.uri)
@@ -109,15 +102,15 @@ class CorrectionTable:
             return before - len(table.file_uris())
 
     def vacuum(self, keep_days: float) -> int:
-        """Remove files that only versions of more than some days ago need; tell how many."""
-        with reaching(self.uri):
+        """Remove files that only versions older than some days need; returns how many."""
+        with table_errors(self.uri):
             if not DeltaTable.is_deltatable(self.uri):
                 return 0
             table = DeltaTable(self.uri)
             return len(table.vacuum(round(keep_days * 24), enforce_retention_duration=False, dry_run=False))
 
     def _rows(self) -> list[dict[str, Any]]:
-        with reaching(self.uri):
+        with table_errors(self.uri):
             if not DeltaTable.is_deltatable(self.uri):
                 return []
             return list(DeltaTable(self.uri).to_pyarrow_table().to_pylist())

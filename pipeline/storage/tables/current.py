@@ -19,18 +19,18 @@ _ORDERED_BY = ["image", "source", "captioned_at", "sequence"]
 
 
 def current_rows(history: ds.Dataset) -> Iterator[pa.RecordBatch]:
-    """One row an image, in the history's order; 25 bytes a row of the history are in memory at once."""
-    keep = _chosen(history)
+    """One row per image, in the history's order; 25 bytes per row of the history are in memory at once."""
+    keep = _is_current(history)
     start = 0
     for batch in batches_of(history, USABLE):
         yield batch.filter(pa.array(keep[start : start + len(batch)]))
         start += len(batch)
 
 
-def _chosen(history: ds.Dataset) -> npt.NDArray[np.bool_]:
+def _is_current(history: ds.Dataset) -> npt.NDArray[np.bool_]:
     """bool [rows]: whether a usable row is its image's first by (human, newest).
 
-    Images are told apart by 64-bit hashes: among ten million, two are taken for one in 1 of 370,000 tables.
+    Images are compared by 64-bit hashes: among ten million images, a collision occurs in 1 of 370,000 tables.
     """
     keys = [_keys(batch) for batch in batches_of(history, USABLE, _ORDERED_BY)]
     if not keys:
@@ -44,7 +44,7 @@ def _chosen(history: ds.Dataset) -> npt.NDArray[np.bool_]:
 
 
 def _keys(batch: pa.RecordBatch) -> tuple[npt.NDArray[Any], ...]:
-    """Hash of the image, whether a person wrote the row, microseconds since 1970, sequence."""
+    """Arrays [rows]: hash of the image, whether a person wrote the row, microseconds since 1970, sequence."""
     return (
         pd.util.hash_array(batch["image"].to_numpy(zero_copy_only=False), categorize=False),
         pc.equal(batch["source"], HUMAN).to_numpy(zero_copy_only=False),

@@ -1,4 +1,4 @@
-"""What keeps a table small, tidy and of today's shape."""
+"""Maintenance of the tables of captions: compaction, removal of old files, new columns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from deltalake import DeltaTable
 
 from pipeline.storage.tables.captions import CaptionTable
-from pipeline.storage.tables.commits import FILE_ROWS, add_columns, find, orphaned_files, reaching
+from pipeline.storage.tables.commits import FILE_ROWS, add_columns, find_table, orphaned_files, table_errors
 
 log = logging.getLogger(__name__)
 
@@ -19,17 +19,14 @@ _LOG_KEPT = "delta.logRetentionDuration"
 
 
 def compact_table(table: CaptionTable) -> int:
-    """Write the history into as few files as its rows fill, and tell how many files went.
+    """Rewrite the history in as few files as its rows fill; returns how many fewer.
 
-    Nothing is written if there is one file more than that at most.
-
-    Raises:
-        PublishConflict: nights kept publishing first.
+    Nothing is written if that saves at most one file. Raises PublishConflict if nights kept publishing first.
     """
-    with reaching(table.uri):
-        found = find(table.uri)
-        before = len(found.file_uris()) if found else 0
-        if found is None or before <= -(-_rows(found) // FILE_ROWS) + 1:
+    with table_errors(table.uri):
+        opened = find_table(table.uri)
+        before = len(opened.file_uris()) if opened else 0
+        if opened is None or before <= -(-_rows(opened) // FILE_ROWS) + 1:
             return 0
     table.rewrite(lambda batch: batch)
     table.write_current()
@@ -37,32 +34,32 @@ def compact_table(table: CaptionTable) -> int:
 
 
 def vacuum_table(table: CaptionTable, keep_days: float = KEEP_DAYS) -> int:
-    """Remove files that no version of the last days needs, and those of attempts that died; tell how many."""
+    """Remove files of dead attempts, and those that no version of the last days needs; returns how many."""
     return sum(_vacuum(uri, keep_days) for uri in (table.uri, table.current_uri))
 
 
 def sweep(table: CaptionTable) -> None:
-    """Remove what attempts that died have left; none of it can join the table any more."""
+    """Remove files of dead attempts, which can never be committed."""
     for uri in (table.uri, table.current_uri):
-        with reaching(uri):
+        with table_errors(uri):
             _sweep(uri)
 
 
 def upgrade_table(table: CaptionTable) -> list[str]:
-    """Add the columns that joined since the tables were made, and tell which; old rows are null there."""
+    """Add the columns that joined the schema since the tables were created; returns their names. Old rows are null there."""
     added: dict[str, None] = {}
     for uri in (table.uri, table.current_uri):
-        with reaching(uri):
-            found = find(uri)
-            added |= dict.fromkeys(add_columns(found) if found else [])
+        with table_errors(uri):
+            opened = find_table(uri)
+            added |= dict.fromkeys(add_columns(opened) if opened else [])
     return list(added)
 
 
 def purge(table: CaptionTable) -> None:
-    """Remove every earlier version: their files, and what the log told of them."""
+    """Remove every earlier version: their files and their log."""
     for uri in (table.uri, table.current_uri):
-        with reaching(uri):
-            if find(uri) is not None:
+        with table_errors(uri):
+            if find_table(uri) is not None:
                 _vacuum(uri, keep_days=0)
                 with _no_log_kept(uri):
                     latest = DeltaTable(uri)
@@ -75,31 +72,31 @@ def _rows(table: DeltaTable) -> int:
 
 
 def _vacuum(uri: str, keep_days: float) -> int:
-    with reaching(uri):
-        found = find(uri)
-        if found is None:
+    with table_errors(uri):
+        opened = find_table(uri)
+        if opened is None:
             return 0
         swept = _sweep(uri)
-        # Never full: that would remove what a writer at work has written and not yet committed.
-        gone = found.vacuum(round(keep_days * 24), dry_run=False, enforce_retention_duration=False)
-        return swept + len(gone)
+        # Never full: that would remove files that a writer at work has not yet committed.
+        removed = opened.vacuum(round(keep_days * 24), dry_run=False, enforce_retention_duration=False)
+        return swept + len(removed)
 
 
 def _sweep(uri: str) -> int:
-    dead = orphaned_files(uri) if find(uri) else []
-    for path in dead:
+    orphans = orphaned_files(uri) if find_table(uri) else []
+    for path in orphans:
         path.unlink(missing_ok=True)
-    if dead:
-        log.info("table %s: removed %d files of attempts that died", uri, len(dead))
-    return len(dead)
+    if orphans:
+        log.info("table %s: removed %d files of dead attempts", uri, len(orphans))
+    return len(orphans)
 
 
 @contextmanager
 def _no_log_kept(uri: str) -> Iterator[None]:
-    """While the log's past may be removed at once."""
-    usual = DeltaTable(uri).metadata().configuration.get(_LOG_KEPT) or "interval 30 days"
+    """Let the log's past be removed at once while the block runs."""
+    before = DeltaTable(uri).metadata().configuration.get(_LOG_KEPT) or "interval 30 days"
     DeltaTable(uri).alter.set_table_properties({_LOG_KEPT: "interval 0 seconds"})
     try:
         yield
     finally:
-        DeltaTable(uri).alter.set_table_properties({_LOG_KEPT: usual})
+        DeltaTable(uri).alter.set_table_properties({_LOG_KEPT: before})

@@ -1,4 +1,4 @@
-"""What a replay sends through once more."""
+"""Which images a replay processes once more."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _KEY = ["image", "etag"]
 
 @dataclass(frozen=True)
 class Replay:
-    """Which images to send through again.
+    """Which images to process again.
 
     Attributes:
         reasons: images that are quarantined for one of these; empty for any reason.
-        night: only what this night did; with it and without reasons, what it captioned too.
+        night: only images of this night; without reasons its captioned ones, too.
         images: only these; empty for all.
-        model: name and version of the pinned model; what it has captioned is not captioned again.
+        model: name and version of the pinned model; images that it captioned are not captioned again.
     """
 
     reasons: frozenset[str] = frozenset()
@@ -35,15 +35,15 @@ class Replay:
 
     @property
     def is_recaption(self) -> bool:
-        """Whether captioned images are meant, too."""
+        """Whether captioned images are replayed, too."""
         return self.night is not None and not self.reasons
 
 
-def again(history: ds.Dataset, replay: Replay) -> Iterator[pa.RecordBatch]:
-    """Batches of `image` and `etag`, each pair once; only such pairs are in memory."""
+def replayed_images(history: ds.Dataset, replay: Replay) -> Iterator[pa.RecordBatch]:
+    """Batches of string columns `image` and `etag`, each pair once; only such pairs are in memory."""
     wanted = _candidates(history, replay)
-    for batch in batches_of(history, _ending(replay), [*_KEY, "captioned_at"]):
-        for key, time in _dated(batch):
+    for batch in batches_of(history, _settled(replay), [*_KEY, "captioned_at"]):
+        for key, time in _timed_keys(batch):
             if key in wanted and (replay.is_recaption or time >= wanted[key]):
                 del wanted[key]
     keys = list(wanted)
@@ -53,7 +53,7 @@ def again(history: ds.Dataset, replay: Replay) -> Iterator[pa.RecordBatch]:
 
 
 def _candidates(history: ds.Dataset, replay: Replay) -> dict[Key, int]:
-    """When each pair last was what the replay is for."""
+    """Each pair that the replay selects, with the time of its last such row in microseconds."""
     condition = pc.field("status") == QUARANTINED
     if replay.is_recaption:
         condition = pc.field("night") == replay.night
@@ -63,15 +63,15 @@ def _candidates(history: ds.Dataset, replay: Replay) -> dict[Key, int]:
         condition &= one_of("reason", replay.reasons)
     if replay.images:
         condition &= one_of("image", replay.images)
-    found: dict[Key, int] = {}
+    latest: dict[Key, int] = {}
     for batch in batches_of(history, condition, [*_KEY, "captioned_at"]):
-        for key, time in _dated(batch):
-            found[key] = max(time, found.get(key, time))
-    return found
+        for key, time in _timed_keys(batch):
+            latest[key] = max(time, latest.get(key, time))
+    return latest
 
 
-def _ending(replay: Replay) -> ds.Expression:
-    """The rows after which an image is not sent through again."""
+def _settled(replay: Replay) -> ds.Expression:
+    """Condition on rows after which an image is not replayed."""
     if replay.is_recaption:
         name, version = replay.model
         return USABLE & (pc.field("model_name") == name) & (pc.field("model_version") == version)
@@ -79,6 +79,6 @@ def _ending(replay: Replay) -> ds.Expression:
     return USABLE | other if replay.reasons else USABLE
 
 
-def _dated(batch: pa.RecordBatch) -> Iterator[tuple[Key, int]]:
+def _timed_keys(batch: pa.RecordBatch) -> Iterator[tuple[Key, int]]:
     times = batch["captioned_at"].cast(pa.int64()).to_pylist()
     return zip(zip(batch["image"].to_pylist(), batch["etag"].to_pylist(), strict=True), times, strict=True)

@@ -1,4 +1,4 @@
-"""What a row of captions is."""
+"""The schemas of captions and of quarantined rows, and conditions on rows."""
 
 from __future__ import annotations
 
@@ -41,8 +41,16 @@ SCHEMA = pa.schema(
     ]
 )
 
-# What every table of captions has had from the first; the rest joined later and may be null or absent.
+# Columns that every table of captions has; the others joined later and may be null or absent.
 CORE = frozenset(SCHEMA.names) - {"confidence", "sequence"}
+
+# A quarantined row of a night is in the table of captions, one of a training in `TRAINING_QUARANTINE`.
+COMMON_QUARANTINE = pa.schema(
+    {"image": pa.string(), "sha256": pa.string(), "status": pa.string(), "reason": pa.string(), "caption": pa.string()}
+)
+TRAINING_QUARANTINE = pa.schema(
+    [*COMMON_QUARANTINE, ("kind", pa.string()), ("position", pa.int64()), ("detail", pa.string())]
+)
 
 _STATUS, _REASON = pc.field("status"), pc.field("reason")
 USABLE: ds.Expression = (_STATUS == CAPTIONED) & ~pc.field("withdrawn")
@@ -50,5 +58,5 @@ FINAL: ds.Expression = USABLE | ((_STATUS == QUARANTINED) & (_REASON != SOURCE_C
 
 
 def one_of(column: str, values: Collection[str]) -> ds.Expression:
-    """Rows whose text in a column is one of some values, of which there may be none."""
+    """Condition: a column's text is one of some values, perhaps none."""
     return pc.field(column).isin(pa.array(sorted(values), pa.string()))

@@ -1,8 +1,10 @@
-"""Which versions of a model captioned, in which nights."""
+"""In which nights versions of a model captioned."""
 
 from __future__ import annotations
 
 from collections import Counter
+from functools import reduce
+from operator import or_
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,12 +19,12 @@ ModelVersion = tuple[str, str]
 
 
 def nights_of(table: CaptionTable, name: str, version: str) -> dict[str, int]:
-    """How many captions a version wrote in each night, withdrawn ones too, by the night's name."""
+    """The number of a version's captions by night, withdrawn ones included."""
     return usage_of(table, [(name, version)])[name, version]
 
 
 def usage_of(table: CaptionTable, models: list[ModelVersion]) -> dict[ModelVersion, dict[str, int]]:
-    """How many captions versions wrote in each night, withdrawn ones too, by name and version, then by the night."""
+    """The number of captions by name and version, then by night, withdrawn ones included."""
     counts: Counter[tuple[str, ...]] = Counter()
     for batch in table.batches(written_by(models), _BY) if models else ():
         groups = pa.Table.from_batches([batch]).group_by(_BY).aggregate([([], "count_all")])
@@ -34,13 +36,6 @@ def usage_of(table: CaptionTable, models: list[ModelVersion]) -> dict[ModelVersi
 
 
 def written_by(models: list[ModelVersion]) -> ds.Expression:
-    """The captions of some versions, of which there is at least one."""
-    one, *others = models
-    theirs = _of(*one)
-    for other in others:
-        theirs |= _of(*other)
-    return theirs & (pc.field("status") == CAPTIONED) & (pc.field("source") == MODEL)
-
-
-def _of(name: str, version: str) -> ds.Expression:
-    return (pc.field("model_name") == name) & (pc.field("model_version") == version)
+    """Condition: captions of some versions, at least one."""
+    by_version = ((pc.field("model_name") == name) & (pc.field("model_version") == version) for name, version in models)
+    return reduce(or_, by_version) & (pc.field("status") == CAPTIONED) & (pc.field("source") == MODEL)

@@ -1,4 +1,4 @@
-"""Changes to rows that are there: a version's captions withdrawn, an image's rows removed."""
+"""Changes of committed rows: a version's captions withdrawn, an image's rows removed."""
 
 from __future__ import annotations
 
@@ -10,32 +10,25 @@ import pyarrow.compute as pc
 
 from pipeline.storage.tables.captions import CaptionTable
 from pipeline.storage.tables.schema import CAPTIONED, MODEL, one_of
+from pipeline.storage.tables.usage import written_by
 
 
 def withdraw(table: CaptionTable, name: str, version: str) -> int:
-    """Mark a version's captions withdrawn, so that each image falls back to the one before; tell how many.
+    """Mark a version's captions withdrawn, so that each image falls back to the one before; returns how many.
 
-    What then has no caption left is captioned by a later night. What people wrote stays.
-
-    Raises:
-        PublishConflict: nights kept publishing first.
+    A later night captions the images without any caption left. Captions by people stay. Raises PublishConflict if
+    nights kept publishing first.
     """
-    stands = (
-        (pc.field("model_name") == name)
-        & (pc.field("model_version") == version)
-        & (pc.field("status") == CAPTIONED)
-        & (pc.field("source") == MODEL)
-        & ~pc.field("withdrawn")
-    )
-    count = sum(len(batch) for batch in table.batches(stands, ["image"]))
+    condition = written_by([(name, version)]) & ~pc.field("withdrawn")
+    count = sum(len(batch) for batch in table.batches(condition, ["image"]))
     if count:
         table.rewrite(lambda batch: _withdrawn(batch, name, version))
     table.write_current()
     return count
 
 
-def withdrawn(table: CaptionTable) -> dict[str, int]:
-    """How many rows of each commit are withdrawn, by its number as text: whatever was withdrawn since shows in it."""
+def withdrawn_by_commit(table: CaptionTable) -> dict[str, int]:
+    """The number of withdrawn rows of each commit, by its sequence as text; any new withdrawal changes it."""
     counts: Counter[str] = Counter()
     for batch in table.batches(pc.field("withdrawn"), ["sequence"]):
         counts.update(map(str, batch["sequence"].to_pylist()))
@@ -43,18 +36,15 @@ def withdrawn(table: CaptionTable) -> dict[str, int]:
 
 
 def erase(table: CaptionTable, images: Collection[str]) -> int:
-    """Remove every row of some images from both tables, and tell how many went from the history.
+    """Remove every row of some images from both tables; returns how many left the history.
 
-    The rows are still in the files of earlier versions; `upkeep.purge` removes these. The history is
-    committed anew even if it has no such row: a run about to publish one has then to look again at
-    what is forgotten.
-
-    Raises:
-        PublishConflict: nights kept publishing first.
+    Files of earlier versions still have the rows until `purge`. The history is committed even if it has no such row,
+    so that a run about to publish one reads the list of forgotten images again. Raises PublishConflict if nights kept
+    publishing first.
     """
     count = sum(len(batch) for batch in table.batches(one_of("image", images), ["image"]))
-    gone = pa.array(sorted(images), pa.string())
-    table.rewrite(lambda batch: batch.filter(pc.invert(pc.is_in(batch["image"], value_set=gone))))
+    erased = pa.array(sorted(images), pa.string())
+    table.rewrite(lambda batch: batch.filter(pc.invert(pc.is_in(batch["image"], value_set=erased))))
     table.write_current()
     return count
 

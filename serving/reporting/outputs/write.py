@@ -100,7 +100,7 @@ def forget_outputs(plan: Plan, images: Collection[str]) -> None:
     if plan.settings.output is None:
         return
     place = target_of(plan.settings.output, plan.settings.store_patience_s)
-    said = CaptionTable(plan.table).said(images)
+    said = CaptionTable(plan.table).all_captions(images)
     for image in images:
         name = sidecar_name(plan, image)
         place.tidy(name)
@@ -133,7 +133,7 @@ def _takers(job: _Job) -> Iterator[Callable[[ExitStack], Take]]:
 
 def _records(job: _Job) -> Iterator[list[Record]]:
     """The run's images, some thousands at a time."""
-    humans = job.table.humans()
+    humans = job.table.human_captions()
     for batch in job.table.published(job.plan.night, job.plan.run, [*_COLUMNS, WITHDRAWN]):
         yield [_record(job, row, humans.get(row["image"])) for row in batch.to_pylist()]
 
@@ -202,7 +202,7 @@ def _sidecars(job: _Job) -> Take:
         taken_back = {each["image"] for each in records if each["status"] == WITHDRAWN}
         there = {image: job.place.read(sidecar_name(job.plan, image)) for image in captions.keys() | taken_back}
         other = {image for image in captions if there[image] not in {None, _sidecar(captions[image])}}
-        said, newest = job.table.said(other | taken_back), job.table.current(other | taken_back)
+        said, newest = job.table.all_captions(other | taken_back), job.table.current(other | taken_back)
         for image, text in there.items():
             # An old run that is reported again must not put its caption in a newer one's place.
             latest = newest.get(image, captions.get(image))

@@ -14,7 +14,7 @@ from tests.pipeline.storage.tables.table_rows import START, current, images, key
 
 def test_a_table_that_is_not_there_is_empty(tmp_path):
     table = CaptionTable(tmp_path / "captions")
-    assert (table.version(), list(table.known()), table.run_of("n1")) == (0, [], None)
+    assert (table.version(), list(table.processed()), table.run_of("n1")) == (0, [], None)
     table.write_current()
     assert list(tmp_path.iterdir()) == []
 
@@ -32,7 +32,7 @@ def test_what_is_appended_is_read_back(tmp_path):
 def test_known_leaves_out_what_may_pass(tmp_path):
     table = CaptionTable(tmp_path / "captions")
     table.append(rows(row("a"), quarantined("b", "empty"), quarantined("c", "source_changed")), 0)
-    assert keys(table.known()) == {("a", "e1"), ("b", "e1")}
+    assert keys(table.processed()) == {("a", "e1"), ("b", "e1")}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_what_a_policy_knows(tmp_path, policy, known):
         ),
         0,
     )
-    assert {image for image, _ in keys(table.known(policy, ("captioner", "10")))} == set(known.split())
+    assert {image for image, _ in keys(table.processed(policy, ("captioner", "10")))} == set(known.split())
 
 
 def test_appending_again_adds_nothing(tmp_path):

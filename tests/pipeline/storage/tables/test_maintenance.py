@@ -98,7 +98,7 @@ def old(tmp_path):
 def test_an_old_table_is_read_as_it_is(old):
     (row,) = old.rows("n1", "r1").to_pylist()
     assert (row["image"], row["confidence"], row["sequence"]) == ("a", None, None)
-    assert keys(old.known()) == {("a", "e1")}
+    assert keys(old.processed()) == {("a", "e1")}
 
 
 def test_an_old_table_gains_columns_by_command_or_by_the_next_night(old):

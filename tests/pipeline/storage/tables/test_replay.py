@@ -45,8 +45,8 @@ def table(tmp_path):
     ],
 )
 def test_what_is_taken(table, replay, taken):
-    assert {image for image, _ in keys(table.again(replay))} == set(taken.split())
+    assert {image for image, _ in keys(table.replayed(replay))} == set(taken.split())
 
 
 def test_no_table(tmp_path):
-    assert list(CaptionTable(tmp_path / "none").again(Replay())) == []
+    assert list(CaptionTable(tmp_path / "none").replayed(Replay())) == []

@@ -6,7 +6,7 @@ import pytest
 from deltalake import DeltaTable
 
 from pipeline.storage.tables import HUMAN, CaptionTable
-from pipeline.storage.tables.withdraw import erase, withdraw, withdrawn
+from pipeline.storage.tables.withdraw import erase, withdraw, withdrawn_by_commit
 from tests.pipeline.storage.tables.table_rows import current, images, keys, later, quarantined, row, rows
 
 
@@ -35,12 +35,12 @@ def test_withdrawn_captions_fall_back(table):
     assert len(marked) == 7
     assert withdraw(table, "captioner", "2") == 0
     assert table.version() == 3
-    assert withdrawn(table) == {"2": 3}
+    assert withdrawn_by_commit(table) == {"2": 3}
 
 
 def test_what_has_no_caption_left_is_captioned_again_even_by_the_same_version(table):
     withdraw(table, "captioner", "2")
-    assert keys(table.known()) == {("one", "e1"), ("mine", "e1"), ("broken", "e1")}
+    assert keys(table.processed()) == {("one", "e1"), ("mine", "e1"), ("broken", "e1")}
     assert table.append(rows(row("two", **later(2, model_version="2"))), table.version()) == 1
 
 
