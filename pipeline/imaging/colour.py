@@ -1,4 +1,4 @@
-"""Any colour mode and profile to 8-bit sRGB."""
+"""Conversion of any colour mode and profile to 8-bit sRGB."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
-WHITE = (255, 255, 255)
-STRIP = 512  # rows
+_WHITE = (255, 255, 255)
+_STRIP_ROWS = 512
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """A loaded image of any Pillow mode in mode RGB, 8-bit sRGB.
+    """Convert a loaded image of any Pillow mode to mode RGB, 8-bit sRGB.
 
     Colour profiles are converted and broken ones ignored, transparency lies over white, 16 bits
     become 8, and wider ranges are stretched to 0..255.
@@ -34,7 +34,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
 
 def _over_white(image: Image.Image, profile: bytes | None) -> Image.Image:
-    canvas = Image.new("RGB", image.size, WHITE)
+    canvas = Image.new("RGB", image.size, _WHITE)
     for top, stored in _strips(image):
         strip = stored.convert("RGBA")
         canvas.paste(_srgb(strip.convert("RGB"), profile), (0, top), strip.getchannel("A"))
@@ -42,9 +42,9 @@ def _over_white(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def _stretched(image: Image.Image) -> Image.Image:
-    """32-bit values, whose white nobody knows, as 0..255 from the darkest to the lightest."""
-    ends = [(values.min(), values.max()) for _, values in _finite(image)]
-    low, high = float(min(end[0] for end in ends)), float(max(end[1] for end in ends))
+    """32-bit values, which have no defined white, as 0..255 from the darkest to the lightest."""
+    ranges = [(values.min(), values.max()) for _, values in _finite(image)]
+    low, high = float(min(low for low, _ in ranges)), float(max(high for _, high in ranges))
     canvas = Image.new("L", image.size)
     for top, values in _finite(image):
         canvas.paste(Image.fromarray(np.uint8((values - low) * (255 / max(high - low, 1e-12)))), (0, top))
@@ -58,14 +58,14 @@ def _finite(image: Image.Image) -> Iterator[tuple[int, npt.NDArray[np.float32]]]
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """An image from its top down, so that a large one is never held several times."""
-    for top in range(0, image.height, STRIP):
-        yield top, image.crop((0, top, image.width, min(top + STRIP, image.height)))
+    """Strips of an image from its top down, so that a large image is not copied as a whole."""
+    for top in range(0, image.height, _STRIP_ROWS):
+        yield top, image.crop((0, top, image.width, min(top + _STRIP_ROWS, image.height)))
 
 
 def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """An L, RGB or CMYK image as RGB, by its profile where that is sound."""
-    with suppress(ImageCms.PyCMSError, ValueError):  # then it is taken as if untagged
+    """An L, RGB or CMYK image as RGB, by its profile if that is usable."""
+    with suppress(ImageCms.PyCMSError, ValueError):  # then the image counts as untagged
         transform = _transform(profile, image.mode) if profile else None
         if transform:
             return transform.apply(image)
@@ -74,7 +74,7 @@ def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 @lru_cache(maxsize=32)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """The way from a profile to sRGB; None where nothing need be done."""
+    """The transform from a profile to sRGB; None for sRGB and for broken profiles."""
     try:
         source = ImageCms.getOpenProfile(io.BytesIO(profile))
         if ImageCms.getProfileDescription(source).startswith("sRGB"):

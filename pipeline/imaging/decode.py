@@ -1,7 +1,7 @@
 """Bytes to pixels: the only decoder and resizer, for training and serving alike.
 
-An image may be anything that people and attackers put in a folder, so its header is judged
-before a single pixel is decoded, and whatever Pillow raises becomes one `BadImage` with a reason.
+An image may be any file that people and attackers put in a folder. So its header is checked before a pixel is
+decoded, and every error of Pillow becomes one `BadImage` with a reason.
 """
 
 from __future__ import annotations
@@ -73,13 +73,7 @@ _QUARTER_TURNS = {_TURNS[tag] for tag in (5, 6, 7, 8)}  # width and height chang
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """What an image may be at most, and at least.
-
-    Attributes:
-        max_bytes: encoded size in bytes.
-        max_megapixels: width times height in millions.
-        min_side: the shorter side in pixels.
-    """
+    """Limits on an image: encoded bytes, pixels in millions, and pixels of the shorter side."""
 
     max_bytes: int = 50_000_000
     max_megapixels: float = 50.0
@@ -88,13 +82,7 @@ class ImageLimits:
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """A decoded image.
-
-    Attributes:
-        image: upright, Pillow mode RGB, possibly reduced.
-        width: of the upright original in pixels.
-        height: of the upright original in pixels.
-    """
+    """An upright image, Pillow mode RGB, possibly reduced, and the size of the upright original in pixels."""
 
     image: Image.Image
     width: int
@@ -102,11 +90,7 @@ class DecodedImage:
 
 
 def check_bytes(size: int, limits: ImageLimits) -> None:
-    """Judge an encoded size in bytes, so that a huge file need not be read.
-
-    Raises:
-        BadImage: `empty` or `too_large_file`.
-    """
+    """Check an encoded size in bytes before a huge file is read; raises BadImage `empty` or `too_large_file`."""
     if not size:
         raise BadImage(EMPTY, "the file is empty")
     if size > limits.max_bytes:
@@ -114,15 +98,12 @@ def check_bytes(size: int, limits: ImageLimits) -> None:
 
 
 def open_image(data: bytes, limits: ImageLimits, side: int | None = None) -> DecodedImage:
-    """The upright image in 8-bit sRGB (Pillow mode RGB), its first frame if it has several.
-
-    EXIF orientation is applied, colour profiles are converted (a broken one is ignored),
-    transparency lies over white, 16 bits become 8, wider ranges are stretched to 0..255.
+    """The first frame of an image, upright by its EXIF orientation, with colours as `to_srgb` converts them.
 
     Args:
         data: the encoded bytes.
-        limits: what is refused.
-        side: the side it will be resized to; a large JPEG is then decoded at a half, quarter or
+        limits: larger and smaller images are refused.
+        side: of the final square in pixels; a large JPEG is then decoded at a half, quarter or
             eighth of its size, but no smaller than twice this side.
 
     Raises:
@@ -148,11 +129,7 @@ def open_image(data: bytes, limits: ImageLimits, side: int | None = None) -> Dec
 
 
 def decode(data: bytes, limits: ImageLimits, side: int | None = None) -> Image.Image:
-    """`open_image` without the original size.
-
-    Raises:
-        BadImage: with one of `DECODE_REASONS`.
-    """
+    """`open_image` without the original size."""
     return open_image(data, limits, side).image
 
 
@@ -175,11 +152,7 @@ def resize(image: Image.Image, side: int, fit: Fit) -> np.ndarray:
 
 
 def pixels(data: bytes, side: int, fit: Fit, limits: ImageLimits) -> np.ndarray:
-    """Encoded bytes to uint8 [side, side, 3], 0..255: `decode`, then `resize`.
-
-    Raises:
-        BadImage: with one of `DECODE_REASONS`.
-    """
+    """Encoded bytes to uint8 [side, side, 3], 0..255: `decode`, then `resize`."""
     return resize(decode(data, limits, side), side, fit)
 
 
@@ -218,22 +191,21 @@ def _check_pixels(size: tuple[int, int], limits: ImageLimits) -> None:
 
 
 def _broken(data: bytes, error: Exception) -> BadImage:
-    """Why bytes that Pillow cannot read are refused."""
+    """The error for bytes that Pillow cannot read."""
     if isinstance(error, MemoryError):
         return BadImage(DECODER_MEMORY, f"decoding {len(data):,} bytes needs more memory than there is")
-    known = _format(data)
+    name = _format(data)
     detail = " ".join(str(error).split()) or type(error).__name__
-    if known is None:
-        unsupported = _unsupported_format(data)
-        if unsupported:
+    if name is None:
+        if unsupported := _unsupported_format(data):
             return BadImage(
                 UNSUPPORTED_FORMAT, f"{unsupported} is not supported; convert it to one of {', '.join(FORMATS)}"
             )
         return BadImage(NOT_AN_IMAGE, f"no image: the file starts with {data[:16]!r}")
-    ends = any(word in detail.lower() for word in ("truncated", "end of file"))
-    if _is_cut(data, known) or ends or isinstance(error, EOFError):
-        return BadImage(TRUNCATED, f"the {known} ends too early, after {len(data):,} bytes")
-    return BadImage(CORRUPT, f"the {known} cannot be decoded: {detail}")
+    ends_early = any(word in detail.lower() for word in ("truncated", "end of file"))
+    if _is_cut(data, name) or ends_early or isinstance(error, EOFError):
+        return BadImage(TRUNCATED, f"the {name} ends too early, after {len(data):,} bytes")
+    return BadImage(CORRUPT, f"the {name} cannot be decoded: {detail}")
 
 
 def _format(data: bytes) -> str | None:
@@ -253,7 +225,7 @@ def _unsupported_format(data: bytes) -> str | None:
 
 
 def _is_cut(data: bytes, name: str) -> bool:
-    """Whether the mark that ends such a file is missing."""
+    """Whether the end marker of the format is missing."""
     if name == "WEBP":
         return len(data) < 8 + int.from_bytes(data[4:8], "little")
     end = {"JPEG": b"\xff\xd9", "PNG": b"IEND", "GIF": b"\x3b"}.get(name, b"")
@@ -264,7 +236,7 @@ def _orientation(image: Image.Image) -> int:
     """The EXIF tag; 1 after loading a TIFF, which Pillow has then turned already."""
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # damaged EXIF says nothing about the pixels
+    except Exception:  # damaged EXIF does not mean damaged pixels
         return 1
 
 
@@ -275,5 +247,5 @@ def _middle_square(width: int, height: int) -> tuple[float, float, float, float]
 
 
 def _scaled(image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]) -> Image.Image:
-    # the gap halves large images by plain averages first, which nobody can tell from the whole way
+    # the gap first halves large images by plain averages, without a visible difference
     return image.resize(size, Image.Resampling.BICUBIC, box, reducing_gap=3.0)

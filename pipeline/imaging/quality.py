@@ -1,4 +1,4 @@
-"""Flags of images that nobody could say much about, however well they are stored."""
+"""Flags of images with little to describe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BLURRED = "blurred"
 
 FLAGS = {
     SMALL: "A side of the image has fewer than 32 pixels.",
-    BLANK: "Nothing can be told apart in it: one colour, but for traces.",
+    BLANK: "The image has one colour, but for traces.",
     DARK: "99 of 100 pixels are nearly black.",
     BLURRED: "No edge in it is sharp, seen at the size of a thumbnail.",
 }
@@ -24,36 +24,30 @@ DARK_LEVEL = 50.0
 BLURRED_SHARPNESS = 0.1
 """Limits in pixels and grey levels of 0..255. Of 3,540 photographs in our data none has a flag; a Gaussian of 2% of
 the longer side leaves a sharpness of 0.11 at most, of 200 photographs tried, and their own is 0.17 at least."""
-_LOOKED_AT = 192  # pixels of the longer side
+_MEASURED_SIDE = 192  # pixels of the longer side
 
 
 def flags_of(image: Image.Image, width: int, height: int) -> tuple[str, ...]:
-    """What is wrong with an RGB image, in the order of `FLAGS`.
-
-    Args:
-        image: upright, Pillow mode RGB, possibly reduced.
-        width: of the original in pixels.
-        height: of the original in pixels.
-    """
+    """The flags of an RGB image, possibly reduced, in the order of `FLAGS`; width and height are the original's in pixels."""
     small = _reduced(image)
     grey = np.asarray(small.convert("L"), np.float32)  # [height, width]
-    found = {
+    is_flagged = {
         SMALL: min(width, height) < SMALL_SIDE,
         BLANK: max(ImageStat.Stat(small).stddev) < BLANK_DEVIATION,
         DARK: bool(np.percentile(grey, 99) < DARK_LEVEL),
     }
-    found[BLURRED] = not found[BLANK] and min(grey.shape) > 8 and _sharpness(grey) < BLURRED_SHARPNESS
-    return tuple(flag for flag in FLAGS if found[flag])
+    is_flagged[BLURRED] = not is_flagged[BLANK] and min(grey.shape) > 8 and _sharpness(grey) < BLURRED_SHARPNESS
+    return tuple(flag for flag in FLAGS if is_flagged[flag])
 
 
 def _reduced(image: Image.Image) -> Image.Image:
-    scale = min(1.0, _LOOKED_AT / max(image.size))
+    scale = min(1.0, _MEASURED_SIDE / max(image.size))
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     return image if size == image.size else image.resize(size, Image.Resampling.BOX)
 
 
 def _sharpness(grey: npt.NDArray[np.float32]) -> float:
-    """How strong edges are beside the contrast: the Laplacian's standard deviation over the image's."""
+    """Strength of edges relative to the contrast: the Laplacian's standard deviation over the image's."""
     inner = grey[1:-1, 1:-1]
     laplacian = 4 * inner - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
     return float(laplacian.std() / max(grey.std(), 1e-6))

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 
 from pipeline.metrics.ngrams import ORDER, NGram, TokenSequence, count_ngrams
 
-_TINY = 1e-15  # both keep a division by zero away, and both are visible in published digits
+_TINY = 1e-15  # both prevent a division by zero, and both show in published digits
 _SMALL = 1e-9
 
 
 @dataclass(frozen=True)
 class Matches:
-    """What BLEU needs to know about one caption, or about all of them added up.
+    """Counts for BLEU of one caption, or summed over captions.
 
     Attributes:
         length: tokens of the caption.
         reference_length: tokens of the reference nearest in length, the shorter of two as near.
         guessed: n-grams of the caption, for n = 1..4.
-        correct: those of them that a reference has, each at most as often as it does.
+        correct: n-grams that a reference has, too, each at most as often as in the reference.
     """
 
     length: int
@@ -42,19 +42,19 @@ class Matches:
 
 
 @dataclass(frozen=True)
-class Allowed:
-    """What a caption's references allow it, counted once for however many captions.
+class ReferenceCounts:
+    """Counts of a caption's references, reused for any number of captions.
 
     Attributes:
-        ngrams: each n-gram of the references, as often as the one that has it most often.
-        lengths: tokens of each reference, of which there is at least one.
+        ngrams: each n-gram of the references, with the highest count in one of them.
+        lengths: tokens of each reference, at least one.
     """
 
     ngrams: Counter[NGram]
     lengths: tuple[int, ...]
 
     @classmethod
-    def by(cls, references: Sequence[TokenSequence]) -> Allowed:
+    def of(cls, references: Sequence[TokenSequence]) -> ReferenceCounts:
         """Count tokenised references."""
         ngrams: Counter[NGram] = Counter()
         for reference in references:
@@ -76,12 +76,12 @@ class Allowed:
 
 
 def match(references: Sequence[TokenSequence], caption: TokenSequence) -> Matches:
-    """Compare one tokenised caption with its references, of which there is at least one."""
-    return Allowed.by(references).match(caption)
+    """Compare one tokenised caption with its references, at least one."""
+    return ReferenceCounts.of(references).match(caption)
 
 
 def total(matches: Iterable[Matches]) -> Matches:
-    """The matches of a whole set of captions; corpus BLEU is `total(...).bleu()`."""
+    """The sum over a set of captions; corpus BLEU is `total(...).bleu()`."""
     rows = list(matches)
     return Matches(
         length=sum(row.length for row in rows),

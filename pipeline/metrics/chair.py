@@ -1,4 +1,4 @@
-"""CHAIR: objects that captions name and images do not hold (Rohrbach et al., EMNLP 2018)."""
+"""CHAIR: objects that captions name and images do not show (Rohrbach et al., EMNLP 2018)."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from pipeline.metrics.tokenizer import tokenize
 COCO_OBJECTS = Path(__file__).with_name("coco_objects.yaml")
 
 ObjectMention = frozenset[str]
-"""One object a caption names: the categories that its words may mean, mostly one."""
+"""One object in a caption: the categories that its words may mean, mostly one."""
 
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Finds what captions name by the words they name it with.
+    """Finds the objects in captions by their words.
 
     Attributes:
-        meanings: phrases in lower case, word by word, with the categories they may mean; a phrase that means none
-            hides the shorter ones in it.
+        meanings: phrases in lower case, word by word, with the categories that they may mean; a phrase that means
+            none hides the shorter ones in it.
     """
 
     meanings: Mapping[tuple[str, ...], ObjectMention]
 
     @classmethod
     def of(cls, categories: Mapping[str, Collection[str]], not_objects: Collection[str] = ()) -> Lexicon:
-        """From each category's phrases, to which the regular plurals of their last words are added."""
+        """From each category's phrases, with the regular plurals of their last words."""
         meanings: dict[tuple[str, ...], ObjectMention] = {
             form: frozenset() for text in not_objects for form in _forms(text)
         }
@@ -51,10 +51,10 @@ class Lexicon:
         return max(map(len, self.meanings))
 
     def mentions(self, caption: str) -> list[ObjectMention]:
-        """What a caption names, in its order, repeats included; of overlapping phrases the longest from the left."""
-        return [mention for mention in self._found(tokenize(caption.replace("-", " "))) if mention]
+        """The objects in a caption, in its order, repeats included; of overlapping phrases the longest from the left."""
+        return [mention for mention in self._phrases(tokenize(caption.replace("-", " "))) if mention]
 
-    def _found(self, words: Sequence[str]) -> Iterator[ObjectMention]:
+    def _phrases(self, words: Sequence[str]) -> Iterator[ObjectMention]:
         start = 0
         while start < len(words):
             phrases = (tuple(words[start : start + size]) for size in range(self._longest, 0, -1))
@@ -77,12 +77,12 @@ def chair(
     present: Mapping[str, Collection[str]],
     mentions: Callable[[str], Sequence[ObjectMention]],
 ) -> dict[str, float]:
-    """How often captions name what is not there.
+    """How often captions name objects that are not in the image.
 
     Args:
         captions: caption by image.
         present: the categories that are truly in each of these images.
-        mentions: finds the objects that a caption names, such as `Lexicon.mentions`.
+        mentions: finds the objects in a caption, such as `Lexicon.mentions`.
 
     Returns:
         Shares in [0, 1], each 0 where there is nothing to count. `chair_i`: of all mentions, repeats included, those
@@ -90,19 +90,19 @@ def chair(
         the categories in the images, those their captions name. `naming`: of all captions, those that name anything.
     """
     named = {image: mentions(caption) for image, caption in captions.items()}
-    there = {image: frozenset(present[image]) for image in captions}
-    wrong = {image: sum(not mention & there[image] for mention in found) for image, found in named.items()}
-    seen = [len(there[image].intersection(frozenset().union(*found))) for image, found in named.items()]
+    shown = {image: frozenset(present[image]) for image in captions}
+    wrong = {image: sum(not mention & shown[image] for mention in objects) for image, objects in named.items()}
+    recalled = [len(shown[image].intersection(frozenset().union(*objects))) for image, objects in named.items()]
     return {
         "chair_i": _share(sum(wrong.values()), sum(map(len, named.values()))),
         "chair_s": _share(sum(map(bool, wrong.values())), len(captions)),
-        "recall": _share(sum(seen), sum(map(len, there.values()))),
+        "recall": _share(sum(recalled), sum(map(len, shown.values()))),
         "naming": _share(sum(map(bool, named.values())), len(captions)),
     }
 
 
 def _forms(text: str) -> set[tuple[str, ...]]:
-    """A phrase and its regular plurals, right or not, word by word."""
+    """A phrase and its regular plurals, correct or not, word by word."""
     *head, last = text.split()
     plurals = [f"{last}s", f"{last}es", *([f"{last[:-1]}ies"] if last.endswith("y") else [])]
     return {(*head, word) for word in (last, *plurals)}

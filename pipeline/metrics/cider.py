@@ -20,7 +20,7 @@ class Vector:
     Attributes:
         weights: tf-idf of each n-gram of 1 to 4 tokens.
         norms: Euclidean length of the weights of each n, for n = 1..4.
-        length: tokens less one, which is what the evaluation compares lengths by.
+        length: tokens less one, by which the evaluation compares lengths.
     """
 
     weights: Mapping[NGram, float]
@@ -30,11 +30,11 @@ class Vector:
 
 @dataclass(frozen=True)
 class DocumentFrequencies:
-    """In how many images' references each n-gram occurs; frozen, it makes scores comparable.
+    """In how many images' references each n-gram occurs; the same frequencies make scores comparable.
 
     Attributes:
-        documents: number of images; one image alone gives every n-gram no weight and CIDEr-D 0.
-        frequency: images whose references hold the n-gram; n-grams that none holds are left out.
+        documents: number of images; with only one, every weight and CIDEr-D are 0.
+        frequency: number of images whose references have the n-gram, at least one.
     """
 
     documents: int
@@ -51,7 +51,7 @@ class DocumentFrequencies:
         return cls(documents, frequency)
 
     def vector(self, tokens: TokenSequence) -> Vector:
-        """Weigh the n-grams of a caption; one in no reference weighs as if it were in one image's."""
+        """Weigh the n-grams of a caption; one without a reference weighs as one in the references of one image."""
         counts = count_ngrams(tokens)
         log_documents = math.log(max(1, self.documents))
         weights = {}
@@ -74,8 +74,8 @@ def cider_d(references: Sequence[Vector], caption: Vector) -> float:
 def _similarity(reference: Vector, caption: Vector) -> float:
     products = [0.0] * ORDER
     for ngram, weight in caption.weights.items():
-        if wanted := reference.weights.get(ngram):
-            products[len(ngram) - 1] += min(weight, wanted) * wanted
+        if reference_weight := reference.weights.get(ngram):
+            products[len(ngram) - 1] += min(weight, reference_weight) * reference_weight
     penalty = math.exp(-((caption.length - reference.length) ** 2) / (2 * _SIGMA**2))
     norms = zip(products, caption.norms, reference.norms, strict=True)
     return penalty * sum(product / (left * right) for product, left, right in norms if product) / ORDER

@@ -1,9 +1,9 @@
-"""English words for people: which there are, which of them name a gender, and what to write instead."""
+"""English words for people: a list, which of them name a gender, and their neutral replacements."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Literal
 
 Gender = Literal["female", "male"]
@@ -58,38 +58,19 @@ _ANYBODY = """
 """
 
 
-def _pairs(table: str) -> Iterator[tuple[str, str]]:
-    for entry in table.split():
-        word, _, instead = entry.partition(":")
-        yield word, instead.replace("_", " ")
+def _pairs(table: str) -> dict[str, str]:
+    return dict(entry.replace("_", " ").split(":") for entry in table.split())
 
 
-_MEN, _WOMEN = dict(_pairs(_MALE)), dict(_pairs(_FEMALE))
-_INSTEAD = _MEN | _WOMEN
+_WORDS: dict[Gender, dict[str, str]] = {"female": _pairs(_FEMALE), "male": _pairs(_MALE)}
+_REPLACEMENTS = _WORDS["male"] | _WORDS["female"]
 PEOPLE = frozenset(
-    {*_ANYBODY.split(), *(f"{word}s" for word in _ANYBODY.split()), *_INSTEAD}
-    - {"male", "males", "female", "females"}  # beside another person word as often as not
+    {*_ANYBODY.split(), *(f"{word}s" for word in _ANYBODY.split()), *_REPLACEMENTS}
+    - {"male", "males", "female", "females"}  # often beside another word for the person
 )
 
-_PRONOUNS = {
-    "he": "they",
-    "she": "they",
-    "him": "them",
-    "his": "their",
-    "her": "their",
-    "hers": "theirs",
-    "himself": "themself",
-    "herself": "themself",
-}
-_VERBS = {
-    "is": "are",
-    "was": "were",
-    "has": "have",
-    "isn't": "aren't",
-    "wasn't": "weren't",
-    "hasn't": "haven't",
-    "doesn't": "don't",
-}
+_PRONOUNS = _pairs("he:they she:they him:them his:their her:their hers:theirs himself:themself herself:themself")
+_VERBS = _pairs("is:are was:were has:have isn't:aren't wasn't:weren't hasn't:haven't doesn't:don't")
 # After these a noun phrase has ended, so `her` is an object and `male` a noun.
 _FUNCTION_WORDS = """
     about above across after against all along among and are around as at away back before behind below beside
@@ -99,7 +80,7 @@ _FUNCTION_WORDS = """
 """
 _FUNCTION = frozenset(_FUNCTION_WORDS.split())
 
-_KEPT = (  # not people, or a kind of thing
+_KEPT = (  # no people, or a kind of thing
     r"man[- ]?made|(?:spider|super|bat|iron|snow|gingerbread|lego|stick|pac)[- ]?man|x-?men|cowboy (?:hats?|boots?)"
     r"|(?:men|women|ladie|lady|gent|gentlemen)'?s'? (?:bath|rest|wash|locker )?rooms?"
 )
@@ -124,32 +105,27 @@ def genders(caption: str) -> set[Gender]:
 
     Pronouns do not count: captions say `his` and `her` of animals too.
     """
-    words = {(found[3] or "").lower() for found in _WORD.finditer(caption)}
-    tables: dict[Gender, dict[str, str]] = {"female": _WOMEN, "male": _MEN}
-    return {gender for gender, table in tables.items() if words & table.keys()}
+    words = {(match[3] or "").lower() for match in _WORD.finditer(caption)}
+    return {gender for gender, table in _WORDS.items() if words & table.keys()}
 
 
 def neutral(caption: str) -> str:
     """The caption with gendered words for people replaced by words that name no gender.
 
-    `A woman feeds her dog as she sits` becomes `A person feeds their dog as they sit`. It is a word map: articles
-    before a replaced word, possessives, capitals and the verb right after a pronoun agree; a second verb, and
-    whom `they` means, are not looked after. Names of things (`cowboy hat`, `snowman`) stay.
+    `A woman feeds her dog as she sits` becomes `A person feeds their dog as they sit`. Articles before a replaced
+    word, possessives, capitals and the verb right after a pronoun agree; a second verb does not, and `they` may be
+    ambiguous. Names of things (`cowboy hat`, `snowman`) stay.
     """
-    for pattern, write in _RULES:
-        caption = pattern.sub(write, caption)
+    for pattern, replacement in _RULES:
+        caption = pattern.sub(replacement, caption)
     return caption
 
 
-def _child(found: re.Match[str]) -> str:
-    return _like(found[0], found[1] or found[2])
-
-
-def _unqualified(found: re.Match[str]) -> str:
-    """`a male athlete` is an athlete; the male of `a male rides` is left for `_noun`."""
-    article, gap, qualifier, word = found.groups()
+def _unqualified(match: re.Match[str]) -> str:
+    """`a male athlete` becomes an athlete; `_noun` replaces the male of `a male rides`."""
+    article, gap, qualifier, word = match.groups()
     if not _is_noun(word.lower()):
-        return found[0]
+        return match[0]
     return _with_article(article, gap, word if article else _like(qualifier, word))
 
 
@@ -160,48 +136,36 @@ def _is_noun(word: str) -> bool:
     return word in PEOPLE or word.endswith(("ers", "ors", "ists", "ants", "ss", "us", "is")) or not word.endswith("s")
 
 
-def _noun(found: re.Match[str]) -> str:
-    article, gap, word, apostrophe = found.groups()
-    instead = _INSTEAD.get((word or "").lower())
-    if instead is None:
-        return found[0]
-    owning = "'s" if apostrophe and not instead.endswith("s") else apostrophe or ""
-    return _with_article(article, gap, _like(word, instead) + owning)
+def _noun(match: re.Match[str]) -> str:
+    article, gap, word, apostrophe = match.groups()
+    replacement = _REPLACEMENTS.get((word or "").lower())
+    if replacement is None:
+        return match[0]
+    possessive = "'s" if apostrophe and not replacement.endswith("s") else apostrophe or ""
+    return _with_article(article, gap, _like(word, replacement) + possessive)
 
 
-def _subject(found: re.Match[str]) -> str:
-    adverbs, predicate, gap, verb = found.groups()
-    start = _like(found[0][:2], "they") + adverbs
+def _subject(match: re.Match[str]) -> str:
+    adverbs, predicate, gap, verb = match.groups()
+    start = _like(match[0][:2], "they") + adverbs
     if not predicate:
         return start
     return start + (predicate.replace("'s", "'re") if verb is None else gap + _plural_verb(verb))
 
 
-def _object(found: re.Match[str]) -> str:
-    return _like(found[0], "theirs" if found[0].lower() == "his" else "them")
-
-
-def _pronoun(found: re.Match[str]) -> str:
-    return _like(found[0], _PRONOUNS[found[0].lower()])
-
-
-def _once(found: re.Match[str]) -> str:
-    return found[1] or found[2]
-
-
-_RULES = (
-    (_CHILD, _child),
+_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (_CHILD, lambda match: _like(match[0], match[1] or match[2])),
     (_QUALIFIER, _unqualified),
     (_WORD, _noun),
     (_SUBJECT, _subject),
-    (_OBJECT, _object),
-    (_PRONOUN, _pronoun),
-    (_TWICE, _once),
+    (_OBJECT, lambda match: _like(match[0], "theirs" if match[0].lower() == "his" else "them")),
+    (_PRONOUN, lambda match: _like(match[0], _PRONOUNS[match[0].lower()])),
+    (_TWICE, lambda match: match[1] or match[2]),
 )
 
 
 def _plural_verb(verb: str) -> str:
-    """What `they` do, where `he` does it; other words stay."""
+    """The plural of a verb in the third person; other words stay."""
     if verb in _VERBS:
         return _VERBS[verb]
     if verb.endswith("ies") and len(verb) > 4:
@@ -218,7 +182,7 @@ def _with_article(article: str | None, gap: str | None, words: str) -> str:
 
 
 def _like(model: str, words: str) -> str:
-    """Capitals as in the word that was there."""
+    """The words with capitals as in the model."""
     if len(model) > 1 and model.isupper():
         return words.upper()
     return words[0].upper() + words[1:] if model[0].isupper() else words

@@ -1,4 +1,4 @@
-"""Caption health: faults that n-gram scores do not see, or even reward."""
+"""Caption health: faults that n-gram scores ignore or even reward."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.metrics.tokenizer import tokenize
 
 _UNKNOWN = "[UNK]"
 
-# Not here, though function words: those that people do end captions with (outside, behind, up, other, can).
+# Without the function words that people do end captions with (outside, behind, up, other, can).
 _DANGLING = """
     a an the this that these those its his their my your our whose
     about across against along amid among amongst as at atop before beneath beside between by during for from in into
@@ -25,17 +25,17 @@ DANGLING_WORDS = frozenset(_DANGLING.split())
 
 @dataclass(frozen=True)
 class Health:
-    """Health of a set of captions; all are shares in [0, 1] but `words_used` and `mean_words`.
+    """Health of a set of captions: shares in [0, 1], except for `words_used` and `mean_words`.
 
-    Words are those of `tokenize`, by which captions are compared too; `[UNK]` counts as one.
+    Words are those of `tokenize`, which also decides whether captions are equal; `[UNK]` counts as one.
 
     Attributes:
         dangling: captions that end in one of `DANGLING_WORDS`.
-        repeated: captions in which a word or a pair of words comes twice in a row; a pair that comes back later is none.
-        unknown: captions that hold `[UNK]`.
+        repeated: captions in which a word or a pair of words comes twice in a row.
+        unknown: captions with `[UNK]`.
         empty: captions without a word.
-        unique: different captions by the number of captions.
-        most_frequent: captions that are the most frequent one.
+        unique: number of different captions by number of captions.
+        most_frequent: captions that equal the most frequent one.
         words_used: number of different words.
         mean_words: mean number of words.
     """
@@ -55,12 +55,12 @@ class Health:
 
 
 def caption_health(captions: Sequence[str]) -> Health:
-    """Health of captions as they are shown to people; all zero when there is none."""
-    rows = [_words(caption) for caption in captions]
+    """Health of captions as they are shown to people; all zero without captions."""
+    rows = [tokenize(caption.replace(_UNKNOWN, "unk")) for caption in captions]
     frequent = Counter(map(tuple, rows))
     count = max(1, len(rows))
     return Health(
-        dangling=sum(_dangles(row) for row in rows) / count,
+        dangling=sum(row[-1] in DANGLING_WORDS for row in rows if row) / count,
         repeated=sum(_repeats(row) for row in rows) / count,
         unknown=sum(_UNKNOWN in caption for caption in captions) / count,
         empty=sum(not row for row in rows) / count,
@@ -69,14 +69,6 @@ def caption_health(captions: Sequence[str]) -> Health:
         words_used=len({word for row in rows for word in row}),
         mean_words=sum(map(len, rows)) / count,
     )
-
-
-def _words(caption: str) -> list[str]:
-    return tokenize(caption.replace(_UNKNOWN, "unk"))
-
-
-def _dangles(words: TokenSequence) -> bool:
-    return bool(words) and words[-1] in DANGLING_WORDS
 
 
 def _repeats(words: TokenSequence) -> bool:

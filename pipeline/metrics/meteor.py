@@ -1,7 +1,7 @@
-"""METEOR 1.5 (Denkowski and Lavie, WMT 2014) from the jar of `pycocoevalcap`, where there is one.
+"""METEOR 1.5 (Denkowski and Lavie, WMT 2014) from the jar of `pycocoevalcap`, if that is installed.
 
-The jar runs once, on files, under a time limit. The wrapper that comes with it talks to it line by
-line and waits for ever when Java fails.
+The jar runs once, on files, under a time limit. Its own wrapper exchanges lines with it and waits for ever when Java
+fails.
 """
 
 from __future__ import annotations
@@ -16,42 +16,40 @@ from pathlib import Path
 
 from pipeline.metrics.ngrams import TokenSequence
 
-_LOG = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
-def meteor(
-    references: Sequence[Sequence[TokenSequence]], captions: Sequence[TokenSequence], time_limit_s: float = 600
-) -> float | None:
+_TIME_LIMIT_S = 600
+
+
+def meteor(references: Sequence[Sequence[TokenSequence]], captions: Sequence[TokenSequence]) -> float | None:
     """METEOR of a whole set of tokenised captions, in [0, 1].
 
     Args:
         references: the tokenised references of each caption, at least one each.
         captions: as many tokenised captions.
-        time_limit_s: seconds after which Java is killed.
 
     Returns:
-        The score; None, with the reason in the log, where Java or the jar is missing, fails or
+        The score; None, with the reason in the log, if Java or the jar is missing, fails or
         takes too long.
     """
     java, jar = shutil.which("java"), find_jar()
     if java is None or jar is None:
-        _LOG.info(
-            "METEOR left out: %s", "java is not on the PATH" if java is None else "pycocoevalcap is not installed"
-        )
+        log.info("METEOR left out: %s", "java is not on the PATH" if java is None else "pycocoevalcap is not installed")
         return None
     try:
-        return _run([java, "-Xmx2G", "-Dfile.encoding=UTF-8", "-jar", str(jar)], references, captions, time_limit_s)
+        return _run([java, "-Xmx2G", "-Dfile.encoding=UTF-8", "-jar", str(jar)], references, captions)
     except subprocess.TimeoutExpired:
-        _LOG.warning("METEOR left out: Java took longer than %g s for %d captions", time_limit_s, len(captions))
+        log.warning("METEOR left out: Java took longer than %g s for %d captions", _TIME_LIMIT_S, len(captions))
     except subprocess.CalledProcessError as error:
-        _LOG.warning("METEOR left out: Java ended with %d: %s", error.returncode, " ".join(error.stderr.split())[-300:])
+        log.warning("METEOR left out: Java ended with %d: %s", error.returncode, " ".join(error.stderr.split())[-300:])
     except (OSError, ValueError) as error:
-        _LOG.warning("METEOR left out: %s", error)
+        log.warning("METEOR left out: %s", error)
     return None
 
 
 def find_jar() -> Path | None:
-    """Where `pycocoevalcap` keeps the jar; None if it is not installed."""
+    """The jar of `pycocoevalcap`, if that is installed."""
     package = find_spec("pycocoevalcap")
     for folder in (package and package.submodule_search_locations) or ():
         for jar in Path(folder, "meteor").glob("meteor-*.jar"):
@@ -59,20 +57,15 @@ def find_jar() -> Path | None:
     return None
 
 
-def _run(
-    jar: list[str],
-    references: Sequence[Sequence[TokenSequence]],
-    captions: Sequence[TokenSequence],
-    time_limit_s: float,
-) -> float:
+def _run(jar: list[str], references: Sequence[Sequence[TokenSequence]], captions: Sequence[TokenSequence]) -> float:
     most = max(map(len, references))
     with tempfile.TemporaryDirectory(prefix="nightcap-meteor-") as name:
         test, reference = Path(name, "test"), Path(name, "reference")
         _write_lines(test, captions)
-        # The jar wants equally many references for all; only the best one counts, so repeats are harmless.
+        # The jar needs equally many references for all captions; only the best counts, so repeats are harmless.
         _write_lines(reference, [own[at % len(own)] for own in references for at in range(most)])
         command = [*jar, str(test), str(reference), "-r", str(most), "-l", "en", "-norm", "-q"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=time_limit_s, check=True, cwd=name)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIME_LIMIT_S, check=True, cwd=name)
     return float(done.stdout)
 
 

@@ -24,7 +24,7 @@ def rouge_l(references: Sequence[TokenSequence], caption: TokenSequence) -> floa
 
 
 def longest_common_subsequence(first: TokenSequence, second: TokenSequence) -> int:
-    """Length of the longest common subsequence, a whole row at a time in the bits of one integer.
+    """Length of the longest common subsequence, with one row of the table in the bits of an integer.
 
     Hyyro, "Bit-parallel LCS-length computation revisited", AWOCA 2004.
     """

@@ -21,13 +21,13 @@ Scores = dict[str, float | None]
 
 @dataclass(frozen=True)
 class Report:
-    """How good a set of captions is.
+    """Scores of a set of captions.
 
     Attributes:
-        images: number of images that have references.
-        scores: `bleu_1` to `bleu_4`, `meteor` (None where it cannot be had) and `rouge_l` in [0, 1],
+        images: number of images with references.
+        scores: `bleu_1` to `bleu_4`, `meteor` (None if it cannot be computed) and `rouge_l` in [0, 1],
             `cider_d` in [0, 10].
-        health: of the captions there are, see `Health`.
+        health: of the captions.
         missing: images without a caption, which score 0.
         per_image: `bleu_4`, `rouge_l` and `cider_d` of each image.
     """
@@ -39,7 +39,7 @@ class Report:
     per_image: dict[str, dict[str, float]]
 
     def as_json(self) -> dict[str, Any]:
-        """What `nightcap evaluate` and `nightcap score` write."""
+        """The output of `nightcap evaluate` and `nightcap score`."""
         return {
             "images": self.images,
             "scores": dict(self.scores),
@@ -58,9 +58,9 @@ def score_captions(
 
     Args:
         references: raw reference captions of each image, at least one each.
-        captions: one raw caption an image; an image without one scores 0.
-        meteor: whether to run METEOR too, which takes Java some seconds.
-        frequencies: frozen document frequencies for CIDEr-D; by default those of `references`.
+        captions: one raw caption per image; an image without one scores 0.
+        meteor: whether to run METEOR, too, which takes Java some seconds.
+        frequencies: document frequencies for CIDEr-D; by default those of `references`.
 
     Raises:
         SettingsError: there are no references, an image has none, or a caption's image is unknown.
@@ -89,19 +89,15 @@ def score_captions(
     )
 
 
-def leave_one_out(references: Mapping[str, Sequence[str]], meteor: bool = True) -> Scores:
-    """What people score: the first caption of each image against its others.
-
-    Raises:
-        SettingsError: there are no references, or an image has fewer than two.
-    """
+def leave_one_out(references: Mapping[str, Sequence[str]]) -> Scores:
+    """Scores of people: the first caption of each image against its others; raises SettingsError if there are none."""
     if alone := [image for image, texts in references.items() if len(texts) < 2]:
         raise SettingsError(
             f"{len(alone)} images have fewer than two reference captions ({_some(alone)}); "
             "leaving one out needs two or more: leave these images out"
         )
     others = {image: texts[1:] for image, texts in references.items()}
-    return score_captions(others, {image: texts[0] for image, texts in references.items()}, meteor).scores
+    return score_captions(others, {image: texts[0] for image, texts in references.items()}).scores
 
 
 def _cider(

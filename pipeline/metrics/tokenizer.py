@@ -1,12 +1,12 @@
 """Penn Treebank tokens as the COCO caption evaluation makes them, without Java.
 
-The reference is Stanford's PTBTokenizer 3.4.1 with `-preserveLines -lowerCase`, followed by
-the removal of punctuation, as `pycocoevalcap` runs it. Like any lexer it takes, at each place,
-the rule with the longest match, and the first of those that tie. Hardly anything in a caption
-depends on what lies beyond a space, so each stretch between spaces is tokenised by itself, once.
+The reference is Stanford's PTBTokenizer 3.4.1 with `-preserveLines -lowerCase`, followed by the removal of
+punctuation, as `pycocoevalcap` runs it. Like any lexer it takes, at each position, the rule with the longest match,
+and the first of those that tie. Tokens in a caption hardly depend on text beyond a space, so each stretch between
+spaces is tokenised by itself, once.
 
-Known differences, all of them rare: curly apostrophes are straightened everywhere (there
-`o’clock` and `o'clock` are two words), and no token holds a space (there `1 1/2` may be one).
+Known differences, all of them rare: curly apostrophes are straightened everywhere (in the reference `o’clock` and
+`o'clock` are two words), and no token has a space (in the reference `1 1/2` may be one).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _INITIALS = r"[A-Za-z](?:\.[A-Za-z])+\."
 _ADDRESS = r"[^\s(){}\"`<>|]*[\w/]"
 _END = r"(?![A-Za-z])"
 
-# Where a rule has a group, the group is the token and the rest is what must follow it.
+# If a rule has a group, the group is the token, and the rest must follow it.
 # Bounded repeats keep the time linear on text made to be slow.
 _RULES = tuple(
     re.compile(rule)
@@ -50,7 +50,7 @@ _RULES = tuple(
         rf"[nN]['`][tT]{_END}",
         rf"('[tT])(?i:is|was){_END}",
         r"([yY]')[A-Za-z]",
-        # words with an apostrophe of their own: rock 'n' roll, '80s, O'Brien, ma'am
+        # words with an apostrophe inside: rock 'n' roll, '80s, O'Brien, ma'am
         rf"'[nN](?:'|{_END})",
         r"'\d\ds?(?![A-Za-z0-9'])",
         rf"(?i:[dlj]'|ol'|dunkin'|'em|'till?|'cause|c'mon|c'est|cap'n){_END}",
@@ -105,7 +105,7 @@ def tokenize(text: str) -> list[str]:
         text: one caption in any script; line breaks count as spaces.
 
     Returns:
-        Tokens that hold no white space; empty for a text without words.
+        Tokens without white space; empty for a text without words.
     """
     plain = html.unescape(text).translate(_TYPOGRAPHY)
     return [token for chunk in _UNREADABLE.sub(" ", plain).split() for token in _tokens(chunk)]
@@ -113,22 +113,22 @@ def tokenize(text: str) -> list[str]:
 
 @lru_cache(maxsize=1 << 16)
 def _tokens(chunk: str) -> tuple[str, ...]:
-    found: list[str] = []
+    tokens: list[str] = []
     start = 0
     while start < len(chunk):
-        token = _longest(chunk, start)
+        token = _longest_match(chunk, start)
         start += len(token)
-        found += _finished(token)
-    return tuple(found)
+        tokens += _without_punctuation(token)
+    return tuple(tokens)
 
 
-def _longest(chunk: str, start: int) -> str:
+def _longest_match(chunk: str, start: int) -> str:
     matches = [match for rule in _RULES if (match := rule.match(chunk, start))]
     best = max(matches, key=lambda match: match.end())
     return str(best[best.re.groups])
 
 
-def _finished(token: str) -> list[str]:
+def _without_punctuation(token: str) -> list[str]:
     token = token.lower()
     if _PUNCTUATION.fullmatch(token):
         return []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.metrics.bleu import Allowed
+from pipeline.metrics.bleu import ReferenceCounts
 from pipeline.metrics.cider import DocumentFrequencies, cider_d
 from pipeline.model.vocabulary import PADDING, START, Vocabulary
 from pipeline.training.batches import Batch, TokenIds
@@ -52,7 +52,7 @@ class Reward:
 
     def _worth(self, references: list[list[list[str]]], said: set[Said]) -> dict[Said, float]:
         vectors = [[self.frequencies.vector(reference) for reference in own] for own in references]
-        allowed = [Allowed.by(own) for own in references] if self.bleu_weight else []
+        allowed = [ReferenceCounts.of(own) for own in references] if self.bleu_weight else []
         worth = {}
         for image, caption in said:
             worth[image, caption] = cider_d(vectors[image], self.frequencies.vector(caption))

@@ -1,4 +1,4 @@
-"""Frames of bytes over a socket: their length in eight bytes, then they."""
+"""Frames of bytes over a socket: the length in eight bytes, then the bytes. A lost connection raises OSError."""
 
 from __future__ import annotations
 
@@ -9,21 +9,13 @@ _LENGTH = struct.Struct(">Q")
 
 
 def send(to: socket.socket, data: bytes | memoryview) -> None:
-    """Send one frame.
-
-    Raises:
-        OSError: the other side is gone, or TimeoutError.
-    """
+    """Send one frame."""
     to.sendall(_LENGTH.pack(len(data)))
     to.sendall(data)
 
 
 def receive(source: socket.socket, longest: int) -> bytearray:
-    """The next frame.
-
-    Raises:
-        OSError: the other side is gone, or announces more than `longest` bytes; or TimeoutError.
-    """
+    """The next frame; raises OSError if it announces more than `longest` bytes."""
     (length,) = _LENGTH.unpack(_exactly(source, _LENGTH.size))
     if length > longest:
         raise ConnectionError(f"a frame of {length:,} bytes, more than {longest:,}")

@@ -1,4 +1,4 @@
-"""What a decoder is asked to do, what it gives, and how it does it."""
+"""The task of a decoder, its result, and how it is done."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Work:
     """How a decoder treats every image.
 
     Attributes:
-        limits: what is refused.
-        side: of the square pixels, in pixels.
+        limits: larger and smaller images are refused.
+        side: of the square result in pixels.
         fit: how an image becomes square.
-        seconds: CPU time an image may take.
-        memory_mb: address space in megabytes that decoding may take beyond the decoder's own.
+        seconds: CPU time per image.
+        memory_mb: address space in megabytes for decoding, beyond the decoder's own.
     """
 
     limits: ImageLimits
@@ -32,30 +32,23 @@ class Work:
 
     @property
     def patience_s(self) -> float:
-        """Wall time after which an image is given up, on a machine however busy."""
+        """Wall time per image, enough on a busy machine."""
         return 10 * self.seconds
 
     def to_json(self) -> str:
-        """As `from_json` reads it."""
+        """JSON for `from_json`."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Work:
-        """What `to_json` wrote."""
+        """Read JSON of `to_json`."""
         values = json.loads(text)
         return cls(**values | {"limits": ImageLimits(**values["limits"])})
 
 
 @dataclass(frozen=True)
 class DecodedPixels:
-    """An image as the model takes it.
-
-    Attributes:
-        pixels: uint8 [side, side, 3], 0..255.
-        width: of the upright original in pixels.
-        height: of the upright original in pixels.
-        flags: of `pipeline.imaging.quality.FLAGS`.
-    """
+    """An image as the model takes it: uint8 [side, side, 3], 0..255; the upright original's size in pixels, and `FLAGS`."""
 
     pixels: npt.NDArray[np.uint8]
     width: int
@@ -64,11 +57,7 @@ class DecodedPixels:
 
 
 def decoded(data: bytes, work: Work) -> DecodedPixels:
-    """An image as the model takes it, from its encoded bytes; time and memory are the caller's to limit.
-
-    Raises:
-        BadImage: with one of `DECODE_REASONS`.
-    """
+    """Decode and resize an image; the caller limits time and memory."""
     image = open_image(data, work.limits, work.side)
     pixels = resize(image.image, work.side, work.fit)
     return DecodedPixels(pixels, image.width, image.height, flags_of(image.image, image.width, image.height))
