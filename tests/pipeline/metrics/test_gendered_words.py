@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.metrics.gendered_words import _INSTEAD, PEOPLE, genders, neutral
+from pipeline.metrics.gendered_words import _REPLACEMENTS, PEOPLE, genders, neutral
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_genders():
     assert genders("a dog with his ball") == set()
 
 
-WORDS = [*_INSTEAD, "he", "she", "him", "his", "her", "hers", "himself", "herself"]
+WORDS = [*_REPLACEMENTS, "he", "she", "him", "his", "her", "hers", "himself", "herself"]
 OTHERS = ["a", "an", "the", "runs", "dog", "red", "in", "and", "or", "/", ",", ".", "old", "is", "baby"]
 
 
@@ -112,7 +112,7 @@ def test_any_text_goes(text):
 
 
 def test_what_is_written_instead_is_a_person_too():
-    assert {instead.split()[-1] for instead in _INSTEAD.values()} <= PEOPLE
+    assert {instead.split()[-1] for instead in _REPLACEMENTS.values()} <= PEOPLE
 
 
 def test_people_s_own_captions(shared_data):
