@@ -1,1 +1,1 @@
-"""Watching a night: what it was like, whether that is odd, and who is told."""
+"""Monitoring of nights: statistics, drift, alarms, metrics and alerts."""

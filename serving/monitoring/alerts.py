@@ -1,47 +1,40 @@
-"""Tell a webhook that a night failed, is held back or is late."""
+"""Alert a webhook that a night failed, is held back or is late."""
 
 from __future__ import annotations
 
-import json
-import logging
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import NightcapError, NightHeld, SettingsError
 from pipeline.core.redaction import scrubbed
+from serving.monitoring.delivery import post_json, warn_undelivered
 from serving.runs.lifecycle import planned_runs
 
-log = logging.getLogger(__name__)
-
-_TIMEOUT_S: Final = 10.0
-_LONGEST: Final = 2000
+_MAX_CHARACTERS: Final = 2000
 NIGHT_HELD, NIGHT_FAILED, NIGHT_LATE = "night_held", "night_failed", "night_late"
 RUNBOOK: Final = "docs/runbook.md"
 
 
 def alert(home: Home, event: str, message: str, **about: str | None) -> None:
-    """POST a small JSON object to the webhook, if there is one; what fails there is a warning.
+    """POST a small JSON object to the webhook, if there is one; an error is a warning.
 
-    Its keys are `source`, `event` (`night_held`, `night_failed` or `night_late`), `text`, `runbook` (the section that says what to do),
-    and what is known of `night`, `run`, `task` and `reason`.
+    Its keys are `source`, `event` (`night_held`, `night_failed` or `night_late`), `text`, `runbook` (the section that
+    says what to do), and, as far as they are given, `night`, `run`, `task` and `reason`.
     """
     if not home.webhook:
         return
     runbook = f"{RUNBOOK}#{event.replace('_', '')}"
-    body: dict[str, Any] = {"source": "nightcap", "event": event, "text": message, "runbook": runbook} | about
-    told = {key: scrubbed(value)[:_LONGEST] for key, value in body.items() if value is not None}
-    try:
-        _post(home.webhook, json.dumps(told).encode())
-    except Exception as error:  # whatever it is, the failure itself must still be seen
-        log.warning("the webhook was not told that %s: %s", told["text"], scrubbed(error).replace(home.webhook, "***"))
+    body = {"source": "nightcap", "event": event, "text": message, "runbook": runbook} | about
+    clean = {key: scrubbed(value)[:_MAX_CHARACTERS] for key, value in body.items() if value is not None}
+    with warn_undelivered("the webhook", f"the alert {clean['text']!r}", {"NIGHTCAP_WEBHOOK": home.webhook}):
+        post_json(home.webhook, clean)
 
 
 @contextmanager
 def alerting(home: Home, night: str) -> Iterator[None]:
-    """Around a night on the command line; a mistake in what was typed alerts nobody."""
+    """Alert of the errors of a night on the command line, except of settings."""
     try:
         yield
     except SettingsError:
@@ -52,7 +45,7 @@ def alerting(home: Home, night: str) -> Iterator[None]:
 
 
 def alert_of_run(home: Home, run: str, task: str | None, reason: str | None) -> None:
-    """Tell of a failed run of `caption_nightly`, with why it is held back if it is."""
+    """Alert that a run of `caption_nightly` failed, or that its night is held back and why."""
     for planned in planned_runs(home.store):
         night, name = planned.names
         if name == run and planned.hold_message is not None:
@@ -65,12 +58,7 @@ def alert_of_run(home: Home, run: str, task: str | None, reason: str | None) -> 
 
 
 def alert_of_late_run(home: Home, run: str, due: str) -> None:
-    """Tell of a run of `caption_nightly` that has not succeeded by the moment when it should have."""
+    """Alert that a run of `caption_nightly` has not succeeded by the moment when it was due."""
     alert(
         home, NIGHT_LATE, f"caption_nightly, run {run}, has not succeeded by {due}; see where it is in Airflow", run=run
     )
-
-
-def _post(url: str, body: bytes) -> None:
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")  # noqa: S310
-    urllib.request.urlopen(request, timeout=_TIMEOUT_S).close()  # noqa: S310

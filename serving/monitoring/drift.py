@@ -1,4 +1,4 @@
-"""How far a night is from what its model was made for.
+"""The drift of a night's statistics from the reference of its model.
 
 By the Jensen-Shannon divergence (Lin, 1991), but for the most frequent caption by how much its share has risen.
 """
@@ -17,19 +17,19 @@ from pipeline.metrics.divergence import jensen_shannon
 from pipeline.model.reference_profile import CAPTION_STATISTICS, TOP_CAPTION, BinCounts, Distribution
 from serving.runs.settings import NightSettings
 
-DRAWS: Final = 4000
-_CHANCE: Final = 0.999  # one night in a thousand is further off by chance, for each sign
+_SAMPLES: Final = 4000
+_CHANCE: Final = 0.999  # one night in a thousand is further off by chance, for each statistic
 _PRIOR: Final = 0.5  # what a bin that holds nothing may yet have held
 
 Measure = Callable[[npt.NDArray[Any], npt.NDArray[Any]], Any]
 
 
 class Drift(Group):
-    """One sign's.
+    """Of one statistic.
 
     Attributes:
         divergence: from the reference, 0 to 1; of the most frequent caption the rise of its share.
-        chance: what as many images of the reference's kind stay below, but one night in a thousand.
+        chance: the divergence that one night in a thousand exceeds, if its images are of the reference's kind.
         limit: the setting beyond chance.
         reference: share of the reference in each bin, the lowest first.
         night: share of the night likewise.
@@ -42,8 +42,8 @@ class Drift(Group):
     night: tuple[float, ...]
 
     @property
-    def is_over(self) -> bool:
-        """Whether the night is too far off."""
+    def exceeds_limit(self) -> bool:
+        """Whether the night is too far from the reference."""
         return self.divergence > self.limit
 
 
@@ -54,23 +54,23 @@ def rise(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Any:
 
 
 def chance(reference: BinCounts, images: int, measure: Measure = jensen_shannon) -> float:
-    """What a night of some images like the reference's stays below by a measure, but one in a thousand."""
+    """The measure that one night in a thousand exceeds, if its images are of the reference's kind."""
     return _chance(tuple(reference.tolist()), images, measure)
 
 
 @lru_cache(64)
 def _chance(reference: tuple[int, ...], images: int, measure: Measure) -> float:
-    """Both samples are drawn anew, as the reference is a sample, too."""
+    """Both are sampled anew, as the reference is a sample, too."""
     counts, random = np.array(reference), np.random.default_rng(0)
     likely = (counts + _PRIOR) / (counts + _PRIOR).sum()
-    drawn = (random.multinomial(size, likely, DRAWS) for size in (counts.sum(), images))
-    return float(np.quantile(measure(*drawn), _CHANCE))
+    samples = (random.multinomial(size, likely, _SAMPLES) for size in (counts.sum(), images))
+    return float(np.quantile(measure(*samples), _CHANCE))
 
 
 def drifts_of(
     reference: Mapping[str, Distribution], night: Mapping[str, BinCounts], settings: NightSettings
 ) -> dict[str, Drift]:
-    """The drift of every sign that the reference has, and the night has at least once.
+    """The drift of every statistic that the reference has, and the night has at least once.
 
     Args:
         reference: of the model.
@@ -79,21 +79,21 @@ def drifts_of(
     """
     return {
         name: _drift(
-            known.counts,
+            profile.counts,
             night[name],
             rise if name == TOP_CAPTION else jensen_shannon,
             getattr(settings, setting_of(name)),
         )
-        for name, known in reference.items()
+        for name, profile in reference.items()
         if name in night and night[name].sum()
     }
 
 
-def setting_of(sign: str) -> str:
-    """The name of the setting that limits a sign's drift."""
-    if sign == TOP_CAPTION:
+def setting_of(statistic: str) -> str:
+    """The name of the setting that limits a statistic's drift."""
+    if statistic == TOP_CAPTION:
         return "max_top_caption_rise"
-    return "max_caption_drift" if sign in CAPTION_STATISTICS else "max_picture_drift"
+    return "max_caption_drift" if statistic in CAPTION_STATISTICS else "max_picture_drift"
 
 
 def _drift(reference: BinCounts, night: BinCounts, measure: Measure, allowed: float) -> Drift:

@@ -1,4 +1,4 @@
-"""What no run tells of: whether the registry answers, whether anything is champion, how full the disks are."""
+"""Metrics of the installation that no run pushes: the registry, the champion and the disks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _MODEL: Final = "captioner"
 INSTALLATION_METRICS: Final = {
-    "nightcap_registry_up": "1 if MLflow answers a question about the champion, else 0; a refusal is no answer.",
+    "nightcap_registry_up": "1 if MLflow answers which version is champion, else 0; a refusal is no answer.",
     "nightcap_champion": "1 if a version is champion, else 0; absent while that cannot be known.",
     "nightcap_disk_size_bytes": "Bytes of the file system that a folder lies on.",
     "nightcap_disk_free_bytes": "Bytes of it that are free.",
@@ -28,10 +28,10 @@ INSTALLATION_METRICS: Final = {
 
 
 class Installation:
-    """The figures of an installation, measured whenever Prometheus asks."""
+    """A collector that measures the installation whenever Prometheus asks."""
 
     def __init__(self, home: Home) -> None:
-        """Nothing is asked yet."""
+        """Measure nothing yet."""
         self._home = home
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -51,30 +51,30 @@ class Installation:
             yield family
 
     def _alias(self) -> bool | None:
-        """Whether the registry has the alias; None if it does not say, whose `/health` is well without database or login."""
+        """Whether the registry has the alias; None if it does not answer. `/health` would answer without database or login."""
         try:
             return Registry(self._home).aliased(_MODEL, CHAMPION) is not None
         except RegistryUnavailable:
             return None
 
     def _has_champion(self, alias: bool | None) -> bool | None:
-        """By the journal, else by the alias; None where neither can be asked."""
+        """By the journal, else by the alias; None where neither answers."""
         try:
             return Journal.of(self._home).current(_MODEL) is not None or alias
         except NightcapError:
             return None
 
     def _folders(self) -> list[Path]:
-        wanted = (self._home.root, self._home.store, self._home.captions.parent)
-        return sorted({folder for folder in wanted if folder.is_dir()})
+        folders = {self._home.root, self._home.store, self._home.captions.parent}
+        return sorted(folder for folder in folders if folder.is_dir())
 
 
 @contextmanager
 def exporting(home: Home, host: str, port: int) -> Iterator[int]:
-    """Serve the figures in a thread until the block ends; yields the port.
+    """Serve the metrics in a thread until the block ends; yields the port.
 
     Raises:
-        OSError: somebody listens there already.
+        OSError: the port is taken.
     """
     from prometheus_client import CollectorRegistry, start_http_server
 
@@ -90,7 +90,7 @@ def exporting(home: Home, host: str, port: int) -> Iterator[int]:
 
 
 def export_until_stopped(home: Home, host: str, port: int) -> None:
-    """Serve the figures until the process is told to end; MLflow is asked but once, so that Prometheus does not wait."""
+    """Serve the metrics until the process ends; MLflow is asked once each time, so that Prometheus does not wait."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
     with exporting(home, host, port):

@@ -1,27 +1,16 @@
-"""A night's figures as named numbers, for MLflow, Prometheus and alerts alike."""
+"""A night's statistics as metrics, for MLflow and Prometheus alike."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
-from serving.monitoring.statistics import QUANTILES, Figures
+from serving.monitoring.delivery import Metric, Sample
+from serving.monitoring.statistics import QUANTILES, NightStatistics
 from serving.runs.plan_file import Plan
 
 PREFIX: Final = "nightcap_night_"
-
-
-class Metric(NamedTuple):
-    """A gauge.
-
-    Attributes:
-        label: what tells its values apart; empty if it has one.
-        meaning: with the unit.
-    """
-
-    label: str
-    meaning: str
 
 
 NIGHT_METRICS: Final = {
@@ -50,51 +39,32 @@ NIGHT_METRICS: Final = {
 }
 
 
-class Sample(NamedTuple):
-    """One value.
-
-    Attributes:
-        metric: one of `NIGHT_METRICS`.
-        value: the number.
-        label: its value of the metric's label; empty if it has none.
-    """
-
-    metric: str
-    value: float
-    label: str = ""
-
-    @property
-    def name(self) -> str:
-        """With its label, as MLflow has it."""
-        return f"{self.metric}_{self.label}" if self.label else self.metric
-
-
-def samples_of(plan: Plan, figures: Figures, ended: datetime, published: bool) -> Iterator[Sample]:
-    """All numbers of a night."""
+def samples_of(plan: Plan, statistics: NightStatistics, ended: datetime, published: bool) -> Iterator[Sample]:
+    """All metrics of a night."""
     for status in ("captioned", "quarantined", "left"):
-        yield Sample("images", getattr(figures, status), status)
+        yield Sample("images", getattr(statistics, status), status)
     for status in ("unchanged", "backlog", "ignored"):
         yield Sample("images", getattr(plan.counts, status), status)
-    for reason, count in figures.reasons.items():
+    for reason, count in statistics.reasons.items():
         yield Sample("quarantined_images", count, reason)
-    yield Sample("quarantined_share", figures.quarantined / max(figures.done, 1))
-    if figures.images_per_second is not None:
-        yield Sample("images_per_second", figures.images_per_second)
-    yield Sample("worker_seconds", figures.seconds)
-    yield from _of_captions(figures)
-    for sign, drift in figures.drifts.items():
-        yield Sample("drift", drift.divergence, sign)
-        yield Sample("drift_limit", drift.limit, sign)
-    yield Sample("drift_is_known", bool(figures.drifts))
+    yield Sample("quarantined_share", statistics.quarantined / max(statistics.done, 1))
+    if statistics.images_per_second is not None:
+        yield Sample("images_per_second", statistics.images_per_second)
+    yield Sample("worker_seconds", statistics.seconds)
+    yield from _of_captions(statistics)
+    for name, drift in statistics.drifts.items():
+        yield Sample("drift", drift.divergence, name)
+        yield Sample("drift_limit", drift.limit, name)
+    yield Sample("drift_is_known", bool(statistics.drifts))
     for guard in ("quarantine", "drift"):
-        yield Sample("alarm", guard in figures.alarms, guard)
+        yield Sample("alarm", guard in statistics.alarms, guard)
     yield Sample("published", published)
     yield Sample("ended_timestamp_seconds", ended.timestamp())
 
 
-def _of_captions(figures: Figures) -> Iterator[Sample]:
-    for name, spread in figures.spreads.items():
-        for statistic in ("mean", *QUANTILES):
-            yield Sample(name, getattr(spread, statistic), statistic)
-    yield Sample("distinct_captions", figures.distinct_captions)
-    yield Sample("top_caption_share", figures.top_caption_share)
+def _of_captions(statistics: NightStatistics) -> Iterator[Sample]:
+    for name, spread in statistics.spreads.items():
+        for label in ("mean", *QUANTILES):
+            yield Sample(name, getattr(spread, label), label)
+    yield Sample("distinct_captions", statistics.distinct_captions)
+    yield Sample("top_caption_share", statistics.top_caption_share)

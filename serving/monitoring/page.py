@@ -1,4 +1,4 @@
-"""What the gallery page shows of a night's figures."""
+"""The part of the gallery page with a night's statistics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pipeline.model.reference_profile import TOP_CAPTION
 from pipeline.storage.files import read_json
 from serving.monitoring.drift import Drift
-from serving.monitoring.statistics import Figures, Spread
+from serving.monitoring.statistics import NightStatistics, Spread
 from serving.runs.plan_file import Plan
 
 TITLES: Final = {
@@ -30,10 +30,10 @@ TITLES: Final = {
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar of a chart; shares are of the highest bar."""
+    """A bar of a chart: the night's and the reference's share of the highest bar."""
 
     night: float
-    usual: float | None
+    reference: float | None
     label: str
 
 
@@ -50,7 +50,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class DriftRow:
-    """One sign's drift beside its reference."""
+    """The drift of one statistic beside its reference."""
 
     title: str
     bars: list[Bar]
@@ -62,14 +62,13 @@ class MonitoringView:
     """What the page shows.
 
     Attributes:
-        figures: of the night.
         top_caption: the most frequent caption; None if there is none.
         charts: of words, score and confidence.
-        drifts: a row a sign; empty if drift is not known.
+        drifts: a row a statistic; empty without a reference.
         verdict: `near`, `far` or `unknown`.
     """
 
-    figures: Figures
+    statistics: NightStatistics
     top_caption: str | None
     charts: list[Chart]
     drifts: list[DriftRow]
@@ -77,21 +76,21 @@ class MonitoringView:
 
 
 def monitoring_view(plan: Plan, captions: pa.Table) -> MonitoringView | None:
-    """What to show of a run, whose captioned rows are given; None if it was not watched."""
+    """What to show of a run, whose captioned rows are given; None if there are no statistics."""
     if not plan.statistics_file.is_file():
         return None
-    figures = Figures.model_validate(read_json(plan.statistics_file))
+    statistics = NightStatistics.model_validate(read_json(plan.statistics_file))
     frequent = pc.value_counts(captions["caption"]).to_pylist()
     top = max(frequent, key=lambda item: (item["counts"], item["values"]), default=None)
-    drifts, spreads = figures.drifts, figures.spreads
+    drifts, spreads = statistics.drifts, statistics.spreads
     rows = [DriftRow(TITLES[name], list(_compared(drifts[name])), drifts[name]) for name in TITLES if name in drifts]
-    far = any(row.drift.is_over for row in rows)
+    is_far = any(row.drift.exceeds_limit for row in rows)
     return MonitoringView(
-        figures=figures,
+        statistics=statistics,
         top_caption=top and str(top["values"]),
         charts=[_chart(TITLES[name], spreads[name]) for name in TITLES if name in spreads],
         drifts=rows,
-        verdict="far" if far else "near" if rows else "unknown",
+        verdict="far" if is_far else "near" if rows else "unknown",
     )
 
 
@@ -99,8 +98,8 @@ def _chart(title: str, spread: Spread) -> Chart:
     """The bins from the first that holds something to the last; the open ones as wide as the others."""
     step = spread.edges[1] - spread.edges[0]
     lows = (spread.edges[0] - step, *spread.edges)
-    held = [place for place, count in enumerate(spread.counts) if count]
-    shown = range(held[0], held[-1] + 1)
+    filled = [place for place, count in enumerate(spread.counts) if count]
+    shown = range(filled[0], filled[-1] + 1)
     highest = max(spread.counts)
     bars = [
         Bar(spread.counts[place] / highest, None, f"{spread.counts[place]:,} from {lows[place]:.3g}") for place in shown
@@ -110,5 +109,5 @@ def _chart(title: str, spread: Spread) -> Chart:
 
 def _compared(drift: Drift) -> Iterator[Bar]:
     highest = max(*drift.night, *drift.reference)
-    for night, usual in zip(drift.night, drift.reference, strict=True):
-        yield Bar(night / highest, usual / highest, f"{night:.0%} of the night, usually {usual:.0%}")
+    for night, reference in zip(drift.night, drift.reference, strict=True):
+        yield Bar(night / highest, reference / highest, f"{night:.0%} of the night, {reference:.0%} of the reference")

@@ -1,4 +1,4 @@
-"""What a night was like, from its finished parts."""
+"""A night's statistics, from its finished parts."""
 
 from __future__ import annotations
 
@@ -34,10 +34,7 @@ class Spread(Group):
     Attributes:
         edges: of the bins; the first and the last bin are open.
         counts: one more than edges.
-        mean: of the numbers themselves.
-        p05: one caption in twenty is below; from the bins, as are the others.
-        p50: half of them are below.
-        p95: one in twenty is above.
+        mean: of the numbers themselves; the quantiles are from the bins.
     """
 
     edges: tuple[float, ...]
@@ -48,22 +45,19 @@ class Spread(Group):
     p95: float
 
 
-class Figures(Group):
-    """What a night was like, as `watch.json` has it; it holds no caption and no name of an image.
+class NightStatistics(Group):
+    """As `watch.json` has it, without any caption or name of an image.
 
     Attributes:
-        watched_at: when.
-        captioned: images with a caption.
-        quarantined: images without, for a reason.
         left: planned images that the deadline left for another night.
         reasons: quarantined images by reason.
         seconds: of workers' time, loading the model left out.
         images_per_second: of one worker; None if there were none.
         distinct_captions: how many of the captions differ.
-        top_caption_share: of the most frequent caption among all.
+        top_caption_share: of the most frequent caption among all, 0 to 1.
         spreads: of words, score and confidence, as far as the model gives them.
-        drifts: by sign; empty where the model has no reference.
-        alarms: what is too odd, by guard: `quarantine` and `drift`, each as a sentence.
+        drifts: by statistic; empty where the model has no reference.
+        alarms: a sentence by guard, `quarantine` or `drift`.
     """
 
     watched_at: datetime
@@ -85,27 +79,27 @@ class Figures(Group):
         return self.captioned + self.quarantined
 
 
-def figures_of(plan: Plan, tally: Mapping[str, Any], files: Sequence[Path]) -> Figures:
-    """The figures of a run whose shards have finished, not judged yet.
+def statistics_of(plan: Plan, counts: Mapping[str, Any], files: Sequence[Path]) -> NightStatistics:
+    """The statistics of a run whose shards have finished, without alarms.
 
     Args:
         plan: of the run.
-        tally: its counts: captioned, quarantined, left and reasons.
+        counts: `captioned`, `quarantined`, `left` and `reasons`.
         files: its parts.
     """
     reference = _reference(plan)
-    passage = _Passage(reference)
-    passage.go_through(files)
-    done = tally["captioned"] + tally["quarantined"]
-    return Figures(
+    totals = _Totals(reference)
+    totals.add_parts(files)
+    done = counts["captioned"] + counts["quarantined"]
+    return NightStatistics(
         watched_at=datetime.now(UTC),
-        **{key: tally[key] for key in ("captioned", "quarantined", "left", "reasons")},
-        seconds=round(passage.seconds, 3),
-        images_per_second=round(done / passage.seconds, 3) if passage.seconds else None,
-        distinct_captions=passage.distinct,
-        top_caption_share=round(passage.top / max(tally["captioned"], 1), 6),
-        spreads=passage.spreads(),
-        drifts=drifts_of(reference, passage.compared, plan.settings),
+        **{key: counts[key] for key in ("captioned", "quarantined", "left", "reasons")},
+        seconds=round(totals.seconds, 3),
+        images_per_second=round(done / totals.seconds, 3) if totals.seconds else None,
+        distinct_captions=totals.distinct,
+        top_caption_share=round(totals.top / max(counts["captioned"], 1), 6),
+        spreads=totals.spreads(),
+        drifts=drifts_of(reference, totals.compared, plan.settings),
         alarms={},
     )
 
@@ -118,23 +112,25 @@ def _reference(plan: Plan) -> dict[str, Distribution]:
     return {name: Distribution.parse(item) for name, item in read_json(path).items()}
 
 
-class _Passage:
-    """Goes through parts once; keeps counts, and eight bytes a caption."""
+class _Totals:
+    """Counts over all parts; eight bytes a caption are in memory."""
 
     def __init__(self, reference: Mapping[str, Distribution]) -> None:
-        self._edges = {name: known.edges for name, known in reference.items()}
-        self.compared: dict[str, BinCounts] = {name: np.zeros_like(known.counts) for name, known in reference.items()}
+        self._edges = {name: profile.edges for name, profile in reference.items()}
+        self.compared: dict[str, BinCounts] = {
+            name: np.zeros_like(profile.counts) for name, profile in reference.items()
+        }
         self._counts: dict[str, BinCounts] = {name: np.zeros(len(edges) + 1, np.int64) for name, edges in EDGES.items()}
         self._sums = dict.fromkeys(EDGES, 0.0)
         self._captions: list[npt.NDArray[np.int64]] = []
         self.seconds = 0.0
         self.distinct = self.top = 0
 
-    def go_through(self, files: Sequence[Path]) -> None:
+    def add_parts(self, files: Sequence[Path]) -> None:
         for batch in read_parts(files):
             self.seconds += batch.seconds
             self._captions.append(np.fromiter(map(hash, batch.captions), np.int64))
-            for name, values in batch.signs().items():
+            for name, values in batch.statistics().items():
                 self._add(name, values)
         _, repeats = np.unique(np.concatenate([np.empty(0, np.int64), *self._captions]), return_counts=True)
         self.distinct, self.top = len(repeats), int(repeats.max(initial=0))

@@ -1,7 +1,6 @@
-"""What is noted of each image beside its row, in the night's own files alone.
+"""Parts of a shard: the table's columns, and `watch.*` columns with statistics that publishing leaves out.
 
-A part has the table's columns and these, which publishing leaves out. They share the part's file, so that no crash
-parts them.
+Both share one file, so that no crash separates them.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _ROWS: Final = 16_384
 
 
 def with_part_columns(rows: pa.Table, captions: Sequence[Caption | None], seconds: float) -> pa.Table:
-    """A part's rows with what is noted of them.
+    """A part's rows with their statistics.
 
     Args:
         rows: one an image.
@@ -34,9 +33,9 @@ def with_part_columns(rows: pa.Table, captions: Sequence[Caption | None], second
         seconds: that the part took.
     """
     rows = rows.append_column(SECONDS, pa.array([seconds / len(rows)] * len(rows), pa.float64()))
-    noted = [{} if each is None else {"confidence": each.confidence, **each.signs} for each in captions]
-    for name in dict.fromkeys(name for signs in noted for name in signs):
-        rows = rows.append_column(f"{_PREFIX}{name}", pa.array([signs.get(name) for signs in noted], pa.float64()))
+    statistics = [{} if each is None else {"confidence": each.confidence, **each.signs} for each in captions]
+    for name in dict.fromkeys(name for each in statistics for name in each):
+        rows = rows.append_column(f"{_PREFIX}{name}", pa.array([each.get(name) for each in statistics], pa.float64()))
     return rows
 
 
@@ -46,27 +45,24 @@ class PartBatch:
     def __init__(self, batch: pa.RecordBatch) -> None:
         self._batch = batch
 
-    def __len__(self) -> int:
-        return len(self._batch)
-
     @property
     def captions(self) -> list[str]:
-        """Of those that are captioned."""
+        """Of the captioned images."""
         rows = zip(self._batch["status"].to_pylist(), self._batch["caption"].to_pylist(), strict=True)
         return [caption for status, caption in rows if status == CAPTIONED]
 
     @property
     def seconds(self) -> float:
-        """A worker's time for all of them."""
+        """A worker's time for all images."""
         return float(np.sum(self._numbers(SECONDS)))
 
-    def signs(self) -> dict[str, npt.NDArray[np.float64]]:
-        """By its name what is known of each sign: float [up to the batch's length]."""
-        noted = [name for name in self._batch.schema.names if name.startswith(_PREFIX) and name != SECONDS]
+    def statistics(self) -> dict[str, npt.NDArray[np.float64]]:
+        """The finite values of each statistic, by its name: float [up to the batch's length]."""
+        columns = [name for name in self._batch.schema.names if name.startswith(_PREFIX) and name != SECONDS]
         return {
             "words": np.array([word_count(caption) for caption in self.captions], float),
             "score": self._numbers("score"),
-            **{name.removeprefix(_PREFIX): self._numbers(name) for name in noted},
+            **{name.removeprefix(_PREFIX): self._numbers(name) for name in columns},
         }
 
     def _numbers(self, name: str) -> npt.NDArray[np.float64]:
@@ -78,7 +74,7 @@ class PartBatch:
 
 
 def read_parts(files: Sequence[Path]) -> Iterator[PartBatch]:
-    """What parts hold, few rows in memory at once."""
+    """The rows of parts, few in memory at once."""
     for path in files:
         with pq.ParquetFile(path) as part:
             columns = [name for name in part.schema_arrow.names if name.startswith(_PREFIX)]
@@ -87,7 +83,7 @@ def read_parts(files: Sequence[Path]) -> Iterator[PartBatch]:
 
 
 def keep_reference(path: Path, captioner: Any) -> None:
-    """Note what the loaded model's captions and images are usually like; a foreign one has no such reference."""
+    """Write the reference of the loaded model; an external captioner has none."""
     reference: Mapping[str, Distribution] = getattr(captioner, "reference", {})
     if reference and not path.exists():
         write_json(path, {name: item.to_json() for name, item in reference.items()})

@@ -172,7 +172,7 @@ def test_services_that_are_down_only_warn(world, listener, caplog):
     world.home = Home(world.home.root, world.home.store, gone, (), gone, f"{gone}/{SECRET}")
     world.fill(3)
     assert world.night(experiment="nights").captioned == 3
-    warnings = [record.message for record in caplog.records if "was not told of it" in record.message]
+    warnings = [record.message for record in caplog.records if "did not receive the metrics of night" in record.message]
     assert len(warnings) == 2
     assert any("MLflow" in message for message in warnings)
     world.fill(1, start=50)
@@ -181,7 +181,7 @@ def test_services_that_are_down_only_warn(world, listener, caplog):
 
     with pytest.raises(NightHeld), alerting(world.home, "n2"):
         world.night("n2")
-    assert "the webhook was not told" in caplog.text
+    assert "the webhook did not receive the alert" in caplog.text
     assert SECRET not in caplog.text
 
 

@@ -166,7 +166,7 @@ def test_a_night_tells_mlflow_of_itself_by_the_account_of_nights(stack, api, dis
     warned = [
         line["event"] for line in api.log("caption_nightly", disturbed.run, "publish") if line.get("level") == "warning"
     ]
-    assert not [line for line in warned if "was not told" in line]
+    assert not [line for line in warned if "did not receive" in line]
 
 
 def test_a_line_of_a_log_names_night_and_run(stack, api, disturbed):

@@ -31,7 +31,7 @@ def test_chance_falls_with_the_images():
     assert found[-1] < 0.02
 
 
-def test_a_night_from_elsewhere_is_over_and_one_like_it_is_not():
+def test_a_night_from_elsewhere_exceeds_limit_and_one_like_it_is_not():
     random = np.random.default_rng(2)
     known = {"strangeness": Distribution.of(random.normal(size=300)), "words": Distribution.of(random.poisson(9, 300))}
     night = {
@@ -39,7 +39,7 @@ def test_a_night_from_elsewhere_is_over_and_one_like_it_is_not():
         "words": count(known["words"].edges, random.poisson(9, 30)),
     }
     found = drifts_of(known, night, NightSettings())
-    assert {name: drift.is_over for name, drift in found.items()} == {"strangeness": True, "words": False}
+    assert {name: drift.exceeds_limit for name, drift in found.items()} == {"strangeness": True, "words": False}
     assert all(
         0 <= drift.divergence <= 1 and sum(drift.night) == pytest.approx(1, abs=1e-4) for drift in found.values()
     )

@@ -98,4 +98,4 @@ def test_a_gateway_that_is_gone_stops_nobody(home, caplog):
     push_run_end(home, "caption_nightly", succeeded=True)
     assert caplog.records == []
     push_verdict(replace(home, pushgateway="http://127.0.0.1:9"), "captioner", VERDICT)
-    assert "the Pushgateway was not told of nightcap_gate_passed" in caplog.text
+    assert "the Pushgateway did not receive nightcap_gate_passed" in caplog.text

@@ -1,4 +1,4 @@
-"""What a night was like: its figures, its metrics, and how the page shows them."""
+"""Statistics of a night from its parts."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from pipeline.model.interface import Caption
 from pipeline.model.reference_profile import Distribution
 from pipeline.storage.files import read_json
 from serving.monitoring.metrics import NIGHT_METRICS, samples_of
-from serving.monitoring.statistics import Figures
+from serving.monitoring.statistics import NightStatistics
 from serving.runs.plan_file import Plan
 from tests.serving.night_world import ColourCaptioner
 
@@ -44,25 +44,25 @@ def watched(world):
     return world
 
 
-def figures(world):
-    return Figures.model_validate(read_json(world.folder() / "watch.json"))
+def statistics(world):
+    return NightStatistics.model_validate(read_json(world.folder() / "watch.json"))
 
 
 @pytest.mark.parametrize("sizes", [{}, {"shard_size": 7, "part_size": 4}])
-def test_figures_are_the_same_however_the_night_is_cut(watched, sizes):
+def test_statistics_are_the_same_however_the_night_is_cut(watched, sizes):
     watched.night(accept_drift=True, **sizes)
-    found = figures(watched)
-    assert (found.captioned, found.quarantined, found.left, found.reasons) == (24, 1, 0, {"empty": 1})
+    measured = statistics(watched)
+    assert (measured.captioned, measured.quarantined, measured.left, measured.reasons) == (24, 1, 0, {"empty": 1})
     scores = [row["score"] for row in watched.rows() if row["status"] == "captioned"]
-    assert found.spreads["score"].mean == pytest.approx(np.mean(scores), abs=1e-5)
-    assert found.spreads["score"].p50 == pytest.approx(np.median(scores), abs=0.1)
-    assert found.spreads["confidence"].mean == 0.5
-    assert sum(found.spreads["words"].counts) == 24
-    assert found.distinct_captions == len({row["caption"] for row in watched.rows()} - {None})
+    assert measured.spreads["score"].mean == pytest.approx(np.mean(scores), abs=1e-5)
+    assert measured.spreads["score"].p50 == pytest.approx(np.median(scores), abs=0.1)
+    assert measured.spreads["confidence"].mean == 0.5
+    assert sum(measured.spreads["words"].counts) == 24
+    assert measured.distinct_captions == len({row["caption"] for row in watched.rows()} - {None})
     same = sum("same" in (row["caption"] or "") for row in watched.rows())
-    assert found.top_caption_share == pytest.approx(same / 24, abs=1e-6)
-    assert set(found.drifts) == {"level", "words"}, "the model gives no zeros"
-    assert found.images_per_second == pytest.approx(25 / found.seconds, rel=0.02)
+    assert measured.top_caption_share == pytest.approx(same / 24, abs=1e-6)
+    assert set(measured.drifts) == {"level", "words"}, "the model gives no zeros"
+    assert measured.images_per_second == pytest.approx(25 / measured.seconds, rel=0.02)
 
 
 def test_numbers_of_images_stay_out_of_the_table(watched):
@@ -70,7 +70,7 @@ def test_numbers_of_images_stay_out_of_the_table(watched):
     assert not [name for name in watched.rows()[0] if "watch" in name or name == "level"]
 
 
-def test_figures_hold_neither_captions_nor_names(watched):
+def test_statistics_hold_neither_captions_nor_names(watched):
     watched.night(accept_drift=True)
     text = (watched.folder() / "watch.json").read_text()
     assert not re.search(r"image of|as ever|\.jpg|inbox", text)
@@ -79,7 +79,7 @@ def test_figures_hold_neither_captions_nor_names(watched):
 def test_every_metric_is_documented_and_given(watched):
     watched.night(accept_drift=True)
     plan = Plan.read(watched.folder() / "plan" / "plan.json")
-    given = {sample.metric for sample in samples_of(plan, figures(watched), watched.now, True)}
+    given = {sample.metric for sample in samples_of(plan, statistics(watched), watched.now, True)}
     assert given == set(NIGHT_METRICS)
     page = REFERENCE.read_text()
     assert all(f"`nightcap_night_{name}`" in page for name in NIGHT_METRICS)
