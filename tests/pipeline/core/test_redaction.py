@@ -3,7 +3,7 @@ import re
 import pytest
 
 from pipeline.core.errors import SettingsError
-from pipeline.core.redaction import PATTERN, masked
+from pipeline.core.redaction import PATTERN, masked, scrubbed
 from pipeline.core.settings import train_settings
 from pipeline.core.settings.form import fields_of, training_fields
 from serving.runs.settings import NightSettings, night_settings
@@ -69,3 +69,9 @@ def test_24_forms_refuse_secrets_before_airflow_keeps_them(text):
 @pytest.mark.parametrize("text", PLAIN)
 def test_plain_addresses_are_accepted(text):
     assert night_settings({"input": text}).input == text
+
+
+def test_secrets_are_taken_out_of_a_text():
+    environ = {"AWS_SECRET_ACCESS_KEY": "abcdefgh", "MY_TOKEN": "short", "HOME": "/home/me"}
+    text = scrubbed("s3 abcdefgh at https://me:pw@host/x in /home/me, short", environ)
+    assert text == "s3 *** at https://***@host/x in /home/me, short"
