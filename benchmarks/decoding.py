@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ablation import captions_of, extracted
-from nightcap.settings_options import values_from
+from nightcap.options import values_from
 from pipeline import training_pipeline as stages
 from pipeline.core.environment import Home
 from pipeline.core.settings import train_settings

@@ -20,38 +20,25 @@ if TYPE_CHECKING:
 
 
 def references_of(annotations: Path) -> dict[str, list[str]]:
-    """The captions of each image that has any, by file name.
-
-    Raises:
-        SettingsError: the file is no COCO captions file, or has no caption.
-    """
+    """The captions of each image that has any, by file name."""
     from pipeline.data.sources.coco import read_annotations
 
     references = {name: list(texts) for name, texts in read_annotations(annotations).items() if texts}
     if not references:
-        raise SettingsError(f"{annotations} holds no captions to compare with")
+        raise SettingsError(f"{annotations} holds no captions to compare with; name a COCO captions file that has some")
     return references
 
 
 @dataclass(frozen=True)
 class AnnotatedImages:
-    """Images of a folder that a captions file names.
+    """Images of a folder that a captions file names."""
 
-    Attributes:
-        references: captions by file name.
-        folder: where the files lie.
-    """
-
-    references: dict[str, list[str]]
+    references: dict[str, list[str]]  # captions by file name
     folder: Path
 
     @classmethod
     def read(cls, annotations: Path, folder: Path) -> AnnotatedImages:
-        """Read the captions file.
-
-        Raises:
-            SettingsError: it is malformed or empty, or the folder does not exist.
-        """
+        """Read the captions file; the images are read later."""
         if not folder.is_dir():
             raise SettingsError(f"--images {folder} is no folder; name the folder that {annotations} refers to")
         return cls(references_of(annotations), folder)
@@ -77,7 +64,7 @@ def read_captions(path: Path) -> dict[str, str]:
     return {image: caption for image, caption in captions.items() if caption is not None}
 
 
-def matched(captions: Mapping[str, str], references: Mapping[str, Any]) -> dict[str, str]:
+def match_captions(captions: Mapping[str, str], references: Mapping[str, Any]) -> dict[str, str]:
     """Captions by the name their image has in the references; those of other images are left out.
 
     A path matches the reference it ends with, else the only one with its base name.
@@ -88,17 +75,17 @@ def matched(captions: Mapping[str, str], references: Mapping[str, Any]) -> dict[
     by_base: dict[str, list[str]] = defaultdict(list)
     for name in references:
         by_base[PurePosixPath(name).name].append(name)
-    found: dict[str, str] = {}
+    matched: dict[str, str] = {}
     for image, caption in captions.items():
-        match = _match(image, by_base.get(PurePosixPath(image).name, []))
-        if match is not None and match in found:
-            raise SettingsError(f"two captions match {match!r}, one of them for {image!r}; keep one")
-        if match is not None:
-            found[match] = caption
-    return found
+        reference = _reference_name(image, by_base.get(PurePosixPath(image).name, []))
+        if reference is not None and reference in matched:
+            raise SettingsError(f"two captions match {reference!r}, one of them for {image!r}; keep one")
+        if reference is not None:
+            matched[reference] = caption
+    return matched
 
 
-def show_report(report: Report, write: Callable[[str], object]) -> None:
+def write_report(report: Report, write: Callable[[str], object]) -> None:
     """Write the scores as JSON, and show them as a table on a terminal."""
     write(json.dumps(report.as_json(), indent=1) + "\n")
     if console.is_terminal:
@@ -108,11 +95,11 @@ def show_report(report: Report, write: Callable[[str], object]) -> None:
         console.print(table)
 
 
-def _match(image: str, candidates: list[str]) -> str | None:
+def _reference_name(image: str, candidates: list[str]) -> str | None:
     if image in candidates:
         return image
-    ending = [name for name in candidates if f"/{image}".endswith(f"/{name}")]
-    best = [max(ending, key=len)] if ending else candidates
+    suffixes = [name for name in candidates if f"/{image}".endswith(f"/{name}")]
+    best = [max(suffixes, key=len)] if suffixes else candidates
     if len(best) > 1:
         raise SettingsError(
             f"image {image!r} could be any of {', '.join(best[:3])}; give the path relative to the images"
@@ -124,9 +111,11 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SettingsError(f"--captions {path} is not UTF-8: byte {error.start} cannot be read") from error
+        raise SettingsError(
+            f"--captions {path} is not UTF-8: byte {error.start} cannot be read; save it as UTF-8"
+        ) from error
     except OSError as error:
-        raise SettingsError(f"--captions {path} cannot be read: {error.strerror}") from error
+        raise SettingsError(f"--captions {path} cannot be read: {error.strerror}; name a file of JSON lines") from error
 
 
 def _row(line: str, where: str) -> tuple[str, str | None]:

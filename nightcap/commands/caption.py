@@ -10,7 +10,10 @@ import typer
 
 from nightcap.captioning import DEFAULT_MODEL, BeamWidthOption, Line, ModelOption, caption_images, load_model
 from nightcap.console import console, working
+from nightcap.images import NamedImages
+from nightcap.options import StrictOption
 from nightcap.output import OutputOption, destination
+from pipeline.imaging.decode import ImageLimits
 
 
 def command(
@@ -18,31 +21,30 @@ def command(
     model: ModelOption = DEFAULT_MODEL,
     output: OutputOption = None,
     beam: BeamWidthOption = None,
-    strict: Annotated[bool, typer.Option("--strict", help="End with 3 if an image was quarantined.")] = False,
+    strict: StrictOption = False,
 ) -> None:
     """Caption files and folders: one line of JSON an image, in order.
 
-    A line's `flags` say if the image is small, blank, dark or blurred, so that its caption is not to be trusted; nights
-    withhold such captions.
+    Do not trust the caption of a line with `flags`: its image is small, blank, dark or blurred. Nights withhold such
+    captions.
     """
-    from nightcap.images import NamedImages
-    from pipeline.imaging.decode import ImageLimits
-
     images = NamedImages(inputs)
     with destination(output) as write:
         captioner = load_model(model, beam)
-        with working("captioning") as show:
-            counts = _write(caption_images(captioner, images, ImageLimits()), write, show)
+        with working("captioning") as show_progress:
+            counts = _write(caption_images(captioner, images, ImageLimits()), write, show_progress)
     console.print(f"{counts['captioned']} captioned, {counts['quarantined']} quarantined, {images.ignored} ignored")
     if strict and counts["quarantined"]:
         raise typer.Exit(3)
 
 
-def _write(lines: Iterable[Line], write: Callable[[str], object], show: Callable[[str], None]) -> dict[str, int]:
+def _write(
+    lines: Iterable[Line], write: Callable[[str], object], show_progress: Callable[[str], None]
+) -> dict[str, int]:
     counts = {"captioned": 0, "quarantined": 0}
     for line in lines:
         row = line.as_json()
         counts[row["status"]] += 1
         write(json.dumps(row, ensure_ascii=False) + "\n")
-        show(f"{sum(counts.values())} images")
+        show_progress(f"{sum(counts.values())} images")
     return counts

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nightcap.options import CorrectionsOption
+from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
+from pipeline.storage.objects import address_of
 
 if TYPE_CHECKING:
     from pipeline.storage.tables.corrections import Correction
@@ -25,23 +28,20 @@ def command(
         ),
     ],
     who: Annotated[str | None, typer.Option(help="Who says so, where the file does not; default this user.")] = None,
-    table: Annotated[
-        str | None, typer.Option(help="Delta table of corrections; default corrections in NIGHTCAP_STORE.")
-    ] = None,
+    table: CorrectionsOption = None,
 ) -> None:
     """Add people's captions to the table of corrections; they join the next training's snapshot.
 
     Images are named as the table of captions names them. Of each person the newest caption of an image counts.
     """
-    from pipeline.core.environment import Home
     from pipeline.storage.tables.corrections import CorrectionTable
 
-    found = CorrectionTable(table or Home.from_environment().store / "corrections")
-    typer.echo(f"{found.append(list(_read(file, who or getpass.getuser())))} corrections in {found.uri}")
+    corrections = CorrectionTable(table or Home.from_environment().store / "corrections")
+    count = corrections.append(list(_read(file, who or getpass.getuser())))
+    typer.echo(f"{count} corrections in {corrections.uri}")
 
 
 def _read(file: Path, who: str) -> Iterator[Correction]:
-    from pipeline.storage.objects import address_of
     from pipeline.storage.tables.corrections import Correction
 
     now = datetime.now(UTC)
@@ -56,20 +56,20 @@ def _read(file: Path, who: str) -> Iterator[Correction]:
 
 
 def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
-    """The lines that say something, each with its number."""
+    """The fields of each line that is not empty, by column, with its number."""
     try:
-        with file.open(encoding="utf-8-sig", newline="") as opened:
-            rows = csv.reader(opened)
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            rows = csv.reader(stream)
             columns = next(rows, [])
             missing = {"image", "caption"} - set(columns)
             if missing:
                 raise SettingsError(f"{file} lacks the columns {', '.join(sorted(missing))}; its first line names them")
-            return [(rows.line_num, _named(f"{file}:{rows.line_num}", columns, row)) for row in rows if row]
+            return [(rows.line_num, _fields(f"{file}:{rows.line_num}", columns, row)) for row in rows if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SettingsError(f"cannot read {file}: {error}; give a CSV file in UTF-8") from error
 
 
-def _named(place: str, columns: list[str], row: list[str]) -> dict[str, str]:
+def _fields(place: str, columns: list[str], row: list[str]) -> dict[str, str]:
     if len(row) != len(columns):
         raise SettingsError(
             f"{place}: {len(row)} fields, where the first line names {len(columns)} ({', '.join(columns)}); put captions "

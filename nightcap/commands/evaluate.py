@@ -11,35 +11,35 @@ import typer
 
 from nightcap.captioning import DEFAULT_MODEL, BeamWidthOption, Line, ModelOption, caption_images, load_model
 from nightcap.console import console, working
+from nightcap.options import AnnotationsOption
 from nightcap.output import OutputOption, destination
-from nightcap.scoring import AnnotatedImages, show_report
+from nightcap.scoring import AnnotatedImages, write_report
+from pipeline.imaging.decode import ImageLimits
+from pipeline.metrics.scores import score_captions
 
 
 def command(
-    annotations: Annotated[Path, typer.Option(help="A COCO captions file.")],
+    annotations: AnnotationsOption,
     images: Annotated[Path, typer.Option(help="The folder its file names are relative to.")],
     model: ModelOption = DEFAULT_MODEL,
     output: OutputOption = None,
     beam: BeamWidthOption = None,
 ) -> None:
     """Caption annotated images and score the captions."""
-    from pipeline.imaging.decode import ImageLimits
-    from pipeline.metrics.scores import score_captions
-
     annotated = AnnotatedImages.read(annotations, images)
     with destination(output) as write:
         captioner = load_model(model, beam)
         with working("captioning"):
             lines = list(caption_images(captioner, annotated, ImageLimits()))
-        _tell_missing(lines)
+        _print_missing(lines)
         captions = {line.image: line.caption.text for line in lines if line.caption}
         with working("scoring"):
             report = score_captions(annotated.references, captions)
-        show_report(report, write)
+        write_report(report, write)
 
 
-def _tell_missing(lines: Sequence[Line]) -> None:
+def _print_missing(lines: Sequence[Line]) -> None:
     reasons = Counter(line.reason for line in lines if line.reason)
     if reasons:
-        told = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-        console.print(f"{reasons.total()} of {len(lines)} images have no caption and score 0: {told}")
+        counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+        console.print(f"{reasons.total()} of {len(lines)} images have no caption and score 0: {counts}")

@@ -13,13 +13,15 @@ import typer
 
 from nightcap.captioning import DEFAULT_MODEL, ModelOption, load_model
 from nightcap.console import console, working
+from nightcap.options import CorrectionsOption, TableOption
 from nightcap.output import OutputOption, destination
+from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
 
 if TYPE_CHECKING:
     from serving.active_learning import PickCandidate
 
-CANDIDATES = 4  # of each image that is picked; the others are surer
+CANDIDATES = 4  # considered for each image that is picked, the most doubtful first
 
 
 def command(
@@ -30,10 +32,8 @@ def command(
             "--input", help="Only below this folder or s3://bucket/prefix, with what no night has captioned there."
         ),
     ] = None,
-    table: Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")] = None,
-    corrections: Annotated[
-        str | None, typer.Option(help="Delta table of corrections; default corrections in NIGHTCAP_STORE.")
-    ] = None,
+    table: TableOption = None,
+    corrections: CorrectionsOption = None,
     pool: Annotated[
         int | None, typer.Option(min=1, help="Of how many of the most doubtful; default four times --n.")
     ] = None,
@@ -45,7 +45,6 @@ def command(
     A line of JSON an image, or with --output FILE.csv a table whose empty column `caption` waits for a person and
     that `nightcap correct` then takes. What people captioned or corrected already is left out.
     """
-    from pipeline.core.environment import Home
     from pipeline.model.captioner import BundleCaptioner
     from pipeline.storage.tables import CaptionTable
     from pipeline.storage.tables.corrections import CorrectionTable
@@ -56,35 +55,36 @@ def command(
     captioner = load_model(model, None)
     if not isinstance(captioner, BundleCaptioner):
         raise SettingsError(
-            f"--model {model} is an external captioner, which does not show what it sees; name one of ours"
+            f"--model {model} is an external captioner, which has no image features; name a model that Nightcap trained"
         )
     with working("picking"):
-        found = pick(CaptionTable(table or home.captions), captioner, n, pool or CANDIDATES * n, folder, corrected)
+        picked = pick(CaptionTable(table or home.captions), captioner, n, pool or CANDIDATES * n, folder, corrected)
     with destination(output) as write:
-        for line in _table(found) if output and output.suffix == ".csv" else _lines(found):
+        for line in _table(picked) if output and output.suffix == ".csv" else _lines(picked):
             write(line)
-    told = ", ".join(f"{number} {reason}" for reason, number in sorted(Counter(each.reason for each in found).items()))
-    console.print(f"{len(found)} images{f': {told}' if told else ''}")
+    reasons = Counter(each.reason for each in picked)
+    counts = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    console.print(f"{len(picked)} images{f': {counts}' if counts else ''}")
 
 
-def _lines(found: Sequence[PickCandidate]) -> Iterator[str]:
-    for each in found:
+def _lines(picked: Sequence[PickCandidate]) -> Iterator[str]:
+    for each in picked:
         yield json.dumps({"image": each.image, "said": each.caption, **_numbers(each)}, ensure_ascii=False) + "\n"
 
 
-def _table(found: Sequence[PickCandidate]) -> Iterator[str]:
+def _table(picked: Sequence[PickCandidate]) -> Iterator[str]:
     from serving.reporting.outputs.text import cell
 
     text = io.StringIO()
     rows = csv.DictWriter(text, ["image", "caption", "said", "reason", "confidence", "score", "distance"])
     rows.writeheader()
-    for each in found:
+    for each in picked:
         rows.writerow({"image": each.image, "caption": "", "said": cell(each.caption or ""), **_numbers(each)})
     yield text.getvalue()
 
 
 def _numbers(candidate: PickCandidate) -> dict[str, Any]:
-    """Why it is there."""
     numbers = {name: getattr(candidate, name) for name in ("confidence", "score", "distance")}
-    rounded = {name: None if value is None else round(value, 6) for name, value in numbers.items()}
-    return {"reason": candidate.reason, **rounded}
+    return {"reason": candidate.reason} | {
+        name: None if value is None else round(value, 6) for name, value in numbers.items()
+    }

@@ -6,17 +6,16 @@ import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from nightcap.commands.train import reach_registry, run_stages
+from nightcap.commands.train import require_registry, run_stages
 from nightcap.console import console, load_tensorflow, working
+from nightcap.options import values_from
 from nightcap.output import destination
-from nightcap.settings_options import values_from
-
-if TYPE_CHECKING:
-    from pipeline.core.settings import TrainSettings
+from pipeline.core.environment import Home
+from pipeline.core.settings import TrainSettings, assign, train_settings
 
 DISK_BYTES = 128e9  # archives, what they unpack to, prepared files, and features beside them; see docs/coco.md
 STARTS_FROM = (
@@ -51,12 +50,10 @@ def coco(
         typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the preset; the proof says so."),
     ] = None,
 ) -> None:
-    """Download COCO, train the preset coco, judge it on the test split and write proof.json.
+    """Download COCO, train the preset coco, evaluate it on the test split and write proof.json.
 
-    What is downloaded or done already is used again, so an interrupted proof goes on where it stopped.
+    An interrupted proof resumes: downloads and stages that are done are used again.
     """
-    from pipeline.core.settings import assign, train_settings
-
     values = values_from(None, [*STARTS_FROM, *(assignments or [])])
     if data_dir:
         assign(values, "source.data_dir", str(data_dir.absolute()))
@@ -70,10 +67,8 @@ def coco(
 
 
 def _prove(settings: TrainSettings, allow_cpu: bool) -> dict[str, Any]:
-    from pipeline.core.environment import Home
-
     home = Home.from_environment()
-    reach_registry(home)
+    require_registry(home)
     load_tensorflow()
     from pipeline.release.proof import check_device, proof_of
     from pipeline.training.environment import describe_device
@@ -82,7 +77,7 @@ def _prove(settings: TrainSettings, allow_cpu: bool) -> dict[str, Any]:
     device = describe_device()
     check_device(device, allow_cpu)
     started, begun = datetime.now(UTC), time.monotonic()
-    download = _provide(settings)
+    download = _download(settings)
     trained = run_stages(TrainingRun(settings, home))
     measured = {
         "started": started.isoformat(timespec="seconds"),
@@ -94,19 +89,19 @@ def _prove(settings: TrainSettings, allow_cpu: bool) -> dict[str, Any]:
     return proof_of(trained.run, device, measured)
 
 
-def _provide(settings: TrainSettings) -> float | None:
-    """Have the encoder's weights and the data set; the seconds its download took, None if it was there."""
+def _download(settings: TrainSettings) -> float | None:
+    """Get the encoder's weights and the data set; seconds of the data set's download, None if it was there."""
     from pipeline.data.sources.tfds_download import check_download, is_prepared, prepare_dataset
     from pipeline.model.network.encoder import build_encoder
 
     dataset, data_dir = settings.source.dataset, settings.source.data_dir
-    there = is_prepared(dataset, data_dir)
-    if not there:
+    prepared = is_prepared(dataset, data_dir)
+    if not prepared:
         with working("looking for the data set's hosts"):
             check_download(dataset, data_dir, DISK_BYTES)
     with working("loading the encoder"):
         build_encoder(settings.encoder.name, settings.encoder.weights)
-    if there:
+    if prepared:
         return None
     begun = time.monotonic()
     with working("downloading"):

@@ -13,13 +13,15 @@ import typer
 from rich.markup import escape
 
 from nightcap.console import console
-from nightcap.settings_options import values_from
+from nightcap.local.airflow_api import AirflowApi
+from nightcap.local.stack import USER, LocalStack
+from nightcap.options import values_from
+from pipeline.core.environment import Home
 from pipeline.core.errors import Retryable
+from pipeline.core.settings import train_settings
+from pipeline.core.settings.form import filled_form
 
 if TYPE_CHECKING:
-    from nightcap.local.airflow_api import AirflowApi
-    from nightcap.local.stack import LocalStack
-    from pipeline.core.environment import Home
     from pipeline.training.run import TrainingRun
 
 FRESH_IMAGES = 50
@@ -42,35 +44,34 @@ def command(
     ] = None,
 ) -> None:
     """Train, register and caption on a real Airflow on this machine; by default all on built-in images."""
-    from pipeline.core.environment import Home
-    from pipeline.core.settings import train_settings
-    from pipeline.core.settings.form import filled_form
     from pipeline.training.run import TrainingRun
 
-    values = values_from(config, assignments or [])
+    values = values_from(config, assignments)
     settings = train_settings(values)
     night = {} if folder is None else {"input": str(folder.resolve())}
     home = Home.from_environment()
-    with _stack(home) as stack:
-        registered = _follow(stack.api(), "train_captioner", filled_form(values), "register")
+    with _running_stack(home) as stack:
+        registered = _run_dag(stack.api(), "train_captioner", filled_form(values), "register")
         if folder is None:
             _fill_inbox(home)
-        summary = _follow(stack.api(), "caption_nightly", night, "report")
-        _show(TrainingRun(settings, home, registered["done"]), registered["version"])
+        summary = _run_dag(stack.api(), "caption_nightly", night, "report")
+        _show_training(TrainingRun(settings, home, registered["done"]), registered["version"])
         _show_night(summary)
-        _tell_where(stack)
+        console.print(f"Airflow  {stack.airflow_url}  (user {USER}, password {stack.password})")
+        console.print(f"MLflow   {stack.mlflow_url}")
         if not leave:
             console.print("Airflow and MLflow stay up; Ctrl-C stops them.")
-            _stay(stack)
+            with suppress(KeyboardInterrupt):
+                while True:
+                    stack.check()
+                    time.sleep(2)
 
 
 @contextmanager
-def _stack(home: Home) -> Iterator[LocalStack]:
-    """A running stack that is stopped whatever happens, on SIGTERM and a closed terminal too."""
-    from nightcap.local.stack import LocalStack
-
+def _running_stack(home: Home) -> Iterator[LocalStack]:
+    """A running stack; it is stopped at the end, after an error, on SIGTERM and when the terminal closes."""
     for number in SIGNALS:
-        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
             signal.signal(number, _interrupt)
     stack = LocalStack(home)
     try:
@@ -79,19 +80,19 @@ def _stack(home: Home) -> Iterator[LocalStack]:
         console.print(f"Airflow {stack.airflow_url}   MLflow {stack.mlflow_url}")
         yield stack
     finally:
-        _stop_listening()
+        _ignore_signals()
         with suppress(OSError):  # the terminal may be closed
             console.print("Stopping Airflow and MLflow")
         stack.stop()
 
 
 def _interrupt(number: int, frame: Any) -> NoReturn:
-    _stop_listening()
+    _ignore_signals()
     raise KeyboardInterrupt
 
 
-def _stop_listening() -> None:
-    """Stopping takes seconds, and a second Ctrl-C would leave processes behind."""
+def _ignore_signals() -> None:
+    """Stopping takes seconds, and a second Ctrl-C would leave processes running."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
@@ -99,36 +100,41 @@ def _stop_listening() -> None:
 def _fill_inbox(home: Home) -> None:
     from pipeline.data.sources.scenes.dataset import draw_inbox
 
-    drawn = draw_inbox(home.inbox, FRESH_IMAGES, seed=time.time_ns() % 2**32)
-    console.print(f"{len(drawn)} fresh images are in {home.inbox}")
+    images = draw_inbox(home.inbox, FRESH_IMAGES, seed=time.time_ns() % 2**32)
+    console.print(f"{len(images)} fresh images are in {home.inbox}")
 
 
-def _follow(api: AirflowApi, dag: str, conf: dict[str, Any], task: str) -> dict[str, Any]:
-    """Run a DAG, show every task's state as it changes, and return what one task returned; empty if it was skipped."""
+def _run_dag(api: AirflowApi, dag: str, conf: dict[str, Any], task: str) -> dict[str, Any]:
+    """Run a DAG, show every task's state as it changes, and return one task's result; empty if it was skipped."""
     started = time.monotonic()
     run = api.trigger(dag, conf)
     console.print(f"\n[bold]{dag}[/bold] {api.url}/dags/{dag}/runs/{run}")
     try:
         for earlier in set(api.active_runs(dag)) - {run}:
             console.print(f"  waits for {earlier} to end")
-        for name, state in api.follow(dag, run):
+        for name, state in api.state_changes(dag, run):
             if state in STYLES:
                 console.print(f"  {time.monotonic() - started:5.0f} s  [{STYLES[state]}]{state:8}[/] {escape(name)}")
     except (KeyboardInterrupt, Retryable):
-        api.abandon(dag, run)  # else the next start would go on with it first
+        api.abandon(dag, run)  # else the next start would resume it first
         raise
     if api.task_states(dag, run).get(task) == "skipped":
         return {}
     return dict(api.result(dag, run, task))
 
 
-def _show(run: TrainingRun, version: str) -> None:
-    found = run.scores()
-    kept = run.output("refine").figures()["kept"]
+def _show_training(run: TrainingRun, version: str) -> None:
+    scores, kept = run.scores(), run.output("refine").figures()["kept"]
+    people = truth = ""
+    if scores["leave_one_out"]:
+        people = f", a reference caption against the others {scores['leave_one_out']['cider_d']:.3f}"
+    if "chair" in scores:
+        truth = f"; {1 - scores['chair']['chair_i']:.1%} of the objects it names are there"
     console.print(f"\nvalidation: CIDEr-D {kept['val_cider_d']:.3f}, loss {kept['val_loss']:.3f} nats a word")
     console.print(
-        f"test split: CIDEr-D {found['scores']['cider_d']:.3f}, the same captions on other images {found['wrong_pictures_cider_d']:.3f}"
-        f"{_people(found)}{_truth(found)}"
+        f"test split: CIDEr-D {scores['scores']['cider_d']:.3f}, "
+        f"the same captions on other images {scores['wrong_pictures_cider_d']:.3f}"
+        f"{people}{truth}"
     )
     console.print(f"{run.settings.registry.model_name} version {version}\n")
 
@@ -143,25 +149,6 @@ def _show_night(summary: dict[str, Any]) -> None:
     console.print(f"\nGallery  {summary['gallery']}")
 
 
-def _people(found: dict[str, Any]) -> str:
-    return (
-        f", a reference caption against the others {found['leave_one_out']['cider_d']:.3f}"
-        if found["leave_one_out"]
-        else ""
-    )
-
-
-def _truth(found: dict[str, Any]) -> str:
-    return f"; {1 - found['chair']['chair_i']:.1%} of the objects it names are there" if "chair" in found else ""
-
-
-def _tell_where(stack: LocalStack) -> None:
-    from nightcap.local.stack import USER
-
-    console.print(f"Airflow  {stack.airflow_url}  (user {USER}, password {stack.password})")
-    console.print(f"MLflow   {stack.mlflow_url}")
-
-
 def _examples(summary: dict[str, Any]) -> list[tuple[str, str]]:
     """Three captions of the night beside their images' names."""
     from pipeline.storage.tables import CAPTIONED, CaptionTable
@@ -169,10 +156,3 @@ def _examples(summary: dict[str, Any]) -> list[tuple[str, str]]:
     rows = CaptionTable(summary["table"]).rows(summary["night"], summary["run"]).to_pylist()
     captioned = [row for row in rows if row["status"] == CAPTIONED][:3]
     return [(PurePath(row["image"]).name, row["caption"]) for row in captioned]
-
-
-def _stay(stack: LocalStack) -> None:
-    with suppress(KeyboardInterrupt):
-        while True:
-            stack.check()
-            time.sleep(2)

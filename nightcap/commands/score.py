@@ -8,27 +8,27 @@ from typing import Annotated
 import typer
 
 from nightcap.console import console, working
+from nightcap.options import AnnotationsOption
 from nightcap.output import OutputOption, destination
-from nightcap.scoring import matched, read_captions, references_of, show_report
+from nightcap.scoring import match_captions, read_captions, references_of, write_report
+from pipeline.metrics.scores import score_captions
 
 
 def command(
-    annotations: Annotated[Path, typer.Option(help="A COCO captions file.")],
+    annotations: AnnotationsOption,
     captions: Annotated[Path, typer.Option(help='Lines of JSON with "image" and "caption".')],
     output: OutputOption = None,
 ) -> None:
     """Score captions that any system wrote, matched by relative path, else by base name."""
-    from pipeline.metrics.scores import score_captions
-
     references = references_of(annotations)
     given = read_captions(captions)
-    found = matched(given, references)
-    if len(found) < len(given):
+    matched = match_captions(given, references)
+    if len(matched) < len(given):
         console.print(
-            f"{len(given) - len(found)} of {len(given)} captions are of images that {annotations} does not describe; ignored",
+            f"{len(given) - len(matched)} of {len(given)} captions are of images that {annotations} does not describe; ignored",
             markup=False,
         )
     with destination(output) as write:
         with working("scoring"):
-            report = score_captions(references, found)
-        show_report(report, write)
+            report = score_captions(references, matched)
+        write_report(report, write)

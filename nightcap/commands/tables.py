@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
 import typer
 
 from nightcap.console import working
-
-if TYPE_CHECKING:
-    from serving.upkeep.tables import Tending
+from nightcap.options import given, setting_options
+from pipeline.core.errors import SettingsError
+from serving.upkeep.tables import Tending, TendingSettings
 
 app = typer.Typer(no_args_is_help=True, help="Upkeep of the tables of captions; nights may go on meanwhile.")
-
-_TableOption = Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")]
 
 
 @app.callback()
@@ -23,23 +21,20 @@ def tables() -> None:
 
 
 @app.command()
-def compact(table: _TableOption = None) -> None:
+@setting_options(TendingSettings, "table")
+def compact(**options: Any) -> None:
     """Write the history, and the table of corrections, into few files; no row changes."""
-    tending = _open(table=table)
+    tending = _open(options)
     with working("compacting"):
         fewer = tending.compact()
     typer.echo(f"{tending.table.uri} and corrections: {fewer} files fewer")
 
 
 @app.command()
-def vacuum(
-    table: _TableOption = None,
-    keep_days: Annotated[
-        float | None, typer.Option(min=0.0, help="Days of the past that stay, more than a night; default 7.")
-    ] = None,
-) -> None:
+@setting_options(TendingSettings, "table", "keep_days")
+def vacuum(**options: Any) -> None:
     """Remove files that only versions of the past need, and attempts that nobody will publish."""
-    tending = _open(table=table, keep_days=keep_days)
+    tending = _open(options)
     with working("removing"):
         gone = tending.vacuum()
     typer.echo(
@@ -48,20 +43,17 @@ def vacuum(
 
 
 @app.command()
-def upgrade(table: _TableOption = None) -> None:
+@setting_options(TendingSettings, "table")
+def upgrade(**options: Any) -> None:
     """Add the columns that joined since the tables were made; the next night would, too."""
-    tending = _open(table=table)
-    added = tending.upgrade()
-    told = f"added {', '.join(added)}" if added else "has every column"
-    typer.echo(f"{tending.table.uri}: {told}")
+    tending = _open(options)
+    added = ", ".join(tending.upgrade())
+    typer.echo(f"{tending.table.uri}: {f'added {added}' if added else 'has every column'}")
 
 
-def _open(**given: Any) -> Tending:
-    from pipeline.core.errors import SettingsError
-    from serving.upkeep.tables import Tending
-
-    tending = Tending.of({key: value for key, value in given.items() if value is not None})
-    tending = replace(tending, home=tending.home.reaching(given.get("table")))
+def _open(options: dict[str, Any]) -> Tending:
+    tending = Tending.of(given(options))
+    tending = replace(tending, home=tending.home.reaching(options["table"]))
     if not tending.table.version():
         raise SettingsError(f"no table of captions at {tending.table.uri}; a night makes it")
     return tending

@@ -10,14 +10,16 @@ from typing import Annotated, Any
 import typer
 
 from nightcap.console import working
+from nightcap.options import TableOption
 from nightcap.output import destination
+from pipeline.core.environment import Home
 
 
 def command(
     image: Annotated[
         str, typer.Argument(help="An image's address or name, as the table or a training has it, or SHA-256.")
     ],
-    table: Annotated[str | None, typer.Option(help="Delta table of captions; default NIGHTCAP_CAPTIONS.")] = None,
+    table: TableOption = None,
     captions: Annotated[
         Path | None,
         typer.Option(
@@ -26,39 +28,39 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Tell where an image's captions come from, which models were trained on it, and in which nights they captioned."""
-    from pipeline.core.environment import Home
+    """Show where an image's captions come from, which models were trained on it, and in which nights they captioned."""
     from pipeline.storage.tables import CaptionTable
     from pipeline.upkeep.trace import Tracer
 
     home = Home.from_environment()
     tracer = Tracer(home, CaptionTable(table or home.captions))
     with working("tracing"):
-        found = tracer.trace(image)
+        trace = tracer.trace(image)
         if captions is not None:
             with destination(captions) as write:
-                for row in tracer.captions_of(found):
+                for row in tracer.captions_of(trace):
                     write(json.dumps(row, ensure_ascii=False) + "\n")
-    typer.echo(json.dumps(found, ensure_ascii=False) if as_json else "\n".join(_lines(found)))
+    typer.echo(json.dumps(trace, ensure_ascii=False) if as_json else "\n".join(_lines(trace)))
 
 
-def _lines(found: dict[str, Any]) -> Iterator[str]:
-    yield found["image"]
-    for row in found["captions"]:
-        yield f"  {_caption(row)}"
-        yield from _model(row["model"]) if row["model"] else ()
-    for model in found["trained"]:
-        yield f"  {_exposure(model)}"
-        yield from _model(model)
-        yield f"    {_nights(model['nights'])}"
-    if found["captions"] and not found["trained"]:
+def _lines(trace: dict[str, Any]) -> Iterator[str]:
+    yield trace["image"]
+    for row in trace["captions"]:
+        yield f"  {_caption_line(row)}"
+        yield from _model_lines(row["model"]) if row["model"] else ()
+    for model in trace["trained"]:
+        yield f"  {_training_line(model)}"
+        yield from _model_lines(model)
+        nights = ", ".join(f"{night} ({count})" for night, count in model["nights"].items())
+        yield f"    published in nights: {nights}" if nights else "    no night has used it"
+    if trace["captions"] and not trace["trained"]:
         yield "  no registered version was trained on it, as far as the store knows"
-    if not found["captions"]:
+    if not trace["captions"]:
         yield "  no night has captioned it"
 
 
-def _caption(row: dict[str, Any]) -> str:
-    what = f'"{row["caption"]}"' if row["caption"] else f"quarantined: {row['reason']}"
+def _caption_line(row: dict[str, Any]) -> str:
+    caption = f'"{row["caption"]}"' if row["caption"] else f"quarantined: {row['reason']}"
     by = (
         "a person"
         if row["source"] == "human"
@@ -66,10 +68,10 @@ def _caption(row: dict[str, Any]) -> str:
     )
     withdrawn = ", withdrawn" if row["withdrawn"] else ""
     night = f", night {row['night']}, run {row['run']}" if row["night"] else ""
-    return f"{what} by {by}{night}, {row['captioned_at'][:16]}{withdrawn}"
+    return f"{caption} by {by}{night}, {row['captioned_at'][:16]}{withdrawn}"
 
 
-def _exposure(model: dict[str, Any]) -> str:
+def _training_line(model: dict[str, Any]) -> str:
     left_out = {
         True: "",
         None: " (what validation accepted is not known any more)",
@@ -80,7 +82,7 @@ def _exposure(model: dict[str, Any]) -> str:
     return f"in the snapshot ({', '.join(model['splits'])}) of {version}{left_out[model['accepted']]}"
 
 
-def _model(model: dict[str, Any]) -> Iterator[str]:
+def _model_lines(model: dict[str, Any]) -> Iterator[str]:
     if not model["registered"]:
         yield "    this version is not registered any more"
         return
@@ -94,8 +96,3 @@ def _model(model: dict[str, Any]) -> Iterator[str]:
             f"    journal entry {entry['number']}: {entry['action']} {entry['from'] or '-'} -> {entry['to']}, "
             f"{entry['when'][:16]}, {entry['who']}"
         )
-
-
-def _nights(nights: dict[str, int]) -> str:
-    told = ", ".join(f"{night} ({count})" for night, count in nights.items())
-    return f"published in nights: {told}" if told else "no night has used it"

@@ -16,7 +16,7 @@ import pytest
 from deltalake import DeltaTable
 
 from nightcap.cli import main
-from nightcap.settings_options import settings_from
+from nightcap.options import settings_from
 from pipeline import training_pipeline as stages
 from pipeline.core.environment import Home
 from pipeline.training.run import TrainingRun

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightcap.scoring import matched, read_captions, references_of
+from nightcap.scoring import match_captions, read_captions, references_of
 from pipeline.core.errors import SettingsError
 
 pytestmark = pytest.mark.usefixtures("without_java")
@@ -142,7 +142,7 @@ def test_annotations_that_cannot_be_used(run, tmp_path, text, words):
     ],
 )
 def test_a_caption_finds_its_image(image, references, match):
-    found = matched({image: "text"}, dict.fromkeys(references))
+    found = match_captions({image: "text"}, dict.fromkeys(references))
     assert found == ({match: "text"} if match else {})
 
 
@@ -155,13 +155,13 @@ def test_ambiguous_captions_are_refused(run, tmp_path):
 
 def test_two_captions_of_one_image_are_refused():
     with pytest.raises(SettingsError, match=r"two captions match 'a.jpg'.*'y/a.jpg'"):
-        matched({"x/a.jpg": "one", "y/a.jpg": "two"}, {"a.jpg": []})
+        match_captions({"x/a.jpg": "one", "y/a.jpg": "two"}, {"a.jpg": []})
 
 
 @given(st.lists(NAMES, unique=True), st.sampled_from(["", "/photos/", "./", "deep/down/"]))
 def test_captions_under_any_folder_find_the_images_they_are_of(names, prefix):
     captions = {prefix + name: name for name in names}
-    assert matched(captions, dict.fromkeys(names)) == {name: name for name in names}
+    assert match_captions(captions, dict.fromkeys(names)) == {name: name for name in names}
 
 
 def test_images_without_a_reference_are_left_out(tmp_path):

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from nightcap.commands.night import show
+from nightcap.commands.night import show_summary
 from pipeline.core.errors import BundleRejected, ObjectUnavailable
 from pipeline.imaging.decode import ImageLimits
 from pipeline.imaging.sandbox import Decoders, Work
@@ -65,9 +65,9 @@ def test_who_comes_second_hears_that_the_night_is_published(world, capsys):
     world.fill(2)
     first, second = world.night(), world.night(load=unexpected)
     assert replace(second, already_published=False) == first
-    show(first)
+    show_summary(first)
     assert "already published" not in capsys.readouterr().err
-    show(second)
+    show_summary(second)
     assert "2 captioned" in (told := capsys.readouterr().err)
     assert told.endswith("; it was already published\n")
 

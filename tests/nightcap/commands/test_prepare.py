@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nightcap.settings_options import settings_from
+from nightcap.options import settings_from
 from pipeline.core.environment import Home
 from pipeline.data.sources.factory import open_source
 

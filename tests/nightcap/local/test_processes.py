@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from nightcap.local import processes
-from nightcap.local.processes import Service, free_port, stop
+from nightcap.local.processes import Service, free_port, stop_services
 from pipeline.core.errors import Retryable
 
 STUBBORN = (
@@ -35,7 +35,7 @@ def start(tmp_path):
         return started[-1]
 
     yield start
-    stop(started)
+    stop_services(started)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_services_end_one_by_one_the_last_first(start, tmp_path):
     services = [start(note.format(end=f"open({str(order)!r}, 'a').write('{name} ')"), name) for name in "abc"]
     for service in services:
         wait_for(says_ready(service))
-    stop(services)
+    stop_services(services)
     assert order.read_text() == "c b a "
 
 

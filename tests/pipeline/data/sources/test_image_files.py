@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from nightcap.settings_options import settings_from
+from nightcap.options import settings_from
 from pipeline.core.errors import SettingsError
 from pipeline.data.sources.coco import CocoJsonSource
 

@@ -1,12 +1,18 @@
-"""`--config` and `--set`."""
+"""Options made from settings, `--config` and `--set`."""
 
+import json
 from pathlib import Path
 
 import pytest
+import typer
+from pydantic import Field
+from typer.testing import CliRunner
 
-from nightcap.settings_options import night_settings_from, settings_from, values_from
+from nightcap.options import given, night_settings_from, setting_options, settings_from, values_from
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
+from pipeline.core.redaction import Address
+from pipeline.core.settings import Group
 
 
 def config(folder, text):
@@ -157,3 +163,56 @@ def test_a_missing_file_of_night_settings_is_one_line(run, tmp_path, command):
 def test_an_assignment_needs_a_group_that_is_one(tmp_path):
     with pytest.raises(SettingsError, match="training"):
         values_from(config(tmp_path, "training: 3"), ["training.epochs=3"])
+
+
+class Meal(Group):
+    table: Address | None = Field(None, description="A table, a local path under a root; empty for the kitchen's.")
+    replay_guests: tuple[str, ...] | None = Field(None, description="Guests, a line each.")
+    write_bill: bool = Field(False, description="A bill, too.")
+    courses: int = Field(3, ge=1, le=9, description="Courses; at most nine.")
+    hours: float = Field(2.0, ge=0, description="Hours.")
+
+
+@pytest.fixture
+def serve():
+    """Runs a command whose options are settings; returns its exit code, and what it received or printed."""
+    app = typer.Typer()
+
+    @app.command()
+    @setting_options(Meal, "table", "write_bill", "courses", "hours", replay_guests="One guest; may be repeated.")
+    def command(name: str = "dinner", **options):
+        typer.echo(json.dumps([name, options]))
+
+    def serve(*arguments):
+        done = CliRunner().invoke(app, arguments, env={"COLUMNS": "200", "TERM": "dumb"})
+        return done.exit_code, done.output
+
+    return serve
+
+
+def test_options_that_are_not_given_leave_the_settings_alone(serve):
+    code, out = serve()
+    name, options = json.loads(out)
+    assert (code, name, given(options)) == (0, "dinner", {})
+    assert set(options) == set(Meal.model_fields)
+
+
+def test_an_option_has_the_type_of_its_setting(serve):
+    arguments = ["--table", "t", "--guest", "ann", "--guest", "bo", "--bill", "--courses", "1", "--hours", "0"]
+    _, options = json.loads(serve(*arguments, "--name", "lunch")[1])
+    expected = {"table": "t", "replay_guests": ["ann", "bo"], "write_bill": True, "courses": 1, "hours": 0.0}
+    assert given(options) == expected
+    assert Meal(**expected).replay_guests == ("ann", "bo")
+
+
+@pytest.mark.parametrize("arguments", [("--courses", "0"), ("--courses", "10"), ("--hours", "-1"), ("--no-bill",)])
+def test_an_option_has_the_bounds_of_its_setting(serve, arguments):
+    assert serve(*arguments)[0] == 2
+
+
+def test_the_help_is_the_setting_s_without_what_only_a_form_needs(serve):
+    out = serve("--help")[1]
+    for text in ("A table; default the kitchen's.", "Courses; at most nine; default 3.", "Hours; default 2."):
+        assert text in out
+    assert "One guest; may be repeated." in out
+    assert "a line each" not in out
