@@ -36,7 +36,7 @@ ENVIRONMENT = {
     "NIGHTCAP_HOME": "An absolute folder for everything Nightcap keeps. Default: `.nightcap` in the checkout, else `~/.nightcap`.",
     "NIGHTCAP_STORE": "An absolute folder for stage outputs, nights and tables. Default: `$NIGHTCAP_HOME/store`.",
     "NIGHTCAP_PROMOTIONS": "An absolute folder or `s3://bucket/prefix` for the promotion journal; machines that share one MLflow share it. Default: `$NIGHTCAP_STORE/promotions`.",
-    "NIGHTCAP_PROMOTED_ONLY": "`true` lets nights caption only with versions that have once been promoted, or were named as foreign, so that who runs nights cannot put another to work. Default: `false`; `true` in the stack.",
+    "NIGHTCAP_PROMOTED_ONLY": "`true` lets nights caption only with versions that have once been promoted, or were named as external, so that who runs nights cannot put another to work. Default: `false`; `true` in the stack.",
     "NIGHTCAP_INPUT": "A folder or `s3://bucket/prefix` where nights look unless told otherwise; NIGHTCAP_ROOTS must hold it. Default: `$NIGHTCAP_HOME/inbox`.",
     "NIGHTCAP_CAPTIONS": "An absolute folder for the table of captions; the current ones lie beside it, with `_current` at the end. Default: `$NIGHTCAP_STORE/captions`.",
     "NIGHTCAP_ROOTS": "Absolute folders and `s3://bucket/prefix` addresses with commas between them, under which nights may read and write beside `NIGHTCAP_HOME`: images, manifests, outputs and tables. `NIGHTCAP_CAPTIONS` may be written wherever it lies.",
@@ -147,7 +147,8 @@ def _commands() -> Iterator[str]:
     for name, command in root.commands.items():
         children = getattr(command, "commands", {})
         for child, inner in children.items():
-            yield from _command(f"nightcap {name} {child}", inner)
+            if not inner.hidden:
+                yield from _command(f"nightcap {name} {child}", inner)
         if not children:
             yield from _command(f"nightcap {name}", command)
 

@@ -10,11 +10,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
-from nightcap.console import working
-from nightcap.settings_options import settings_from
+from nightcap.console import console, working
+from nightcap.options import TableOption, settings_from
+from pipeline.core.environment import Home
+from pipeline.core.errors import SettingsError
 from pipeline.model.model_uri import ModelUri
+from pipeline.registry.external import name_external
+from pipeline.registry.journal import Journal
+from pipeline.registry.promotions import Promotions, whoami
+from pipeline.registry.versions import CIDER_TAG, DIGEST_TAG, Registry
+from serving.upkeep.rollback import roll_back, rollback_settings
 
 WIDTH = 200  # where there is no terminal to fit into
 
@@ -32,11 +40,6 @@ def list_versions(
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON a version.")] = False,
 ) -> None:
     """List the registered versions, the newest first."""
-    from rich.console import Console
-
-    from pipeline.core.environment import Home
-    from pipeline.registry.versions import Registry
-
     with working("asking MLflow"):
         versions = Registry(Home.from_environment()).versions(name)
     rows = [_row(version) for version in versions]
@@ -59,8 +62,6 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change one setting, such as gate.max_seconds_per_image=9."),
 ]
 
-_TableOption = Annotated[str | None, typer.Option(help="Delta table to withdraw from; default NIGHTCAP_CAPTIONS.")]
-
 
 @app.command()
 def promote(
@@ -74,13 +75,10 @@ def promote(
     assignments: SetOption = None,
 ) -> None:
     """Make a version the champion, after a trial in a clean process."""
-    from pipeline.core.environment import Home
-    from pipeline.registry.promotions import Promotions, whoami
-
-    _tried(name, version, config, assignments)
+    _try(name, version, config, assignments)
     with working("asking MLflow"):
         entry = Promotions(Home.from_environment()).promote_by_hand(name, version, whoami(), why, anyway)
-    typer.echo(f"{name} version {version} is the champion{_noted(entry.number if entry else None)}")
+    typer.echo(f"{name} version {version} is the champion{_entry_note(entry.number if entry else None)}")
 
 
 @app.command()
@@ -91,37 +89,44 @@ def verify(
     assignments: SetOption = None,
 ) -> None:
     """Load a version in a clean process, reproduce its golden captions and caption a sample."""
-    found = _tried(name, version, config, assignments)
+    trial = _try(name, version, config, assignments)
     typer.echo(
-        f"{name} version {version}: {found['golden']:.0f} golden captions reproduced; loaded in {found['load_s']:.1f} s, "
-        f"{found['seconds_per_image']:.3f} s an image, at most {found['memory_gib']:.2f} GiB"
+        f"{name} version {version}: {trial['golden']:.0f} golden captions reproduced; loaded in {trial['load_s']:.1f} s, "
+        f"{trial['seconds_per_image']:.3f} s an image, at most {trial['memory_gib']:.2f} GiB"
     )
 
 
-def _tried(name: str, version: str, config: Path | None, assignments: list[str] | None) -> dict[str, float]:
-    """What a version's trial took, within the limits of `gate`."""
-    from pipeline.core.environment import Home
+def _try(name: str, version: str, config: Path | None, assignments: list[str] | None) -> dict[str, float]:
+    """The measurements of a version's trial, which is within the limits of `gate`."""
     from pipeline.registry.infra_validation import try_version
 
-    budget = settings_from(config, assignments or []).gate
+    budget = settings_from(config, assignments).gate
     with working("loading it in a clean process"):
         return try_version(Home.from_environment(), str(ModelUri(name, version)), budget)
 
 
+ExternalArgument = Annotated[
+    str, typer.Argument(help="models:/name/version or models:/name@alias of an MLflow pyfunc.")
+]
+
+
 @app.command()
-def foreign(
-    model: Annotated[str, typer.Argument(help="models:/name/version or models:/name@alias of an MLflow pyfunc.")],
-) -> None:
+def external(model: ExternalArgument) -> None:
     """Name a registered captioner that others made, so that nights may run its code in a process of its own.
 
     Its files and signature are checked, none of it is run. Only this version is named, and only with these files.
     """
-    from pipeline.core.environment import Home
-    from pipeline.registry.external import name_external
-
     with working("checking its files"):
         pinned = name_external(Home.from_environment(), model)
     typer.echo(f"{pinned.uri} may caption, with digest {pinned.digest}")
+
+
+@app.command(name="foreign", hidden=True)
+def _foreign(model: ExternalArgument) -> None:
+    """Do what `external` does, under its old name."""
+    message = "`nightcap models foreign` is now `nightcap models external`; the old name goes with the next release"
+    console.print(message, style="yellow", markup=False)
+    external(model)
 
 
 @app.command()
@@ -137,44 +142,36 @@ def rollback(
             "--withdraw", help="Also withdraw what the version that is given up and those between have captioned."
         ),
     ] = False,
-    table: _TableOption = None,
+    table: TableOption = None,
 ) -> None:
-    """Make an earlier version the champion again, and tell which nights used the one that is given up.
+    """Make an earlier version the champion again, and list the nights that used the version that is given up.
 
     Images whose captions are withdrawn fall back to those before. A night of a version given up that is under way still
     publishes its captions: run `nightcap models withdraw VERSION` after it. This again would go back one version more.
     """
-    from pipeline.core.environment import Home
-    from pipeline.registry.promotions import Promotions, whoami
-    from serving.upkeep.rollback import roll_back, rollback_settings
-
     home = Home.from_environment().reaching(table)
     with working("asking MLflow"):
         settings = rollback_settings({"version": version, "why": why, "model_name": name, "table": table})
         done = roll_back(home, settings, whoami())
         given_up = Promotions(home).given_up_by(name, done["entry"]) if withdraw else []
-    typer.echo(f"{name} version {done['version']} is the champion{_noted(done['entry'])}")
+    typer.echo(f"{name} version {done['version']} is the champion{_entry_note(done['entry'])}")
     if done["given_up"]:
-        typer.echo(_used(done["given_up"], done["nights"]))
+        typer.echo(_nights_line(done["given_up"], done["nights"]))
     if withdraw:
         _withdraw(table or home.captions, name, given_up)
-        typer.echo(_advice(name, given_up, table))
+        typer.echo(_withdraw_advice(name, given_up, table))
 
 
 @app.command(name="withdraw")
 def withdraw_versions(
     versions: Annotated[list[str], typer.Argument(help="Numbers of the versions.")],
     name: ModelNameOption = "captioner",
-    table: _TableOption = None,
+    table: TableOption = None,
 ) -> None:
     """Mark what versions have captioned as withdrawn, so that images fall back to the captions before.
 
     Not of the champion: the next night would caption its images with it again. Once more does no harm.
     """
-    from pipeline.core.environment import Home
-    from pipeline.core.errors import SettingsError
-    from pipeline.registry.promotions import Promotions
-
     home = Home.from_environment().reaching(table)
     with working("asking MLflow"):
         promotions = Promotions(home)
@@ -194,9 +191,6 @@ def journal(
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON an entry.")] = False,
 ) -> None:
     """Show the promotion journal of a model: every promotion and rollback, the newest first."""
-    from pipeline.core.environment import Home
-    from pipeline.registry.journal import Journal
-
     for entry in Journal.of(Home.from_environment()).entries(name):
         if as_json:
             typer.echo(entry.model_dump_json(by_alias=True))
@@ -208,15 +202,15 @@ def journal(
             )
 
 
-def _noted(entry: int | None) -> str:
+def _entry_note(entry: int | None) -> str:
     return f" (entry {entry} of the promotion journal)" if entry else " already"
 
 
-def _used(version: str, nights: dict[str, int]) -> str:
+def _nights_line(version: str, nights: dict[str, int]) -> str:
     if not nights:
         return f"no night has used version {version}"
-    told = ", ".join(f"{night} ({count})" for night, count in nights.items())
-    return f"nights that used version {version}, with their captions: {told}"
+    counts = ", ".join(f"{night} ({count})" for night, count in nights.items())
+    return f"nights that used version {version}, with their captions: {counts}"
 
 
 def _withdraw(table: Path | str, name: str, versions: list[str]) -> None:
@@ -229,18 +223,16 @@ def _withdraw(table: Path | str, name: str, versions: list[str]) -> None:
         typer.echo(f"{count} captions of version {version} are withdrawn")
 
 
-def _advice(name: str, given_up: list[str], table: str | None) -> str:
-    """What is left to do once nights that began before a rollback have ended."""
+def _withdraw_advice(name: str, given_up: list[str], table: str | None) -> str:
+    """The command for a person to run once nights that began before a rollback have ended."""
     if not given_up:
         return "no version was given up, so no captions are withdrawn; `nightcap models withdraw VERSION` names one"
     more = [*(["--name", name] if name != "captioner" else []), *(["--table", table] if table else [])]
     again = shlex.join(["nightcap", "models", "withdraw", *given_up, *more])
-    return f"a night of theirs that is under way still publishes; after it: {again}"
+    return f"a night under way with such a version still publishes; after it run: {again}"
 
 
 def _row(version: Any) -> dict[str, Any]:
-    from pipeline.registry.versions import CIDER_TAG
-
     created = datetime.fromtimestamp(version.created_ms / 1000, UTC)
     return {
         "name": version.name,

@@ -103,7 +103,7 @@ class Registry:
         if version.digest is None:
             raise BundleRejected(
                 f"{uri} is version {version.version} without a {DIGEST_TAG} tag; Nightcap did not register it. If it is an "
-                f"external captioner that you trust to run here, name it: nightcap models foreign {uri}"
+                f"external captioner that you trust to run here, name it: nightcap models external {uri}"
             )
         engine = version.tags.get(ENGINE_TAG, "")
         return PinnedModel(version.name, version.version, version.digest, engine, str(version.uri))

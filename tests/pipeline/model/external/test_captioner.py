@@ -140,7 +140,7 @@ def test_a_script_may_stand_for_its_python(stranger, tmp_path):
 
 def test_only_a_version_that_a_person_named_is_run(stranger):
     uri = log_model(stranger.home, "stranger")
-    with pytest.raises(BundleRejected, match=f"nightcap models foreign {uri}"):
+    with pytest.raises(BundleRejected, match=f"nightcap models external {uri}"):
         pin(stranger.home, uri)
     registry = Registry(stranger.home)
     registry.tag("stranger", uri.rpartition("/")[2], {DIGEST_TAG: "0" * 64})
@@ -155,11 +155,17 @@ def test_a_person_names_a_version_on_the_command_line(stranger, monkeypatch, cap
     monkeypatch.setenv("MLFLOW_TRACKING_URI", stranger.home.tracking_uri)
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
-        main(["models", "foreign", uri])
+        main(["models", "external", uri])
     assert ended.value.code in {None, 0}
     pinned = pin(stranger.home, uri)
     assert capsys.readouterr().out == f"{uri} may caption, with digest {pinned.digest}\n"
     assert (pinned.engine, pinned.uri) == (EXTERNAL, uri)
+    with pytest.raises(SystemExit) as ended:
+        main(["models", "foreign", uri])
+    assert ended.value.code in {None, 0}
+    out, err = capsys.readouterr()
+    assert out == f"{uri} may caption, with digest {pinned.digest}\n"
+    assert "is now `nightcap models external`" in err
 
 
 def test_altered_files_are_refused(stranger):
