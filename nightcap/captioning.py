@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+import numpy as np
 import typer
 
 from nightcap.console import console, load_tensorflow, working
+from pipeline.core.environment import Home
 from pipeline.core.errors import BadInput
 from pipeline.imaging.decode import ImageLimits
 from pipeline.imaging.sandbox.task import DecodedPixels, Work, decoded
 from pipeline.model.interface import Caption, Captioner, PinnedModel
-
-if TYPE_CHECKING:
-    from pipeline.core.environment import Home
 
 _CHUNK = 64
 DEFAULT_MODEL = "models:/captioner@champion"
@@ -27,7 +26,7 @@ BeamWidthOption = Annotated[
 
 
 class Line(NamedTuple):
-    """What became of one image: a caption, or a reason why there is none; and the image's flags."""
+    """The caption of an image or the reason why there is none, and the image's flags."""
 
     image: str
     caption: Caption | None
@@ -36,22 +35,20 @@ class Line(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """The line of the output file."""
-        said = self.caption
+        caption = self.caption
         return {
             "image": self.image,
-            "status": "captioned" if said else "quarantined",
-            "caption": said and said.text,
-            "score": None if said is None or said.score is None else round(said.score, 6),
-            "confidence": None if said is None or said.confidence is None else round(said.confidence, 6),
+            "status": "captioned" if caption else "quarantined",
+            "caption": caption and caption.text,
+            "score": None if caption is None or caption.score is None else round(caption.score, 6),
+            "confidence": None if caption is None or caption.confidence is None else round(caption.confidence, 6),
             "reason": self.reason,
             "flags": list(self.flags),
         }
 
 
 def caption_images(captioner: Captioner, images: Iterable[Any], limits: ImageLimits) -> Iterator[Line]:
-    """A line an image, in their order; each has `image` and `read(limits)`."""
-    import numpy as np
-
+    """A line for each image, in their order; an image has `image` and `read(limits)`."""
     work, stream = Work(limits, captioner.side, captioner.fit), iter(images)
     while chunk := list(islice(stream, _CHUNK)):
         items = [_decode(image, work) for image in chunk]
@@ -61,13 +58,12 @@ def caption_images(captioner: Captioner, images: Iterable[Any], limits: ImageLim
             if isinstance(item, str):
                 yield Line(image.image, None, item)
             else:
-                said = next(captions)
-                yield Line(image.image, None if said.reason else said, said.reason, item.flags)
+                caption = next(captions)
+                yield Line(image.image, None if caption.reason else caption, caption.reason, item.flags)
 
 
 def load_model(model: str, beam: int | None) -> Captioner:
     """The captioner that a person named, with another beam width if one was given."""
-    from pipeline.core.environment import Home
     from pipeline.registry.loading import pin
 
     changes = {} if beam is None else {"method": "beam", "beam_width": beam}
@@ -77,7 +73,7 @@ def load_model(model: str, beam: int | None) -> Captioner:
 
 
 def load(home: Home, pinned: PinnedModel, changes: Mapping[str, Any] | None = None) -> Captioner:
-    """The captioner of a pinned model; a person is told if nobody vouches for it."""
+    """The captioner of a pinned model; the console shows a warning for a folder that no registry has checked."""
     from pipeline.registry.loading import load_pinned
 
     if not pinned.is_external:
@@ -89,7 +85,7 @@ def load(home: Home, pinned: PinnedModel, changes: Mapping[str, Any] | None = No
 
 
 def _decode(image: Any, work: Work) -> DecodedPixels | str:
-    """What a captioner needs of an image, or the reason why it cannot be had."""
+    """An image's pixels, or the reason why it cannot be decoded."""
     try:
         return decoded(image.read(work.limits), work)
     except BadInput as error:

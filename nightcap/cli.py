@@ -1,4 +1,4 @@
-"""`nightcap`: one command a module; what is heavy is imported only when a command runs."""
+"""`nightcap`: one command a module; heavy libraries are imported only when a command runs."""
 
 from __future__ import annotations
 
@@ -76,8 +76,9 @@ app.add_typer(prove.app, name="prove")
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 done, 1 the outside world failed, 2 arguments or settings are wrong, 143 terminated."""
-    _quieten()
-    _speak_utf8()
+    _quieten_libraries()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # JSON is UTF-8 whatever the locale
     try:
         with heeding_sigterm():
             code = typer.main.get_command(app).main(args=arguments, prog_name="nightcap", standalone_mode=False)
@@ -90,18 +91,18 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         _fail(f"this installation only loads and runs models and lacks {error.name}; use Airflow's image", 1)
     except TyperException as error:
-        _fail(_usage(error), SettingsError.exit_code)
+        _fail(_usage_message(error), SettingsError.exit_code)
     except (KeyboardInterrupt, Abort):
         _fail("interrupted", 130)
     except Stopped:
         _fail("terminated", CODE)
     except OSError as error:
-        sys.stdout = io.StringIO()  # else what could not be written is tried again at exit
+        sys.stdout = io.StringIO()  # else Python tries to write the rest again at exit
         _fail("" if isinstance(error, BrokenPipeError) else str(error), NightcapError.exit_code)
 
 
-def _usage(error: TyperException) -> str:
-    """What is wrong with the arguments; nothing when the help was shown instead."""
+def _usage_message(error: TyperException) -> str:
+    """The error in the arguments; empty when the help was shown instead."""
     message, context = error.format_message(), getattr(error, "ctx", None)
     return f"{message.rstrip('.')}; see {context.command_path} --help" if message and context else message
 
@@ -112,14 +113,8 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _speak_utf8() -> None:
-    """JSON is UTF-8 whatever the locale says."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")
-
-
-def _quieten() -> None:
-    """Libraries that talk about themselves are told to speak only of trouble."""
+def _quieten_libraries() -> None:
+    """Libraries print only errors and, through logging, warnings."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # at 2 it calls a missing instruction an error; errors raise
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")

@@ -1,4 +1,4 @@
-"""What a person sees: progress on a terminal, plain lines elsewhere; results on standard output."""
+"""Progress on a terminal and plain lines elsewhere, both on standard error; results are on standard output."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from rich.spinner import Spinner
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
-OURS = ("pipeline", "serving")
-CHATTER = "^(I0000 |WARNING: All log messages before absl::InitializeLog)"
+_LOGGERS = ("pipeline", "serving")
+_NOISE = "^(I0000 |WARNING: All log messages before absl::InitializeLog)"
 
 
 @contextmanager
 def working(title: str) -> Iterator[Callable[[str], None]]:
     """Show a spinner with the latest log line while something runs; quiet when not a terminal.
 
-    Yields:
-        What shows another text beside the spinner.
+    The context is a function that shows another text beside the spinner.
     """
     if not console.is_terminal:
         yield lambda text: None
@@ -33,17 +32,17 @@ def working(title: str) -> Iterator[Callable[[str], None]]:
     spinner = Spinner("dots", escape(title), style="status.spinner")
     # Redirected, standard output goes where the spinner is; that is wrong for a file or a pipe.
     with Live(spinner, console=console, transient=True, refresh_per_second=12, redirect_stdout=sys.stdout.isatty()):
-        latest = _Latest(lambda text: spinner.update(text=escape(f"{title}: {text}")))
-        loggers = [logging.getLogger(name) for name in OURS]
+        handler = _LatestLine(lambda text: spinner.update(text=escape(f"{title}: {text}")))
+        loggers = [logging.getLogger(name) for name in _LOGGERS]
         for logger in loggers:
-            logger.addHandler(latest)
+            logger.addHandler(handler)
             logger.setLevel(logging.INFO)
             logger.propagate = False
         try:
-            yield latest.show
+            yield handler.show
         finally:
             for logger in loggers:
-                logger.removeHandler(latest)
+                logger.removeHandler(handler)
                 logger.setLevel(logging.NOTSET)
                 logger.propagate = True
 
@@ -53,16 +52,16 @@ def load_tensorflow() -> None:
 
     Other lines pass through a process of their own, so that they survive even a crash.
     """
-    with suppress(FileNotFoundError), _sieve():  # without grep the lines are merely not pretty
+    with suppress(FileNotFoundError), _filtered_stderr():  # without grep the lines are merely not pretty
         import tensorflow  # noqa: F401
 
 
 @contextmanager
-def _sieve() -> Iterator[None]:
+def _filtered_stderr() -> Iterator[None]:
     with (
         os.fdopen(os.dup(2), "w", buffering=1) as ours,
         redirect_stderr(ours),  # Python's own lines, the spinner among them, go straight
-        subprocess.Popen(["grep", "-vE", CHATTER], stdin=subprocess.PIPE, stdout=ours) as grep,  # noqa: S607
+        subprocess.Popen(["grep", "-vE", _NOISE], stdin=subprocess.PIPE, stdout=ours) as grep,  # noqa: S607
     ):
         assert grep.stdin is not None
         os.dup2(grep.stdin.fileno(), 2)
@@ -72,7 +71,7 @@ def _sieve() -> Iterator[None]:
             os.dup2(ours.fileno(), 2)
 
 
-class _Latest(logging.Handler):
+class _LatestLine(logging.Handler):
     """Shows the latest line in one place, warnings in lines of their own."""
 
     def __init__(self, show: Callable[[str], None]) -> None:

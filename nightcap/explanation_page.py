@@ -23,55 +23,47 @@ _TEMPLATE = Path(__file__).parent / "templates" / "explanation.html"
 IMAGE_SIDE = 640
 WARM, COLD = (255, 106, 20), (70, 150, 255)
 STRONGEST = 0.85  # opacity; the image shines through
-# What a map must reach for full colour, so that one that is nearly level looks so.
+# The maximum of a map that gets full colour, so that a nearly level map looks level.
 FULL_ATTENTION = 0.25
 FULL_OCCLUSION = 1.0  # nats
 
 
 @dataclass(frozen=True)
 class ExplainedImage:
-    """What the page shows.
+    """The content of the page."""
 
-    Attributes:
-        image: what the image is called.
-        original: the upright image.
-        seen: uint8 [side, side, 3], as the model saw it.
-        caption: what the model wrote.
-        explanation: of that caption.
-    """
-
-    image: str
-    original: Image.Image
-    seen: npt.NDArray[np.uint8]
+    name: str
+    original: Image.Image  # upright
+    pixels: npt.NDArray[np.uint8]  # [side, side, 3], the model's input
     caption: Caption
     explanation: Explanation
 
 
-def render_explanation(shown: ExplainedImage, captioner: Captioner) -> str:
+def render_explanation(explained: ExplainedImage, captioner: Captioner) -> str:
     """The page as HTML."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     squashed = captioner.fit == "squash"  # then the square is the whole image and may be stretched back
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
-        name=shown.image,
-        caption=shown.caption,
+        name=explained.name,
+        caption=explained.caption,
         model=" ".join([captioner.name, *(["version", captioner.version] if captioner.version else [])]),
         engine=captioner.engine,
-        thumbnail=_uri("jpeg", thumbnail(shown.original, IMAGE_SIDE)),
-        seen=_uri("jpeg", thumbnail(Image.fromarray(shown.seen), IMAGE_SIDE)),
-        ratio=f"{shown.original.width} / {shown.original.height}" if squashed else "1",
-        attention=bool(shown.explanation.attention.any()),
-        words=[_word(shown.explanation, place) for place in range(len(shown.explanation.words))],
+        thumbnail=_uri("jpeg", thumbnail(explained.original, IMAGE_SIDE)),
+        seen=_uri("jpeg", thumbnail(Image.fromarray(explained.pixels), IMAGE_SIDE)),
+        ratio=f"{explained.original.width} / {explained.original.height}" if squashed else "1",
+        attention=bool(explained.explanation.attention.any()),
+        words=[_word(explained.explanation, position) for position in range(len(explained.explanation.words))],
     )
 
 
-def _word(explanation: Explanation, place: int) -> dict[str, Any]:
-    attention, occlusion = explanation.attention[place], explanation.occlusion[place]
-    before = float(explanation.log_probabilities[place])
+def _word(explanation: Explanation, position: int) -> dict[str, Any]:
+    attention, occlusion = explanation.attention[position], explanation.occlusion[position]
+    before = float(explanation.log_probabilities[position])
     after = before - max(0.0, float(occlusion.max()))
     return {
-        "text": explanation.words[place],
+        "text": explanation.words[position],
         "probability": _percent(math.exp(before)),
         "attention": _heat(attention, FULL_ATTENTION),
         "looked": _percent(float(attention.max())),

@@ -1,4 +1,4 @@
-"""Everything that forgetting images takes, in its order: lists, trainings, captions, outputs, logs."""
+"""Forget images everywhere, in a fixed order: lists, trainings, captions, outputs, logs."""
 
 from __future__ import annotations
 
@@ -22,42 +22,37 @@ from serving.upkeep.forget import digests_of, strip_nights, strip_outputs
 
 
 class ForgetOutcome(NamedTuple):
-    """What a call has done.
+    """The counts of a call."""
 
-    Attributes:
-        rows: of captions and corrections, erased.
-        nights: whose outputs or pages were written again.
-        files: others that were rewritten or removed.
-        exposed: registered versions that have learned from the images.
-    """
-
-    rows: int
-    nights: int
-    files: int
-    exposed: list[Exposed]
+    rows: int  # of captions and corrections, erased
+    nights: int  # whose outputs or pages were written again
+    files: int  # others that were rewritten or removed
+    exposed: list[Exposed]  # registered versions that have learned from the images
 
 
-def forget_images(home: Home, images: frozenset[str], table: str | Path, show: Callable[[str], None]) -> ForgetOutcome:
+def forget_images(
+    home: Home, images: frozenset[str], table: str | Path, show_step: Callable[[str], None]
+) -> ForgetOutcome:
     """Remove images' captions, thumbnails, features and snapshot rows for good, and never caption them again.
 
     Args:
-        home: whose store.
+        home: the home whose store is cleared.
         images: as the table of captions names them.
         table: the Delta table of captions.
-        show: is told of each step.
+        show_step: called with a description of each step.
 
     Raises:
-        NightcapError: MLflow or a store does not answer; a second call goes on.
+        NightcapError: MLflow or a store does not answer; a second call resumes.
     """
     captions = CaptionTable(table)
     remember_to_forget(home.store, images)  # first, so that no night under way brings them back
     empty_trash(home)  # nothing else looks there
-    show("looking for what was trained on them")
+    show_step("looking for what was trained on them")
     forgetting = Forgetting(home, images, digests_of(captions, images))
     exposed = forgetting.exposed()
-    show("removing snapshot rows, features and copies")
+    show_step("removing snapshot rows, features and copies")
     files = forgetting.run(exposed)
-    show("removing captions")
+    show_step("removing captions")
     nights, outputs = strip_nights(home.store, images), strip_outputs(home.store, images)
     rows = erase(captions, images) + CorrectionTable(home.store / "corrections").forget(images)
     purge(captions)

@@ -14,22 +14,13 @@ from pipeline.storage.objects import Folder, LocalFolder, ObjectInfo, open_folde
 
 @dataclass(frozen=True)
 class NamedFile:
-    """A file named by itself.
+    """A file that an argument names."""
 
-    Attributes:
-        image: what its line calls it.
-        path: where it is.
-    """
-
-    image: str
+    image: str  # its name in the output
     path: Path
 
     def read(self, limits: ImageLimits) -> bytes:
-        """Its bytes.
-
-        Raises:
-            BadImage: they are too many, or the file is not there or cannot be read.
-        """
+        """Its bytes; raises BadImage if they are too many, or the file is missing or cannot be read."""
         try:
             check_bytes(self.path.stat().st_size, limits)
             return self.path.read_bytes()
@@ -41,31 +32,21 @@ class NamedFile:
 
 @dataclass(frozen=True)
 class ListedFile:
-    """A file that was found in a folder.
+    """A file of a folder that an argument names."""
 
-    Attributes:
-        image: what its line calls it.
-        folder: where it was listed.
-        info: its listing.
-    """
-
-    image: str
+    image: str  # its name in the output
     folder: Folder
     info: ObjectInfo
 
     def read(self, limits: ImageLimits) -> bytes:
-        """Its bytes.
-
-        Raises:
-            BadInput: they are too many, or not those that were listed.
-        """
+        """Its bytes; raises BadInput if they are too many, or not those that were listed."""
         check_bytes(self.info.size, limits)
         return self.folder.read(self.info)
 
 
 @dataclass
 class NamedImages:
-    """All images of some arguments; `ignored` is right once they were all listed."""
+    """All images of some arguments; `ignored` counts other files, once all images were listed."""
 
     arguments: Sequence[str]
     ignored: int = 0
@@ -87,10 +68,7 @@ class NamedImages:
             if "://" not in argument and Path(argument).is_file():
                 yield NamedFile(printable(argument), Path(argument))
             else:
-                yield from self._inside(argument)
-
-    def _inside(self, argument: str) -> Iterator[ListedFile]:
-        folder = open_folder(argument, bound=False)  # a person may link to their own images
-        for info in folder.list():
-            yield ListedFile(printable(f"{argument.rstrip('/')}/{info.name}"), folder, info)
-        self.ignored += folder.ignored
+                folder = open_folder(argument, bound=False)  # a person may link to their own images
+                for info in folder.list():
+                    yield ListedFile(printable(f"{argument.rstrip('/')}/{info.name}"), folder, info)
+                self.ignored += folder.ignored

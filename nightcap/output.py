@@ -18,7 +18,7 @@ OutputOption = Annotated[Path | None, typer.Option(dir_okay=False, help="Write h
 
 @contextmanager
 def destination(output: Path | None) -> Iterator[Callable[[str], object]]:
-    """Yield what writes a text; a file takes its name only when all is written.
+    """A function that writes a text; a file appears only when all is written.
 
     Raises:
         SettingsError: no file can be written there.

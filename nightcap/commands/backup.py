@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 from nightcap.console import working
+from pipeline.core.environment import Home
+from pipeline.upkeep.backup.catalog import Shelf, check_backup
+from pipeline.upkeep.backup.stack import begin_backup, finish_backup, require_restorable, restore_backup
 
 app = typer.Typer(
     no_args_is_help=True, help="Parts of `docker compose run --rm backup` and `restore`, which are what to call."
@@ -20,10 +23,6 @@ BackupNameOption = Annotated[str | None, typer.Option(help="Which backup; defaul
 @app.command()
 def begin(folder: ShelfArgument) -> None:
     """Copy nights, captions and the promotion journal; pg_dump comes after it, then `finish`."""
-    from pipeline.core.environment import Home
-    from pipeline.upkeep.backup.catalog import Shelf
-    from pipeline.upkeep.backup.stack import begin_backup
-
     with working("copying captions and promotions"):
         begin_backup(Home.from_environment(), Shelf(folder))
 
@@ -34,10 +33,6 @@ def finish(
     images: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Also bucket `pictures`.")] = False,
 ) -> None:
     """Copy MLflow's artifacts and the store, write the digests, and give the backup its name."""
-    from pipeline.core.environment import Home
-    from pipeline.upkeep.backup.catalog import Shelf
-    from pipeline.upkeep.backup.stack import finish_backup
-
     with working("copying models and outputs"):
         made = finish_backup(Home.from_environment(), Shelf(folder), images)
     typer.echo(f"{made} is whole")
@@ -52,10 +47,6 @@ def check(
     ] = False,
 ) -> None:
     """Compare a backup with its digests."""
-    from pipeline.core.environment import Home
-    from pipeline.upkeep.backup.catalog import Shelf, check_backup
-    from pipeline.upkeep.backup.stack import require_restorable
-
     backup = Shelf(folder).choose(name or "")
     with working("reading the backup"):
         if restorable:
@@ -68,10 +59,6 @@ def check(
 @app.command()
 def restore(folder: ShelfArgument, name: BackupNameOption = None) -> None:
     """Write a backup's objects and folders; pg_restore comes before it, and `check --restorable` before that."""
-    from pipeline.core.environment import Home
-    from pipeline.upkeep.backup.catalog import Shelf
-    from pipeline.upkeep.backup.stack import restore_backup
-
     backup = Shelf(folder).choose(name or "")
     with working("writing models, outputs and captions"):
         restore_backup(Home.from_environment(), backup)

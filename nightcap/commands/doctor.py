@@ -7,26 +7,27 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import Annotated, NamedTuple
 
 import typer
 
-from nightcap.commands.train import reach_registry
+from nightcap.commands.train import require_registry
 from nightcap.console import console, load_tensorflow, working
+from pipeline.core.environment import Home
+from pipeline.core.errors import NightcapError, SettingsError
 from pipeline.core.packages import installed_versions
-
-if TYPE_CHECKING:
-    from pipeline.core.environment import Home
+from pipeline.registry.connection import shown_uri
+from pipeline.registry.versions import CHAMPION, Registry
 
 _PACKAGES = ("apache-airflow", "mlflow", "tensorflow-cpu", "tensorflow", "keras", "great-expectations", "deltalake")
 MINIMUM_FREE_BYTES = 2_000_000_000
 
 
 class Finding(NamedTuple):
-    """One line of the report; `good` is None for what is only optional."""
+    """One line of the report; `good` is None for something optional that is missing."""
 
     good: bool | None
-    what: str
+    text: str
 
 
 def command(
@@ -35,11 +36,9 @@ def command(
     ] = False,
 ) -> None:
     """Check this installation. Ends with 1 if something that every job needs is broken, or a GPU does not train as the CPU does."""
-    from pipeline.core.environment import Home
-
     home = Home.from_environment()
     if gpu:
-        _train_on_gpu(home)
+        _compare_gpu(home)
         return
     broken = 0
     for check in (_python, _packages, _folders, _registry, _devices, _optional):
@@ -47,16 +46,15 @@ def command(
             findings = list(_guarded(check, home))
         for finding in findings:
             broken += finding.good is False
-            typer.echo(f"{ {True: 'ok  ', False: 'FAIL', None: '-   '}[finding.good] } {finding.what}")
+            typer.echo(f"{ {True: 'ok  ', False: 'FAIL', None: '-   '}[finding.good] } {finding.text}")
     if broken:
         raise typer.Exit(1)
 
 
-def _train_on_gpu(home: Home) -> None:
-    """Print the findings as JSON and log them to MLflow."""
-    reach_registry(home)
+def _compare_gpu(home: Home) -> None:
+    """Train on the CPU and on a GPU, print the findings as JSON and log them to MLflow."""
+    require_registry(home)
     load_tensorflow()
-    from pipeline.core.errors import SettingsError
     from pipeline.training.device_check.check import NO_GPU, examine, gpus, standard_trials
     from pipeline.training.device_check.findings import log_findings, refuse
 
@@ -71,8 +69,6 @@ def _train_on_gpu(home: Home) -> None:
 
 
 def _guarded(check: Callable[[Home], Iterator[Finding]], home: Home) -> Iterator[Finding]:
-    from pipeline.core.errors import NightcapError
-
     try:
         yield from check(home)
     except (NightcapError, OSError, ImportError) as error:
@@ -86,11 +82,9 @@ def _python(home: Home) -> Iterator[Finding]:
 
 def _packages(home: Home) -> Iterator[Finding]:
     installed = installed_versions(_PACKAGES)
-    found = [f"{name} {version}" for name, version in installed.items()]
     missing = [name for name in _PACKAGES if name not in installed and not name.startswith("tensorflow")]
-    yield Finding(
-        not missing, ", ".join(found) + (f"; missing {', '.join(missing)}, run make setup" if missing else "")
-    )
+    versions = ", ".join(f"{name} {version}" for name, version in installed.items())
+    yield Finding(not missing, versions + (f"; missing {', '.join(missing)}, run make setup" if missing else ""))
 
 
 def _folders(home: Home) -> Iterator[Finding]:
@@ -101,9 +95,6 @@ def _folders(home: Home) -> Iterator[Finding]:
 
 
 def _registry(home: Home) -> Iterator[Finding]:
-    from pipeline.registry.connection import shown_uri
-    from pipeline.registry.versions import CHAMPION, Registry
-
     versions = Registry(home).versions()
     champions = [f"{item.name}/{item.version}" for item in versions if CHAMPION in item.aliases]
     yield Finding(True, f"MLflow at {shown_uri(home)}, model versions: {len(versions)}")

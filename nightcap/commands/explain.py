@@ -9,12 +9,17 @@ import typer
 
 from nightcap.captioning import DEFAULT_MODEL, ModelOption, load_model
 from nightcap.console import console, working
+from nightcap.explanation_page import IMAGE_SIDE, ExplainedImage, render_explanation
+from nightcap.images import NamedFile
+from pipeline.core.environment import Home
 from pipeline.core.errors import BadImage, SettingsError
+from pipeline.imaging.decode import ImageLimits, decode, pixels
+from pipeline.storage.files import digest_of, sha256, write_text
+from pipeline.storage.objects import printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from nightcap.explanation_page import ExplainedImage
     from pipeline.model.interface import Captioner
 
 FolderOption = Annotated[
@@ -29,37 +34,27 @@ def command(
     output: FolderOption = None,
 ) -> None:
     """Show where the model looked for each word of an image's caption, and what the word rests on."""
-    from nightcap.explanation_page import render_explanation
-    from pipeline.storage.files import digest_of, sha256, write_text
-    from pipeline.storage.objects import printable
-
     folder = _folder(output)
     data, upright = _read(image)
     captioner = load_model(model, None)
     with working("explaining"):
-        shown = _explain(captioner, printable(image), data, upright)
+        explained = _explain(captioner, printable(image), data, upright)
     name = f"{printable(Path(image).stem)[:50]}-{digest_of([sha256(data), captioner.digest])[:8]}.html"
-    write_text(folder / name, render_explanation(shown, captioner))
-    console.print(f"{shown.caption.text} ({shown.caption.score:.2f})", markup=False)
+    write_text(folder / name, render_explanation(explained, captioner))
+    console.print(f"{explained.caption.text} ({explained.caption.score:.2f})", markup=False)
     typer.echo(folder / name)
 
 
 def _explain(captioner: Captioner, name: str, data: bytes, upright: Image) -> ExplainedImage:
-    from nightcap.explanation_page import ExplainedImage
-    from pipeline.imaging.decode import ImageLimits, pixels
     from pipeline.model.explanation import explain
 
-    seen = pixels(data, captioner.side, captioner.fit, ImageLimits())
-    caption = captioner.caption(seen[None])[0]
-    return ExplainedImage(name, upright, seen, caption, explain(captioner, seen, caption.text))
+    square = pixels(data, captioner.side, captioner.fit, ImageLimits())
+    caption = captioner.caption(square[None])[0]
+    return ExplainedImage(name, upright, square, caption, explain(captioner, square, caption.text))
 
 
 def _read(image: str) -> tuple[bytes, Image]:
-    """The image's bytes, and itself upright."""
-    from nightcap.explanation_page import IMAGE_SIDE
-    from nightcap.images import NamedFile
-    from pipeline.imaging.decode import ImageLimits, decode
-
+    """The image's bytes, and the upright image."""
     if not Path(image).is_file():
         raise SettingsError(f"there is no image at {image!r}; name one file")
     try:
@@ -70,9 +65,7 @@ def _read(image: str) -> tuple[bytes, Image]:
 
 
 def _folder(output: Path | None) -> Path:
-    """Where the page goes, made if it is missing."""
-    from pipeline.core.environment import Home
-
+    """The folder of the page, made if it is missing."""
     folder = Home.from_environment().root / "explanations" if output is None else output.absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from nightcap.console import console, working
+from pipeline.core.environment import Home
+from serving.runs.lifecycle import ended_nights, open_models
 
 _DAY_S = 86_400
 
@@ -32,36 +34,35 @@ def command(
     What stays: all that aliases, the champion and the version before it, the last trainings, open nights, and whoever
     works now can reach; tables, the registry, the promotion journal and MLflow's runs in any case.
     """
-    from pipeline.core.environment import Home
     from pipeline.upkeep.gc.mark import Reachable
     from pipeline.upkeep.gc.sweep import collect, find_garbage
     from pipeline.upkeep.gc.versions import old_versions, remove_files
-    from serving.runs.lifecycle import ended_nights, open_models
 
     home, now = Home.from_environment(), time.time()
 
-    def reached() -> Reachable:
+    def mark() -> Reachable:
         return Reachable(home, open_models(home.store), runs, now - keep_days * _DAY_S)
 
-    with working("looking for what is reached"):
-        reach = reached()
-        old = old_versions(reach) if versions else []
-        found = [*find_garbage(reach), *ended_nights(home.store, now - night_days * _DAY_S)]
-        sizes = {each: each.size for each in found}
-    for each in old:
-        typer.echo(f"{_size(each.size):>10}  {each}")
-    for waste, size in sizes.items():
-        typer.echo(f"{_size(size):>10}  {waste.what}  {waste.paths[0]}")
+    with working("marking what is reachable"):
+        reachable = mark()
+        old = old_versions(reachable) if versions else []
+        garbage = [*find_garbage(reachable), *ended_nights(home.store, now - night_days * _DAY_S)]
+        sizes = {item: item.size for item in garbage}
+    for version in old:
+        typer.echo(f"{_size(version.size):>10}  {version}")
+    for item, size in sizes.items():
+        typer.echo(f"{_size(size):>10}  {item.what}  {item.paths[0]}")
     if not yes:
-        console.print(f"{_told([*sizes.values(), *(each.size for each in old)])} would be removed; --yes removes it")
+        total = _total([*sizes.values(), *(version.size for version in old)])
+        console.print(f"{total} would be removed with --yes")
         return
     with working("removing"):
-        old = [each for each in old if remove_files(reached(), each)]
-        gone = collect(reach, found)
-    console.print(f"{_told([*(sizes[each] for each in gone), *(each.size for each in old)])} removed")
+        old = [version for version in old if remove_files(mark(), version)]
+        removed = collect(reachable, garbage)
+    console.print(f"{_total([*(sizes[item] for item in removed), *(version.size for version in old)])} removed")
 
 
-def _told(sizes: Collection[int]) -> str:
+def _total(sizes: Collection[int]) -> str:
     return f"{len(sizes)} {'thing' if len(sizes) == 1 else 'things'} of {_size(sum(sizes))}"
 
 

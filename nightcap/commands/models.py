@@ -21,7 +21,7 @@ from pipeline.model.model_uri import ModelUri
 from pipeline.registry.external import name_external
 from pipeline.registry.journal import Journal
 from pipeline.registry.promotions import Promotions, whoami
-from pipeline.registry.versions import CIDER_TAG, DIGEST_TAG, Registry
+from pipeline.registry.versions import CIDER_TAG, Registry
 from serving.upkeep.rollback import roll_back, rollback_settings
 
 WIDTH = 200  # where there is no terminal to fit into

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from nightcap.console import working
+from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
 
 
@@ -22,7 +23,6 @@ def command(
     The stack's database is MLFLOW_BACKEND_STORE_URI; its folders, journal and object store are those of NIGHTCAP_HOME,
     NIGHTCAP_CAPTIONS, NIGHTCAP_PROMOTIONS and AWS_*. Airflow's history, features, caches and images stay behind.
     """
-    from pipeline.core.environment import Home
     from pipeline.upkeep.backup.move import Move
 
     database = os.environ.get("MLFLOW_BACKEND_STORE_URI")

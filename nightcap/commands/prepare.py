@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nightcap.console import console, working
+from pipeline.core.environment import Home
 
 app = typer.Typer(no_args_is_help=True, help="Public data sets in the form that Nightcap trains on.")
 
@@ -28,14 +29,13 @@ def flickr8k(
     ] = None,
 ) -> None:
     """Squash Flickr8k's images to 224x224 beside COCO captions files; prints a file for `nightcap train --config`."""
-    from pipeline.core.environment import Home
-    from pipeline.data.sources import flickr8k as distribution
+    from pipeline.data.sources.flickr8k import FLICKR8K_CONFIG, prepare_flickr8k
 
     target = (output or Home.from_environment().root / "data" / "flickr8k").resolve()
     with working("preparing Flickr8k"):
-        report = distribution.prepare_flickr8k(images, annotations, target)
+        report = prepare_flickr8k(images, annotations, target)
     counts = ", ".join(f"{count} {split}" for split, count in report["images"].items())
     console.print(f"{counts} images, {len(report['left_out'])} left out", markup=False)
-    config = target / distribution.FLICKR8K_CONFIG
+    config = target / FLICKR8K_CONFIG
     console.print(f"train on them with: nightcap train --config {config}", markup=False)
     typer.echo(config)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nightcap.console import console, load_tensorflow, working
-from nightcap.settings_options import settings_from
+from nightcap.options import settings_from
+from pipeline.core.environment import Home
 from pipeline.model.model_uri import ModelUri
+from pipeline.registry.versions import Registry
 
 if TYPE_CHECKING:
     from pipeline.training.run import TrainingRun
@@ -27,42 +29,32 @@ def command(
     ] = None,
 ) -> None:
     """Train, evaluate and register a captioning model. Stages that are done already are skipped."""
-    from pipeline.core.environment import Home
     from pipeline.training.run import TrainingRun
 
-    settings = settings_from(config, assignments or [])
+    settings = settings_from(config, assignments)
     home = Home.from_environment()
-    reach_registry(home)
+    require_registry(home)
     load_tensorflow()
     _show(run_stages(TrainingRun(settings, home)))
 
 
-def reach_registry(home: Any) -> None:
-    """Say at once, not after an hour's training, that MLflow is not there."""
-    from pipeline.registry.versions import Registry
-
+def require_registry(home: Home) -> None:
+    """Fail at once, not after an hour's training, if MLflow does not answer."""
     Registry(home).versions()
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training came to.
+    """A finished training."""
 
-    Attributes:
-        run: with every stage done.
-        version: name, version and run_id of the registered model.
-        verdict: of the gate.
-        extraction: images, those extracted now, and the seconds that took.
-    """
-
-    run: TrainingRun
-    version: dict[str, str]
-    verdict: dict[str, Any]
-    extraction: dict[str, float]
+    run: TrainingRun  # with every stage done
+    version: dict[str, str]  # name, version and run_id of the registered model
+    verdict: dict[str, Any]  # of the gate
+    extraction: dict[str, float]  # images, those extracted now, and seconds
 
 
 def run_stages(run: TrainingRun) -> Trained:
-    """Run every stage of a training, or find it done, and show each."""
+    """Run every stage of a training that is not done yet, and show each."""
     from pipeline import training_pipeline as stages
 
     for stage in (stages.snapshot, stages.validate, stages.adapt_vocabulary, stages.provide_encoder):
@@ -102,8 +94,8 @@ def _show(trained: Trained) -> None:
     console.print(f"samples: {samples / 'index.html'}", markup=False)
     if verdict["page"]:
         console.print(f"verdict: {verdict['page']}", markup=False)
-    promoted = "promoted" if verdict.get("promoted") else "not promoted"
+    outcome = "promoted" if verdict.get("promoted") else "not promoted"
     if verdict["promote"] and not verdict.get("promoted"):
-        promoted = f"waits for a person (`nightcap models promote {version['version']}`)"
-    console.print(f"{version['name']} version {version['version']}, {promoted}: {verdict['reason']}", markup=False)
+        outcome = f"waits for a person (`nightcap models promote {version['version']}`)"
+    console.print(f"{version['name']} version {version['version']}, {outcome}: {verdict['reason']}", markup=False)
     typer.echo(str(ModelUri(version["name"], version["version"])))

@@ -23,35 +23,23 @@ _PAGE = 100  # Airflow gives no more at once
 
 @dataclass
 class AirflowApi:
-    """A client that logs in by itself.
+    """A client that logs in by itself."""
 
-    Attributes:
-        url: the api-server, without a path.
-        user: login name.
-        password: its password.
-        alive: called while waiting; raises if Airflow has ended.
-    """
-
-    url: str
+    url: str  # of the api-server, without a path
     user: str
     password: str
-    alive: Callable[[], None] = lambda: None
+    check_alive: Callable[[], None] = lambda: None  # called while waiting; raises if Airflow has ended
     _token: str = ""
     _token_end: float = 0.0
 
     def trigger(self, dag: str, conf: Mapping[str, Any]) -> str:
-        """Unpause a DAG, run it with some params, and return the run's id.
-
-        Raises:
-            Permanent: the params are refused.
-            Retryable: the DAG is not there in time.
-        """
+        """Unpause a DAG, run it with some params, and return the run's id."""
         self._wait_for(dag)
         self.set_paused(dag, False)
         return str(self._call("POST", f"dags/{dag}/dagRuns", {"logical_date": None, "conf": dict(conf)})["dag_run_id"])
 
     def set_paused(self, dag: str, paused: bool) -> None:
-        """Stop or let go on a DAG: its schedule, and the tasks of its runs."""
+        """Pause or unpause a DAG: its schedule, and the tasks of its runs."""
         self._call("PATCH", f"dags/{dag}", {"is_paused": paused})
 
     def active_runs(self, dag: str) -> list[str]:
@@ -59,15 +47,15 @@ class AirflowApi:
         return [run["dag_run_id"] for run in self._pages(f"dags/{dag}/dagRuns?state=running&state=queued&", "dag_runs")]
 
     def abandon(self, dag: str, run: str) -> None:
-        """Have a run failed if Airflow still answers, so that a later start does not go on with it."""
+        """Mark a run as failed if Airflow still answers, so that a later start does not resume it."""
         with suppress(NightcapError):
             self._call("PATCH", f"dags/{dag}/dagRuns/{run}", {"state": "failed"}, limit_s=10)
 
-    def follow(self, dag: str, run: str) -> Iterator[tuple[str, str]]:
+    def state_changes(self, dag: str, run: str) -> Iterator[tuple[str, str]]:
         """Task name and new state at every change, until the run ends.
 
         Raises:
-            Permanent: the run failed; says which tasks did, and why.
+            Permanent: the run failed; names the failed tasks and their errors.
             Retryable: Airflow has not answered for `OUTAGE_LIMIT_S`.
         """
         seen: dict[str, str] = {}
@@ -84,9 +72,9 @@ class AirflowApi:
         if state == "failed":
             raise Permanent(f"{dag} run {run} failed: {self._reasons(dag, run)}")
 
-    def result(self, dag: str, run: str, task: str, key: str = "return_value") -> Any:
-        """What a finished task returned."""
-        path = f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/xcomEntries/{key}?deserialize=true"
+    def result(self, dag: str, run: str, task: str) -> Any:
+        """The return value of a finished task."""
+        path = f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/xcomEntries/return_value?deserialize=true"
         return self.get(path)["value"]
 
     def task_states(self, dag: str, run: str) -> dict[str, str]:
@@ -94,18 +82,18 @@ class AirflowApi:
         return {_name(task): str(task["state"]) for task in self._tasks(dag, run)}
 
     def log(self, dag: str, run: str, task: str, attempt: int = 1, map_index: int = -1) -> list[dict[str, Any]]:
-        """The lines of a task's log; `event` is the text, the first ones say where the log lies."""
+        """The lines of a task's log; `event` is the text, and the first ones name the log's file."""
         path = f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{attempt}"
         return list(self.get(f"{path}?map_index={map_index}&full_content=true")["content"])
 
     def add_pools(self, pools: Mapping[str, str]) -> None:
-        """Make pools of one slot, given by name and purpose; one that is there stays as it is."""
-        there = {pool["name"] for pool in self.get("pools")["pools"]}
-        for name in sorted(pools.keys() - there):
+        """Make pools of one slot, given by name and purpose; an existing pool is not changed."""
+        existing = {pool["name"] for pool in self.get("pools")["pools"]}
+        for name in sorted(pools.keys() - existing):
             self._call("POST", "pools", {"name": name, "slots": 1, "description": pools[name]})
 
     def get(self, path: str) -> Any:
-        """Read something, patiently: a busy machine answers late, and SQLite may be locked.
+        """Read a resource with retries: a busy machine answers slowly, and SQLite may be locked.
 
         Raises:
             Permanent: Airflow refuses.
@@ -121,7 +109,7 @@ class AirflowApi:
                 self._pause()
 
     def _pause(self) -> None:
-        self.alive()
+        self.check_alive()
         time.sleep(PAUSE_S)
 
     def _tasks(self, dag: str, run: str) -> Iterator[dict[str, Any]]:
@@ -136,14 +124,17 @@ class AirflowApi:
 
     def _reasons(self, dag: str, run: str) -> str:
         failed = [task for task in self._tasks(dag, run) if task["state"] == "failed"]
-        return "; ".join(f"{_name(task)}: {self._reason(dag, run, task)}" for task in failed[:3]) or "no task by itself"
+        return (
+            "; ".join(f"{_name(task)}: {self._reason(dag, run, task)}" for task in failed[:3])
+            or "no task failed by itself"
+        )
 
     def _reason(self, dag: str, run: str, task: dict[str, Any]) -> str:
         lines = self.log(dag, run, task["task_id"], task["try_number"], task["map_index"])
         errors = [line["error_detail"][0] for line in lines if line.get("error_detail")]  # its causes come after it
-        told = f"{errors[-1]['exc_type']}: {errors[-1]['exc_value']}" if errors else "it ended without a word"
+        error = f"{errors[-1]['exc_type']}: {errors[-1]['exc_value']}" if errors else "the task ended without an error"
         files = [line["event"] for line in lines if str(line["event"]).endswith(".log")]
-        return f"{told} (see {files[0]})" if files else told
+        return f"{error} (see {files[0]})" if files else error
 
     def _wait_for(self, dag: str) -> None:
         deadline = time.monotonic() + DAG_LIMIT_S
@@ -158,20 +149,17 @@ class AirflowApi:
                 return
 
     def _call(self, method: str, path: str, body: Any = None, limit_s: float = 60) -> Any:
-        self._log_in(limit_s)
-        return self._request(method, f"api/v2/{path}", body, limit_s)
-
-    def _log_in(self, limit_s: float) -> None:
         if time.monotonic() > self._token_end:
             login = {"username": self.user, "password": self.password}
             self._token = self._request("POST", "auth/token", login, limit_s)["access_token"]
             self._token_end = time.monotonic() + TOKEN_LIFE_S
+        return self._request(method, f"api/v2/{path}", body, limit_s)
 
     def _request(self, method: str, path: str, body: Any, limit_s: float) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"} | (
-            {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        )
+        headers = {"Content-Type": "application/json"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
         request = urllib.request.Request(f"{self.url}/{path}", data, headers, method=method)  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=limit_s) as response:  # noqa: S310

@@ -1,4 +1,4 @@
-"""`python -m nightcap.local.mlflow_server URI ARTIFACTS PORT`: MLflow's server on loopback, on a whole database."""
+"""`python -m nightcap.local.mlflow_server URI ARTIFACTS PORT`: MLflow's server on loopback."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def main(uri: str, artifacts: str, port: str) -> None:
     create_database(uri, Path(artifacts))
     from mlflow.cli import cli
 
-    where = ["--host", "127.0.0.1", "--port", port, "--workers", "1", "--backend-store-uri", uri]
-    # Without artifact serving, what a run registered still loads when this server is gone.
-    cli(["server", *where, "--no-serve-artifacts", "--default-artifact-root", Path(artifacts).as_uri()])
+    options = ["--host", "127.0.0.1", "--port", port, "--workers", "1", "--backend-store-uri", uri]
+    # Without artifact serving, registered models still load when this server is gone.
+    cli(["server", *options, "--no-serve-artifacts", "--default-artifact-root", Path(artifacts).as_uri()])
 
 
 if __name__ == "__main__":

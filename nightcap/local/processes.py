@@ -1,4 +1,4 @@
-"""Child processes in sessions of their own, so that all of them end with us."""
+"""Child processes in sessions of their own, so that all of them end with this process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,12 +20,7 @@ KILL_S = 5.0
 
 
 class Service:
-    """A command that runs until it is stopped, its output in a file.
-
-    Attributes:
-        name: what people call it.
-        log: the file of its output.
-    """
+    """A command that runs until it is stopped, its output in the file `log`."""
 
     def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str], log: Path) -> None:
         self.name, self.log = name, log
@@ -41,21 +36,17 @@ class Service:
             )
 
     def check(self) -> None:
-        """Raise if it ended by itself.
-
-        Raises:
-            Retryable: with the last line of its log.
-        """
+        """Raise Retryable with the last line of its log if it ended by itself."""
         code = self._process.poll()
         if code is not None:
             raise Retryable(f"{self.name} ended with {code}; the last line of {self.log}: {_last_line(self.log)}")
 
     def stop(self) -> None:
-        """End its whole session: ask its group, kill who left the group, and after `GRACE_S` all that still live."""
+        """End its whole session: SIGTERM to its group, SIGKILL outside the group, and to all after `GRACE_S`."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGTERM)
-        # Only Airflow's tasks leave the group. They take no notice of SIGTERM, and a killed stage is taken up again.
-        _send(signal.SIGKILL, [pid for pid in self._living() if _group(pid) != self._process.pid])
+        # Only Airflow's tasks leave the group. They ignore SIGTERM, and a killed stage resumes.
+        _send(signal.SIGKILL, [pid for pid in self._living() if _id_of(os.getpgid, pid) != self._process.pid])
         self._wait(GRACE_S)
         _send(signal.SIGKILL, self._living())
         self._wait(KILL_S)
@@ -66,21 +57,21 @@ class Service:
             time.sleep(0.1)
 
     def _living(self) -> list[int]:
-        found = psutil.process_iter(["status"])
-        living = [process.pid for process in found if process.info["status"] != psutil.STATUS_ZOMBIE]
-        others = [pid for pid in living if _session(pid) == self._process.pid != pid]
-        # The first itself is asked: it looks like a zombie while only its other threads live, and is one until it is reaped.
+        processes = psutil.process_iter(["status"])
+        living = [process.pid for process in processes if process.info["status"] != psutil.STATUS_ZOMBIE]
+        others = [pid for pid in living if _id_of(os.getsid, pid) == self._process.pid != pid]
+        # The leader is polled: it looks like a zombie while only its other threads live, and is one until it is reaped.
         return others if self._process.poll() is not None else [self._process.pid, *others]
 
 
-def stop(services: Sequence[Service]) -> None:
-    """Stop services one by one, the last started first: until then, what it relies on still answers."""
+def stop_services(services: Sequence[Service]) -> None:
+    """Stop services one by one, the last started first, while the others it relies on still answer."""
     for service in reversed(services):
         service.stop()
 
 
 def free_port(wanted: int) -> int:
-    """The wanted port of the loopback, or the next one that nobody listens on."""
+    """The wanted port of the loopback, or the next free one."""
     for port in range(wanted, wanted + 200):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -89,18 +80,12 @@ def free_port(wanted: int) -> int:
             except OSError:
                 continue
             return port
-    raise Retryable(f"no free port between {wanted} and {wanted + 200} on 127.0.0.1; stop what listens there")
+    raise Retryable(f"no port from {wanted} to {wanted + 199} is free on 127.0.0.1; stop a service that uses one")
 
 
-def _session(pid: int) -> int | None:
+def _id_of(lookup: Callable[[int], int], pid: int) -> int | None:
     with suppress(OSError):
-        return os.getsid(pid)
-    return None
-
-
-def _group(pid: int) -> int | None:
-    with suppress(OSError):
-        return os.getpgid(pid)
+        return lookup(pid)
     return None
 
 

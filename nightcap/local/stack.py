@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nightcap.local.airflow_api import AirflowApi
-from nightcap.local.processes import Service, free_port, stop
+from nightcap.local.processes import Service, free_port, stop_services
 from pipeline.core.environment import Home
 from pipeline.core.errors import Permanent, RegistryUnavailable, Retryable
 from pipeline.storage.files import write_text
@@ -31,31 +31,24 @@ POOLS = {"gpu": "tasks of trainings that hold a model in memory", "model": "task
 
 @dataclass
 class LocalStack:
-    """Airflow's api-server, scheduler and dag-processor, and MLflow unless one is configured.
+    """Airflow's api-server, scheduler and dag-processor, and MLflow unless one is configured."""
 
-    Attributes:
-        home: where databases, logs and outputs lie.
-        airflow_url: where Airflow's page and API answer.
-        mlflow_url: where MLflow's page answers.
-        password: of the user `admin`.
-    """
-
-    home: Home
+    home: Home  # has the databases, logs and outputs
     airflow_url: str = ""
     mlflow_url: str = ""
-    password: str = ""
+    password: str = ""  # of the user `admin`
     _services: list[Service] = field(default_factory=list)
-    _claims: ExitStack = field(default_factory=ExitStack)
+    _locks: ExitStack = field(default_factory=ExitStack)
 
     def start(self) -> None:
-        """Start everything and wait until it answers.
+        """Start every part and wait until all answer.
 
         Raises:
-            Permanent: another stack works in this home.
+            Permanent: another stack runs in this home.
             Retryable: a part ended, or did not answer in time.
         """
-        self._claim_home()
-        _go_straight_to_loopback()
+        self._lock_home()
+        _bypass_proxy()
         self._start_mlflow()
         env = self._environment()
         self._once("airflow-migrate", ["db", "migrate"], env)
@@ -79,20 +72,20 @@ class LocalStack:
 
     def stop(self) -> None:
         """End every process that was started."""
-        stop(self._services)
+        stop_services(self._services)
         self._services.clear()
-        self._claims.close()
+        self._locks.close()
 
-    def _claim_home(self) -> None:
+    def _lock_home(self) -> None:
         """Two schedulers on one SQLite database would run every task twice."""
         path = self.home.root / "airflow" / "lock"
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = self._claims.enter_context(path.open("w"))
+        file = self._locks.enter_context(path.open("w"))
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise Permanent(
-                f"another Airflow of Nightcap works in {self.home.root}; stop it, or set NIGHTCAP_HOME to another folder"
+                f"another Airflow of Nightcap runs in {self.home.root}; stop it, or set NIGHTCAP_HOME to another folder"
             ) from error
 
     def _start_mlflow(self) -> None:
@@ -135,14 +128,14 @@ class LocalStack:
             "LOGGING__BASE_LOG_FOLDER": str(root / "logs"),
             "SCHEDULER__USE_JOB_SCHEDULE": "True",
         }
-        ours = {
+        variables = {
             "AIRFLOW_HOME": str(root),
             "MLFLOW_TRACKING_URI": self.mlflow_url,
             "NIGHTCAP_HOME": str(self.home.root),
             "NIGHTCAP_STORE": str(self.home.store),
             "TF_CPP_MIN_LOG_LEVEL": "2",
         }
-        return {**os.environ, **ours, **{f"AIRFLOW__{key}": value for key, value in settings.items()}}
+        return {**os.environ, **variables, **{f"AIRFLOW__{key}": value for key, value in settings.items()}}
 
     def _serve(self, name: str, arguments: list[str], env: Mapping[str, str]) -> None:
         self._services.append(Service(name, [sys.executable, "-m", "airflow", *arguments], env, self._log(name)))
@@ -170,15 +163,15 @@ class LocalStack:
 
 
 def _kept_secret(path: Path, size: int) -> str:
-    """A random secret that stays the same from run to run, readable by its owner only."""
+    """A random secret that is made once, readable by its owner only."""
     if not path.is_file():
         write_text(path, secrets.token_urlsafe(size))
         path.chmod(0o600)
     return path.read_text(encoding="utf-8").strip()
 
 
-def _go_straight_to_loopback() -> None:
-    """Keep a proxy of the environment out of what we and our services ask of one another."""
+def _bypass_proxy() -> None:
+    """Requests between this process and its services do not use a proxy of the environment."""
     if not urllib.request.proxy_bypass("127.0.0.1"):
         before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "localhost"
         os.environ["no_proxy"] = f"{before},127.0.0.1"
@@ -188,7 +181,7 @@ def _answers(url: str) -> bool:
     try:
         urllib.request.urlopen(url, timeout=5).close()  # noqa: S310
     except urllib.error.HTTPError:
-        return True  # whether it lets us in is for the tasks to find out
+        return True  # the tasks check access
     except (OSError, ValueError, http.client.HTTPException):
         return False
     return True

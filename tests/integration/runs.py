@@ -21,7 +21,7 @@ def night(api, **params):
     """Run a night by hand, alone; its id and how its tasks ended."""
     run = api.trigger("caption_nightly", params)
     try:
-        for _ in api.follow("caption_nightly", run):
+        for _ in api.state_changes("caption_nightly", run):
             pass
     finally:
         api.set_paused("caption_nightly", True)
@@ -53,7 +53,7 @@ def log_when_there(api, run, task):
 
 def counted(api):
     run = api.trigger("watch_corrections", {})
-    for _ in api.follow("watch_corrections", run):
+    for _ in api.state_changes("watch_corrections", run):
         pass
     return run
 

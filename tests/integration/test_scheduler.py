@@ -62,7 +62,7 @@ def trained(api, too_early):
     """A training's id, and what the log of its task `train` held while it ran."""
     run = api.trigger("train_captioner", TINY)
     live = []
-    for name, state in api.follow("train_captioner", run):
+    for name, state in api.state_changes("train_captioner", run):
         if (name, state) == ("train", "running"):
             live = log_when_there(api, run, name)
     return run, live
@@ -177,7 +177,7 @@ def test_enough_corrections_start_a_training(api, home, captioned, folder):
     assert api.task_states("watch_corrections", counted(api)) == {"count": "success"}
     (started,) = runs_when_there(api, "asset_triggered")
     try:
-        next(change for change in api.follow("train_captioner", started) if change == ("validate", "success"))
+        next(change for change in api.state_changes("train_captioner", started) if change == ("validate", "success"))
     finally:
         api.abandon("train_captioner", started)
     assert api.task_states("watch_corrections", counted(api)) == {"count": "skipped"}
@@ -187,7 +187,7 @@ def test_enough_corrections_start_a_training(api, home, captioned, folder):
 @pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="this machine has a GPU")
 def test_without_a_gpu_its_examination_is_skipped(api):
     run = api.trigger("doctor_gpu", {})
-    for _ in api.follow("doctor_gpu", run):
+    for _ in api.state_changes("doctor_gpu", run):
         pass
     assert api.task_states("doctor_gpu", run) == {"examine": "skipped"}
     (reason,) = [line["reason"] for line in api.log("doctor_gpu", run, "examine") if line["event"] == "Skipping task."]
@@ -200,7 +200,7 @@ def test_new_images_are_captioned_by_the_clock(api, home, captioned):
     rows = rows_when_there(home.captions)
     assert {row["image"] for row in rows if row["status"] == "captioned"} == drawn
     (run,) = {row["run"] for row in rows}
-    for _ in api.follow("caption_nightly", run):
+    for _ in api.state_changes("caption_nightly", run):
         pass
     about = api.get(f"dags/caption_nightly/dagRuns/{run}")
     assert (about["run_type"], about["state"]) == ("scheduled", "success")
@@ -235,7 +235,7 @@ def test_wrong_params_are_refused_at_once(api, dag, params, complaint):
 def test_what_cannot_pass_fails_at_once_and_says_why(api, trained, params, task, complaint):
     run = api.trigger("train_captioner", params)
     with pytest.raises(Permanent) as failed:
-        for _ in api.follow("train_captioner", run):
+        for _ in api.state_changes("train_captioner", run):
             pass
     assert f"{task}: {complaint}" in str(failed.value)
     instance = api.get(f"dags/train_captioner/dagRuns/{run}/taskInstances/{task}")
@@ -255,7 +255,7 @@ def test_tasks_hand_one_another_small_values(home, captioned):
 def stopped(api, stack, home, captioned, processes_of):
     """The seconds that it took to stop everything in the middle of a task, and what was left."""
     run = api.trigger("train_captioner", TINY | {"source.scene_seed": 8})
-    next(change for change in api.follow("train_captioner", run) if change == ("validate", "running"))
+    next(change for change in api.state_changes("train_captioner", run) if change == ("validate", "running"))
     at_work = processes_of(home.root)
     started = time.monotonic()
     stack.stop()

@@ -70,7 +70,7 @@ class Story:
 
     def follow(self, dag, run, until=None):
         """Wait for a task to change to a state, or for the run's end."""
-        for change in self.api.follow(dag, run):
+        for change in self.api.state_changes(dag, run):
             if change == until:
                 return
         assert until is None, f"{run} ended before {until}"
@@ -94,7 +94,7 @@ class Story:
     def answer(self, run, choice):
         """Answer as a person does, and wait for what comes of it."""
         path = f"dags/{TRAINING}/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
-        for change in self.api.follow(TRAINING, run):
+        for change in self.api.state_changes(TRAINING, run):
             if change == ("approve", "awaiting_input"):  # Airflow asks again if the answer came within a second
                 time.sleep(3)
                 self.api._call("PATCH", path, {"chosen_options": [choice], "params_input": {}})

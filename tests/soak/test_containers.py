@@ -129,7 +129,7 @@ def test_every_service_is_healthy_and_nobody_may_do_more_than_a_user(stack):
 def night(stack, clock, tmp_path_factory):
     """A training through Airflow's API, then a night over images in S3; the night's id."""
     api = stack.api()
-    for _ in api.follow("train_captioner", api.trigger("train_captioner", TINY)):
+    for _ in api.state_changes("train_captioner", api.trigger("train_captioner", TINY)):
         pass
     clock.tell("trained")
     client = boto3.client(
@@ -142,7 +142,7 @@ def night(stack, clock, tmp_path_factory):
     for path in draw_inbox(tmp_path_factory.mktemp("drawn"), COUNT, seed=5):
         client.put_object(Bucket="pictures", Key=f"inbox/{path.name}", Body=path.read_bytes())
     run = api.trigger("caption_nightly", {"shard_size": COUNT // 2, "part_size": 4, "gallery_size": 4})
-    for _ in api.follow("caption_nightly", run):
+    for _ in api.state_changes("caption_nightly", run):
         pass
     clock.tell("captioned")
     return run

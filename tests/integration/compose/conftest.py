@@ -66,7 +66,7 @@ def waiting(people):
     """A training whose model waits for an answer: the run of it."""
     approver = people["Approver"]
     run = approver.trigger("train_captioner", TINY | {"gate.approval": "person"})
-    for change in approver.follow("train_captioner", run):
+    for change in approver.state_changes("train_captioner", run):
         if change == ("approve", "awaiting_input"):  # Airflow asks again if the answer comes within a second
             time.sleep(3)
             break
@@ -77,6 +77,6 @@ def waiting(people):
 def champion(api, people, waiting):
     """A model that the DAG trained, and that a person let promote: the run of it."""
     answer(people["Approver"], waiting)
-    for _ in api.follow("train_captioner", waiting):
+    for _ in api.state_changes("train_captioner", waiting):
         pass
     return waiting

@@ -37,7 +37,7 @@ def test_who_may_not_run_a_dag_is_refused(people, role, dag):
 
 def test_an_operator_runs_a_night(people):
     run = people["Operator"].trigger("caption_nightly", NIGHT)
-    for _ in people["Operator"].follow("caption_nightly", run):
+    for _ in people["Operator"].state_changes("caption_nightly", run):
         pass
     assert people["Viewer"].get(f"dags/caption_nightly/dagRuns/{run}")["triggering_user_name"] == "operator"
     told = [line["event"] for line in people["Viewer"].log("caption_nightly", run, "plan")]

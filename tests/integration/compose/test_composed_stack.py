@@ -85,7 +85,7 @@ def disturbed(stack, api, champion, tmp_path_factory):
     scratch = [path for folder in folders for path in folder.rglob(f".{int(stopped):05d}-*")]  # the others are at work
     killed = at_work(stack, api, run, but=stopped)
     container = stack.kill_replica_of(instance(api, run, killed)["pid"])
-    for _ in api.follow("caption_nightly", run):
+    for _ in api.state_changes("caption_nightly", run):
         pass
     return Disturbed(run, stopped, stop_s, scratch, killed, container, workers)
 
@@ -211,7 +211,7 @@ def held(stack, api, disturbed):
         s3(stack, "OWNER").put_object(Bucket="pictures", Key=f"broken/{number}.jpg", Body=b"<html>")
     run = api.trigger("caption_nightly", {"input": "s3://pictures/broken"})
     with pytest.raises(Permanent, match="NightHeld"):
-        for _ in api.follow("caption_nightly", run):
+        for _ in api.state_changes("caption_nightly", run):
             pass
     return run
 
@@ -222,7 +222,7 @@ def late(api, champion):
     yesterday = (datetime.now(UTC) - timedelta(days=1)).replace(hour=2, minute=0)
     asked = {"logical_date": None, "run_after": yesterday.isoformat(), "conf": {"input": "s3://pictures/nothing"}}
     run = api._call("POST", "dags/caption_nightly/dagRuns", asked)["dag_run_id"]
-    for _ in api.follow("caption_nightly", run):
+    for _ in api.state_changes("caption_nightly", run):
         pass
     return run
 
