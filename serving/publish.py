@@ -16,7 +16,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from pipeline.core.environment import Home
-from pipeline.core.errors import NightHeld, NightRejected, ObjectUnavailable, PublishConflict
+from pipeline.core.errors import NightHeld, NightRejected, ObjectUnavailable, Permanent
 from pipeline.storage.files import read_json, write_json
 from pipeline.storage.forgotten import Forgotten
 from pipeline.storage.tables import IMAGE, IMAGE_AND_VERSION, SCHEMA, CaptionTable
@@ -46,7 +46,7 @@ def publish(plan_path: str | Path, accept_quarantine: bool = False, accept_drift
     Raises:
         NightRejected: shards are missing, or counts do not add up.
         NightHeld: too much is quarantined or the night has drifted; the parts stay for a call that accepts it.
-        PublishConflict: another run was published as this night.
+        Permanent: another run was published as this night.
     """
     plan = Plan.read(plan_path)
     if plan.is_published:
@@ -103,7 +103,7 @@ def _append(plan: Plan, table: CaptionTable, tally: dict[str, Any], accepted: Ac
 def _is_in_table(plan: Plan, table: CaptionTable) -> bool:
     run = table.run_of(plan.night)
     if run not in {None, plan.run}:
-        raise PublishConflict(
+        raise Permanent(
             f"night {plan.night!r} was published by run {run!r} while run {plan.run!r} was at work; "
             f"its images that are still without captions belong to the next night"
         )

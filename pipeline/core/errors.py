@@ -12,11 +12,7 @@
     │   ├── BundleRejected    a model version is damaged or is not what it claims to be
     │   ├── NightRejected     a night cannot be published as it is
     │   │   └── NightHeld     it is whole, but too odd to publish without a person's word
-    │   ├── DeviceRejected    a GPU does not compute as the CPU does
-    │   ├── PublishConflict   another run published first
     │   ├── PromotionConflict another promotion came first
-    │   ├── BackupRejected    a backup is damaged or not whole
-    │   ├── TargetNotEmpty    something lies where a backup or a home would be written
     │   └── PromotionRefused  a model version may not caption
     └── BadInput              one image or caption; it is quarantined under `reason`
         ├── BadImage
@@ -96,24 +92,8 @@ class NightHeld(NightRejected):
     """A night is whole, but too odd to be published unless a person accepts it; its parts stay."""
 
 
-class DeviceRejected(Permanent):
-    """A GPU is not used, or does not compute as the CPU does."""
-
-
-class PublishConflict(Permanent):
-    """Another run published to the same table first."""
-
-
 class PromotionConflict(Permanent):
     """Another promotion or rollback of the same model came first; the verdict is about a champion that is none."""
-
-
-class BackupRejected(Permanent):
-    """A backup is damaged, not whole, or of a format that is not known."""
-
-
-class TargetNotEmpty(Permanent):
-    """Something lies where a backup is to be restored or a home to be moved; nothing is written over it."""
 
 
 class PromotionRefused(Permanent):

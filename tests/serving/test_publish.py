@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 from deltalake import DeltaTable
 
-from pipeline.core.errors import NightHeld, NightRejected, PublishConflict
+from pipeline.core.errors import NightHeld, NightRejected, Permanent
 from serving.caption_shard import caption_shard
 from serving.planning.plan import plan
 from serving.publish import publish
@@ -57,7 +57,7 @@ def test_two_runs_of_one_night(world):
     world.fill(2)
     first, second = world.captioned("n1", "r1"), world.captioned("n1", "r2")
     publish(first)
-    with pytest.raises(PublishConflict, match="was published by run 'r1'"):
+    with pytest.raises(Permanent, match="was published by run 'r1'"):
         publish(second)
     assert len(world.images()) == 2
 

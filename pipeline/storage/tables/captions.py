@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
-from pipeline.core.errors import PublishConflict, SettingsError
+from pipeline.core.errors import Permanent, SettingsError
 from pipeline.core.reasons import SOURCE_CHANGED
 from pipeline.storage.tables.commits import (
     batches_of,
@@ -155,7 +155,7 @@ class CaptionTable:
                 be captioned by several versions.
 
         Raises:
-            PublishConflict: others kept committing first.
+            Permanent: others kept committing first.
         """
 
         def fresh(table: DeltaTable) -> Iterator[pa.RecordBatch]:
@@ -169,7 +169,7 @@ class CaptionTable:
         return self._change(fresh, "append")
 
     def rewrite(self, change: Callable[[pa.RecordBatch], pa.RecordBatch]) -> int:
-        """Commit every row as `change` leaves it, in few files; returns how many. Raises PublishConflict as `append`."""
+        """Commit every row as `change` leaves it, in few files; returns how many. Raises Permanent as `append`."""
         with table_errors(self.uri):
             if find_table(self.uri) is None:
                 return 0
@@ -184,13 +184,13 @@ class CaptionTable:
                 rows = commit(self.uri, table, batches(table), mode, sequence_of(table) + 1)
                 if rows is not None:
                     return rows
-        raise PublishConflict(f"table {self.uri}: {ATTEMPTS} commits lost against other writers; try again later")
+        raise Permanent(f"table {self.uri}: {ATTEMPTS} commits lost against other writers; try again later")
 
     def write_current(self) -> None:
         """Rewrite the whole current table: an image's human caption if any, else its newest not withdrawn.
 
         The table takes the sequence of the history that it was made from, so an older view never replaces a newer.
-        Nothing is written if the table's sequence is not older than the history's. Raises PublishConflict as `append`.
+        Nothing is written if the table's sequence is not older than the history's. Raises Permanent as `append`.
         """
         with table_errors(self.current_uri):
             for _ in range(ATTEMPTS):
@@ -203,7 +203,7 @@ class CaptionTable:
                 rows = current_rows(dataset_of(history))
                 if commit(self.current_uri, current, rows, "overwrite", sequence) is not None:
                     return
-        raise PublishConflict(f"table {self.current_uri}: {ATTEMPTS} commits lost against others; publish again later")
+        raise Permanent(f"table {self.current_uri}: {ATTEMPTS} commits lost against others; publish again later")
 
 
 def _is_done(batch: pa.RecordBatch, model: tuple[str, str], policy: Policy) -> pa.Array:

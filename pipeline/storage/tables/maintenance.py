@@ -21,7 +21,7 @@ _LOG_KEPT = "delta.logRetentionDuration"
 def compact_table(table: CaptionTable) -> int:
     """Rewrite the history in as few files as its rows fill; returns how many fewer.
 
-    Nothing is written if that saves at most one file. Raises PublishConflict if nights kept publishing first.
+    Nothing is written if that saves at most one file. Raises Permanent if nights kept publishing first.
     """
     with table_errors(table.uri):
         opened = find_table(table.uri)

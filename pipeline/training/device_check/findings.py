@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.core.environment import Home
-from pipeline.core.errors import DeviceRejected
+from pipeline.core.errors import Permanent
 
 EXPERIMENT = "doctor"
 
@@ -53,9 +53,9 @@ def refuse(findings: Mapping[str, Any]) -> None:
     """End here unless the device trains as the CPU does.
 
     Raises:
-        DeviceRejected: it does not.
+        Permanent: it does not.
     """
     if not findings["passed"]:
-        raise DeviceRejected(
+        raise Permanent(
             f"this GPU does not train as the CPU does: {'; '.join(findings['because'])}; see docs/gpu.md before training on it"
         )

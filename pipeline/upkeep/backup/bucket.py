@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.errors import ObjectUnavailable, SourceChanged, TargetNotEmpty
+from pipeline.core.errors import ObjectUnavailable, Permanent, SourceChanged
 from pipeline.core.parallel import in_parallel
 from pipeline.storage.files import sha256_file
 from pipeline.storage.objects.retry import TransientError
@@ -52,7 +52,7 @@ class Bucket(S3Folder):
         """Copy files of a folder to objects, each read back, and tell how many; those that are there already stay.
 
         Raises:
-            TargetNotEmpty: an object there has another content.
+            Permanent: an object there has another content.
             ObjectUnavailable: the store fails, or does not give back what it was given.
         """
         return sum(in_parallel(lambda name: self._add(folder / name, name), names, THREADS))
@@ -104,7 +104,7 @@ class Bucket(S3Folder):
             if self.digest(name) != wanted:
                 raise ObjectUnavailable(f"{self.uri}/{name} does not read back as it was written; check the store")
         elif there != wanted:
-            raise TargetNotEmpty(
+            raise Permanent(
                 f"{self.uri}/{name} is there with another content than {path}, and nothing is written over it; if it is "
                 "from a move that was stopped, remove it there, then begin again"
             )

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.errors import BackupRejected, SettingsError
+from pipeline.core.errors import Permanent, SettingsError
 from pipeline.storage.files import read_json, sha256_file, write_bytes, write_json
 from pipeline.upkeep.backup.folders import every_file
 
@@ -88,10 +88,10 @@ class Shelf:
         return self.partial
 
     def require_dumps(self) -> None:
-        """Raise BackupRejected if the databases are not there."""
+        """Raise Permanent if the databases are not there."""
         lacking = [name for name in DUMPS if not (self.partial / "databases" / name).is_file()]
         if lacking:
-            raise BackupRejected(f"{self.partial} lacks {', '.join(lacking)}; begin the backup anew")
+            raise Permanent(f"{self.partial} lacks {', '.join(lacking)}; begin the backup anew")
 
     def finish(self, facts: dict[str, Any], now: datetime | None = None) -> Path:
         """Write the digests, let everything reach the disk, and give the backup its name.
@@ -101,7 +101,7 @@ class Shelf:
             now: in UTC.
 
         Raises:
-            BackupRejected: the databases are not there, or a file's name cannot be listed.
+            Permanent: the databases are not there, or a file's name cannot be listed.
         """
         self.require_dumps()
         made = now or datetime.now(UTC)
@@ -128,10 +128,10 @@ def check_backup(backup: Path) -> None:
     """Compare every file with the digest that was written when the backup was made.
 
     Raises:
-        BackupRejected: files are missing, were altered or joined, or the format is not known.
+        Permanent: files are missing, were altered or joined, or the format is not known.
     """
     if not (backup / BACKUP_SUMS).is_file():
-        raise BackupRejected(f"backup {backup} has no {BACKUP_SUMS}, so nothing shows that it is whole; use another")
+        raise Permanent(f"backup {backup} has no {BACKUP_SUMS}, so nothing shows that it is whole; use another")
     lines = os.fsdecode((backup / BACKUP_SUMS).read_bytes()).removesuffix("\n").split("\n")
     sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     found = set(_files(backup)) - {BACKUP_SUMS}
@@ -139,20 +139,16 @@ def check_backup(backup: Path) -> None:
     odd["altered"] = {name for name in sums.keys() & found if sha256_file(backup / name) != sums[name]}
     told = [f"{len(names)} {what}, such as {min(names)}" for what, names in odd.items() if names]
     if told:
-        raise BackupRejected(f"backup {backup} is damaged: of its files {'; '.join(told)}; use another")
+        raise Permanent(f"backup {backup} is damaged: of its files {'; '.join(told)}; use another")
     form = read_json(backup / FACTS)["format"]
     if form != _FORMAT:
-        raise BackupRejected(
-            f"backup {backup} has format {form}, this Nightcap reads {_FORMAT}; use the one that made it"
-        )
+        raise Permanent(f"backup {backup} has format {form}, this Nightcap reads {_FORMAT}; use the one that made it")
 
 
 def _lines(root: Path) -> Iterator[bytes]:
     for name in _files(root):
         if "\n" in name:
-            raise BackupRejected(
-                f"{name!r} has a line break in its name, which {BACKUP_SUMS} cannot list; rename the file"
-            )
+            raise Permanent(f"{name!r} has a line break in its name, which {BACKUP_SUMS} cannot list; rename the file")
         yield os.fsencode(f"{sha256_file(root / name)}  {name}\n")
 
 

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from pipeline.core.errors import ObjectUnavailable, SettingsError, TargetNotEmpty
+from pipeline.core.errors import ObjectUnavailable, Permanent, SettingsError
 from pipeline.storage.files import sha256_file
 
 LOG = "_delta_log"
@@ -79,7 +79,7 @@ def add_folder(source: Path, target: Path, paths: Iterable[str]) -> int:
         paths: of the files, relative to the source.
 
     Raises:
-        TargetNotEmpty: a file there has another content.
+        Permanent: a file there has another content.
         ObjectUnavailable: what was written does not read back as it was.
     """
     names = list(paths)
@@ -170,7 +170,7 @@ def _add(source: Path, target: Path) -> None:
             raise ObjectUnavailable(f"{target} does not read back as it was written; check the disk")
         scratch.replace(target)
     elif sha256_file(target) != wanted:
-        raise TargetNotEmpty(
+        raise Permanent(
             f"{target} is there with another content than {source}, and nothing is written over it; if it is from a move "
             "that was stopped, remove it there, then begin again"
         )

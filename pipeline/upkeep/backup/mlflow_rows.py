@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 
 import sqlalchemy as sa
 
-from pipeline.core.errors import RegistryUnavailable, SettingsError, TargetNotEmpty
+from pipeline.core.errors import Permanent, RegistryUnavailable, SettingsError
 from pipeline.registry.versions import REMOVED_TAG
 
 Tables = dict[str, sa.Table]  # by name
@@ -47,7 +47,7 @@ def copy_rows(file: Path, target_uri: str, artifacts: str, dry_run: bool = False
 
     Raises:
         SettingsError: the file is none of MLflow's, the databases differ in their form, or artifacts lie elsewhere.
-        TargetNotEmpty: the target has experiments, runs or models.
+        Permanent: the target has experiments, runs or models.
         RegistryUnavailable: a database cannot be reached, or refuses a row.
     """
     with _reading(file) as source, _writing(target_uri, dry_run) as target:
@@ -148,7 +148,7 @@ def _require_empty(target: sa.Connection, tables: Tables) -> None:
     }
     told = [f"{count} {name}" for name, count in counts.items() if count]
     if told:
-        raise TargetNotEmpty(
+        raise Permanent(
             f"{_shown(target)} already holds {', '.join(told)}; a home moves only into an MLflow that was never used: before "
             "the stack's first whole start, or after `docker compose --profile '*' down --volumes`, which removes all there is"
         )

@@ -64,7 +64,7 @@ class Move:
         Raises:
             SettingsError: there is no such home, it is in use or the stack's own, files of its versions are missing, or its
                 database has another form than the stack's.
-            TargetNotEmpty: the stack has runs or models of its own, or other files where these would be.
+            Permanent: the stack has runs or models of its own, or other files where these would be.
             ObjectUnavailable, RegistryUnavailable: a disk, the store or the database fails.
         """
         file = self.source / DATABASE

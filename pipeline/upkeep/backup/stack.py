@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.core.environment import Home
-from pipeline.core.errors import TargetNotEmpty
+from pipeline.core.errors import Permanent
 from pipeline.storage.files import read_json
 from pipeline.upkeep.backup.bucket import Bucket
 from pipeline.upkeep.backup.catalog import FACTS, Shelf, check_backup
@@ -54,7 +54,7 @@ def finish_backup(home: Home, shelf: Shelf, images: bool) -> Path:
         The backup.
 
     Raises:
-        BackupRejected: the databases are not there.
+        Permanent: the databases are not there.
         SettingsError: another backup is being made, or a folder cannot be used.
         ObjectUnavailable: the store fails, or a file was removed meanwhile.
     """
@@ -72,8 +72,8 @@ def require_restorable(home: Home, backup: Path) -> None:
     """Check a backup's files, and that nothing lies where they will.
 
     Raises:
-        BackupRejected: it is damaged.
-        TargetNotEmpty: a volume or bucket holds something.
+        Permanent: it is damaged.
+        Permanent: a volume or bucket holds something.
     """
     check_backup(backup)
     for folder in (home.root, home.captions.parent):
@@ -103,7 +103,7 @@ def _buckets(backup: Path) -> tuple[str, ...]:
 def _refuse(place: str, held: Iterator[str]) -> None:
     first = next(held, None)
     if first is not None:
-        raise TargetNotEmpty(
+        raise Permanent(
             f"{place} holds {first}; a backup is restored only where there is nothing: before the stack's first start, or "
             "after `docker compose --profile '*' down --volumes`, which removes all there is"
         )

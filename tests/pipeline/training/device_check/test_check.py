@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.environment import Home
-from pipeline.core.errors import DeviceRejected
+from pipeline.core.errors import Permanent
 from pipeline.training.device_check.check import examine
 from pipeline.training.device_check.compare import Trial
 from pipeline.training.device_check.findings import log_findings, refuse
@@ -43,7 +43,7 @@ def test_another_precision_is_told_apart_and_refused(findings):
     assert coarse.startswith("coarse: the loss of step ")
     assert unknown.startswith("unknown ended with 1: ")
     assert "float31" in unknown
-    with pytest.raises(DeviceRejected, match=r"coarse: .*; unknown ended .*docs/gpu\.md"):
+    with pytest.raises(Permanent, match=r"coarse: .*; unknown ended .*docs/gpu\.md"):
         refuse(findings)
 
 

@@ -1,7 +1,7 @@
 import pytest
 from boto3.exceptions import RetriesExceededError
 
-from pipeline.core.errors import BadInput, ObjectUnavailable, TargetNotEmpty
+from pipeline.core.errors import BadInput, ObjectUnavailable, Permanent
 from pipeline.storage.files import sha256
 from pipeline.storage.objects.retry import TransientError
 from pipeline.upkeep.backup.bucket import Bucket
@@ -30,7 +30,7 @@ def test_an_object_of_other_content_is_not_written_over(s3, tmp_path):
     bucket = Bucket(uri)
     put(bucket, "there", b"as it was")
     (tmp_path / "there").write_text("other")
-    with pytest.raises(TargetNotEmpty, match=r"there is there with another content"):
+    with pytest.raises(Permanent, match=r"there is there with another content"):
         bucket.add(tmp_path, iter(["there"]))
     assert bucket.get("there") == b"as it was"
 

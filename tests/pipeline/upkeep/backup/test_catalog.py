@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.core.errors import BackupRejected, SettingsError
+from pipeline.core.errors import Permanent, SettingsError
 from pipeline.storage.files import read_json, write_bytes, write_json, write_text
 from pipeline.upkeep.backup.catalog import BACKUP_SUMS, DUMPS, FACTS, Shelf, check_backup
 
@@ -36,7 +36,7 @@ def test_what_was_stopped_is_no_backup_and_makes_room(tmp_path):
     with pytest.raises(SettingsError, match="there is none"):
         shelf.choose("")
     assert list(shelf.begin().iterdir()) == []
-    with pytest.raises(BackupRejected, match=r"lacks airflow\.dump, mlflow\.dump"):
+    with pytest.raises(Permanent, match=r"lacks airflow\.dump, mlflow\.dump"):
         shelf.finish({})
 
 
@@ -81,7 +81,7 @@ def test_the_newest_is_chosen_unless_one_is_named(tmp_path, backup):
 )
 def test_damage_is_told(backup, change, told):
     change(backup)
-    with pytest.raises(BackupRejected, match=told):
+    with pytest.raises(Permanent, match=told):
         check_backup(backup)
 
 
@@ -92,7 +92,7 @@ def test_an_unknown_format_is_refused(backup):
     write_json(backup / FACTS, facts | {"format": 2})
     after = subprocess.run(["sha256sum", FACTS], cwd=backup, check=True, capture_output=True, text=True).stdout
     write_text(backup / BACKUP_SUMS, text.replace(before, after))
-    with pytest.raises(BackupRejected, match="has format 2"):
+    with pytest.raises(Permanent, match="has format 2"):
         check_backup(backup)
 
 
@@ -104,6 +104,6 @@ def test_a_shelf_must_be_there(tmp_path):
 def test_a_line_break_in_a_name_is_refused_before_the_backup_is_one(tmp_path):
     shelf = filled(tmp_path)
     write_text(shelf.partial / "a\nb", "")
-    with pytest.raises(BackupRejected, match="line break"):
+    with pytest.raises(Permanent, match="line break"):
         shelf.finish({"pictures": False})
     assert shelf.partial.is_dir()

@@ -4,7 +4,7 @@ import shutil
 import pytest
 from deltalake import DeltaTable
 
-from pipeline.core.errors import ObjectUnavailable, SettingsError, TargetNotEmpty
+from pipeline.core.errors import ObjectUnavailable, Permanent, SettingsError
 from pipeline.storage.tables import APPLICATION, CaptionTable
 from pipeline.upkeep.backup.folders import add_folder, copy_folder, every_file, relative_files
 from tests.pipeline.storage.tables.table_rows import row, rows
@@ -134,6 +134,6 @@ def test_what_is_there_stays_and_what_differs_is_refused(tmp_path):
     (tmp_path / "to" / "a").write_text("a")
     assert add_folder(tmp_path / "from", tmp_path / "to", ["a", "b"]) == 2
     (tmp_path / "to" / "b").write_text("changed")
-    with pytest.raises(TargetNotEmpty, match="another content"):
+    with pytest.raises(Permanent, match="another content"):
         add_folder(tmp_path / "from", tmp_path / "to", ["a", "b"])
     assert {path.name: path.read_text() for path in (tmp_path / "to").iterdir()} == {"a": "a", "b": "changed"}

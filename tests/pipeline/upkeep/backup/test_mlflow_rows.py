@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 
-from pipeline.core.errors import RegistryUnavailable, SettingsError, TargetNotEmpty
+from pipeline.core.errors import Permanent, RegistryUnavailable, SettingsError
 from pipeline.registry.sqlite import create_database
 from pipeline.registry.versions import REMOVED_TAG
 from pipeline.upkeep.backup.mlflow_rows import copy_rows, require_fit
@@ -68,7 +68,7 @@ def test_a_dry_run_takes_everything_back(used, target):
 def test_what_holds_runs_is_refused(used, target):
     copy_rows(used / "mlflow.db", target, "s3://mlflow")
     before = everything(target)
-    with pytest.raises(TargetNotEmpty, match=r"already holds 1 experiments, .*1 registered_models, 1 runs"):
+    with pytest.raises(Permanent, match=r"already holds 1 experiments, .*1 registered_models, 1 runs"):
         copy_rows(used / "mlflow.db", target, "s3://mlflow")
     assert everything(target) == before
 
@@ -77,7 +77,7 @@ def test_what_holds_an_experiment_that_accounts_may_refer_to_is_refused(used, ta
     import mlflow
 
     mlflow.MlflowClient(target).create_experiment("nights")
-    with pytest.raises(TargetNotEmpty, match=r"already holds 1 experiments; .*before the stack's first whole start"):
+    with pytest.raises(Permanent, match=r"already holds 1 experiments; .*before the stack's first whole start"):
         require_fit(used / "mlflow.db", target)
 
 
@@ -85,7 +85,7 @@ def test_any_row_that_a_move_would_remove_is_refused(used, target):
     with closing(sqlite3.connect(target.removeprefix("sqlite:///"))) as database, database:
         database.execute("INSERT INTO input_tags VALUES ('1', 'name', 'value')")
         database.execute("INSERT INTO scheduler_leases VALUES ('moment', 'server', 0)")
-    with pytest.raises(TargetNotEmpty, match="already holds 1 input_tags; "):
+    with pytest.raises(Permanent, match="already holds 1 input_tags; "):
         require_fit(used / "mlflow.db", target)
 
 
