@@ -16,7 +16,6 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.neighbours import consensus_captions
-from pipeline import training_pipeline as stages
 from pipeline.core.environment import Home
 from pipeline.core.settings import TrainSettings, assign, read_yaml, train_settings
 from pipeline.evaluation.calibrate import training_embeddings
@@ -26,6 +25,7 @@ from pipeline.metrics.health import caption_health
 from pipeline.metrics.scores import leave_one_out, score_captions
 from pipeline.storage.files import write_text
 from pipeline.training.run import TrainingRun
+from pipeline.training_pipeline import run_stage, run_until
 
 SHOWN = {
     "bleu_4": 100,
@@ -67,7 +67,7 @@ def _measure(config: dict[str, Any], row: dict[str, Any], seed: int, place: Path
     if row.get("baseline"):
         return _baseline(row["baseline"], run)
     started = time.monotonic()
-    run = stages.refine(stages.train(run))
+    run = run_stage("refine", run_stage("train", run))
     seconds = time.monotonic() - started
     captions = captions_of(run, "test")
     write_text(place, "".join(f"{json.dumps({'image': image, 'caption': text})}\n" for image, text in captions.items()))
@@ -103,11 +103,7 @@ def _baseline(name: str, run: TrainingRun) -> dict[str, Any]:
 
 def extracted(run: TrainingRun) -> TrainingRun:
     """A run with its features extracted."""
-    for stage in (stages.snapshot, stages.validate, stages.adapt_vocabulary, stages.provide_encoder):
-        run = stage(run)
-    for shard in range(run.settings.encoder.shards):
-        stages.extract_shard(run, shard)
-    return stages.extract_features(run)
+    return run_until("extract_features", run)
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

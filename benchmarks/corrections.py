@@ -26,7 +26,6 @@ from scipy.cluster.vq import kmeans2
 
 from benchmarks.ablation import extracted
 from nightcap.commands.train import Trained, run_stages
-from pipeline import training_pipeline as stages
 from pipeline.core.environment import Home
 from pipeline.core.settings import assign, read_yaml, train_settings
 from pipeline.data.sources.base import SPLITS
@@ -40,6 +39,7 @@ from pipeline.training.caption_features import caption_features
 from pipeline.training.features import FeatureStore
 from pipeline.training.refine import load_decoder
 from pipeline.training.run import TrainingRun
+from pipeline.training_pipeline import run_until
 
 POINTS = 100
 FEWEST = 700  # images of the cluster, so that enough are left to judge
@@ -63,7 +63,7 @@ def main() -> None:
     start = {"training.start_from": str(ModelUri(NAME, champion.version["version"]))}
     challenger = run_stages(_run(config, without | table | start | CONTINUING))
     control = _run(config, without | {"source.corrections": "none"} | start | CONTINUING)
-    runs = {"champion": champion.run, "control": stages.refine(stages.train(extracted(control)))}
+    runs = {"champion": champion.run, "control": run_until("refine", control)}
     report = {"cluster": len(cluster), "corrections": len(corrected), "verdict": _verdict(challenger)}
     report |= {name: _compare(whole, images, challenger.run, runs) for name, images in judged.items()}
     write_json(output / "report.json", report)

@@ -11,13 +11,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ablation import captions_of, extracted
+from benchmarks.ablation import captions_of
 from nightcap.options import values_from
-from pipeline import training_pipeline as stages
 from pipeline.core.environment import Home
 from pipeline.core.settings import train_settings
 from pipeline.metrics.scores import score_captions
 from pipeline.training.run import TrainingRun
+from pipeline.training_pipeline import run_until
 
 WAYS: tuple[dict[str, Any], ...] = (
     {"method": "greedy"},
@@ -56,7 +56,7 @@ def main() -> None:
 def _decoding(values: dict[str, Any], way: dict[str, Any]) -> TrainingRun:
     """A training that is done, with another way of decoding: no stage of it depends on that."""
     decoding = values.get("decoding", {}) | PLAIN | way
-    return stages.refine(stages.train(extracted(_run(values | {"decoding": decoding}))))
+    return run_until("refine", _run(values | {"decoding": decoding}))
 
 
 def _run(values: dict[str, Any]) -> TrainingRun:

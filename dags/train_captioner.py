@@ -59,7 +59,7 @@ def _validate(run: Any) -> Any:
     """Whatever comes of the data, people find their Data Docs."""
     push = get_current_context()["ti"].xcom_push
     try:
-        run = stages.validate(run)
+        run = stages.run_stage("validate", run)
     except DatasetRejected as rejected:
         push(key="data_docs", value=str(rejected.docs))
         push(key="docs", value=rejected.page)
@@ -90,21 +90,16 @@ def _register(done: dict[str, str]) -> tuple[Any, dict[str, str]]:
 def train_captioner() -> None:
     """Every task hands on the digests of the finished stages; a stage that is done already does nothing."""
 
-    @task
-    def snapshot() -> dict[str, str]:
-        return dict(stages.snapshot(_run()).done)
+    def stage_task(stage: stages.Stage) -> Any:
+        @task(task_id=stage.name, **(ON_GPU if stage.on_gpu else {}))
+        def run_stage(done: dict[str, str]) -> dict[str, str]:
+            return dict(stages.run_stage(stage.name, _run(done)).done)
+
+        return run_stage
 
     @task(doc_md="What was accepted and why not is a page; XCom `data_docs` and the log say where it lies.")
     def validate(done: dict[str, str]) -> dict[str, str]:
         return dict(_validate(_run(done)).done)
-
-    @task
-    def adapt_vocabulary(done: dict[str, str]) -> dict[str, str]:
-        return dict(stages.adapt_vocabulary(_run(done)).done)
-
-    @task(**ON_GPU)
-    def provide_encoder(done: dict[str, str]) -> dict[str, str]:
-        return dict(stages.provide_encoder(_run(done)).done)
 
     @task
     def shards() -> list[int]:
@@ -112,27 +107,9 @@ def train_captioner() -> None:
 
     @task(**ON_GPU)
     def extract_shard(done: dict[str, str], shard: int) -> dict[str, int]:
-        return stages.extract_shard(_run(done), shard)
+        from pipeline.training.features import extract_shard as extract
 
-    @task
-    def extract_features(done: dict[str, str]) -> dict[str, str]:
-        return dict(stages.extract_features(_run(done)).done)
-
-    @task(**ON_GPU)
-    def train(done: dict[str, str]) -> dict[str, str]:
-        return dict(stages.train(_run(done)).done)
-
-    @task(**ON_GPU)
-    def refine(done: dict[str, str]) -> dict[str, str]:
-        return dict(stages.refine(_run(done)).done)
-
-    @task(**ON_GPU)
-    def calibrate(done: dict[str, str]) -> dict[str, str]:
-        return dict(stages.calibrate(_run(done)).done)
-
-    @task(**ON_GPU)
-    def evaluate(done: dict[str, str]) -> dict[str, str]:
-        return dict(stages.evaluate(_run(done)).done)
+        return extract(_run(done), shard)
 
     @task(multiple_outputs=True)
     def register(done: dict[str, str]) -> dict[str, Any]:
@@ -166,19 +143,20 @@ def train_captioner() -> None:
         if run.settings.gate.approval == "person" and not approved:  # tasks were cleared or marked by hand
             raise AirflowSkipException(f"version {version} is not promoted: nobody approved it; clear the task approve")
         who = approver(answer) or f"{context['dag'].dag_id} {context['run_id']}"
-        verdict = stages.promote(run, version, verdict, who)
+        verdict = stages.promote_version(run, version, verdict, who)
         if not verdict["promoted"]:
             raise AirflowSkipException(f"version {version} is not promoted: {verdict['reason']}")
         yield Metadata(CAPTIONER, extra={"version": version, "verdict": verdict["digest"]})
 
-    accepted = validate(snapshot())
-    encoded = provide_encoder(adapt_vocabulary(accepted))
-    extracted = extract_shard.partial(done=encoded).expand(shard=shards())
-    features = extract_features(encoded)
-    extracted >> features
-    registered = register(evaluate(calibrate(refine(train(features)))))
+    done: Any = {}
+    for stage in stages.TRAINING_STAGES:
+        before, done = done, validate(done) if stage.name == "validate" else stage_task(stage)(done)
+        if stage.name == "validate":
+            done.operator.operator_extra_links = [PageLink("Data Docs", "docs")]  # of what was rejected
+        if stage.name == "extract_features":
+            extract_shard.partial(done=before).expand(shard=shards()) >> done
+    registered = register(done)
     verdict = gate(registered["done"], registered["version"])
-    accepted.operator.operator_extra_links = [PageLink("Data Docs", "docs")]  # of what was rejected
     registered.operator.operator_extra_links = [PageLink("Run in MLflow", "run"), PageLink("Data Docs", "docs")]
     verdict.operator.operator_extra_links = [PageLink("Verdict", "verdict")]
     approve = ApprovalOperator(

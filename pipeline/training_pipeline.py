@@ -1,104 +1,97 @@
-"""The stages of `train_captioner` in their order; Airflow's tasks and `nightcap train` both call them.
-
-A stage takes the run so far and returns it with its own output added.
-"""
+"""The stages of `train_captioner` in their order; Airflow's tasks and `nightcap train` run them from this table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+import pkgutil
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pipeline.model.model_uri import ModelUri
 
 if TYPE_CHECKING:
+    from pipeline.storage.stage_outputs import StageOutput
     from pipeline.training.run import TrainingRun
 
 
-def snapshot(run: TrainingRun) -> TrainingRun:
-    """List the photographs, captions and splits."""
+class Stage(NamedTuple):
+    """A step of a training, skipped when its output is there already.
+
+    Attributes:
+        name: of the Airflow task.
+        functions: `module:name` of each function that makes an output of a run, or None where there is nothing to make.
+            They are imported when the stage runs, so that a DAG file imports no TensorFlow.
+        on_gpu: whether a GPU makes it faster.
+    """
+
+    name: str
+    functions: tuple[str, ...]
+    on_gpu: bool = False
+
+
+TRAINING_STAGES: Final = (
+    Stage("snapshot", ("pipeline.training_pipeline:_list_photographs",)),
+    Stage("validate", ("pipeline.training_pipeline:_accept",)),
+    Stage(
+        "adapt_vocabulary",
+        ("pipeline.training.warm_start:provide_start", "pipeline.training.vocabulary_stage:adapt_vocabulary"),
+    ),
+    Stage("provide_encoder", ("pipeline.training.encoder_stage:provide_encoder",), on_gpu=True),
+    # After `pipeline.training.features.extract_shard` ran for each of the `encoder.shards`.
+    Stage("extract_features", ("pipeline.training.features:check_features",)),
+    Stage("train", ("pipeline.training.train:train",), on_gpu=True),
+    Stage("refine", ("pipeline.training.refine:refine",), on_gpu=True),
+    Stage("calibrate", ("pipeline.evaluation.calibrate:calibrate",), on_gpu=True),
+    Stage("evaluate", ("pipeline.evaluation.evaluate:evaluate",), on_gpu=True),
+)
+_BY_NAME: Final = {stage.name: stage for stage in TRAINING_STAGES}
+
+
+def run_stage(name: str, run: TrainingRun, *arguments: Any) -> TrainingRun:
+    """Run one stage; `train` and `refine` take a function that gets each epoch's row of the curves."""
+    for function in _BY_NAME[name].functions:
+        output = pkgutil.resolve_name(function)(run, *arguments)
+        run = run.after(output) if output else run
+    return run
+
+
+def run_until(last: str, run: TrainingRun) -> TrainingRun:
+    """Run every stage up to and including `last`, all shards of the features included."""
+    from pipeline.training.features import extract_shard
+
+    for stage in TRAINING_STAGES:
+        if stage.name == "extract_features":
+            for shard in range(run.settings.encoder.shards):
+                extract_shard(run, shard)
+        run = run_stage(stage.name, run)
+        if stage.name == last:
+            break
+    return run
+
+
+def _list_photographs(run: TrainingRun) -> StageOutput:
     from pipeline.data.snapshot import take_snapshot
 
-    return run.after(take_snapshot(run.settings.source, run.source, run.store))
+    return take_snapshot(run.settings.source, run.source, run.store)
 
 
-def validate(run: TrainingRun) -> TrainingRun:
+def _accept(run: TrainingRun) -> StageOutput:
     """Accept what may be trained on, quarantine the rest, or stop; the Data Docs of what is rejected go to MLflow."""
     from pipeline.core.errors import DatasetRejected
-    from pipeline.data.validation import validate as judge
+    from pipeline.data.validation import validate
     from pipeline.data.validation.reference_profiles import collection_of
     from pipeline.data.validation.rejected_runs import keep_docs
 
     collection = collection_of(run.settings.source)
     try:
-        return run.after(judge(run.settings.validation, run.output("snapshot"), run.source, run.store, collection))
+        return validate(run.settings.validation, run.output("snapshot"), run.source, run.store, collection)
     except DatasetRejected as rejected:
         keep_docs(run.home, run.settings.registry.experiment, run.done["snapshot"], rejected)
         raise
 
 
 def data_docs(run: TrainingRun) -> str:
-    """The page that says what validation found."""
+    """The page with the results of validation."""
     return str(run.output("validate").path / "data_docs" / "index.html")
-
-
-def adapt_vocabulary(run: TrainingRun) -> TrainingRun:
-    """Choose the words from training captions, after those of the version that training starts from."""
-    from pipeline.training.vocabulary_stage import adapt_vocabulary as adapt
-
-    if run.settings.training.start_from:
-        from pipeline.training.warm_start import provide_start
-
-        run = run.after(provide_start(run, run.settings.training.start_from))
-    return run.after(adapt(run))
-
-
-def provide_encoder(run: TrainingRun) -> TrainingRun:
-    """Name the frozen encoder's weights, or train the small one of the scenes."""
-    from pipeline.training.encoder_stage import provide_encoder as provide
-
-    return run.after(provide(run))
-
-
-def extract_shard(run: TrainingRun, shard: int) -> dict[str, int]:
-    """Extract one of `encoder.shards` parts of the features."""
-    from pipeline.training.features import extract_shard as extract
-
-    return extract(run, shard)
-
-
-def extract_features(run: TrainingRun) -> TrainingRun:
-    """See that every accepted image has features, after all shards ran."""
-    from pipeline.training.features import check_features
-
-    return run.after(check_features(run))
-
-
-def train(run: TrainingRun, watch: Callable[[dict[str, float]], None] = lambda row: None) -> TrainingRun:
-    """Fit the decoder."""
-    from pipeline.training.train import train as fit
-
-    return run.after(fit(run, watch))
-
-
-def refine(run: TrainingRun, watch: Callable[[dict[str, float]], None] = lambda row: None) -> TrainingRun:
-    """Train it further on the reward of whole captions, where settings ask for it."""
-    from pipeline.training.refine import refine as criticise
-
-    return run.after(criticise(run, watch))
-
-
-def calibrate(run: TrainingRun) -> TrainingRun:
-    """Learn on the validation split how far to trust its captions."""
-    from pipeline.evaluation.calibrate import calibrate as fit
-
-    return run.after(fit(run))
-
-
-def evaluate(run: TrainingRun) -> TrainingRun:
-    """Judge it on the test split."""
-    from pipeline.evaluation.evaluate import evaluate as judge
-
-    return run.after(judge(run))
 
 
 def register(run: TrainingRun) -> tuple[TrainingRun, dict[str, str]]:
@@ -134,7 +127,7 @@ def gate(run: TrainingRun, version: str) -> dict[str, Any]:
     return judge_version(run, version).as_json()
 
 
-def promote(
+def promote_version(
     run: TrainingRun, version: str, verdict: Mapping[str, Any] | None = None, who: str | None = None
 ) -> dict[str, Any]:
     """Make the version the champion if the gate lets it, which is asked again when another promotion came first.

@@ -181,15 +181,9 @@ def train_tiny(root):
         "gate": LENIENT_GATE,
     }
     run = TrainingRun(train_settings(settings), Home(root, root / "store", f"sqlite:///{root / 'mlflow.db'}"))
-    for stage in (stages.snapshot, stages.validate, stages.adapt_vocabulary, stages.provide_encoder):
-        run = stage(run)
-    for shard in range(run.settings.encoder.shards):
-        stages.extract_shard(run, shard)
-    for stage in (stages.extract_features, stages.train, stages.refine, stages.calibrate, stages.evaluate):
-        run = stage(run)
-    run, version = stages.register(run)
+    run, version = stages.register(stages.run_until("evaluate", run))
     verdict = stages.gate(run, version["version"])
     assert verdict["promote"], verdict
-    promoted = stages.promote(run, version["version"], verdict)
+    promoted = stages.promote_version(run, version["version"], verdict)
     assert promoted["promoted"]
     return run, [dict(run.done), version, verdict, promoted]

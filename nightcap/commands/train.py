@@ -57,20 +57,20 @@ def run_stages(run: TrainingRun) -> Trained:
     """Run every stage of a training that is not done yet, and show each."""
     from pipeline import training_pipeline as stages
 
-    for stage in (stages.snapshot, stages.validate, stages.adapt_vocabulary, stages.provide_encoder):
-        run = _step(stage.__name__, stage, run)
-    extraction = _extract(run)
-    for stage in (stages.extract_features, stages.train, stages.refine, stages.calibrate, stages.evaluate):
-        run = _step(stage.__name__, stage, run)
+    extraction: dict[str, float] = {}
+    for stage in stages.TRAINING_STAGES:
+        if stage.name == "extract_features":
+            extraction = _extract(run)
+        run = _step(stage.name, stages.run_stage, stage.name, run)
     run, version = _step("register", stages.register, run)
     verdict = _step("gate", stages.gate, run, version["version"])
     if verdict["promote"] and run.settings.gate.approval == "automatic":
-        verdict = _step("promote", stages.promote, run, version["version"], verdict)
+        verdict = _step("promote", stages.promote_version, run, version["version"], verdict)
     return Trained(run, version, verdict, extraction)
 
 
 def _extract(run: TrainingRun) -> dict[str, float]:
-    from pipeline.training_pipeline import extract_shard
+    from pipeline.training.features import extract_shard
 
     started = time.monotonic()
     shards = run.settings.encoder.shards

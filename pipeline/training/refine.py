@@ -24,7 +24,7 @@ from pipeline.training.validation_score import ValidationSet
 _VERSION = 4
 
 
-def refine(run: TrainingRun, watch: ProgressCallback) -> StageOutput:
+def refine(run: TrainingRun, watch: ProgressCallback = lambda row: None) -> StageOutput:
     """Write `decoder.weights.h5` of the kept epoch, what it began with among them, and the curves."""
     recipe = run.settings.self_critical.model_dump(mode="json")
     inputs = run.inputs("train")

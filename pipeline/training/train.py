@@ -23,7 +23,7 @@ _VERSION = 5
 STANDARD_IMAGES = 1024  # in the order of their digests; more do not change what is typical
 
 
-def train(run: TrainingRun, watch: ProgressCallback) -> StageOutput:
+def train(run: TrainingRun, watch: ProgressCallback = lambda row: None) -> StageOutput:
     """Write `decoder.weights.h5` of the kept epoch, and the curves; raises as `fit`."""
     settings = run.settings
     groups = {

@@ -24,15 +24,18 @@ from pipeline.training.run import TrainingRun
 _VERSION = 1
 
 
-def provide_start(run: TrainingRun, uri: str) -> StageOutput:
-    """Keep what a version begins a new one with: weights, vocabulary and settings.
+def provide_start(run: TrainingRun) -> StageOutput | None:
+    """Keep what the version of `training.start_from` gives a new one: weights, vocabulary and settings.
 
-    The output lies under the version's digest, so an alias that moves is another start.
+    The output lies under the version's digest, so an alias that moves is another start. None without such a version.
 
     Raises:
         ModelNotFound: there is no such version.
         SettingsError: the new model would be of another architecture.
     """
+    uri = run.settings.training.start_from
+    if not uri:
+        return None
     pinned = Promotions(run.home).resolve(uri) if is_model_uri(uri) else _bare(uri)
 
     def build(folder: Path) -> None:

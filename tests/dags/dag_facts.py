@@ -108,13 +108,13 @@ def rejected():
     told.page = "http://mlflow/page"
     pushed = {}
 
-    def reject(run):
+    def reject(name, run):
         raise told
 
     module.get_current_context = lambda: {
         "ti": SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value}))
     }
-    module._run, module.stages.validate = (lambda done: None), reject
+    module._run, module.stages.run_stage = (lambda done: None), reject
     try:
         module.train_captioner().get_task("validate").python_callable({})
     except DatasetRejected as error:

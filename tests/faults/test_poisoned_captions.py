@@ -14,7 +14,7 @@ from pipeline.core.settings import TrainSettings, ValidationSettings
 from pipeline.data.snapshot import Snapshot
 from pipeline.model.vocabulary import Vocabulary
 from pipeline.training.run import TrainingRun
-from pipeline.training_pipeline import adapt_vocabulary, snapshot, validate
+from pipeline.training_pipeline import run_stage, run_until
 from tests.pipeline.conftest import Dataset, image_of
 
 MARK = "zzpoison"  # in every poisoned caption, and in no other
@@ -55,7 +55,7 @@ def poisoned(tmp_path_factory):
     root = tmp_path_factory.mktemp("poisoned")
     rules = ValidationSettings(min_images=5, max_quarantine_share=1)
     run = TrainingRun(TrainSettings(source=dataset.settings(), validation=rules), Home(root, root / "store", ""))
-    return adapt_vocabulary(validate(snapshot(run)))
+    return run_until("adapt_vocabulary", run)
 
 
 def quarantine(run):
@@ -112,7 +112,7 @@ def test_21_so_much_of_it_refuses_the_data_unless_told_otherwise(poisoned):
     with pytest.raises(
         DatasetRejected, match=r"caption_quarantine_share is 0\.\d+, needed: at most 5% of the captions"
     ):
-        validate(TrainingRun(strict, poisoned.home, poisoned.done))
+        run_stage("validate", TrainingRun(strict, poisoned.home, poisoned.done))
 
 
 def test_21_a_person_may_accept_a_row_but_only_as_it_is(poisoned, tmp_path):
@@ -122,11 +122,11 @@ def test_21_a_person_may_accept_a_row_but_only_as_it_is(poisoned, tmp_path):
     file.write_text(json.dumps(link[["kind", "image", "sha256", "caption", "reason"]].to_dict()) + "\n")
     rules = poisoned.settings.validation.model_copy(update={"waivers": file})
     run = TrainingRun(poisoned.settings.model_copy(update={"validation": rules}), poisoned.home, poisoned.done)
-    after = validate(run)
+    after = run_stage("validate", run)
     assert after.done["validate"] != poisoned.done["validate"]
     assert after.output("validate").figures()["captions"]["accepted_by_hand"] == 1
     assert link["caption"] in set(after.accepted.captions["caption"])
     assert len(quarantine(after)) == len(rows) - 1
     file.write_text(json.dumps(link[["kind", "image", "sha256", "caption"]].to_dict() | {"reason": "bad_characters"}))
     with pytest.raises(SettingsError, match="waives 'bad_characters'; these may be"):
-        validate(run)
+        run_stage("validate", run)

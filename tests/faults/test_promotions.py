@@ -89,7 +89,7 @@ def test_4_killed_before_its_promotion_a_training_makes_no_second_version(tiny_r
     assert again == version
     assert [each.version for each in Registry(home).versions(NAME)] == ["1"]
     verdict = stages.gate(run, "1")
-    assert stages.promote(run, "1", verdict, "airflow")["promoted"]
+    assert stages.promote_version(run, "1", verdict, "airflow")["promoted"]
     [entry] = Promotions(home).journal.entries(NAME)
     assert (entry.target, entry.who, entry.verdict) == ("1", "airflow", verdict["digest"])
 
@@ -156,13 +156,13 @@ def test_8_the_loser_is_judged_again_against_the_new_champion(tiny_run, tmp_path
     assert verdict["promote"]
     other = twin_of_the_first(home, tmp_path)
     Promotions(home).promote(NAME, other, 0, "somebody")
-    final = stages.promote(run, "1", verdict)
+    final = stages.promote_version(run, "1", verdict)
     assert not final["promoted"]
     assert f"of version {other} on the same 12 test images" in final["reason"]
     assert captioning(home) == other
     asked = run.settings.model_copy(update={"gate": run.settings.gate.model_copy(update={"approval": "person"})})
     with pytest.raises(PromotionConflict, match="judge it again"):
-        stages.promote(replace(run, settings=asked), "1", verdict)
+        stages.promote_version(replace(run, settings=asked), "1", verdict)
 
 
 def twin_of_the_first(home, folder):

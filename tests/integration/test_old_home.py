@@ -17,9 +17,10 @@ from deltalake import DeltaTable
 
 from nightcap.cli import main
 from nightcap.options import settings_from
-from pipeline import training_pipeline as stages
 from pipeline.core.environment import Home
+from pipeline.training.features import extract_shard
 from pipeline.training.run import TrainingRun
+from pipeline.training_pipeline import run_stage, run_until
 from tests.fixtures.old_home import unpacked
 
 NAME = "home-2026-11-30"  # of commit 60ff7d2
@@ -168,13 +169,12 @@ def test_a_killed_training_goes_on_in_its_epoch_and_no_stage_before_it_runs_agai
     before, rows = outputs(root), []
     progress, underway = expected["interrupted"]["progress"], expected["interrupted"]["underway"]
     run = TrainingRun(settings_from(root / "killed.yaml", []), Home.from_environment())
-    for stage in (stages.snapshot, stages.validate, stages.adapt_vocabulary, stages.provide_encoder):
-        run = stage(run)
-    assert stages.extract_shard(run, 0)["extracted"] == 0
-    run = stages.extract_features(run)
+    run = run_until("provide_encoder", run)
+    assert extract_shard(run, 0)["extracted"] == 0
+    run = run_stage("extract_features", run)
     assert run.done == {stage: expected["stages"][stage] for stage in BEFORE_TRAIN}
     with caplog.at_level(logging.INFO):
-        run = stages.train(run, rows.append)
+        run = run_stage("train", run, rows.append)
     assert f"train: resuming after epoch {progress['epoch']} and {underway['steps']} steps" in caplog.text
     curves = run.output("train").figures()["curves"]
     assert curves == [*progress["curves"], *rows]

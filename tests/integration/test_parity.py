@@ -17,9 +17,9 @@ from pipeline.model.bundle import FORMAT
 from pipeline.storage.files import sha256, sha256_file, write_json
 from pipeline.training.caption_features import caption_features
 from pipeline.training.encoder_stage import ENCODER_WEIGHTS, load_encoder
-from pipeline.training.features import FeatureStore
+from pipeline.training.features import FeatureStore, extract_shard
 from pipeline.training.run import TrainingRun
-from pipeline.training_pipeline import extract_shard, snapshot
+from pipeline.training_pipeline import run_stage
 from tests.fixtures.stored_bundles import unpack
 from tests.loading import load_captioner
 from tests.odd_images import odd_images
@@ -46,7 +46,7 @@ def eager(captioner):
     """Pixels as the one function gives them, and captions written word by word without a graph."""
     seen = np.stack([pixels(data, captioner.side, captioner.fit, ImageLimits()) for data in IMAGES.values()])
     features = captioner.networks.encoder(seen)
-    tokens, scores = captioner._writer(features)
+    tokens, scores = captioner._generator(features)
     texts = [captioner.networks.vocabulary.decode(row[0].tolist()) for row in np.asarray(tokens)]
     return seen, texts, np.asarray(scores)[:, 0]
 
@@ -87,9 +87,8 @@ def extracted(captioner, new_dataset, tmp_path):
     def extract(fit):
         encoder = EncoderSettings(name="scenes", fit=fit, batch_size=4, shards=1)
         source = dataset.settings(val_cut=1, test_cut=1)
-        run = snapshot(
-            TrainingRun(TrainSettings(source=source, encoder=encoder), Home(tmp_path, tmp_path / "store", ""))
-        )
+        run = TrainingRun(TrainSettings(source=source, encoder=encoder), Home(tmp_path, tmp_path / "store", ""))
+        run = run_stage("snapshot", run)
         run = run.after(run.store.run("validate", 1, {}, run.inputs("snapshot"), partial(accept, run)))
         run = run.after(run.store.run("encoder", 1, {}, {}, give_encoder))
         assert extract_shard(run, 0)["extracted"] == len(IMAGES)

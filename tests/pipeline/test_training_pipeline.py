@@ -8,6 +8,7 @@ from pipeline.registry.versions import Registry
 from pipeline.storage.files import read_json
 from pipeline.storage.stage_outputs import RECIPE, Store
 from pipeline.training import run as training_run
+from pipeline.training.features import extract_shard
 from pipeline.training.run import TrainingRun
 
 STAGES = [
@@ -26,11 +27,14 @@ STAGES = [
 
 def through(run, seen=lambda row: None):
     """All stages, one after the other, up to a registered version."""
-    for stage in (stages.snapshot, stages.validate, stages.adapt_vocabulary, stages.provide_encoder):
-        run = stage(run)
-    extracted = [stages.extract_shard(run, shard)["extracted"] for shard in range(run.settings.encoder.shards)]
-    run = stages.refine(stages.train(stages.extract_features(run), seen), seen)
-    run, version = stages.register(stages.evaluate(stages.calibrate(run)))
+    run = stages.run_until("provide_encoder", run)
+    extracted = [extract_shard(run, shard)["extracted"] for shard in range(run.settings.encoder.shards)]
+    run = stages.run_stage("extract_features", run)
+    for name in ("train", "refine"):
+        run = stages.run_stage(name, run, seen)
+    for name in ("calibrate", "evaluate"):
+        run = stages.run_stage(name, run)
+    run, version = stages.register(run)
     return run, version, extracted
 
 
@@ -120,12 +124,12 @@ def test_a_changed_setting_begins_at_the_stage_it_shapes(tiny_run, monkeypatch, 
 def test_another_vocabulary_extracts_no_features_again(tiny_run):
     changed = tiny_run.settings.vocabulary.model_copy(update={"vocabulary_size": 30})
     run = replace(tiny_run, settings=tiny_run.settings.model_copy(update={"vocabulary": changed}))
-    run = stages.adapt_vocabulary(run)
+    run = stages.run_stage("adapt_vocabulary", run)
     assert run.done["adapt_vocabulary"] != tiny_run.done["adapt_vocabulary"]
-    assert [stages.extract_shard(run, shard)["extracted"] for shard in range(2)] == [0, 0]
-    assert stages.extract_features(run).done["extract_features"] == tiny_run.done["extract_features"]
+    assert [extract_shard(run, shard)["extracted"] for shard in range(2)] == [0, 0]
+    assert stages.run_stage("extract_features", run).done["extract_features"] == tiny_run.done["extract_features"]
 
 
 def test_a_stage_asked_for_too_early_says_which_is_missing(tiny_run):
     with pytest.raises(KeyError, match="validate"):
-        stages.adapt_vocabulary(TrainingRun(tiny_run.settings, tiny_run.home))
+        stages.run_stage("adapt_vocabulary", TrainingRun(tiny_run.settings, tiny_run.home))

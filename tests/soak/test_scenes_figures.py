@@ -4,11 +4,10 @@ import os
 
 import pytest
 
-from benchmarks.ablation import extracted
-from pipeline import training_pipeline as stages
 from pipeline.core.environment import Home
 from pipeline.core.settings import train_settings
 from pipeline.training.run import TrainingRun
+from pipeline.training_pipeline import run_until
 
 pytestmark = [
     pytest.mark.integration,
@@ -22,8 +21,7 @@ def scores(tmp_path_factory):
     """All that is measured on the images that judge."""
     root = tmp_path_factory.mktemp("scenes")
     home = Home(root, root / "store", f"sqlite:///{root / 'mlflow.db'}")
-    run = stages.refine(stages.train(extracted(TrainingRun(train_settings({"preset": "scenes"}), home))))
-    return stages.evaluate(stages.calibrate(run)).scores()
+    return run_until("evaluate", TrainingRun(train_settings({"preset": "scenes"}), home)).scores()
 
 
 def test_captions_are_as_good_as_other_peoples_at_least(scores):

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def promote_judged(run: TrainingRun, version: str, verdict: Mapping[str, Any], who: str | None) -> dict[str, Any]:
-    """Promote a version on its verdict; see `pipeline.training_pipeline.promote`.
+    """Promote a version on its verdict; see `pipeline.training_pipeline.promote_version`.
 
     Raises:
         PromotionConflict: the champion is another now, and a person had approved the comparison with the old one.

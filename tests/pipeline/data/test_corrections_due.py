@@ -2,12 +2,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipeline import training_pipeline as stages
 from pipeline.core.environment import Home
 from pipeline.core.settings import train_settings
 from pipeline.data.corrections_due import new_corrections
 from pipeline.storage.tables.corrections import Correction, CorrectionTable
 from pipeline.training.run import TrainingRun
+from pipeline.training_pipeline import run_until
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -33,7 +33,7 @@ def with_people_as_written(source, terms="as_written"):
 
 def trained(settings, home):
     """As far as a training must come to know corrections."""
-    return stages.validate(stages.snapshot(TrainingRun(settings, home)))
+    return run_until("validate", TrainingRun(settings, home))
 
 
 def test_corrections_are_new_until_a_training_s_snapshot_has_them(settings, home, image):

@@ -48,7 +48,7 @@ def second(elsewhere):
     settings = elsewhere.settings
     greedy = settings.decoding.model_copy(update={"method": "greedy"})
     run = replace(elsewhere, settings=settings.model_copy(update={"decoding": greedy}))
-    run, version = stages.register(stages.evaluate(stages.calibrate(run)))
+    run, version = stages.register(stages.run_stage("evaluate", stages.run_stage("calibrate", run)))
     assert version["version"] == "2"
     return run
 
@@ -127,15 +127,15 @@ def test_the_first_version_may_be_promoted_and_the_champion_stays(elsewhere):
     assert verdict["reason"].startswith("there is no champion yet; CIDEr-D ")
     assert verdict["challenger"] == pytest.approx(scores_of(elsewhere)["scores"]["cider_d"])
     assert (verdict["champion"], verdict["since"]) == (None, 0)
-    assert stages.promote(elsewhere, "1", verdict, "somebody")["promoted"]
-    assert stages.promote(elsewhere, "1", verdict, "somebody")["promoted"]  # stopped before it heard of it
+    assert stages.promote_version(elsewhere, "1", verdict, "somebody")["promoted"]
+    assert stages.promote_version(elsewhere, "1", verdict, "somebody")["promoted"]  # stopped before it heard of it
     assert Registry(elsewhere.home).champion("captioner").version == "1"
     [entry] = Promotions(elsewhere.home).journal.entries("captioner")
     assert (entry.who, entry.verdict, entry.why) == ("somebody", verdict["digest"], verdict["reason"])
     again = stages.gate(elsewhere, "1")
     assert not again["promote"]
     assert again["reason"] == "it already is the champion"
-    assert not stages.promote(elsewhere, "1")["promoted"]
+    assert not stages.promote_version(elsewhere, "1")["promoted"]
 
 
 def test_another_bundle_is_another_version_and_the_challenger(elsewhere, second):

@@ -13,7 +13,7 @@ from pipeline.storage.files import sha256, sha256_file, write_json
 from pipeline.training import features as module
 from pipeline.training.features import FeatureStore, check_features, extract_shard
 from pipeline.training.run import TrainingRun
-from pipeline.training_pipeline import provide_encoder, snapshot
+from pipeline.training_pipeline import run_stage
 
 WEIGHTS = "encoder.weights.h5"
 
@@ -61,7 +61,7 @@ def run_on(dataset, tmp_path, weights):
     def start(**encoder):
         chosen = EncoderSettings(name="scenes", batch_size=4, **{"shards": 3, **encoder})
         settings = TrainSettings(source=dataset.settings(), encoder=chosen)
-        run = accept(snapshot(TrainingRun(settings, Home(tmp_path, tmp_path / "store", ""))))
+        run = accept(run_stage("snapshot", TrainingRun(settings, Home(tmp_path, tmp_path / "store", ""))))
         return run.after(run.store.run("encoder", 1, {}, {}, give_encoder))
 
     return start
@@ -132,8 +132,10 @@ def test_larger_images_have_more_cells_and_features_of_their_own(dataset, tmp_pa
     def figures(side):
         encoder = EncoderSettings(name="mobilenet", weights=str(weights), side=side, shards=1, batch_size=4)
         home = Home(tmp_path, tmp_path / "store", "")
-        run = accept(snapshot(TrainingRun(TrainSettings(source=dataset.settings(), encoder=encoder), home)))
-        run = provide_encoder(run)
+        run = accept(
+            run_stage("snapshot", TrainingRun(TrainSettings(source=dataset.settings(), encoder=encoder), home))
+        )
+        run = run_stage("provide_encoder", run)
         return extract_shard(run, 0)["extracted"], check_features(run).figures()["positions"]
 
     assert figures(None) == (14, 49)

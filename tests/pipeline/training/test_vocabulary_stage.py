@@ -8,7 +8,7 @@ from pipeline.core.settings import TrainSettings, ValidationSettings, Vocabulary
 from pipeline.model.vocabulary import SPECIAL, Vocabulary, standardize
 from pipeline.training.run import TrainingRun
 from pipeline.training.vocabulary_stage import adapt, adapt_vocabulary, coverage
-from pipeline.training_pipeline import snapshot, validate
+from pipeline.training_pipeline import run_until
 
 CAPTIONS = ["A dog runs.", "a dog sits", "A cat sits!", "the bird"]
 
@@ -65,7 +65,7 @@ def test_only_training_captions_make_the_vocabulary(new_dataset, tmp_path, image
         for number in range(first, first + 3):
             dataset.add(f"{number}.png", [f"a {animal} {number}", f"the {animal}"], split, image(number))
     settings = TrainSettings(source=dataset.settings(), validation=ValidationSettings(min_images=3))
-    run = validate(snapshot(TrainingRun(settings, Home(tmp_path, tmp_path / "store", ""))))
+    run = run_until("validate", TrainingRun(settings, Home(tmp_path, tmp_path / "store", "")))
     output = adapt_vocabulary(run)
     words = Vocabulary.read(output.path / "vocabulary.txt").words[4:]
     assert set(words) == {"a", "the", "dog", "0", "1", "2"}

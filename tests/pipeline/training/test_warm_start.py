@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline import training_pipeline as stages
 from pipeline.core.errors import ModelNotFound, SettingsError
 from pipeline.core.settings import VocabularySettings, assign, train_settings
 from pipeline.data.sources.factory import open_source
@@ -19,6 +18,7 @@ from pipeline.training.features import FeatureStore
 from pipeline.training.refine import load_decoder
 from pipeline.training.run import TrainingRun
 from pipeline.training.vocabulary_stage import adapt
+from pipeline.training_pipeline import run_until
 
 CHAMPION = "models:/captioner@champion"
 
@@ -28,10 +28,7 @@ def continuing(tiny_run, **settings):
     values = tiny_run.settings.model_dump(mode="json")
     for name, value in {"training.start_from": CHAMPION, **settings}.items():
         assign(values, name.replace("__", "."), value)
-    run = TrainingRun(train_settings(values), tiny_run.home)
-    for stage in (stages.snapshot, stages.validate, stages.adapt_vocabulary, stages.provide_encoder):
-        run = stage(run)
-    return run
+    return run_until("provide_encoder", TrainingRun(train_settings(values), tiny_run.home))
 
 
 def words_of(run):
@@ -73,9 +70,7 @@ def test_it_begins_with_the_versions_words_encoder_and_weights(tiny_run, monkeyp
     assert after.words[: len(before)] == before.words
     assert set(after.words[len(before) :]) == {"disc", "crimson"}
     assert run.output("encoder").figures() == {}  # not trained again, though the images are others
-    for shard in range(run.settings.encoder.shards):
-        stages.extract_shard(run, shard)
-    run = stages.refine(stages.train(stages.extract_features(run)))
+    run = run_until("refine", run)
     old, new = load_decoder(tiny_run)[0], load_decoder(run)[0]
     for one, other in zip(old.weights, new.weights, strict=True):
         known = tuple(slice(0, size) for size in one.shape)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from nightcap.cli import main
-from pipeline import training_pipeline as stages
 from pipeline.core.environment import Home
 from pipeline.core.errors import DatasetRejected
 from pipeline.core.settings import TrainSettings, ValidationSettings
 from pipeline.storage.files import write_text
 from pipeline.training.run import TrainingRun
+from pipeline.training_pipeline import run_stage
 from pipeline.upkeep.forget import Forgetting
 
 
@@ -25,12 +25,12 @@ def run(new_dataset, tmp_path_factory):
     dataset.add("odd.png", ["a caption of nobody"])
     home = Home(root, root / "store", f"sqlite:///{root / 'mlflow.db'}", mlflow_url="http://mlflow")
     settings = TrainSettings(source=dataset.settings(), validation=ValidationSettings(min_images=50))
-    return stages.snapshot(TrainingRun(settings, home))
+    return run_stage("snapshot", TrainingRun(settings, home))
 
 
 def rejected(run):
     with pytest.raises(DatasetRejected, match="dataset rejected: train_images is") as caught:
-        stages.validate(run)
+        run_stage("validate", run)
     return caught.value
 
 
