@@ -64,11 +64,8 @@ def calibrate(run: TrainingRun) -> StageOutput:
 def training_embeddings(run: TrainingRun) -> PooledEmbeddings:
     """What images of the training split are like."""
     images = run.accepted.images_of("train").drop_duplicates("sha256").sort_values("sha256").head(EMBEDDED_IMAGES)
-    features, shas = FeatureStore.of(run), list(images["sha256"])
-    parts = [
-        features.gather(shas[at : at + INFERENCE_BATCH]).mean(axis=1, dtype=float)
-        for at in range(0, len(shas), INFERENCE_BATCH)
-    ]
+    batches = FeatureStore.of(run).batches(list(images["sha256"]), INFERENCE_BATCH)
+    parts = [batch.mean(axis=1, dtype=float) for batch in batches]
     return PooledEmbeddings.of(np.concatenate(parts), DIRECTIONS)
 
 

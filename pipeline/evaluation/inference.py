@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from pipeline.metrics.scores import score_captions
 from pipeline.metrics.tokenizer import tokenize
 from pipeline.model.bundle import CONFIDENCE
 from pipeline.model.confidence import Confidence, PooledEmbeddings, Reals, evidence
+from pipeline.model.padded_batches import predict_padded
 from pipeline.model.vocabulary import PADDING
 from pipeline.training.features import FeatureStore
 from pipeline.training.refine import load_decoder
@@ -51,13 +53,9 @@ class Predictor:
 
     def predict(self, features: npt.NDArray[Any]) -> Predictions:
         """Caption images."""
-        parts = []
-        for start in range(0, len(features), INFERENCE_BATCH):
-            batch = features[start : start + INFERENCE_BATCH]
-            tokens, _ = self._generator.predict_on_batch(_padded(batch))
-            best = np.asarray(tokens)[: len(batch), 0]  # [n, words]
-            parts.append(Predictions([self._words.decode(ids.tolist()) for ids in best], self._evidence(batch, best)))
-        return concatenated(parts)
+        tokens, _ = predict_padded(self._generator, INFERENCE_BATCH, features.astype(np.float32))
+        best = tokens[:, 0]  # [n, words]
+        return Predictions([self._words.decode(ids.tolist()) for ids in best], self._evidence(features, best))
 
     def evidence_for(self, features: npt.NDArray[Any], captions: Sequence[str]) -> Reals:
         """The evidence for captions that it gave these images before: float [n, inputs]."""
@@ -66,25 +64,15 @@ class Predictor:
         for row, caption in zip(tokens, captions, strict=True):
             ids = self._words.encode(caption, most)[1:]  # without `<start>`
             row[: len(ids)] = ids
-        cuts = range(0, len(features), INFERENCE_BATCH)
-        return np.concatenate(
-            [self._evidence(features[at : at + INFERENCE_BATCH], tokens[at : at + INFERENCE_BATCH]) for at in cuts]
-        )
+        return self._evidence(features, tokens)
 
     def _evidence(self, features: npt.NDArray[Any], tokens: npt.NDArray[np.int32]) -> Reals:
-        read = self._scorer.predict_on_batch((_padded(features), _padded(tokens)))
-        likely, entropy = (np.asarray(item)[: len(features)] for item in (read.log_probabilities, read.entropy))
-        return evidence(features, likely, entropy, self._pooled_embeddings)
+        scores = predict_padded(self._scorer, INFERENCE_BATCH, features.astype(np.float32), tokens)
+        log_probabilities, entropy, _ = scores
+        return evidence(features, log_probabilities, entropy, self._pooled_embeddings)
 
 
-def _padded(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """A whole batch; features as float32."""
-    whole = np.pad(rows, [(0, INFERENCE_BATCH - len(rows)), *[(0, 0)] * (rows.ndim - 1)])
-    return whole.astype(np.float32) if rows.ndim > 2 else whole
-
-
-def concatenated(parts: Sequence[Predictions]) -> Predictions:
-    """Several one after the other."""
+def _concatenated(parts: Sequence[Predictions]) -> Predictions:
     return Predictions(
         [text for part in parts for text in part.captions], np.concatenate([part.evidence for part in parts])
     )
@@ -106,11 +94,9 @@ def confidences(run: TrainingRun, split: str, captions: Mapping[str, str]) -> li
     confidence = load_confidence(run)
     predictor, features = Predictor(run, confidence.pooled_embeddings), FeatureStore.of(run)
     shas = run.accepted.images_of(split).set_index("image")["sha256"].loc[list(captions)].to_list()
-    texts, cuts = list(captions.values()), range(0, len(shas), INFERENCE_BATCH)
-    parts = [
-        predictor.evidence_for(features.gather(shas[at : at + INFERENCE_BATCH]), texts[at : at + INFERENCE_BATCH])
-        for at in cuts
-    ]
+    texts = iter(captions.values())
+    batches = features.batches(shas, INFERENCE_BATCH)
+    parts = [predictor.evidence_for(batch, list(islice(texts, len(batch)))) for batch in batches]
     return [float(value) for value in confidence.estimate(np.concatenate(parts))]
 
 
@@ -124,13 +110,8 @@ def cider_d_of(references: Mapping[str, list[str]], images: list[str], captions:
 
 def predict_clean(run: TrainingRun, predictor: Predictor, images: pd.DataFrame) -> Predictions:
     """What is said of images as they are."""
-    features, shas = FeatureStore.of(run), list(images["sha256"])
-    return concatenated(
-        [
-            predictor.predict(features.gather(shas[at : at + INFERENCE_BATCH]))
-            for at in range(0, len(shas), INFERENCE_BATCH)
-        ]
-    )
+    batches = FeatureStore.of(run).batches(list(images["sha256"]), INFERENCE_BATCH)
+    return _concatenated([predictor.predict(batch) for batch in batches])
 
 
 def predict_degraded(
@@ -144,8 +125,9 @@ def predict_degraded(
     for shas, squares in _squares(run, images, encoder.facts.side):
         for kind in kinds:
             spoiled = np.stack([degrade(kind, square, sha) for square, sha in zip(squares, shas, strict=True)])
-            parts[kind].append(predictor.predict(_encoded(encoder, spoiled)))
-    return {kind: concatenated(told) for kind, told in parts.items()}
+            features = predict_padded(encoder, INFERENCE_BATCH, spoiled)
+            parts[kind].append(predictor.predict(features.astype(np.float16)))  # as extract_features keeps them
+    return {kind: _concatenated(predictions) for kind, predictions in parts.items()}
 
 
 def _squares(
@@ -155,11 +137,5 @@ def _squares(
     for start in range(0, len(images), INFERENCE_BATCH):
         batch = images.iloc[start : start + INFERENCE_BATCH]
         fit = run.settings.encoder.fit
-        found = {sha: pixels(data, side, fit, run.limits) for sha, data in read_images(run.source, batch)}
-        yield list(batch["sha256"]), [found[sha] for sha in batch["sha256"]]
-
-
-def _encoded(encoder: Any, squares: npt.NDArray[np.uint8]) -> npt.NDArray[np.float16]:
-    """As extract_features keeps them: float16 [n, positions, channels]."""
-    whole = np.pad(squares, [(0, INFERENCE_BATCH - len(squares)), (0, 0), (0, 0), (0, 0)])
-    return np.asarray(encoder.predict_on_batch(whole))[: len(squares)].astype(np.float16)
+        decoded = {sha: pixels(data, side, fit, run.limits) for sha, data in read_images(run.source, batch)}
+        yield list(batch["sha256"]), [decoded[sha] for sha in batch["sha256"]]

@@ -12,8 +12,9 @@ from pipeline.core.errors import BundleRejected, SettingsError
 from pipeline.core.settings import DecodingSettings, checked
 from pipeline.imaging.decode import Fit
 from pipeline.model.bundle import CONFIDENCE, DECODER, ENCODER, REFERENCE, SETTINGS, VOCABULARY, Bundle
-from pipeline.model.confidence import EVIDENCE, Confidence, Reals, evidence
+from pipeline.model.confidence import EVIDENCE, Confidence, evidence
 from pipeline.model.interface import Caption, PinnedModel
+from pipeline.model.padded_batches import predict_padded
 from pipeline.model.reference_profile import IMAGE_STATISTICS, read_reference
 from pipeline.model.vocabulary import Vocabulary
 from pipeline.model.vocabulary_binding import check_bound
@@ -41,7 +42,7 @@ class BundleCaptioner:
     Batches have one fixed padded shape, so an image's caption does not depend on its neighbours.
 
     Attributes:
-        reference: how signs of captions and images were distributed, by their names; empty where not known.
+        reference: how statistics of captions and images were distributed, by name; empty in older bundles.
     """
 
     def __init__(self, bundle: Bundle, pinned: PinnedModel, decoding: Mapping[str, Any] | None = None) -> None:
@@ -68,37 +69,28 @@ class BundleCaptioner:
 
     def caption(self, pixels: npt.NDArray[np.uint8]) -> list[Caption]:
         """Caption uint8 [n, side, side, 3] for any n: n captions in the same order."""
-        return [caption for batch in _padded(pixels) for caption in self._caption_batch(*batch)]
+        batches = (pixels[start : start + CAPTION_BATCH] for start in range(0, len(pixels), CAPTION_BATCH))
+        return [caption for batch in batches for caption in self._caption_batch(batch)]
 
     def pooled_embeddings(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """What the encoder sees of uint8 [n, side, side, 3] on the whole: float32 [n, channels], each of length 1."""
-        seen = [np.asarray(self._encoder.predict_on_batch(batch))[:count] for batch, count in _padded(pixels)]
-        means = np.concatenate(seen).mean(axis=1)  # [n, channels]
+        means = predict_padded(self._encoder, CAPTION_BATCH, pixels).mean(axis=1)  # [n, channels]
         unit: npt.NDArray[np.float32] = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)
         return unit
 
-    def _caption_batch(self, pixels: npt.NDArray[np.uint8], count: int) -> Iterator[Caption]:
-        features = self._encoder.predict_on_batch(pixels)
-        tokens, scores = (np.asarray(item) for item in self._generator.predict_on_batch(features))
-        judged = self._judge(np.asarray(features), tokens[:, 0])
-        confidences = self._confidence.estimate(judged)
-        rows = zip(tokens[:count], scores[:count], confidences[:count], judged[:count], strict=True)
-        for hypotheses, score, confidence, signs in rows:
+    def _caption_batch(self, pixels: npt.NDArray[np.uint8]) -> Iterator[Caption]:
+        features = predict_padded(self._encoder, CAPTION_BATCH, pixels)
+        tokens, scores = predict_padded(self._generator, CAPTION_BATCH, features)
+        log_probabilities, entropy, _ = predict_padded(self._scorer, CAPTION_BATCH, features, tokens[:, 0])
+        inputs = evidence(features, log_probabilities, entropy, self._confidence.pooled_embeddings)
+        for hypotheses, score, confidence, values in zip(
+            tokens, scores, self._confidence.estimate(inputs), inputs, strict=True
+        ):
             texts = [self._vocabulary.decode(ids.tolist()) for ids in hypotheses]
             others = dict.fromkeys(text for text in texts[1:] if text and text != texts[0])
-            yield Caption(texts[0], float(score[0]), tuple(others), float(confidence), signs=_of_image(signs))
-
-    def _judge(self, features: npt.NDArray[np.float32], tokens: npt.NDArray[np.int32]) -> Reals:
-        """The evidence for captions: float [n, len(EVIDENCE)]."""
-        read = self._scorer.predict_on_batch((features, tokens))
-        return evidence(
-            features, np.asarray(read.log_probabilities), np.asarray(read.entropy), self._confidence.pooled_embeddings
-        )
-
-
-def _of_image(signs: Reals) -> dict[str, float]:
-    named = dict(zip(EVIDENCE, signs.tolist(), strict=True))
-    return {name: named[name] for name in IMAGE_STATISTICS}
+            named = dict(zip(EVIDENCE, values.tolist(), strict=True))
+            statistics = {name: named[name] for name in IMAGE_STATISTICS}
+            yield Caption(texts[0], float(score[0]), tuple(others), float(confidence), image_statistics=statistics)
 
 
 def _networks(bundle: Bundle, decoding: DecodingSettings) -> tuple[Any, Any, Any]:
@@ -139,9 +131,3 @@ def _decoder(bundle: Bundle) -> Any:
         raise BundleRejected(f"{bundle.path / DECODER} does not fit {SETTINGS} and {VOCABULARY}: {reason}") from error
     check_bound(bundle.path / DECODER, bundle.path / VOCABULARY, settings.bound)
     return decoder
-
-
-def _padded(pixels: npt.NDArray[np.uint8]) -> Iterator[tuple[npt.NDArray[np.uint8], int]]:
-    for start in range(0, len(pixels), CAPTION_BATCH):
-        batch = pixels[start : start + CAPTION_BATCH]
-        yield np.pad(batch, [(0, CAPTION_BATCH - len(batch)), (0, 0), (0, 0), (0, 0)]), len(batch)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ from pipeline.core.errors import SettingsError
 from pipeline.imaging.decode import GREY
 from pipeline.model.captioner import CAPTION_BATCH, BundleCaptioner, Networks
 from pipeline.model.interface import Captioner
+from pipeline.model.padded_batches import predict_padded
 
 Maps = npt.NDArray[np.float32]
 
@@ -50,7 +50,8 @@ class Explainer:
     def explain(self, pixels: npt.NDArray[np.uint8], caption: str) -> Explanation:
         """Explain any words about an image, uint8 [side, side, 3]; those it does not know as `[UNK]`."""
         tokens = self._vocabulary.encode(caption, len(caption))[1:-1]  # the words alone
-        features = _encode(self._encoder, _with_each_cell_greyed(pixels, self._positions))
+        images = _with_each_cell_greyed(pixels, self._positions)
+        features = predict_padded(self._encoder, CAPTION_BATCH, images)  # [1 + positions, positions, channels]
         log_probabilities, attention = self._read(features, tokens)
         return Explanation(
             words=tuple(self._vocabulary.words[token] for token in tokens),
@@ -95,13 +96,3 @@ def _with_each_cell_greyed(pixels: npt.NDArray[np.uint8], positions: int) -> npt
         row, column = divmod(position, cells)
         copies[1 + position, edges[row] : edges[row + 1], edges[column] : edges[column + 1]] = GREY
     return copies
-
-
-def _encode(encoder: Any, images: npt.NDArray[np.uint8]) -> Maps:
-    """Features [n, positions, channels], by batches of the shape that captions are made in."""
-    padded = np.pad(images, [(0, -len(images) % CAPTION_BATCH), (0, 0), (0, 0), (0, 0)])
-    batches = [
-        encoder.predict_on_batch(padded[start : start + CAPTION_BATCH])
-        for start in range(0, len(padded), CAPTION_BATCH)
-    ]
-    return np.concatenate(batches)[: len(images)]

@@ -26,7 +26,7 @@ class Caption:
         alternatives: other captions that were considered, best first; none of them is `text`, none comes twice.
         confidence: estimated CIDEr-D, above 0; None where the model was never calibrated.
         reason: why an external captioner has no caption for the image; None otherwise.
-        signs: numbers of the image's features by name, for drift; empty where the model has none.
+        image_statistics: numbers of the image's features by name, for drift; empty where the model has none.
     """
 
     text: str
@@ -34,7 +34,7 @@ class Caption:
     alternatives: tuple[str, ...] = ()
     confidence: float | None = None
     reason: str | None = None
-    signs: Mapping[str, float] = field(default_factory=dict, compare=False)
+    image_statistics: Mapping[str, float] = field(default_factory=dict, compare=False)
 
 
 class Captioner(Protocol):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.model.interface import Caption
+from pipeline.model.padded_batches import predict_padded
 from pipeline.model.vocabulary import Vocabulary
 from pipeline.training.features import FeatureStore
 
@@ -22,10 +23,8 @@ def caption_features(
 ) -> list[Caption]:
     """The best caption of each image, named by its digest, in batches of one padded shape."""
     captions: list[Caption] = []
-    for start in range(0, len(shas), FEATURE_BATCH):
-        grid = features.gather(shas[start : start + FEATURE_BATCH])  # [n, positions, channels]
-        padded = np.pad(grid, [(0, FEATURE_BATCH - len(grid)), (0, 0), (0, 0)])
-        tokens, scores = generator.predict_on_batch(padded.astype(np.float32))
-        best = zip(np.asarray(tokens)[: len(grid), 0], np.asarray(scores)[: len(grid), 0], strict=True)
+    for batch in features.batches(shas, FEATURE_BATCH):
+        tokens, scores = predict_padded(generator, FEATURE_BATCH, batch.astype(np.float32))
+        best = zip(tokens[:, 0], scores[:, 0], strict=True)
         captions += [Caption(words.decode(ids.tolist()), float(score)) for ids, score in best]
     return captions

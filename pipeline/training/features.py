@@ -22,6 +22,7 @@ import pandas as pd
 from pipeline.core.errors import DatasetRejected, ObjectUnavailable
 from pipeline.data.snapshot import read_images
 from pipeline.imaging.decode import pixels
+from pipeline.model.padded_batches import predict_padded
 from pipeline.storage.files import digest_of, read_json, write_bytes, write_json
 from pipeline.storage.stage_outputs import StageOutput
 from pipeline.training.augmentation import WHOLE_VIEW, view_of
@@ -108,8 +109,12 @@ class FeatureStore:
             part.read(row, grid)
         return found
 
-    def add(self, shas: Sequence[str], features: Features) -> None:
-        """Keep a part. The index is written last: a part without one does not exist."""
+    def batches(self, shas: Sequence[str], size: int) -> Iterator[Features]:
+        """Features of some images, so many at a time; see `gather`."""
+        return (self.gather(shas[start : start + size]) for start in range(0, len(shas), size))
+
+    def add(self, shas: Sequence[str], features: npt.NDArray[np.floating[Any]]) -> None:
+        """Keep a part, as float16. The index is written last: a part without one does not exist."""
         name = digest_of(list(shas))[:32]
         buffer = BytesIO()
         np.save(buffer, np.ascontiguousarray(features, np.float16))
@@ -189,15 +194,6 @@ def _extract(run: TrainingRun, missing: pd.DataFrame, features: FeatureStore, vi
     while part := list(islice(photographs, PART_IMAGES)):
         shas = [sha for sha, _ in part]
         decoded = [view_of(pixels(data, model.facts.side, settings.fit, run.limits), view) for _, data in part]
-        features.add(shas, np.concatenate(list(_encode(model, decoded, settings.batch_size))))
+        features.add(shas, predict_padded(model, settings.batch_size, np.stack(decoded)))
         done += len(part)
         log.info("extract_features: view %d, %d of %d images", view, done, len(missing))
-
-
-def _encode(model: Any, decoded: Sequence[npt.NDArray[np.uint8]], batch_size: int) -> Iterator[Features]:
-    """Encode in batches of one fixed padded shape, so that a graph is traced once."""
-    for start in range(0, len(decoded), batch_size):
-        batch = np.stack(decoded[start : start + batch_size])
-        padding = batch_size - len(batch)
-        padded = np.pad(batch, [(0, padding), (0, 0), (0, 0), (0, 0)])
-        yield np.asarray(model.predict_on_batch(padded))[: len(batch)].astype(np.float16)

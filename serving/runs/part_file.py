@@ -33,7 +33,7 @@ def with_part_columns(rows: pa.Table, captions: Sequence[Caption | None], second
         seconds: that the part took.
     """
     rows = rows.append_column(SECONDS, pa.array([seconds / len(rows)] * len(rows), pa.float64()))
-    statistics = [{} if each is None else {"confidence": each.confidence, **each.signs} for each in captions]
+    statistics = [{} if each is None else {"confidence": each.confidence, **each.image_statistics} for each in captions]
     for name in dict.fromkeys(name for each in statistics for name in each):
         rows = rows.append_column(f"{_PREFIX}{name}", pa.array([each.get(name) for each in statistics], pa.float64()))
     return rows

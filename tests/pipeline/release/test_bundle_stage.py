@@ -72,7 +72,8 @@ def test_the_reference_counts_validation_images_as_a_night_would(bundle, tiny_ru
     ]
     captions = captioner.caption(np.stack(squares))
     signs = [
-        {"words": word_count(each.text), "score": each.score, "confidence": each.confidence} | dict(each.signs)
+        {"words": word_count(each.text), "score": each.score, "confidence": each.confidence}
+        | dict(each.image_statistics)
         for each in captions
     ]
     texts = [each.text for each in captions]
