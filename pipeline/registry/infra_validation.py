@@ -7,7 +7,6 @@ and captions a sample, and prints what that took as one line of JSON.
 from __future__ import annotations
 
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -24,6 +23,7 @@ import numpy.typing as npt
 from pipeline.core.environment import Home
 from pipeline.core.errors import NightcapError, PromotionRefused, Retryable
 from pipeline.core.settings import GateSettings
+from pipeline.core.subprocesses import module_environment, run_module
 from pipeline.model.captioner import CAPTION_BATCH
 from pipeline.model.external.package import ExternalModel
 from pipeline.model.golden import golden_images, reproduce
@@ -58,53 +58,37 @@ def try_version(home: Home, uri: str, budget: GateSettings) -> dict[str, float]:
     """
     Registry(home).resolve(uri)  # a mistaken address is no fault of a version
     with tempfile.TemporaryDirectory(prefix="nightcap-trial-") as scratch:
-        ended = _run(home, uri, budget, scratch)
-    told = _last_json(ended.stdout)
-    if "error" in told and told["passing"]:
-        raise Retryable(told["error"])
-    if -ended.returncode in KILLED:
-        raise Retryable(f"{uri} on trial {KILLED[-ended.returncode]}; nothing is said against it: try again")
-    if "error" in told or ended.returncode or not told:
-        reason = told.get("error") or f"ended with {ended.returncode}: {ended.stderr.strip()[-500:]}"
-        raise PromotionRefused(f"{uri} on trial in a process of its own: {reason}")
-    check_budget(uri, told, budget)
-    return told
+        answer = _run(home, uri, budget, scratch)
+    if "error" in answer:
+        if answer["passing"]:
+            raise Retryable(answer["error"])
+        raise PromotionRefused(f"{uri} on trial in a process of its own: {answer['error']}")
+    check_budget(uri, answer, budget)
+    return answer
 
 
-def _run(home: Home, uri: str, budget: GateSettings, scratch: str) -> subprocess.CompletedProcess[str]:
-    code = str(Path(__file__).resolve().parents[2])
-    environment = os.environ | {
-        "NIGHTCAP_HOME": scratch,  # an empty cache
-        "NIGHTCAP_STORE": str(home.store),
-        "NIGHTCAP_PROMOTIONS": home.promotions,
-        "MLFLOW_TRACKING_URI": home.tracking_uri,
-        "PYTHONPATH": os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")])),
-    }
-    command = [sys.executable, "-m", "pipeline.registry.infra_validation", uri, str(budget.sample_images)]
+def _run(home: Home, uri: str, budget: GateSettings, scratch: str) -> dict[str, Any]:
+    environment = module_environment(
+        NIGHTCAP_HOME=scratch,  # an empty cache
+        NIGHTCAP_STORE=str(home.store),
+        NIGHTCAP_PROMOTIONS=home.promotions,
+        MLFLOW_TRACKING_URI=home.tracking_uri,
+    )
+    module, timeout_s = "pipeline.registry.infra_validation", budget.trial_timeout_s
     try:
-        return subprocess.run(
-            command,
-            env=environment,
-            cwd=scratch,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=budget.trial_timeout_s,
-        )
+        return run_module(module, uri, budget.sample_images, env=environment, timeout_s=timeout_s, folder=scratch)
     except subprocess.TimeoutExpired as error:
         raise PromotionRefused(
             f"{uri} on trial did not caption {budget.sample_images} images in {budget.trial_timeout_s} s; "
             "is the machine busy? Raise gate.trial_timeout_s if not the model is at fault"
         ) from error
-
-
-def _last_json(text: str) -> dict[str, Any]:
-    lines = text.strip().splitlines()
-    try:
-        return dict(json.loads(lines[-1]))
-    except (IndexError, ValueError):
-        return {}
+    except subprocess.CalledProcessError as error:
+        if -error.returncode in KILLED:
+            raise Retryable(
+                f"{uri} on trial {KILLED[-error.returncode]}; nothing is said against it: try again"
+            ) from error
+        reason = f"ended with {error.returncode}: {error.stderr.strip()[-500:]}"
+        raise PromotionRefused(f"{uri} on trial in a process of its own: {reason}") from error
 
 
 def check_budget(uri: str, told: Mapping[str, float], budget: GateSettings) -> None:

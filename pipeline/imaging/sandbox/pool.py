@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import queue
 import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import pipeline
 from pipeline.core.errors import BadImage, DecoderUnavailable
 from pipeline.core.reasons import DECODE_REASONS, DECODER_CRASHED, DECODER_TIMEOUT
+from pipeline.core.subprocesses import module_environment
 from pipeline.imaging.decode import check_bytes
 from pipeline.imaging.sandbox import framing
 from pipeline.imaging.sandbox.task import DecodedPixels, Work
@@ -100,8 +98,10 @@ class _Decoder:
         self._connection, remote = socket.socketpair()
         try:
             with remote:
+                # One thread each for what numpy would start many for.
+                environment = module_environment(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
                 self._process = subprocess.Popen(
-                    command, stdin=remote.fileno(), stdout=subprocess.DEVNULL, env=_environment(), close_fds=True
+                    command, stdin=remote.fileno(), stdout=subprocess.DEVNULL, env=environment, close_fds=True
                 )
         except OSError as error:
             self._connection.close()
@@ -169,9 +169,3 @@ def _answer(frame: bytearray) -> dict[str, Any]:
         return dict(json.loads(frame))
     except (TypeError, ValueError) as error:  # an image may have taken the decoder over
         raise ConnectionError(f"it answers {bytes(frame[:200])!r}") from error
-
-
-def _environment() -> dict[str, str]:
-    """This process's environment, in which the same package is found; numpy gets one thread."""
-    path = os.pathsep.join(filter(None, [str(Path(pipeline.__file__).parents[1]), os.environ.get("PYTHONPATH")]))
-    return os.environ | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.subprocesses import module_environment, run_module
 from pipeline.training.device_check.compare import Trial, device_shortfalls, distance, learns
 
 log = logging.getLogger(__name__)
@@ -88,25 +86,19 @@ def _compared(trial: Trial, reference: Mapping[str, Any], told: Mapping[str, Any
 
 def _told(trial: Trial, steps: int, weights: Path) -> dict[str, Any]:
     log.info("%s: %d steps", trial.name, steps)
-    code = str(Path(__file__).resolve().parents[3])
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))}
-    if not trial.gpu:
-        # Hidden, for where TensorFlow sees a GPU it places cuDNN's operations there, whatever device it is told.
-        environment["CUDA_VISIBLE_DEVICES"] = "-1"
-    command = [sys.executable, "-m", "pipeline.training.device_check.steps", trial.precision, str(steps), str(weights)]
+    # Hidden, for where TensorFlow sees a GPU it places cuDNN's operations there, whatever device is asked for.
+    hidden = {} if trial.gpu else {"CUDA_VISIBLE_DEVICES": "-1"}
     try:
-        ended = subprocess.run(
-            command,
-            env=environment,
-            cwd=weights.parent,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TRIAL_TIMEOUT_S,
+        return run_module(
+            "pipeline.training.device_check.steps",
+            trial.precision,
+            steps,
+            weights,
+            env=module_environment(**hidden),
+            timeout_s=TRIAL_TIMEOUT_S,
+            folder=weights.parent,
         )
     except subprocess.TimeoutExpired:
         return {"error": f"did not take {steps} steps in {TRIAL_TIMEOUT_S} s"}
-    if ended.returncode:
-        return {"error": f"ended with {ended.returncode}: {' '.join(ended.stderr.split())[-500:]}"}
-    return dict(json.loads(ended.stdout.splitlines()[-1]))
+    except subprocess.CalledProcessError as error:
+        return {"error": f"ended with {error.returncode}: {' '.join(error.stderr.split())[-500:]}"}

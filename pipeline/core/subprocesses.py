@@ -1,0 +1,51 @@
+"""Our own modules as processes: what they find on their path, and the JSON that they answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pipeline
+
+
+def module_environment(**changes: str) -> dict[str, str]:
+    """This process's environment with the changes, by which another Python finds the same `pipeline`."""
+    path = filter(None, [str(Path(pipeline.__file__).parents[1]), os.environ.get("PYTHONPATH")])
+    return os.environ | {"PYTHONPATH": os.pathsep.join(path)} | changes
+
+
+def run_module(
+    name: str, *arguments: object, env: dict[str, str], timeout_s: float, folder: Path | str
+) -> dict[str, Any]:
+    """Run a module in a process of its own; its answer is the JSON object in the last line that it prints.
+
+    Args:
+        name: of the module.
+        arguments: of its command line, as strings.
+        env: its environment, see `module_environment`.
+        timeout_s: seconds after which it is killed.
+        folder: its working directory.
+
+    Raises:
+        subprocess.TimeoutExpired: it was killed for its time.
+        subprocess.CalledProcessError: its exit status is not 0, or it gave no answer; `stderr` is what it wrote there.
+    """
+    command = [sys.executable, "-m", name, *map(str, arguments)]
+    ended = subprocess.run(
+        command,
+        env=env,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=timeout_s,
+    )
+    try:
+        return dict(json.loads(ended.stdout.splitlines()[-1]))
+    except (IndexError, TypeError, ValueError) as error:
+        raise subprocess.CalledProcessError(0, command, ended.stdout, ended.stderr) from error
