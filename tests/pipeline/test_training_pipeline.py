@@ -1,4 +1,5 @@
 import logging
+import pkgutil
 from dataclasses import replace
 
 import pytest
@@ -133,3 +134,8 @@ def test_another_vocabulary_extracts_no_features_again(tiny_run):
 def test_a_stage_asked_for_too_early_says_which_is_missing(tiny_run):
     with pytest.raises(KeyError, match="validate"):
         stages.run_stage("adapt_vocabulary", TrainingRun(tiny_run.settings, tiny_run.home))
+
+
+@pytest.mark.parametrize("stage", stages.TRAINING_STAGES, ids=lambda stage: stage.name)
+def test_every_function_of_the_table_is_there(stage):
+    assert all(callable(pkgutil.resolve_name(function)) for function in stage.functions)
