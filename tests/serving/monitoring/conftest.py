@@ -28,7 +28,9 @@ class CaptionerWithReference(ColourCaptioner):
     def caption(self, pixels):
         captions = zip(super().caption(pixels), pixels, strict=True)
         return [
-            Caption(each.text if place % 2 else SAME, each.score, (), 0.5, image_statistics={"level": float(image.mean())})
+            Caption(
+                each.text if place % 2 else SAME, each.score, (), 0.5, image_statistics={"level": float(image.mean())}
+            )
             for place, (each, image) in enumerate(captions)
         ]
 
