@@ -1,54 +1,25 @@
 """Odd, damaged and hostile images: what becomes of each, in what time and memory."""
 
 import io
-import struct
 import subprocess
 import sys
 import time
 import tracemalloc
-import zlib
 
 import numpy as np
 import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageOps
 
 from pipeline.core.errors import BadImage
 from pipeline.core.reasons import DECODE_REASONS
 from pipeline.imaging import decode as images
 from pipeline.imaging.decode import ImageLimits
+from tests.pipeline.imaging.image_bytes import close, encoded, photograph, png
 
 LIMITS = ImageLimits()
-
-
-def encoded(image, kind="PNG", **options):
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def png(width, height, bits=8, colour=2, row=None):
-    """A PNG of equal rows, black unless told, made without holding its pixels."""
-    compressor = zlib.compressobj(9)
-    row = row or bytes(width * {0: 1, 2: 3, 6: 4}[colour] * bits // 8)
-    body = b"".join(compressor.compress(b"\0" + row) for _ in range(height)) + compressor.flush()
-    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", body), (b"IEND", b""))
-    packed = (struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
-
-
-def photograph(width=96, height=64):
-    """Smooth colours, different in each quarter, so that turning it is seen."""
-    y, x = np.mgrid[0:height, 0:width]
-    red, green = 255 * x / width, 255 * y / height
-    return Image.fromarray(np.dstack([red, green, np.full_like(red, 90)]).astype(np.uint8))
-
-
-def close(left, right, tolerance=12.0):
-    return np.abs(np.asarray(left, float) - np.asarray(right, float)).mean() < tolerance
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF"])
@@ -57,92 +28,6 @@ def test_every_listed_format_is_read_as_itself(kind):
     decoded = images.decode(encoded(image, kind), LIMITS)
     assert (decoded.mode, decoded.size) == ("RGB", image.size)
     assert close(decoded, image)
-
-
-@pytest.fixture
-def as_heic():
-    """A writer of HEIC, which Pillow has not."""
-    pytest.importorskip("pi_heif", reason="needs the extra heic")
-    pillow_heif = pytest.importorskip("pillow_heif")
-
-    def write(image, **options):
-        buffer = io.BytesIO()
-        pillow_heif.from_pillow(image).save(buffer, quality=95, **options)
-        return buffer.getvalue()
-
-    return write
-
-
-def test_heic_is_read_upright_and_over_white(as_heic):
-    image = photograph()
-    assert close(images.decode(as_heic(image), LIMITS), image)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    turned = images.open_image(as_heic(image, exif=exif.tobytes()), LIMITS)
-    assert (turned.width, turned.height) == image.size[::-1]
-    assert close(turned.image, image.transpose(Image.Transpose.ROTATE_270))
-    clear = Image.merge("RGBA", [*image.split(), Image.new("L", image.size, 0)])
-    assert close(images.decode(as_heic(clear), LIMITS), Image.new("RGB", image.size, "white"))
-
-
-def test_heic_is_refused_with_a_reason(as_heic, monkeypatch):
-    data = as_heic(photograph())
-    assert {reason(data[:size]) for size in (len(data) // 2, len(data) - 9)} == {"truncated"}
-    assert reason(data, ImageLimits(max_megapixels=0.006)) == "too_many_pixels"
-    monkeypatch.setattr(images, "FORMATS", tuple(name for name in images.FORMATS if name != "HEIF"))
-    with pytest.raises(BadImage, match=r"HEIC without the extra `heic`.* is not supported") as caught:
-        images.decode(data, LIMITS)
-    assert caught.value.reason == "unsupported_format"
-
-
-def test_cmyk_jpeg():
-    assert close(images.decode(encoded(photograph().convert("CMYK"), "JPEG", quality=95), LIMITS), photograph())
-
-
-@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_16_bit_grey_is_scaled_not_clipped(kind):
-    ramp = np.linspace(0, 65535, 100 * 50).reshape(50, 100).astype(np.uint16)
-    decoded = np.asarray(images.decode(encoded(Image.fromarray(ramp), kind), LIMITS))
-    np.testing.assert_array_equal(decoded, np.dstack([ramp >> 8] * 3))
-
-
-def test_16_bit_colour():
-    row = struct.pack(">3H", 0xFF00, 0x8000, 0x0100) * 40
-    assert images.decode(png(40, 40, bits=16, row=row), LIMITS).getpixel((20, 20)) == (0xFF, 0x80, 0x01)
-
-
-@pytest.mark.parametrize("dtype", [np.int32, np.float32])
-def test_32_bits_are_stretched_to_the_whole_range(dtype):
-    values = np.linspace(-1000, 70_000, 64 * 64).reshape(64, 64).astype(dtype)
-    decoded = np.asarray(images.decode(encoded(Image.fromarray(values), "TIFF"), LIMITS))
-    assert (decoded.min(), decoded.max()) == (0, 255)
-
-
-def test_alpha_lies_over_white():
-    clear = Image.new("RGBA", (32, 32), (200, 0, 0, 0))
-    half = Image.new("RGBA", (32, 32), (0, 0, 0, 128))
-    assert images.decode(encoded(clear), LIMITS).getpixel((3, 3)) == (255, 255, 255)
-    assert abs(images.decode(encoded(half), LIMITS).getpixel((3, 3))[0] - 127) <= 1
-
-
-@pytest.mark.parametrize("mode", ["P", "L", "1", "LA"])
-def test_other_modes(mode):
-    image = photograph().convert(mode)
-    assert close(images.decode(encoded(image), LIMITS), image.convert("RGB"), 2)
-
-
-def test_alpha_of_a_tall_image():
-    alpha = np.linspace(0, 255, 1500).astype(np.uint8)
-    stored = np.zeros((1500, 20, 4), np.uint8)
-    stored[..., 3] = alpha[:, None]
-    decoded = np.asarray(images.decode(encoded(Image.fromarray(stored)), LIMITS))
-    np.testing.assert_array_equal(decoded, np.broadcast_to(255 - alpha[:, None, None], (1500, 20, 3)))
-
-
-def test_palette_with_a_transparent_entry():
-    image = photograph().convert("P", palette=Image.Palette.ADAPTIVE)
-    background = image.getpixel((0, 0))
-    assert images.decode(encoded(image, transparency=background), LIMITS).getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_first_frame_of_an_animation():
@@ -171,20 +56,6 @@ def test_exif_orientation_gives_an_upright_image_and_its_size(kind, orientation)
 def test_damaged_exif_costs_nothing():
     data = encoded(photograph(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12" + bytes(9))
     assert close(images.decode(data, LIMITS), photograph())
-
-
-def test_a_profile_is_converted_and_a_broken_one_ignored():
-    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    linear = bytearray(lab)
-    start = linear.index(b"desc", 128)
-    offset, size = struct.unpack(">II", linear[start + 4 : start + 12])
-    linear[offset : offset + size] = linear[offset : offset + size].replace(b"\0s\0R\0G\0B", b"\0m\0i\0n\0e")
-    channels = struct.unpack(">I", linear[linear.index(b"rXYZ", 128) + 4 :][:4])[0]
-    linear[channels + 8 : channels + 20] = struct.pack(">3i", 20000, 30000, 900)  # a duller red
-    changed = images.decode(encoded(photograph(), icc_profile=bytes(linear)), LIMITS)
-    assert not close(changed, photograph(), 2)
-    assert np.array_equal(images.decode(encoded(photograph(), icc_profile=lab), LIMITS), photograph())
-    assert np.array_equal(images.decode(encoded(photograph(), icc_profile=b"nonsense" * 40), LIMITS), photograph())
 
 
 def reason(data, limits=LIMITS):

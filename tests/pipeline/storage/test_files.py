@@ -9,10 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.core.errors import ObjectUnavailable
 from pipeline.storage.files import (
+    create_bytes,
+    create_json,
     creating_folder,
     digest_of,
+    explain_full_disk,
     read_json,
+    replacing,
     sha256,
     sha256_file,
     write_bytes,
@@ -47,6 +52,53 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path):
         write_bytes(path, "no bytes")
     assert path.read_bytes() == b"old"
     assert names_in(tmp_path) == ["file"]
+
+
+def test_a_file_is_replaced_when_the_block_ends_without_an_error(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), replacing(path) as file:
+        file.write(b"half")
+        raise KeyboardInterrupt
+    assert (path.read_bytes(), names_in(tmp_path)) == (b"old", ["file"])
+    with replacing(path, prefix=".unfinished-", is_synced=False) as file:
+        file.write(b"new")
+        assert path.read_bytes() == b"old"
+        assert [name for name in names_in(tmp_path) if name.startswith(".unfinished-")]
+    assert (path.read_bytes(), names_in(tmp_path)) == (b"new", ["file"])
+
+
+def test_a_link_is_replaced_and_not_followed(tmp_path):
+    (tmp_path / "target").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("target")
+    write_bytes(tmp_path / "link", b"new")
+    assert not (tmp_path / "link").is_symlink()
+    assert ((tmp_path / "link").read_bytes(), (tmp_path / "target").read_bytes()) == (b"new", b"old")
+
+
+def test_of_many_creators_one_succeeds(tmp_path):
+    path, barrier = tmp_path / "new" / "file.json", Barrier(8)
+
+    def create(number):
+        barrier.wait()
+        return create_json(path, {"by": number})
+
+    with ThreadPoolExecutor(8) as pool:
+        created = list(pool.map(create, range(8)))
+    assert created.count(True) == 1
+    assert read_json(path) == {"by": created.index(True)}
+    assert not create_bytes(path, b"another")
+    assert names_in(path.parent) == ["file.json"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")  # noqa: PTH110
+def test_a_full_disk_is_told_with_the_path(tmp_path):
+    with (
+        pytest.raises(ObjectUnavailable, match=r"cannot write .*/file: No space left on device; make room there"),
+        explain_full_disk(tmp_path / "file"),
+        open("/dev/full", "wb", buffering=0) as file,  # noqa: PTH123
+    ):
+        file.write(b"x")
 
 
 def test_a_long_name_still_has_room_for_a_scratch_name(tmp_path):

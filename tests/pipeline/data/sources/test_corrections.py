@@ -3,7 +3,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from deltalake import DeltaTable
 
 from nightcap.cli import main
 from pipeline.core.environment import Home
@@ -51,36 +50,6 @@ def collected(new_dataset):
 def taken(dataset, home, **values):
     settings = dataset.settings(**values)
     return take_snapshot(settings, open_source(settings, home), Store(home.store))
-
-
-def test_of_each_person_the_newest_caption_of_an_image_counts(table):
-    assert table.read() == []
-    assert table.append([]) == 0
-    assert table.append([said("/a", "first"), said("/a", "second", days=1), said("/b")]) == 3
-    table.append([said("/a", "bob's", who="bob"), said("/a", "an older one", days=-1)])
-    assert [(each.image, each.who, each.caption) for each in table.read()] == [
-        ("/a", "ann", "second"),
-        ("/a", "bob", "bob's"),
-        ("/b", "ann", "what a person says"),
-    ]
-
-
-def test_a_forgotten_image_leaves_nothing_in_the_table(table, home):
-    table.append([said("/secret/ermintrude.png"), said("/b")])
-    assert table.forget({"/secret/ermintrude.png"}) == 1
-    assert table.forget({"/secret/ermintrude.png"}) == 0
-    assert [each.image for each in table.read()] == ["/b"]
-    files = [file for file in (home.store / "corrections").rglob("*") if file.is_file()]
-    assert not [file for file in files if b"ermintrude" in file.read_bytes()]
-    assert len(DeltaTable(table.uri).file_uris()) == 1
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"image": ""}, {"caption": "  "}, {"who": "x" * 3000}, {"corrected_at": datetime(2026, 1, 1)}]
-)
-def test_a_correction_that_says_nothing_is_refused(wrong):
-    with pytest.raises(SettingsError, match="correct"):
-        Correction(**(vars(said("/a")) | wrong))
 
 
 def test_corrected_images_join_the_next_snapshot_and_some_judge(new_dataset, home, table, inbox):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError, SourceChanged
+from pipeline.core.errors import BadInput, ObjectUnavailable, SourceChanged
 from pipeline.storage.objects import LocalFolder, open_folder
 
 
@@ -130,28 +130,6 @@ def test_permissions(as_nobody):
             folder.read(info)
         assert caught.value.reason == "forbidden"
         (root / "closed").chmod(0o700)
-
-
-@pytest.mark.parametrize(
-    ("uri", "complaint"),
-    [
-        ("S3://bucket/night", "S3: is not supported"),
-        ("s3://", "no address"),
-        ("s3://a/b", "no address"),
-        ("s3://bucket/../other", "no address"),
-        ("s3://user:secret@host/x", "no address"),
-        ("s3://arn:aws:s3:us-east-1:123456789012:accesspoint/x", "no address"),
-        ("https://example.org/a", "https: is not supported"),
-        ("ftp://example.org/a", "ftp: is not supported"),
-        ("file:///etc", "file: is not supported"),
-        ("file:/etc", "name a local folder by its path"),
-        ("", "empty"),
-        ("/nonexistent/images", "does not exist"),
-    ],
-)
-def test_other_addresses_are_refused(uri, complaint):
-    with pytest.raises(SettingsError, match=complaint):
-        open_folder(uri)
 
 
 def test_a_write_does_not_follow_a_link_out(tmp_path):

@@ -1,15 +1,10 @@
 """The Delta tables of captions, on real tables."""
 
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-
-import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, write_deltalake
 
 from pipeline.core.errors import ObjectUnavailable, SettingsError
 from pipeline.storage.tables import HUMAN, IMAGE, SCHEMA, CaptionTable
-from tests.pipeline.storage.tables.table_rows import START, current, images, keys, quarantined, row, rows
+from tests.pipeline.storage.tables.table_rows import images, keys, quarantined, row, rows
 
 
 def test_a_table_that_is_not_there_is_empty(tmp_path):
@@ -87,65 +82,6 @@ def test_what_joined_takes_a_key_only_from_what_is_no_better(tmp_path):
     )  # fmt: skip
     assert table.append(later, 0, IMAGE) == 3
     assert images(table) == ["a", "b", "b", "c", "c", "d", "e"]
-
-
-def append(uri, names):
-    return CaptionTable(uri).append(rows(*(row(name) for name in names)), 0)
-
-
-def test_many_writers_at_once_lose_and_double_nothing(tmp_path):
-    uri = str(tmp_path / "captions")
-    batches = [["a", "b"], ["b", "c"], ["c", "d"], ["d", "a"]] * 2
-    with ThreadPoolExecutor(len(batches)) as pool:
-        counts = list(pool.map(append, [uri] * len(batches), batches))
-    assert images(CaptionTable(uri)) == ["a", "b", "c", "d"]
-    assert sum(counts) == 4
-
-
-def test_current_prefers_people_then_the_newest_that_stands(tmp_path):
-    table = CaptionTable(tmp_path / "captions")
-    later = {"captioned_at": START + timedelta(days=1), "model_version": "2"}
-    latest = {"captioned_at": START + timedelta(days=2), "model_version": "3"}
-    table.append(
-        rows(
-            row("newest", **later, caption="second"),
-            row("newest", caption="first"),
-            row("human", caption="mine", source="human", model_version=None),
-            row("human", **later, caption="the model's"),
-            row("withdrawn", **later, caption="bad", withdrawn=True),
-            row("withdrawn", caption="good"),
-            row("gone", withdrawn=True),
-            row("broken", status="quarantined", reason="corrupt", caption=None),
-        ),
-        0,
-    )
-    table.write_current()
-    assert current(table) == {"newest": "second", "human": "mine", "withdrawn": "good"}
-    table.append(rows(row("newest", **latest, caption="third"), row("fresh", caption="new")), 1)
-    table.write_current()
-    assert current(table) == {"newest": "third", "human": "mine", "withdrawn": "good", "fresh": "new"}
-
-
-def test_an_older_view_never_replaces_a_newer(tmp_path):
-    table = CaptionTable(tmp_path / "captions")
-    table.append(rows(row("a")), 0)
-    table.write_current()
-    before = DeltaTable(table.current_uri).version()
-    table.write_current()
-    assert DeltaTable(table.current_uri).version() == before
-
-
-def test_current_of_a_history_with_nothing_usable_is_empty(tmp_path):
-    table = CaptionTable(tmp_path / "captions")
-    table.append(rows(row("broken", status="quarantined", reason="corrupt", caption=None)), 0)
-    table.write_current()
-    assert current(table) == {}
-
-
-def test_another_table_is_refused(tmp_path):
-    write_deltalake(tmp_path / "sales", pa.table({"price": [1]}))
-    with pytest.raises(SettingsError, match="lacks the columns"):
-        CaptionTable(tmp_path / "sales").version()
 
 
 def test_addresses_and_disks(tmp_path):

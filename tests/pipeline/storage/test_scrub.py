@@ -1,0 +1,60 @@
+"""Mentions of some texts leave files of every kind."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.storage.scrub import drop_mentions, lines_without, pruned, scrub, scrub_folder
+
+NAME = "/inbox/ada & bob.jpg"
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_rows_with_a_text_leave_a_parquet_file(tmp_path, kind):
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"image": pa.array(["a", NAME, None], kind), "n": [1, 2, 3]}), path)
+    assert scrub(path, [NAME])
+    assert pq.read_table(path)["n"].to_pylist() == [1, 3]
+    assert not scrub(path, [NAME])
+
+
+def test_lines_and_entries_of_json_go_where_a_value_is_a_text(tmp_path):
+    lines = [{"image": "a"}, {"image": NAME}, {"images": ["b", NAME]}]
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "x.json").write_text(json.dumps({NAME: 1, "rows": [{"image": NAME}, "kept"], "n": 2}))
+    assert scrub_folder(tmp_path, [NAME]) == 2
+    assert (tmp_path / "x.jsonl").read_text() == '{"image": "a"}\n'
+    assert json.loads((tmp_path / "x.json").read_text()) == {"rows": ["kept"], "n": 2}
+    assert lines_without(tmp_path / "x.jsonl", [NAME]) is None
+
+
+@pytest.mark.parametrize("spelling", [NAME, "/inbox/ada &amp; bob.jpg"])
+def test_another_file_that_mentions_a_text_is_removed(tmp_path, spelling):
+    (tmp_path / "page.html").write_text(f"<p>{spelling}</p>")
+    (tmp_path / "other.html").write_text("<p>/inbox/ada</p>")
+    assert scrub_folder(tmp_path, [NAME]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["other.html"]
+
+
+def test_a_file_named_by_a_text_is_removed_and_a_short_text_is_not_searched(tmp_path):
+    (tmp_path / "abc.png").write_bytes(b"pixels")
+    (tmp_path / "page.html").write_text("abc")
+    assert scrub_folder(tmp_path, ["abc"]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_a_log_loses_lines_in_place(tmp_path):
+    path = tmp_path / "night.log"
+    path.write_text(f"one\n{json.dumps(NAME)} is corrupt\nthree\n")
+    with path.open("a") as writer:
+        assert drop_mentions(path, [NAME])
+        writer.write("four\n")
+    assert path.read_text() == "one\nthree\nfour\n"
+    assert not drop_mentions(path, [NAME])
+
+
+def test_a_value_that_is_a_text_leaves_nothing():
+    assert pruned(NAME, [NAME]) is None
+    assert pruned({"a": [1, {"b": "c"}]}, [NAME]) == {"a": [1, {"b": "c"}]}
