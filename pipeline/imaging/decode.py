@@ -17,18 +17,8 @@ import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
+from pipeline.core import reasons
 from pipeline.core.errors import BadImage
-from pipeline.core.reasons import (
-    CORRUPT,
-    DECODER_MEMORY,
-    EMPTY,
-    NOT_AN_IMAGE,
-    TOO_LARGE_FILE,
-    TOO_MANY_PIXELS,
-    TOO_SMALL,
-    TRUNCATED,
-    UNSUPPORTED_FORMAT,
-)
 from pipeline.imaging import heic
 from pipeline.imaging.colour import to_srgb
 
@@ -92,9 +82,11 @@ class DecodedImage:
 def check_bytes(size: int, limits: ImageLimits) -> None:
     """Check an encoded size in bytes before a huge file is read; raises BadImage `empty` or `too_large_file`."""
     if not size:
-        raise BadImage(EMPTY, "the file is empty")
+        raise BadImage(reasons.EMPTY, "the file is empty")
     if size > limits.max_bytes:
-        raise BadImage(TOO_LARGE_FILE, f"the file has {size:,} bytes, more than the limit of {limits.max_bytes:,}")
+        raise BadImage(
+            reasons.TOO_LARGE_FILE, f"the file has {size:,} bytes, more than the limit of {limits.max_bytes:,}"
+        )
 
 
 def open_image(data: bytes, limits: ImageLimits, side: int | None = None) -> DecodedImage:
@@ -142,7 +134,9 @@ def resize(image: Image.Image, side: int, fit: Fit) -> np.ndarray:
         box = (0.0, 0.0, float(image.width), float(image.height))
         return np.asarray(_scaled(image, (side, side), box))
     if fit == "crop":
-        return np.asarray(_scaled(image, (side, side), _middle_square(image.width, image.height)))
+        shorter = min(image.size)
+        left, top = (image.width - shorter) / 2, (image.height - shorter) / 2
+        return np.asarray(_scaled(image, (side, side), (left, top, left + shorter, top + shorter)))
     scale = side / max(image.size)
     width, height = (max(1, round(length * scale)) for length in image.size)
     canvas = Image.new("RGB", (side, side), GREY)
@@ -170,13 +164,17 @@ def _open(data: bytes, limits: ImageLimits) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise BadImage(TOO_MANY_PIXELS, f"{error} The limit here is {limits.max_megapixels:g} megapixels") from error
+        raise BadImage(
+            reasons.TOO_MANY_PIXELS, f"{error} The limit here is {limits.max_megapixels:g} megapixels"
+        ) from error
     except Exception as error:
         raise _broken(data, error) from error
     _check_pixels(image.size, limits)
     width, height = image.size
     if min(width, height) < limits.min_side:
-        raise BadImage(TOO_SMALL, f"the image is {width}x{height} pixels; no side may be under {limits.min_side}")
+        raise BadImage(
+            reasons.TOO_SMALL, f"the image is {width}x{height} pixels; no side may be under {limits.min_side}"
+        )
     return image
 
 
@@ -184,7 +182,7 @@ def _check_pixels(size: tuple[int, int], limits: ImageLimits) -> None:
     width, height = size
     if width * height > limits.max_megapixels * 1e6:
         raise BadImage(
-            TOO_MANY_PIXELS,
+            reasons.TOO_MANY_PIXELS,
             f"the image is {width}x{height} = {width * height / 1e6:.1f} megapixels, "
             f"more than the limit of {limits.max_megapixels:g}",
         )
@@ -193,19 +191,19 @@ def _check_pixels(size: tuple[int, int], limits: ImageLimits) -> None:
 def _broken(data: bytes, error: Exception) -> BadImage:
     """The error for bytes that Pillow cannot read."""
     if isinstance(error, MemoryError):
-        return BadImage(DECODER_MEMORY, f"decoding {len(data):,} bytes needs more memory than there is")
+        return BadImage(reasons.DECODER_MEMORY, f"decoding {len(data):,} bytes needs more memory than there is")
     name = _format(data)
     detail = " ".join(str(error).split()) or type(error).__name__
     if name is None:
         if unsupported := _unsupported_format(data):
             return BadImage(
-                UNSUPPORTED_FORMAT, f"{unsupported} is not supported; convert it to one of {', '.join(FORMATS)}"
+                reasons.UNSUPPORTED_FORMAT, f"{unsupported} is not supported; convert it to one of {', '.join(FORMATS)}"
             )
-        return BadImage(NOT_AN_IMAGE, f"no image: the file starts with {data[:16]!r}")
+        return BadImage(reasons.NOT_AN_IMAGE, f"no image: the file starts with {data[:16]!r}")
     ends_early = any(word in detail.lower() for word in ("truncated", "end of file"))
     if _is_cut(data, name) or ends_early or isinstance(error, EOFError):
-        return BadImage(TRUNCATED, f"the {name} ends too early, after {len(data):,} bytes")
-    return BadImage(CORRUPT, f"the {name} cannot be decoded: {detail}")
+        return BadImage(reasons.TRUNCATED, f"the {name} ends too early, after {len(data):,} bytes")
+    return BadImage(reasons.CORRUPT, f"the {name} cannot be decoded: {detail}")
 
 
 def _format(data: bytes) -> str | None:
@@ -238,12 +236,6 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # damaged EXIF does not mean damaged pixels
         return 1
-
-
-def _middle_square(width: int, height: int) -> tuple[float, float, float, float]:
-    side = min(width, height)
-    left, top = (width - side) / 2, (height - side) / 2
-    return left, top, left + side, top + side
 
 
 def _scaled(image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]) -> Image.Image:

@@ -93,9 +93,8 @@ class CorrectionTable:
     def compact(self) -> int:
         """Rewrite the table in few files; returns how many fewer. People may add corrections meanwhile."""
         with table_errors(self.uri):
-            if not DeltaTable.is_deltatable(self.uri):
+            if (table := self._open()) is None:
                 return 0
-            table = DeltaTable(self.uri)
             before = len(table.file_uris())
             if before > 1:
                 table.optimize.compact()
@@ -104,13 +103,14 @@ class CorrectionTable:
     def vacuum(self, keep_days: float) -> int:
         """Remove files that only versions older than some days need; returns how many."""
         with table_errors(self.uri):
-            if not DeltaTable.is_deltatable(self.uri):
+            if (table := self._open()) is None:
                 return 0
-            table = DeltaTable(self.uri)
             return len(table.vacuum(round(keep_days * 24), enforce_retention_duration=False, dry_run=False))
 
     def _rows(self) -> list[dict[str, Any]]:
         with table_errors(self.uri):
-            if not DeltaTable.is_deltatable(self.uri):
-                return []
-            return list(DeltaTable(self.uri).to_pyarrow_table().to_pylist())
+            table = self._open()
+            return [] if table is None else list(table.to_pyarrow_table().to_pylist())
+
+    def _open(self) -> DeltaTable | None:
+        return DeltaTable(self.uri) if DeltaTable.is_deltatable(self.uri) else None

@@ -25,8 +25,11 @@ def compact_table(table: CaptionTable) -> int:
     """
     with table_errors(table.uri):
         opened = find_table(table.uri)
-        before = len(opened.file_uris()) if opened else 0
-        if opened is None or before <= -(-_rows(opened) // FILE_ROWS) + 1:
+        if opened is None:
+            return 0
+        before = len(opened.file_uris())
+        rows = sum(int(fragment.count_rows()) for fragment in opened.to_pyarrow_dataset().get_fragments())
+        if before <= -(-rows // FILE_ROWS) + 1:
             return 0
     table.rewrite(lambda batch: batch)
     table.write_current()
@@ -65,10 +68,6 @@ def purge(table: CaptionTable) -> None:
                     latest = DeltaTable(uri)
                     latest.create_checkpoint()
                     latest.cleanup_metadata()
-
-
-def _rows(table: DeltaTable) -> int:
-    return sum(int(fragment.count_rows()) for fragment in table.to_pyarrow_dataset().get_fragments())
 
 
 def _vacuum(uri: str, keep_days: float) -> int:

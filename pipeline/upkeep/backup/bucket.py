@@ -100,7 +100,7 @@ class Bucket(S3Folder):
     def _add(self, path: Path, name: str) -> bool:
         wanted, there = sha256_file(path), self.digest(name)
         if there is None:
-            self._call("write", name, lambda _: self._send(path, name))
+            self._call("write", name, lambda _: self._upload(path, self._where(name)))
             if self.digest(name) != wanted:
                 raise ObjectUnavailable(f"{self.uri}/{name} does not read back as it was written; check the store")
         elif there != wanted:
@@ -109,10 +109,6 @@ class Bucket(S3Folder):
                 "from a move that was stopped, remove it there, then begin again"
             )
         return True
-
-    def _send(self, path: Path, name: str) -> None:
-        with path.open("rb") as file:
-            self._client.upload_fileobj(file, *self._where(name).values())
 
 
 def _digest(body: Any) -> str:
