@@ -1,4 +1,4 @@
-"""The files that a manifest is made of: itself, or those that the manifest.json of an S3 Inventory names."""
+"""The files of a manifest: one file, or those that the manifest.json of an S3 Inventory names."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ class InventoryFile:
 
     Attributes:
         uri: a local path or `s3://bucket/key`.
-        patience_s: how long an object store may fail to answer.
-        columns: their names, if the file is a CSV that does not tell them.
-        is_encoded: whether keys are written as in an address, with `%20` or `+` for a space.
+        columns: names of a CSV's columns, if it has no header.
+        is_encoded: whether keys are URL-encoded, with `%20` or `+` for a space.
     """
 
     uri: str
@@ -39,7 +38,7 @@ class InventoryFile:
         return self.uri.lower().endswith((".parquet", ".pq"))
 
     def open(self) -> pa.NativeFile:
-        """Its bytes, unpacked if it is gzipped; those of an object are in memory first.
+        """The bytes, decompressed if gzipped; those of an object are in memory first.
 
         Raises:
             OSError: the disk failed, or there is no such file.
@@ -63,8 +62,8 @@ class InventoryFile:
 def files_of(uri: str, roots: Iterable[str], patience_s: float) -> list[InventoryFile]:
     """The files with the rows, in their order.
 
-    Those that a manifest.json names lie in its bucket under the keys it gives; on a local disk in `data` beside its
-    folder, as S3 Inventory lays them out, or beside it.
+    The files that a manifest.json names lie in its bucket under the given keys; on a local disk in `data` beside its
+    folder, as S3 Inventory lays them out, or beside the manifest.json.
 
     Raises:
         SettingsError: there is no such file, it lies outside the roots, or is no manifest.json that S3 Inventory writes.
@@ -81,29 +80,31 @@ def files_of(uri: str, roots: Iterable[str], patience_s: float) -> list[Inventor
         return [whole]
     try:
         described = json.loads(whole.open().read())
-        kind, columns = _shape(described)
-        found = [_beside(uri, str(each["key"])) for each in described["files"]]
+        is_csv, columns = _format(described)
+        files = [_beside(uri, str(each["key"])) for each in described["files"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(f"{uri} is no manifest.json of an S3 Inventory as CSV or Parquet: {error!r}") from error
-    for each in found:
+    for each in files:
         require_inside(each, roots)
-    return [InventoryFile(each, patience_s, columns, is_encoded=kind == "CSV") for each in found]
+    return [InventoryFile(each, patience_s, columns, is_encoded=is_csv) for each in files]
 
 
-def _shape(described: dict[str, Any]) -> tuple[str, tuple[str, ...] | None]:
-    """The files' format, and names of the columns if these do not tell them."""
-    kind = described["fileFormat"]
-    if kind not in {"CSV", "Parquet"}:
-        raise ValueError(f"fileFormat is {kind}")
-    return kind, tuple(name.strip() for name in described["fileSchema"].split(",")) if kind == "CSV" else None
+def _format(described: dict[str, Any]) -> tuple[bool, tuple[str, ...] | None]:
+    """Whether the files are CSV, and then the names of their columns."""
+    name = described["fileFormat"]
+    if name == "Parquet":
+        return False, None
+    if name != "CSV":
+        raise ValueError(f"fileFormat is {name}")
+    return True, tuple(column.strip() for column in described["fileSchema"].split(","))
 
 
 def _beside(uri: str, key: str) -> str:
     if _is_remote(uri):
         return f"{SCHEME}{uri.removeprefix(SCHEME).partition('/')[0]}/{key}"
     name, folder = PurePosixPath(key).name, Path(uri).parent
-    kept = folder.parent / "data" / name
-    return str(kept if kept.is_file() else folder / name)
+    in_data = folder.parent / "data" / name
+    return str(in_data if in_data.is_file() else folder / name)
 
 
 def _is_remote(uri: str) -> bool:

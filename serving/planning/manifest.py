@@ -49,27 +49,24 @@ class Manifest:
     stands for newest first.
 
     Attributes:
-        ignored: rows of the latest complete reading that are no image, lie elsewhere, or are no latest version.
+        ignored: rows of the latest complete reading that are no image, lie in no folder of the input, or are no latest version.
     """
 
     def __init__(self, uri: str, folder: Folder, roots: Iterable[str], patience_s: float = RETRY_DEADLINE_S) -> None:
-        """Name a manifest.
+        """Open a manifest; raises as `files_of`.
 
         Args:
             uri: a local path or `s3://bucket/key`, under a root.
-            folder: whose objects it lists.
-            roots: that it and the files it names must lie under.
-            patience_s: how long an object store may fail to answer.
-
-        Raises:
-            SettingsError, ObjectUnavailable: as `files_of`.
+            folder: of the listed objects.
+            roots: of the manifest and of the files that it names.
+            patience_s: seconds that an object store may fail to answer.
         """
         self._uri, self._folder = uri, folder
         self._files = files_of(uri, roots, patience_s)
         self.ignored = 0
 
     def __iter__(self) -> Iterator[ObjectInfo]:
-        """Its objects, few in memory at once.
+        """The objects, few in memory at once.
 
         Raises:
             SettingsError: the file is malformed or lacks a column.
@@ -78,11 +75,11 @@ class Manifest:
         try:
             for file in self._files:
                 for batch in _batches(file):
-                    yield from self._found(batch, file.is_encoded)
+                    yield from self._objects(batch, file.is_encoded)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"cannot read manifest {self._uri}: {' '.join(str(error).split())}") from error
 
-    def _found(self, batch: pa.RecordBatch, is_encoded: bool) -> Iterator[ObjectInfo]:
+    def _objects(self, batch: pa.RecordBatch, is_encoded: bool) -> Iterator[ObjectInfo]:
         for row in batch.to_pylist():
             if is_encoded:
                 row["key"] = unquote_plus(row["key"])
@@ -93,7 +90,7 @@ class Manifest:
                 yield self._folder.info(name, row["etag"], row["size"], row.get("modified") or _UNDATED)
 
     def _name(self, row: dict[str, Any]) -> str | None:
-        """An object's name in the folder; None if it is not wanted."""
+        """An object's name in the folder; None if it is ignored."""
         if any(row[column] is None for column in _NEEDED):
             return None
         if row.get("is_latest") is False or row.get("is_delete_marker"):
@@ -110,7 +107,7 @@ class Manifest:
 
 
 def _batches(file: InventoryFile) -> Iterator[pa.RecordBatch]:
-    """Its rows under our names and with our types."""
+    """A file's rows under our names and with our types."""
     batches: Iterable[pa.RecordBatch]
     if file.is_parquet:
         with pq.ParquetFile(file.open()) as table:
@@ -137,7 +134,7 @@ def _header(file: InventoryFile) -> list[str]:
 
 
 def _columns(uri: str, given: list[str]) -> dict[str, str]:
-    """Our name of each column that we take, by the file's."""
+    """Our name of each column that is read, by the file's name."""
     columns = {name: _NAMES[plain] for name in given if (plain := name.lower().replace("_", "")) in _NAMES}
     missing = [name for name in _NEEDED if name not in columns.values()]
     if missing or len(set(columns.values())) < len(columns):

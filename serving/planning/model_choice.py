@@ -13,10 +13,10 @@ log = logging.getLogger(__name__)
 
 
 def pin_for_night(settings: NightSettings, home: Home) -> PinnedModel:
-    """The version that `settings.model` stands for; by `registry_down` the last known one while MLflow is down.
+    """The version that `settings.model` names; while MLflow is down, `registry_down` may allow the last known one.
 
     Raises:
-        SettingsError: the model is named wrongly, or was never promoted where only such a one may caption.
+        SettingsError: the model is named wrongly, or was never promoted although `home.promoted_only` is set.
         ModelNotFound: there is no such version.
         BundleRejected: the version is not one that may caption.
         RegistryUnavailable: MLflow does not answer, and no other version may or can be taken.
@@ -28,7 +28,7 @@ def pin_for_night(settings: NightSettings, home: Home) -> PinnedModel:
 
 
 def _require_promoted(home: Home, pinned: PinnedModel) -> None:
-    """Who may run a night must not be able to put to work what the gate or a person has refused."""
+    """Whoever may run a night must not caption with a version that the gate or a person has refused."""
     from pipeline.registry.journal import Journal
 
     wanted, entries = (pinned.version, pinned.digest), Journal.of(home).entries(pinned.name)

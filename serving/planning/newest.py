@@ -26,12 +26,7 @@ class Newest:
     """
 
     def __init__(self, folder: Path, budget: int | None) -> None:
-        """Begin with none.
-
-        Args:
-            folder: on the disk to use.
-            budget: how many to keep; None for all.
-        """
+        """Keep at most `budget` objects, all if it is None, in a file on the folder's disk."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._budget = folder, budget
         self._most = None if budget is None else max(_SLACK * budget, _MIN_KEPT)
@@ -48,7 +43,7 @@ class Newest:
         return len(self._times) if self._budget is None else min(len(self._times), self._budget)
 
     def add(self, info: ObjectInfo) -> None:
-        """Take one in, if it is not older than enough others."""
+        """Add an object, if it is not older than enough others."""
         time = round(info.modified.timestamp() * 1e6)
         if self._floor is None or time > self._floor:
             self._append(time, shard_line(info).encode())

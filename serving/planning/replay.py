@@ -1,9 +1,8 @@
-"""Replays: images that were done are sent through once more, as a night of their own."""
+"""Replays: images that were processed are processed once more, as a night of their own."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import datetime
 from functools import cache, partial
 from itertools import count
@@ -28,18 +27,15 @@ def attempt_of(
 ) -> Attempt:
     """The night that ends at an aware moment; a replay of `night` is called `night.r2`, the next `night.r3`.
 
-    A replay that was planned and not published is resumed under its name; one that asks for something else, or whose
-    model is another version by now, has the next. A plan without images is in nobody's way.
+    A replay that was planned and not published is resumed under its name. A replay with other settings, or whose
+    model is another version by now, gets the next name. A plan without images takes no name.
 
     Args:
         settings: of the night.
         home: where the default table lies.
         moment: before which its images were modified.
-        run: Airflow's run id; by default that of the replay that is resumed, else one named by the moment.
-        model: the pinned version; asked for only if a replay may be resumed.
-
-    Raises:
-        NightcapError: as `pin_for_night`, where a replay may be resumed.
+        run: Airflow's run id; by default that of the resumed replay, else one named by the moment.
+        model: the pinned version; by default pinned here, if a replay may be resumed.
     """
     if settings.replay_night is None:
         return Attempt.at(moment, run=run)
@@ -47,23 +43,23 @@ def attempt_of(
     pinned = cache(lambda: model or pin_for_night(settings, home))
     names = (f"{settings.replay_night}.r{number}" for number in count(2))
     planned = ((name, _planned(home, name)) for name in names)
-    name, waiting = next(
+    name, resumed = next(
         (name, plans)
         for name, plans in planned
         if table.run_of(name) is None
-        and all(_is_same(made, settings, home) and made.model == pinned() for made in plans)
+        and all(_is_resumable(made, settings, home) and made.model == pinned() for made in plans)
     )
-    return Attempt(name, run or (waiting[-1].run if waiting else Attempt.at(moment).run), moment)
+    return Attempt(name, run or (resumed[-1].run if resumed else Attempt.at(moment).run), moment)
 
 
 def _planned(home: Home, name: str) -> list[Plan]:
-    """The plans under a name that have images, the last one planned last."""
+    """The plans of a night that have images, in the order of planning."""
     plans = (Plan.read(run.path) for run in planned_runs(home.store, name))
     return sorted((made for made in plans if made.counts.planned), key=lambda made: made.planned_at)
 
 
-def _is_same(made: Plan, settings: NightSettings, home: Home) -> bool:
-    """Whether a plan waits for just what is asked; one that was published may have left no row in the table."""
+def _is_resumable(made: Plan, settings: NightSettings, home: Home) -> bool:
+    """Whether a plan has the same selection and is not published; a published run may have no row in the table."""
     return not made.is_published and made.asked() == asked(settings, home)
 
 
@@ -73,32 +69,30 @@ def input_of(home: Home, night: str) -> str | None:
     return str(read_json(runs[-1].path)["input"]) if runs else None
 
 
-def in_its_input(settings: NightSettings, home: Home, usual: str | None = None) -> NightSettings:
-    """Settings of a replay of a night that look where that night did, unless they name another input than the usual."""
-    if settings.replay_night is None or settings.input not in (None, usual):
+def in_its_input(settings: NightSettings, home: Home, configured: str | None = None) -> NightSettings:
+    """Settings with the input of the replayed night, unless they name another input than the configured one."""
+    if settings.replay_night is None or settings.input not in (None, configured):
         return settings
-    found = input_of(home, settings.replay_night)
-    return settings.model_copy(update={"input": found}) if found else settings
+    folder = input_of(home, settings.replay_night)
+    return settings.model_copy(update={"input": folder}) if folder else settings
 
 
 def places(table: CaptionTable, replay: Replay, home: Home) -> dict[str, int]:
-    """How many images that a replay is for lie where, the most first: in the inputs of their nights, or their folders."""
-    waiting = {image for batch in table.replayed(replay) for image in batch["image"].to_pylist()}
+    """The number of a replay's images by input of their night, or else by their folder; the most frequent first."""
+    images = {image for batch in table.replayed(replay) for image in batch["image"].to_pylist()}
     inputs = cache(partial(input_of, home))
-    found = {
+    folders = {
         image: inputs(night) or image.rpartition("/")[0]
         for batch in table.batches(pc.field("night").is_valid(), ["image", "night"])
         for image, night in zip(batch["image"].to_pylist(), batch["night"].to_pylist(), strict=True)
-        if image in waiting
+        if image in images
     }
-    return dict(Counter(found.values()).most_common())
+    return dict(Counter(folders.values()).most_common())
 
 
 def quarantined(table: CaptionTable) -> dict[str, int]:
-    """How many rows of the table are quarantined, by reason, the most frequent first."""
-    return dict(Counter(_reasons(table)).most_common())
-
-
-def _reasons(table: CaptionTable) -> Iterator[str]:
+    """The number of quarantined rows of the table by reason, the most frequent first."""
+    reasons: Counter[str] = Counter()
     for batch in table.batches(pc.field("status") == QUARANTINED, ["reason"]):
-        yield from batch["reason"].to_pylist()
+        reasons.update(batch["reason"].to_pylist())
+    return dict(reasons.most_common())

@@ -12,8 +12,8 @@ import numpy as np
 
 from pipeline.storage.forgotten import Forgotten
 from pipeline.storage.objects import Folder, ObjectInfo
+from serving.planning.image_hashes import Deduplicator, Hashes, Mask, contains, hashed
 from serving.planning.newest import Newest
-from serving.planning.seen import Met, SeenImages, Which, contains, hashed
 from serving.runs.day_layout import Layout
 from serving.runs.plan_file import PlanCounts
 
@@ -21,7 +21,7 @@ _BATCH = 10_000
 
 
 class Listing(Protocol):
-    """What is there; `ignored` is right once it was gone through."""
+    """Objects to choose from; `ignored` counts others, once all were iterated."""
 
     ignored: int
 
@@ -30,7 +30,7 @@ class Listing(Protocol):
 
 @dataclass
 class WholeListing:
-    """All of a folder."""
+    """All objects of a folder."""
 
     folder: Folder
     ignored: int = 0
@@ -42,7 +42,7 @@ class WholeListing:
 
 @dataclass
 class DayListing:
-    """What a folder holds of some days."""
+    """The objects of some days in a folder."""
 
     folder: Folder
     layout: Layout
@@ -59,39 +59,39 @@ class DayListing:
 
 @dataclass
 class Selection:
-    """Goes through a listing once and keeps count.
+    """Selects from a listing, once.
 
     Attributes:
-        before: only what was modified before this moment is chosen.
-        known: sorted hashes of what needs no caption any more.
-        forgotten: what must never be captioned.
-        newest: takes in what is chosen.
+        before: only objects modified before this moment are selected.
+        done: sorted hashes of objects that need no caption any more.
+        forgotten: objects that must never be captioned.
+        newest: receives the selected objects.
         layout: of the names, if they have one.
-        wanted: sorted hashes of what a replay takes and nothing else; None on an ordinary night.
-        met: of a listing that may repeat itself; what it repeats is ignored.
-        oldest: the first day of anything that is not known; None if there is none.
-        strays: unknown objects whose names are not in the layout.
+        replayed: sorted hashes of the only objects that a replay selects; None on an ordinary night.
+        deduplicator: of a listing that may repeat itself; repeated objects are ignored.
+        first_day: of any object that needs a caption; None if there is none.
+        outside_layout: objects that need a caption and whose names do not fit the layout.
     """
 
     before: datetime
-    known: SeenImages
+    done: Hashes
     forgotten: Forgotten
     newest: Newest
     layout: Layout | None = None
-    wanted: SeenImages | None = None
-    met: Met | None = None
-    oldest: date | None = None
-    strays: int = 0
+    replayed: Hashes | None = None
+    deduplicator: Deduplicator | None = None
+    first_day: date | None = None
+    outside_layout: int = 0
     _listed: int = 0
     _unchanged: int = 0
     _later: int = 0
     _repeated: int = 0
 
-    def go_through(self, listing: Listing) -> PlanCounts:
-        """Choose from what is listed, few of it in memory at once."""
+    def select(self, listing: Listing) -> PlanCounts:
+        """Select objects, few in memory at once."""
         stream = iter(listing)
         while batch := list(islice(stream, _BATCH)):
-            self._take(batch)
+            self._add(batch)
         return PlanCounts(
             listed=self._listed,
             unchanged=self._unchanged,
@@ -101,42 +101,41 @@ class Selection:
             later=self._later,
         )
 
-    def _take(self, batch: list[ObjectInfo]) -> None:
+    def _add(self, batch: list[ObjectInfo]) -> None:
         hashes = hashed((info.uri, info.etag) for info in batch)
-        if self.met is not None:
-            first = self.met.add(hashes)
+        if self.deduplicator is not None:
+            first = self.deduplicator.add(hashes)
             batch, hashes = list(compress(batch, first)), hashes[first]
             self._repeated += len(first) - len(batch)
-        for info, is_known in zip(batch, self._spared(batch, hashes), strict=True):
+        for info, is_done in zip(batch, self._needs_none(batch, hashes), strict=True):
             is_due = info.modified < self.before
             self._later += not is_due
             self._listed += is_due
-            self._unchanged += is_due and bool(is_known)
-            if is_known:
-                continue
-            if is_due:
-                self.newest.add(info)
-            self._date(info)
+            self._unchanged += is_due and bool(is_done)
+            if not is_done:
+                if is_due:
+                    self.newest.add(info)
+                self._note_day(info)
 
-    def _spared(self, batch: list[ObjectInfo], hashes: SeenImages) -> Which:
-        """bool [batch]: whether an object needs no caption."""
-        spared = contains(self.known, hashes)
-        if self.wanted is not None:
-            spared |= ~contains(self.wanted, hashes)
+    def _needs_none(self, batch: list[ObjectInfo], hashes: Hashes) -> Mask:
+        """bool [batch]: whether each object needs no caption."""
+        mask = contains(self.done, hashes)
+        if self.replayed is not None:
+            mask |= ~contains(self.replayed, hashes)
         if self.forgotten:
-            spared |= np.array([info.uri in self.forgotten for info in batch])
-        return spared
+            mask |= np.array([info.uri in self.forgotten for info in batch])
+        return mask
 
-    def _date(self, info: ObjectInfo) -> None:
+    def _note_day(self, info: ObjectInfo) -> None:
         if self.layout is None:
             return
         day = self.layout.day(info.name)
         if day is None:
-            self.strays += 1
+            self.outside_layout += 1
         else:
-            self.oldest = day if self.oldest is None else min(day, self.oldest)
+            self.first_day = day if self.first_day is None else min(day, self.first_day)
 
 
 def days_from(cursor: date, before: datetime, late_days: int) -> tuple[date, date]:
-    """The first and last day to list: late arrivals and other time zones are allowed for."""
+    """The first and last day to list, with late arrivals and other time zones."""
     return cursor - timedelta(late_days), before.date() + timedelta(1)

@@ -50,7 +50,7 @@ def test_a_shard_at_work_cannot_bring_it_back(home, planned_anew):
 def test_a_plan_that_is_being_made_does_not_list_it(home, monkeypatch):
     world, secret, _ = home
     world.put("other.jpg", image((9, 9, 9)))
-    going = Selection.go_through
+    going = Selection.select
 
     def overtaken(choice, listing):
         counts = going(choice, listing)
@@ -59,7 +59,7 @@ def test_a_plan_that_is_being_made_does_not_list_it(home, monkeypatch):
         forget(world, secret)
         return counts
 
-    monkeypatch.setattr(Selection, "go_through", overtaken)
+    monkeypatch.setattr(Selection, "select", overtaken)
     assert world.night("n6").counts.planned == 1
     assert list(traces(world.home.root)) == []
 

@@ -11,18 +11,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-SeenImages = npt.NDArray[np.int64]
-Which = npt.NDArray[np.bool_]
+Hashes = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 
-class Met:
-    """What was met so far, as sorted runs, each more than twice as long as the next."""
+class Deduplicator:
+    """Tells the first occurrence of each hash. Memory holds sorted runs, each more than twice as long as the next."""
 
     def __init__(self) -> None:
-        self._runs: list[SeenImages] = []
+        self._runs: list[Hashes] = []
 
-    def add(self, hashes: SeenImages) -> Which:
-        """bool [n]: whether each is met for the first time."""
+    def add(self, hashes: Hashes) -> Mask:
+        """bool [n]: whether each hash comes for the first time."""
         first = np.zeros(len(hashes), bool)
         first[np.unique(hashes, return_index=True)[1]] = True
         for run in self._runs:
@@ -30,27 +30,27 @@ class Met:
         self._keep(np.sort(hashes[first]))
         return first
 
-    def _keep(self, run: SeenImages) -> None:
+    def _keep(self, run: Hashes) -> None:
         while self._runs and len(self._runs[-1]) <= 2 * len(run):
             run = np.sort(np.concatenate([self._runs.pop(), run]), kind="stable")
         self._runs.append(run)
 
 
-def hashes_of(batches: Iterable[pa.RecordBatch]) -> SeenImages:
+def hashes_of(batches: Iterable[pa.RecordBatch]) -> Hashes:
     """Sorted hashes of `image` and `etag`."""
     pieces = [hashed(zip(batch["image"].to_pylist(), batch["etag"].to_pylist(), strict=True)) for batch in batches]
     return np.sort(np.concatenate([np.empty(0, np.int64), *pieces]))
 
 
-def hashed(pairs: Iterable[tuple[str, str]]) -> SeenImages:
+def hashed(pairs: Iterable[tuple[str, str]]) -> Hashes:
     """A hash of each pair of image and etag."""
     return np.fromiter(map(hash, pairs), np.int64)
 
 
-def contains(known: SeenImages, hashes: SeenImages) -> Which:
-    """bool [n]: whether each hash is among the known, which are sorted."""
-    if not len(known):
+def contains(sorted_hashes: Hashes, hashes: Hashes) -> Mask:
+    """bool [n]: whether each of `hashes` is among the sorted ones."""
+    if not len(sorted_hashes):
         return np.zeros(len(hashes), bool)
-    places = np.searchsorted(known, hashes)
-    found: Which = known[np.minimum(places, len(known) - 1)] == hashes
-    return found
+    places = np.searchsorted(sorted_hashes, hashes)
+    mask: Mask = sorted_hashes[np.minimum(places, len(sorted_hashes) - 1)] == hashes
+    return mask
