@@ -1,4 +1,4 @@
-"""Caption one shard of a planned run, a part at a time."""
+"""Caption one shard of a planned run, part by part."""
 
 from __future__ import annotations
 
@@ -36,31 +36,21 @@ log = logging.getLogger(__name__)
 
 Loader = Callable[[PinnedModel], Captioner]
 
-_CHUNK = 64  # images that are captioned while others of their part are decoded
+_BATCH = 64  # images that are captioned while others of their part are decoded
 
 
 @dataclass
 class ShardImage:
-    """An image that was read, as far as that went.
+    """An image on its way into a part.
 
     Attributes:
-        info: what was listed.
-        sha256: of its bytes, if they could be read.
-        width: of the upright original in pixels.
-        height: of the upright original in pixels.
-        flags: of `pipeline.imaging.quality.FLAGS`; None if it was not decoded.
-        pixels: uint8 [side, side, 3] for the model; None if it need not see it, or has.
-        reason: why it is quarantined.
-        caption: what the model says; None until then, or if it was not asked.
+        row: of the table, as far as it is known; with a `reason` if the image is quarantined.
+        pixels: uint8 [side, side, 3] for the model; None if the model need not see the image, or has.
+        caption: None until the model has given one.
     """
 
-    info: ObjectInfo
-    sha256: str | None = None
-    width: int | None = None
-    height: int | None = None
-    flags: tuple[str, ...] | None = None
+    row: dict[str, Any]
     pixels: np.ndarray | None = None
-    reason: str | None = None
     caption: Caption | None = None
 
 
@@ -71,10 +61,10 @@ class _Part:
 
 
 def caption_shard(plan_path: str | Path, shard: int, load: Loader) -> dict[str, Any]:
-    """Caption what the shard still lacks; a retry repeats at most the part it was at.
+    """Caption the images that the shard lacks; a retry repeats at most one part.
 
-    The model is loaded only if there is something to do. After the plan's deadline no part is
-    begun, and its images are `left`.
+    The model is loaded only if an image is left to caption. After the plan's deadline no part is begun, and its images
+    are `left`.
 
     Returns:
         Small JSON: `shard`, `captioned`, `quarantined`, `left` and `reasons` (quarantined by reason).
@@ -88,76 +78,70 @@ def caption_shard(plan_path: str | Path, shard: int, load: Loader) -> dict[str, 
     plan = Plan.read(plan_path)
     if not plan.is_published:
         try:
-            _work(plan, shard, load)
-        except FileNotFoundError:  # perhaps whoever ended the run has cleared it away
+            _finish_shard(plan, shard, load)
+        except FileNotFoundError:  # perhaps the attempt that published the run has removed the parts
             if not was_published_meanwhile(plan):
                 raise
     return dict(read_json(plan.shard_file(shard)))
 
 
-def _work(plan: Plan, shard: int, load: Loader) -> None:
-    """Write the parts that are missing and the shard's counts, unless another attempt publishes the run first."""
-    parts, file = _parts(plan, shard), plan.shard_file(shard)
+def _finish_shard(plan: Plan, shard: int, load: Loader) -> None:
+    """Write the missing parts and the shard's counts, unless another attempt publishes the run first."""
+    images, size = plan.images(shard), plan.settings.part_size
+    parts = [_Part(path, images[place * size :][:size]) for place, path in enumerate(plan.part_files(shard))]
     missing = [part for part in parts if not part.path.exists()]
-    if missing and not _is_over(plan):
+    if missing and not _is_past_deadline(plan):
         _caption_parts(plan, missing, load(plan.model))
     counts = {"shard": shard, **_count(parts)}
     if was_published_meanwhile(plan):  # and the parts were gone when they were counted
         return
-    write_json(file, counts)
-    if not was_published_meanwhile(plan, file):
+    write_json(plan.shard_file(shard), counts)
+    if not was_published_meanwhile(plan, plan.shard_file(shard)):
         log.info("shard %d of %d: %s", shard + 1, len(plan.shards), counts)
 
 
 def _caption_parts(plan: Plan, missing: list[_Part], captioner: Captioner) -> None:
-    _check(captioner, plan.model)
+    _require_pinned(captioner, plan.model)
     keep_reference(plan.reference_file, captioner)
     started = time.monotonic()
-    with closing(_read_ahead(plan, missing, captioner)) as ahead:
-        for part, prepared in ahead:
-            done = _captioned(captioner, plan.settings, prepared)
-            captions = [each.caption for each in done]
-            write_parquet(part.path, with_part_columns(_rows(plan, done), captions, time.monotonic() - started))
+    with closing(_prefetch(plan, missing, captioner)) as prefetched:
+        for part, decoded in prefetched:
+            images = _caption_part(captioner, plan.settings, decoded)
+            captions = [image.caption for image in images]
+            write_parquet(part.path, with_part_columns(_rows(plan, images), captions, time.monotonic() - started))
             if was_published_meanwhile(plan, part.path):
                 return
             started = time.monotonic()
 
 
 def decode_image(folder: Folder, info: ObjectInfo, decoders: Decoders, settings: NightSettings) -> ShardImage:
-    """Read, check, decode and resize one image; what is wrong with it is its `reason`.
+    """Read, check, decode and resize one image; a bad one gets the `reason` of its quarantine.
 
     Raises:
         ObjectUnavailable: the folder failed.
         DecoderUnavailable: no image can be decoded, whichever.
     """
-    prepared = ShardImage(info)
+    image = ShardImage({"image": info.uri, "etag": info.etag})
     try:
         check_bytes(info.size, decoders.work.limits)
         data = folder.read(info)
-        prepared.sha256 = sha256(data)
-        image = decoders.decode(data)
-        prepared.width, prepared.height, prepared.flags = image.width, image.height, image.flags
-        if is_refused(image.flags, settings):
-            raise BadInput(UNUSABLE, f"it is {', '.join(image.flags)}")
-        prepared.pixels = image.pixels
+        image.row["sha256"] = sha256(data)
+        decoded = decoders.decode(data)
+        image.row |= {"width": decoded.width, "height": decoded.height, "flags": decoded.flags}
+        if is_refused(decoded.flags, settings):
+            raise BadInput(UNUSABLE, f"it is {', '.join(decoded.flags)}")
+        image.pixels = decoded.pixels
     except BadInput as bad:
-        prepared.reason = bad.reason
+        image.row["reason"] = bad.reason
         log.warning("%s is quarantined as %s: %s", info.uri, bad.reason, bad)
-    return prepared
+    return image
 
 
-def _parts(plan: Plan, shard: int) -> list[_Part]:
-    images, size = plan.images(shard), plan.settings.part_size
-    return [
-        _Part(path, images[number * size : (number + 1) * size]) for number, path in enumerate(plan.part_files(shard))
-    ]
-
-
-def _is_over(plan: Plan) -> bool:
+def _is_past_deadline(plan: Plan) -> bool:
     return plan.deadline is not None and datetime.now(UTC) >= plan.deadline
 
 
-def _check(captioner: Captioner, pinned: PinnedModel) -> None:
+def _require_pinned(captioner: Captioner, pinned: PinnedModel) -> None:
     if (captioner.digest, captioner.engine) != (pinned.digest, pinned.engine):
         raise BundleRejected(
             f"the night is planned with {pinned.name} version {pinned.version!r} (digest {pinned.digest[:12]}, engine "
@@ -166,14 +150,14 @@ def _check(captioner: Captioner, pinned: PinnedModel) -> None:
         )
 
 
-def _read_ahead(plan: Plan, parts: list[_Part], captioner: Captioner) -> Generator[tuple[_Part, Iterator[ShardImage]]]:
+def _prefetch(plan: Plan, parts: list[_Part], captioner: Captioner) -> Generator[tuple[_Part, Iterator[ShardImage]]]:
     """Parts with their images as they are decoded; while the caller captions one part, the next is begun."""
     folder, settings = plan.open_input(), plan.settings
     begun: deque[_Part] = deque()
 
     def images() -> Iterator[ObjectInfo]:
         for part in parts:
-            if _is_over(plan):
+            if _is_past_deadline(plan):
                 log.warning("it is past %s; the rest of the shard is left for another night", plan.deadline)
                 return
             begun.append(part)
@@ -184,34 +168,39 @@ def _read_ahead(plan: Plan, parts: list[_Part], captioner: Captioner) -> Generat
 
     with (
         Decoders(settings.work(captioner.side, captioner.fit), settings.decoders) as decoders,
-        closing(in_parallel(read, images(), settings.readers, ahead=settings.part_size)) as prepared,
+        closing(in_parallel(read, images(), settings.readers, ahead=settings.part_size)) as decoded,
     ):
-        for first in prepared:
+        for first in decoded:
             part = begun.popleft()
-            yield part, chain([first], islice(prepared, len(part.images) - 1))
+            yield part, chain([first], islice(decoded, len(part.images) - 1))
 
 
-def _captioned(captioner: Captioner, settings: NightSettings, prepared: Iterator[ShardImage]) -> list[ShardImage]:
-    """A part's images, captioned as they come."""
+def _caption_part(captioner: Captioner, settings: NightSettings, decoded: Iterator[ShardImage]) -> list[ShardImage]:
+    """Caption a part's images in batches."""
     done: list[ShardImage] = []
-    while chunk := list(islice(prepared, _CHUNK)):
-        _caption(captioner, settings, [each for each in chunk if each.pixels is not None])
-        done += chunk
+    while batch := list(islice(decoded, _BATCH)):
+        readable = [(image, image.pixels) for image in batch if image.pixels is not None]
+        captions = captioner.caption(np.stack([pixels for _, pixels in readable])) if readable else []
+        for (image, _), caption in zip(readable, captions, strict=True):
+            image.pixels, image.row["reason"] = None, caption.reason
+            if caption.reason is None:
+                _add_caption(image, caption, settings, captioner)
+        done += batch
     return done
 
 
-def _caption(captioner: Captioner, settings: NightSettings, readable: list[ShardImage]) -> None:
-    if not readable:
-        return
-    captions = captioner.caption(np.stack([each.pixels for each in readable if each.pixels is not None]))
-    for each, caption in zip(readable, captions, strict=True):
-        each.pixels = None
-        each.caption, each.reason = (caption, None) if caption.reason is None else (None, caption.reason)
-        if each.caption:
-            each.reason = why_withheld(caption, each.flags or (), settings, captioner)
+def _add_caption(image: ShardImage, caption: Caption, settings: NightSettings, captioner: Captioner) -> None:
+    image.caption = caption
+    image.row |= {
+        "reason": why_withheld(caption, image.row["flags"], settings, captioner),
+        "caption": caption.text,
+        "alternatives": list(caption.alternatives[: settings.alternatives]),
+        "score": caption.score,
+        "confidence": caption.confidence,
+    }
 
 
-def _rows(plan: Plan, prepared: list[ShardImage]) -> pa.Table:
+def _rows(plan: Plan, images: list[ShardImage]) -> pa.Table:
     common = {
         "source": MODEL,
         "model_name": plan.model.name,
@@ -222,33 +211,12 @@ def _rows(plan: Plan, prepared: list[ShardImage]) -> pa.Table:
         "captioned_at": datetime.now(UTC),
         "withdrawn": False,
     }
-    return pa.Table.from_pylist([common | _row(each, plan.settings.alternatives) for each in prepared], schema=SCHEMA)
-
-
-def _row(prepared: ShardImage, alternatives: int) -> dict[str, Any]:
-    row = {
-        "image": prepared.info.uri,
-        "etag": prepared.info.etag,
-        "sha256": prepared.sha256,
-        "width": prepared.width,
-        "height": prepared.height,
-        "flags": prepared.flags,
-        "status": QUARANTINED if prepared.reason else CAPTIONED,
-        "reason": prepared.reason,
-    }
-    caption = prepared.caption
-    if caption is None:
-        return row
-    return row | {
-        "caption": caption.text,
-        "alternatives": list(caption.alternatives[:alternatives]),
-        "score": caption.score,
-        "confidence": caption.confidence,
-    }
+    rows = [common | {"status": QUARANTINED if each.row.get("reason") else CAPTIONED} | each.row for each in images]
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
 def _count(parts: list[_Part]) -> dict[str, Any]:
-    """What the finished parts hold, and how many images the others would."""
+    """Images of the finished parts by outcome, and those of the other parts as `left`."""
     reasons: Counter[str | None] = Counter()
     left = 0
     for part in parts:

@@ -35,13 +35,12 @@ def publish(plan_path: str | Path, accept_quarantine: bool = False, accept_drift
 
     Args:
         plan_path: of `plan.json`; all its shards must have finished.
-        accept_quarantine: publish whatever the share of quarantined images, as does the setting.
-        accept_drift: publish however far the night is from what the model was made for, likewise.
+        accept_quarantine: as the setting of that name.
+        accept_drift: likewise.
 
     Returns:
-        Small JSON: `night`, `run`, `version` (the table's writer sequence), `captioned`,
-        `quarantined`, `left` (by the deadline), `reasons`, `duplicates` (rows that another night
-        had published meanwhile) and `already_published`.
+        Small JSON: `night`, `run`, `version` (the table's writer sequence), `captioned`, `quarantined`, `left` (by the
+        deadline), `reasons`, `duplicates` (rows that another night had published meanwhile) and `already_published`.
 
     Raises:
         NightRejected: shards are missing, or counts do not add up.
@@ -50,20 +49,20 @@ def publish(plan_path: str | Path, accept_quarantine: bool = False, accept_drift
     """
     plan = Plan.read(plan_path)
     if plan.is_published:
-        shutil.rmtree(plan.parts, ignore_errors=True)  # whoever published it may have died over them
+        shutil.rmtree(plan.parts, ignore_errors=True)  # the process that published it may have died over them
         return dict(read_json(plan.published_file)) | {"already_published": True}
     table = CaptionTable(plan.table)
-    tally = _tally(plan)
-    already = not _append(plan, table, tally, Accepted(accept_quarantine, accept_drift))
+    counts = _counts(plan)
+    appended = _append(plan, table, counts, Accepted(accept_quarantine, accept_drift))
     table.write_current()
     sweep(table)
     outcome = {
         "night": plan.night,
         "run": plan.run,
         "version": table.version(),
-        **tally,
-        "duplicates": tally["captioned"] + tally["quarantined"] - table.count(plan.night, plan.run),
-        "already_published": already,
+        **counts,
+        "duplicates": counts["captioned"] + counts["quarantined"] - table.count(plan.night, plan.run),
+        "already_published": not appended,
         "published_at": datetime.now(UTC).isoformat(),
     }
     write_json(plan.published_file, outcome)
@@ -75,7 +74,7 @@ def publish(plan_path: str | Path, accept_quarantine: bool = False, accept_drift
 def publish_and_push(
     plan_path: str | Path, home: Home, accept_quarantine: bool = False, accept_drift: bool = False
 ) -> dict[str, Any]:
-    """Publish a run, and tell of it whether it is published or held back; see `publish`."""
+    """Publish a run as `publish` does, and push its metrics, also if it is held back."""
     try:
         outcome = publish(plan_path, accept_quarantine, accept_drift)
     except NightHeld:
@@ -85,17 +84,17 @@ def publish_and_push(
     return outcome
 
 
-def _append(plan: Plan, table: CaptionTable, tally: dict[str, Any], accepted: Accepted) -> bool:
+def _append(plan: Plan, table: CaptionTable, counts: dict[str, Any], accepted: Accepted) -> bool:
     """Whether this call published the run; False if it was published before."""
     if _is_in_table(plan, table):
         return False
     try:
-        parts = _collect(plan, tally)
-        guard(plan, tally, parts.files, accepted)
+        parts = _Parts(plan, _finished_parts(plan, counts))
+        guard(plan, counts, parts.files, accepted)
         key = IMAGE if plan.settings.is_ordinary else IMAGE_AND_VERSION
         return table.append(parts, plan.table_version, key) > 0 or not _is_in_table(plan, table)
     except (NightRejected, ObjectUnavailable, FileNotFoundError):
-        if _is_in_table(plan, table):  # and whoever did so is clearing the parts away
+        if _is_in_table(plan, table):  # and the parts are being removed
             return False
         raise
 
@@ -110,8 +109,8 @@ def _is_in_table(plan: Plan, table: CaptionTable) -> bool:
     return run is not None
 
 
-def _tally(plan: Plan) -> dict[str, Any]:
-    """The shards' counts, added up and checked against the plan."""
+def _counts(plan: Plan) -> dict[str, Any]:
+    """The sums of the shards' counts, checked against the plan."""
     unfinished = [shard for shard in range(len(plan.shards)) if not plan.shard_file(shard).is_file()]
     if unfinished:
         raise NightRejected(
@@ -130,14 +129,9 @@ def _tally(plan: Plan) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Parts:
-    """The rows of finished parts, without what was forgotten since they were captioned.
+    """The rows of finished parts, without images that were forgotten meanwhile; no rows of a published run.
 
-    They are read anew for every try at publishing, and so is who has published the night, and what is forgotten.
-    Of a run that is published there are none.
-
-    Attributes:
-        plan: of the run.
-        files: in the order of the plan.
+    Parts, forgotten images and the table are read anew for every try at publishing.
     """
 
     plan: Plan
@@ -149,20 +143,18 @@ class _Parts:
         forgotten = Forgotten.of(self.plan.store)
         for file in self.files:
             for batch in ds.dataset(str(file), SCHEMA).to_batches():
-                yield batch.filter(_kept(batch, forgotten)) if forgotten else batch
+                yield batch.filter(
+                    pa.array([image not in forgotten for image in batch["image"].to_pylist()], pa.bool_())
+                )
 
 
-def _kept(batch: pa.RecordBatch, forgotten: Forgotten) -> pa.Array:
-    return pa.array([image not in forgotten for image in batch["image"].to_pylist()], pa.bool_())
-
-
-def _collect(plan: Plan, tally: dict[str, Any]) -> _Parts:
-    """All finished parts' rows."""
+def _finished_parts(plan: Plan, counts: dict[str, Any]) -> list[Path]:
+    """In the order of the plan; checked against the shards' counts."""
     files = [path for shard in range(len(plan.shards)) for path in plan.part_files(shard) if path.exists()]
-    count = sum(pq.read_metadata(path).num_rows for path in files)
-    if count != tally["captioned"] + tally["quarantined"]:
+    rows = sum(pq.read_metadata(path).num_rows for path in files)
+    if rows != counts["captioned"] + counts["quarantined"]:
         raise NightRejected(
-            f"night {plan.night!r}: the parts in {plan.parts} hold {count} rows, but the shards counted "
-            f"{tally['captioned']} captioned and {tally['quarantined']} quarantined; run the shards again"
+            f"night {plan.night!r}: the parts in {plan.parts} hold {rows} rows, but the shards counted "
+            f"{counts['captioned']} captioned and {counts['quarantined']} quarantined; run the shards again"
         )
-    return _Parts(plan, files)
+    return files
