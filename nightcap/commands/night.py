@@ -46,7 +46,7 @@ def command(
     A night that was held back is published as it is, if it is named and accepted. Options come before --set, and that before --config.
     """
     from serving.monitoring.alerts import alerting
-    from serving.night import publish_held, run_night
+    from serving.night import publish_and_report, run_night
     from serving.planning.model_choice import pin_for_night
     from serving.runs.config_file import resolve_night_path
 
@@ -57,7 +57,7 @@ def command(
     attempt = _attempt(settings, home, night)
     with working("captioning"), alerting(home, attempt.night):
         if plan := _held_plan(settings, home, attempt):
-            summary = publish_held(plan, home, settings.accept_quarantine, settings.accept_drift)
+            summary = publish_and_report(plan, home, settings.accept_quarantine, settings.accept_drift)
         else:
             summary = run_night(settings, home, pin_for_night(settings, home), partial(load, home), attempt)
     show_summary(summary)

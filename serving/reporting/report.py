@@ -1,4 +1,4 @@
-"""Tell people what a night did: `summary.json` and a gallery page, and a link to the latest."""
+"""Report a night: its outputs, `summary.json`, a gallery page, and a link to the latest night."""
 
 from __future__ import annotations
 
@@ -16,17 +16,14 @@ from serving.runs.plan_file import Plan
 
 
 def report(plan_path: str | Path) -> NightSummary:
-    """Write the outputs, `summary.json` and `gallery/index.html` of a run.
+    """Write the outputs, `summary.json` and `gallery/index.html` of a run that is published or had nothing to do.
 
-    If the night had images, `nights/latest` becomes a link to that folder.
-
-    Args:
-        plan_path: of `plan.json`; the run is published, or had nothing to do.
+    If the night had images, `nights/latest` becomes a link to the run's folder.
     """
     plan = Plan.read(plan_path)
     rows = CaptionTable(plan.table).rows(plan.night, plan.run)
     summary = summarize(plan, rows, write_outputs(plan))
-    if not plan.gallery.is_dir():  # a night that is done opens no image
+    if not plan.gallery.is_dir():  # a night that is reported again opens no image
         write_gallery(plan, summary, rows)
     write_json(plan.summary_file, summary.to_json())
     if plan.counts.planned:

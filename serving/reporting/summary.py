@@ -1,4 +1,4 @@
-"""What a night did, in figures."""
+"""The summary of a night."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.storage.tables import CAPTIONED
 from serving.reporting.outputs.write import Written
 from serving.runs.plan_file import Plan, PlanCounts
 
-_NOTHING = {"captioned": 0, "quarantined": 0, "left": 0, "reasons": {}, "duplicates": 0, "already_published": False}
+_NO_OUTCOME = {"captioned": 0, "quarantined": 0, "left": 0, "reasons": {}, "duplicates": 0, "already_published": False}
 
 
 @dataclass(frozen=True)
@@ -23,27 +23,21 @@ class NightSummary:
     """What a night did.
 
     Attributes:
-        night: its id.
-        run: the attempt.
-        model: the pinned version.
-        input: folder of images.
-        table: path of the Delta table.
-        version: the table's writer sequence after it.
-        counts: where the listed images went.
+        version: the table's writer sequence after the night.
+        counts: of the listed images.
         captioned: images with a caption.
         quarantined: images without, for a reason.
         reasons: quarantined images by reason, most frequent first.
         left: planned images that the deadline left for another night.
-        duplicates: rows another night had published meanwhile, not published again.
+        duplicates: rows that another night had published meanwhile, not published again.
         already_published: an earlier call had published this run.
         backlog: images that wait for later nights.
-        backlog_nights: nights like this one until none waits; None if it did nothing.
-        backlog_end: the day that comes to, at a night a day.
+        backlog_nights: nights like this one until none waits; None if this one did nothing.
+        backlog_end: the day of the last of them, at a night a day.
         mean_score: of the captions, natural log-probability a word.
         distinct_captions: how many of the captions differ.
         seconds: from planning to publishing, or to this report if there was nothing to publish.
-        gallery: path of the page.
-        output: what was written beside the table; None if nothing was asked for.
+        output: what was written beside the table; None if there is no output.
     """
 
     night: str
@@ -69,13 +63,13 @@ class NightSummary:
     output: Written | None
 
     def to_json(self) -> dict[str, Any]:
-        """As `summary.json` has it."""
+        """The content of `summary.json`."""
         return asdict(self) | {"counts": self.counts.model_dump()}
 
 
 def summarize(plan: Plan, rows: pa.Table, output: Written | None = None) -> NightSummary:
-    """The figures of a run that published `rows`, or that had nothing to do."""
-    outcome = _NOTHING | (read_json(plan.published_file) if plan.is_published else {})
+    """The summary of a run that published `rows`, or that had nothing to do."""
+    outcome = _NO_OUTCOME | (read_json(plan.published_file) if plan.is_published else {})
     done, waiting = outcome["captioned"] + outcome["quarantined"], plan.counts.backlog + outcome["left"]
     nights = -(-waiting // done) if done else None
     ended = datetime.fromisoformat(outcome["published_at"]) if "published_at" in outcome else datetime.now(UTC)

@@ -1,1 +1,1 @@
-"""What is done to published nights: forget, tables, rollback."""
+"""Upkeep of published nights: forgetting, tables, rollback."""

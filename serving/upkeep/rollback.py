@@ -1,4 +1,4 @@
-"""Back to an earlier version, and which nights used the one that is given up."""
+"""Roll back to an earlier version, and list the nights that used the version that is given up."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ class RollbackSettings(Group):
 
 
 def roll_back(home: Home, settings: RollbackSettings, who: str, once: bool = False) -> dict[str, Any]:
-    """Make an earlier version the champion again; raises as `Promotions.rollback`, and
-    SettingsError if the table lies outside the roots.
+    """Make an earlier version the champion again; raises as `Promotions.rollback`.
 
     Args:
         home: where the journal and the registry are.
@@ -39,7 +38,7 @@ def roll_back(home: Home, settings: RollbackSettings, who: str, once: bool = Fal
 
     Returns:
         Small JSON: `version`, the champion now; `entry`, its number in the journal, None if it was the champion
-        already; `given_up`, the version before; `nights` that used that one, with how many captions.
+        already; `given_up`, the version before; `nights` that used the version before, with their captions' number.
     """
     from pipeline.registry.promotions import Promotions
     from pipeline.storage.tables.usage import nights_of
@@ -58,9 +57,5 @@ def roll_back(home: Home, settings: RollbackSettings, who: str, once: bool = Fal
 
 
 def rollback_settings(values: dict[str, Any]) -> RollbackSettings:
-    """Checked settings from a filled form.
-
-    Raises:
-        SettingsError: naming each wrong setting.
-    """
+    """Checked settings; SettingsError names each wrong one."""
     return checked(RollbackSettings, values)

@@ -1,4 +1,4 @@
-"""Upkeep of the tables of captions and corrections and of the nights' files, as the command line and Airflow call it."""
+"""Upkeep of the tables of captions and corrections, and of the nights' files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import Field
 
 from pipeline.core.environment import Home
 from pipeline.core.settings import Group, checked
+from serving.runs.lifecycle import clear_attempts
 from serving.runs.roots import table_of
 
 if TYPE_CHECKING:
@@ -30,28 +31,19 @@ class TendingSettings(Group):
 
 @dataclass(frozen=True)
 class Tending:
-    """What can be done for a table, while nights go on.
-
-    Attributes:
-        settings: which table, and how much of its past stays.
-        home: where the default table and the nights lie.
-    """
+    """Upkeep of the tables of a home, while nights go on."""
 
     settings: TendingSettings
     home: Home
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Tending:
-        """With the home that the environment names.
-
-        Raises:
-            SettingsError: naming each wrong setting, its value and what is allowed.
-        """
+        """With checked settings, and the home that the environment names."""
         return cls(checked(TendingSettings, dict(values)), Home.from_environment())
 
     @property
     def corrections(self) -> CorrectionTable:
-        """What people corrected, which need not exist yet."""
+        """The table of corrections, which need not exist yet."""
         from pipeline.storage.tables.corrections import CorrectionTable
 
         return CorrectionTable(self.home.store / "corrections")
@@ -62,25 +54,20 @@ class Tending:
         return table_of(self.home, self.settings.table)
 
     def upgrade(self) -> list[str]:
-        """Add the columns that joined since the tables were made, and tell which."""
+        """Add the columns that are new since the tables were made; returns their names."""
         from pipeline.storage.tables.maintenance import upgrade_table
 
         return upgrade_table(self.table)
 
     def compact(self) -> int:
-        """Write the history and the corrections into few files, and tell how many fewer there are."""
+        """Write the history and the corrections into few files; returns how many fewer they are."""
         from pipeline.storage.tables.maintenance import compact_table
 
         return compact_table(self.table) + self.corrections.compact()
 
     def vacuum(self) -> dict[str, int]:
-        """Remove what no version of the last days needs, and attempts that nobody will publish.
-
-        Returns:
-            Small JSON: `files` and `attempts`.
-        """
+        """Remove files that no version of the last days needs, and abandoned attempts; returns how many of each."""
         from pipeline.storage.tables.maintenance import vacuum_table
-        from serving.runs.lifecycle import clear_attempts
 
         days = self.settings.keep_days
         files = vacuum_table(self.table, days) + self.corrections.vacuum(days)

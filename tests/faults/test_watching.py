@@ -15,7 +15,7 @@ from pipeline.registry.loading import load_pinned, pin
 from pipeline.storage.files import read_json
 from serving.caption_shard import caption_shard
 from serving.monitoring.alerts import alerting
-from serving.night import publish_held, run_night
+from serving.night import publish_and_report, run_night
 from serving.planning.plan import held
 from serving.runs.lifecycle import held_night
 from serving.runs.plan_file import Attempt
@@ -90,9 +90,9 @@ def test_22_the_share_and_the_floor(world, good, bad, is_held):
     path = world.captioned(experiment=None)
     if is_held:
         with pytest.raises(NightHeld):
-            publish_held(path, world.home, False, True)
+            publish_and_report(path, world.home, False, True)
     else:
-        assert publish_held(path, world.home, False, False).quarantined == bad
+        assert publish_and_report(path, world.home, False, False).quarantined == bad
 
 
 def test_22_on_the_command_line(world, listener, capsys):
@@ -126,7 +126,7 @@ def test_22_in_airflows_form(world):
     waiting = held(world.home, "n1")
     for shard in range(waiting["shards"]):
         caption_shard(waiting["plan"], shard, unexpected)
-    assert publish_held(waiting["plan"], world.home, True, False).captioned == 5
+    assert publish_and_report(waiting["plan"], world.home, True, False).captioned == 5
 
 
 def test_22_airflow_alerts_with_the_reason(world, listener):

@@ -1,6 +1,6 @@
-"""Which runs wrote outputs, noted apart: outputs outlast the nights' files, and an image may have to be forgotten there.
+"""An index of the runs with outputs, which outlast the nights' files: an image may have to be forgotten there.
 
-outputs/<night>/<run>.json      in the store, what `plan.json` says
+outputs/<night>/<run>.json      in the store, a copy of `plan.json`
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from serving.runs.lifecycle import RunFolder
 from serving.runs.plan_file import Plan
 
 
-def note(plan: Plan) -> None:
-    """Remember that a run writes outputs, before it does."""
+def add_to_index(plan: Plan) -> None:
+    """Add a run to the index, before it writes outputs."""
     path = plan.store / "outputs" / plan.night / f"{plan.run}.json"
     if not path.is_file():
         write_json(path, plan.model_dump(mode="json"))
 
 
-def noted(store: Path) -> Iterator[Plan]:
-    """The runs that wrote outputs; the files of their nights may be gone."""
+def indexed_runs(store: Path) -> Iterator[Plan]:
+    """The runs in the index; the files of their nights may be gone."""
     for path in sorted(store.glob("outputs/*/*.json")):
         folder = RunFolder.of(store, path.parent.name, path.stem).folder
         yield Plan.model_validate(read_json(path) | {"folder": folder})
 
 
-def prune(store: Path, images: Collection[str]) -> None:
-    """Take images out of what is noted: a replay names some."""
+def prune_index(store: Path, images: Collection[str]) -> None:
+    """Remove images from the index: settings of a replay name some."""
     for path in store.glob("outputs/*/*.json"):
-        decided = read_json(path)
-        if (kept := pruned(decided, images)) != decided:
-            write_json(path, kept)
+        plan = read_json(path)
+        if (rest := pruned(plan, images)) != plan:
+            write_json(path, rest)

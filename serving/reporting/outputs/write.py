@@ -1,4 +1,4 @@
-"""Write a published run's captions to its output, and take forgotten images out again."""
+"""Write a published run's captions to its output, and remove forgotten images from it."""
 
 from __future__ import annotations
 
@@ -9,35 +9,26 @@ import logging
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import IO, Any
 
 from pipeline.storage.tables import CAPTIONED, HUMAN, CaptionTable
-from serving.reporting.outputs.index import note
+from serving.reporting.outputs.index import add_to_index
 from serving.reporting.outputs.targets import OutputTarget, target_of
 from serving.reporting.outputs.text import cell, shorten
 from serving.runs.plan_file import Plan
 
 log = logging.getLogger(__name__)
 
-WITHDRAWN = "withdrawn"  # the status of a record whose caption a rollback has taken back
+WITHDRAWN = "withdrawn"  # the status of a record whose caption a rollback has withdrawn
 
-_COLUMNS = (
-    "image",
-    "status",
-    "caption",
-    "alternatives",
-    "score",
-    "confidence",
-    "reason",
-    "flags",
-    "source",
-    "model_name",
-    "model_version",
-    "night",
-)
+_COLUMNS = [
+    *("image", "status", "caption", "alternatives", "score", "confidence", "reason", "flags"),
+    *("source", "model_name", "model_version", "night"),
+]
 
 Record = dict[str, Any]
-Take = Callable[[list[Record]], None]
+Sink = Callable[[list[Record]], None]
 
 
 @dataclass
@@ -46,8 +37,8 @@ class Written:
 
     Attributes:
         records: lines of the JSON lines and of the CSV file.
-        sidecars: text files that say what they should.
-        kept: text files that somebody else wrote, which stayed.
+        sidecars: text files with the current caption.
+        kept: text files that somebody else wrote, which stay.
     """
 
     records: int = 0
@@ -61,16 +52,16 @@ class _Job:
 
     plan: Plan
     table: CaptionTable
-    place: OutputTarget
+    target: OutputTarget
     written: Written = field(default_factory=Written)
 
 
 def write_outputs(plan: Plan) -> Written | None:
-    """Write what the settings ask for; the same run again writes the same files. None if there is no output.
+    """Write the files that the settings name; the same run again writes the same files. None if there is no output.
 
-    Every image of the run has its record. What a person wrote comes in place of the model's caption. One that was
-    withdrawn is not written again: its record says so, and its text file holds what is current, or goes. A text file
-    that holds something other than a caption of ours is left alone.
+    Every image of the run has a record. A person's caption comes in place of the model's. The record of a withdrawn
+    caption says so; the image's text file then holds the current caption, or is removed. A text file that holds no
+    caption of ours stays as it is.
 
     Raises:
         ObjectUnavailable: the disk or the store failed, or is full; no file is left half written.
@@ -79,108 +70,86 @@ def write_outputs(plan: Plan) -> Written | None:
     settings = plan.settings
     if settings.output is None:
         return None
-    note(plan)
+    add_to_index(plan)
     job = _Job(plan, CaptionTable(plan.table), target_of(settings.output, settings.store_patience_s))
     with ExitStack() as stack:
-        takers = [take(stack) for take in _takers(job)]
+        sinks = list(_sinks(job, stack))
         for records in _records(job):
             job.written.records += len(records)
-            for take in takers:
-                take(records)
+            for sink in sinks:
+                sink(records)
     log.info("night %s: %s in %s", plan.night, job.written, settings.output)
     return job.written
 
 
 def forget_outputs(plan: Plan, images: Collection[str]) -> None:
-    """Remove what a run's output says of images: its files, which are to be written again, and the images' text files.
+    """Remove a run's files from its output, to be written again, and the images' text files.
 
-    Text files that somebody else wrote stay. Must come before the images are taken out of the table, as that
-    tells which are ours.
+    Text files that somebody else wrote stay. Must come before the images are removed from the table, which tells our
+    captions from others.
     """
     if plan.settings.output is None:
         return
-    place = target_of(plan.settings.output, plan.settings.store_patience_s)
-    said = CaptionTable(plan.table).all_captions(images)
+    target = target_of(plan.settings.output, plan.settings.store_patience_s)
+    captions = CaptionTable(plan.table).all_captions(images)
     for image in images:
         name = sidecar_name(plan, image)
-        place.tidy(name)
-        if _is_ours(place.read(name), said.get(image, frozenset())):
-            place.remove(name)
+        target.tidy(name)
+        if _is_ours(target.read(name), captions.get(image, frozenset())):
+            target.remove(name)
     for ending in ("jsonl", "csv"):
-        place.tidy(file_name(plan, ending))
-        place.remove(file_name(plan, ending))
+        target.tidy(file_name(plan, ending))
+        target.remove(file_name(plan, ending))
 
 
 def file_name(plan: Plan, ending: str) -> str:
-    """What a run's file is called under its output."""
+    """The name of a run's file under its output."""
     return f"captions-{plan.night}.{ending}"
 
 
 def sidecar_name(plan: Plan, image: str) -> str:
-    """An image's text file under the output: where it lies under the input."""
+    """The name of an image's text file: that of the image under the input, and `.txt`."""
     return plan.name_of(image) + ".txt"
 
 
-def _takers(job: _Job) -> Iterator[Callable[[ExitStack], Take]]:
+def _sinks(job: _Job, stack: ExitStack) -> Iterator[Sink]:
     settings = job.plan.settings
     if settings.write_jsonl:
-        yield lambda stack: _json_lines(job, stack)
+        yield _json_lines(stack.enter_context(job.target.write(file_name(job.plan, "jsonl"))))
     if settings.write_csv:
-        yield lambda stack: _csv_rows(job, stack)
+        yield _csv_rows(stack.enter_context(job.target.write(file_name(job.plan, "csv"))))
     if settings.write_sidecars:
-        yield lambda stack: _sidecars(job)
+        yield partial(_write_sidecars, job)
 
 
 def _records(job: _Job) -> Iterator[list[Record]]:
-    """The run's images, some thousands at a time."""
+    """The records of the run's images, some thousands at a time."""
     humans = job.table.human_captions()
     for batch in job.table.published(job.plan.night, job.plan.run, [*_COLUMNS, WITHDRAWN]):
         yield [_record(job, row, humans.get(row["image"])) for row in batch.to_pylist()]
 
 
-def _record(job: _Job, row: Record, by_hand: str | None) -> Record:
+def _record(job: _Job, row: Record, human_caption: str | None) -> Record:
     settings = job.plan.settings
-    if row.pop(WITHDRAWN):
-        row |= {"status": WITHDRAWN}
-    told = row if row["status"] == CAPTIONED else row | {"caption": None, "alternatives": []}  # some are withheld
-    record = told if by_hand is None else told | _by_hand(by_hand)
+    record = row | ({"status": WITHDRAWN} if row.pop(WITHDRAWN) else {})
+    if human_caption is not None:
+        model = dict.fromkeys(("alternatives", "score", "confidence", "reason", "model_name", "model_version"))
+        record |= model | {"status": CAPTIONED, "caption": human_caption, "source": HUMAN}
+    elif record["status"] != CAPTIONED:
+        record |= {"caption": None, "alternatives": None}  # captions that are withheld or withdrawn stay in the table
     record["alternatives"] = (record["alternatives"] or [])[: settings.alternatives]
     if record["caption"] is not None:
         record["caption"] = shorten(record["caption"], settings.max_caption_length)
     return record
 
 
-def _by_hand(caption: str) -> Record:
-    return {
-        "status": CAPTIONED,
-        "caption": caption,
-        "alternatives": [],
-        "score": None,
-        "confidence": None,
-        "reason": None,
-        "source": HUMAN,
-        "model_name": None,
-        "model_version": None,
-    }
+def _json_lines(file: IO[bytes]) -> Sink:
+    return lambda records: file.writelines(json.dumps(each, ensure_ascii=False).encode() + b"\n" for each in records)
 
 
-def _json_lines(job: _Job, stack: ExitStack) -> Take:
-    file = stack.enter_context(job.place.write(file_name(job.plan, "jsonl")))
-
-    def take(records: list[Record]) -> None:
-        file.writelines(json.dumps(record, ensure_ascii=False).encode() + b"\n" for record in records)
-
-    return take
-
-
-def _csv_rows(job: _Job, stack: ExitStack) -> Take:
-    file = stack.enter_context(job.place.write(file_name(job.plan, "csv")))
+def _csv_rows(file: IO[bytes]) -> Sink:
     file.write(_csv_line(_COLUMNS))
-
-    def take(records: list[Record]) -> None:
-        file.writelines(_csv_line(_cell(record[name]) for name in _COLUMNS) for record in records)
-
-    return take
+    return lambda records: file.writelines(_csv_line(_cell(each[name]) for name in _COLUMNS) for each in records)
 
 
 def _csv_line(cells: Any) -> bytes:
@@ -190,38 +159,34 @@ def _csv_line(cells: Any) -> bytes:
 
 
 def _cell(value: Any) -> Any:
-    """Numbers as they are; texts that are no formulas; lists with bars between."""
+    """A number as it is; a text that is no formula; a list with bars between its items."""
     if value is None or isinstance(value, float):
         return value
     return cell(" | ".join(value) if isinstance(value, list) else value)
 
 
-def _sidecars(job: _Job) -> Take:
-    def take(records: list[Record]) -> None:
-        captions = {each["image"]: each["caption"] for each in records if each["caption"] is not None}
-        taken_back = {each["image"] for each in records if each["status"] == WITHDRAWN}
-        there = {image: job.place.read(sidecar_name(job.plan, image)) for image in captions.keys() | taken_back}
-        other = {image for image in captions if there[image] not in {None, _sidecar(captions[image])}}
-        said, newest = job.table.all_captions(other | taken_back), job.table.current(other | taken_back)
-        for image, text in there.items():
-            # An old run that is reported again must not put its caption in a newer one's place.
-            latest = newest.get(image, captions.get(image))
-            _write_sidecar(job, image, latest, text, said.get(image, frozenset()))
-
-    return take
+def _write_sidecars(job: _Job, records: list[Record]) -> None:
+    captions = {each["image"]: each["caption"] for each in records if each["caption"] is not None}
+    withdrawn = {each["image"] for each in records if each["status"] == WITHDRAWN}
+    texts = {image: job.target.read(sidecar_name(job.plan, image)) for image in captions.keys() | withdrawn}
+    differing = {image for image in captions if texts[image] not in {None, _sidecar(captions[image])}} | withdrawn
+    ours, current = job.table.all_captions(differing), job.table.current(differing)
+    for image, text in texts.items():
+        # An old run that is reported again must not replace a newer run's caption by its own.
+        _write_sidecar(job, image, current.get(image, captions.get(image)), text, ours.get(image, frozenset()))
 
 
-def _write_sidecar(job: _Job, image: str, caption: str | None, there: bytes | None, said: Collection[str]) -> None:
-    text = None if caption is None else _sidecar(shorten(caption, job.plan.settings.max_caption_length))
-    if there not in {None, text} and not _is_ours(there, said):
+def _write_sidecar(job: _Job, image: str, caption: str | None, old: bytes | None, ours: Collection[str]) -> None:
+    new = None if caption is None else _sidecar(shorten(caption, job.plan.settings.max_caption_length))
+    if old not in {None, new} and not _is_ours(old, ours):
         job.written.kept += 1
         return
-    if text is None:
-        job.place.remove(sidecar_name(job.plan, image))
+    if new is None:
+        job.target.remove(sidecar_name(job.plan, image))
         return
-    if there != text:
-        with job.place.write(sidecar_name(job.plan, image)) as file:
-            file.write(text)
+    if old != new:
+        with job.target.write(sidecar_name(job.plan, image)) as file:
+            file.write(new)
     job.written.sidecars += 1
 
 
@@ -229,9 +194,7 @@ def _sidecar(caption: str) -> bytes:
     return f"{caption}\n".encode()
 
 
-def _is_ours(text: bytes | None, captions: Collection[str]) -> bool:
-    """Whether a text file holds one of our captions, whatever length it was cut at."""
-    if text is None:
-        return False
-    said = text.decode("utf-8", "replace").strip()
-    return bool(said) and any(said in {caption, shorten(caption, len(said))} for caption in captions)
+def _is_ours(content: bytes | None, captions: Collection[str]) -> bool:
+    """Whether a text file holds one of our captions, shortened to any length."""
+    text = "" if content is None else content.decode("utf-8", "replace").strip()
+    return bool(text) and any(text in {caption, shorten(caption, len(text))} for caption in captions)
