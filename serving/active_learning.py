@@ -1,4 +1,4 @@
-"""Which images are most worth a person's caption: those that a model is unsure of, and unlike each other."""
+"""Active learning: propose images for a person's caption, uncertain for the model and unlike each other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
@@ -29,7 +28,7 @@ log = logging.getLogger(__name__)
 UNCERTAIN, UNSEEN = "uncertain", "unseen"
 _CHUNK = 64
 _LISTED = 16_384
-ALIKE = 1e-3  # pooled_embeddings nearer than that are of the same image
+ALIKE = 1e-3  # pooled embeddings nearer than that are of the same image
 
 Embeddings = npt.NDArray[np.float32]
 
@@ -42,10 +41,9 @@ class PickCandidate:
         image: its address.
         reason: `withheld`: the model was too unsure to publish; `uncertain`: published, with little confidence;
             `unseen`: no night has captioned it.
-        caption: what the model says.
         confidence: estimated CIDEr-D; None where the model was never calibrated.
         score: mean log-probability of a word.
-        distance: from the nearest that was picked before, 0 to 2; None for the first, and until it is picked.
+        distance: from the nearest image picked before, 0 to 2; None for the first, and for images not picked.
     """
 
     image: str
@@ -73,15 +71,15 @@ def pick(
 ) -> list[PickCandidate]:
     """The images most worth a caption, each as unlike those before it as can be.
 
-    Few rows of the table are in memory at once, and what `pool` candidates look like.
+    Few rows of the table are in memory at once, and the embeddings of `pool` candidates.
 
     Args:
-        table: captions of nights; those by people leave their images out.
-        captioner: looks at the candidates, and captions those that no night has.
-        count: how many to pick; fewer are found where candidates are few or alike.
-        pool: of how many candidates, those of most doubt.
-        folder: only images below this folder or prefix, and those in it that no night has captioned; None for all
-            that the table knows.
+        table: captions of nights; images that people captioned are no candidates.
+        captioner: embeds the candidates, and captions those that no night has.
+        count: of images to pick; fewer are picked where candidates are few or alike.
+        pool: number of the most doubtful candidates.
+        folder: only images below this folder or prefix, and images in it that no night has captioned; None for all
+            images of the table.
         without: addresses of images that people have captioned elsewhere.
 
     Raises:
@@ -89,62 +87,59 @@ def pick(
         ObjectUnavailable: the table or an object store fails.
     """
     under = None if folder is None else f"{address_of(folder).rstrip('/')}/"
-    found = doubtful(table, pool, under, without)
+    candidates = doubtful(table, pool, under, without)
     if folder is not None:
-        found += unseen(table, open_folder(folder, bound=False), pool, without)
-    looked = sorted(embed(captioner, found), key=lambda each: each[0].doubt)[:pool]
-    if not looked:
+        candidates += unseen(table, open_folder(folder, bound=False), pool, without)
+    embedded = sorted(embed(captioner, candidates), key=lambda each: each[0].doubt)[:pool]
+    if not embedded:
         return []
-    chosen = spread_out(np.stack([embedding for _, embedding in looked]), count)
-    return [replace(looked[place][0], distance=distance) for place, distance in chosen]
+    picked = spread_out(np.stack([embedding for _, embedding in embedded]), count)
+    return [replace(embedded[place][0], distance=distance) for place, distance in picked]
 
 
 def doubtful(table: CaptionTable, size: int, under: str | None, without: Collection[str]) -> list[PickCandidate]:
-    """The images whose captions by a model are least sure, the least first; the withheld are of no later caption.
+    """The images with the least certain captions of a model, the least first; withheld ones without a later caption.
 
-    Images with a flag (blank, dark and the like) are left out: there is little to say of them.
+    Images with a flag (blank, dark and the like) are left out, as their captions would say little.
     """
     inside = pc.scalar(True) if under is None else pc.starts_with(pc.field("image"), under)
     by_model = (pc.field("status") == CAPTIONED) & (pc.field("source") == MODEL)
-    kept_back = (pc.field("status") == QUARANTINED) & (pc.field("reason") == WITHHELD)
+    withheld_by_model = (pc.field("status") == QUARANTINED) & (pc.field("reason") == WITHHELD)
     published = _least_sure(CaptionTable(table.current_uri), by_model & inside, UNCERTAIN, size, without)
-    withheld = _least_sure(table, kept_back & inside, WITHHELD, size, without)
+    withheld = _least_sure(table, withheld_by_model & inside, WITHHELD, size, without)
     later = table.current([each.image for each in withheld])
-    left = [each for each in withheld if each.image not in later]
-    return nsmallest(size, [*left, *published], key=lambda each: each.doubt)
+    without_later = [each for each in withheld if each.image not in later]
+    return nsmallest(size, [*without_later, *published], key=lambda each: each.doubt)
 
 
 def unseen(table: CaptionTable, folder: Folder, size: int, without: Collection[str]) -> list[PickCandidate]:
     """An even sample of a folder's images that the table lacks; 8 bytes a row of the table are in memory."""
     batches = table.batches(pc.scalar(True), ["image"])
     hashes = [_hashes(batch["image"].to_numpy(zero_copy_only=False)) for batch in batches]
-    known = np.unique(np.concatenate(hashes)) if hashes else np.zeros(0, np.uint64)
-    new = ((key, uri) for key, uri in _new(folder.list(), known) if uri not in without)
+    in_table = np.unique(np.concatenate(hashes)) if hashes else np.zeros(0, np.uint64)
+    new = ((key, uri) for key, uri in _new(folder.list(), in_table) if uri not in without)
     return [PickCandidate(uri, UNSEEN) for _, uri in nsmallest(size, new)]
 
 
 def embed(
     captioner: BundleCaptioner, candidates: Iterable[PickCandidate]
 ) -> Iterator[tuple[PickCandidate, Embeddings]]:
-    """Candidates with what the encoder sees of each, float32 [channels]; what cannot be read is left out."""
+    """Candidates with their pooled embeddings, float32 [channels]; unreadable images are left out."""
     limits, stream = ImageLimits(), iter(candidates)
     while chunk := list(islice(stream, _CHUNK)):
-        read = [(each, _pixels(captioner, each.image, limits)) for each in chunk]
-        there = [(each, square) for each, square in read if square is not None]
-        if there:
-            squares = np.stack([square for _, square in there])
-            yield from zip(
-                _told(captioner, [each for each, _ in there], squares),
-                captioner.pooled_embeddings(squares),
-                strict=True,
-            )
+        images = [(each, _pixels(captioner, each.image, limits)) for each in chunk]
+        readable = [(each, square) for each, square in images if square is not None]
+        if readable:
+            squares = np.stack([square for _, square in readable])
+            captioned = _with_captions(captioner, [each for each, _ in readable], squares)
+            yield from zip(captioned, captioner.pooled_embeddings(squares), strict=True)
 
 
 def spread_out(pooled_embeddings: Embeddings, count: int) -> list[tuple[int, float | None]]:
     """Places of at most `count` rows, each the farthest from those before it, and how far that is.
 
     Greedy k-centre (Gonzalez, 1985; to choose what is labelled: Sener and Savarese, ICLR 2018), from the first row on.
-    Rows that are like one before them are never chosen.
+    Rows nearer than `ALIKE` to one before them are never chosen.
 
     Args:
         pooled_embeddings: float [n, channels], n of at least 1.
@@ -165,30 +160,28 @@ def _least_sure(
     table: CaptionTable, condition: ds.Expression, reason: str, size: int, without: Collection[str]
 ) -> list[PickCandidate]:
     """The rows of most doubt, one an image; twice as many as are wanted are in memory at most, and a batch."""
-    found: dict[str, PickCandidate] = {}
+    candidates: dict[str, PickCandidate] = {}
     for batch in table.batches(condition, ["image", "caption", "confidence", "score", "flags"]):
-        rows = batch.filter(_unflagged(batch)).drop_columns(["flags"]).to_pylist()
-        for row in rows:
+        is_unflagged = pc.equal(pc.fill_null(pc.list_value_length(batch["flags"]), 0), 0)
+        for row in batch.filter(is_unflagged).drop_columns(["flags"]).to_pylist():
             if row["image"] not in without:
-                found[row["image"]] = PickCandidate(reason=reason, **row)
-        if len(found) > 2 * size:
-            found = {each.image: each for each in _first(found.values(), size)}
-    return _first(found.values(), size)
+                candidates[row["image"]] = PickCandidate(reason=reason, **row)
+        if len(candidates) > 2 * size:
+            candidates = {each.image: each for each in _first(candidates.values(), size)}
+    return _first(candidates.values(), size)
 
 
 def _first(candidates: Iterable[PickCandidate], size: int) -> list[PickCandidate]:
     return nsmallest(size, candidates, key=lambda each: (each.doubt, each.image))
 
 
-def _unflagged(batch: pa.RecordBatch) -> pa.Array:
-    return pc.equal(pc.fill_null(pc.list_value_length(batch["flags"]), 0), 0)
-
-
-def _new(listed: Iterator[ObjectInfo], known: npt.NDArray[np.uint64]) -> Iterator[tuple[int, str]]:
-    """Hash and address of what is not among the sorted hashes."""
+def _new(listed: Iterator[ObjectInfo], in_table: npt.NDArray[np.uint64]) -> Iterator[tuple[int, str]]:
+    """Hash and address of the objects that are not in the table."""
     while part := [info.uri for info in islice(listed, _LISTED)]:
         keys = _hashes(np.array(part, object))
-        yield from ((int(key), uri) for key, uri, old in zip(keys, part, np.isin(keys, known), strict=True) if not old)
+        yield from (
+            (int(key), uri) for key, uri, old in zip(keys, part, np.isin(keys, in_table), strict=True) if not old
+        )
 
 
 def _hashes(images: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
@@ -196,15 +189,15 @@ def _hashes(images: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
     return hashes
 
 
-def _told(
+def _with_captions(
     captioner: BundleCaptioner, candidates: Sequence[PickCandidate], squares: npt.NDArray[np.uint8]
 ) -> list[PickCandidate]:
-    """The candidates, those unseen with the model's caption."""
+    """The candidates; unseen ones with the model's caption."""
     places = [place for place, each in enumerate(candidates) if each.reason == UNSEEN]
-    told = list(candidates)
-    for place, said in zip(places, captioner.caption(squares[places]) if places else [], strict=True):
-        told[place] = replace(told[place], caption=said.text, confidence=said.confidence, score=said.score)
-    return told
+    captioned = list(candidates)
+    for place, made in zip(places, captioner.caption(squares[places]) if places else [], strict=True):
+        captioned[place] = replace(candidates[place], caption=made.text, confidence=made.confidence, score=made.score)
+    return captioned
 
 
 def _pixels(captioner: BundleCaptioner, image: str, limits: ImageLimits) -> npt.NDArray[np.uint8] | None:

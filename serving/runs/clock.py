@@ -10,11 +10,7 @@ TIME_OF_DAY: Final = r"^([01]\d|2[0-3]):[0-5]\d$"
 
 
 def time_of_day(text: str) -> time:
-    """HH:MM as a time.
-
-    Raises:
-        ValueError: it is none.
-    """
+    """HH:MM as a time; ValueError if the text is no such time."""
     if not re.fullmatch(TIME_OF_DAY, text):
         raise ValueError("not a time of the day as HH:MM")
     return time.fromisoformat(text)

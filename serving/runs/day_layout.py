@@ -1,4 +1,4 @@
-"""Inputs whose keys carry the day they were added: a night lists the last days and not the past."""
+"""Layouts of inputs whose folders carry the day: a night lists only the last days."""
 
 from __future__ import annotations
 
@@ -15,18 +15,10 @@ _PART = re.compile(r"\*|(?!\.)(?:%[Ymd]|[\w.=+-])+", re.ASCII)
 
 
 class Layout:
-    """Folders by day, such as `%Y/%m/%d` or `*/%Y-%m-%d`, where `*` is any one folder.
-
-    Attributes:
-        text: as it was written.
-    """
+    """Folders by day, such as `%Y/%m/%d` or `*/%Y-%m-%d`, where `*` is any one folder."""
 
     def __init__(self, text: str) -> None:
-        """Check a layout.
-
-        Raises:
-            ValueError: it lacks a part of the date, or has one twice or something else.
-        """
+        """Check a layout; ValueError if it does not have each part of the date once, in plain folders."""
         self.text = text
         self._parts = text.split("/")
         if not all(_PART.fullmatch(part) for part in self._parts) or any(text.count(code) != 1 for code in _DATES):
@@ -34,7 +26,7 @@ class Layout:
         self._pattern = re.compile("/".join(map(_expression, self._parts)) + "/")
 
     def day(self, name: str) -> date | None:
-        """The day in an object's name; None if the name is not laid out so."""
+        """The day in an object's name; None if the name does not fit the layout."""
         match = self._pattern.match(name)
         try:
             return date(int(match["Y"]), int(match["m"]), int(match["d"])) if match else None
@@ -47,13 +39,13 @@ class Layout:
             yield from self._of(folder, first + timedelta(days))
 
     def _of(self, folder: Folder, day: date) -> list[str]:
-        found = [""]
+        folders = [""]
         for part in self._parts:
             if part == "*":
-                found = [below for above in found for below in folder.folders(above)]
+                folders = [below for above in folders for below in folder.folders(above)]
             else:
-                found = [f"{above}/{day.strftime(part)}".lstrip("/") for above in found]
-        return found
+                folders = [f"{above}/{day.strftime(part)}".lstrip("/") for above in folders]
+        return folders
 
 
 def _expression(part: str) -> str:

@@ -24,14 +24,13 @@ _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~:+-]{0,199}")
 class Attempt:
     """One try at one night.
 
-    A night is published once; `run` names who tries, and a retry under the same run resumes. So
-    that a second run on the same day is a night of its own, a night is by default called by its
-    moment, not by its date.
+    A night is published once, and a retry under the same run resumes. By default a night is named by its moment, not
+    its date: a second run on the same day is another night.
 
     Attributes:
-        night: what is published, such as `2026-03-01T020000Z`.
-        run: who tries, such as Airflow's run id.
-        before: only images last modified before this aware moment belong to it.
+        night: such as `2026-03-01T020000Z`.
+        run: such as Airflow's run id.
+        before: only images last modified before this aware moment belong to the night.
     """
 
     night: str
@@ -50,13 +49,7 @@ class Attempt:
 
     @classmethod
     def at(cls, moment: datetime, night: str | None = None, run: str | None = None) -> Attempt:
-        """The night that ends at an aware moment.
-
-        Args:
-            moment: a schedule's interval end, or the time a person started it.
-            night: another name for the night.
-            run: Airflow's run id; by default one by which the same night is resumed.
-        """
+        """The night that ends at an aware moment; by default its names follow from the moment."""
         night = night or f"{moment.astimezone(UTC):%Y-%m-%dT%H%M%SZ}"
         return cls(night, run or f"manual__{night}", moment)
 
@@ -65,11 +58,11 @@ class PlanCounts(Group):
     """Where the listed images went; listed = unchanged + planned + backlog.
 
     Attributes:
-        listed: images found that were modified before the night's end.
-        unchanged: of these, known to the table with the same etag.
+        listed: images that were modified before the night's end.
+        unchanged: of these, in the table with the same etag.
         planned: to be captioned in this run.
         backlog: left for later nights, beyond `max_images`.
-        ignored: other files, and what a manifest names once more.
+        ignored: other files, and rows that a manifest repeats.
         later: images modified after the night's end.
     """
 
@@ -107,26 +100,18 @@ class Plan(RunFolder):
 
     @classmethod
     def read(cls, path: str | Path) -> Plan:
-        """A plan from its `plan.json`.
-
-        Raises:
-            SettingsError: there is none.
-        """
+        """A plan from its `plan.json`; SettingsError if there is none."""
         path = Path(path)
         if not path.is_file():
             raise SettingsError(f"no plan at {path}; plan the night first")
         return cls.model_validate(read_json(path) | {"folder": path.parent.parent})
 
     def asked(self) -> dict[str, Any]:
-        """What it was planned for, to be compared with what `serving.planning.plan.asked` says of a call."""
+        """The settings that may not differ when the run is resumed, as `serving.planning.plan.asked` has them."""
         return {"input": self.input, "table": self.table, **self.settings.asked()}
 
     def open_input(self) -> Folder:
-        """The folder of images.
-
-        Raises:
-            ObjectUnavailable: a local one is not there any more.
-        """
+        """The folder of images; ObjectUnavailable if a local one is not there any more."""
         try:
             return open_folder(self.input, self.settings.store_patience_s, self.settings.readers)
         except SettingsError as error:

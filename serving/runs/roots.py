@@ -1,4 +1,4 @@
-"""What settings may reach: they come from a form, so the roots of the installation bind them."""
+"""The folders that settings may name; as they come from a form, they must lie under the roots."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def roots_of(home: Home) -> tuple[str, ...]:
 
 
 def table_of(home: Home, named: str | None) -> CaptionTable:
-    """The table of captions that a setting names, or the installation's own; it need not exist yet.
+    """The table of captions that a setting names, by default the installation's own; it need not exist yet.
 
     Raises:
-        SettingsError: it lies outside the roots, or is no local path.
+        SettingsError: the table lies outside the roots, or is no local path.
     """
     from pipeline.storage.tables import CaptionTable
 

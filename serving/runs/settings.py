@@ -30,36 +30,33 @@ class NightSettings(Group):
     )
     manifest: Address | None = Field(
         None,
-        description="Parquet or CSV file (with a header, perhaps gzipped) of key, etag, size and last_modified, or an S3 "
-        "Inventory's manifest.json (CSV or Parquet), instead of listing the input; a local path or s3://bucket/key, under a "
-        "root.",
+        description="List of the input's objects, instead of listing it: a Parquet or CSV file of key, etag, size and "
+        "last_modified, or an S3 Inventory's manifest.json; a path or s3://bucket/key under a root.",
     )
     layout: str | None = Field(
         None,
-        description="How the input's folders carry the day, such as %Y/%m/%d or */%Y-%m-%d: a night lists only the last "
-        "days. Empty to list everything.",
+        description="Day in the input's folders, as %Y/%m/%d or */%Y-%m-%d: only the last days are listed. Empty for all.",
     )
     late_days: int = Field(
         2, ge=0, le=366, description="With a layout, days before the first unfinished one that are listed again."
     )
     policy: Literal["new", "older_version", "everything"] = Field(
         "new",
-        description="new: images without a caption; older_version: also those that only an older version captioned; "
-        "everything: all that this very version has not.",
+        description="new: images without a caption; older_version: also images that only an older version captioned; "
+        "everything: all images that this version has not captioned.",
     )
     replay_reasons: tuple[str, ...] | None = Field(
         None,
-        description="Reasons, a line each: only images quarantined for one of them are taken, once more. Empty for a "
-        "night of new images.",
+        description="Reasons, a line each: replay only images quarantined for one of them. Empty for new images.",
     )
     replay_night: str | None = Field(
         None,
         min_length=1,
-        description="Only images of this night are taken, once more: all that this version has not captioned, or those "
-        "of replay_reasons.",
+        description="Replay only images of this night: all that this version has not captioned, or those of "
+        "replay_reasons.",
     )
     replay_images: tuple[str, ...] | None = Field(
-        None, description="Of a replay only these, a line each, as the table names them; empty for all."
+        None, description="Replay only these images, a line each, as the table names them; empty for all."
     )
     table: Address | None = Field(
         None, description="Delta table of captions, a local path under a root; empty for NIGHTCAP_CAPTIONS."
@@ -71,16 +68,16 @@ class NightSettings(Group):
     )
     registry_down: Literal["fail", "last_known"] = Field(
         "fail",
-        description="When MLflow does not answer as a night is planned. fail: before anything is written; last_known: the "
-        "version that the last night was planned with, if nobody promoted since and this machine has its files unaltered.",
+        description="When MLflow does not answer. fail: nothing is planned; last_known: the version of the last night, "
+        "if nobody promoted since and this machine has its files unaltered.",
     )
     max_images: int | None = Field(
-        50_000, ge=1, description="Most images a night; the newest come first, the rest waits. Empty for all."
+        50_000, ge=1, description="Most images a night, the newest first; the others wait. Empty for all."
     )
     stop_at: str | None = Field(
         None,
         pattern=TIME_OF_DAY,
-        description="HH:MM after which no more images are begun; what is done is published. Empty for no end.",
+        description="HH:MM after which no part is begun; the finished parts are published. Empty for no end.",
     )
     time_zone: str = Field("UTC", description="The time zone of stop_at, such as Europe/Paris.")
     shard_size: int = Field(
@@ -107,20 +104,19 @@ class NightSettings(Group):
     unusable: Literal["record", "withhold", "quarantine"] = Field(
         "withhold",
         description="Images with a flag (small, blank, dark, blurred). record: captioned like others; withhold: their "
-        "caption is kept in the table, not published; quarantine: they are not captioned. Both count as quarantined.",
+        "caption stays in the table, unpublished; quarantine: not captioned. The last two count as quarantined.",
     )
     withhold_below: float | None = Field(
         0.0,
         ge=0,
-        description="Captions with less confidence (estimated CIDEr-D) are withheld: kept in the table, not published. "
-        "Empty for the model's own limit, 0 for none.",
+        description="Captions with less confidence (estimated CIDEr-D) are withheld. Empty for the model's own limit, 0 "
+        "for none.",
     )
     max_quarantine_share: float = Field(
         0.05,
         ge=0,
         le=1,
-        description="Above this share of quarantined images a night is not published; captions that are withheld because "
-        "the model doubts them do not count.",
+        description="Above this share of quarantined images a night is held back; withheld captions do not count.",
     )
     quarantine_floor: int = Field(
         20, ge=1, description="Fewer quarantined images than this never hold a night back, whatever their share."
@@ -130,8 +126,8 @@ class NightSettings(Group):
         0.2,
         ge=0,
         le=1,
-        description="A night is not published if its images' features are further than this, beyond chance, from those "
-        "the model was made for (Jensen-Shannon divergence).",
+        description="A night is held back if its images' features are further than this, beyond chance, from the model's "
+        "reference (Jensen-Shannon divergence).",
     )
     max_caption_drift: float = Field(
         0.3, ge=0, le=1, description="The same of the captions: their words, scores and confidence."
@@ -140,15 +136,15 @@ class NightSettings(Group):
         0.25,
         ge=0,
         le=1,
-        description="The same of the most frequent caption: by how much its share of all may be above the usual one.",
+        description="The same of the most frequent caption: the rise of its share above the reference.",
     )
     drift_floor: int = Field(20, ge=1, description="A night of fewer captions is published whatever its drift.")
-    accept_drift: bool = Field(False, description="Publish however far the night is from what the model was made for.")
+    accept_drift: bool = Field(False, description="Publish whatever the drift.")
     held_night: str | None = Field(
         None,
         min_length=1,
-        description="A night that was held back: what it has captioned is published as the two settings to accept say. "
-        "Empty for a night of new images.",
+        description="A night that is held back, to be published as accept_quarantine and accept_drift say. Empty for new "
+        "images.",
     )
     experiment: str | None = Field(
         "nights", min_length=1, max_length=64, description="MLflow experiment with a run a night; empty for none."
@@ -156,20 +152,21 @@ class NightSettings(Group):
     gallery_size: int = Field(60, ge=0, le=1000, description="Images in the gallery, a sample of the night's.")
     output: Address | None = Field(
         None,
-        description="Folder or s3://bucket/prefix that captions are also written to, under a root: what people wrote comes "
-        "before the model's. Empty for the table only.",
+        description="Folder or s3://bucket/prefix under a root, for captions as files; a person's caption comes before the "
+        "model's. Empty for the table only.",
     )
     write_jsonl: bool = Field(True, description="With an output, a file of JSON lines a night.")
     write_csv: bool = Field(False, description="With an output, a CSV file a night, safe to open in a spreadsheet.")
     write_sidecars: bool = Field(
-        False, description="With an output, a text file an image, named as the image and .txt; other people's stay."
+        False,
+        description="With an output, a text file an image, named as the image and .txt; text files of others stay.",
     )
     alternatives: int = Field(
         0,
         ge=0,
         le=20,
-        description="Next best captions that a night records beside each caption, in the table and the outputs; the search "
-        "finds at most one fewer than the model's decoding.beam_width.",
+        description="Next best captions recorded with each caption; at most one fewer than the model's "
+        "decoding.beam_width.",
     )
     max_caption_length: int | None = Field(
         None, ge=10, description="Most characters of a caption in the output, cut at a word; empty for no limit."
@@ -190,11 +187,7 @@ class NightSettings(Group):
         return name
 
     def replay(self, model: tuple[str, str]) -> Replay | None:
-        """What a replay takes; None for a night of new images.
-
-        Args:
-            model: name and version of the pinned model.
-        """
+        """The selection of a replay; None for a night of new images. `model` is the pinned name and version."""
         from pipeline.storage.tables.replay import Replay
 
         if not (self.replay_reasons or self.replay_night or self.replay_images):
@@ -204,23 +197,23 @@ class NightSettings(Group):
         )
 
     def asked(self) -> dict[str, Any]:
-        """What makes a night another job, beside its input and its table: which images it takes, with which model."""
+        """The settings that may not differ when a run is resumed, beside input and table."""
         values = {name: getattr(self, name) for name in _ASKED}
         return {name: tuple(sorted(value)) if isinstance(value, tuple) else value for name, value in values.items()}
 
     @property
     def is_ordinary(self) -> bool:
-        """Whether only images without a caption are taken: no replay, and no policy that captions again."""
+        """Whether only images without a caption are selected: no replay, and no policy that captions again."""
         return self.policy == "new" and self.replay(("", "")) is None
 
     def limits(self) -> ImageLimits:
-        """What an image may be."""
+        """The limits of an image."""
         from pipeline.imaging.decode import ImageLimits
 
         return ImageLimits(self.max_image_bytes, self.max_megapixels, self.min_side)
 
     def work(self, side: int, fit: Fit) -> Work:
-        """What decoders do for a model that takes squares of `side` pixels."""
+        """The work of decoders for a model that takes squares of `side` pixels."""
         from pipeline.imaging.sandbox import Work
 
         return Work(self.limits(), side, fit, self.decode_seconds, self.decoder_memory_mb)
@@ -233,9 +226,5 @@ class NightSettings(Group):
 
 
 def night_settings(values: dict[str, Any]) -> NightSettings:
-    """Checked settings.
-
-    Raises:
-        SettingsError: naming each wrong setting, its value and what is allowed.
-    """
+    """Checked settings; SettingsError names each wrong setting, its value and what is allowed."""
     return checked(NightSettings, values)

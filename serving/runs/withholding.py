@@ -1,4 +1,4 @@
-"""Which images are not worth a caption, and which captions not worth telling."""
+"""Which images are not captioned, and which captions are not published."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from serving.runs.settings import NightSettings
 
 
 def is_refused(flags: Collection[str], settings: NightSettings) -> bool:
-    """Whether an image with these flags is not even shown to the model."""
+    """Whether an image with these flags is not captioned."""
     return bool(flags) and settings.unusable == "quarantine"
 
 
 def why_withheld(caption: Caption, flags: Collection[str], settings: NightSettings, captioner: Captioner) -> str | None:
-    """The reason for which a caption is kept but not published; None if it is published.
+    """The reason for which a caption stays unpublished; None if it is published.
 
-    A captioner that was never calibrated has no confidence, and a limit of its own neither.
+    A captioner that was never calibrated has neither a confidence nor a limit of its own.
     """
     if flags and settings.unusable == "withhold":
         return UNUSABLE
