@@ -102,3 +102,7 @@ def test_the_architecture_has_a_row_for_every_layer(layer):
 
 def test_the_drawing_is_that_of_its_text():
     assert (DOCS / "system.svg").read_text() == current(), "run `make docs`"
+
+
+def test_pictures_are_small():
+    assert [image for image in (DOCS / "images").iterdir() if image.stat().st_size > 200_000] == []
