@@ -95,7 +95,7 @@ def test_services_listen_on_loopback_alone_and_on_ports_that_were_free(stack, ho
 
 
 def test_a_second_stack_is_refused_in_the_same_home(stack, home):
-    with pytest.raises(Permanent, match="another Airflow of Nightcap works in"):
+    with pytest.raises(Permanent, match="another Airflow of Nightcap runs in"):
         LocalStack(home).start()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nightcap.commands.forget import _told
+from nightcap.commands.forget import describe_exposure
 from pipeline.registry.lineage import SNAPSHOT_TAG, START_TAG, Exposed
 from pipeline.registry.versions import DIGEST_TAG, Registry, Version
 from tests.nightcap.forgetting.forgetting import forget, mine, traces
@@ -45,7 +45,7 @@ def test_what_mlflow_keeps_of_the_run(registered, capsys):
     told = capsys.readouterr().out.splitlines()
     (number,) = (each.version for each in Registry(world.home).versions() if each.run_id)
     assert [line for line in told if "version" in line] == [
-        f"captioner version {number} was trained on a forgotten image; train anew without it, then retire it"
+        f"captioner version {number} was trained on a forgotten image; train anew without the image, then retire this version"
     ]
 
 
@@ -59,14 +59,14 @@ def test_a_version_that_continues_one_that_was_trained_on_it(registered, capsys)
     forget(world, secret)
     assert (
         f"captioner version {number[False]} was trained on a forgotten image, through version {number[True]}; "
-        "train anew without it, then retire it"
+        "train anew without the image, then retire this version"
     ) in capsys.readouterr().out.splitlines()
 
 
-def test_a_version_that_was_judged_on_it_may_hold_it():
+def test_a_version_that_was_evaluated_on_it_may_hold_it():
     version = Version("captioner", "3", "", (), {}, 0)
-    told = _told(Exposed(version, frozenset({"val", "test"})))
-    assert "was chosen with and was judged on" in told
+    told = describe_exposure(Exposed(version, frozenset({"val", "test"})))
+    assert "was chosen with and was evaluated on" in told
     assert told.endswith(
         "may hold the image itself, in golden/, until `nightcap gc --versions --yes` removes its files"
     )

@@ -79,7 +79,7 @@ def test_waiting_ends_when_airflow_has(airflow, api):
         raise Retryable("airflow-scheduler ended")
 
     airflow.failures = [500] * 100
-    api.alive = ended
+    api.check_alive = ended
     with pytest.raises(Retryable, match="scheduler ended"):
         api.get("pools")
 
