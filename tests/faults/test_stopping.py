@@ -15,6 +15,7 @@ from deltalake import DeltaTable
 
 from pipeline.core.signals import CODE
 from tests.faults.killing import Night, draw
+from tests.until import until
 
 pytestmark = pytest.mark.timeout(900)
 LIMIT_S = 30
@@ -23,10 +24,10 @@ STEP = 1 if os.environ.get("NIGHTCAP_SOAK") else 3  # which writes SIGTERM comes
 COMMAND = """
 import sys, time
 from pathlib import Path
-import pipeline.model.captioner, pipeline.core.signals
+import pipeline.registry.loading, pipeline.core.signals
 from nightcap import cli
 from nightcap.commands import night
-from serving import shard
+from serving import caption_shard
 from tests.serving.night_world import PINNED, ColourCaptioner
 
 class Slow(ColourCaptioner):
@@ -38,10 +39,10 @@ def hang(folder, info, captioner, limits):
     Path(sys.argv[1]).touch()
     time.sleep(600)
 
-pipeline.model.captioner.pin = lambda home, model: PINNED
+pipeline.registry.loading.pin = lambda home, model: PINNED
 night.load = lambda home, pinned: Slow()
 if sys.argv[1]:
-    shard.prepare, pipeline.core.signals._GRACE_S = hang, 1
+    caption_shard.decode_image, pipeline.core.signals._GRACE_S = hang, 1
 cli.main(sys.argv[2:])
 """
 
@@ -65,12 +66,6 @@ def start(tmp_path):
     return start
 
 
-def wait_for(process, found):
-    while not found():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
-
-
 def stop(process):
     """Send SIGTERM twice; the seconds until it ended."""
     started = time.monotonic()
@@ -90,7 +85,13 @@ def scratch(root):
 def test_5_sigterm_ends_a_night_and_the_same_night_goes_on(start, tmp_path):
     parts = tmp_path / "home" / "store" / "nights" / "n" / "manual__n" / "parts"
     with start() as process:
-        wait_for(process, lambda: parts.is_dir() and list(parts.glob("*.parquet")))
+        until(
+            lambda: parts.is_dir() and list(parts.glob("*.parquet")),
+            300,
+            "the night was not that far",
+            process=process,
+            pause=0.02,
+        )
         seconds, told = stop(process)
     assert seconds < LIMIT_S
     assert told.splitlines()[-1] == "nightcap: terminated"
@@ -109,7 +110,7 @@ def test_5_sigterm_ends_a_night_and_the_same_night_goes_on(start, tmp_path):
 def test_5_sigterm_while_a_read_hangs(start, tmp_path):
     hangs = tmp_path / "hangs"
     with start(str(hangs)) as process:
-        wait_for(process, hangs.exists)
+        until(hangs.exists, 300, "the night was not that far", process=process, pause=0.02)
         seconds, _ = stop(process)
     assert seconds < LIMIT_S
     assert scratch(tmp_path) == []

@@ -5,10 +5,11 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.until import until
 
 SQL = Path(__file__).resolve().parents[2] / "infra/postgres/databases.sql"
 BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin/initdb"), default=None)
@@ -57,10 +58,7 @@ def port(folder):
 
 def wait_for(number):
     ready = [BINARIES.with_name("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(number)]
-    deadline = time.monotonic() + 30
-    while subprocess.run(ready, check=False).returncode != 0:
-        assert time.monotonic() < deadline, "PostgreSQL did not come up in 30 s"
-        time.sleep(0.1)
+    until(lambda: subprocess.run(ready, check=False).returncode == 0, 30, "PostgreSQL did not come up")
 
 
 def psql(number, user, database, password, *arguments, **environment):

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 
 import grpc
 import psutil
@@ -12,6 +11,7 @@ import pytest
 
 from tests.infra.compose_file import CHECKOUT
 from tests.seaweed import Store, find_weed, free_ports
+from tests.until import until
 
 # Of the gRPC port: give out an account, and delete an object.
 CALLS = (
@@ -41,11 +41,10 @@ def started(tmp_path_factory, whole, services):
 
 
 def wait_for(process, *ports):
-    deadline = time.monotonic() + 60
-    while not set(ports) <= {each.laddr.port for each in listening(process)}:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    def listens():
+        return set(ports) <= {each.laddr.port for each in listening(process)}
+
+    until(listens, 60, f"nobody listened on {', '.join(ports)}", process=process, pause=0.2)
 
 
 def listening(process):

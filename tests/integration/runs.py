@@ -4,9 +4,10 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 from deltalake import DeltaTable
+
+from tests.until import until
 
 PREDICT = """
 import json, sys, mlflow, pandas
@@ -31,11 +32,7 @@ def night(api, **params):
 
 
 def rows_when_there(table):
-    deadline = time.monotonic() + 240
-    while not (DeltaTable.is_deltatable(str(table)) and rows_of(table)):
-        assert time.monotonic() < deadline, f"{table} has no rows"
-        time.sleep(1)
-    return rows_of(table)
+    return until(lambda: DeltaTable.is_deltatable(str(table)) and rows_of(table), 240, f"{table} had no rows", pause=1)
 
 
 def rows_of(table):
@@ -43,12 +40,10 @@ def rows_of(table):
 
 
 def log_when_there(api, run, task):
-    for _ in range(30):
-        events = [line["event"] for line in api.log("train_captioner", run, task) if "timestamp" in line]
-        if events:
-            break
-        time.sleep(0.5)
-    return events
+    def events():
+        return [line["event"] for line in api.log("train_captioner", run, task) if "timestamp" in line]
+
+    return until(events, 30, f"{task} of {run} had no log", pause=0.5)
 
 
 def counted(api):
@@ -59,11 +54,9 @@ def counted(api):
 
 
 def runs_when_there(api, kind):
-    deadline = time.monotonic() + 60
-    while not (found := api.get(f"dags/train_captioner/dagRuns?run_type={kind}")["dag_runs"]):
-        assert time.monotonic() < deadline, f"no {kind} run of train_captioner"
-        time.sleep(1)
-    return [run["dag_run_id"] for run in found]
+    path = f"dags/train_captioner/dagRuns?run_type={kind}"
+    runs = until(lambda: api.get(path)["dag_runs"], 60, f"no {kind} run of train_captioner", pause=1)
+    return [run["dag_run_id"] for run in runs]
 
 
 def predicted(home, images, folder):

@@ -9,6 +9,8 @@ from contextlib import suppress
 
 import pytest
 
+from tests.until import until
+
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 
@@ -26,7 +28,7 @@ def test_an_interrupted_start_leaves_nothing(tmp_path, processes_of, log):
     command = [sys.executable, "-m", "nightcap", "run", "--exit"]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
-            wait_for(tmp_path / "logs" / log)
+            until((tmp_path / "logs" / log).exists, 120, f"{log} did not appear")
             time.sleep(2)
             process.send_signal(signal.SIGINT)
             time.sleep(0.1)
@@ -39,10 +41,3 @@ def test_an_interrupted_start_leaves_nothing(tmp_path, processes_of, log):
     assert output.splitlines()[-1] == "Stopping Airflow and MLflow"
     assert "Traceback" not in output
     assert processes_of(tmp_path) == []
-
-
-def wait_for(path):
-    deadline = time.monotonic() + 120
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not appear"
-        time.sleep(0.2)

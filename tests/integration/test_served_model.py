@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from contextlib import suppress
@@ -20,6 +19,7 @@ from pipeline.imaging.decode import ImageLimits, pixels
 from tests.loading import load_captioner
 from tests.odd_images import odd_images
 from tests.registered_bundle import register_stored
+from tests.until import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -57,15 +57,13 @@ def address(registered, tmp_path_factory):
 
 
 def wait_for(uri, server, log):
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
+    def answers():
+        with suppress(OSError):
             urllib.request.urlopen(uri, timeout=5).close()
-        except OSError:
-            time.sleep(0.5)
-        else:
-            return
-    raise AssertionError(log.read_text()[-3000:])
+            return True
+        return False
+
+    until(answers, 240, lambda: log.read_text()[-3000:], process=server, pause=0.5)
 
 
 def ask(address, columns, rows):

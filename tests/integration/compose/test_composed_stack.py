@@ -21,6 +21,7 @@ from deltalake import DeltaTable
 from pipeline.core.errors import Permanent
 from pipeline.data.sources.scenes.dataset import draw_inbox
 from tests.integration.compose.reach import eventually, heard, s3
+from tests.until import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
 
@@ -92,8 +93,8 @@ def disturbed(stack, api, champion, tmp_path_factory):
 
 def at_work(stack, api, run, but=None):
     """A shard that has begun to write, and has far to go."""
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
+
+    def find():
         for shard in map(str, range(SHARDS)):
             parts = f"store/nights/*/{run}/parts/{int(shard):05d}-*.parquet"
             written = sum(1 for _ in stack.volume("nightcap").glob(parts))
@@ -101,21 +102,21 @@ def at_work(stack, api, run, but=None):
                 task = instance(api, run, shard)
                 if task["state"] == "running" and task["pid"]:
                     return shard
-        time.sleep(0.1)
-    raise AssertionError("no shard was seen at work")
+        return None
+
+    return until(find, 300, "no shard was seen at work")
 
 
 def workers_at_work(stack, api, run):
     """Who has a shard, once both workers have one."""
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
+
+    def find():
         pids = [task["pid"] for task in instances(api, run) if task["state"] == "running" and task["pid"]]
         with suppress(ProcessLookupError):  # it has just ended
             workers = {stack.replica_of(pid) for pid in pids}
-            if len(workers) == 2:
-                return workers
-        time.sleep(0.1)
-    raise AssertionError("the two workers were not seen at work at once")
+            return workers if len(workers) == 2 else None
+
+    return until(find, 300, "the two workers were not seen at work at once")
 
 
 def instances(api, run):
@@ -191,10 +192,8 @@ def test_9_airflows_own_backfill(stack, api, disturbed):
         "max_active_runs": 3,
         "dag_run_conf": {"input": str(past), "table": str(table)},
     }
-    made, deadline = api._call("POST", "backfills", asked)["id"], time.monotonic() + 300
-    while not api.get(f"backfills/{made}")["completed_at"]:
-        assert time.monotonic() < deadline
-        time.sleep(1)
+    made = api._call("POST", "backfills", asked)["id"]
+    until(lambda: api.get(f"backfills/{made}")["completed_at"], 300, f"backfill {made} did not end", pause=1)
     runs = api.get("dags/caption_nightly/dagRuns?run_type=backfill")["dag_runs"]
     assert [run["state"] for run in runs] == ["success"] * 3
     rows = rows_of(table)

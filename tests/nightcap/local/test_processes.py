@@ -11,6 +11,7 @@ import pytest
 from nightcap.local import processes
 from nightcap.local.processes import Service, free_port, stop_services
 from pipeline.core.errors import Retryable
+from tests.until import until
 
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
@@ -45,13 +46,6 @@ def ours():
     return lambda: set(psutil.Process().children(recursive=True)) - before
 
 
-def wait_for(ready):
-    deadline = time.monotonic() + 20
-    while not ready():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def is_at_work(process):
     """Whether it lives; one that nobody has reaped yet does not."""
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
@@ -63,7 +57,7 @@ def says_ready(service):
 
 def test_a_service_ends_with_what_left_its_group(start, ours):
     service = start(STRAYING)
-    wait_for(says_ready(service))
+    until(says_ready(service), 20, "the service was not ready", pause=0.05)
     family = ours()
     assert len(family) == 2
     started = time.monotonic()
@@ -75,7 +69,7 @@ def test_a_service_ends_with_what_left_its_group(start, ours):
 def test_one_that_does_not_listen_is_killed(start, ours, monkeypatch):
     monkeypatch.setattr(processes, "GRACE_S", 0.3)
     service = start(STUBBORN)
-    wait_for(says_ready(service))
+    until(says_ready(service), 20, "the service was not ready", pause=0.05)
     family = ours()
     service.stop()
     assert [process for process in family if is_at_work(process)] == []
@@ -85,7 +79,7 @@ def test_one_that_looks_like_a_zombie_is_killed(start, ours, monkeypatch):
     monkeypatch.setattr(processes, "GRACE_S", 0.3)
     service = start(HEADLESS)
     (process,) = ours()
-    wait_for(lambda: process.status() == psutil.STATUS_ZOMBIE)
+    until(lambda: process.status() == psutil.STATUS_ZOMBIE, 20, "the service was not ready", pause=0.05)
     service.stop()
     assert not process.is_running()
 
@@ -95,7 +89,7 @@ def test_services_end_one_by_one_the_last_first(start, tmp_path):
     order = tmp_path / "order"
     services = [start(note.format(end=f"open({str(order)!r}, 'a').write('{name} ')"), name) for name in "abc"]
     for service in services:
-        wait_for(says_ready(service))
+        until(says_ready(service), 20, "the service was not ready", pause=0.05)
     stop_services(services)
     assert order.read_text() == "c b a "
 
@@ -109,7 +103,7 @@ def test_stopping_twice_is_no_error(start):
 def test_a_service_that_ended_is_told_with_its_last_words(start):
     service = start("print('the port is taken'); raise SystemExit(3)", name="api")
     with pytest.raises(Retryable, match=r"api ended with 3; the last line of .*api\.log: the port is taken"):
-        wait_for(service.check)
+        until(service.check, 20, "the service was not ready", pause=0.05)
 
 
 def test_a_service_at_work_passes_the_check(start):

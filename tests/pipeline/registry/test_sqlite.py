@@ -4,9 +4,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 
 from pipeline.registry.sqlite import create_database
+from tests.until import until
 
 
 def uri_of(path):
@@ -40,11 +40,13 @@ def test_a_stopped_process_leaves_none(tmp_path):
     code = "import sys, pathlib; from pipeline.registry.sqlite import create_database as create; create(sys.argv[1], pathlib.Path(sys.argv[2]))"
     process = subprocess.Popen([sys.executable, "-c", code, uri_of(path), str(tmp_path / "files")])
     try:
-        deadline = time.monotonic() + 60
-        while not any(file.stat().st_size for file in tmp_path.glob(".mlflow.db.*/*.db")):
-            assert time.monotonic() < deadline
-            assert process.poll() is None
-            time.sleep(0.005)
+        until(
+            lambda: any(file.stat().st_size for file in tmp_path.glob(".mlflow.db.*/*.db")),
+            60,
+            "no database was begun",
+            process=process,
+            pause=0.005,
+        )
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
