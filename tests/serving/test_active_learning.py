@@ -1,14 +1,10 @@
-import csv
-import json
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from nightcap.cli import main
 from pipeline.core.errors import SettingsError
 from pipeline.storage.tables import CaptionTable
-from pipeline.storage.tables.corrections import CorrectionTable
 from serving.active_learning import UNSEEN, doubtful, pick, spread_out, unseen
 from tests.pipeline.storage.tables.table_rows import later, quarantined, row, rows
 from tests.serving.night_world import ColourCaptioner, image
@@ -149,35 +145,3 @@ def test_a_folder_s_new_images_are_sampled_evenly(world, table):
 
 def test_an_empty_table_has_nothing_to_pick(table):
     assert pick(table, SeeingCaptioner(), 5, 20) == []
-
-
-def test_the_command_lists_what_a_person_then_corrects(tiny_run, world, monkeypatch, capsys, tmp_path):
-    """On the champion of scenes: from the list in a file to corrections, which are not proposed again."""
-    from pipeline.data.sources.scenes.dataset import draw_inbox
-
-    monkeypatch.setenv("NIGHTCAP_HOME", str(tiny_run.home.root))
-    folder, corrections = tmp_path / "scenes", tmp_path / "corrections"
-    drawn = {str(path) for path in draw_inbox(folder, 12, seed=3)}
-    common = ["pick", "--input", str(folder), "--table", str(tmp_path / "t"), "--corrections", str(corrections)]
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([*map(str, arguments)])
-        assert not ended.value.code
-        return capsys.readouterr().out
-
-    run(*common, "--n", 5, "--output", tmp_path / "list.csv")
-    with (tmp_path / "list.csv").open(newline="") as file:
-        listed = list(csv.DictReader(file))
-    assert len(listed) == 5
-    assert {line["image"] for line in listed} < drawn
-    assert {(line["caption"], line["reason"]) for line in listed} == {("", UNSEEN)}
-    with (tmp_path / "done.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, listed[0])
-        writer.writeheader()
-        writer.writerows(line | {"caption": "a red circle"} for line in listed)
-    run("correct", tmp_path / "done.csv", "--table", corrections)
-    assert len(CorrectionTable(corrections).read()) == 5
-    rest = [json.loads(line) for line in run(*common, "--n", 50).splitlines()]
-    assert {line["image"] for line in rest} == drawn - {line["image"] for line in listed}
-    assert all(line["said"] and line["confidence"] > 0 for line in rest)

@@ -6,11 +6,8 @@ import os
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
-
-from nightcap.explanation_page import _heat
 
 
 @pytest.fixture
@@ -71,15 +68,3 @@ def test_a_broken_image_is_one_line(run, bad_folder, name, says):
 
 def test_a_folder_that_cannot_be_made_is_one_line(run, image):
     assert run("explain", image, "--output", image / "below").refused(2, "--output", "below")
-
-
-def test_heat_is_warm_above_zero_blue_below_and_clear_at_it():
-    red, _, blue, opacity = np.moveaxis(np.asarray(opened(_heat(np.array([[2.0, -1.0, 0.0]], np.float32), 1.0))), 2, 0)
-    assert red[0, 0] > blue[0, 0]
-    assert red[0, 1] < blue[0, 1]
-    assert opacity[0, 0] > opacity[0, 1] > opacity[0, 2] == 0
-
-
-def test_a_nearly_level_map_looks_level():
-    faint = np.asarray(opened(_heat(np.full((7, 7), 0.02, np.float32), 0.25)))[..., 3]
-    assert faint.max() < 30

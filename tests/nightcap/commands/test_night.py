@@ -1,7 +1,5 @@
 """`nightcap night`."""
 
-import os
-import time
 from pathlib import Path
 
 import pytest
@@ -9,18 +7,6 @@ from deltalake import DeltaTable
 
 from pipeline.core.environment import Home
 from pipeline.registry.loading import pin
-
-
-@pytest.fixture
-def inbox(trained, tmp_path, photo, monkeypatch):
-    """A folder of new images, and a store of one's own beside the trained model's registry."""
-    monkeypatch.setenv("NIGHTCAP_STORE", str(tmp_path / "store"))
-    folder = tmp_path / "inbox"
-    folder.mkdir()
-    for name, data in {"a.jpg": photo(1), "b.jpg": photo(2), "broken.jpg": b"GIF89a", "notes.txt": b"x"}.items():
-        (folder / name).write_bytes(data)
-        os.utime(folder / name, (1e9, 1e9))
-    return folder
 
 
 def table(inbox):
@@ -70,19 +56,6 @@ def test_a_file_and_assignments_set_what_has_no_option(run, inbox, tmp_path):
 
     again = run("replay", "--reason", "too_small", "--config", file)
     assert "2 captioned, 0 quarantined" in again.err
-
-
-def test_a_replay_of_another_folder_says_where_the_images_lie(run, inbox):
-    run("night", "--input", inbox, "--night", "one", "--set", "min_side=4096")
-    lost = run("replay", "--reason", "too_small")
-    assert lost.code == 0
-    told = " ".join(lost.err.split())
-    assert f"2 in {inbox}; name one with --input" in told
-    assert "2 captioned, 0 quarantined" in run("replay", "--reason", "too_small", "--night", "one").err
-    time.sleep(1)  # a night is named by its second
-    done = " ".join(run("replay", "--reason", "too_small").err.split())
-    assert "nothing was replayed; quarantined in" in done
-    assert "too_small 2" in done
 
 
 def test_a_held_night_is_published_by_either_name(run, inbox):

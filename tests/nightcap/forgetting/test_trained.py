@@ -6,9 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nightcap.commands.forget import describe_exposure
-from pipeline.registry.lineage import SNAPSHOT_TAG, START_TAG, Exposed
-from pipeline.registry.versions import DIGEST_TAG, Registry, Version
+from pipeline.registry.lineage import SNAPSHOT_TAG, START_TAG
+from pipeline.registry.versions import DIGEST_TAG, Registry
 from tests.nightcap.forgetting.forgetting import forget, mine, traces
 
 
@@ -61,12 +60,3 @@ def test_a_version_that_continues_one_that_was_trained_on_it(registered, capsys)
         f"captioner version {number[False]} was trained on a forgotten image, through version {number[True]}; "
         "train anew without the image, then retire this version"
     ) in capsys.readouterr().out.splitlines()
-
-
-def test_a_version_that_was_evaluated_on_it_may_hold_it():
-    version = Version("captioner", "3", "", (), {}, 0)
-    told = describe_exposure(Exposed(version, frozenset({"val", "test"})))
-    assert "was chosen with and was evaluated on" in told
-    assert told.endswith(
-        "may hold the image itself, in golden/, until `nightcap gc --versions --yes` removes its files"
-    )

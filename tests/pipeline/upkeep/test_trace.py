@@ -1,51 +1,24 @@
 """From an image to models, runs and snapshots, and back."""
 
-import json
 import time
 
 import pytest
 
 from benchmarks.trace_scale import address, fill
-from nightcap.cli import main
 from pipeline.core.errors import SettingsError
-from pipeline.registry.lineage import ACCEPTED_TAG, SNAPSHOT_TAG, START_TAG
-from pipeline.registry.promotions import GATE_TAG, PASSED, VERDICT_TAG, Promotions
-from pipeline.registry.versions import DIGEST_TAG
+from pipeline.registry.promotions import PASSED
 from pipeline.storage.files import sha256
 from pipeline.storage.tables import CaptionTable
 from pipeline.upkeep.trace import Tracer
-from tests.pipeline.registry.light_registry import NAME, add_versions, home_in
-from tests.pipeline.storage.tables.table_rows import later, quarantined, row, rows
-from tests.pipeline.training.training_outputs import train
+from tests.pipeline.registry.light_registry import NAME
+from tests.pipeline.upkeep.traced_home import continued_home, traced_home
 
 IMAGES = {"a.jpg": "train", "b.jpg": "val"}
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Two versions from two trainings, the first a champion that captioned two nights, the second without tags."""
-    home = home_in(tmp_path_factory.mktemp("traced"))
-    registry = add_versions(home, "one", "two", "three")
-    tags = {each.version: each.tags[DIGEST_TAG] for each in registry.versions(NAME)}
-    first = train(home, "first", IMAGES | {"spoilt.jpg": "train"}, tags["1"], left_out=["spoilt.jpg"])
-    train(home, "second", {"b.jpg": "train"}, tags["2"])
-    registry.tag(NAME, "1", {SNAPSHOT_TAG: first["snapshot"].digest, ACCEPTED_TAG: first["validate"].digest})
-    registry.tag(NAME, "1", {GATE_TAG: PASSED, VERDICT_TAG: "better by far"})
-    Promotions(home).promote(NAME, "1", 0, "Ada")
-    seen = sha256(b"a.jpg")
-    CaptionTable(home.captions).append(
-        rows(
-            row("/in/1.jpg", sha256="1" * 64),
-            row("/in/1.jpg", etag="e2", sha256="2" * 64, model_version="2", night="n2", run="r2", **later()),
-            row("/in/a.jpg", sha256=seen, night="n3", caption="seen before"),
-            row("/in/hand.jpg", source="human", model_name=None, model_version=None, night=None, run=None),
-            row("/in/lost.jpg", model_version="9"),
-            row("/in/folder.jpg", model_name="mine", model_version=""),
-            quarantined("/in/bad.jpg", "truncated"),
-        ),
-        0,
-    )
-    return home
+    return traced_home(tmp_path_factory.mktemp("traced"))
 
 
 @pytest.fixture
@@ -101,17 +74,8 @@ def test_captions_of_models_that_were_trained_on_an_image(tracer):
 
 
 @pytest.fixture
-def continued(tmp_path, monkeypatch):
-    """A version that continues one, as its tag says, and one that continues that, as only the store says."""
-    home = home_in(tmp_path)
-    registry = add_versions(home, "one", "two", "three", "four")
-    digests = {each.version: each.tags[DIGEST_TAG] for each in registry.versions(NAME)}
-    train(home, "first", {"a.jpg": "train", "v.jpg": "val", "t.jpg": "test"}, digests["1"], left_out=["v.jpg"])
-    second = train(home, "second", {"b.jpg": "train", "v.jpg": "train"}, digests["2"])
-    registry.tag(NAME, "2", {SNAPSHOT_TAG: second["snapshot"].digest, START_TAG: digests["1"]})
-    train(home, "third", {"a.jpg": "test"}, digests["3"], begun_with=digests["2"])
-    train(home, "fourth", {"d.jpg": "train"}, digests["4"])
-    monkeypatch.setenv("NIGHTCAP_HOME", str(home.root))
+def continued(tmp_path):
+    home = continued_home(tmp_path)
     return Tracer(home, CaptionTable(home.captions))
 
 
@@ -142,12 +106,6 @@ def test_a_version_that_continues_another_knows_what_that_was_trained_on(continu
     }
 
 
-def test_the_command_says_through_which_version(continued, capsys):
-    with pytest.raises(SystemExit):
-        main(["trace", "b.jpg"])
-    assert f"in the snapshot (train) of {NAME} version 3, which continues models:/{NAME}/2\n" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize(
     ("asked", "model"),
     [
@@ -175,40 +133,3 @@ def test_a_million_rows_take_less_than_five_seconds(home, tmp_path):
         assert time.process_time() - began < 5
         assert len(found["captions"]) == (asked != "b.jpg")
     assert {each["version"]: sum(each["nights"].values()) for each in found["trained"]} == {"1": 500_000, "2": 500_000}
-
-
-@pytest.fixture
-def run(home, monkeypatch, capsys):
-    monkeypatch.setenv("NIGHTCAP_HOME", str(home.root))
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(["trace", *map(str, arguments)])
-        return ended.value.code, capsys.readouterr()
-
-    return run
-
-
-def test_the_command_prints_lines_that_a_person_reads(run):
-    code, said = run("/in/1.jpg")
-    assert not code
-    for told in ("by captioner version 1, night n1, run r1", "better by far", "journal entry 1: promote - -> 1", "Ada"):
-        assert told in said.out
-    assert "truncated" in run("/in/bad.jpg")[1].out
-    assert "published in nights: n1 (1), n3 (1)" in run("a.jpg")[1].out
-    assert "left out by validation" in run("spoilt.jpg")[1].out
-
-
-def test_the_command_prints_json_and_writes_captions(run, tmp_path):
-    code, said = run("b.jpg", "--json", "--captions", tmp_path / "out.jsonl")
-    assert not code
-    assert len(json.loads(said.out)["trained"]) == 2
-    lines = (tmp_path / "out.jsonl").read_text().splitlines()
-    assert {json.loads(line)["model_version"] for line in lines} == {"1", "2"}
-
-
-def test_the_command_refuses_what_nobody_knows_in_one_line(run):
-    code, said = run("x.jpg")
-    assert code == 2
-    assert said.err.startswith("nightcap: nothing is known of 'x.jpg'")
-    assert said.err.count("\n") == 1

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nightcap.cli import main
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
 from pipeline.data.snapshot import Snapshot, in_held_out_share, take_snapshot
@@ -112,51 +111,6 @@ def test_the_split_of_a_corrected_image_is_its_digest_s():
     images = pd.DataFrame({"sha256": ["0" * 64, "8" * 64, "f" * 64, ""]})
     assert list(in_held_out_share(images, 0.2)) == ["test", "train", "val", "train"]
     assert set(in_held_out_share(images, 0)) == {"train"}
-
-
-def test_the_command_adds_lines_of_a_file(home, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("NIGHTCAP_HOME", str(home.root))
-    file = tmp_path / "corrections.csv"
-    file.write_text(
-        "image,caption,who,when\n/in/a.png,a red dog,bob,2026-01-01T00:00:00+00:00\ns3://bucket/c.png,a cat,,\n"
-    )
-    with pytest.raises(SystemExit) as ended:
-        main(["correct", str(file), "--who", "ann"])
-    assert not ended.value.code
-    assert "2 corrections in" in capsys.readouterr().out
-    first, second = CorrectionTable(home.store / "corrections").read()
-    assert (first.image, first.caption, first.who, first.corrected_at) == ("/in/a.png", "a red dog", "bob", NOW)
-    assert (second.image, second.who) == ("s3://bucket/c.png", "ann")
-    file.write_text("image,caption\n/in/a.png,\n")
-    with pytest.raises(SystemExit) as ended:
-        main(["correct", str(file)])
-    assert ended.value.code == 2
-    assert "corrections.csv:2: caption of a correction has 0 characters" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("columns", "line"),
-    [
-        ("image,caption", "/in/b.png,a dog, running"),
-        ("image,caption,who", "/in/b.png,a dog, running,ann"),
-        ("image,caption", "/in/b.png"),
-    ],
-)
-def test_a_line_with_a_field_too_many_or_too_few_is_named_and_nothing_is_added(
-    home, table, monkeypatch, capsys, columns, line
-):
-    monkeypatch.setenv("NIGHTCAP_HOME", str(home.root))
-    file = home.root / "corrections.csv"
-    file.write_text(f'{columns}\n\n/in/a.png,"a red dog,\nrunning"{",ann" * columns.count("who")}\n{line}\n')
-    with pytest.raises(SystemExit) as ended:
-        main(["correct", str(file)])
-    assert ended.value.code == 2
-    said = " ".join(capsys.readouterr().err.split())
-    assert (
-        f"corrections.csv:5: {line.count(',') + 1} fields, where the first line names {columns.count(',') + 1}" in said
-    )
-    assert "put captions with commas in quotation marks" in said
-    assert table.read() == []
 
 
 def test_numpy_shuffles_repeated_images_as_it_did_single_ones():

@@ -1,13 +1,10 @@
 """Data that were rejected leave their Data Docs where people read those of accepted ones, and only there."""
 
-import os
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from nightcap.cli import main
 from pipeline.core.environment import Home
 from pipeline.core.errors import DatasetRejected
 from pipeline.core.settings import TrainSettings, ValidationSettings
@@ -49,22 +46,6 @@ def test_the_data_docs_are_in_one_failed_run_of_mlflow(run):
     page = client.download_artifacts(found.info.run_id, "rejected/index.html")
     assert "Rejected" in Path(page).read_text()
     assert [item.path for item in client.list_artifacts(found.info.run_id)] == ["rejected"]  # no quarantine
-
-
-@pytest.mark.parametrize(("newer", "outcome"), [("stages/validate", "accepted"), ("rejected", "rejected")])
-def test_the_newest_quarantine_is_listed_and_whose_it_is(run, tmp_path, monkeypatch, capsys, newer, outcome):
-    kept = rejected(run).docs.parents[1]
-    for place in ("rejected", "stages/validate"):
-        folder = shutil.copytree(kept, tmp_path / "store" / place / kept.name)
-        os.utime(folder, (0, 86_400 if place == newer else 0))
-    monkeypatch.setenv("NIGHTCAP_HOME", str(tmp_path))
-    with pytest.raises(SystemExit) as ended:
-        main(["quarantine"])
-    assert not ended.value.code
-    told = (
-        f"of the training data validated 1970-01-02 00:00 UTC and {outcome}: {tmp_path / 'store' / newer / kept.name}\n"
-    )
-    assert capsys.readouterr().err == told
 
 
 def test_that_mlflow_does_not_answer_hides_no_rejection(run, caplog):

@@ -1,0 +1,32 @@
+"""`nightcap forget`; what it removes is shown by tests/nightcap/forgetting."""
+
+import pytest
+
+from nightcap.commands.forget import describe_exposure
+from pipeline.registry.lineage import Exposed
+from pipeline.registry.versions import Version
+
+
+@pytest.mark.parametrize(
+    ("data", "words"), [(b"\n \n", ("names no image", "one a line")), (b"caf\xe9.jpg\n", ("not UTF-8",))]
+)
+def test_a_file_that_cannot_be_used_is_one_line(run, tmp_path, data, words):
+    (tmp_path / "list.txt").write_bytes(data)
+    assert run("forget", "--images", tmp_path / "list.txt").refused(2, "--images", "list.txt", *words)
+
+
+def test_an_image_that_nothing_holds_is_no_error(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list.txt").write_text("unknown.jpg\n\ns3://bucket/unknown.jpg\n")
+    done = run("forget", "--images", "list.txt")
+    assert (done.code, done.out) == (0, "")
+    assert done.err == "2 images: 0 rows, 0 nights and 0 other files are without them\n"
+
+
+def test_a_version_that_was_evaluated_on_it_may_hold_it():
+    version = Version("captioner", "3", "", (), {}, 0)
+    told = describe_exposure(Exposed(version, frozenset({"val", "test"})))
+    assert "was chosen with and was evaluated on" in told
+    assert told.endswith(
+        "may hold the image itself, in golden/, until `nightcap gc --versions --yes` removes its files"
+    )

@@ -1,0 +1,30 @@
+"""`nightcap replay`."""
+
+import time
+
+import pytest
+
+
+def test_a_replay_of_another_folder_says_where_the_images_lie(run, inbox):
+    run("night", "--input", inbox, "--night", "one", "--set", "min_side=4096")
+    lost = run("replay", "--reason", "too_small")
+    assert lost.code == 0
+    told = " ".join(lost.err.split())
+    assert f"2 in {inbox}; name one with --input" in told
+    assert "2 captioned, 0 quarantined" in run("replay", "--reason", "too_small", "--night", "one").err
+    time.sleep(1)  # a night is named by its second
+    done = " ".join(run("replay", "--reason", "too_small").err.split())
+    assert "nothing was replayed; quarantined in" in done
+    assert "too_small 2" in done
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), ("nothing to replay", "--reason", "--image", "--night")),
+        (("--night", "none"), ("none",)),
+        (("--reason", "too_small", "--input", "gone"), ("gone", "no folder")),
+    ],
+)
+def test_mistakes_are_one_line(run, options, words):
+    assert run("replay", *options).refused(2, *words)
