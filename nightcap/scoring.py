@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from nightcap.console import console
-from nightcap.images import NamedFile
 from pipeline.core.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -27,24 +25,6 @@ def references_of(annotations: Path) -> dict[str, list[str]]:
     if not references:
         raise SettingsError(f"{annotations} holds no captions to compare with; name a COCO captions file that has some")
     return references
-
-
-@dataclass(frozen=True)
-class AnnotatedImages:
-    """Images of a folder that a captions file names."""
-
-    references: dict[str, list[str]]  # captions by file name
-    folder: Path
-
-    @classmethod
-    def read(cls, annotations: Path, folder: Path) -> AnnotatedImages:
-        """Read the captions file; the images are read later."""
-        if not folder.is_dir():
-            raise SettingsError(f"--images {folder} is no folder; name the folder that {annotations} refers to")
-        return cls(references_of(annotations), folder)
-
-    def __iter__(self) -> Iterator[NamedFile]:
-        return (NamedFile(name, self.folder / name) for name in self.references)
 
 
 def read_captions(path: Path) -> dict[str, str]:

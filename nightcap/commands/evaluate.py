@@ -11,9 +11,11 @@ import typer
 
 from nightcap.captioning import DEFAULT_MODEL, BeamWidthOption, Line, ModelOption, caption_images, load_model
 from nightcap.console import console, working
+from nightcap.images import NamedFile
 from nightcap.options import AnnotationsOption
 from nightcap.output import OutputOption, destination
-from nightcap.scoring import AnnotatedImages, write_report
+from nightcap.scoring import references_of, write_report
+from pipeline.core.errors import SettingsError
 from pipeline.imaging.decode import ImageLimits
 from pipeline.metrics.scores import score_captions
 
@@ -26,15 +28,18 @@ def command(
     beam: BeamWidthOption = None,
 ) -> None:
     """Caption annotated images and score the captions."""
-    annotated = AnnotatedImages.read(annotations, images)
+    if not images.is_dir():
+        raise SettingsError(f"--images {images} is no folder; name the folder that {annotations} refers to")
+    references = references_of(annotations)
     with destination(output) as write:
         captioner = load_model(model, beam)
         with working("captioning"):
-            lines = list(caption_images(captioner, annotated, ImageLimits()))
+            files = (NamedFile(name, images / name) for name in references)
+            lines = list(caption_images(captioner, files, ImageLimits()))
         _print_missing(lines)
         captions = {line.image: line.caption.text for line in lines if line.caption}
         with working("scoring"):
-            report = score_captions(annotated.references, captions)
+            report = score_captions(references, captions)
         write_report(report, write)
 
 

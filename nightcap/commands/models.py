@@ -29,11 +29,6 @@ WIDTH = 200  # where there is no terminal to fit into
 app = typer.Typer(no_args_is_help=True, help="Registered model versions.")
 
 
-@app.callback()
-def models() -> None:
-    """Registered model versions."""
-
-
 @app.command(name="list")
 def list_versions(
     name: Annotated[str | None, typer.Argument(help="One model only.")] = None,

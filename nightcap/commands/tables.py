@@ -15,11 +15,6 @@ from serving.upkeep.tables import Tending, TendingSettings
 app = typer.Typer(no_args_is_help=True, help="Upkeep of the tables of captions; nights may go on meanwhile.")
 
 
-@app.callback()
-def tables() -> None:
-    """Upkeep of the tables of captions; nights may go on meanwhile."""
-
-
 @app.command()
 @setting_options(TendingSettings, "table")
 def compact(**options: Any) -> None:

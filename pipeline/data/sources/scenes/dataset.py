@@ -19,6 +19,7 @@ GENERATOR_VERSION = 1  # raised whenever the same seed gives other images or cap
 CAPTIONS_FILE = "captions_{split}.json"
 OBJECTS_FILE = "objects.json"
 IMAGES_FOLDER = "images"
+INBOX_SIDE = 112  # pixels of the square images of an inbox
 HELD_BACK = 10  # one image in so many is for val, and as many for test
 
 _DATASET, _INBOX = 0, 1  # keep the random streams of datasets and inboxes apart
@@ -40,7 +41,7 @@ def write_scenes(folder: Path, count: int, side: int, seed: int) -> None:
         write_json(scratch / OBJECTS_FILE, truths)
 
 
-def draw_inbox(folder: Path, count: int, seed: int, side: int = 112) -> list[Path]:
+def draw_inbox(folder: Path, count: int, seed: int) -> list[Path]:
     """Draw `count` images that no dataset holds; each seed has file names of its own.
 
     Each file appears whole; what else is in the folder stays.
@@ -49,7 +50,7 @@ def draw_inbox(folder: Path, count: int, seed: int, side: int = 112) -> list[Pat
     for number in range(count):
         rng = np.random.default_rng([_INBOX, seed, number])
         path = folder / f"scene-{seed}-{number:04d}.png"
-        write_bytes(path, encode(draw_scene(sample_scene(rng, "test", side))))
+        write_bytes(path, encode(draw_scene(sample_scene(rng, "test", INBOX_SIDE))))
         paths.append(path)
     return paths
 
