@@ -72,18 +72,19 @@ def training_embeddings(run: TrainingRun) -> PooledEmbeddings:
 def _table(run: TrainingRun, predictor: Predictor) -> pd.DataFrame:
     """A row for each validation image and way to degrade it: kind, evidence, cider_d, weight, fold."""
     images, some = run.accepted.images_of("val"), sample(run, "val")
-    told = [(CLEAN, images, predict_clean(run, predictor, images))]
-    told += [(kind, some, found) for kind, found in predict_degraded(run, predictor, some, FITTED_KINDS).items()]
+    predictions = [(CLEAN, images, predict_clean(run, predictor, images))]
+    degraded = predict_degraded(run, predictor, some, FITTED_KINDS)
+    predictions += [(kind, some, captions) for kind, captions in degraded.items()]
     references = run.accepted.references("val")
-    return pd.concat([_rows(references, *item) for item in told], ignore_index=True)
+    return pd.concat([_rows(references, *item) for item in predictions], ignore_index=True)
 
 
-def _rows(references: dict[str, list[str]], kind: str, images: pd.DataFrame, told: Predictions) -> pd.DataFrame:
-    scores = cider_d_of(references, list(images["image"]), told.captions)
+def _rows(references: dict[str, list[str]], kind: str, images: pd.DataFrame, predictions: Predictions) -> pd.DataFrame:
+    scores = cider_d_of(references, list(images["image"]), predictions.captions)
     rows = {
         "kind": kind,
-        "evidence": list(told.evidence),
-        "cider_d": 0.0 if kind == _BLANK_KIND else scores,  # nothing that is said of nothing is true
+        "evidence": list(predictions.evidence),
+        "cider_d": 0.0 if kind == _BLANK_KIND else scores,  # no caption of a blank image is true
         "weight": (len(FITTED_KINDS) if kind == CLEAN else 1) / len(images),  # as much as all others together
         "fold": images["sha256"].map(lambda sha: int(sha[:8], 16) % FOLDS).to_numpy(),
     }

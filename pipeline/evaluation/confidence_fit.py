@@ -30,13 +30,13 @@ def fit_estimate(inputs: Reals, scores: Reals, weights: Reals, penalty: float) -
     deviations = np.sqrt(weights @ (inputs - means) ** 2 / total) + _TINY
     rows = np.column_stack([standardised(inputs, means, deviations), np.ones(len(inputs))])
     ridge = penalty * total * mean * np.diag([1.0] * inputs.shape[1] + [0.0])
-    found = np.append(np.zeros(inputs.shape[1]), np.log(mean))
+    coefficients = np.append(np.zeros(inputs.shape[1]), np.log(mean))
     for _ in range(ITERATIONS):
-        expected = weights * np.exp((rows @ found).clip(-20, 20))
+        expected = weights * np.exp((rows @ coefficients).clip(-20, 20))
         information = (rows * expected[:, None]).T @ rows + ridge
-        step = np.linalg.solve(information, rows.T @ (weights * scores - expected) - ridge @ found)
-        found = found + step.clip(-1, 1)
-    return Estimate(means, deviations, found[:-1], float(found[-1]))
+        step = np.linalg.solve(information, rows.T @ (weights * scores - expected) - ridge @ coefficients)
+        coefficients = coefficients + step.clip(-1, 1)
+    return Estimate(means, deviations, coefficients[:-1], float(coefficients[-1]))
 
 
 def held_out_estimates(

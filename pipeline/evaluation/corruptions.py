@@ -1,7 +1,7 @@
 """Images made worse on purpose, to see whether a model's captions suffer and whether it notices.
 
-Each kind takes square pixels uint8 [side, side, 3], 0..255, and gives the same shape and range. What is
-random in it is drawn from the digest of the image's bytes, so that an image is always spoiled alike.
+Each kind takes square pixels uint8 [side, side, 3], 0..255, and gives the same shape and range. Its
+random numbers come from the digest of the image's bytes, so that an image is always degraded alike.
 """
 
 from __future__ import annotations
@@ -31,18 +31,15 @@ GREYS: Final = 16
 
 
 def degrade(kind: str, pixels: Pixels, sha: str) -> Pixels:
-    """Spoil one image.
+    """Degrade one image.
 
     Args:
         kind: one of `KINDS`.
         pixels: uint8 [side, side, 3].
-        sha: hexadecimal SHA-256 of the image's bytes, the seed of what is random.
-
-    Raises:
-        SettingsError: the kind is unknown.
+        sha: hexadecimal SHA-256 of the image's bytes, the seed of its random numbers.
     """
     if kind not in KINDS:
-        raise SettingsError(f"unknown way to degrade an image {kind!r}; known are {', '.join(KINDS)}")
+        raise SettingsError(f"unknown way to degrade an image {kind!r}; choose one of {', '.join(KINDS)}")
     return KINDS[kind](pixels, np.random.default_rng(int(sha[:16], 16)))
 
 

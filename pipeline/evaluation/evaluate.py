@@ -66,14 +66,14 @@ def caption_split(run: TrainingRun, split: str) -> dict[str, Caption]:
     from pipeline.model.network.generation import Generator
 
     decoder, words = load_decoder(run)
-    writer = Generator(decoder, run.settings.decoding, len(words))
+    generator = Generator(decoder, run.settings.decoding, len(words))
     images = run.accepted.images_of(split)
-    captions = caption_features(writer, words, FeatureStore.of(run), list(images["sha256"]))
+    captions = caption_features(generator, words, FeatureStore.of(run), list(images["sha256"]))
     return dict(zip(images["image"], captions, strict=True))
 
 
 def _controls(references: Mapping[str, list[str]], captions: Mapping[str, str]) -> dict[str, Any]:
-    """What a person's caption scores against the others, and what ours score on the wrong images."""
+    """What a person's caption scores against the others, and what the model's score on the wrong images."""
     images = list(captions)
     if len(images) < 2:
         raise DatasetRejected("the test split has fewer than two images, so nothing can be compared")
@@ -86,9 +86,9 @@ def _controls(references: Mapping[str, list[str]], captions: Mapping[str, str]) 
 def _chair(run: TrainingRun, references: Mapping[str, list[str]], captions: Mapping[str, str]) -> dict[str, Any]:
     """CHAIR where the source knows what is in the images, by names to search captions for; for scenes, pointing."""
     kind = run.settings.source.kind
-    found = chair_of(kind, captions, run.accepted.boxes("test"), references)
+    rates = chair_of(kind, captions, run.accepted.boxes("test"), references)
     pointed = {"pointing": pointing_game(run, captions)} if kind == "scenes" else {}
-    return ({"chair": found} if found else {}) | pointed
+    return ({"chair": rates} if rates else {}) | pointed
 
 
 def _write(folder: Path, captions: Mapping[str, Caption], per_image: Mapping[str, Mapping[str, float]]) -> None:

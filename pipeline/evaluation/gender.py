@@ -23,9 +23,9 @@ def gender_errors(captions: Mapping[str, str], references: Mapping[str, Sequence
         those that name one: `error`, the wrong ones, and `opposite`, those of them where references do name a gender.
         Shares are in [0, 1], and 0 where there is nothing to count.
     """
-    named = {image: found for image, caption in captions.items() if (found := genders(caption))}
-    votes = {image: [found for text in references[image] if (found := genders(text))] for image in named}
-    opposite = sum(_is_outvoted(found, votes[image]) for image, found in named.items())
+    named = {image: gender_set for image, caption in captions.items() if (gender_set := genders(caption))}
+    votes = {image: [gender_set for text in references[image] if (gender_set := genders(text))] for image in named}
+    opposite = sum(_is_outvoted(gender_set, votes[image]) for image, gender_set in named.items())
     unsupported = sum(not vote for vote in votes.values())
     return {
         "naming": len(named),

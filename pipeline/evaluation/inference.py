@@ -1,4 +1,4 @@
-"""What the trained decoder says of images as they are and of degraded ones, and the evidence for it."""
+"""The trained decoder's captions of images, as they are and degraded, and the evidence for them."""
 
 from __future__ import annotations
 
@@ -28,15 +28,10 @@ INFERENCE_BATCH = 32
 
 
 class Predictions(NamedTuple):
-    """Captions of some images.
-
-    Attributes:
-        captions: the texts.
-        evidence: float [n, inputs], see `pipeline.model.confidence.evidence`.
-    """
+    """Captions of some images, and the evidence for them, see `pipeline.model.confidence.evidence`."""
 
     captions: list[str]
-    evidence: Reals
+    evidence: Reals  # [n, inputs]
 
 
 class Predictor:
@@ -85,7 +80,7 @@ def sample(run: TrainingRun, split: str) -> pd.DataFrame:
 
 
 def load_confidence(run: TrainingRun) -> Confidence:
-    """What the stage calibrate found."""
+    """The result of the stage `calibrate`."""
     return Confidence.read(run.output("calibrate").path / CONFIDENCE)
 
 
@@ -109,7 +104,7 @@ def cider_d_of(references: Mapping[str, list[str]], images: list[str], captions:
 
 
 def predict_clean(run: TrainingRun, predictor: Predictor, images: pd.DataFrame) -> Predictions:
-    """What is said of images as they are."""
+    """Captions of images as they are."""
     batches = FeatureStore.of(run).batches(list(images["sha256"]), INFERENCE_BATCH)
     return _concatenated([predictor.predict(batch) for batch in batches])
 
@@ -117,15 +112,15 @@ def predict_clean(run: TrainingRun, predictor: Predictor, images: pd.DataFrame) 
 def predict_degraded(
     run: TrainingRun, predictor: Predictor, images: pd.DataFrame, kinds: Sequence[str]
 ) -> dict[str, Predictions]:
-    """What is said of images after each way to degrade them; `images` as `sample` gives them."""
+    """Captions of images after each way to degrade them; `images` as `sample` gives them."""
     from pipeline.training.encoder_stage import load_encoder
 
     encoder = load_encoder(run.output("encoder"))
     parts: dict[str, list[Predictions]] = {kind: [] for kind in kinds}
     for shas, squares in _squares(run, images, encoder.facts.side):
         for kind in kinds:
-            spoiled = np.stack([degrade(kind, square, sha) for square, sha in zip(squares, shas, strict=True)])
-            features = predict_padded(encoder, INFERENCE_BATCH, spoiled)
+            degraded = np.stack([degrade(kind, square, sha) for square, sha in zip(squares, shas, strict=True)])
+            features = predict_padded(encoder, INFERENCE_BATCH, degraded)
             parts[kind].append(predictor.predict(features.astype(np.float16)))  # as extract_features keeps them
     return {kind: _concatenated(predictions) for kind, predictions in parts.items()}
 

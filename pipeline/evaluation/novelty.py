@@ -1,4 +1,4 @@
-"""How many captions are more than a training caption said again."""
+"""How many captions are no copy of a training caption."""
 
 from __future__ import annotations
 

@@ -38,10 +38,6 @@ class Round:
 def pointing_game(run: TrainingRun, captions: Mapping[str, str]) -> dict[str, Any]:
     """Play with the captions of scenes in the test split, at most `evaluation.images` taken by digest.
 
-    Args:
-        run: with its final decoder.
-        captions: by image.
-
     Returns:
         `mentions`, how many objects were named truly, in how many `images`; `attention` and `occlusion`, the share
         of mentions whose map peaks on the object, None where nothing was named or the decoder has no attention; and
@@ -49,11 +45,11 @@ def pointing_game(run: TrainingRun, captions: Mapping[str, str]) -> dict[str, An
     """
     images = run.accepted.images_of("test").sort_values("sha256").head(run.settings.evaluation.images)
     played = list(_rounds(run, captions, images))
-    looks = run.settings.decoder.fusion != "early"
+    attends = run.settings.decoder.fusion != "early"
     return {
         "images": len(images),
         "mentions": len(played),
-        "attention": _mean([_hits(round_.attention, round_.target) for round_ in played]) if looks else None,
+        "attention": _mean([_hits(round_.attention, round_.target) for round_ in played]) if attends else None,
         "occlusion": _mean([_hits(round_.occlusion, round_.target) for round_ in played]),
         "chance": _mean([round_.target.mean() for round_ in played]),
     }
@@ -62,11 +58,7 @@ def pointing_game(run: TrainingRun, captions: Mapping[str, str]) -> dict[str, An
 def cells_on(box: LabelledBox, width: float, height: float, cells: int) -> npt.NDArray[np.bool_]:
     """Which of the cells of an image have their centre in a box: bool [cells, cells].
 
-    Args:
-        box: in pixels of the image.
-        width: of the image in pixels.
-        height: of the image in pixels.
-        cells: along each side.
+    The box, `width` and `height` are in pixels of the image; `cells` are those along each side.
     """
     centres = (np.arange(cells) + 0.5) / cells
     across = (centres * width >= box.left) & (centres * width < box.left + box.width)
@@ -90,8 +82,8 @@ def _rounds(run: TrainingRun, captions: Mapping[str, str], images: Any) -> Itera
 
 
 def _named_truly(caption: str, boxes: list[LabelledBox]) -> list[tuple[SceneMention, LabelledBox]]:
-    found = {box.label: box for box in boxes}  # no two objects of a scene are alike
-    return [(mention, found[mention.label]) for mention in scene_mentions(caption) if mention.label in found]
+    by_label = {box.label: box for box in boxes}  # no two objects of a scene are alike
+    return [(mention, by_label[mention.label]) for mention in scene_mentions(caption) if mention.label in by_label]
 
 
 def _together(maps: Maps, mention: SceneMention) -> Maps:

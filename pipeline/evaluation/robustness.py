@@ -17,7 +17,7 @@ from pipeline.training.run import TrainingRun
 
 
 def robustness(run: TrainingRun) -> dict[str, Any]:
-    """Judge some test images, the same as they are (`clean`) and after each kind of damage.
+    """Score the captions of some test images, as they are (`clean`) and after each kind of damage.
 
     Returns:
         `images`, their number; `withhold_below`; and for each kind in `kinds` the mean `cider_d` in
@@ -25,11 +25,12 @@ def robustness(run: TrainingRun) -> dict[str, Any]:
     """
     confidence = load_confidence(run)
     predictor, images = Predictor(run, confidence.pooled_embeddings), sample(run, "test")
-    told = {"clean": predict_clean(run, predictor, images)} | predict_degraded(run, predictor, images, list(KINDS))
+    predictions = {"clean": predict_clean(run, predictor, images)}
+    predictions |= predict_degraded(run, predictor, images, list(KINDS))
     references, names = run.accepted.references("test"), list(images["image"])
     rows = {}
-    for kind, found in told.items():
-        withheld = confidence.estimate(found.evidence) < confidence.withhold_below
-        cider_d = None if kind == "blank" else float(cider_d_of(references, names, found.captions).mean())
+    for kind, predicted in predictions.items():
+        withheld = confidence.estimate(predicted.evidence) < confidence.withhold_below
+        cider_d = None if kind == "blank" else float(cider_d_of(references, names, predicted.captions).mean())
         rows[kind] = {"cider_d": cider_d, "withheld": float(withheld.mean())}
     return {"images": len(images), "withhold_below": confidence.withhold_below, "kinds": rows}

@@ -20,13 +20,7 @@ RARE_BELOW = 10
 
 @dataclass(frozen=True)
 class Slice:
-    """Images alike in one property.
-
-    Attributes:
-        low: the least value in it.
-        high: the greatest.
-        images: which.
-    """
+    """Images alike in one property, whose least value is `low` and greatest `high`."""
 
     low: float
     high: float
@@ -81,8 +75,8 @@ def slice_scores(
         For each property of `slices_of` its slices. Each has `from` and `to`, the least and greatest value in it;
         `count`, its images; `mean`, the mean score; and `standard_error` of that mean, None for a single image.
     """
-    found = slices_of({image: references[image] for image in scores}, training)
-    return {name: [_scored(part, scores) for part in parts] for name, parts in found.items()}
+    slices = slices_of({image: references[image] for image in scores}, training)
+    return {name: [_scored(part, scores) for part in parts] for name, parts in slices.items()}
 
 
 def _mean_of(rows: Sequence[TokenSequence], counts: Callable[[str], bool]) -> float:

@@ -32,14 +32,7 @@ _REQUIRED = frozenset({ENCODER, DECODER, VOCABULARY, SETTINGS, CONFIDENCE, REFER
 
 
 class PixelSettings(Group):
-    """How an image becomes what the encoder takes.
-
-    Attributes:
-        side: pixels of the square.
-        fit: how it becomes square.
-        interpolation: the resizing filter, fixed by `pipeline.imaging.decode`.
-        value_range: of the pixels the encoder gets; it preprocesses them itself.
-    """
+    """How an image becomes what the encoder takes: a square of `side` pixels, not yet preprocessed."""
 
     side: int = Field(ge=1, le=1024)
     fit: Literal["squash", "pad", "crop"]
@@ -74,14 +67,7 @@ class BundleSettings(Group):
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle whose files are all there and unaltered.
-
-    Attributes:
-        path: its folder.
-        digest: SHA-256 of `SHA256SUMS`, hence of every file.
-        settings: what `settings.json` says.
-        vocabulary: what `vocabulary.txt` says.
-    """
+    """A bundle whose files are all there and unaltered; its digest is the SHA-256 of `SHA256SUMS`, hence of every file."""
 
     path: Path
     digest: str
@@ -102,11 +88,7 @@ def write_settings(folder: Path, settings: BundleSettings) -> None:
 
 
 def read_bundle(folder: Path, expected_digest: str | None = None) -> Bundle:
-    """Check every file of a bundle against its digests and read what is small.
-
-    Args:
-        folder: the bundle.
-        expected_digest: what the registry says; None for a bare folder, whose origin nobody vouches for.
+    """Check every file of a bundle against its digests, and these against the registry's, if given.
 
     Raises:
         ModelNotFound: the folder is no bundle.

@@ -1,8 +1,7 @@
-"""What may lie in a bundle: names that are known, and content that is numbers, words or images, nothing that runs."""
+"""What may lie in a bundle: names of its own files, and content that is numbers, words or images, nothing that runs."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from pipeline.core.errors import BundleRejected
 from pipeline.model.vocabulary_binding import WORDS
+from pipeline.storage.files import read_json
 
 _OPENINGS = {
     b"\x80": "a pickle",
@@ -22,21 +22,13 @@ _ATTRIBUTES = {"name", "dtype", WORDS}  # a whole model has its layers' code and
 
 
 def check_name(name: str, required: frozenset[str]) -> None:
-    """See that a listed file is one that bundles have: one that all have, or a golden image.
-
-    Raises:
-        BundleRejected: it is another.
-    """
+    """Reject the name of a listed file, unless all bundles have it or it is a golden image."""
     if name not in required and not re.fullmatch(r"golden/[0-9]{1,4}\.png", name):
         raise BundleRejected(f"{name} is listed, but it is no file of a bundle; register the model anew")
 
 
 def check_content(name: str, path: Path) -> None:
-    """See that a file holds what its name promises.
-
-    Raises:
-        BundleRejected: it holds something else, such as a pickle or a whole model with its code.
-    """
+    """Reject a file with other content than its name promises, such as a pickle or a whole model with its code."""
     try:
         _CHECKS[Path(name).suffix](path)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
@@ -70,9 +62,9 @@ def _check_item(name: str, item: Any) -> None:
 
     if not isinstance(item, (h5py.Group, h5py.Dataset)):
         raise ValueError(f"{name} is a stored {type(item).__name__.lower()}, neither numbers nor a group of them")
-    foreign = sorted(set(item.attrs) - _ATTRIBUTES)
-    if foreign:
-        raise ValueError(f"{name} has {foreign[0]}, as whole models have; weights alone are wanted")
+    extra = sorted(set(item.attrs) - _ATTRIBUTES)
+    if extra:
+        raise ValueError(f"{name} has {extra[0]}, as whole models have; weights alone are wanted")
     if isinstance(item, h5py.Group):
         return
     if item.dtype.kind not in "fiu":
@@ -80,10 +72,6 @@ def _check_item(name: str, item: Any) -> None:
     # Numbers that lie in another file, or that are not there at all and would be made up in memory.
     if item.external or item.is_virtual or item.id.get_storage_size() != item.nbytes:
         raise ValueError(f"{name} does not lie in the file as it is")
-
-
-def _check_image(path: Path) -> None:
-    _check_start(path, _PNG)
 
 
 def _check_start(path: Path, wanted: bytes) -> None:
@@ -97,14 +85,10 @@ def _check_text(path: Path) -> None:
         raise ValueError("it is no text")
 
 
-def _check_json(path: Path) -> None:
-    json.loads(path.read_text(encoding="utf-8"))
-
-
-_CHECKS: dict[str, Callable[[Path], None]] = {
+_CHECKS: dict[str, Callable[[Path], Any]] = {
     ".h5": _check_weights,
-    ".png": _check_image,
+    ".png": lambda path: _check_start(path, _PNG),
     ".txt": _check_text,
     ".md": _check_text,
-    ".json": _check_json,
+    ".json": read_json,
 }

@@ -23,13 +23,7 @@ CAPTION_BATCH = 16
 
 
 class Networks(NamedTuple):
-    """The parts of a model, for who wants to look inside.
-
-    Attributes:
-        encoder: `pipeline.model.network.encoder.Encoder`.
-        decoder: `pipeline.model.network.decoder.Decoder`.
-        vocabulary: the words of the decoder's ids.
-    """
+    """The parts of a model: an `Encoder`, a `Decoder` and the words of the decoder's ids."""
 
     encoder: Any
     decoder: Any

@@ -1,4 +1,4 @@
-"""How far to trust a caption: an estimate of its CIDEr-D from what is known once it is written.
+"""How far to trust a caption: an estimate of its CIDEr-D from the image and the decoder's distributions.
 
 `confidence.json` in a bundle holds `Confidence` as plain numbers and lists.
 """
@@ -24,7 +24,7 @@ EVIDENCE: Final = ("score", "hardest_choice", "words", "level", "zeros", "spread
 score: mean log-probability of the words and `<end>`; hardest_choice: the highest entropy among the
 distributions they were chosen from; words: how many, `<end>` counted. Of the image's features: level, log
 of their mean; zeros, the share that is 0; spread, log of the mean over channels of the deviation over
-positions; strangeness and residue, see `PooledEmbeddings.oddity`.
+positions; strangeness and residue, see `PooledEmbeddings.distances`.
 """
 REACH: Final = 4.0
 """Standard deviations beyond which an input moves the estimate no further: nothing was fitted there."""
@@ -35,7 +35,7 @@ _TINY: Final = 1e-3
 
 @dataclass(frozen=True)
 class PooledEmbeddings:
-    """Where the pooled_embeddings of training images lie. A embedding is the mean of the features over positions, at length 1.
+    """The distribution of training images' pooled embeddings: means of the features over positions, at length 1.
 
     Attributes:
         centre: float [channels], their mean.
@@ -50,24 +50,23 @@ class PooledEmbeddings:
     @classmethod
     def of(cls, means: Reals, count: int) -> PooledEmbeddings:
         """Fit `count` directions, or a quarter of n, to features' means over positions, float [n, channels]."""
-        pooled_embeddings = _unit(means)
-        centre = _brief(pooled_embeddings.mean(axis=0))
-        _, lengths, directions = np.linalg.svd(pooled_embeddings - centre, full_matrices=False)
-        count = max(1, min(count, len(pooled_embeddings) // 4))
-        return cls(
-            centre, _brief(directions[:count]), _brief(lengths[:count] / len(pooled_embeddings) ** 0.5 + _TINY**2)
-        )
+        embeddings = _unit(means)
+        centre = _rounded(embeddings.mean(axis=0))
+        _, lengths, directions = np.linalg.svd(embeddings - centre, full_matrices=False)
+        count = max(1, min(count, len(embeddings) // 4))
+        deviations = lengths[:count] / len(embeddings) ** 0.5 + _TINY**2
+        return cls(centre, _rounded(directions[:count]), _rounded(deviations))
 
-    def oddity(self, means: Reals) -> tuple[Reals, Reals]:
-        """How unlike the training images some are, by their features' means over positions, float [n, channels].
+    def distances(self, means: Reals) -> tuple[Reals, Reals]:
+        """How far images are from the training images, by their features' means over positions, float [n, channels].
 
         Returns:
-            strangeness, log of the embedding's mean squared deviation along the directions, and residue,
-            log of the length of what the directions do not hold of it: float [n] each.
+            float [n] each: strangeness, the log of the mean squared deviation along the directions (Mahalanobis), and
+            residue, the log of the reconstruction error by the directions.
         """
-        moved = _unit(means) - self.centre
-        along = moved @ self.directions.T  # [n, directions]
-        residue = np.linalg.norm(moved - along @ self.directions, axis=1)
+        centred = _unit(means) - self.centre
+        along = centred @ self.directions.T  # [n, directions]
+        residue = np.linalg.norm(centred - along @ self.directions, axis=1)
         return np.log(((along / self.deviations) ** 2).mean(axis=1) + _TINY), np.log(residue + _TINY)
 
 
@@ -76,33 +75,36 @@ def _unit(rows: Reals) -> Reals:
     return units
 
 
-def _brief(values: Reals) -> Reals:
+def _rounded(values: Reals) -> Reals:
     """Four significant digits, so that the file stays small."""
     return np.array([float(f"{value:.4g}") for value in values.flat]).reshape(values.shape)
 
 
 def evidence(
-    features: npt.NDArray[Any], likely: npt.NDArray[Any], entropy: npt.NDArray[Any], pooled_embeddings: PooledEmbeddings
+    features: npt.NDArray[Any],
+    log_probabilities: npt.NDArray[Any],
+    entropy: npt.NDArray[Any],
+    pooled_embeddings: PooledEmbeddings,
 ) -> Reals:
     """What the estimate rests on: [n, len(EVIDENCE)].
 
     Args:
         features: [n, positions, channels], of which each image's caption was written.
-        likely: [n, words], log-probabilities as in `pipeline.model.network.teacher_forcing.CaptionScores`.
+        log_probabilities: [n, words], as in `pipeline.model.network.teacher_forcing.CaptionScores`.
         entropy: [n, words], likewise.
         pooled_embeddings: of the training images.
     """
-    grid, likely = features.astype(np.float64), likely.astype(np.float64)
-    words = np.maximum((likely < 0).sum(axis=1), 1)
+    grid, log_probabilities = features.astype(np.float64), log_probabilities.astype(np.float64)
+    words = np.maximum((log_probabilities < 0).sum(axis=1), 1)
     return np.column_stack(
         [
-            likely.sum(axis=1) / words,
+            log_probabilities.sum(axis=1) / words,
             entropy.max(axis=1),
             words,
             np.log(grid.mean(axis=(1, 2)).clip(_TINY)),
             (grid == 0).mean(axis=(1, 2)),
             np.log(grid.std(axis=1).mean(axis=1) + _TINY),
-            *pooled_embeddings.oddity(grid.mean(axis=1)),
+            *pooled_embeddings.distances(grid.mean(axis=1)),
         ]
     )
 
@@ -164,11 +166,7 @@ class Confidence:
 
     @classmethod
     def read(cls, path: Path) -> Confidence:
-        """Read `confidence.json`.
-
-        Raises:
-            BundleRejected: it is not what `write` writes.
-        """
+        """Read `confidence.json`; any other content is rejected."""
         try:
             return _parsed(read_json(path))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -187,13 +185,11 @@ def _parsed(values: dict[str, Any]) -> Confidence:
 
 
 def _check(confidence: Confidence) -> None:
-    pooled_embeddings, estimate = confidence.pooled_embeddings, confidence.estimate
-    if (
-        pooled_embeddings.directions.shape != (*pooled_embeddings.deviations.shape, *pooled_embeddings.centre.shape)
-        or pooled_embeddings.centre.ndim != 1
-    ):
-        raise ValueError(f"directions of shape {pooled_embeddings.directions.shape} do not fit centre and deviations")
+    embeddings, estimate = confidence.pooled_embeddings, confidence.estimate
+    expected = (*embeddings.deviations.shape, *embeddings.centre.shape)
+    if embeddings.directions.shape != expected or embeddings.centre.ndim != 1:
+        raise ValueError(f"directions of shape {embeddings.directions.shape} do not fit centre and deviations")
     if any(getattr(estimate, name).shape != (len(EVIDENCE),) for name in ESTIMATED):
         raise ValueError(f"{', '.join(ESTIMATED)} need {len(EVIDENCE)} numbers each")
-    if not ((pooled_embeddings.deviations > 0).all() and (estimate.deviations > 0).all()):
+    if not ((embeddings.deviations > 0).all() and (estimate.deviations > 0).all()):
         raise ValueError("deviations must be above 0")

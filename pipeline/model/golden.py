@@ -26,11 +26,7 @@ def golden_images(bundle: Bundle) -> dict[str, npt.NDArray[np.uint8]]:
 
 
 def reproduce(bundle: Bundle, captioner: Captioner) -> int:
-    """Caption the golden images again; how many there are.
-
-    Raises:
-        BundleRejected: a caption or its score is another.
-    """
+    """Caption the golden images again, reject the bundle if a caption or its score differs; the number of images."""
     wanted: Mapping[str, Any] = read_json(bundle.path / GOLDEN / CAPTIONS)
     images = golden_images(bundle)
     if not images:

@@ -36,11 +36,7 @@ class CaptionModel(PythonModel):
         self.captioner = BundleCaptioner(bundle, PinnedModel("pyfunc", "", bundle.digest, bundle.settings.engine, ""))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Caption each row; one that is no image gets a reason and does not stop the others.
-
-        Raises:
-            SettingsError: a row names a path although paths are not allowed.
-        """
+        """Caption each row; one that is no image gets a reason and does not stop the others."""
         rows = [self._decode(row) for row in model_input.to_dict("records")]
         decoded = [row for row in rows if not isinstance(row, str)]
         captions = iter(self.captioner.caption(np.stack(decoded)) if decoded else [])

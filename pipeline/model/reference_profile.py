@@ -22,7 +22,7 @@ from pipeline.storage.files import read_json
 CAPTION_STATISTICS: Final = ("words", "score", "confidence")
 """Of a caption: how many words, mean log-probability, estimated CIDEr-D."""
 TOP_CAPTION: Final = "top_caption"
-"""Of a caption: 1 if it is the one said most often, else 0."""
+"""Of a caption: 1 if it is the most frequent one, else 0."""
 IMAGE_STATISTICS: Final = EVIDENCE[3:]
 """Of an image's features, see `EVIDENCE`: level, zeros, spread, strangeness, residue."""
 DISTRIBUTIONS: Final = "distributions"
@@ -87,13 +87,8 @@ def word_count(caption: str) -> int:
 
 
 def read_reference(path: Path) -> dict[str, Distribution]:
-    """The distributions in a bundle's `reference.json`, by their names; none in an older one.
-
-    Raises:
-        BundleRejected: it is not understood.
-    """
+    """The distributions in a bundle's `reference.json`, by their names; none in an older one."""
     try:
-        found = read_json(path).get(DISTRIBUTIONS, {})
-        return {name: Distribution.parse(item) for name, item in found.items()}
+        return {name: Distribution.parse(item) for name, item in read_json(path).get(DISTRIBUTIONS, {}).items()}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BundleRejected(f"{path} is not understood by this version of Nightcap: {error!r}") from error

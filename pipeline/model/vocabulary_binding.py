@@ -1,4 +1,4 @@
-"""Which words a decoder's weights were trained with: the file says it, so that no other words are read with them."""
+"""Which words a decoder's weights were trained with: the file has their digest, so that no other words are read with them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,7 @@ def bind(weights: Path, vocabulary: Path) -> None:
 
 
 def check_bound(weights: Path, vocabulary: Path, must_say: bool) -> None:
-    """Refuse weights that were trained with other words.
-
-    Args:
-        weights: of the decoder.
-        vocabulary: the words that they are read with.
-        must_say: whether weights that do not say which words are refused, too; files of older formats need not.
-
-    Raises:
-        BundleRejected: the words are others or not told, or the weights cannot be read.
-    """
+    """Reject a decoder's weights that were trained with other words; of old formats, `must_say` False, they may have none."""
     import h5py
 
     try:

@@ -1,4 +1,4 @@
-"""Captions from features that were extracted already, to choose an epoch and to judge a model."""
+"""Captions from extracted features, to choose an epoch and to evaluate a model."""
 
 from __future__ import annotations
 

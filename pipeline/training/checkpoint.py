@@ -1,4 +1,4 @@
-"""Checkpoints: all that a training needs to go on, written to a new place and named only when whole."""
+"""Checkpoints: all that a training needs to go on, in a folder that gets its name only when it is complete."""
 
 from __future__ import annotations
 
@@ -23,12 +23,7 @@ _PATTERN = "epoch-*-step-*"
 
 
 class Position(NamedTuple):
-    """How far a training has come.
-
-    Attributes:
-        epoch: epochs done.
-        step: steps done of the one after them.
-    """
+    """How far a training has come: epochs done, and steps done of the next one."""
 
     epoch: int
     step: int
@@ -40,18 +35,18 @@ class Position(NamedTuple):
 
 
 def save_checkpoint(
-    root: Path, place: Position, variables: Sequence[Any], progress: dict[str, Any], kept: Path | None
+    root: Path, position: Position, variables: Sequence[Any], progress: dict[str, Any], kept: Path | None
 ) -> None:
     """Write a checkpoint, then remove all but it and the one before it.
 
     Args:
-        root: where a training's checkpoints lie.
-        place: what it is called by.
-        variables: whatever changes in training.
+        root: the folder of a training's checkpoints.
+        position: its name.
+        variables: all that change in training.
         progress: JSON-like.
         kept: the file of the weights that are kept so far, if any; it may be replaced later, but not be written to.
     """
-    target = root / place.name
+    target = root / position.name
     shutil.rmtree(target, ignore_errors=True)  # a damaged one may lie there
     with creating_folder(target) as folder:
         _write_arrays(folder / VARIABLES, variables)
@@ -60,7 +55,7 @@ def save_checkpoint(
         files = {path.name: sha256_file(path) for path in folder.iterdir()}
         write_json(folder / PROGRESS, {"progress": progress, "files": files, "sha256": digest_of([progress, files])})
     others = [folder for folder in _newest_first(root) if folder != target]
-    before = [folder for folder in others if folder.name < place.name]
+    before = [folder for folder in others if folder.name < position.name]
     for folder in set(others) - set(before[: KEEP - 1]):  # whatever is newer was refused
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -71,8 +66,8 @@ def restore_checkpoint(root: Path, variables: Sequence[Any], kept: Path) -> dict
     Returns:
         Its progress, or None when there is no usable checkpoint, and nothing was changed.
     """
-    for half in root.glob(f".{_PATTERN}"):  # of a process that was killed while it wrote
-        shutil.rmtree(half, ignore_errors=True)
+    for unfinished in root.glob(f".{_PATTERN}"):  # of a process that was killed while it wrote
+        shutil.rmtree(unfinished, ignore_errors=True)
     for folder in _newest_first(root):
         try:
             return _restore_one(folder, variables, kept)
@@ -82,9 +77,9 @@ def restore_checkpoint(root: Path, variables: Sequence[Any], kept: Path) -> dict
 
 
 def _restore_one(folder: Path, variables: Sequence[Any], kept: Path) -> dict[str, Any]:
-    told = read_json(folder / PROGRESS)
-    progress, files = told["progress"], told["files"]
-    if told["sha256"] != digest_of([progress, files]):
+    stored = read_json(folder / PROGRESS)
+    progress, files = stored["progress"], stored["files"]
+    if stored["sha256"] != digest_of([progress, files]):
         raise ValueError(f"{PROGRESS} does not match its digest")
     for name, digest in files.items():
         if sha256_file(folder / name) != digest:

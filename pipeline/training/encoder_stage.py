@@ -28,12 +28,7 @@ LEARNING_RATE = 3e-3
 
 
 def provide_encoder(run: TrainingRun) -> StageOutput:
-    """Write `encoder.json`: name, where its weights lie, their digest, and the side of its images if it is not the usual one.
-
-    Raises:
-        SettingsError: the weights are missing or not the expected ones.
-        DatasetRejected: the scenes encoder is asked for data without known objects.
-    """
+    """Write `encoder.json`: name, where its weights lie, their digest, and the side of its images if the settings change it."""
     settings = run.settings.encoder
     if settings.name == "scenes":
         return _train_stage(run) if "start" not in run.done else _kept_stage(run)
@@ -54,19 +49,23 @@ def load_encoder(encoder: StageOutput) -> Encoder:
 
 
 def _kept_stage(run: TrainingRun) -> StageOutput:
-    """The small encoder of the version that training starts from: its decoder knows no other's features."""
+    """The small encoder of the version that training starts from: its decoder was trained on those features."""
 
     def build(folder: Path) -> None:
         shutil.copyfile(run.output("start").path / ENCODER_WEIGHTS, folder / ENCODER_WEIGHTS)
-        digest = sha256_file(folder / ENCODER_WEIGHTS)
-        write_json(folder / "encoder.json", {"name": "scenes", "weights": ENCODER_WEIGHTS, "digest": digest})
+        _describe_scenes_encoder(folder)
 
     return run.store.run("encoder", _VERSION, {"name": "scenes"}, run.inputs("start"), build)
 
 
+def _describe_scenes_encoder(folder: Path) -> None:
+    digest = sha256_file(folder / ENCODER_WEIGHTS)
+    write_json(folder / "encoder.json", {"name": "scenes", "weights": ENCODER_WEIGHTS, "digest": digest})
+
+
 def _check_same(kept: Path, name: str, weights: str) -> None:
-    known, asked = (build_encoder(name, file).backbone.get_weights() for file in (kept, weights))
-    if any(not np.array_equal(*pair) for pair in zip(known, asked, strict=True)):
+    before, given = (build_encoder(name, file).backbone.get_weights() for file in (kept, weights))
+    if any(not np.array_equal(*pair) for pair in zip(before, given, strict=True)):
         raise SettingsError(
             f"encoder.weights={weights}: training.start_from names a version with other weights of {name}; "
             "give the weights it was trained with"
@@ -77,8 +76,7 @@ def _train_stage(run: TrainingRun) -> StageOutput:
     def build(folder: Path) -> None:
         model, figures = train_scenes_encoder(run)
         model.backbone.save_weights(folder / ENCODER_WEIGHTS)
-        digest = sha256_file(folder / ENCODER_WEIGHTS)
-        write_json(folder / "encoder.json", {"name": "scenes", "weights": ENCODER_WEIGHTS, "digest": digest})
+        _describe_scenes_encoder(folder)
         write_json(folder / "figures.json", figures)
 
     recipe = run.settings.encoder.model_dump(mode="json", include={"name", "epochs", "fit"})
@@ -86,11 +84,7 @@ def _train_stage(run: TrainingRun) -> StageOutput:
 
 
 def train_scenes_encoder(run: TrainingRun) -> tuple[Encoder, dict[str, Any]]:
-    """Teach the small network to say, at each cell of its grid, which words describe the object there.
-
-    Raises:
-        DatasetRejected: the training images have no known objects.
-    """
+    """Train the small network to predict, at each cell of its grid, the words of the object there."""
     import keras
 
     keras.utils.set_random_seed(0)
@@ -107,14 +101,14 @@ def train_scenes_encoder(run: TrainingRun) -> tuple[Encoder, dict[str, Any]]:
     images, targets = _examples(run, "train", words)
     schedule = _schedule(-(-len(images) // _BATCH) * epochs)
     scaled.compile(keras.optimizers.Adam(schedule), keras.losses.BinaryCrossentropy(from_logits=True))
-    held = _examples(run, "val", words)
-    told = keras.callbacks.LambdaCallback(on_epoch_end=_tell)
-    history = scaled.fit(images, targets, _BATCH, epochs, 0, [told], validation_data=held)
+    validation = _examples(run, "val", words)
+    log_losses = keras.callbacks.LambdaCallback(on_epoch_end=_log_epoch)
+    history = scaled.fit(images, targets, _BATCH, epochs, 0, [log_losses], validation_data=validation)
     encoder.trainable = False
     return encoder, {"words": words, "loss": history.history["loss"], "val_loss": history.history["val_loss"]}
 
 
-def _tell(epoch: int, losses: dict[str, float]) -> None:
+def _log_epoch(epoch: int, losses: dict[str, float]) -> None:
     log.info("encoder epoch %d: loss %.4f, validation %.4f", epoch + 1, losses["loss"], losses["val_loss"])
 
 

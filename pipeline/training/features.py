@@ -39,17 +39,11 @@ Features = npt.NDArray[np.float16]
 
 @dataclass(frozen=True)
 class _Part:
-    """A file of features, opened for each image: mapped, COCO's 500 parts would hold an open file each.
-
-    Attributes:
-        path: the file.
-        start: bytes before the first image.
-        shape: positions and channels of an image.
-    """
+    """A file of features, opened for each image: mapped, COCO's 500 parts would hold an open file each."""
 
     path: Path
-    start: int
-    shape: tuple[int, ...]
+    start: int  # bytes before the first image
+    shape: tuple[int, ...]  # positions, channels
 
     @classmethod
     def of(cls, path: Path) -> _Part:
@@ -67,11 +61,7 @@ class _Part:
 
 @dataclass(frozen=True)
 class FeatureStore:
-    """Features of one encoder by the SHA-256 of the image's bytes.
-
-    Attributes:
-        root: the folder of the parts.
-    """
+    """Features of one encoder by the SHA-256 of the image's bytes, in parts in the folder `root`."""
 
     root: Path
 
@@ -104,10 +94,10 @@ class FeatureStore:
             ObjectUnavailable: a part was cut short.
         """
         places = [self._places[sha] for sha in shas]
-        found = np.empty((len(places), *places[0][0].shape), np.float16)
-        for grid, (part, row) in zip(found, places, strict=True):
+        grids = np.empty((len(places), *places[0][0].shape), np.float16)
+        for grid, (part, row) in zip(grids, places, strict=True):
             part.read(row, grid)
-        return found
+        return grids
 
     def batches(self, shas: Sequence[str], size: int) -> Iterator[Features]:
         """Features of some images, so many at a time; see `gather`."""
@@ -144,8 +134,8 @@ def extract_shard(run: TrainingRun, shard: int) -> dict[str, int]:
         features = FeatureStore.of(run, view)
         images = wanted_images(run, view)
         mine = images[np.arange(len(images)) // PART_IMAGES % run.settings.encoder.shards == shard]
-        known = mine["sha256"].map(features.__contains__).astype(bool)  # an empty shard's would not be bool
-        missing = mine[~known].drop_duplicates("sha256")
+        extracted = mine["sha256"].map(features.__contains__).astype(bool)  # an empty shard's would not be bool
+        missing = mine[~extracted].drop_duplicates("sha256")
         if len(missing):
             _extract(run, missing, features, view)
         counts = {"images": counts["images"] + len(mine), "extracted": counts["extracted"] + len(missing)}
@@ -158,11 +148,7 @@ def wanted_images(run: TrainingRun, view: int) -> pd.DataFrame:
 
 
 def check_features(run: TrainingRun) -> StageOutput:
-    """The finished stage: every accepted image has features.
-
-    Raises:
-        DatasetRejected: some have none, because a shard did not run.
-    """
+    """Finish the stage, or raise `DatasetRejected` where an accepted image has no features."""
 
     def build(folder: Path) -> None:
         for view in range(run.settings.encoder.views):

@@ -34,11 +34,11 @@ class Progress:
 
     Attributes:
         epoch: epochs done.
-        curves: a row an epoch: the stage's own figure, what `ValidationScore` holds of greedy captions of
+        curves: a row an epoch: the stage's own metric, what `ValidationScore` holds of greedy captions of
             validation images, and seconds.
         best_epoch: the epoch whose validation captions were best, from 1; 0 when what it began with was.
         best: the best epoch's row.
-        kept_epoch: the last epoch whose captions keep up with the best's, see `TrainingLoop.noise`.
+        kept_epoch: the last epoch whose captions keep up with the best's, see `TrainingLoop.tolerance`.
         kept: the kept epoch's row.
     """
 
@@ -50,8 +50,8 @@ class Progress:
     kept: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def from_what(cls, row: dict[str, float]) -> Progress:
-        """Nothing done yet on weights whose quality is known."""
+    def starting_from(cls, row: dict[str, float]) -> Progress:
+        """Nothing done yet, on weights with a known validation score."""
         return cls(best=row, kept=row)
 
     def stale(self, patience: int) -> bool:
@@ -65,7 +65,7 @@ class EpochProgress:
 
     Attributes:
         steps: steps done.
-        total: sum of their figures.
+        total: sum of their metric.
         seconds: spent on them, in all processes that took some.
     """
 
@@ -80,28 +80,28 @@ class TrainingLoop:
 
     Attributes:
         name: its name in the log.
-        figure: what a step reports: the loss in nats a word, or the mean reward.
+        metric: the name of what a step reports: the loss in nats a word, or the mean reward.
         trainer: what is trained.
-        limits: when it ends.
-        one_epoch: trains an epoch, counted from 1, but for the steps done already, yielding a figure a step.
-        choose_on: the validation split.
+        settings: batch size, epochs, patience and learning rate.
+        epoch_metrics: takes an epoch, counted from 1, and how many of its steps are done; takes the others and yields each one's metric.
+        validation: the validation split.
         folder: where checkpoints lie, and the kept epoch's weights afterwards.
         checkpoint_minutes: between checkpoints within an epoch; there is one after each epoch besides.
-        wholeness_first: whether no epoch is kept that breaks captions which were whole.
-        noise: how far below the best a later epoch may score and be kept, in standard errors of the mean. Half of one
+        whole_first: whether whole captions count before their score.
+        tolerance: how far below the best a later epoch may score and be kept, in standard errors of the mean. Half of one
             is that of the difference of two epochs, most of whose captions are alike.
     """
 
     name: str
-    figure: str
+    metric: str
     trainer: Trainer
-    limits: TrainingSettings | SelfCriticalSettings
-    one_epoch: Callable[[int, int], Iterator[float]]
-    choose_on: ValidationSet
+    settings: TrainingSettings | SelfCriticalSettings
+    epoch_metrics: Callable[[int, int], Iterator[float]]
+    validation: ValidationSet
     folder: Path
     checkpoint_minutes: float
-    wholeness_first: bool = False
-    noise: float = 0.0
+    whole_first: bool = False
+    tolerance: float = 0.0
 
     def run(self, watch: ProgressCallback, before: Progress | None = None) -> Progress:
         """Train from `before` to the end or until captions get no better; `folder/decoder.weights.h5` is the kept epoch's.
@@ -110,7 +110,7 @@ class TrainingLoop:
             SettingsError: the loss became infinite or no number.
         """
         progress, underway = self._resume() or (before or Progress(), EpochProgress())
-        while progress.epoch < self.limits.epochs and not progress.stale(self.limits.patience):
+        while progress.epoch < self.settings.epochs and not progress.stale(self.settings.patience):
             self._epoch(progress, underway)
             underway = EpochProgress()
             self._save(progress, underway)
@@ -122,50 +122,50 @@ class TrainingLoop:
         return self.folder / DECODER_WEIGHTS
 
     def _resume(self) -> tuple[Progress, EpochProgress] | None:
-        found = checkpoint.restore_checkpoint(self.folder, self.trainer.variables, self._kept_file)
-        if found is None:
+        restored = checkpoint.restore_checkpoint(self.folder, self.trainer.variables, self._kept_file)
+        if restored is None:
             return None
-        progress, underway = Progress(**found["progress"]), EpochProgress(**found["underway"])
+        progress, underway = Progress(**restored["progress"]), EpochProgress(**restored["underway"])
         steps = f" and {underway.steps} steps" if underway.steps else ""
         log.info("%s: resuming after epoch %d%s", self.name, progress.epoch, steps)
         return progress, underway
 
     def _save(self, progress: Progress, underway: EpochProgress) -> None:
-        place = checkpoint.Position(progress.epoch, underway.steps)
-        told = {"progress": asdict(progress), "underway": asdict(underway)}
+        position = checkpoint.Position(progress.epoch, underway.steps)
+        state = {"progress": asdict(progress), "underway": asdict(underway)}
         kept = self._kept_file if progress.kept_epoch else None
-        checkpoint.save_checkpoint(self.folder, place, self.trainer.variables, told, kept)
+        checkpoint.save_checkpoint(self.folder, position, self.trainer.variables, state, kept)
 
     def _epoch(self, progress: Progress, underway: EpochProgress) -> None:
         started = time.monotonic() - underway.seconds
         epoch = progress.epoch + 1
-        figure = self._steps(progress, underway)
+        mean = self._steps(progress, underway)
         with self.trainer.average.in_place_of(self.trainer.decoder.trainable_variables):
-            quality = self.choose_on.judge(self.trainer, self.limits.batch_size)
-            self._check_finite(quality, epoch)
-            row = {self.figure: figure, **quality.as_dict(), "seconds": time.monotonic() - started}
-            better = not progress.best or quality.better_than(ValidationScore.of(progress.best), self.wholeness_first)
+            score = self.validation.score(self.trainer, self.settings.batch_size)
+            self._check_finite(score, epoch)
+            row = {self.metric: mean, **score.as_dict(), "seconds": time.monotonic() - started}
+            better = not progress.best or score.better_than(ValidationScore.of(progress.best), self.whole_first)
             if better:
                 progress.best_epoch, progress.best = epoch, row
-            if better or self._forgives(quality, ValidationScore.of(progress.best)):
+            if better or self._keeps_up(score, ValidationScore.of(progress.best)):
                 progress.kept_epoch, progress.kept = epoch, row
                 self._keep()
         progress.epoch, progress.curves = epoch, [*progress.curves, row]
-        told = ", ".join(f"{name} {value:.4g}" for name, value in row.items())
-        log.info("%s: epoch %d of %d, %s", self.name, epoch, self.limits.epochs, told)
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in row.items())
+        log.info("%s: epoch %d of %d, %s", self.name, epoch, self.settings.epochs, figures)
 
-    def _forgives(self, quality: ValidationScore, best: ValidationScore) -> bool:
-        return self.noise > 0 and quality.keeps_up_with(best, self.wholeness_first, self.noise)
+    def _keeps_up(self, score: ValidationScore, best: ValidationScore) -> bool:
+        return self.tolerance > 0 and score.keeps_up_with(best, self.whole_first, self.tolerance)
 
     def _steps(self, progress: Progress, underway: EpochProgress) -> float:
-        """Take the epoch's steps that are left; the mean figure of all of them."""
+        """Take the epoch's steps that are left; the mean metric of all of them."""
         epoch, recent = progress.epoch + 1, deque[float](maxlen=STEPS_BETWEEN_LINES)
         began = saved = time.monotonic()
         before = underway.seconds
-        for figure in self.one_epoch(epoch, underway.steps):
-            recent.append(figure)
+        for value in self.epoch_metrics(epoch, underway.steps):
+            recent.append(value)
             now = time.monotonic()
-            underway.steps, underway.total = underway.steps + 1, underway.total + figure
+            underway.steps, underway.total = underway.steps + 1, underway.total + value
             underway.seconds = before + now - began
             if underway.steps % STEPS_BETWEEN_LINES == 0:
                 log.info("%s: epoch %d, step %d, %.3f", self.name, epoch, underway.steps, np.mean(recent))
@@ -174,11 +174,11 @@ class TrainingLoop:
                 saved = time.monotonic()
         return underway.total / underway.steps
 
-    def _check_finite(self, quality: ValidationScore, epoch: int) -> None:
-        if not np.isfinite(quality.loss):
+    def _check_finite(self, score: ValidationScore, epoch: int) -> None:
+        if not np.isfinite(score.loss):
             raise SettingsError(
-                f"training diverged: the validation loss of epoch {epoch} is {quality.loss}; "
-                f"lower the {self.name} stage's learning rate (given {self.limits.learning_rate:g}) or training.clip_norm"
+                f"training diverged: the validation loss of epoch {epoch} is {score.loss}; "
+                f"lower the {self.name} stage's learning rate (given {self.settings.learning_rate:g}) or training.clip_norm"
             )
 
     def _keep(self) -> None:

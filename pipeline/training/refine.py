@@ -32,7 +32,7 @@ def refine(run: TrainingRun, watch: ProgressCallback = lambda row: None) -> Stag
 
     def build(folder: Path) -> None:
         before = run.output("train")
-        progress = Progress.from_what(before.figures()["kept"])
+        progress = Progress.starting_from(before.figures()["kept"])
         if run.settings.self_critical.epochs:
             progress = criticise(run.settings, before, *splits(run), unfinished, watch)
         kept = unfinished if progress.kept_epoch else before.path
@@ -47,8 +47,8 @@ def refine(run: TrainingRun, watch: ProgressCallback = lambda row: None) -> Stag
 def criticise(
     settings: TrainSettings,
     before: StageOutput,
-    fit_on: Examples,
-    choose_on: ValidationSet,
+    examples: Examples,
+    validation: ValidationSet,
     folder: Path,
     watch: ProgressCallback,
 ) -> Progress:
@@ -62,42 +62,36 @@ def criticise(
     keras.utils.set_random_seed(settings.training.seed)
     keras.config.set_dtype_policy(policy())
     try:
-        decoder = new_decoder(settings.decoder, choose_on.words, fit_on)
+        decoder = new_decoder(settings.decoder, validation.words, examples)
         decoder.load_weights(before.path / DECODER_WEIGHTS)
         optimisation = settings.training.model_copy(update={"learning_rate": chosen.learning_rate})
-        steps = len(fit_on.order(chosen.batch_size, 0, 0)) * chosen.epochs
+        steps = len(examples.order(chosen.batch_size, 0, 0)) * chosen.epochs
         trainer = Trainer(decoder, optimisation, steps, chosen.likelihood_weight)
-        reward = Reward.of(choose_on.words, fit_on.captions(), chosen.bleu_weight)
+        reward = Reward.of(validation.words, examples.captions(), chosen.bleu_weight)
 
-        def one_epoch(epoch: int, done: int) -> Iterator[float]:
-            for batch in fit_on.batches(chosen.batch_size, settings.training.seed, epoch, done):
+        def epoch_metrics(epoch: int, done: int) -> Iterator[float]:
+            for batch in examples.batches(chosen.batch_size, settings.training.seed, epoch, done):
                 yield _step(trainer, batch, reward, chosen, settings.training.max_words)
 
         minutes = settings.training.checkpoint_minutes
         stage = TrainingLoop(
-            "refine", "reward", trainer, chosen, one_epoch, choose_on, folder, minutes, wholeness_first=True
+            "refine", "reward", trainer, chosen, epoch_metrics, validation, folder, minutes, whole_first=True
         )
-        return stage.run(watch, Progress.from_what(before.figures()["kept"]))
+        return stage.run(watch, Progress.starting_from(before.figures()["kept"]))
     finally:
         keras.config.set_dtype_policy("float32")
 
 
 def _step(trainer: Any, batch: Batch, reward: Reward, settings: SelfCriticalSettings, max_words: int) -> float:
-    """Draw, reward, reinforce; returns the mean reward."""
-    drawn = trainer.sample(batch.features, settings.samples, max_words)
+    """Sample, reward, reinforce; returns the mean reward."""
+    tokens = trainer.sample(batch.features, settings.samples, max_words)
     images = np.repeat(np.arange(len(batch.features), dtype=np.int32), settings.samples)
-    rewards = reward(batch, drawn, images)
-    said = Batch(batch.features, images, drawn[:, : _longest(drawn)])
-    trainer.reinforce(batch, said, advantages(rewards, settings.samples) / _words(said))
+    rewards = reward(batch, tokens, images)
+    longest = int((tokens != PADDING).sum(axis=1).max())
+    sampled = Batch(batch.features, images, tokens[:, :longest])
+    words = int((sampled.tokens[:, 1:] != PADDING).sum())
+    trainer.reinforce(batch, sampled, advantages(rewards, settings.samples) / words)
     return float(rewards.mean())
-
-
-def _longest(tokens: Any) -> int:
-    return int((tokens != PADDING).sum(axis=1).max())
-
-
-def _words(batch: Batch) -> int:
-    return int((batch.tokens[:, 1:] != PADDING).sum())
 
 
 def load_decoder(run: TrainingRun) -> tuple[Any, Vocabulary]:

@@ -1,4 +1,4 @@
-"""What a whole caption is worth: CIDEr-D, perhaps with BLEU-4, against people's captions of the image."""
+"""The reward of a whole caption: CIDEr-D, perhaps with BLEU-4, against people's captions of the image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.model.vocabulary import PADDING, START, Vocabulary
 from pipeline.training.batches import Batch, TokenIds
 
 Rewards = npt.NDArray[np.float32]
-Said = tuple[int, tuple[str, ...]]  # an image and the words said of it
+ImageCaption = tuple[int, tuple[str, ...]]  # an image's index and words
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Reward:
     """The reward of self-critical training (Rennie et al., CVPR 2017).
 
     `<end>` counts as a word, in the document frequencies too: without it a caption gains by breaking
-    off after "a" or "of", where likely n-grams are to be had for nothing.
+    off after "a" or "of", which likely n-grams end with.
 
     Attributes:
         words: the vocabulary.
@@ -36,29 +36,29 @@ class Reward:
 
     @classmethod
     def of(cls, words: Vocabulary, captions: Sequence[TokenIds], bleu_weight: float) -> Reward:
-        """Count the document frequencies over the captions of each training image, int32 [captions, places]."""
+        """Count the document frequencies over the captions of each training image, int32 [captions, words]."""
         spelt = ([_spell(words, row) for row in rows] for rows in captions)
         return cls(words, DocumentFrequencies.of(spelt), bleu_weight)
 
-    def __call__(self, batch: Batch, drawn: TokenIds, images: npt.NDArray[np.int32]) -> Rewards:
-        """Rewards of drawn captions, int32 [drawn, places], of images int32 [drawn]: float32 [drawn]."""
+    def __call__(self, batch: Batch, sampled: TokenIds, images: npt.NDArray[np.int32]) -> Rewards:
+        """Rewards of sampled captions, int32 [captions, words], of images int32 [captions]: float32 [captions]."""
         references: list[list[list[str]]] = [[] for _ in batch.features]
         for image, row in zip(batch.images, batch.tokens, strict=True):
             references[image].append(_spell(self.words, row))
-        pairs = zip(images.tolist(), drawn, strict=True)
-        said = [(image, tuple(_spell(self.words, row))) for image, row in pairs]
-        worth = self._worth(references, set(said))  # a sure model draws one caption several times
-        return np.array([worth[caption] for caption in said], np.float32)
+        pairs = zip(images.tolist(), sampled, strict=True)
+        captions = [(image, tuple(_spell(self.words, row))) for image, row in pairs]
+        scores = self._scores(references, set(captions))  # a sure model samples one caption several times
+        return np.array([scores[caption] for caption in captions], np.float32)
 
-    def _worth(self, references: list[list[list[str]]], said: set[Said]) -> dict[Said, float]:
+    def _scores(self, references: list[list[list[str]]], captions: set[ImageCaption]) -> dict[ImageCaption, float]:
         vectors = [[self.frequencies.vector(reference) for reference in own] for own in references]
         allowed = [ReferenceCounts.of(own) for own in references] if self.bleu_weight else []
-        worth = {}
-        for image, caption in said:
-            worth[image, caption] = cider_d(vectors[image], self.frequencies.vector(caption))
+        scores = {}
+        for image, caption in captions:
+            scores[image, caption] = cider_d(vectors[image], self.frequencies.vector(caption))
             if self.bleu_weight:
-                worth[image, caption] += self.bleu_weight * allowed[image].match(caption).bleu()[-1]
-        return worth
+                scores[image, caption] += self.bleu_weight * allowed[image].match(caption).bleu()[-1]
+        return scores
 
 
 def advantages(rewards: Rewards, samples: int) -> Rewards:

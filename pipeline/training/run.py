@@ -20,13 +20,11 @@ from pipeline.storage.stage_outputs import StageOutput, Store
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What every stage may use.
+    """A training's settings, its home, and its finished stages.
 
     Attributes:
-        settings: everything the stages need to know.
-        home: where outputs lie and models are registered.
         done: the digest of each finished stage's output; small enough for XCom.
-        held: outputs in use, from stage to stage.
+        held: locks on outputs in use, from stage to stage.
     """
 
     settings: TrainSettings
@@ -67,7 +65,7 @@ class TrainingRun:
         return self.store.find(stage, self.done[stage])
 
     def scores(self) -> dict[str, Any]:
-        """What `evaluate` found on the test split."""
+        """The scores of the stage `evaluate` on the test split."""
         return dict(read_json(self.output("evaluate").path / "scores.json"))
 
     def inputs(self, *stages: str) -> dict[str, str]:

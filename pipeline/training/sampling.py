@@ -1,4 +1,4 @@
-"""Captions drawn by their probability, for the model to learn from what it says itself."""
+"""Captions sampled by their probability, for the model to learn from its own."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ _NEGATIVE_INFINITY = -1e9
 def sample_captions(
     decoder: Decoder, memory: EncoderMemory, samples: Any, max_words: Any, random: keras.random.SeedGenerator
 ) -> Any:
-    """Draw several captions of each image, word by word.
+    """Sample several captions of each image, word by word.
 
     Args:
-        decoder: what writes, without dropout.
-        seen: n images.
+        decoder: run without dropout.
+        memory: n images.
         samples: captions an image, int32 scalar.
         max_words: longest caption in words, int32 scalar; one that does not end within it has no `<end>`.
-        random: the state of the draw, which moves on.
+        random: the state of sampling, which moves on.
 
     Returns:
         int32 [n * samples, max_words + 2], `<start>`, words and `<end>`, padded, an image's next to each other.
     """
-    spread = EncoderMemory(ops.repeat(memory.grid, samples, axis=0), ops.repeat(memory.pooled, samples, axis=0))
-    rows = ops.shape(spread.pooled)[0]
-    chance = keras.random.uniform((max_words + 1, rows), seed=random)  # one number a word
+    repeated = EncoderMemory(ops.repeat(memory.grid, samples, axis=0), ops.repeat(memory.pooled, samples, axis=0))
+    rows = ops.shape(repeated.pooled)[0]
+    uniform = keras.random.uniform((max_words + 1, rows), seed=random)  # one number a word
 
-    def more(place: Any, tokens: Any, last: Any, state: Any) -> Any:
-        return ops.logical_and(place <= max_words, ops.any(last != END))
+    def condition(position: Any, tokens: Any, last: Any, state: Any) -> Any:
+        return ops.logical_and(position <= max_words, ops.any(last != END))
 
-    def write(place: Any, tokens: Any, last: Any, state: Any) -> tuple[Any, ...]:
-        step = decoder.step(spread, state, last)
-        word = _pick(step.logits, ops.take(chance, place, axis=0)[:, None])
+    def body(position: Any, tokens: Any, last: Any, state: Any) -> tuple[Any, ...]:
+        step = decoder.step(repeated, state, last)
+        word = _pick(step.logits, ops.take(uniform, position, axis=0)[:, None])
         word = ops.where(last == END, END, word)
-        here = ops.arange(max_words + 2)[None] == place + 1
-        return place + 1, ops.where(here, word[:, None], tokens), word, step.state
+        here = ops.arange(max_words + 2)[None] == position + 1
+        return position + 1, ops.where(here, word[:, None], tokens), word, step.state
 
     start = ops.full((rows,), START, dtype="int32")
     tokens = ops.where(ops.arange(max_words + 2)[None] == 0, START, PADDING) + ops.zeros((rows, 1), dtype="int32")
-    loop = (ops.convert_to_tensor(0), tokens, start, decoder.initial_state(spread))
-    _, tokens, _, _ = ops.while_loop(more, write, loop)
+    loop = (ops.convert_to_tensor(0), tokens, start, decoder.initial_state(repeated))
+    _, tokens, _, _ = ops.while_loop(condition, body, loop)
     ended = ops.cumsum(ops.cast(tokens == END, "int32"), axis=1) - ops.cast(tokens == END, "int32") > 0
     return ops.where(ended, PADDING, tokens)
 
 
-def _pick(logits: Any, chance: Any) -> Any:
-    """The word at which the cumulative probability [n, vocabulary] passes chance [n, 1]: int32 [n]."""
+def _pick(logits: Any, uniform: Any) -> Any:
+    """The word at which the cumulative probability [n, vocabulary] passes uniform [n, 1]: int32 [n]."""
     never = ops.arange(ops.shape(logits)[-1]) <= START  # padding, unknown and start come first
-    share = ops.cumsum(ops.softmax(ops.where(never[None], _NEGATIVE_INFINITY, logits), axis=-1), axis=-1)
-    passed = ops.sum(ops.cast(share <= chance * share[:, -1:], "int32"), axis=-1)
+    cumulative = ops.cumsum(ops.softmax(ops.where(never[None], _NEGATIVE_INFINITY, logits), axis=-1), axis=-1)
+    passed = ops.sum(ops.cast(cumulative <= uniform * cumulative[:, -1:], "int32"), axis=-1)
     return ops.minimum(passed, ops.shape(logits)[-1] - 1)

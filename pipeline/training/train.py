@@ -34,9 +34,9 @@ def train(run: TrainingRun, watch: ProgressCallback = lambda row: None) -> Stage
     unfinished = run.store.scratch("train", {"version": _VERSION, **groups}, inputs)
 
     def build(folder: Path) -> None:
-        fit_on, choose_on = splits(run)
+        examples, validation = splits(run)
         start = run.output("start") if "start" in run.done else None
-        progress = fit(settings, fit_on, choose_on, unfinished, watch, start)
+        progress = fit(settings, examples, validation, unfinished, watch, start)
         shutil.copyfile(unfinished / DECODER_WEIGHTS, folder / DECODER_WEIGHTS)
         write_json(folder / "figures.json", asdict(progress))
 
@@ -50,23 +50,19 @@ def splits(run: TrainingRun) -> tuple[Examples, ValidationSet]:
     words = Vocabulary.read(run.output("adapt_vocabulary").path / "vocabulary.txt")
     views = [FeatureStore.of(run, view) for view in range(run.settings.encoder.views)]
     cut = run.settings.training.max_words
-    fit_on = Examples.of(run.accepted, "train", words, views, cut, run.settings.training.corrections_weight)
-    return fit_on, ValidationSet.of(run.accepted, words, views[0], cut)
+    examples = Examples.of(run.accepted, "train", words, views, cut, run.settings.training.corrections_weight)
+    return examples, ValidationSet.of(run.accepted, words, views[0], cut)
 
 
 def fit(
     settings: TrainSettings,
-    fit_on: Examples,
-    choose_on: ValidationSet,
+    examples: Examples,
+    validation: ValidationSet,
     folder: Path,
     watch: ProgressCallback,
     start: StageOutput | None = None,
 ) -> Progress:
-    """Train, from a version's weights where there is one, until captions get no better; see `TrainingLoop.run`.
-
-    Raises:
-        SettingsError: the loss became infinite or no number.
-    """
+    """Train, from a version's weights where there is one, until captions get no better; see `TrainingLoop.run`."""
     import keras
 
     from pipeline.training.precision import policy
@@ -76,17 +72,19 @@ def fit(
     keras.utils.set_random_seed(chosen.seed)
     keras.config.set_dtype_policy(policy())
     try:
-        decoder = new_decoder(settings.decoder, choose_on.words, fit_on)
+        decoder = new_decoder(settings.decoder, validation.words, examples)
         if start is not None:
             load_initial_weights(decoder, start)
-        trainer = Trainer(decoder, chosen, len(fit_on.order(chosen.batch_size, 0, 0)) * chosen.epochs)
+        trainer = Trainer(decoder, chosen, len(examples.order(chosen.batch_size, 0, 0)) * chosen.epochs)
 
-        def one_epoch(epoch: int, done: int) -> Iterator[float]:
-            return map(trainer.train_step, fit_on.batches(chosen.batch_size, chosen.seed, epoch, done))
+        def epoch_metrics(epoch: int, done: int) -> Iterator[float]:
+            return map(trainer.train_step, examples.batches(chosen.batch_size, chosen.seed, epoch, done))
 
         # Which of two like epochs scores higher is luck, and the later one knows more words.
-        noise, minutes = 0.5, chosen.checkpoint_minutes
-        stage = TrainingLoop("train", "loss", trainer, chosen, one_epoch, choose_on, folder, minutes, noise=noise)
+        tolerance, minutes = 0.5, chosen.checkpoint_minutes
+        stage = TrainingLoop(
+            "train", "loss", trainer, chosen, epoch_metrics, validation, folder, minutes, tolerance=tolerance
+        )
         return stage.run(watch)
     finally:
         keras.config.set_dtype_policy("float32")

@@ -25,11 +25,10 @@ class Trainer:
     """A decoder and its optimizer: Adam with a clipped gradient, warm-up and cosine decay.
 
     Attributes:
-        decoder: what is fitted.
         optimizer: Adam (Kingma and Ba, 2015); scales the loss under float16.
-        average: the moving average of the weights, which is what is judged and kept.
+        average: the moving average of the weights, which are evaluated and kept.
         generator: of greedy captions, for validation.
-        random: what captions are drawn by.
+        random: the state of sampling.
         people_share: share of the loss on people's captions when captions are reinforced, in [0, 1].
     """
 
@@ -78,40 +77,42 @@ class Trainer:
         return float(loss), float(words)
 
     def sample(self, features: Any, samples: int, max_words: int) -> npt.NDArray[np.int32]:
-        """Captions drawn by their probability: float16 [n, positions, channels] to int32 [n * samples, places]."""
+        """Sampled captions: float16 [n, positions, channels] to int32 [n * samples, places]."""
         return np.asarray(self._sample(features, samples, max_words))
 
     def reinforce(self, people: Batch, sampled: Batch, weights: npt.NDArray[np.float32]) -> None:
         """Make captions likelier by float32 weights [captions], unlikelier where they are negative.
 
         What is lowered is the sum of each caption's weight times its negative log-probability
-        (Williams, 1992), and by `people_share` the loss on what people say of the same images.
+        (Williams, 1992), and by `people_share` the loss on people's captions of the same images.
         """
         self._reinforce(*people, *sampled[1:], weights)
 
     def _train_on_batch(self, features: Any, images: Any, tokens: Any) -> Any:
         with tf.GradientTape() as tape:
-            loss, words = self._summed(features, images, tokens, self.smoothing, training=True)
+            loss, words = self._summed_loss(features, images, tokens, self.smoothing, training=True)
             loss = loss / words
             scaled = self.optimizer.scale_loss(loss)
         self._apply(tape, scaled)
         return loss
 
-    def _reinforce_batch(self, features: Any, images: Any, tokens: Any, of: Any, said: Any, weights: Any) -> None:
+    def _reinforce_batch(
+        self, features: Any, images: Any, tokens: Any, sampled_images: Any, sampled_tokens: Any, weights: Any
+    ) -> None:
         with tf.GradientTape() as tape:
-            loss = (1 - self.people_share) * self._regret(features, of, said, weights)
+            loss = (1 - self.people_share) * self._policy_loss(features, sampled_images, sampled_tokens, weights)
             if self.people_share:
-                summed, words = self._summed(features, images, tokens, self.smoothing, training=True)
+                summed, words = self._summed_loss(features, images, tokens, self.smoothing, training=True)
                 loss = loss + self.people_share * summed / words
             scaled = self.optimizer.scale_loss(loss)
         self._apply(tape, scaled)
 
-    def _regret(self, features: Any, images: Any, tokens: Any, weights: Any) -> Any:
-        # Without dropout, as captions are drawn: gains are worth nothing to another distribution.
-        known, targets = teacher_forced(self.decoder, features, images, tokens, training=False)
-        each = -likelihood(self.decoder.logits(known), targets)  # [words]
-        of = tf.cast(tf.where(tokens[:, 1:] != PADDING)[:, 0], tf.int32)  # [words], the caption it is of
-        return ops.sum(each * ops.take(weights, of))
+    def _policy_loss(self, features: Any, images: Any, tokens: Any, weights: Any) -> Any:
+        # Without dropout, as captions are sampled: gains are worth nothing to another distribution.
+        hidden, targets = teacher_forced(self.decoder, features, images, tokens, training=False)
+        each = -likelihood(self.decoder.logits(hidden), targets)  # [words]
+        caption_of = tf.cast(tf.where(tokens[:, 1:] != PADDING)[:, 0], tf.int32)  # [words]
+        return ops.sum(each * ops.take(weights, caption_of))
 
     def _apply(self, tape: tf.GradientTape, loss: Any) -> None:
         weights = self.decoder.trainable_variables
@@ -124,12 +125,12 @@ class Trainer:
         return sample_captions(self.decoder, self.decoder.encode(features), samples, max_words, self.random)
 
     def _loss_on_batch(self, features: Any, images: Any, tokens: Any) -> Any:
-        return self._summed(features, images, tokens, 0.0, training=False)
+        return self._summed_loss(features, images, tokens, 0.0, training=False)
 
-    def _summed(self, features: Any, images: Any, tokens: Any, smoothing: float, training: bool) -> Any:
+    def _summed_loss(self, features: Any, images: Any, tokens: Any, smoothing: float, training: bool) -> Any:
         """The loss summed over all words, and their number."""
-        known, targets = teacher_forced(self.decoder, features, images, tokens, training)
-        return summed_loss(self.decoder.logits(known), targets, smoothing), ops.cast(ops.shape(targets)[0], "float32")
+        hidden, targets = teacher_forced(self.decoder, features, images, tokens, training)
+        return summed_loss(self.decoder.logits(hidden), targets, smoothing), ops.cast(ops.shape(targets)[0], "float32")
 
 
 def _schedule(settings: TrainingSettings, steps: int) -> Any:
@@ -145,12 +146,12 @@ def _schedule(settings: TrainingSettings, steps: int) -> Any:
 
 
 def teacher_forced(decoder: Decoder, features: Any, images: Any, tokens: Any, training: bool) -> tuple[Any, Any]:
-    """What the decoder knows before each word, and the word, padding left out: [words, units] and int32 [words].
+    """The hidden state before each word, and the word, padding left out: [words, units] and int32 [words].
 
-    An image is looked at once, however many captions it has; see `PartBatch` for the arguments.
+    An image is encoded once, however many captions it has; see `Batch` for the arguments.
     """
     memory = decoder.encode(features, training)
-    spread = EncoderMemory(ops.take(memory.grid, images, axis=0), ops.take(memory.pooled, images, axis=0))
-    known, _ = decoder.forward(spread, tokens[:, :-1], training)  # [captions, words, units]
+    repeated = EncoderMemory(ops.take(memory.grid, images, axis=0), ops.take(memory.pooled, images, axis=0))
+    hidden, _ = decoder.forward(repeated, tokens[:, :-1], training)  # [captions, words, units]
     real = tokens[:, 1:] != PADDING
-    return tf.boolean_mask(known, real), tf.boolean_mask(tokens[:, 1:], real)
+    return tf.boolean_mask(hidden, real), tf.boolean_mask(tokens[:, 1:], real)

@@ -44,16 +44,16 @@ class ValidationScore:
         """Whether captions are whole sentences; a broken model may earn a higher CIDEr-D, and must not win."""
         return self.dangling <= MOST_DANGLING and self.repeated <= MOST_REPEATED
 
-    def better_than(self, other: ValidationScore, wholeness_first: bool) -> bool:
+    def better_than(self, other: ValidationScore, whole_first: bool) -> bool:
         """By CIDEr-D, then the loss; perhaps by `whole` before both."""
         mine, theirs = ((item.cider_d, -item.loss) for item in (self, other))
-        return (self.whole, *mine) > (other.whole, *theirs) if wholeness_first else mine > theirs
+        return (self.whole, *mine) > (other.whole, *theirs) if whole_first else mine > theirs
 
-    def keeps_up_with(self, best: ValidationScore, wholeness_first: bool, noise: float) -> bool:
+    def keeps_up_with(self, best: ValidationScore, whole_first: bool, tolerance: float) -> bool:
         """Whether it is no worse than the best but for so many of its standard errors."""
-        if wholeness_first and self.whole != best.whole:
+        if whole_first and self.whole != best.whole:
             return self.whole
-        return self.cider_d >= best.cider_d - noise * best.error
+        return self.cider_d >= best.cider_d - tolerance * best.error
 
     def as_dict(self) -> dict[str, float]:
         """By name, as in the curves."""
@@ -67,14 +67,7 @@ class ValidationScore:
 
 @dataclass(frozen=True)
 class ValidationSet:
-    """The validation split.
-
-    Attributes:
-        examples: its pairs, for the loss.
-        references: every caption of each of its images, by the image's name.
-        shas: the digest of each image, by name.
-        words: the vocabulary.
-    """
+    """The validation split: its pairs for the loss; by the image's name every caption, and the image's digest."""
 
     examples: Examples
     references: Mapping[str, list[str]]
@@ -89,7 +82,7 @@ class ValidationSet:
         shas = dict(zip(images["image"], images["sha256"], strict=True))
         return cls(examples, snapshot.references("val"), shas, words)
 
-    def judge(self, trainer: Trainer, batch_size: int) -> ValidationScore:
+    def score(self, trainer: Trainer, batch_size: int) -> ValidationScore:
         """Score the decoder as it is now."""
         captions = caption_features(trainer.generator, self.words, self.examples.views[0], list(self.shas.values()))
         texts = {image: caption.text for image, caption in zip(self.shas, captions, strict=True)}

@@ -18,31 +18,27 @@ _VERSION = 1
 
 
 def adapt_vocabulary(run: TrainingRun) -> StageOutput:
-    """Write `vocabulary.txt` and figures: size, and coverage of the validation captions.
-
-    Raises:
-        DatasetRejected: no training caption holds a word.
-    """
+    """Write `vocabulary.txt` and figures: size, and coverage of the validation captions."""
     settings = run.settings.vocabulary
     inputs = run.inputs("validate", *({"start"} & run.done.keys()))
 
     def build(folder: Path) -> None:
-        known = Vocabulary.read(run.output("start").path / "vocabulary.txt") if "start" in run.done else None
-        vocabulary = adapt(settings, run.accepted.captions_of("train")["caption"], known)
+        initial = Vocabulary.read(run.output("start").path / "vocabulary.txt") if "start" in run.done else None
+        vocabulary = adapt(settings, run.accepted.captions_of("train")["caption"], initial)
         vocabulary.write(folder / "vocabulary.txt")
         write_json(folder / "figures.json", coverage(vocabulary, run.accepted.captions_of("val")["caption"]))
 
     return run.store.run("adapt_vocabulary", _VERSION, settings.model_dump(mode="json"), inputs, build)
 
 
-def adapt(settings: VocabularySettings, captions: Iterable[str], known: Vocabulary | None = None) -> Vocabulary:
-    """The most frequent words of some captions, by Keras' `TextVectorization`, after those known already.
+def adapt(settings: VocabularySettings, captions: Iterable[str], initial: Vocabulary | None = None) -> Vocabulary:
+    """The most frequent words of some captions, by Keras' `TextVectorization`, after those of an initial vocabulary.
 
-    Known words keep their ids, whatever the settings; new ones come up to `vocabulary_size` words in all.
+    Its words keep their ids, whatever the settings; new ones come up to `vocabulary_size` words in all.
     """
     import keras
 
-    known = known or Vocabulary.of(())
+    initial = initial or Vocabulary.of(())
     texts = [standardize(caption) for caption in captions]
     counts = Counter(word for text in texts for word in text.split())
     if not counts:
@@ -52,8 +48,8 @@ def adapt(settings: VocabularySettings, captions: Iterable[str], known: Vocabula
     layer = keras.layers.TextVectorization(max_tokens=ordinary + 2, standardize=None, split="whitespace")
     layer.adapt(texts, batch_size=4096)
     words = [str(word) for word in layer.get_vocabulary(include_special_tokens=False)]
-    new = [word for word in words if counts[word] >= settings.min_count and word not in known.ids]
-    return Vocabulary((*known.words, *new[: max(0, settings.vocabulary_size - len(known))]))
+    new = [word for word in words if counts[word] >= settings.min_count and word not in initial.ids]
+    return Vocabulary((*initial.words, *new[: max(0, settings.vocabulary_size - len(initial))]))
 
 
 def coverage(vocabulary: Vocabulary, captions: Iterable[str]) -> dict[str, Any]:

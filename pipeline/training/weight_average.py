@@ -25,7 +25,7 @@ class MovingAverage:
             self.values = [step, *(keras.Variable(ops.copy(weight), trainable=False) for weight in weights)]
 
     def update(self, weights: Sequence[Any]) -> None:
-        """Move towards the weights as they are now; faster in the first steps, when nothing is known yet."""
+        """Move towards the weights as they are now; faster in the first steps, when the averages mean little."""
         if not self.values:
             return
         step, *averages = self.values

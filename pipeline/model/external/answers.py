@@ -1,4 +1,4 @@
-"""What an external captioner says, checked before it is a caption."""
+"""An external captioner's answers, checked before they are captions."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def captions_of(answers: Any, count: int) -> list[Caption]:
         BadInput: there are not as many answers as images, so nobody knows which belongs to which.
     """
     if not isinstance(answers, list) or len(answers) != count:
-        told = len(answers) if isinstance(answers, list) else f"{type(answers).__name__} instead of"
-        raise BadInput(CAPTIONER_FAILED, f"it gave {told} answers for {count} images")
+        number = len(answers) if isinstance(answers, list) else f"{type(answers).__name__} instead of"
+        raise BadInput(CAPTIONER_FAILED, f"it gave {number} answers for {count} images")
     return [_caption(answer) for answer in answers]
 
 

@@ -76,15 +76,15 @@ def _captions(model: Any, images: list[bytes]) -> dict[str, Any]:
         return {"error": f"{type(error).__name__}: {error}"[:2000]}
 
 
-def _records(told: Any) -> list[dict[str, Any]]:
+def _records(answer: Any) -> list[dict[str, Any]]:
     """A table's rows, a list of records, or a list of captions alone."""
-    rows = told.to_dict("records") if hasattr(told, "columns") else list(told)
+    rows = answer.to_dict("records") if hasattr(answer, "columns") else list(answer)
     named = [row if isinstance(row, dict) else {"caption": row} for row in rows]
     return [{name: _plain(row.get(name)) for name in _COLUMNS} for row in named]
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can say; not a number becomes null."""
+    """As JSON has it; not a number becomes null."""
     value = value.item() if hasattr(value, "item") else value
     if isinstance(value, float) and not math.isfinite(value):
         return None

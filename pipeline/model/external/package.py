@@ -1,4 +1,4 @@
-"""An external captioner on disk: which files it is, and whether it takes and gives what ours does. None of it is run."""
+"""An external captioner on disk: which files it is, and whether its signature is a captioner's. None of it is run."""
 
 from __future__ import annotations
 
@@ -34,11 +34,7 @@ class ExternalModel:
 
 
 def read_external(folder: Path, expected_digest: str | None = None) -> ExternalModel:
-    """Check the files and the signature of an external captioner.
-
-    Args:
-        folder: the MLflow model.
-        expected_digest: what it had when a person named it.
+    """Check the signature of the MLflow model in a folder, and its files against the digest when a person named it.
 
     Raises:
         ModelNotFound: the folder holds no MLflow model.
@@ -71,12 +67,12 @@ def _described(folder: Path, digest: str) -> ExternalModel:
 
     try:
         model = Model.load(str(folder / MLMODEL))
-        signature, told = model.signature, model.metadata or {}
+        signature, metadata = model.signature, model.metadata or {}
     except (mlflow.MlflowException, TypeError, ValueError, KeyError, AttributeError) as error:
         raise BundleRejected(f"{folder / MLMODEL} cannot be read: {' '.join(str(error).split())[:200]}") from error
     if "python_function" not in model.flavors or not _fits(signature):
         raise BundleRejected(f"{folder} is no captioner; an MLflow pyfunc with this signature is: {WANTED}")
-    side, fit = told.get("side", _SIDE), told.get("fit", FIT)
+    side, fit = metadata.get("side", _SIDE), metadata.get("fit", FIT)
     if type(side) is not int or not 1 <= side <= MAX_SIDE or fit not in get_args(Fit):
         raise BundleRejected(
             f"{folder / MLMODEL}: metadata side {side!r} and fit {fit!r} must be 1 to {MAX_SIDE} pixels, and one of "

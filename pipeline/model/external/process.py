@@ -1,4 +1,4 @@
-"""An external captioner's process: started with nothing of ours, asked within limits, ended with all it started."""
+"""An external captioner's process: started without our code and secrets, asked within limits, ended with all it started."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MAX_ANSWER = 1 << 20
 TAIL = 4000
 ROUNDS = 5
 SETTLE_S = 5.0
-# All that it is told about us; credentials and addresses are not in it.
+# The variables that it inherits; credentials and addresses are not among them.
 PASSED_ON = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
 
 
@@ -40,11 +40,7 @@ class ExternalProcess:
     """A loaded external captioner. It ends when it fails, when nobody holds it any more, and with this process."""
 
     def __init__(self, folder: Path, limits: ExternalLimits) -> None:
-        """Start it and wait until it has loaded the model.
-
-        Args:
-            folder: the MLflow model.
-            limits: of its process.
+        """Start it and wait until it has loaded the MLflow model in a folder.
 
         Raises:
             BadInput: it could not load the model within the limits.
@@ -52,19 +48,19 @@ class ExternalProcess:
         """
         self._limits, mark = limits, uuid4().hex
         scratch = tempfile.mkdtemp(prefix="nightcap-foreign-")
-        self._socket, theirs = socket.socketpair()
-        with theirs:
-            process = _start(folder, limits, theirs, _environment(scratch, mark))
-        self._said = _Tail(process.stderr)
+        self._socket, remote = socket.socketpair()
+        with remote:
+            process = _start(folder, limits, remote, _environment(scratch, mark))
+        self._stderr = _Tail(process.stderr)
         self._process = process
         self._end = weakref.finalize(self, _end, os.getpid(), process, self._socket, mark, scratch)
         self._answer(b"", limits.load_s)
 
     def ask(self, images: list[bytes]) -> Any:
-        """What it says of some images, unchecked.
+        """Its answers for some images, unchecked.
 
         Raises:
-            BadInput: it said that it cannot, did not answer in time, or ended; in the last two cases for good.
+            BadInput: it reported an error, took too long, or ended; in the last two cases for good.
         """
         head = json.dumps([len(each) for each in images]).encode()
         message = self._answer(b"\n".join([head, b"".join(images)]), self._limits.batch_s)
@@ -111,7 +107,7 @@ class ExternalProcess:
         return bytes(line)
 
     def _settled(self) -> str:
-        """Wait a little for its end, so that its own exit status is told and not that of our signal."""
+        """Wait a little for its end, so that its own exit status is reported, not that of our signal."""
         deadline = time.monotonic() + SETTLE_S
         while time.monotonic() < deadline:
             if psutil.Process(self._process.pid).status() == psutil.STATUS_ZOMBIE:
@@ -122,8 +118,8 @@ class ExternalProcess:
     def _post_mortem(self, problem: str) -> str:
         self.end()
         ended = f"it ended with {self._process.returncode}"
-        said = _clean(self._said.last_line())[:300]
-        return (problem or ended) + (f"; its last words: {said}" if said else "")
+        last = _clean(self._stderr.last_line())[:300]
+        return (problem or ended) + (f"; its last words: {last}" if last else "")
 
 
 class _Tail:
@@ -148,15 +144,15 @@ class _Tail:
 
 
 def _start(
-    folder: Path, limits: ExternalLimits, theirs: socket.socket, environment: dict[str, str]
+    folder: Path, limits: ExternalLimits, remote: socket.socket, environment: dict[str, str]
 ) -> subprocess.Popen[bytes]:
-    # Isolated, so nothing of ours is imported; and without .pyc, or its files would not be those of its digest any more.
+    # Isolated, so none of our code is imported; and without .pyc, or its files would not be those of its digest any more.
     command = [limits.python, "-I", "-B", str(CHILD), str(folder), str(limits.memory_mb << 20)]
     try:
         return subprocess.Popen(
             command,
-            stdin=theirs.fileno(),
-            stdout=theirs.fileno(),
+            stdin=remote.fileno(),
+            stdout=remote.fileno(),
             stderr=subprocess.PIPE,
             cwd=environment["HOME"],
             env=environment,
@@ -171,8 +167,8 @@ def _start(
 
 
 def _environment(scratch: str, mark: str) -> dict[str, str]:
-    ours = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return ours | {
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return environment | {
         "PATH": os.defpath,
         "HOME": scratch,
         "TMPDIR": scratch,
@@ -182,11 +178,11 @@ def _environment(scratch: str, mark: str) -> dict[str, str]:
     }
 
 
-def _end(owner: int, process: subprocess.Popen[bytes], ours: socket.socket, mark: str, scratch: str) -> None:
+def _end(owner: int, process: subprocess.Popen[bytes], local: socket.socket, mark: str, scratch: str) -> None:
     """Kill a process and all that it started, as far as they carry its session or its mark."""
     if os.getpid() != owner:  # a fork of us, to which it does not belong
         return
-    ours.close()
+    local.close()
     for _ in range(ROUNDS):
         family = list(_family(process.pid, mark))
         for each in family:

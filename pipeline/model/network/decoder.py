@@ -1,4 +1,4 @@
-"""The recurrent network that writes a caption word by word while it looks at the image."""
+"""The recurrent network that writes a caption word by word and attends to the image."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Decoder(keras.Model):  # type: ignore[misc]
         self.spread = self.add_weight((channels,), "ones", trainable=False, autocast=False, name="spread")
         self.project = layers.Dense(units, activation="relu", name="project")
         self.place = layers.Embedding(positions, units, name="place") if settings.positions else None
-        # Word vectors of unit variance: smaller ones drown in the image they are added to, and learning stalls.
+        # Word vectors of unit variance: beside the image, smaller ones carry too little, and learning stalls.
         # Tied ones are kept small, so that logits are, and scaled where they are read (Vaswani et al., 2017).
         self.scale = settings.embedding**0.5 if settings.tied else 1.0
         vectors = keras.initializers.RandomNormal(stddev=1.0 / self.scale) if settings.standardised else "uniform"
@@ -85,7 +85,7 @@ class Decoder(keras.Model):  # type: ignore[misc]
         """Take each channel's mean and deviation from features of training images: [n, positions, channels]."""
         self.centre.assign(ops.mean(ops.cast(features, "float32"), axis=(0, 1)))
         deviation = ops.std(ops.cast(features, "float32"), axis=(0, 1))  # [channels]
-        # A channel that hardly ever speaks in training must not shout in use.
+        # A channel that is almost constant in training must not dominate in use.
         self.spread.assign(deviation + 0.1 * ops.mean(deviation) + 1e-6)
 
     def call(self, features: Any, tokens: Any, training: bool = False) -> Any:
@@ -102,7 +102,7 @@ class Decoder(keras.Model):  # type: ignore[misc]
         return self.logits(self.forward(self.encode(features, training), tokens, training)[0])
 
     def encode(self, features: Any, training: bool = False) -> EncoderMemory:
-        """What is computed once an image: [n, positions, channels] to grid and embedding."""
+        """What is computed once an image: [n, positions, channels] to the grid and its mean."""
         features = (ops.cast(features, "float32") - self.centre) / self.spread
         # Dropped after the rectifier: noise before it would raise what comes out, in training only.
         grid = self.drop(self.project(features), training=training)  # [n, positions, units]
@@ -115,25 +115,25 @@ class Decoder(keras.Model):  # type: ignore[misc]
         return self.start(memory.pooled) if self.start is not None else ops.zeros_like(memory.pooled)
 
     def forward(self, memory: EncoderMemory, tokens: Any, training: bool = False) -> tuple[Any, Any]:
-        """After each token, int32 [n, words], what is known [n, words, units] and attention [n, words, positions]."""
+        """After each token, int32 [n, words]: hidden states [n, words, units] and attention [n, words, positions]."""
         inputs = self._inputs(memory, tokens, training)  # [n, words, embedding]
         outputs = self.gru(inputs, initial_state=self.initial_state(memory))  # [n, words, units]
-        known, attention = self._attend(memory, outputs)
-        return self.drop(known, training=training), attention
+        hidden, attention = self._attend(memory, outputs)
+        return self.drop(hidden, training=training), attention
 
-    def logits(self, known: Any) -> Any:
-        """Logits of the next word from what is known: [.., units] to float32 [.., vocabulary]."""
+    def logits(self, hidden: Any) -> Any:
+        """Logits of the next word: hidden states [.., units] to float32 [.., vocabulary]."""
         if self.narrow is None:
-            return self.write(known)
+            return self.write(hidden)
         vectors = ops.cast(self.embed.embeddings, self.compute_dtype)  # [vocabulary, embedding]
-        return ops.cast(ops.matmul(self.narrow(known), ops.transpose(vectors)), "float32") + self.bias
+        return ops.cast(ops.matmul(self.narrow(hidden), ops.transpose(vectors)), "float32") + self.bias
 
     def step(self, memory: EncoderMemory, state: Any, token: Any) -> Step:
         """Write one word further: state [n, units], token int32 [n]."""
         inputs = self._inputs(memory, token[:, None], training=False)[:, 0]  # [n, embedding]
         output, (state, *_) = self.gru.cell(inputs, [state])
-        known, attention = self._attend(memory, output[:, None])
-        return Step(self.logits(known[:, 0]), state, attention[:, 0])
+        hidden, attention = self._attend(memory, output[:, None])
+        return Step(self.logits(hidden[:, 0]), state, attention[:, 0])
 
     def _inputs(self, memory: EncoderMemory, tokens: Any, training: bool) -> Any:
         words = self.embed(tokens) * self.scale  # [n, words, embedding]
@@ -142,7 +142,7 @@ class Decoder(keras.Model):  # type: ignore[misc]
         return self.drop(words, training=training)
 
     def _attend(self, memory: EncoderMemory, outputs: Any) -> tuple[Any, Any]:
-        """Add what the grid holds where each output looks: [n, words, units] and [n, words, positions]."""
+        """Add the attended part of the grid to each output: [n, words, units] and [n, words, positions]."""
         if self.query is None:
             n, words = ops.shape(outputs)[0], ops.shape(outputs)[1]
             return self.normalize(outputs), ops.zeros((n, words, self.positions))

@@ -45,11 +45,7 @@ ARCHITECTURES = {
 
 
 def architecture(name: str) -> Architecture:
-    """The facts of an encoder as it is known.
-
-    Raises:
-        SettingsError: no encoder has that name.
-    """
+    """The facts of an encoder at its own side."""
     if name not in ARCHITECTURES:
         raise SettingsError(f"unknown encoder {name!r}; known encoders: {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[name]
@@ -70,7 +66,11 @@ class Encoder(keras.Model):  # type: ignore[misc]
     def call(self, pixels: Any) -> Any:
         """Features of a batch; see the class for shapes."""
         values = ops.cast(pixels, self.compute_dtype)
-        grid = self.backbone(_preprocess(self.facts, values), training=False)  # [n, rows, columns, channels]
+        if self.facts.module:
+            values = getattr(keras.applications, self.facts.module).preprocess_input(values)
+        else:
+            values = values / 127.5 - 1.0
+        grid = self.backbone(values, training=False)  # [n, rows, columns, channels]
         return ops.reshape(grid, (-1, self.facts.positions, self.facts.channels))
 
 
@@ -78,16 +78,16 @@ def build_encoder(name: str, weights: str | Path | None, side: int | None = None
     """An encoder with weights: `imagenet` (downloaded by Keras), a file, or None for random ones.
 
     Args:
-        name: the network.
-        weights: see above.
-        side: pixels of its square input; None for what it is known by.
+        name: a key of `ARCHITECTURES`.
+        weights: `imagenet`, the path of a file, or None.
+        side: pixels of its square input; None for the network's own.
 
     Raises:
         SettingsError: the weights cannot be loaded into this network.
         ObjectUnavailable: Keras cannot download its weights.
     """
-    known = architecture(name)
-    facts = replace(known, side=side or known.side)
+    facts = architecture(name)
+    facts = replace(facts, side=side or facts.side)
     backbone = scenes_backbone(facts) if name == "scenes" else _application(facts, weights == IMAGENET)
     for index, layer in enumerate(backbone.layers):
         layer.name = f"layer_{index}"  # Keras counts through the process, and its names would end up in digests
@@ -99,21 +99,17 @@ def build_encoder(name: str, weights: str | Path | None, side: int | None = None
 
 
 def weights_digest(name: str, weights: str, expected: str | None) -> str:
-    """What identifies the weights: the file's SHA-256, or Keras' own name for its download.
-
-    Raises:
-        SettingsError: the file is missing or is not the expected one.
-    """
+    """The identity of the weights: the file's SHA-256, which must be the expected one, or Keras' name of its download."""
     if weights == IMAGENET:
         return f"keras-applications-{name}-imagenet"
     if not Path(weights).is_file():
         raise SettingsError(f"encoder.weights: no file at {weights!r}; give 'imagenet' or the path of a weights file")
-    found = sha256_file(Path(weights))
-    if expected is not None and found != expected:
+    digest = sha256_file(Path(weights))
+    if expected is not None and digest != expected:
         raise SettingsError(
-            f"encoder.weights: {weights} has SHA-256 {found}, but encoder.weights_sha256 asks for {expected}"
+            f"encoder.weights: {weights} has SHA-256 {digest}, but encoder.weights_sha256 asks for {expected}"
         )
-    return found
+    return digest
 
 
 def scenes_backbone(facts: Architecture) -> keras.Model:
@@ -142,12 +138,6 @@ def _application(facts: Architecture, imagenet: bool) -> keras.Model:
         raise ObjectUnavailable(
             f"encoder.weights=imagenet: {reason}; connect to the network or give a weights file's path"
         ) from error
-
-
-def _preprocess(facts: Architecture, values: Any) -> Any:
-    if not facts.module:
-        return values / 127.5 - 1.0
-    return getattr(keras.applications, facts.module).preprocess_input(values)
 
 
 def _load(backbone: keras.Model, path: Path, name: str) -> None:

@@ -32,7 +32,7 @@ class Generator(keras.Model):  # type: ignore[misc]
     """A decoder with a way of choosing words: features [n, positions, channels] to `GeneratedCaptions`.
 
     Padding, `[UNK]` and `<start>` are never written, and `<end>` is neither the first word nor left
-    out: the last place allows nothing else.
+    out: the last position allows nothing else.
     """
 
     def __init__(self, decoder: Decoder, settings: DecodingSettings, vocabulary_size: int) -> None:
@@ -54,77 +54,78 @@ def _beam(
     decoder: Decoder, memory: EncoderMemory, settings: DecodingSettings, width: int, vocabulary: int
 ) -> GeneratedCaptions:
     """Beam search; width 1 is greedy. Finished hypotheses stay and take padding at no cost."""
-    n, places = ops.shape(memory.pooled)[0], settings.max_words + 1
-    spread = EncoderMemory(
+    n, length = ops.shape(memory.pooled)[0], settings.max_words + 1
+    repeated = EncoderMemory(
         ops.repeat(memory.grid, width, axis=0), ops.repeat(memory.pooled, width, axis=0)
     )  # [n * width, ..]
     first = ops.concatenate([ops.zeros((n, 1)), ops.full((n, width - 1), _NEGATIVE_INFINITY)], axis=1)
     rows = ops.arange(n)[:, None] * width  # [n, 1], where each image's hypotheses begin
 
-    def more(place: Any, tokens: Any, total: Any, state: Any) -> Any:
-        return _unfinished(place, places, tokens)
+    def condition(position: Any, tokens: Any, total: Any, state: Any) -> Any:
+        return _unfinished(position, length, tokens)
 
-    def write(place: Any, tokens: Any, total: Any, state: Any) -> tuple[Any, ...]:
-        last = ops.reshape(ops.take(tokens, place, axis=2), (-1,))  # [n, width] -> [n * width]
-        step = decoder.step(spread, state, last)
-        gain = _log_probabilities(step.logits, place, last, settings)
+    def body(position: Any, tokens: Any, total: Any, state: Any) -> tuple[Any, ...]:
+        last = ops.reshape(ops.take(tokens, position, axis=2), (-1,))  # [n, width] -> [n * width]
+        step = decoder.step(repeated, state, last)
+        gain = _log_probabilities(step.logits, position, last, settings)
         if settings.block_repeats:
-            gain = gain + _repeats(ops.reshape(tokens, (-1, places + 1)), place, vocabulary)
+            gain = gain + _repeats(ops.reshape(tokens, (-1, length + 1)), position, vocabulary)
         candidates = ops.reshape(total, (-1, 1)) + gain  # [n * width, vocabulary]
         total, best = ops.top_k(ops.reshape(candidates, (-1, width * vocabulary)), width)  # [n, width]
         parent = ops.reshape(rows + best // vocabulary, (-1,))  # [n * width]
         state = ops.take(step.state, parent, axis=0)
-        kept = ops.reshape(ops.take(ops.reshape(tokens, (-1, places + 1)), parent, axis=0), (-1, width, places + 1))
-        return place + 1, _put(kept, place + 1, best % vocabulary), total, state
+        kept = ops.reshape(ops.take(ops.reshape(tokens, (-1, length + 1)), parent, axis=0), (-1, width, length + 1))
+        return position + 1, _write_at(kept, position + 1, best % vocabulary), total, state
 
-    tokens = ops.pad(ops.full((n, width, 1), START, dtype="int32"), [[0, 0], [0, 0], [0, places]])
-    state = decoder.initial_state(spread)
-    _, tokens, total, _ = ops.while_loop(more, write, (ops.convert_to_tensor(0), tokens, first, state))
+    tokens = ops.pad(ops.full((n, width, 1), START, dtype="int32"), [[0, 0], [0, 0], [0, length]])
+    state = decoder.initial_state(repeated)
+    _, tokens, total, _ = ops.while_loop(condition, body, (ops.convert_to_tensor(0), tokens, first, state))
     return _ranked(tokens[:, :, 1:], total, settings.length_power)
 
 
 def _sample(decoder: Decoder, memory: EncoderMemory, settings: DecodingSettings, vocabulary: int) -> GeneratedCaptions:
-    """Draw each word from the `top_k` likeliest by the Gumbel-max trick.
+    """Draw each word from the `top_k` most probable by the Gumbel-max trick.
 
     Every image gets the same noise, so its caption does not depend on its neighbours.
     """
-    n, places = ops.shape(memory.pooled)[0], settings.max_words + 1
+    n, length = ops.shape(memory.pooled)[0], settings.max_words + 1
     k = min(settings.top_k, vocabulary)
-    noise = ops.convert_to_tensor(np.random.default_rng(settings.seed).gumbel(size=(places, k)).astype("float32"))
+    noise = ops.convert_to_tensor(np.random.default_rng(settings.seed).gumbel(size=(length, k)).astype("float32"))
 
-    def more(place: Any, tokens: Any, total: Any, state: Any) -> Any:
-        return _unfinished(place, places, tokens)
+    def condition(position: Any, tokens: Any, total: Any, state: Any) -> Any:
+        return _unfinished(position, length, tokens)
 
-    def write(place: Any, tokens: Any, total: Any, state: Any) -> tuple[Any, ...]:
-        last = ops.take(tokens, place, axis=2)[:, 0]  # [n]
+    def body(position: Any, tokens: Any, total: Any, state: Any) -> tuple[Any, ...]:
+        last = ops.take(tokens, position, axis=2)[:, 0]  # [n]
         step = decoder.step(memory, state, last)
-        gain = _log_probabilities(step.logits, place, last, settings)
+        gain = _log_probabilities(step.logits, position, last, settings)
         if settings.block_repeats:
-            gain = gain + _repeats(tokens[:, 0], place, vocabulary)
-        likeliest, words = ops.top_k(gain, k)  # [n, k]
-        drawn = ops.argmax(likeliest / settings.temperature + ops.take(noise, place, axis=0), axis=-1)[:, None]
-        word = ops.take_along_axis(words, drawn, axis=1)  # [n, 1]
-        total = total + ops.take_along_axis(likeliest, drawn, axis=1)
-        return place + 1, _put(tokens, place + 1, word), total, step.state
+            gain = gain + _repeats(tokens[:, 0], position, vocabulary)
+        log_probabilities, words = ops.top_k(gain, k)  # [n, k]
+        noisy = log_probabilities / settings.temperature + ops.take(noise, position, axis=0)
+        chosen = ops.argmax(noisy, axis=-1)[:, None]
+        word = ops.take_along_axis(words, chosen, axis=1)  # [n, 1]
+        total = total + ops.take_along_axis(log_probabilities, chosen, axis=1)
+        return position + 1, _write_at(tokens, position + 1, word), total, step.state
 
-    tokens = ops.pad(ops.full((n, 1, 1), START, dtype="int32"), [[0, 0], [0, 0], [0, places]])
+    tokens = ops.pad(ops.full((n, 1, 1), START, dtype="int32"), [[0, 0], [0, 0], [0, length]])
     loop = (ops.convert_to_tensor(0), tokens, ops.zeros((n, 1)), decoder.initial_state(memory))
-    _, tokens, total, _ = ops.while_loop(more, write, loop)
+    _, tokens, total, _ = ops.while_loop(condition, body, loop)
     return _ranked(tokens[:, :, 1:], total, length_power=1.0)
 
 
-def _unfinished(place: Any, places: int, tokens: Any) -> Any:
-    last = ops.take(tokens, place, axis=2)
+def _unfinished(position: Any, length: int, tokens: Any) -> Any:
+    last = ops.take(tokens, position, axis=2)
     ended = ops.all(ops.logical_or(last == END, last == PADDING))
-    return ops.logical_and(place < places, ops.logical_not(ended))
+    return ops.logical_and(position < length, ops.logical_not(ended))
 
 
-def _log_probabilities(logits: Any, place: Any, last: Any, settings: DecodingSettings) -> Any:
-    """Log-probabilities [m, vocabulary] of what may be written at a place after the last token [m]."""
+def _log_probabilities(logits: Any, position: Any, last: Any, settings: DecodingSettings) -> Any:
+    """Log-probabilities [m, vocabulary] of what may be written at a position after the last token [m]."""
     ids = ops.arange(ops.shape(logits)[-1])
     never = ids <= START  # padding, unknown and start come first
-    too_short = ops.logical_and(place < settings.min_words, ids == END)
-    overlong = ops.logical_and(place >= settings.max_words, ids != END)
+    too_short = ops.logical_and(position < settings.min_words, ids == END)
+    overlong = ops.logical_and(position >= settings.max_words, ids != END)
     barred = ops.logical_or(never, ops.logical_or(too_short, overlong))
     if settings.rare_words:
         logits = logits + settings.rare_words * _rarity(ids)
@@ -136,29 +137,29 @@ def _log_probabilities(logits: Any, place: Any, last: Any, settings: DecodingSet
 def _rarity(ids: Any) -> Any:
     """How rare each word is, in nats: int32 [vocabulary] to float32 [vocabulary]; 0 for the most frequent and for `<end>`.
 
-    A model of likely captions prefers frequent words beyond what the image says; to add the negative logarithm of a
+    A model of likely captions prefers frequent words beyond the image's evidence; to add the negative logarithm of a
     word's own probability mends that (Li et al., NAACL 2016; Menon et al., ICLR 2021). By Zipf's law that is the
-    logarithm of its rank, and vocabularies are in the order of frequency, what `training.start_from` added last.
+    logarithm of its rank. Vocabularies are in the order of frequency; words that `training.start_from` added come last.
     """
     return ops.log(ops.maximum(ops.cast(ids - END, "float32"), 1.0))
 
 
-def _repeats(tokens: Any, place: Any, vocabulary: int) -> Any:
-    """Bar the last word again, and whatever has followed it before: tokens int32 [m, places] to [m, vocabulary]."""
-    m, places = ops.shape(tokens)[0], ops.shape(tokens)[1]
-    last = ops.take(tokens, place, axis=1)[:, None]  # [m, 1]
+def _repeats(tokens: Any, position: Any, vocabulary: int) -> Any:
+    """Bar the last word again, and whatever has followed it before: tokens int32 [m, length] to [m, vocabulary]."""
+    m, length = ops.shape(tokens)[0], ops.shape(tokens)[1]
+    last = ops.take(tokens, position, axis=1)[:, None]  # [m, 1]
     unfinished = ops.logical_and(last != END, last != PADDING)
-    seen = ops.logical_and(tokens[:, :-1] == last, ops.arange(places - 1)[None] < place)  # [m, places - 1]
-    followers = ops.concatenate([tokens[:, 1:], last], axis=1)  # [m, places]
-    barred = ops.logical_and(ops.concatenate([seen, ops.ones_like(last, dtype="bool")], axis=1), unfinished)
-    rows = ops.repeat(ops.arange(m)[:, None], places, axis=1)
-    where = ops.reshape(ops.stack([rows, followers], axis=-1), (-1, 2))  # [m * places, 2]
+    occurs = ops.logical_and(tokens[:, :-1] == last, ops.arange(length - 1)[None] < position)  # [m, length - 1]
+    followers = ops.concatenate([tokens[:, 1:], last], axis=1)  # [m, length]
+    barred = ops.logical_and(ops.concatenate([occurs, ops.ones_like(last, dtype="bool")], axis=1), unfinished)
+    rows = ops.repeat(ops.arange(m)[:, None], length, axis=1)
+    where = ops.reshape(ops.stack([rows, followers], axis=-1), (-1, 2))  # [m * length, 2]
     return ops.scatter(where, ops.reshape(ops.where(barred, _NEGATIVE_INFINITY, 0.0), (-1,)), (m, vocabulary))
 
 
-def _put(tokens: Any, place: Any, words: Any) -> Any:
-    """Write words [n, beams] into tokens [n, beams, places] at one place."""
-    here = (ops.arange(ops.shape(tokens)[-1]) == place)[None, None]
+def _write_at(tokens: Any, position: Any, words: Any) -> Any:
+    """Write words [n, beams] into tokens [n, beams, length] at one position."""
+    here = (ops.arange(ops.shape(tokens)[-1]) == position)[None, None]
     return ops.where(here, ops.cast(words, "int32")[..., None], tokens)
 
 

@@ -1,4 +1,4 @@
-"""Reading a caption that is there already: how likely each word was, and where the decoder looked."""
+"""Teacher forcing: the probability of each word of a given caption, and the decoder's attention."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pipeline.model.vocabulary import PADDING, START
 
 
 class CaptionScores(NamedTuple):
-    """What is found at each word, given the words before it; 0 on padding.
+    """Of each word, given the words before it; 0 on padding.
 
     Attributes:
         log_probabilities: float32 [n, words], the word's natural log-probability.
-        entropy: float32 [n, words], of the distribution it was chosen from, in nats.
-        attention: [n, words, positions], where the decoder looked when it wrote the word.
+        entropy: float32 [n, words], of the word's distribution, in nats.
+        attention: [n, words, positions], of the decoder at the word.
     """
 
     log_probabilities: Any
@@ -33,12 +33,12 @@ class TeacherForcedScorer(keras.Model):  # type: ignore[misc]
         self.decoder = decoder
 
     def call(self, inputs: tuple[Any, Any]) -> CaptionScores:
-        """Read the captions of a batch; see the class for shapes."""
+        """Score the captions of a batch; see the class for shapes."""
         features, tokens = inputs
         before = ops.pad(tokens[:, :-1], [[0, 0], [1, 0]], constant_values=START)
-        known, attention = self.decoder.forward(self.decoder.encode(features), before)
-        likely = ops.log_softmax(self.decoder.logits(known), axis=-1)  # [n, words, vocabulary]
+        hidden, attention = self.decoder.forward(self.decoder.encode(features), before)
+        log_probabilities = ops.log_softmax(self.decoder.logits(hidden), axis=-1)  # [n, words, vocabulary]
         real = ops.cast(tokens != PADDING, "float32")
-        chosen = ops.take_along_axis(likely, tokens[..., None], axis=2)[..., 0]
-        entropy = -ops.sum(ops.exp(likely) * likely, axis=-1)
+        chosen = ops.take_along_axis(log_probabilities, tokens[..., None], axis=2)[..., 0]
+        entropy = -ops.sum(ops.exp(log_probabilities) * log_probabilities, axis=-1)
         return CaptionScores(chosen * real, entropy * real, ops.cast(attention, "float32") * real[..., None])

@@ -1,4 +1,4 @@
-"""Train for some steps on the CPU and on a GPU, each in a process of its own, and tell whether the losses match."""
+"""Train for some steps on the CPU and on a GPU, each in a process of its own, and compare the losses."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _REFERENCE = Trial("cpu_float32", gpu=False, precision="float32", tolerance=0.0)
 
 
 def gpus() -> list[dict[str, Any]]:
-    """What TensorFlow tells of each GPU; it takes no memory of one."""
+    """TensorFlow's details of each GPU, without taking its memory."""
     import tensorflow as tf
 
-    found = tf.config.list_physical_devices("GPU")
-    return [{"name": each.name, **tf.config.experimental.get_device_details(each)} for each in found]
+    devices = tf.config.list_physical_devices("GPU")
+    return [{"name": each.name, **tf.config.experimental.get_device_details(each)} for each in devices]
 
 
 def standard_trials() -> list[Trial]:
@@ -49,7 +49,7 @@ def examine(trials: Sequence[Trial], steps: int = STEPS) -> dict[str, Any]:
 
     Returns:
         JSON: `passed`, and in `because` every reason why not; `device` and `versions`; `trials` by name, each with what
-        `take_steps` tells, its `tolerance`, and `farthest`, where it is farthest from the CPU.
+        `take_steps` returns, its `tolerance`, and `farthest`, where it is farthest from the CPU.
     """
     import tensorflow as tf
 
@@ -57,11 +57,11 @@ def examine(trials: Sequence[Trial], steps: int = STEPS) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory(prefix="nightcap-device-") as scratch:
         weights = Path(scratch) / "first.weights.h5"
-        told = {trial.name: _told(trial, steps, weights) for trial in (_REFERENCE, *trials)}
-    reference = told[_REFERENCE.name]
+        results = {trial.name: _run_trial(trial, steps, weights) for trial in (_REFERENCE, *trials)}
+    reference = results[_REFERENCE.name]
     because = learns(reference)
     if not because:
-        because = [reason for trial in trials for reason in device_shortfalls(trial, reference, told[trial.name])]
+        because = [reason for trial in trials for reason in device_shortfalls(trial, reference, results[trial.name])]
     build = tf.sysconfig.get_build_info()
     return {
         "format": _FORMAT,
@@ -72,19 +72,19 @@ def examine(trials: Sequence[Trial], steps: int = STEPS) -> dict[str, Any]:
         "device": describe_device() | {"gpus": gpus()},
         "built_for": {name: build.get(f"{name}_version") for name in ("cuda", "cudnn")},
         "versions": versions(),
-        "trials": {trial.name: _compared(trial, reference, told[trial.name]) for trial in (_REFERENCE, *trials)},
+        "trials": {trial.name: _compared(trial, reference, results[trial.name]) for trial in (_REFERENCE, *trials)},
     }
 
 
-def _compared(trial: Trial, reference: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
-    figures = {"gpu": trial.gpu, "precision": trial.precision, "tolerance": trial.tolerance, **told}
-    if "error" in reference or "error" in told:
+def _compared(trial: Trial, reference: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+    figures = {"gpu": trial.gpu, "precision": trial.precision, "tolerance": trial.tolerance, **result}
+    if "error" in reference or "error" in result:
         return figures
-    farthest = asdict(distance(reference["losses"], told["losses"]))
+    farthest = asdict(distance(reference["losses"], result["losses"]))
     return figures | {"farthest": farthest if farthest["share"] < float("inf") else farthest | {"share": None}}
 
 
-def _told(trial: Trial, steps: int, weights: Path) -> dict[str, Any]:
+def _run_trial(trial: Trial, steps: int, weights: Path) -> dict[str, Any]:
     log.info("%s: %d steps", trial.name, steps)
     # Hidden, for where TensorFlow sees a GPU it places cuDNN's operations there, whatever device is asked for.
     hidden = {} if trial.gpu else {"CUDA_VISIBLE_DEVICES": "-1"}

@@ -1,4 +1,4 @@
-"""Whether what a device did in training is what the CPU does: figures in, reasons out."""
+"""Whether a device trains as the CPU does: figures in, reasons out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ class Trial:
     """Some steps on one device.
 
     Attributes:
-        name: what the findings call it.
         gpu: whether it sees GPUs, and must use one.
         precision: a Keras dtype policy.
         tolerance: how far a loss may be from the CPU's, as a share of that.
@@ -42,28 +41,25 @@ class Distance:
 def distance(reference: Sequence[float | None], losses: Sequence[float | None]) -> Distance:
     """The largest difference of two trainings' losses, step by step."""
     shares = [_share(*pair) for pair in zip(reference, losses, strict=True)]
-    return max((Distance(share, step) for step, share in enumerate(shares)), key=lambda found: found.share)
+    return max((Distance(share, step) for step, share in enumerate(shares)), key=lambda distance: distance.share)
 
 
-def device_shortfalls(trial: Trial, reference: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
+def device_shortfalls(trial: Trial, reference: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     """Why a trial does not show that its device trains as the CPU does; empty when it does.
 
-    Args:
-        trial: what was tried.
-        reference: what the CPU told in float32; see `take_steps`.
-        told: what this device told, or `error`, why it did not come to an end.
+    `reference` is the CPU's result of `take_steps` in float32; `result` is this device's, or has `error`.
     """
-    if "error" in told:
-        return [f"{trial.name} {told['error']}"]
-    found = _unused(trial, told) if trial.gpu else []
-    farthest = distance(reference["losses"], told["losses"])
+    if "error" in result:
+        return [f"{trial.name} {result['error']}"]
+    reasons = _unused(trial, result) if trial.gpu else []
+    farthest = distance(reference["losses"], result["losses"])
     if farthest.share > trial.tolerance:
-        was, now = (losses[farthest.step] for losses in (reference["losses"], told["losses"]))
-        found.append(
+        was, now = (losses[farthest.step] for losses in (reference["losses"], result["losses"]))
+        reasons.append(
             f"{trial.name}: the loss of step {farthest.step} is {now}, on the CPU {was}: off by "
             f"{farthest.share:.2g}, above {trial.tolerance:g}"
         )
-    return found
+    return reasons
 
 
 def learns(reference: Mapping[str, Any]) -> list[str]:
@@ -76,16 +72,16 @@ def learns(reference: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _unused(trial: Trial, told: Mapping[str, Any]) -> list[str]:
-    found = []
-    if told["weights_on"] != ["GPU"]:
-        found.append(f"{trial.name}: the weights lay on {', '.join(told['weights_on'])}, not on a GPU")
-    if not told["cudnn"] or told["loops"]:
-        found.append(
-            f"{trial.name}: the GRU does not run in cuDNN: the step's graph has {sum(told['cudnn'].values())} of its "
-            f"operations and {told['loops']} loops"
+def _unused(trial: Trial, result: Mapping[str, Any]) -> list[str]:
+    reasons = []
+    if result["weights_on"] != ["GPU"]:
+        reasons.append(f"{trial.name}: the weights lay on {', '.join(result['weights_on'])}, not on a GPU")
+    if not result["cudnn"] or result["loops"]:
+        reasons.append(
+            f"{trial.name}: the GRU does not run in cuDNN: the step's graph has {sum(result['cudnn'].values())} of its "
+            f"operations and {result['loops']} loops"
         )
-    return found
+    return reasons
 
 
 def _share(reference: float | None, loss: float | None) -> float:

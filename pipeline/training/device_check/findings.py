@@ -17,9 +17,6 @@ def log_findings(home: Home, findings: Mapping[str, Any]) -> str:
 
     Returns:
         The run's id.
-
-    Raises:
-        RegistryUnavailable: MLflow does not answer.
     """
     from pipeline.registry.versions import Registry
 
@@ -31,18 +28,18 @@ def log_findings(home: Home, findings: Mapping[str, Any]) -> str:
         tags = {"passed": str(findings["passed"]).lower(), "gpus": ", ".join(findings["device"]["names"])}
         run = str(client.create_run(registry.experiment(EXPERIMENT), tags=tags).info.run_id)
         client.log_dict(run, dict(findings), "doctor.json")
-        for name, told in findings["trials"].items():
-            client.log_batch(run, metrics=_metrics(name, told))
+        for name, result in findings["trials"].items():
+            client.log_batch(run, metrics=_metrics(name, result))
         client.set_terminated(run, "FINISHED" if findings["passed"] else "FAILED")
     return run
 
 
-def _metrics(name: str, told: Mapping[str, Any]) -> list[Any]:
+def _metrics(name: str, result: Mapping[str, Any]) -> list[Any]:
     from mlflow.entities import Metric
 
     now = time.time_ns() // 1_000_000
-    losses = [(step, loss) for step, loss in enumerate(told.get("losses", [])) if loss is not None]
-    figures = {f"{name}_farthest": told.get("farthest", {}).get("share"), f"{name}_step_s": told.get("step_s")}
+    losses = [(step, loss) for step, loss in enumerate(result.get("losses", [])) if loss is not None]
+    figures = {f"{name}_farthest": result.get("farthest", {}).get("share"), f"{name}_step_s": result.get("step_s")}
     return [
         *(Metric(f"{name}_loss", loss, now, step) for step, loss in losses),
         *(Metric(key, value, now, 0) for key, value in figures.items() if value is not None),

@@ -1,6 +1,6 @@
 """The training's own step, many times, on a made-up task that needs no data.
 
-Run as a module it is a process that takes the steps on whichever device it sees, and prints what it found as a line of JSON.
+Run as a module it is a process that takes the steps on whichever device it sees, and prints its result as a line of JSON.
 """
 
 from __future__ import annotations
@@ -77,18 +77,18 @@ def take_steps(precision: str, steps: int, weights: Path) -> dict[str, Any]:
 def made_up_batches() -> list[Batch]:
     """Images of a few kinds, each kind with its own two captions; lengths differ from batch to batch."""
     random = np.random.default_rng(0)
-    looks = np.maximum(random.normal(size=(_KINDS, POSITIONS, CHANNELS)), 0)
+    prototypes = np.maximum(random.normal(size=(_KINDS, POSITIONS, CHANNELS)), 0)
     lengths = 5 + np.arange(_KINDS) % 8
-    said = [random.integers(END + 1, _VOCABULARY, (_CAPTIONS, length)) for length in lengths]
+    captions = [random.integers(END + 1, _VOCABULARY, (_CAPTIONS, length)) for length in lengths]
 
     def batch() -> Batch:
         kinds = random.integers(_KINDS, size=_IMAGES)
         noise = np.abs(random.normal(0, 0.3, (_IMAGES, POSITIONS, CHANNELS)))
         tokens = np.full((_IMAGES * _CAPTIONS, lengths[kinds].max() + 2), PADDING, np.int32)
-        for row, words in zip(tokens, (words for kind in kinds for words in said[kind]), strict=True):
+        for row, words in zip(tokens, (words for kind in kinds for words in captions[kind]), strict=True):
             row[: len(words) + 2] = [START, *words, END]
         images = np.repeat(np.arange(_IMAGES, dtype=np.int32), _CAPTIONS)
-        return Batch((looks[kinds] + noise).astype(np.float16), images, tokens)
+        return Batch((prototypes[kinds] + noise).astype(np.float16), images, tokens)
 
     return [batch() for _ in range(BATCHES)]
 

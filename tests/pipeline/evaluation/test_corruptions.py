@@ -25,8 +25,8 @@ def test_an_image_is_always_spoiled_alike_and_left_as_it_was(image, kind):
     assert not np.array_equal(spoiled, image)
 
 
-def test_an_unknown_kind_lists_the_known_ones(image):
-    with pytest.raises(SettingsError, match=r"'smoke'; known are blur, heavy_blur"):
+def test_an_unknown_kind_lists_the_others(image):
+    with pytest.raises(SettingsError, match=r"'smoke'; choose one of blur, heavy_blur"):
         degrade("smoke", image, SHAS[0])
 
 

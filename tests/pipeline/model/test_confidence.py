@@ -29,14 +29,14 @@ def pooled_embeddings():
 def test_pooled_embeddings_know_the_direction_in_which_training_images_differ(pooled_embeddings):
     assert np.abs(pooled_embeddings.directions) == pytest.approx(np.array([[0.7071, 0.7071, 0]]), abs=0.01)
     usual, ends, new = np.array([[5.0, 5, 0]]), np.array([[1.0, 0, 0]]), np.array([[1.0, 1, 1]])
-    (strangeness, residue) = zip(*(pooled_embeddings.oddity(rows) for rows in (usual, ends, new)), strict=True)
+    (strangeness, residue) = zip(*(pooled_embeddings.distances(rows) for rows in (usual, ends, new)), strict=True)
     assert strangeness[0] < strangeness[1]
     assert residue[0] < residue[2] > residue[1]
 
 
 def test_pooled_embeddings_do_not_depend_on_how_strong_features_are(pooled_embeddings):
     rows = np.array([[1.0, 2, 3]])
-    assert pooled_embeddings.oddity(rows)[0] == pytest.approx(pooled_embeddings.oddity(100 * rows)[0], abs=0.01)
+    assert pooled_embeddings.distances(rows)[0] == pytest.approx(pooled_embeddings.distances(100 * rows)[0], abs=0.01)
 
 
 def test_few_images_have_few_directions():
@@ -48,9 +48,11 @@ def test_few_images_have_few_directions():
 def test_evidence_is_of_words_and_features_as_named(pooled_embeddings):
     features = np.zeros((2, 4, 3), np.float16)
     features[1, 0] = [1, 2, 3]
-    likely = np.array([[-1.0, -3.0, 0.0], [-2.0, -2.0, -5.0]], np.float32)
+    log_probabilities = np.array([[-1.0, -3.0, 0.0], [-2.0, -2.0, -5.0]], np.float32)
     entropy = np.array([[0.5, 2.0, 0.0], [1.0, 4.0, 3.0]], np.float32)
-    found = dict(zip(EVIDENCE, evidence(features, likely, entropy, pooled_embeddings).T.tolist(), strict=True))
+    found = dict(
+        zip(EVIDENCE, evidence(features, log_probabilities, entropy, pooled_embeddings).T.tolist(), strict=True)
+    )
     assert found["score"] == pytest.approx([-2, -3])
     assert found["hardest_choice"] == pytest.approx([2, 4])
     assert found["words"] == [2, 3]
@@ -58,7 +60,7 @@ def test_evidence_is_of_words_and_features_as_named(pooled_embeddings):
     assert found["zeros"] == pytest.approx([1, 0.75])
     spread = np.mean([np.std([value, 0, 0, 0]) for value in (1, 2, 3)])
     assert found["spread"] == pytest.approx(np.log([1e-3, spread + 1e-3]))
-    along, off = pooled_embeddings.oddity(features.mean(axis=1, dtype=float))
+    along, off = pooled_embeddings.distances(features.mean(axis=1, dtype=float))
     assert (found["strangeness"], found["residue"]) == (pytest.approx(list(along)), pytest.approx(list(off)))
 
 
@@ -86,7 +88,7 @@ def test_read_it_is_what_was_written(confidence, tmp_path):
     inputs = np.random.default_rng(1).normal(size=(20, N))
     assert np.array_equal(again.estimate(inputs), confidence.estimate(inputs))
     means = inputs[:, :3]
-    assert np.array_equal(again.pooled_embeddings.oddity(means), confidence.pooled_embeddings.oddity(means))
+    assert np.array_equal(again.pooled_embeddings.distances(means), confidence.pooled_embeddings.distances(means))
 
 
 @pytest.mark.parametrize(

@@ -23,11 +23,11 @@ def test_patience_is_counted_from_the_best_epoch():
     assert not Progress().stale(1)
 
 
-@pytest.mark.parametrize("wholeness_first", [False, True])
-def test_an_epoch_is_chosen_by_its_captions_and_only_then_by_its_loss(wholeness_first):
-    assert ValidationScore(0.5, 0.0, 3.0, 0, 0).better_than(ValidationScore(0.4, 0.0, 1.0, 0, 0), wholeness_first)
-    assert ValidationScore(0.5, 0.0, 1.0, 0, 0).better_than(ValidationScore(0.5, 0.0, 3.0, 0, 0), wholeness_first)
-    assert not ValidationScore(0.5, 0.0, 1.0, 0, 0).better_than(ValidationScore(0.5, 0.0, 1.0, 0, 0), wholeness_first)
+@pytest.mark.parametrize("whole_first", [False, True])
+def test_an_epoch_is_chosen_by_its_captions_and_only_then_by_its_loss(whole_first):
+    assert ValidationScore(0.5, 0.0, 3.0, 0, 0).better_than(ValidationScore(0.4, 0.0, 1.0, 0, 0), whole_first)
+    assert ValidationScore(0.5, 0.0, 1.0, 0, 0).better_than(ValidationScore(0.5, 0.0, 3.0, 0, 0), whole_first)
+    assert not ValidationScore(0.5, 0.0, 1.0, 0, 0).better_than(ValidationScore(0.5, 0.0, 1.0, 0, 0), whole_first)
 
 
 @given(QUALITIES, QUALITIES)
@@ -35,31 +35,31 @@ def test_what_breaks_off_or_repeats_never_wins_over_what_is_whole(one, other):
     healthy = [quality.dangling <= MOST_DANGLING and quality.repeated <= MOST_REPEATED for quality in (one, other)]
     assert [one.whole, other.whole] == healthy
     if one.whole and not other.whole:
-        assert one.better_than(other, wholeness_first=True)
+        assert one.better_than(other, whole_first=True)
     assert not (one.better_than(other, True) and other.better_than(one, True))
 
 
 @given(QUALITIES, QUALITIES)
 def test_where_wholeness_is_not_asked_for_first_it_does_not_count(one, other):
     expected = (one.cider_d, -one.loss) > (other.cider_d, -other.loss)
-    assert one.better_than(other, wholeness_first=False) == expected
+    assert one.better_than(other, whole_first=False) == expected
     if one.whole == other.whole:
-        assert one.better_than(other, wholeness_first=True) == expected
+        assert one.better_than(other, whole_first=True) == expected
 
 
 @given(QUALITIES, QUALITIES)
 def test_what_is_better_keeps_up_and_what_is_broken_does_not(one, other):
-    for wholeness_first in (False, True):
-        if one.better_than(other, wholeness_first):
-            assert one.keeps_up_with(other, wholeness_first, noise=0.0)
+    for whole_first in (False, True):
+        if one.better_than(other, whole_first):
+            assert one.keeps_up_with(other, whole_first, tolerance=0.0)
     if other.whole and not one.whole:
-        assert not one.keeps_up_with(other, wholeness_first=True, noise=0.5)
+        assert not one.keeps_up_with(other, whole_first=True, tolerance=0.5)
 
 
 @pytest.mark.parametrize(("cider_d", "keeps_up"), [(0.52, True), (0.49, True), (0.485, False), (0.4, False)])
 def test_an_epoch_keeps_up_within_what_so_many_images_can_tell(cider_d, keeps_up):
     best = ValidationScore(0.5, 0.02, 2.7, 0, 0)
-    assert ValidationScore(cider_d, 0.5, 3.0, 0, 0).keeps_up_with(best, wholeness_first=False, noise=0.5) == keeps_up
+    assert ValidationScore(cider_d, 0.5, 3.0, 0, 0).keeps_up_with(best, whole_first=False, tolerance=0.5) == keeps_up
 
 
 @given(QUALITIES)
@@ -81,7 +81,7 @@ def first(tmp_path_factory):
     return folder, toy.trained(folder, epochs=30, learning_rate=0.02)
 
 
-def stage_on_broken_captions(first, folder, wholeness_first=True):
+def stage_on_broken_captions(first, folder, whole_first=True):
     """Goes on from captions that are whole to ones that break off, and that validation rewards."""
     from pipeline.training.train import new_decoder
     from pipeline.training.trainer import Trainer
@@ -89,36 +89,38 @@ def stage_on_broken_captions(first, folder, wholeness_first=True):
     taken = dangling(toy.snapshot())
     settings = toy.settings(epochs=40, learning_rate=0.05, average=0.0)
     store = toy.features(folder / "features", taken)
-    fit_on = Examples.of(taken, "train", toy.VOCABULARY, [store], 30)
+    examples = Examples.of(taken, "train", toy.VOCABULARY, [store], 30)
     keras.utils.set_random_seed(1)
-    decoder = new_decoder(settings.decoder, toy.VOCABULARY, fit_on)
+    decoder = new_decoder(settings.decoder, toy.VOCABULARY, examples)
     decoder.load_weights(first / DECODER_WEIGHTS)
     trainer = Trainer(decoder, settings.training, 1000)
-    choose_on = ValidationSet.of(taken, toy.VOCABULARY, store, 30)
+    validation = ValidationSet.of(taken, toy.VOCABULARY, store, 30)
 
-    def one_epoch(epoch, done):
-        return map(trainer.train_step, fit_on.batches(4, 1, epoch, done))
+    def epoch_metrics(epoch, done):
+        return map(trainer.train_step, examples.batches(4, 1, epoch, done))
 
-    return TrainingLoop("train", "loss", trainer, settings.training, one_epoch, choose_on, folder, 5.0, wholeness_first)
+    return TrainingLoop(
+        "train", "loss", trainer, settings.training, epoch_metrics, validation, folder, 5.0, whole_first
+    )
 
 
 def test_an_epoch_whose_captions_break_off_is_never_chosen_over_a_whole_one(first, tmp_path):
     stage = stage_on_broken_captions(first[0], tmp_path)
-    before = stage.choose_on.judge(stage.trainer, 4)
+    before = stage.validation.score(stage.trainer, 4)
     assert before.whole
-    progress = stage.run(lambda row: None, Progress.from_what(before.as_dict()))
+    progress = stage.run(lambda row: None, Progress.starting_from(before.as_dict()))
     broken = [ValidationScore.of(row) for row in progress.curves if row["val_dangling"] > MOST_DANGLING]
     chosen = ValidationScore.of(progress.kept)
     assert max(quality.cider_d for quality in broken) > chosen.cider_d
     assert chosen.whole
-    assert progress.best == toy.best_of([before.as_dict(), *progress.curves], wholeness_first=True)
-    assert progress.kept == toy.kept_of([before.as_dict(), *progress.curves], wholeness_first=True)
+    assert progress.best == toy.best_of([before.as_dict(), *progress.curves], whole_first=True)
+    assert progress.kept == toy.kept_of([before.as_dict(), *progress.curves], whole_first=True)
 
 
 def test_where_wholeness_is_not_asked_for_first_such_an_epoch_may_win(first, tmp_path):
-    stage = stage_on_broken_captions(first[0], tmp_path, wholeness_first=False)
-    before = stage.choose_on.judge(stage.trainer, 4)
-    progress = stage.run(lambda row: None, Progress.from_what(before.as_dict()))
+    stage = stage_on_broken_captions(first[0], tmp_path, whole_first=False)
+    before = stage.validation.score(stage.trainer, 4)
+    progress = stage.run(lambda row: None, Progress.starting_from(before.as_dict()))
     assert progress.best["val_dangling"] > MOST_DANGLING
     assert progress.best == progress.curves[progress.best_epoch - 1] == toy.best_of(progress.curves)
     assert (tmp_path / DECODER_WEIGHTS).exists()
@@ -127,13 +129,13 @@ def test_where_wholeness_is_not_asked_for_first_such_an_epoch_may_win(first, tmp
 def test_a_judgement_is_of_greedy_captions_of_all_validation_images(first, tmp_path):
     folder, progress = first
     stage = stage_on_broken_captions(folder, tmp_path)
-    choose_on = toy.choice(tmp_path / "own")
+    validation = toy.choice(tmp_path / "own")
     stage.trainer.decoder.load_weights(folder / DECODER_WEIGHTS)
-    found = choose_on.judge(stage.trainer, 3)
-    assert found == choose_on.judge(stage.trainer, 3)
+    found = validation.score(stage.trainer, 3)
+    assert found == validation.score(stage.trainer, 3)
     assert found.cider_d == pytest.approx(progress.kept["val_cider_d"])
     assert found.loss == pytest.approx(progress.kept["val_loss"], rel=1e-5)
-    assert choose_on.judge(stage.trainer, 1).loss == pytest.approx(found.loss, rel=1e-5)
-    foreign = replace(choose_on, references={name: ["a very very"] for name in choose_on.references})
-    assert foreign.judge(stage.trainer, 3).cider_d < found.cider_d
+    assert validation.score(stage.trainer, 1).loss == pytest.approx(found.loss, rel=1e-5)
+    others = replace(validation, references={name: ["a very very"] for name in validation.references})
+    assert others.score(stage.trainer, 3).cider_d < found.cider_d
     assert np.isfinite(found.loss)

@@ -40,10 +40,10 @@ def judged(folder, data):
     from pipeline.training.train import new_decoder
     from pipeline.training.trainer import Trainer
 
-    choose_on, settings = toy.choice(data), toy.settings()
-    decoder = new_decoder(settings.decoder, toy.VOCABULARY, choose_on.examples)
+    validation, settings = toy.choice(data), toy.settings()
+    decoder = new_decoder(settings.decoder, toy.VOCABULARY, validation.examples)
     decoder.load_weights(folder / DECODER_WEIGHTS)
-    return choose_on.judge(Trainer(decoder, settings.training, 1), 4)
+    return validation.score(Trainer(decoder, settings.training, 1), 4)
 
 
 def test_the_mean_reward_of_what_it_says_rises(whole):
@@ -55,9 +55,9 @@ def test_the_mean_reward_of_what_it_says_rises(whole):
 def test_what_is_kept_keeps_up_with_the_best_and_with_what_it_began_with(first, whole, tmp_path):
     folder, progress = whole
     began, kept = (ValidationScore.of(item.kept) for item in (first[1], progress))
-    assert not began.better_than(kept, wholeness_first=True)
-    assert progress.best == toy.best_of([first[1].kept, *progress.curves], wholeness_first=True)
-    assert progress.kept == toy.kept_of([first[1].kept, *progress.curves], wholeness_first=True)
+    assert not began.better_than(kept, whole_first=True)
+    assert progress.best == toy.best_of([first[1].kept, *progress.curves], whole_first=True)
+    assert progress.kept == toy.kept_of([first[1].kept, *progress.curves], whole_first=True)
     assert progress.kept_epoch > 0
     found = judged(folder, tmp_path)
     assert found.cider_d == pytest.approx(kept.cider_d)
@@ -113,7 +113,7 @@ def elsewhere(run, folder, **recipe):
 def test_left_out_the_weights_stay_as_they_are(tiny_run):
     before, output = tiny_run.output("train"), tiny_run.output("refine")
     assert sha256_file(output.path / DECODER_WEIGHTS) == sha256_file(before.path / DECODER_WEIGHTS)
-    assert output.figures() == asdict(Progress.from_what(before.figures()["kept"]))
+    assert output.figures() == asdict(Progress.starting_from(before.figures()["kept"]))
 
 
 def test_an_epoch_that_spoils_captions_leaves_the_weights_as_they_were(tiny_run, tmp_path):

@@ -38,7 +38,7 @@ def test_it_learns(whole):
     assert progress.epoch == len(progress.curves) == EPOCHS
     assert progress.curves[-1]["loss"] < 0.9 * progress.curves[0]["loss"]
     assert progress.best == progress.curves[progress.best_epoch - 1] == toy.best_of(progress.curves)
-    assert progress.kept == progress.curves[progress.kept_epoch - 1] == toy.kept_of(progress.curves, noise=0.5)
+    assert progress.kept == progress.curves[progress.kept_epoch - 1] == toy.kept_of(progress.curves, tolerance=0.5)
     assert all(row["seconds"] > 0 for row in progress.curves)
 
 
@@ -135,18 +135,18 @@ def test_it_stops_when_captions_get_no_better_and_keeps_the_last_that_keeps_up(t
     progress = toy.trained(folder, epochs=200, patience=2, learning_rate=0.02)
     assert progress.epoch == progress.best_epoch + 2 < 200
     assert progress.best == toy.best_of(progress.curves)
-    assert progress.kept == toy.kept_of(progress.curves, noise=0.5)
+    assert progress.kept == toy.kept_of(progress.curves, tolerance=0.5)
     assert progress.kept["val_cider_d"] > 0
-    decoder, choose_on = decoder_of(toy.settings(), folder), toy.choice(tmp_path / "features")
-    pairs = choose_on.examples
+    decoder, validation = decoder_of(toy.settings(), folder), toy.choice(tmp_path / "features")
+    pairs = validation.examples
     counts = np.diff(pairs.starts)
     features = np.repeat(pairs.views[0].gather(pairs.shas), counts, axis=0).astype("float32")
     real = pairs.tokens[:, 1:] != PADDING
     each = likelihood(np.asarray(decoder(features, pairs.tokens[:, :-1]))[real], pairs.tokens[:, 1:][real])
     assert -np.mean(each) == pytest.approx(progress.kept["val_loss"], rel=1e-5)
     written = dict(zip(pairs.shas, captions_by(decoder, pairs), strict=True))
-    texts = {image: written[sha] for image, sha in choose_on.shas.items()}
-    score = score_captions(choose_on.references, texts, meteor=False).scores["cider_d"]
+    texts = {image: written[sha] for image, sha in validation.shas.items()}
+    score = score_captions(validation.references, texts, meteor=False).scores["cider_d"]
     assert score == pytest.approx(progress.kept["val_cider_d"])
     assert keras.config.dtype_policy().name == "float32"
 
@@ -167,11 +167,11 @@ def test_a_tiny_model_learns_two_images_by_heart(tmp_path):
 
 
 def test_a_training_that_diverges_says_what_to_lower(tmp_path):
-    fit_on = toy.examples(tmp_path / "features")
-    shas = list(dict.fromkeys(fit_on.shas))
+    examples = toy.examples(tmp_path / "features")
+    shas = list(dict.fromkeys(examples.shas))
     lost = FeatureStore(tmp_path / "lost")
     lost.add(shas, np.full((len(shas), toy.POSITIONS, toy.CHANNELS), np.nan))
-    broken = replace(fit_on, views=(lost,))
+    broken = replace(examples, views=(lost,))
     with pytest.raises(
         SettingsError, match=r"diverged: .* epoch 1 is nan; lower the train stage's learning rate \(given 0\.01\)"
     ):

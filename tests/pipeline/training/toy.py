@@ -135,23 +135,23 @@ def assert_same(one, other):
     assert different == []
 
 
-def best_of(curves, wholeness_first=False):
+def best_of(curves, whole_first=False):
     """The row of the first of the best epochs."""
     best = curves[0]
     for row in curves[1:]:
-        best = row if ValidationScore.of(row).better_than(ValidationScore.of(best), wholeness_first) else best
+        best = row if ValidationScore.of(row).better_than(ValidationScore.of(best), whole_first) else best
     return best
 
 
-def kept_of(curves, wholeness_first=False, noise=0.0):
+def kept_of(curves, whole_first=False, tolerance=0.0):
     """The row of the last epoch that kept up with the best so far; the best itself where no noise is forgiven."""
-    if not noise:
-        return best_of(curves, wholeness_first)
+    if not tolerance:
+        return best_of(curves, whole_first)
     keeping = (
         row
         for place, row in enumerate(curves)
         if ValidationScore.of(row).keeps_up_with(
-            ValidationScore.of(best_of(curves[: place + 1], wholeness_first)), wholeness_first, noise
+            ValidationScore.of(best_of(curves[: place + 1], whole_first)), whole_first, tolerance
         )
     )
     return list(keeping)[-1]
