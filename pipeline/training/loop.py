@@ -61,17 +61,11 @@ class Progress:
 
 @dataclass
 class EpochProgress:
-    """How far the epoch after those has come.
-
-    Attributes:
-        steps: steps done.
-        total: sum of their metric.
-        seconds: spent on them, in all processes that took some.
-    """
+    """How far the epoch after those has come."""
 
     steps: int = 0
-    total: float = 0.0
-    seconds: float = 0.0
+    total: float = 0.0  # sum of the steps' metric
+    seconds: float = 0.0  # in all processes that took some
 
 
 @dataclass(frozen=True)
@@ -79,12 +73,9 @@ class TrainingLoop:
     """A stage of training.
 
     Attributes:
-        name: its name in the log.
         metric: the name of what a step reports: the loss in nats a word, or the mean reward.
-        trainer: what is trained.
         settings: batch size, epochs, patience and learning rate.
-        epoch_metrics: takes an epoch, counted from 1, and how many of its steps are done; takes the others and yields each one's metric.
-        validation: the validation split.
+        epoch_metrics: takes an epoch, from 1, and how many of its steps are done; yields the metric of each other step.
         folder: where checkpoints lie, and the kept epoch's weights afterwards.
         checkpoint_minutes: between checkpoints within an epoch; there is one after each epoch besides.
         whole_first: whether whole captions count before their score.
@@ -104,11 +95,7 @@ class TrainingLoop:
     tolerance: float = 0.0
 
     def run(self, watch: ProgressCallback, before: Progress | None = None) -> Progress:
-        """Train from `before` to the end or until captions get no better; `folder/decoder.weights.h5` is the kept epoch's.
-
-        Raises:
-            SettingsError: the loss became infinite or no number.
-        """
+        """Train from `before` to the end or until captions get no better; `folder/decoder.weights.h5` is the kept epoch's."""
         progress, underway = self._resume() or (before or Progress(), EpochProgress())
         while progress.epoch < self.settings.epochs and not progress.stale(self.settings.patience):
             self._epoch(progress, underway)
@@ -147,15 +134,13 @@ class TrainingLoop:
             better = not progress.best or score.better_than(ValidationScore.of(progress.best), self.whole_first)
             if better:
                 progress.best_epoch, progress.best = epoch, row
-            if better or self._keeps_up(score, ValidationScore.of(progress.best)):
+            best = ValidationScore.of(progress.best)
+            if better or (self.tolerance and score.keeps_up_with(best, self.whole_first, self.tolerance)):
                 progress.kept_epoch, progress.kept = epoch, row
                 self._keep()
         progress.epoch, progress.curves = epoch, [*progress.curves, row]
         figures = ", ".join(f"{name} {value:.4g}" for name, value in row.items())
         log.info("%s: epoch %d of %d, %s", self.name, epoch, self.settings.epochs, figures)
-
-    def _keeps_up(self, score: ValidationScore, best: ValidationScore) -> bool:
-        return self.tolerance > 0 and score.keeps_up_with(best, self.whole_first, self.tolerance)
 
     def _steps(self, progress: Progress, underway: EpochProgress) -> float:
         """Take the epoch's steps that are left; the mean metric of all of them."""

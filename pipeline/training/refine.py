@@ -53,15 +53,11 @@ def criticise(
     watch: ProgressCallback,
 ) -> Progress:
     """Train from the first stage's weights to the end or until captions get no better; see `TrainingLoop.run`."""
-    import keras
-
-    from pipeline.training.precision import policy
+    from pipeline.training.precision import training_precision
     from pipeline.training.trainer import Trainer
 
     chosen = settings.self_critical
-    keras.utils.set_random_seed(settings.training.seed)
-    keras.config.set_dtype_policy(policy())
-    try:
+    with training_precision(settings.training.seed):
         decoder = new_decoder(settings.decoder, validation.words, examples)
         decoder.load_weights(before.path / DECODER_WEIGHTS)
         optimisation = settings.training.model_copy(update={"learning_rate": chosen.learning_rate})
@@ -78,8 +74,6 @@ def criticise(
             "refine", "reward", trainer, chosen, epoch_metrics, validation, folder, minutes, whole_first=True
         )
         return stage.run(watch, Progress.starting_from(before.figures()["kept"]))
-    finally:
-        keras.config.set_dtype_policy("float32")
 
 
 def _step(trainer: Any, batch: Batch, reward: Reward, settings: SelfCriticalSettings, max_words: int) -> float:

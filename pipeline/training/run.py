@@ -56,12 +56,7 @@ class TrainingRun:
         )
 
     def output(self, stage: str) -> StageOutput:
-        """The output of a finished stage.
-
-        Raises:
-            KeyError: the stage has not run.
-            FileNotFoundError: its output is no longer in the store.
-        """
+        """The output of a finished stage; KeyError where it has not run, FileNotFoundError where the output is gone."""
         return self.store.find(stage, self.done[stage])
 
     def scores(self) -> dict[str, Any]:

@@ -63,15 +63,11 @@ def fit(
     start: StageOutput | None = None,
 ) -> Progress:
     """Train, from a version's weights where there is one, until captions get no better; see `TrainingLoop.run`."""
-    import keras
-
-    from pipeline.training.precision import policy
+    from pipeline.training.precision import training_precision
     from pipeline.training.trainer import Trainer
 
     chosen = settings.training
-    keras.utils.set_random_seed(chosen.seed)
-    keras.config.set_dtype_policy(policy())
-    try:
+    with training_precision(chosen.seed):
         decoder = new_decoder(settings.decoder, validation.words, examples)
         if start is not None:
             load_initial_weights(decoder, start)
@@ -86,8 +82,6 @@ def fit(
             "train", "loss", trainer, chosen, epoch_metrics, validation, folder, minutes, tolerance=tolerance
         )
         return stage.run(watch)
-    finally:
-        keras.config.set_dtype_policy("float32")
 
 
 def new_decoder(settings: DecoderSettings, vocabulary: Vocabulary, examples: Examples) -> Any:

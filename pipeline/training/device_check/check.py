@@ -44,7 +44,7 @@ def standard_trials() -> list[Trial]:
     ]
 
 
-def examine(trials: Sequence[Trial], steps: int = STEPS) -> dict[str, Any]:
+def examine(trials: Sequence[Trial]) -> dict[str, Any]:
     """Take the steps on the CPU in float32, then in each trial.
 
     Returns:
@@ -57,7 +57,7 @@ def examine(trials: Sequence[Trial], steps: int = STEPS) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory(prefix="nightcap-device-") as scratch:
         weights = Path(scratch) / "first.weights.h5"
-        results = {trial.name: _run_trial(trial, steps, weights) for trial in (_REFERENCE, *trials)}
+        results = {trial.name: _run_trial(trial, weights) for trial in (_REFERENCE, *trials)}
     reference = results[_REFERENCE.name]
     because = learns(reference)
     if not because:
@@ -68,7 +68,7 @@ def examine(trials: Sequence[Trial], steps: int = STEPS) -> dict[str, Any]:
         "passed": not because,
         "because": because,
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "steps": steps,
+        "steps": STEPS,
         "device": describe_device() | {"gpus": gpus()},
         "built_for": {name: build.get(f"{name}_version") for name in ("cuda", "cudnn")},
         "versions": versions(),
@@ -84,21 +84,21 @@ def _compared(trial: Trial, reference: Mapping[str, Any], result: Mapping[str, A
     return figures | {"farthest": farthest if farthest["share"] < float("inf") else farthest | {"share": None}}
 
 
-def _run_trial(trial: Trial, steps: int, weights: Path) -> dict[str, Any]:
-    log.info("%s: %d steps", trial.name, steps)
+def _run_trial(trial: Trial, weights: Path) -> dict[str, Any]:
+    log.info("%s: %d steps", trial.name, STEPS)
     # Hidden, for where TensorFlow sees a GPU it places cuDNN's operations there, whatever device is asked for.
     hidden = {} if trial.gpu else {"CUDA_VISIBLE_DEVICES": "-1"}
     try:
         return run_module(
             "pipeline.training.device_check.steps",
             trial.precision,
-            steps,
+            STEPS,
             weights,
             env=module_environment(**hidden),
             timeout_s=TRIAL_TIMEOUT_S,
             folder=weights.parent,
         )
     except subprocess.TimeoutExpired:
-        return {"error": f"did not take {steps} steps in {TRIAL_TIMEOUT_S} s"}
+        return {"error": f"did not take {STEPS} steps in {TRIAL_TIMEOUT_S} s"}
     except subprocess.CalledProcessError as error:
         return {"error": f"ended with {error.returncode}: {' '.join(error.stderr.split())[-500:]}"}

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import Permanent
-from pipeline.training.device_check.check import examine
+from pipeline.training.device_check import check
 from pipeline.training.device_check.compare import Trial
 from pipeline.training.device_check.findings import log_findings, refuse
 
@@ -21,7 +21,9 @@ TRIALS = (
 
 @pytest.fixture(scope="module")
 def findings():
-    return examine(TRIALS, STEPS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(check, "STEPS", STEPS)
+        return check.examine(TRIALS)
 
 
 def test_the_cpu_trains_as_itself(findings):
@@ -37,7 +39,7 @@ def test_without_a_gpu_the_recurrence_is_a_loop(findings):
     assert reference["loops"] == 2  # there and back
 
 
-def test_another_precision_is_told_apart_and_refused(findings):
+def test_another_precision_is_distinguished_and_refused(findings):
     assert not findings["passed"]
     coarse, unknown = findings["because"]
     assert coarse.startswith("coarse: the loss of step ")
