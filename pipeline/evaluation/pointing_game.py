@@ -22,17 +22,11 @@ from pipeline.training.run import TrainingRun
 
 @dataclass(frozen=True)
 class Round:
-    """One mention of an object that is truly there.
+    """One mention of an object that is truly there."""
 
-    Attributes:
-        target: bool [rows, columns], the cells that are a hit.
-        attention: float32 [rows, columns], of the mention's words together.
-        occlusion: float32 [rows, columns], likewise.
-    """
-
-    target: npt.NDArray[np.bool_]
-    attention: Maps
-    occlusion: Maps
+    target: npt.NDArray[np.bool_]  # bool [rows, columns], the cells that are a hit
+    attention: Maps  # float32 [rows, columns], of the mention's words together
+    occlusion: Maps  # float32 [rows, columns], likewise
 
 
 def pointing_game(run: TrainingRun, captions: Mapping[str, str]) -> dict[str, Any]:

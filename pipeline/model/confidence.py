@@ -35,17 +35,11 @@ _TINY: Final = 1e-3
 
 @dataclass(frozen=True)
 class PooledEmbeddings:
-    """The distribution of training images' pooled embeddings: means of the features over positions, at length 1.
+    """The distribution of training images' pooled embeddings: means of the features over positions, at length 1."""
 
-    Attributes:
-        centre: float [channels], their mean.
-        directions: float [directions, channels], their first principal ones.
-        deviations: float [directions], above 0, standard deviations along them.
-    """
-
-    centre: Reals
-    directions: Reals
-    deviations: Reals
+    centre: Reals  # float [channels], their mean
+    directions: Reals  # float [directions, channels], their first principal ones
+    deviations: Reals  # float [directions], above 0, standard deviations along them
 
     @classmethod
     def of(cls, means: Reals, count: int) -> PooledEmbeddings:
@@ -116,19 +110,12 @@ def standardised(inputs: Reals, means: Reals, deviations: Reals) -> Reals:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A log-linear model: the exponential of the weighted, standardised evidence.
+    """A log-linear model: the exponential of the weighted, standardised evidence."""
 
-    Attributes:
-        means: float [inputs], taken off each input.
-        deviations: float [inputs], above 0, each input is then divided by.
-        weights: float [inputs].
-        bias: added to the weighted sum.
-    """
-
-    means: Reals
-    deviations: Reals
-    weights: Reals
-    bias: float
+    means: Reals  # float [inputs], taken off each input
+    deviations: Reals  # float [inputs], above 0, each input is then divided by
+    weights: Reals  # float [inputs]
+    bias: float  # added to the weighted sum
 
     def __call__(self, inputs: Reals) -> Reals:
         """The estimate, above 0, of each row of [n, inputs]."""

@@ -38,23 +38,14 @@ class Caption:
 
 
 class Captioner(Protocol):
-    """A loaded model version.
+    """A loaded model version."""
 
-    Attributes:
-        name: the registered model's name.
-        version: its version, as a string.
-        digest: SHA-256 of the bundle.
-        engine: what computes, such as `tensorflow-float32`, or `foreign`; part of the version.
-        side: side in pixels of the square images it takes.
-        fit: how an image becomes square.
-    """
-
-    name: str
-    version: str
-    digest: str
-    engine: str
-    side: int
-    fit: Fit
+    name: str  # the registered model's name
+    version: str  # its version, as a string
+    digest: str  # SHA-256 of the bundle
+    engine: str  # what computes, such as `tensorflow-float32`, or `foreign`; part of the version
+    side: int  # side in pixels of the square images it takes
+    fit: Fit  # how an image becomes square
 
     def caption(self, pixels: np.ndarray) -> list[Caption]:
         """Caption uint8 [n, side, side, 3] for any n of at least 1: n captions in the same order."""
@@ -63,21 +54,13 @@ class Captioner(Protocol):
 
 @dataclass(frozen=True)
 class PinnedModel:
-    """A model version that will not change while it is used.
+    """A model version that will not change while it is used."""
 
-    Attributes:
-        name: the registered model's name, or the bundle's folder.
-        version: its version, as a string; empty for a bare bundle.
-        digest: SHA-256 of the bundle, or of an external captioner's files.
-        engine: what computes, such as `tensorflow-float32`, or `foreign`.
-        uri: where to load it from.
-    """
-
-    name: str
-    version: str
-    digest: str
-    engine: str
-    uri: str
+    name: str  # the registered model's name, or the bundle's folder
+    version: str  # its version, as a string; empty for a bare bundle
+    digest: str  # SHA-256 of the bundle, or of an external captioner's files
+    engine: str  # what computes, such as `tensorflow-float32`, or `foreign`
+    uri: str  # where to load it from
 
     @property
     def is_external(self) -> bool:

@@ -35,15 +35,10 @@ BinCounts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Distribution:
-    """Counts of numbers between edges.
+    """Counts of numbers between edges."""
 
-    Attributes:
-        edges: float [n], ascending; a number on an edge counts above it.
-        counts: int [n + 1]; the first is of what lies below all edges.
-    """
-
-    edges: Reals
-    counts: BinCounts
+    edges: Reals  # float [n], ascending; a number on an edge counts above it
+    counts: BinCounts  # int [n + 1]; the first is of what lies below all edges
 
     @classmethod
     def of(cls, values: npt.NDArray[Any]) -> Distribution:

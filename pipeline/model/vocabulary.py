@@ -36,13 +36,9 @@ def _belongs(text: str, index: int) -> bool:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """An ordered list of words: the id of a word is its place in the list.
+    """An ordered list of words: the id of a word is its place in the list."""
 
-    Attributes:
-        words: `""` (padding), `[UNK]`, `<start>`, `<end>`, then the words, the most frequent first.
-    """
-
-    words: tuple[str, ...]
+    words: tuple[str, ...]  # `""` (padding), `[UNK]`, `<start>`, `<end>`, then the words, the most frequent first
 
     def __post_init__(self) -> None:
         if self.words[: len(SPECIAL)] != SPECIAL:

@@ -23,40 +23,24 @@ TokenIds = npt.NDArray[np.int32]
 
 
 class Batch(NamedTuple):
-    """Some images, and all captions of each.
+    """Some images, and all captions of each."""
 
-    Attributes:
-        features: float16 [n, positions, channels].
-        images: int32 [captions], which of the n images a caption is of.
-        tokens: int32 [captions, words + 1], `<start>`, words, `<end>`, padded to the batch's longest.
-    """
-
-    features: npt.NDArray[np.float16]
-    images: npt.NDArray[np.int32]
-    tokens: TokenIds
+    features: npt.NDArray[np.float16]  # float16 [n, positions, channels]
+    images: npt.NDArray[np.int32]  # int32 [captions], which of the n images a caption is of
+    tokens: TokenIds  # int32 [captions, words + 1], `<start>`, words, `<end>`, padded to the batch's longest
 
 
 @dataclass(frozen=True)
 class Examples:
-    """All pairs of one split, the captions of an image next to each other.
+    """All pairs of one split, the captions of an image next to each other."""
 
-    Attributes:
-        views: where the features of each view of the images lie.
-        shas: the images.
-        starts: int64 [images + 1], where each image's captions begin.
-        tokens: int32 [captions, longest], padded.
-        lengths: int32 [captions], tokens that are no padding.
-        mirrored: int32 [vocabulary], the word that a word becomes in a mirrored view.
-        times: int64 [images], how often each comes in an epoch.
-    """
-
-    views: tuple[FeatureStore, ...]
-    shas: tuple[str, ...]
-    starts: npt.NDArray[np.int64]
-    tokens: TokenIds
-    lengths: npt.NDArray[np.int32]
-    mirrored: npt.NDArray[np.int32]
-    times: npt.NDArray[np.int64]
+    views: tuple[FeatureStore, ...]  # where the features of each view of the images lie
+    shas: tuple[str, ...]  # the images
+    starts: npt.NDArray[np.int64]  # int64 [images + 1], where each image's captions begin
+    tokens: TokenIds  # int32 [captions, longest], padded
+    lengths: npt.NDArray[np.int32]  # int32 [captions], tokens that are no padding
+    mirrored: npt.NDArray[np.int32]  # int32 [vocabulary], the word that a word becomes in a mirrored view
+    times: npt.NDArray[np.int64]  # int64 [images], how often each comes in an epoch
 
     @classmethod
     def of(

@@ -23,16 +23,11 @@ class Reward:
 
     `<end>` counts as a word, in the document frequencies too: without it a caption gains by breaking
     off after "a" or "of", which likely n-grams end with.
-
-    Attributes:
-        words: the vocabulary.
-        frequencies: of the training captions.
-        bleu_weight: weight of BLEU-4 in [0, 1] beside CIDEr-D in [0, 10].
     """
 
-    words: Vocabulary
-    frequencies: DocumentFrequencies
-    bleu_weight: float
+    words: Vocabulary  # the vocabulary
+    frequencies: DocumentFrequencies  # of the training captions
+    bleu_weight: float  # weight of BLEU-4 in [0, 1] beside CIDEr-D in [0, 10]
 
     @classmethod
     def of(cls, words: Vocabulary, captions: Sequence[TokenIds], bleu_weight: float) -> Reward:

@@ -23,21 +23,13 @@ MOST_DANGLING, MOST_REPEATED = 0.02, 0.01  # of greedy captions; twice what is a
 
 @dataclass(frozen=True)
 class ValidationScore:
-    """An epoch's worth on validation images.
+    """An epoch's worth on validation images."""
 
-    Attributes:
-        cider_d: mean of greedy captions, in 0..10.
-        error: its standard error over the images.
-        loss: nats a word, which decides between equal captions.
-        dangling: share of captions that break off, see `Health`.
-        repeated: share of captions that repeat themselves, see `Health`.
-    """
-
-    cider_d: float
-    error: float
-    loss: float
-    dangling: float
-    repeated: float
+    cider_d: float  # mean of greedy captions, in 0..10
+    error: float  # its standard error over the images
+    loss: float  # nats a word, which decides between equal captions
+    dangling: float  # share of captions that break off, see `Health`
+    repeated: float  # share of captions that repeat themselves, see `Health`
 
     @property
     def whole(self) -> bool:

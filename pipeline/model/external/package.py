@@ -18,19 +18,12 @@ WANTED = "columns in: image (binary), others only if they are optional; columns 
 
 @dataclass(frozen=True)
 class ExternalModel:
-    """An MLflow model that may caption.
+    """An MLflow model that may caption."""
 
-    Attributes:
-        folder: where it is.
-        digest: SHA-256 over the names and digests of its files.
-        side: side in pixels of the square images it is given; `side` of the model's metadata, else 384.
-        fit: how an image becomes square; `fit` of the metadata, else `squash`.
-    """
-
-    folder: Path
-    digest: str
-    side: int
-    fit: Fit
+    folder: Path  # where it is
+    digest: str  # SHA-256 over the names and digests of its files
+    side: int  # side in pixels of the square images it is given; `side` of the model's metadata, else 384
+    fit: Fit  # how an image becomes square; `fit` of the metadata, else `squash`
 
 
 def read_external(folder: Path, expected_digest: str | None = None) -> ExternalModel:

@@ -11,29 +11,18 @@ from pipeline.core.settings import DecoderSettings
 
 
 class EncoderMemory(NamedTuple):
-    """An image as the decoder attends to it.
+    """An image as the decoder attends to it."""
 
-    Attributes:
-        grid: [n, positions, units], the keys and values of attention.
-        pooled: [n, units], the mean of the grid.
-    """
-
-    grid: Any
-    pooled: Any
+    grid: Any  # [n, positions, units], the keys and values of attention
+    pooled: Any  # [n, units], the mean of the grid
 
 
 class Step(NamedTuple):
-    """One word further.
+    """One word further."""
 
-    Attributes:
-        logits: float32 [n, vocabulary].
-        state: [n, units], the GRU's new state.
-        attention: [n, positions], non-negative with sum 1; zeros under early fusion.
-    """
-
-    logits: Any
-    state: Any
-    attention: Any
+    logits: Any  # float32 [n, vocabulary]
+    state: Any  # [n, units], the GRU's new state
+    attention: Any  # [n, positions], non-negative with sum 1; zeros under early fusion
 
 
 class Decoder(keras.Model):  # type: ignore[misc]

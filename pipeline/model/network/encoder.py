@@ -18,21 +18,13 @@ IMAGENET = "imagenet"
 
 @dataclass(frozen=True)
 class Architecture:
-    """The facts of an encoder.
+    """The facts of an encoder."""
 
-    Attributes:
-        side: pixels of its square input, by custom; `build_encoder` takes others.
-        positions: cells of its output grid at that side.
-        channels: features a cell.
-        module: the `keras.applications` module that holds its `preprocess_input`, if it is one.
-        function: the constructor's name in that module.
-    """
-
-    side: int
-    positions: int
-    channels: int
-    module: str = ""
-    function: str = ""
+    side: int  # pixels of its square input, by custom; `build_encoder` takes others
+    positions: int  # cells of its output grid at that side
+    channels: int  # features a cell
+    module: str = ""  # the `keras.applications` module that holds its `preprocess_input`, if it is one
+    function: str = ""  # the constructor's name in that module
 
 
 ARCHITECTURES = {

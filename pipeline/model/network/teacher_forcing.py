@@ -12,17 +12,11 @@ from pipeline.model.vocabulary import PADDING, START
 
 
 class CaptionScores(NamedTuple):
-    """Of each word, given the words before it; 0 on padding.
+    """Of each word, given the words before it; 0 on padding."""
 
-    Attributes:
-        log_probabilities: float32 [n, words], the word's natural log-probability.
-        entropy: float32 [n, words], of the word's distribution, in nats.
-        attention: [n, words, positions], of the decoder at the word.
-    """
-
-    log_probabilities: Any
-    entropy: Any
-    attention: Any
+    log_probabilities: Any  # float32 [n, words], the word's natural log-probability
+    entropy: Any  # float32 [n, words], of the word's distribution, in nats
+    attention: Any  # [n, words, positions], of the decoder at the word
 
 
 class TeacherForcedScorer(keras.Model):  # type: ignore[misc]

@@ -11,31 +11,20 @@ LEARNT = 0.5  # of the first loss; steps that learn nothing are alike on any dev
 
 @dataclass(frozen=True)
 class Trial:
-    """Some steps on one device.
-
-    Attributes:
-        gpu: whether it sees GPUs, and must use one.
-        precision: a Keras dtype policy.
-        tolerance: how far a loss may be from the CPU's, as a share of that.
-    """
+    """Some steps on one device."""
 
     name: str
-    gpu: bool
-    precision: str
-    tolerance: float
+    gpu: bool  # whether it sees GPUs, and must use one
+    precision: str  # a Keras dtype policy
+    tolerance: float  # how far a loss may be from the CPU's, as a share of that
 
 
 @dataclass(frozen=True)
 class Distance:
-    """Where two trainings are farthest apart.
+    """Where two trainings are farthest apart."""
 
-    Attributes:
-        share: the difference of their losses as a share of the first one's; infinite where one is no number.
-        step: counted from 0.
-    """
-
-    share: float
-    step: int
+    share: float  # the difference of their losses as a share of the first one's; infinite where one is no number
+    step: int  # counted from 0
 
 
 def distance(reference: Sequence[float | None], losses: Sequence[float | None]) -> Distance:
