@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import math
 from dataclasses import dataclass
@@ -13,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pipeline.core.pages import data_uri, render
 from pipeline.imaging.decode import thumbnail
 
 if TYPE_CHECKING:
     from pipeline.model.explanation import Explanation
     from pipeline.model.interface import Caption, Captioner
 
-_TEMPLATE = Path(__file__).parent / "templates" / "explanation.html"
 IMAGE_SIDE = 640
 WARM, COLD = (255, 106, 20), (70, 150, 255)
 STRONGEST = 0.85  # opacity; the image shines through
@@ -41,17 +40,15 @@ class ExplainedImage:
 
 def render_explanation(explained: ExplainedImage, captioner: Captioner) -> str:
     """The page as HTML."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     squashed = captioner.fit == "squash"  # then the square is the whole image and may be stretched back
-    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+    return render(
+        Path(__file__).with_suffix(".html"),
         name=explained.name,
         caption=explained.caption,
         model=" ".join([captioner.name, *(["version", captioner.version] if captioner.version else [])]),
         engine=captioner.engine,
-        thumbnail=_uri("jpeg", thumbnail(explained.original, IMAGE_SIDE)),
-        seen=_uri("jpeg", thumbnail(Image.fromarray(explained.pixels), IMAGE_SIDE)),
+        thumbnail=data_uri(thumbnail(explained.original, IMAGE_SIDE)),
+        seen=data_uri(thumbnail(Image.fromarray(explained.pixels), IMAGE_SIDE)),
         ratio=f"{explained.original.width} / {explained.original.height}" if squashed else "1",
         attention=bool(explained.explanation.attention.any()),
         words=[_word(explained.explanation, position) for position in range(len(explained.explanation.words))],
@@ -79,11 +76,7 @@ def _heat(map_: npt.NDArray[np.float32], full: float) -> str:
     pixels = np.concatenate([colour, np.abs(strength) * 255 * STRONGEST], axis=-1)
     buffer = io.BytesIO()
     Image.fromarray(pixels.round().astype(np.uint8), "RGBA").save(buffer, "PNG")
-    return _uri("png", buffer.getvalue())
-
-
-def _uri(kind: str, data: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return data_uri(buffer.getvalue(), "png")
 
 
 def _percent(share: float) -> str:

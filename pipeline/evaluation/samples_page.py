@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
+from pipeline.core.pages import data_uri, render
 from pipeline.data.snapshot import read_images
 from pipeline.imaging.decode import decode, thumbnail
 from pipeline.model.interface import Caption
-from pipeline.storage.files import write_bytes, write_text
+from pipeline.storage.files import write_text
 from pipeline.training.run import TrainingRun
 
 _COUNT = 24
-_TEMPLATE = Path(__file__).parent / "samples_page.html"
 
 
 def write_samples(
@@ -23,32 +22,27 @@ def write_samples(
     references: Mapping[str, list[str]],
     per_image: Mapping[str, Mapping[str, float]],
 ) -> None:
-    """Write `index.html` and thumbnails: from the best to the worst CIDEr-D, evenly spaced."""
+    """Write `index.html` with its images: from the best to the worst CIDEr-D, evenly spaced."""
     ranked = sorted(captions, key=lambda image: -per_image[image]["cider_d"])
     count = min(_COUNT, len(ranked))
     chosen = [ranked[round(place * (len(ranked) - 1) / max(1, count - 1))] for place in range(count)]
-    images = run.accepted.images[run.accepted.images["image"].isin(chosen)]
-    data = dict(read_images(run.source, images))
-    names = dict(zip(images["image"], images["sha256"], strict=True))
-    for sha, encoded in data.items():
-        write_bytes(folder / f"{sha[:16]}.jpg", thumbnail(decode(encoded, run.limits)))
-    rows = [_row(image, names[image], captions[image], references[image], per_image[image]) for image in chosen]
-    write_text(folder / "index.html", _render(rows))
+    shown = thumbnails(run, chosen)
+    rows = [
+        {
+            "image": image,
+            "thumbnail": shown[image],
+            "caption": captions[image].text,
+            "score": captions[image].score,
+            "references": references[image],
+            **per_image[image],
+        }
+        for image in chosen
+    ]
+    write_text(folder / "index.html", render(Path(__file__).with_suffix(".html"), rows=rows))
 
 
-def _row(image: str, sha: str, caption: Caption, references: list[str], scores: Mapping[str, float]) -> dict[str, Any]:
-    return {
-        "image": image,
-        "thumbnail": f"{sha[:16]}.jpg",
-        "caption": caption.text,
-        "score": caption.score,
-        "references": references,
-        **scores,
-    }
-
-
-def _render(rows: list[dict[str, Any]]) -> str:
-    from jinja2 import Environment
-
-    template = Environment(autoescape=True).from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(rows=rows)
+def thumbnails(run: TrainingRun, images: Collection[str]) -> dict[str, str]:
+    """Small images by name, as data URIs: MLflow shows one file at a time, so a page holds its images."""
+    rows = run.accepted.images[run.accepted.images["image"].isin(images)]
+    small = {sha: data_uri(thumbnail(decode(data, run.limits))) for sha, data in read_images(run.source, rows)}
+    return {image: small[sha] for image, sha in zip(rows["image"], rows["sha256"], strict=True)}

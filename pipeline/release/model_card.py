@@ -6,16 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
-import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-
+from pipeline.core.pages import render
 from pipeline.core.settings import SourceSettings, TrainSettings
 from pipeline.model.model_uri import is_model_uri
 from pipeline.training.run import TrainingRun
 
-_TEMPLATE = Path(__file__).with_name("model_card.md.j2")
 STAGES = ("validate", "adapt_vocabulary", "extract_features", "train", "refine")
-NOT_MEASURED = "not measured"
 _MAY_BE_PATHS = (
     ("encoder", "weights"),
     ("source", "corrections"),
@@ -38,19 +34,10 @@ def model_card(settings: TrainSettings, figures: Mapping[str, Any], scores: Mapp
         figures: what each of `STAGES` wrote about itself.
         scores: what `evaluate` found; what is missing beyond `images`, `scores` and `health` is said not to be measured.
     """
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATE.parent),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"number": _number, "share": _share, "count": _count, "yaml": _yaml}
     portable = _portable(settings)
     terms = portable["source"].pop("terms")  # free text, better not in a block of YAML
-    template = environment.get_template(_TEMPLATE.name)
-    return template.render(**figures, settings=portable, terms=terms, found=scores)
+    template = Path(__file__).with_suffix(".md.j2")
+    return render(template, **figures, settings=portable, terms=terms, scores=scores)
 
 
 def summary(card: str) -> str:
@@ -68,19 +55,3 @@ def _portable(settings: TrainSettings) -> dict[str, Any]:
         if value and not is_model_uri(str(value)):
             groups[group][field] = PurePath(value).name
     return groups
-
-
-def _number(value: float | None, digits: int = 3) -> str:
-    return NOT_MEASURED if value is None else f"{value:.{digits}f}"
-
-
-def _share(value: float | None) -> str:
-    return NOT_MEASURED if value is None else f"{value:.1%}"
-
-
-def _count(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _yaml(values: Mapping[str, Any]) -> str:
-    return str(yaml.safe_dump(values, sort_keys=True, allow_unicode=True))

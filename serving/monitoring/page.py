@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.core.pages import Bar, bar_chart
 from pipeline.model.reference_profile import TOP_CAPTION
 from pipeline.storage.files import read_json
 from serving.monitoring.drift import Drift
@@ -26,15 +26,6 @@ TITLES: Final = {
     "strangeness": "Strangeness",
     "residue": "Beyond anything learnt",
 }
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A bar of a chart: the night's and the reference's share of the highest bar."""
-
-    night: float
-    reference: float | None
-    label: str
 
 
 @dataclass(frozen=True)
@@ -83,7 +74,7 @@ def monitoring_view(plan: Plan, captions: pa.Table) -> MonitoringView | None:
     frequent = pc.value_counts(captions["caption"]).to_pylist()
     top = max(frequent, key=lambda item: (item["counts"], item["values"]), default=None)
     drifts, spreads = statistics.drifts, statistics.spreads
-    rows = [DriftRow(TITLES[name], list(_compared(drifts[name])), drifts[name]) for name in TITLES if name in drifts]
+    rows = [DriftRow(TITLES[name], _compared(drifts[name]), drifts[name]) for name in TITLES if name in drifts]
     is_far = any(row.drift.exceeds_limit for row in rows)
     return MonitoringView(
         statistics=statistics,
@@ -100,14 +91,12 @@ def _chart(title: str, spread: Spread) -> Chart:
     lows = (spread.edges[0] - step, *spread.edges)
     filled = [place for place, count in enumerate(spread.counts) if count]
     shown = range(filled[0], filled[-1] + 1)
-    highest = max(spread.counts)
-    bars = [
-        Bar(spread.counts[place] / highest, None, f"{spread.counts[place]:,} from {lows[place]:.3g}") for place in shown
-    ]
+    labels = [f"{spread.counts[place]:,} from {lows[place]:.3g}" for place in shown]
+    bars = bar_chart([spread.counts[place] for place in shown], labels)
     return Chart(title, bars, lows[shown[0]], lows[shown[-1]] + step, spread)
 
 
-def _compared(drift: Drift) -> Iterator[Bar]:
-    highest = max(*drift.night, *drift.reference)
-    for night, reference in zip(drift.night, drift.reference, strict=True):
-        yield Bar(night / highest, reference / highest, f"{night:.0%} of the night, {reference:.0%} of the reference")
+def _compared(drift: Drift) -> list[Bar]:
+    shares = zip(drift.night, drift.reference, strict=True)
+    labels = [f"{night:.0%} of the night, {reference:.0%} of the reference" for night, reference in shares]
+    return bar_chart(drift.night, labels, drift.reference)

@@ -6,15 +6,14 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from pipeline.core.errors import NightcapError
+from pipeline.core.pages import render
 from pipeline.core.reasons import NIGHT_REASONS
 from pipeline.imaging.decode import decode, thumbnail
 from pipeline.storage.files import creating_folder, sha256, write_bytes, write_text
@@ -67,7 +66,8 @@ def write_gallery(plan: Plan, summary: NightSummary, rows: pa.Table) -> None:
     quarantined = rows.filter(pc.field("status") == QUARANTINED)
     with creating_folder(plan.gallery) as folder:
         cards = list(_cards(plan, _sample(captions, plan.settings.gallery_size), folder))
-        page = _template().render(
+        page = render(
+            Path(__file__).with_suffix(".html"),
             summary=summary,
             planned_at=plan.planned_at,
             cards=cards,
@@ -78,7 +78,7 @@ def write_gallery(plan: Plan, summary: NightSummary, rows: pa.Table) -> None:
             quarantined_total=len(quarantined),
             reasons=NIGHT_REASONS,
             duration=_duration(summary.seconds),
-            watch=monitoring_view(plan, captions),
+            monitoring=monitoring_view(plan, captions),
         )
         write_text(folder / "index.html", page)
 
@@ -131,18 +131,6 @@ def _thumbnail(plan: Plan, images: Folder, info: ObjectInfo, folder: Path) -> st
     name = f"thumbnails/{sha256(small)[:16]}.jpg"
     write_bytes(folder / name, small)
     return name
-
-
-@cache
-def _template() -> Template:
-    files = FileSystemLoader(Path(__file__).parent / "templates")
-    environment = Environment(loader=files, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.globals |= {"number": "{:,}".format, "score": _score}
-    return environment.get_template("gallery.html")
-
-
-def _score(value: float) -> str:
-    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _duration(seconds: float) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader
-
 from pipeline.core.errors import BadInput
+from pipeline.core.pages import bar_chart, data_uri, render
 from pipeline.core.reasons import CAPTION_REASONS, IMAGE_REASONS, NEAR_DUPLICATE, PERSONAL_DATA
 from pipeline.data.snapshot import Snapshot, read_images
 from pipeline.data.sources.base import Source
@@ -38,11 +36,9 @@ def write_overview(folder: Path, judged: Judged, reference: Profile | None, snap
     """Put a page of figures and verdicts before the site, whose own index moves aside."""
     site = (folder / "index.html").rename(folder / "site.html")
     pages = {suite: next(folder.glob(f"validations/{suite}/**/*.html")).relative_to(folder) for suite in judged.suites}
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    page = environment.get_template("overview_page.html").render(
-        judged=judged,
+    page = render(
+        Path(__file__).with_suffix(".html"),
+        result=judged,
         site=site.name,
         pages=pages,
         kinds={"images": IMAGE_REASONS, "captions": CAPTION_REASONS},
@@ -65,26 +61,13 @@ def _drifts(judged: Judged) -> list[dict[str, Any]]:
 
 
 def _chart(name: str, then: Profile, now: Profile) -> dict[str, Any]:
-    """Bars of two distributions, side by side in each bin, on a canvas of 100 by 34."""
+    """The shares of two distributions in each bin."""
     bins = sorted(then[name].keys() | now[name].keys(), key=int)
-    shares = {
-        kind: [profile[name].get(key, 0) / max(1, sum(profile[name].values())) for key in bins]
-        for kind, profile in (("then", then), ("now", now))
-    }
-    most = max(*shares["then"], *shares["now"], 1e-9)
-    step = 100 / len(bins)
-    bars = [
-        {
-            "kind": kind,
-            "x": round(step * (place + 0.45 * side), 2),
-            "y": round(34 - 34 * share / most, 2),
-            "width": round(0.42 * step, 2),
-            "height": round(34 * share / most, 2),
-        }
-        for side, kind in enumerate(("then", "now"))
-        for place, share in enumerate(shares[kind])
-    ]
-    return {"title": name, "ends": _ENDS[name], "bars": bars}
+    before, after = (
+        [profile[name].get(key, 0) / max(1, sum(profile[name].values())) for key in bins] for profile in (then, now)
+    )
+    labels = [f"{share:.0%}, then {earlier:.0%}" for share, earlier in zip(after, before, strict=True)]
+    return {"title": name, "ends": _ENDS[name], "bars": bar_chart(after, labels, before)}
 
 
 def _words(then: Profile, now: Profile) -> list[tuple[str, float, float]]:
@@ -132,7 +115,7 @@ def _pairs(judged: Judged, snapshot: Snapshot, source: Source) -> list[dict[str,
         {
             "likeness": each.likeness,
             "images": [
-                {"name": image["image"], "split": image["split"], "data": shown[str(image["sha256"])]}
+                {"name": image["image"], "split": image["split"], "thumbnail": shown[str(image["sha256"])]}
                 for image in (snapshot.images.loc[each.row], snapshot.images.loc[each.twin])
             ],
         }
@@ -142,4 +125,4 @@ def _pairs(judged: Judged, snapshot: Snapshot, source: Source) -> list[dict[str,
 
 def _small(data: bytes) -> str:
     limits = ImageLimits(max_bytes=2**62, max_megapixels=170, min_side=1)  # it was judged already
-    return base64.b64encode(thumbnail(open_image(data, limits, _SIDE).image, _SIDE)).decode()
+    return data_uri(thumbnail(open_image(data, limits, _SIDE).image, _SIDE))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.data.snapshot import read_images
-from pipeline.imaging.decode import decode, thumbnail
+from pipeline.core.pages import render
+from pipeline.evaluation.samples_page import thumbnails
 from pipeline.release.gate.candidate import GateCandidate
 from pipeline.release.gate.rules import POINTS, GateVerdict
 from pipeline.storage.files import write_text
@@ -18,7 +17,6 @@ from pipeline.training.run import TrainingRun
 
 _COUNT = 24
 PAGE = "index.html"
-_TEMPLATE = Path(__file__).with_name("page.html")
 
 
 def write_page(
@@ -29,22 +27,19 @@ def write_page(
     champion: GateCandidate | None,
     references: Mapping[str, Sequence[str]],
 ) -> None:
-    """Write `index.html` with the images on which the versions differ most, both ways, and some between.
-
-    The page holds its images, as MLflow shows one file at a time.
-    """
+    """Write `index.html` with the images on which the versions differ most, both ways, and some between."""
     images = list(references)
     gain = challenger.cider_d - (champion.cider_d if champion else 0)
     chosen = spread_of_gains(gain, _COUNT)
-    thumbnails = _thumbnails(run, {images[place] for place in chosen})
+    shown = thumbnails(run, [images[place] for place in chosen])
     rows = [
         {
             "image": images[place],
-            "thumbnail": thumbnails.get(images[place]),
+            "thumbnail": shown.get(images[place]),
             "references": references[images[place]],
             "gain": float(gain[place]) * POINTS,
-            "challenger": _said(challenger, images[place], place),
-            "champion": champion and _said(champion, images[place], place),
+            "challenger": _version_row(challenger, images[place], place),
+            "champion": champion and _version_row(champion, images[place], place),
         }
         for place in chosen
     ]
@@ -63,29 +58,12 @@ def spread_of_gains(gain: np.ndarray, count: int) -> list[int]:
 
 def render_gate_page(verdict: GateVerdict, rows: Sequence[Mapping[str, Any]]) -> str:
     """The page as HTML; whatever is shown is escaped."""
-    from jinja2 import Environment
-
-    template = Environment(autoescape=True, trim_blocks=True).from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(verdict=verdict, rows=rows, points=POINTS)
+    return render(Path(__file__).with_suffix(".html"), verdict=verdict, rows=rows, points=POINTS)
 
 
-def _said(version: GateCandidate, image: str, place: int) -> dict[str, Any]:
+def _version_row(version: GateCandidate, image: str, place: int) -> dict[str, Any]:
     return {
         "version": version.version,
         "caption": version.captions.get(image, ""),
         "points": float(version.cider_d[place]) * POINTS,
-    }
-
-
-def _thumbnails(run: TrainingRun, images: set[str]) -> dict[str, str]:
-    """Thumbnails by image, as data URLs."""
-    rows = run.accepted.images[run.accepted.images["image"].isin(images)]
-    small = {
-        sha: base64.b64encode(thumbnail(decode(encoded, run.limits))).decode()
-        for sha, encoded in read_images(run.source, rows)
-    }
-    return {
-        image: f"data:image/jpeg;base64,{small[sha]}"
-        for image, sha in zip(rows["image"], rows["sha256"], strict=True)
-        if sha in small
     }
