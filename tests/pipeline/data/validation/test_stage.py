@@ -124,7 +124,7 @@ def test_a_caption_twice_on_one_image_stays_once(validated):
 
 
 @pytest.mark.parametrize(
-    ("image", "reason"),
+    ("name", "reason"),
     {
         HOSTILE: reasons.MISSING,
         "changed.png": reasons.SOURCE_CHANGED,
@@ -144,10 +144,10 @@ def test_a_caption_twice_on_one_image_stays_once(validated):
         "test.png": None,
     }.items(),
 )
-def test_a_bad_image_is_quarantined_with_its_reason(validated, image, reason):
-    assert validated.reason_of(image) == reason
+def test_a_bad_image_is_quarantined_with_its_reason(validated, name, reason):
+    assert validated.reason_of(name) == reason
     accepted = Snapshot.load(validated.output.path)
-    assert (image in set(accepted.images["image"])) == (image in set(accepted.captions["image"])) == (reason is None)
+    assert (name in set(accepted.images["image"])) == (name in set(accepted.captions["image"])) == (reason is None)
 
 
 def test_every_row_is_accepted_or_accounted_for(validated):
