@@ -24,11 +24,11 @@ def test_charts_and_drifts(compared, plan_of_night):
     view = monitoring_view(plan_of_night(compared), rows("a dog", "a cat", "a dog"))
     assert (view.top_caption, view.verdict) == ("a dog", "far")
     assert [chart.title for chart in view.charts] == ["Words a caption", "Score", "Confidence"]
-    assert all(max(bar.night for bar in chart.bars) == 1 for chart in view.charts)
+    assert all(max(bar.height for bar in chart.bars) == 1 for chart in view.charts)
     assert all(chart.low < chart.spread.p50 < chart.high for chart in view.charts)
     assert {row.title for row in view.drifts} == {"Words a caption", "Brightness of features"}
     level = next(row for row in view.drifts if row.title == "Brightness of features")
-    assert sum(bar.night for bar in level.bars) == pytest.approx(
+    assert sum(bar.height for bar in level.bars) == pytest.approx(
         1 / max(level.drift.reference + level.drift.night), 0.01
     )
 
