@@ -23,7 +23,7 @@ _KEPT = (
     "items",
 )
 
-EMPTY = "empty"
+EMPTY_FIELD = "empty"
 """The field that names settings which are to be empty: an empty field of their own keeps the preset's value."""
 
 _EMPTIED = "Settings that are to be empty though the preset fills them, such as training.clip_norm for any norm."
@@ -53,7 +53,12 @@ def training_fields(usual: Mapping[str, Any] | None = None) -> Iterator[Field]:
     filled, schema = filled_form(usual or {}), {"type": "string", "enum": preset_names()}
     grouped = list(_grouped())
     yield Field("preset", filled["preset"], schema, "What the settings start from; fields left empty keep its values.")
-    yield Field(EMPTY, filled[EMPTY], _some_of([name for name, field, _ in grouped if _may_be_null(field)]), _EMPTIED)
+    yield Field(
+        EMPTY_FIELD,
+        filled[EMPTY_FIELD],
+        _some_of([name for name, field, _ in grouped if _may_be_null(field)]),
+        _EMPTIED,
+    )
     for name, field, section in grouped:
         yield Field(name, filled.get(name), _nullable(field.schema), field.description, section)
 
@@ -61,8 +66,10 @@ def training_fields(usual: Mapping[str, Any] | None = None) -> Iterator[Field]:
 def training_values(form: Mapping[str, Any]) -> dict[str, Any]:
     """Nested values for `train_settings` from a filled form."""
     values: dict[str, Any] = {"preset": form["preset"]}
-    settings = {name: value for name, value in form.items() if name not in ("preset", EMPTY) and value is not None}
-    for name, value in (dict.fromkeys(form.get(EMPTY) or ()) | settings).items():
+    settings = {
+        name: value for name, value in form.items() if name not in ("preset", EMPTY_FIELD) and value is not None
+    }
+    for name, value in (dict.fromkeys(form.get(EMPTY_FIELD) or ()) | settings).items():
         assign(values, name, value)
     return values
 
@@ -72,7 +79,7 @@ def filled_form(values: Mapping[str, Any]) -> dict[str, Any]:
     groups = {group: fields for group, fields in values.items() if group != "preset"}
     named = {f"{group}.{field}": value for group, fields in groups.items() for field, value in fields.items()}
     emptied = [name for name, value in named.items() if value is None]
-    return {"preset": values.get("preset", "scenes"), EMPTY: emptied or None, **named}
+    return {"preset": values.get("preset", "scenes"), EMPTY_FIELD: emptied or None, **named}
 
 
 def fields_of(model: type[BaseModel], usual: Mapping[str, Any] | None = None) -> Iterator[Field]:

@@ -15,7 +15,7 @@ def encoded(image, kind="PNG", **options):
 
 
 def png(width, height, bits=8, colour=2, row=None):
-    """A PNG of equal rows, black unless told, made without holding its pixels."""
+    """A PNG of equal rows, black by default, made without its pixels in memory."""
     compressor = zlib.compressobj(9)
     row = row or bytes(width * {0: 1, 2: 3, 6: 4}[colour] * bits // 8)
     body = b"".join(compressor.compress(b"\0" + row) for _ in range(height)) + compressor.flush()

@@ -53,7 +53,7 @@ def test_exif_orientation_gives_an_upright_image_and_its_size(kind, orientation)
         assert close(image.image, expected.resize(image.image.size), 6)
 
 
-def test_damaged_exif_costs_nothing():
+def test_damaged_exif_is_ignored():
     data = encoded(photograph(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\x01\x12" + bytes(9))
     assert close(images.decode(data, LIMITS), photograph())
 

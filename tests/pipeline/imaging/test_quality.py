@@ -19,7 +19,7 @@ def scene(width=400, height=300):
     return Image.fromarray(blocks).resize((width, height), Image.Resampling.NEAREST)
 
 
-def test_a_usual_image_has_none():
+def test_a_normal_image_has_no_flags():
     assert flags(scene()) == ()
     assert flags(photograph(300, 200)) == ()
 
@@ -64,5 +64,5 @@ def test_any_size_will_do(size):
 def test_photographs_have_none(shared_data):
     paths = sorted((shared_data / "data" / "flickr8k" / "images").glob("*.jpg"))[:40]
     assert paths
-    found = [flags(Image.open(path).convert("RGB")) for path in paths]
-    assert found == [()] * len(paths)
+    flagged = [flags(Image.open(path).convert("RGB")) for path in paths]
+    assert flagged == [()] * len(paths)

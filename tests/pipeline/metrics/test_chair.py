@@ -33,7 +33,7 @@ def named(caption):
         ("", []),
     ],
 )
-def test_what_captions_of_coco_name(caption, objects):
+def test_objects_in_captions_of_coco(caption, objects):
     assert named(caption) == objects
 
 
@@ -49,8 +49,8 @@ def test_the_lexicon_has_the_80_categories_by_name():
 def test_the_longest_phrase_wins_wherever_it_stands(data):
     phrase, meaning = data.draw(st.sampled_from(sorted(coco_lexicon().meanings.items(), key=str)))
     if len(phrase) > 1:
-        found = coco_lexicon().mentions(f"nearby {' '.join(phrase)} nearby")
-        assert found == ([meaning] if meaning else [])
+        scores = coco_lexicon().mentions(f"nearby {' '.join(phrase)} nearby")
+        assert scores == ([meaning] if meaning else [])
 
 
 def test_references_of_real_photographs_agree_with_each_other(shared_data):
@@ -60,9 +60,9 @@ def test_references_of_real_photographs_agree_with_each_other(shared_data):
         captions.setdefault(str(entry["image_id"]), []).append(entry["caption"])
     mentions = coco_lexicon().mentions
     others = {image: set().union(*(m for text in own[1:] for m in mentions(text))) for image, own in captions.items()}
-    found = chair({image: own[0] for image, own in captions.items()}, others, mentions)
-    assert found["naming"] > 0.85
-    assert found["chair_i"] < 0.1
+    scores = chair({image: own[0] for image, own in captions.items()}, others, mentions)
+    assert scores["naming"] > 0.85
+    assert scores["chair_i"] < 0.1
 
 
 COLOURS = Lexicon.of({"red": ["red", "crimson"], "blue": ["blue"]}, ["blue moon"])

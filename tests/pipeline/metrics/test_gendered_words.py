@@ -83,7 +83,7 @@ def test_pronouns_with_their_verbs(caption, expected):
         "",
     ],
 )
-def test_what_names_no_person_s_gender_stays(caption):
+def test_words_without_a_person_s_gender_stay(caption):
     assert neutral(caption) == caption
     assert not genders(caption)
 
@@ -111,7 +111,7 @@ def test_any_text_goes(text):
     assert neutral(neutral(text)) == neutral(text)
 
 
-def test_what_is_written_instead_is_a_person_too():
+def test_every_replacement_is_a_person_too():
     assert {instead.split()[-1] for instead in _REPLACEMENTS.values()} <= PEOPLE
 
 

@@ -3,7 +3,7 @@ import pytest
 from pipeline.metrics.health import DANGLING_WORDS, caption_health
 
 
-def test_every_share_counts_what_it_says():
+def test_every_share_counts_its_fault():
     health = caption_health(
         [
             "A dog on a",  # dangling

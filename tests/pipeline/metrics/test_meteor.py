@@ -25,7 +25,7 @@ def test_a_time_limit_ends_it(monkeypatch, caplog):
     assert "longer than 0.01 s" in caplog.text
 
 
-def test_without_java_the_log_says_why(monkeypatch, caplog, tmp_path):
+def test_without_java_the_reason_is_logged(monkeypatch, caplog, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with caplog.at_level(logging.INFO):
         assert meteor(REFERENCES, [["a"], ["b"]]) is None
@@ -37,7 +37,7 @@ def test_without_java_the_log_says_why(monkeypatch, caplog, tmp_path):
     ("script", "reason"),
     [("echo broken jar >&2; exit 3", "ended with 3: broken jar"), ("echo nonsense", "nonsense")],
 )
-def test_a_java_that_fails_is_told(monkeypatch, caplog, tmp_path, script, reason):
+def test_a_failure_of_java_is_logged(monkeypatch, caplog, tmp_path, script, reason):
     java = tmp_path / "java"
     java.write_text(f"#!/bin/sh\n{script}\n")
     java.chmod(0o755)

@@ -19,14 +19,14 @@ NAMES = ["bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider_d"]
 STORED = {"bleu_1": "Bleu_1", "bleu_4": "Bleu_4", "rouge_l": "ROUGE_L", "cider_d": "CIDEr"}
 
 
-def test_the_report_holds_what_the_commands_promise():
+def test_the_report_has_the_keys_that_commands_promise():
     report = score_captions(REFERENCES, CAPTIONS, meteor=False)
-    found = json.loads(json.dumps(report.as_json()))
-    assert list(found) == ["images", "scores", "health", "missing"]
-    assert list(found["scores"]) == NAMES
-    assert found["images"] == 3
-    assert found["missing"] == 0
-    assert found["scores"]["meteor"] is None
+    scored = json.loads(json.dumps(report.as_json()))
+    assert list(scored) == ["images", "scores", "health", "missing"]
+    assert list(scored["scores"]) == NAMES
+    assert scored["images"] == 3
+    assert scored["missing"] == 0
+    assert scored["scores"]["meteor"] is None
     assert set(report.per_image["boat.jpg"]) == {"bleu_4", "rouge_l", "cider_d"}
 
 
@@ -88,15 +88,15 @@ def test_leaving_one_out_is_scoring_the_first_against_the_others(without_java):
 
 
 @pytest.mark.parametrize(
-    ("references", "captions", "told"),
+    ("references", "captions", "message"),
     [
         ({}, {}, "no reference captions"),
         ({"a.jpg": []}, {}, "'a.jpg'"),
         ({"a.jpg": ["a dog"]}, {"b.jpg": "a dog"}, "'b.jpg'"),
     ],
 )
-def test_what_cannot_be_scored_is_refused(references, captions, told):
-    with pytest.raises(SettingsError, match=told):
+def test_captions_that_cannot_be_scored_are_refused(references, captions, message):
+    with pytest.raises(SettingsError, match=message):
         score_captions(references, captions, meteor=False)
 
 
@@ -135,10 +135,10 @@ def test_raw_captions_give_the_stored_tokens(shared_data):
 
 def test_stored_meteor(shared_data):
     vector = read_json(shared_data / "data/metric_vectors/coco_fakecap_126.json")
-    found = score_captions(vector["refs"], vector["hyps"]).scores["meteor"]
-    if found is None:
+    scored = score_captions(vector["refs"], vector["hyps"]).scores["meteor"]
+    if scored is None:
         pytest.skip("needs Java and pycocoevalcap")
-    assert found == pytest.approx(vector["pycocoevalcap_1.2"]["METEOR"], abs=1e-6)
+    assert scored == pytest.approx(vector["pycocoevalcap_1.2"]["METEOR"], abs=1e-6)
 
 
 def test_five_thousand_images_are_scored_in_seconds():

@@ -36,7 +36,7 @@ def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_replaces_the_old_one_whole_and_can_be_read_by_others(tmp_path):
+def test_a_file_replaces_the_old_one_and_others_may_read_it(tmp_path):
     path = tmp_path / "new" / "file"
     write_bytes(path, b"old" * 1000)
     write_bytes(path, b"new")
@@ -92,7 +92,7 @@ def test_of_many_creators_one_succeeds(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")  # noqa: PTH110
-def test_a_full_disk_is_told_with_the_path(tmp_path):
+def test_an_error_of_a_full_disk_names_the_path(tmp_path):
     with (
         pytest.raises(ObjectUnavailable, match=r"cannot write .*/file: No space left on device; make room there"),
         explain_full_disk(tmp_path / "file"),
@@ -137,7 +137,7 @@ def test_text_keeps_its_line_ends(tmp_path):
     assert (tmp_path / "t").read_bytes() == b"a\r\nb\n"
 
 
-def test_a_folder_appears_when_it_is_whole(tmp_path):
+def test_a_folder_appears_when_it_is_complete(tmp_path):
     target = tmp_path / "deep" / "folder"
     with creating_folder(target) as scratch:
         write_text(scratch / "a", "1")
@@ -166,7 +166,7 @@ def test_the_first_of_two_that_make_the_same_folder_stays(tmp_path):
     assert names_in(tmp_path) == ["folder"]
 
 
-def test_many_that_make_the_same_folder_at_once_leave_one_whole_one(tmp_path):
+def test_many_that_create_the_same_folder_at_once_leave_one_complete_one(tmp_path):
     target, together = tmp_path / "folder", Barrier(8)
 
     def make(number):

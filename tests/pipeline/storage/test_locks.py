@@ -1,4 +1,4 @@
-"""What a process uses is told by locks that end with it."""
+"""Locks on files in use end with their process."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def is_free(path):
         return free
 
 
-def test_what_is_held_is_free_only_when_all_let_go(tmp_path):
+def test_a_file_is_free_when_all_locks_are_released(tmp_path):
     path = tmp_path / "file"
     path.touch()
     one, other = OutputLocks(), OutputLocks()
@@ -32,7 +32,7 @@ def test_what_is_held_is_free_only_when_all_let_go(tmp_path):
     assert is_free(path)
 
 
-def test_what_is_not_there_cannot_be_held_and_is_nobodys(tmp_path):
+def test_a_missing_file_cannot_be_locked_and_is_free(tmp_path):
     assert not OutputLocks().hold(tmp_path / "none")
     assert not OutputLocks().hold(tmp_path / "none" / "below")
     assert is_free(tmp_path / "none")

@@ -63,7 +63,7 @@ def test_whatever_shaped_it_makes_another_output(store, changed):
     assert first.figures() == {"calls": 1}
 
 
-def test_an_output_says_what_shaped_it(store):
+def test_an_output_has_its_recipe(store):
     output = store.run("stage", 3, {"a": 1}, {"x": "d"}, Build())
     recorded = read_json(output.path / "stage.json")
     assert recorded.pop("seconds") >= 0
@@ -95,7 +95,7 @@ def test_a_build_killed_midway_is_no_output(store):
     assert not (output.path / "half").exists()
 
 
-def test_an_output_is_found_by_its_digest(store):
+def test_a_digest_identifies_an_output(store):
     output = store.run("stage", 1, {}, {}, Build())
     assert store.find("stage", output.digest) == output
     with pytest.raises(FileNotFoundError, match=r"other/ffff is not in the store at .*; run the stage again"):

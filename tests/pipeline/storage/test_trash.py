@@ -28,7 +28,7 @@ def garbage(folder, since=2000.0):
     return Garbage("output", (folder, folder.with_name("none")), written_at(folder), since, folder / "stage.json")
 
 
-def test_what_goes_is_renamed_and_then_removed(home, output):
+def test_garbage_is_renamed_and_then_removed(home, output):
     assert garbage(output).is_expired
     assert garbage(output).size == 2
     assert discard(home, garbage(output))
@@ -39,7 +39,7 @@ def test_what_goes_is_renamed_and_then_removed(home, output):
     assert not discard(home, Garbage("output", (output,), 1000, 2000))
 
 
-def test_what_is_in_use_or_was_used_since_stays(home, output):
+def test_garbage_in_use_or_used_since_stays(home, output):
     locks = OutputLocks()
     locks.hold(output / "stage.json")
     os.utime(output / "stage.json", (1000, 1000))

@@ -3,7 +3,7 @@ import pytest
 
 from pipeline.core.errors import SettingsError
 from pipeline.core.settings import DecodingSettings, TrainSettings, preset, preset_names, train_settings
-from pipeline.core.settings.form import EMPTY, fields_of, training_fields, training_values
+from pipeline.core.settings.form import EMPTY_FIELD, fields_of, training_fields, training_values
 
 FIELDS = {field.name: field for field in training_fields()}
 EVERY_SETTING = [
@@ -22,7 +22,7 @@ def is_allowed(name, value):
 
 
 def test_every_setting_is_a_field_under_its_group():
-    assert list(FIELDS) == ["preset", EMPTY, *EVERY_SETTING]
+    assert list(FIELDS) == ["preset", EMPTY_FIELD, *EVERY_SETTING]
     assert FIELDS["training.epochs"].section == "Training"
     assert FIELDS["preset"].section is None
 
@@ -44,7 +44,7 @@ def test_a_field_accepts_its_default(name):
     [
         ("preset", ["scenes", "coco"], [None, "flickr", 3]),
         (
-            EMPTY,
+            EMPTY_FIELD,
             [None, [], ["training.clip_norm", "source.terms"]],
             ["training.clip_norm", ["training.epochs"], [None]],
         ),
@@ -82,7 +82,7 @@ def test_a_filled_field_replaces_the_preset_s_value_only():
 
 
 def test_settings_that_the_form_empties_are_empty_though_the_preset_fills_them():
-    form = empty_form("flickr8k") | {EMPTY: ["training.clip_norm", "encoder.side"]}
+    form = empty_form("flickr8k") | {EMPTY_FIELD: ["training.clip_norm", "encoder.side"]}
     settings = train_settings(training_values(form))
     assert (settings.training.clip_norm, settings.encoder.side) == (None, None)
     assert settings == train_settings(

@@ -68,7 +68,7 @@ def test_it_decodes_as_the_library_does():
 
 
 @pytest.mark.usefixtures("holes")
-def test_a_poisoned_image_costs_only_itself():
+def test_a_poisoned_image_fails_alone():
     with Decoders(Work(LIMITS, 32, "squash", seconds=1, memory_mb=150), 2) as decoders, ThreadPoolExecutor(4) as pool:
         poison = {b"#crash": "decoder_crashed", b"#spin": "decoder_timeout", b"#swell": "decoder_memory"}
         bad = {pool.submit(reason, decoders, PHOTO + end): expected for end, expected in poison.items()}

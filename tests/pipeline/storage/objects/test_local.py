@@ -24,7 +24,7 @@ def names(folder):
     return [info.name for info in folder.list()]
 
 
-def test_images_are_listed_with_what_identifies_them(tmp_path):
+def test_images_are_listed_with_names_addresses_and_etags(tmp_path):
     put(tmp_path, "a/b.JPG", data=b"12345")
     os.utime(tmp_path / "a/b.JPG", ns=(0, 1_700_000_000_123_456_789))
     (info,) = LocalFolder(tmp_path).list()
@@ -55,14 +55,14 @@ name = st.text(st.characters(exclude_characters="/\0.", codec="utf-8"), min_size
 
 @settings(max_examples=25, deadline=None)
 @given(st.sets(st.lists(name, min_size=1, max_size=3).map("/".join), max_size=8))
-def test_order_is_that_of_the_whole_paths_bytes(tmp_path_factory, paths):
+def test_images_are_ordered_by_the_bytes_of_their_paths(tmp_path_factory, paths):
     root = tmp_path_factory.mktemp("order")
     for path in sorted(paths):
         if not any(parent.is_file() for parent in (root / path).parents) and not (root / path).exists():
             put(root, path)
-    found = names(LocalFolder(root))
-    assert found == sorted(found, key=os.fsencode)
-    assert set(found) == {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+    listed = names(LocalFolder(root))
+    assert listed == sorted(listed, key=os.fsencode)
+    assert set(listed) == {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
 
 
 def test_a_folder_sorts_among_files_by_its_slash(tmp_path):
@@ -78,7 +78,7 @@ def test_a_name_that_is_no_utf8_is_read_and_has_a_printable_uri(tmp_path):
     assert folder.read(info) == b"data"
 
 
-def test_reading_gives_the_listed_state_or_says_it_changed(tmp_path):
+def test_reading_returns_the_listed_state_or_raises_source_changed(tmp_path):
     put(tmp_path, "a.jpg", "b.jpg", "c.jpg", "sub/d.jpg")
     put(tmp_path.parent, "elsewhere.jpg")
     folder = LocalFolder(tmp_path)

@@ -1,11 +1,11 @@
-"""How long trouble is borne."""
+"""Retries until a deadline."""
 
 import time
 
 import pytest
 
 from pipeline.core.errors import ObjectUnavailable
-from pipeline.storage.objects import retry as patience
+from pipeline.storage.objects import retry
 from pipeline.storage.objects.retry import RetryDeadline, TransientError
 
 
@@ -15,7 +15,7 @@ def clock(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
-    monkeypatch.setattr(patience.random, "random", lambda: 1.0)
+    monkeypatch.setattr(retry.random, "random", lambda: 1.0)
     return now
 
 
@@ -32,7 +32,7 @@ def failing(clock, times, cost=1.0):
     return act
 
 
-def test_short_trouble_is_borne(clock):
+def test_short_failures_are_retried(clock):
     assert RetryDeadline(60, 3).call("read a", failing(clock, 3)) == "done"
     assert clock[0] == 3 + 1 + 2 + 4 + 8, "four tries, three pauses"
 
@@ -44,7 +44,7 @@ def test_it_ends_before_the_deadline(clock, longest):
     assert 25 <= clock[0] <= 60
 
 
-def test_an_outage_is_waited_for_once(clock):
+def test_all_calls_wait_once_for_an_outage(clock):
     shared = RetryDeadline(60, 3)
     with pytest.raises(ObjectUnavailable):
         shared.call("read a", failing(clock, 10_000))
@@ -56,7 +56,7 @@ def test_an_outage_is_waited_for_once(clock):
     assert shared.call("read f", failing(clock, 3)) == "done", "an answer moved the deadline"
 
 
-def test_quiet_hours_are_no_trouble(clock):
+def test_hours_without_calls_do_not_count(clock):
     shared = RetryDeadline(60, 3)
     shared.call("read a", failing(clock, 1))
     clock[0] += 10_000

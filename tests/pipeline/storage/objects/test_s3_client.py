@@ -24,7 +24,7 @@ def test_an_environment_that_cannot_be_used(monkeypatch, environment):
         S3Folder("s3://bucket")
 
 
-def test_no_credentials_are_told_at_once(bucket, monkeypatch, tmp_path):
+def test_missing_credentials_are_refused_at_once(bucket, monkeypatch, tmp_path):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

@@ -46,8 +46,8 @@ def images(table):
 
 
 def current(table):
-    found = DeltaTable(table.current_uri).to_pyarrow_table().to_pylist()
-    return {each["image"]: each["caption"] for each in found}
+    values = DeltaTable(table.current_uri).to_pyarrow_table().to_pylist()
+    return {each["image"]: each["caption"] for each in values}
 
 
 def files(uri):

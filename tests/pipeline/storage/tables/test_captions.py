@@ -14,7 +14,7 @@ def test_a_table_that_is_not_there_is_empty(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_appended_is_read_back(tmp_path):
+def test_appended_rows_are_read_back(tmp_path):
     table = CaptionTable(tmp_path / "captions")
     full = row("a", sha256="0" * 64, alternatives=["x", "y"], engine="e", width=3, height=2, flags=["blurred"])
     assert table.append(rows(full, row("b", run="r2")), 0) == 2
@@ -24,21 +24,21 @@ def test_what_is_appended_is_read_back(tmp_path):
     assert table.run_of("n2") is None
 
 
-def test_known_leaves_out_what_may_pass(tmp_path):
+def test_processed_leaves_out_reasons_that_may_pass(tmp_path):
     table = CaptionTable(tmp_path / "captions")
     table.append(rows(row("a"), quarantined("b", "empty"), quarantined("c", "source_changed")), 0)
     assert keys(table.processed()) == {("a", "e1"), ("b", "e1")}
 
 
 @pytest.mark.parametrize(
-    ("policy", "known"),
+    ("policy", "processed"),
     [
         ("new", "older ours newer other broken human"),
         ("older_version", "ours newer broken human"),
         ("everything", "ours"),
     ],
 )
-def test_what_a_policy_knows(tmp_path, policy, known):
+def test_images_that_a_policy_counts_as_processed(tmp_path, policy, processed):
     table = CaptionTable(tmp_path / "captions")
     table.append(
         rows(
@@ -53,7 +53,7 @@ def test_what_a_policy_knows(tmp_path, policy, known):
         ),
         0,
     )
-    assert {image for image, _ in keys(table.processed(policy, ("captioner", "10")))} == set(known.split())
+    assert {image for image, _ in keys(table.processed(policy, ("captioner", "10")))} == set(processed.split())
 
 
 def test_appending_again_adds_nothing(tmp_path):
@@ -63,7 +63,7 @@ def test_appending_again_adds_nothing(tmp_path):
     assert table.version() == 1
 
 
-def test_a_moved_sequence_drops_only_what_is_there(tmp_path):
+def test_a_newer_sequence_drops_only_committed_rows(tmp_path):
     table = CaptionTable(tmp_path / "captions")
     table.append(rows(row("a"), row("b")), 0)
     later = rows(row("a"), row("a", etag="e2"), row("b", model_version="2"), row("c"))
@@ -72,7 +72,7 @@ def test_a_moved_sequence_drops_only_what_is_there(tmp_path):
     assert table.version() == 2
 
 
-def test_what_joined_takes_a_key_only_from_what_is_no_better(tmp_path):
+def test_a_row_committed_since_drops_only_rows_that_are_no_better(tmp_path):
     table = CaptionTable(tmp_path / "captions")
     table.append(rows(row("a"), quarantined("b", "source_changed"), row("c", withdrawn=True), quarantined("d", "x")), 0)
     newer = {"model_version": "2"}

@@ -12,7 +12,7 @@ from pipeline.storage.tables.corrections import Correction, CorrectionTable
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def said(image, caption="what a person says", who="ann", days=0):
+def correction(image, caption="what a person says", who="ann", days=0):
     return Correction(str(image), caption, who, NOW + timedelta(days=days))
 
 
@@ -29,8 +29,8 @@ def table(home):
 def test_of_each_person_the_newest_caption_of_an_image_counts(table):
     assert table.read() == []
     assert table.append([]) == 0
-    assert table.append([said("/a", "first"), said("/a", "second", days=1), said("/b")]) == 3
-    table.append([said("/a", "bob's", who="bob"), said("/a", "an older one", days=-1)])
+    assert table.append([correction("/a", "first"), correction("/a", "second", days=1), correction("/b")]) == 3
+    table.append([correction("/a", "bob's", who="bob"), correction("/a", "an older one", days=-1)])
     assert [(each.image, each.who, each.caption) for each in table.read()] == [
         ("/a", "ann", "second"),
         ("/a", "bob", "bob's"),
@@ -39,7 +39,7 @@ def test_of_each_person_the_newest_caption_of_an_image_counts(table):
 
 
 def test_a_forgotten_image_leaves_nothing_in_the_table(table, home):
-    table.append([said("/secret/ermintrude.png"), said("/b")])
+    table.append([correction("/secret/ermintrude.png"), correction("/b")])
     assert table.forget({"/secret/ermintrude.png"}) == 1
     assert table.forget({"/secret/ermintrude.png"}) == 0
     assert [each.image for each in table.read()] == ["/b"]
@@ -51,6 +51,6 @@ def test_a_forgotten_image_leaves_nothing_in_the_table(table, home):
 @pytest.mark.parametrize(
     "wrong", [{"image": ""}, {"caption": "  "}, {"who": "x" * 3000}, {"corrected_at": datetime(2026, 1, 1)}]
 )
-def test_a_correction_that_says_nothing_is_refused(wrong):
+def test_an_empty_correction_is_refused(wrong):
     with pytest.raises(SettingsError, match="correct"):
-        Correction(**(vars(said("/a")) | wrong))
+        Correction(**(vars(correction("/a")) | wrong))

@@ -47,7 +47,7 @@ def test_who_read_before_a_compaction_cannot_overwrite_it(table):
     assert len(images(table)) == 5
 
 
-def test_vacuum_keeps_what_the_last_days_need(table):
+def test_vacuum_keeps_files_of_the_last_days(table):
     compact_table(table)
     assert vacuum_table(table) == 0
     assert DeltaTable(table.uri, version=1).to_pyarrow_table().num_rows == 1
@@ -56,7 +56,7 @@ def test_vacuum_keeps_what_the_last_days_need(table):
     assert len(images(table)) == len(current(table)) == 5
 
 
-def test_what_dead_attempts_left_is_swept(table):
+def test_files_of_dead_attempts_are_swept(table):
     folder = Path(table.uri)
     dead = folder / f"part-{table.version():010d}-{'0' * 32}.parquet"
     alive = folder / f"part-{table.version() + 1:010d}-{'0' * 32}.parquet"
@@ -105,8 +105,8 @@ def test_an_old_table_gains_columns_by_command_or_by_the_next_night(old):
     assert upgrade_table(old) == ["confidence", "sequence"]
     assert upgrade_table(old) == []
     assert old.append(rows(row("b", confidence=0.5)), old.version()) == 1
-    found = {each["image"]: each["confidence"] for each in DeltaTable(old.uri).to_pyarrow_table().to_pylist()}
-    assert found == {"a": None, "b": 0.5}
+    values = {each["image"]: each["confidence"] for each in DeltaTable(old.uri).to_pyarrow_table().to_pylist()}
+    assert values == {"a": None, "b": 0.5}
 
 
 def test_the_next_night_upgrades_an_old_table(old):
@@ -123,5 +123,5 @@ def test_columns_of_others_survive(table):
     DeltaTable(table.uri).update({"rating": "5"}, predicate="image = 'p1'")
     assert table.append(rows(row("new")), table.version()) == 1
     assert compact_table(table) > 0
-    found = {each["image"]: each["rating"] for each in DeltaTable(table.uri).to_pyarrow_table().to_pylist()}
-    assert found == {f"p{n}": 5 if n == 1 else None for n in range(5)} | {"new": None}
+    values = {each["image"]: each["rating"] for each in DeltaTable(table.uri).to_pyarrow_table().to_pylist()}
+    assert values == {f"p{n}": 5 if n == 1 else None for n in range(5)} | {"new": None}

@@ -44,7 +44,7 @@ def table(tmp_path):
         (Replay(night="n9", model=("captioner", "3")), ""),
     ],
 )
-def test_what_is_taken(table, replay, taken):
+def test_replayed_images(table, replay, taken):
     assert {image for image, _ in keys(table.replayed(replay))} == set(taken.split())
 
 

@@ -38,7 +38,7 @@ def test_withdrawn_captions_fall_back(table):
     assert withdrawn_by_commit(table) == {"2": 3}
 
 
-def test_what_has_no_caption_left_is_captioned_again_even_by_the_same_version(table):
+def test_an_image_without_a_caption_left_is_captioned_again_even_by_the_same_version(table):
     withdraw(table, "captioner", "2")
     assert keys(table.processed()) == {("one", "e1"), ("mine", "e1"), ("broken", "e1")}
     assert table.append(rows(row("two", **later(2, model_version="2"))), table.version()) == 1
@@ -55,7 +55,7 @@ def test_erased_rows_are_in_neither_table(table):
     assert current(table) == {"two": "new", "mine": "by hand"}
 
 
-def test_erasing_what_is_not_there_moves_the_sequence_all_the_same(table):
+def test_erasing_a_missing_image_commits_all_the_same(table):
     before = table.version()
     assert erase(table, ["unknown"]) == 0
     assert table.version() == before + 1
