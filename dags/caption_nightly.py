@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from airflow.sdk import (
-    AsyncCallback,
-    DeadlineAlert,
-    dag,
-    get_current_context,
-    task,
-)
+from airflow.sdk import AsyncCallback, DeadlineAlert, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 from structlog.contextvars import bind_contextvars
 
-from dags.common import RETRIES, TIMEZONE, form, timetable
+from dags.common import RETRIES, form, timetable
 from dags.deadline import PublishedBy
+from dags.environment import PUBLISHED_BY, SCHEDULE, TIMEZONE
 from dags.notifier import NightEnded, NightFailed
 from pipeline.core.settings.form import fields_of
 from serving.runs.config_file import night_config
 from serving.runs.settings import NightSettings
 
-USUAL = night_config()
-PUBLISHED_BY = PublishedBy(os.environ.get("NIGHTCAP_PUBLISHED_BY", "06:00"), TIMEZONE)
+CONFIG = night_config()
 
 
 def name_night(plan_path: str) -> None:
@@ -36,14 +29,16 @@ def name_night(plan_path: str) -> None:
 
 
 @dag(
-    schedule=timetable("NIGHTCAP_SCHEDULE", "0 2 * * *"),
+    schedule=timetable(SCHEDULE),
     catchup=False,
     max_active_runs=1,
-    params=form(fields_of(NightSettings, USUAL)),
+    params=form(fields_of(NightSettings, CONFIG)),
     default_args=RETRIES,
     on_success_callback=NightEnded("caption_nightly", succeeded=True),
     on_failure_callback=[NightFailed(), NightEnded("caption_nightly", succeeded=False)],
-    deadline=DeadlineAlert(PUBLISHED_BY, timedelta(), AsyncCallback("dags.notifier.night_is_late")),
+    deadline=DeadlineAlert(
+        PublishedBy(PUBLISHED_BY.read(), TIMEZONE.read()), timedelta(), AsyncCallback("dags.notifier.night_is_late")
+    ),
     tags=["nightcap", "captions"],
     doc_md=__doc__,
 )
@@ -62,7 +57,7 @@ def caption_nightly() -> None:
 
         context = get_current_context()
         home, run = Home.from_environment(), context["dag_run"]
-        settings = in_its_input(night_settings(dict(context["params"])), home, USUAL.get("input"))
+        settings = in_its_input(night_settings(dict(context["params"])), home, CONFIG.get("input"))
         if settings.held_night:
             return held(home, settings.held_night)
         try:

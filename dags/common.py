@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from airflow.sdk import Asset, CronTriggerTimetable, ExceptionRetryPolicy, Param, RetryAction, RetryRule
-from croniter import croniter
 
-from dags import credentials
-from pipeline.core.errors import SettingsError
+from dags import credentials, environment
 from pipeline.core.settings.form import Field
-
-TIMEZONE = os.environ.get("NIGHTCAP_TIMEZONE", "UTC")
+from pipeline.core.variables import Variable
 
 CAPTIONER = Asset("captioner", uri="x-nightcap://captioner")
 CORRECTIONS = Asset("corrections", uri="x-nightcap://corrections")
@@ -34,34 +29,26 @@ RETRIES: dict[str, Any] = {
 }
 
 
-def _place(kind: str) -> dict[str, Any]:
-    """The Celery queue and the Kubernetes pod template that the environment has for such tasks."""
-    queue, pod = (os.environ.get(f"NIGHTCAP_{kind}_{what}") for what in ("QUEUE", "POD"))
-    return ({"queue": queue} if queue else {}) | ({"executor_config": {"pod_template_file": pod}} if pod else {})
+def _worker(queue: Variable, pod: Variable) -> dict[str, Any]:
+    """The Celery queue and the Kubernetes pod template of some tasks, where the environment names them."""
+    options = {"queue": queue.read(), "executor_config": {"pod_template_file": pod.read()} if pod.read() else None}
+    return {name: value for name, value in options.items() if value}
 
 
-# Where nothing is named, Airflow's default queue and pod template are everybody's. What holds a model while training has a
-# pool of its own, so that no night ever waits for a training.
-TRAINING_POOL: dict[str, Any] = RETRIES | {"pre_execute": credentials.of_training} | _place("TRAINING_POOL")
-ON_GPU: dict[str, Any] = {"pool": "gpu"} | _place("TRAINING_POOL") | _place("GPU")
+# Where nothing is named, all tasks share Airflow's default queue and pod template. Tasks that hold a model while they train
+# have a pool of their own, so that no night ever waits for a training.
+_TRAINING_WORKER = _worker(environment.TRAINING_QUEUE, environment.TRAINING_POD)
+TRAINING_ARGS: dict[str, Any] = RETRIES | {"pre_execute": credentials.of_training} | _TRAINING_WORKER
+ON_GPU: dict[str, Any] = {"pool": "gpu"} | _TRAINING_WORKER | _worker(environment.GPU_QUEUE, environment.GPU_POD)
 
 
-def timetable(variable: str, usual: str) -> CronTriggerTimetable:
+def timetable(schedule: Variable) -> CronTriggerTimetable:
     """When runs begin: by the cron expression of a variable, in `NIGHTCAP_TIMEZONE`.
 
     Raises:
-        SettingsError: one of them is mistyped, of which Airflow would name neither the variable nor a remedy.
+        SettingsError: one of them is mistyped.
     """
-    try:
-        ZoneInfo(TIMEZONE)
-    except (KeyError, OSError, ValueError) as error:
-        raise SettingsError(
-            f"NIGHTCAP_TIMEZONE is {TIMEZONE!r}: no time zone; give one such as Europe/Paris"
-        ) from error
-    table = CronTriggerTimetable(os.environ.get(variable, usual), timezone=TIMEZONE)
-    if not croniter.is_valid(table.expression):
-        raise SettingsError(f"{variable} is {table.expression!r}: no cron expression; give one such as {usual}")
-    return table
+    return CronTriggerTimetable(schedule.read(), timezone=environment.TIMEZONE.read())
 
 
 def form(fields: Iterable[Field]) -> dict[str, Param]:

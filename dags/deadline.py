@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo
 
 from airflow.sdk.definitions.deadline import BaseDeadlineReference
 
-from pipeline.core.errors import SettingsError
-from serving.runs.clock import next_time, time_of_day
+from serving.runs.clock import next_time
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -18,32 +17,25 @@ if TYPE_CHECKING:
 class PublishedBy(BaseDeadlineReference):
     """The next such time after the moment from which a run may begin; none for a backfill, for which nobody waits.
 
-    Airflow finds it by `dags/plugins`, which must be its folder of plugins.
+    Airflow finds this class by `dags/plugins`, which must be Airflow's folder of plugins.
 
     Attributes:
         clock: HH:MM.
         zone: of the clock, such as Europe/Paris.
-
-    Raises:
-        SettingsError: `clock` is no time of the day.
     """
 
     required_kwargs = {"dag_id", "run_id"}  # noqa: RUF012  what Airflow looks for
 
     def __init__(self, clock: str = "06:00", zone: str = "UTC") -> None:
-        try:
-            time_of_day(clock)
-        except ValueError as error:
-            raise SettingsError(f"NIGHTCAP_PUBLISHED_BY is {clock!r}: {error}; give one such as 06:00") from error
         self.clock, self.zone = clock, zone
 
     def serialize_reference(self) -> dict[str, Any]:
-        """What Airflow keeps of it."""
+        """The JSON that Airflow keeps."""
         return {**super().serialize_reference(), "clock": self.clock, "zone": self.zone}
 
     @classmethod
     def deserialize_reference(cls, reference_data: dict[str, Any]) -> PublishedBy:
-        """What `serialize_reference` told of."""
+        """The inverse of `serialize_reference`."""
         return cls(reference_data["clock"], reference_data["zone"])
 
     def _evaluate_with(self, *, session: Session, dag_id: str, run_id: str) -> datetime | None:
@@ -54,7 +46,7 @@ class PublishedBy(BaseDeadlineReference):
         return self.of_run(run.run_type, run.run_after) if run else None
 
     def of_run(self, kind: str, run_after: datetime) -> datetime | None:
-        """When a run is late.
+        """From which moment on a run is late.
 
         Args:
             kind: as Airflow calls it, such as "backfill".

@@ -7,14 +7,14 @@ from typing import Any
 from airflow.sdk import dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import ON_GPU, TRAINING_POOL
+from dags.common import ON_GPU, TRAINING_ARGS
 
 
 @dag(
     schedule=None,
     catchup=False,
     max_active_runs=1,
-    default_args=TRAINING_POOL,
+    default_args=TRAINING_ARGS,
     tags=["nightcap", "training"],
     doc_md=__doc__,
 )

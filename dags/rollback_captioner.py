@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import Metadata, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import CAPTIONER, TRAINING_POOL, form
+from dags.common import CAPTIONER, TRAINING_ARGS, form
 from pipeline.core.settings.form import fields_of
 from serving.upkeep.rollback import RollbackSettings
 
@@ -17,7 +17,7 @@ from serving.upkeep.rollback import RollbackSettings
     catchup=False,
     max_active_runs=1,
     params=form(fields_of(RollbackSettings)),
-    default_args=TRAINING_POOL,
+    default_args=TRAINING_ARGS,
     tags=["nightcap", "training"],
     doc_md=__doc__,
 )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from airflow.sdk import dag, get_current_context, task
 
 from dags.common import RETRIES, form, timetable
+from dags.environment import UPKEEP_SCHEDULE
 from pipeline.core.settings.form import fields_of
 from serving.upkeep.tables import TendingSettings
 
 
 @dag(
-    schedule=timetable("NIGHTCAP_UPKEEP_SCHEDULE", "0 12 * * 0"),
+    schedule=timetable(UPKEEP_SCHEDULE),
     catchup=False,
     max_active_runs=1,
     params=form(fields_of(TendingSettings)),

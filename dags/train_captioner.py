@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Metadata, TriggerRule, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import CAPTIONER, CORRECTIONS, ON_GPU, TRAINING_POOL, approver, form
+from dags.common import CAPTIONER, CORRECTIONS, ON_GPU, TRAINING_ARGS, approver, form
+from dags.environment import APPROVAL_HOURS
 from dags.links import PageLink
 from dags.notifier import RunEnded
 from pipeline import training_pipeline as stages
-from pipeline.core.errors import DatasetRejected, SettingsError
+from pipeline.core.errors import DatasetRejected
 from pipeline.core.settings.config_file import TRAIN_CONFIG, training_config
 from pipeline.core.settings.form import training_fields, training_values
 
@@ -36,14 +35,6 @@ Images with both versions' captions: `{{ verdict.page }}`.
 {%- endif %}
 Verdict `{{ verdict.digest[:12] }}`. Nobody answering for {{ task.response_timeout }} counts as *Reject*.
 """
-
-
-def _patience() -> timedelta:
-    hours = os.environ.get("NIGHTCAP_APPROVAL_HOURS", "72")
-    try:
-        return timedelta(hours=float(hours))
-    except (ValueError, OverflowError) as error:
-        raise SettingsError(f"NIGHTCAP_APPROVAL_HOURS is {hours!r}: no number of hours; give one such as 72") from error
 
 
 def _run(done: dict[str, str] | None = None) -> Any:
@@ -77,11 +68,11 @@ def _register(done: dict[str, str]) -> tuple[Any, dict[str, str]]:
 
 
 @dag(
-    schedule=[CORRECTIONS] if os.environ.get(TRAIN_CONFIG) else None,
+    schedule=[CORRECTIONS] if TRAIN_CONFIG.read() else None,
     catchup=False,
     max_active_runs=1,
     params=form(training_fields(training_config())),
-    default_args=TRAINING_POOL,
+    default_args=TRAINING_ARGS,
     on_success_callback=RunEnded("train_captioner", succeeded=True),
     on_failure_callback=RunEnded("train_captioner", succeeded=False),
     tags=["nightcap", "training"],
@@ -164,7 +155,7 @@ def train_captioner() -> None:
         subject="Shall version {{ ti.xcom_pull(task_ids='register', key='version') }} of the captioner go to work?",
         body=REQUEST,
         defaults=ApprovalOperator.REJECT,
-        response_timeout=_patience(),
+        response_timeout=APPROVAL_HOURS.read(),
     )
     ask(verdict) >> approve >> promote(registered["done"], registered["version"], verdict)
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from airflow.sdk import Metadata, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from dags.common import CORRECTIONS, RETRIES, timetable
+from dags.environment import CORRECTIONS_SCHEDULE
 from pipeline.core.settings.config_file import TRAIN_CONFIG, training_config
 
 
 @dag(
-    schedule=timetable("NIGHTCAP_CORRECTIONS_SCHEDULE", "0 18 * * *") if os.environ.get(TRAIN_CONFIG) else None,
+    schedule=timetable(CORRECTIONS_SCHEDULE) if TRAIN_CONFIG.read() else None,
     catchup=False,
     max_active_runs=1,
     default_args=RETRIES,
@@ -29,8 +29,8 @@ def watch_corrections() -> None:
         from pipeline.core.settings import train_settings
         from pipeline.data.corrections_due import new_corrections
 
-        if not os.environ.get(TRAIN_CONFIG):
-            raise AirflowSkipException(f"no training is wanted; {TRAIN_CONFIG} names no settings")
+        if not TRAIN_CONFIG.read():
+            raise AirflowSkipException(f"no training is wanted; {TRAIN_CONFIG.name} names no settings")
         settings = train_settings(training_config())
         new, needed = new_corrections(settings, Home.from_environment()), settings.source.corrections_to_train
         if new < needed:

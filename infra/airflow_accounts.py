@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import Any
 
 READ, CREATE, EDIT, MENU = "can_read", "can_create", "can_edit", "menu_access"
-_NIGHTS = ("caption_nightly", "tend_tables")
-MODELS = ("doctor_gpu", "rollback_captioner", "train_captioner", "watch_corrections")
+NIGHT_DAGS = ("caption_nightly", "tend_tables")
+MODEL_DAGS = ("doctor_gpu", "rollback_captioner", "train_captioner", "watch_corrections")
 
 Permission = tuple[str, str]
 
@@ -24,10 +24,10 @@ def changing(dags: Iterable[str]) -> set[Permission]:
 
 def roles(viewer: Iterable[Permission]) -> dict[str, set[Permission]]:
     """Every permission of our roles, given those of Airflow's Viewer."""
-    operator = {*viewer} | changing(_NIGHTS)
+    operator = {*viewer} | changing(NIGHT_DAGS)
     return {
         "Operator": operator,
-        "Approver": operator | changing(MODELS) | {(EDIT, "HITL Detail"), (MENU, "HITL Detail")},
+        "Approver": operator | changing(MODEL_DAGS) | {(EDIT, "HITL Detail"), (MENU, "HITL Detail")},
     }
 
 

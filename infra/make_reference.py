@@ -9,11 +9,15 @@ from typing import Any
 
 import typer
 
+from dags import environment as dag_variables
 from nightcap.cli import app
 from pipeline.core import reasons
+from pipeline.core.environment import ALLOW_PATHS, ExternalLimits, Home
 from pipeline.core.redaction import PATTERN
 from pipeline.core.settings import TrainSettings, preset_names
+from pipeline.core.settings.config_file import TRAIN_CONFIG
 from pipeline.core.settings.form import Field, fields_of
+from pipeline.core.variables import Variable, variables_of
 from pipeline.imaging import quality
 from pipeline.metrics.health import DANGLING_WORDS
 from pipeline.model.reference_profile import CAPTION_STATISTICS, IMAGE_STATISTICS, TOP_CAPTION
@@ -21,6 +25,7 @@ from serving.monitoring import exporter
 from serving.monitoring import push_runs as runs
 from serving.monitoring.metrics import NIGHT_METRICS, PREFIX
 from serving.monitoring.push_night import JOB
+from serving.runs.config_file import NIGHT_CONFIG
 from serving.runs.settings import NightSettings
 from serving.upkeep.rollback import RollbackSettings
 from serving.upkeep.tables import TendingSettings
@@ -32,37 +37,9 @@ OTHER_METRICS = (
     "what `nightcap exporter` serves; the disk's have the label `folder`."
 )
 
-ENVIRONMENT = {
-    "NIGHTCAP_HOME": "An absolute folder for everything Nightcap keeps. Default: `.nightcap` in the checkout, else `~/.nightcap`.",
-    "NIGHTCAP_STORE": "An absolute folder for stage outputs, nights and tables. Default: `$NIGHTCAP_HOME/store`.",
-    "NIGHTCAP_PROMOTIONS": "An absolute folder or `s3://bucket/prefix` for the promotion journal; machines that share one MLflow share it. Default: `$NIGHTCAP_STORE/promotions`.",
-    "NIGHTCAP_PROMOTED_ONLY": "`true` lets nights caption only with versions that have once been promoted, or were named as external, so that who runs nights cannot put another to work. Default: `false`; `true` in the stack.",
-    "NIGHTCAP_INPUT": "A folder or `s3://bucket/prefix` where nights look unless told otherwise; NIGHTCAP_ROOTS must hold it. Default: `$NIGHTCAP_HOME/inbox`.",
-    "NIGHTCAP_CAPTIONS": "An absolute folder for the table of captions; the current ones lie beside it, with `_current` at the end. Default: `$NIGHTCAP_STORE/captions`.",
-    "NIGHTCAP_ROOTS": "Absolute folders and `s3://bucket/prefix` addresses with commas between them, under which nights may read and write beside `NIGHTCAP_HOME`: images, manifests, outputs and tables. `NIGHTCAP_CAPTIONS` may be written wherever it lies.",
-    "NIGHTCAP_SCHEDULE": "When `caption_nightly` runs, as cron. Default: `0 2 * * *`.",
-    "NIGHTCAP_PUBLISHED_BY": "Time of the day in `NIGHTCAP_TIMEZONE` by which a run of `caption_nightly`, unless of a backfill, must have succeeded, or `NIGHTCAP_WEBHOOK` hears that it is late. Default: `06:00`.",
-    "AIRFLOW__CORE__PLUGINS_FOLDER": "In an Airflow of your own: `dags/plugins` of this repository, which tells Airflow of that deadline; without it no run of `caption_nightly` can be made.",
-    "NIGHTCAP_UPKEEP_SCHEDULE": "When `tend_tables` runs, as cron. Default: `0 12 * * 0`.",
-    "NIGHTCAP_NIGHT_CONFIG": "An absolute path of a YAML file of night settings that fills the form of `caption_nightly`, and so every scheduled night's. Default: none.",
-    "NIGHTCAP_TRAIN_CONFIG": "An absolute path of a settings file that fills the form of `train_captioner`; enough new corrections then start it. Default: none.",
-    "NIGHTCAP_CORRECTIONS_SCHEDULE": "When `watch_corrections` counts, as cron. Default: `0 18 * * *`.",
-    "NIGHTCAP_APPROVAL_HOURS": "How long `train_captioner` waits for a person's approval; silence is a refusal. Default: `72`.",
-    "NIGHTCAP_TRAINING_QUEUE": "The queue of Celery workers that train and promote. Default: Airflow's.",
-    "NIGHTCAP_GPU_QUEUE": "The queue of the tasks in pool `gpu`. Default: `NIGHTCAP_TRAINING_QUEUE`.",
-    "NIGHTCAP_TRAINING_POD": "The pod template, as the scheduler's file system has it, of what trains and promotes on Kubernetes. Default: Airflow's.",
-    "NIGHTCAP_GPU_POD": "The pod template of the tasks in pool `gpu` on Kubernetes. Default: `NIGHTCAP_TRAINING_POD`.",
-    "NIGHTCAP_TIMEZONE": "The time zone of these schedules. Default: `UTC`.",
-    "NIGHTCAP_PUSHGATEWAY": "Address of a Prometheus Pushgateway that nights push their metrics to. Default: none.",
-    "NIGHTCAP_WEBHOOK": "Address that a JSON object is POSTed to when a night fails, is held back or, where a triggerer runs, is late. It is treated as a secret. Default: none.",
-    "NIGHTCAP_MLFLOW_URL": "Where people's browsers reach MLflow, for the links in Airflow. Default: `MLFLOW_TRACKING_URI`, if that is a server.",
-    "NIGHTCAP_ALLOW_PATHS": "`1` lets a served model (pyfunc) read local files named in column `path`. Default: refused.",
-    "NIGHTCAP_FOREIGN_PYTHON": "The Python that runs external captioners, or a script that takes its arguments. Default: Nightcap's own.",
-    "NIGHTCAP_FOREIGN_MEMORY_MB": "Address space of an external captioner's process in MiB; 0 for no limit, which CUDA needs. Default: 16384.",
-    "NIGHTCAP_FOREIGN_LOAD_S": "Seconds that an external captioner may take to load. Default: 600.",
-    "NIGHTCAP_FOREIGN_BATCH_S": "Seconds that an external captioner may take for a batch of 16 images. Default: 300.",
+OTHER_PROGRAMS = {
+    "AIRFLOW__CORE__PLUGINS_FOLDER": "In an Airflow of your own: `dags/plugins` of this repository, which tells Airflow of the deadline `NIGHTCAP_PUBLISHED_BY`; without it no run of `caption_nightly` can be made.",
     "MLFLOW_BACKEND_STORE_URI": "The database of a stack's MLflow, for `nightcap move`.",
-    "MLFLOW_TRACKING_URI": "The MLflow server or database. Default: `sqlite:///$NIGHTCAP_HOME/mlflow.db`.",
     "MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD": "The account at an MLflow server that asks for one.",
     "AWS_*, AWS_ENDPOINT_URL": "Credentials and address of the object store of images and of MLflow's artifacts, as boto3 reads them.",
 }
@@ -138,7 +115,7 @@ def reference() -> Iterator[str]:
     yield "A caption that ends in one of these is dangling, in the tables of caption health and for the gate:"
     yield f"\n{', '.join(sorted(DANGLING_WORDS))}."
     yield "\n## Environment"
-    yield from _table(("variable", "meaning"), ENVIRONMENT.items())
+    yield from _table(("variable", "meaning"), [*_variables(), *OTHER_PROGRAMS.items()])
 
 
 def _commands() -> Iterator[str]:
@@ -202,6 +179,14 @@ def _reasons() -> Iterator[str]:
     for title, codes in groups.items():
         yield f"\n**{title}**\n"
         yield from _table(("reason", "meaning"), ((f"`{code}`", text) for code, text in codes.items()))
+
+
+def _variables() -> Iterator[tuple[str, str]]:
+    declared = [variable for kind in (Home, ExternalLimits) for _, variable in variables_of(kind)]
+    declared += [NIGHT_CONFIG, TRAIN_CONFIG, ALLOW_PATHS]
+    for variable in (*declared, *(each for each in vars(dag_variables).values() if isinstance(each, Variable))):
+        default = f" Default: `{variable.default}`." if variable.default else ""
+        yield variable.name, variable.description + default
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

@@ -4,77 +4,189 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.core.errors import SettingsError
-from pipeline.core.external_limits import ExternalLimits
+from pipeline.core.variables import Variable, env, values_of
 
-_SERVICES = ("NIGHTCAP_PUSHGATEWAY", "NIGHTCAP_WEBHOOK", "NIGHTCAP_MLFLOW_URL")
-_PLACES = {"NIGHTCAP_PROMOTIONS": ("/", "s3://"), "NIGHTCAP_INPUT": ("/", "s3://"), "NIGHTCAP_CAPTIONS": ("/",)}
+ALLOW_PATHS = Variable(
+    "NIGHTCAP_ALLOW_PATHS",
+    "`1` lets a served model (pyfunc) read local files named in column `path`. Default: refused.",
+)
+
+
+def _starting_with(*prefixes: str, remedy: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text and not text.startswith(prefixes):
+            raise ValueError(remedy)
+        return text
+
+    return parse
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdecimal()) or int(text) < least:
+            raise ValueError(f"set it to a whole number of at least {least}")
+        return int(text)
+
+    return parse
+
+
+def _roots(text: str) -> tuple[str, ...]:
+    roots = tuple(root.strip() for root in text.split(",") if root.strip())
+    for root in roots:
+        if not root.startswith(("/", "s3://")):
+            raise ValueError(f"{root!r} is neither; use absolute folders and s3://bucket/prefix addresses")
+    return roots
+
+
+def _switch(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("set it to true or false")
+    return text == "true"
+
+
+_folder = _starting_with("/", remedy="set it to an absolute folder")
+_folder_or_bucket = _starting_with("/", "s3://", remedy="set it to an absolute folder or s3://bucket/prefix")
+_address = _starting_with(
+    "http://", "https://", remedy="no address; set it to one that begins with http:// or https://, or leave it out"
+)
+
+
+@dataclass(frozen=True)
+class ExternalLimits:
+    """What the process of an external captioner may use; limits of the machine, which no form of a night can raise."""
+
+    python: str = env(
+        "NIGHTCAP_EXTERNAL_PYTHON",
+        "The Python that runs external captioners, or a script that takes its arguments. Default: Nightcap's own.",
+        parse=lambda text: text or sys.executable,
+        former_name="NIGHTCAP_FOREIGN_PYTHON",
+    )
+    memory_mb: int = env(
+        "NIGHTCAP_EXTERNAL_MEMORY_MB",
+        "Address space of an external captioner's process in MiB; 0 for no limit, which CUDA needs.",
+        "16384",
+        parse=_at_least(0),
+        former_name="NIGHTCAP_FOREIGN_MEMORY_MB",
+    )
+    load_s: int = env(
+        "NIGHTCAP_EXTERNAL_LOAD_S",
+        "Seconds that an external captioner may take to load.",
+        "600",
+        parse=_at_least(1),
+        former_name="NIGHTCAP_FOREIGN_LOAD_S",
+    )
+    batch_s: int = env(
+        "NIGHTCAP_EXTERNAL_BATCH_S",
+        "Seconds that an external captioner may take for a batch of 16 images.",
+        "300",
+        parse=_at_least(1),
+        former_name="NIGHTCAP_FOREIGN_BATCH_S",
+    )
 
 
 @dataclass(frozen=True)
 class Home:
     """Absolute folders and addresses of one installation.
 
-    Attributes:
-        root: `NIGHTCAP_HOME`; else `.nightcap` beside pyproject.toml; else `~/.nightcap`.
-        store: `NIGHTCAP_STORE`, where stage outputs lie; default `root/store`.
-        tracking_uri: `MLFLOW_TRACKING_URI`; default a SQLite file in `root`.
-        roots: `NIGHTCAP_ROOTS`, folders and `s3://bucket/prefix` addresses with commas between them,
-            under which nights may read and write beside `root`; default none.
-        pushgateway: `NIGHTCAP_PUSHGATEWAY`, where nights push metrics; empty for nowhere.
-        webhook: `NIGHTCAP_WEBHOOK`, where failed nights are told of; empty for nowhere. It may be a secret.
-        external: `NIGHTCAP_FOREIGN_*`, what an external captioner may use.
-        journal: `NIGHTCAP_PROMOTIONS`, a folder or `s3://bucket/prefix`; default empty, see `promotions`.
-        mlflow_url: `NIGHTCAP_MLFLOW_URL`; default empty, see `mlflow_page`.
-        images: `NIGHTCAP_INPUT`, a folder or `s3://bucket/prefix`; default empty, see `input`.
-        table: `NIGHTCAP_CAPTIONS`, an absolute folder; default empty, see `captions`.
-        promoted_only: `NIGHTCAP_PROMOTED_ONLY`, whether nights caption only with what has once been promoted.
+    `journal`, `mlflow_url`, `images` and `table` are empty where nothing is set; the properties give what is used then.
     """
 
-    root: Path
-    store: Path
-    tracking_uri: str
-    roots: tuple[str, ...] = ()
-    pushgateway: str = field(default="", repr=False)
-    webhook: str = field(default="", repr=False)
+    root: Path = env(
+        "NIGHTCAP_HOME",
+        "An absolute folder for everything Nightcap keeps. Default: `.nightcap` in the checkout, else `~/.nightcap`.",
+        parse=_folder,
+        required=True,
+    )
+    store: Path = env(
+        "NIGHTCAP_STORE",
+        "An absolute folder for stage outputs, nights and tables. Default: `$NIGHTCAP_HOME/store`.",
+        parse=_starting_with(
+            "/", remedy="set it to an absolute local folder (tables and outputs of stages need a file system)"
+        ),
+        required=True,
+    )
+    tracking_uri: str = env(
+        "MLFLOW_TRACKING_URI",
+        "The MLflow server or database. Default: `sqlite:///$NIGHTCAP_HOME/mlflow.db`.",
+        required=True,
+    )
+    roots: tuple[str, ...] = env(
+        "NIGHTCAP_ROOTS",
+        "Absolute folders and `s3://bucket/prefix` addresses with commas between them, under which nights may read and "
+        "write beside `NIGHTCAP_HOME`: images, manifests, outputs and tables. `NIGHTCAP_CAPTIONS` may be written wherever "
+        "it lies.",
+        parse=_roots,
+    )
+    pushgateway: str = env(
+        "NIGHTCAP_PUSHGATEWAY",
+        "Address of a Prometheus Pushgateway that nights push their metrics to. Default: none.",
+        parse=_address,
+        secret=True,
+    )
+    webhook: str = env(
+        "NIGHTCAP_WEBHOOK",
+        "Address that a JSON object is POSTed to when a night fails, is held back or, where a triggerer runs, is late. It "
+        "is treated as a secret. Default: none.",
+        parse=_address,
+        secret=True,
+    )
     external: ExternalLimits = field(default_factory=ExternalLimits)
-    journal: str = ""
-    mlflow_url: str = field(default="", repr=False)
-    images: str = ""
-    table: str = ""
-    promoted_only: bool = False
+    journal: str = env(
+        "NIGHTCAP_PROMOTIONS",
+        "An absolute folder or `s3://bucket/prefix` for the promotion journal; machines that share one MLflow share it. "
+        "Default: `$NIGHTCAP_STORE/promotions`.",
+        parse=_folder_or_bucket,
+    )
+    mlflow_url: str = env(
+        "NIGHTCAP_MLFLOW_URL",
+        "Where people's browsers reach MLflow, for the links in Airflow. Default: `MLFLOW_TRACKING_URI`, if that is a "
+        "server.",
+        parse=_address,
+        secret=True,
+    )
+    images: str = env(
+        "NIGHTCAP_INPUT",
+        "A folder or `s3://bucket/prefix` where nights look for images by default; NIGHTCAP_ROOTS must hold it. Default: "
+        "`$NIGHTCAP_HOME/inbox`.",
+        parse=_folder_or_bucket,
+    )
+    table: str = env(
+        "NIGHTCAP_CAPTIONS",
+        "An absolute folder for the table of captions; the current ones lie beside it, with `_current` at the end. "
+        "Default: `$NIGHTCAP_STORE/captions`.",
+        parse=_folder,
+    )
+    promoted_only: bool = env(
+        "NIGHTCAP_PROMOTED_ONLY",
+        "`true` lets nights caption only with versions that were promoted once, or were named as external, so that who "
+        "runs nights cannot put another to work; the stack sets `true`.",
+        "false",
+        parse=_switch,
+    )
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Home:
         """Read the environment.
 
         Raises:
-            SettingsError: `NIGHTCAP_HOME`, a root, the journal or the input is relative, the store or the table is not a local
-                folder, an address of a service is none, a limit is no number, or a switch neither true nor false.
+            SettingsError: a variable is wrong; the message has its name, its value unless that is secret, and a remedy.
         """
-        root = Path(environ.get("NIGHTCAP_HOME") or _default_root())
-        if not root.is_absolute():
-            raise SettingsError(f"NIGHTCAP_HOME is {str(root)!r}, a relative path; set it to an absolute folder")
-        store = environ.get("NIGHTCAP_STORE") or str(root / "store")
-        if not Path(store).is_absolute():
-            raise SettingsError(
-                f"NIGHTCAP_STORE is {store!r}; set it to an absolute local folder (tables and outputs of stages need a file system)"
-            )
-        tracking_uri = environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
-        roots, foreign = _roots(environ.get("NIGHTCAP_ROOTS", "")), ExternalLimits.from_environment(environ)
-        pushgateway, webhook, page = (_address(name, environ.get(name, "")) for name in _SERVICES)
-        places = (_place(name, environ.get(name, ""), kinds) for name, kinds in _PLACES.items())
-        services = (pushgateway, webhook, foreign)
-        journal, images, table = places
-        promoted_only = _truth("NIGHTCAP_PROMOTED_ONLY", environ.get("NIGHTCAP_PROMOTED_ONLY", ""))
-        return cls(root, Path(store), tracking_uri, roots, *services, journal, page, images, table, promoted_only)
+        values = values_of(cls, environ)
+        root = Path(values["root"] or _default_root())
+        values |= {
+            "root": root,
+            "store": Path(values["store"] or root / "store"),
+            "tracking_uri": values["tracking_uri"] or f"sqlite:///{root / 'mlflow.db'}",
+        }
+        return cls(**values, external=ExternalLimits(**values_of(ExternalLimits, environ)))
 
     def reaching(self, *places: str | None) -> Home:
-        """This home with more roots: what a user names on the command line is the user's own."""
+        """This home with more roots: the places that a user names on the command line are allowed."""
         return replace(self, roots=(*self.roots, *(place for place in places if place)))
 
     @property
@@ -85,8 +197,8 @@ class Home:
     @property
     def mlflow_page(self) -> str:
         """Where people's browsers reach MLflow; empty without a server."""
-        named = self.tracking_uri if self.tracking_uri.startswith("http") else ""
-        return re.sub(r"//[^/]*@", "//", self.mlflow_url or named).rstrip("/")  # a browser asks for its own password
+        server = self.tracking_uri if self.tracking_uri.startswith("http") else ""
+        return re.sub(r"//[^/]*@", "//", self.mlflow_url or server).rstrip("/")  # a browser asks for its own password
 
     @property
     def promotions(self) -> str:
@@ -100,7 +212,7 @@ class Home:
 
     @property
     def input(self) -> str:
-        """Where nights look for images unless told otherwise; the inbox if the environment names nothing."""
+        """Where nights look for images by default; the inbox if the environment names nothing."""
         return self.images or str(self.inbox)
 
     @property
@@ -112,32 +224,3 @@ class Home:
 def _default_root() -> Path:
     checkout = Path(__file__).resolve().parents[2]
     return checkout / ".nightcap" if (checkout / "pyproject.toml").is_file() else Path.home() / ".nightcap"
-
-
-def _roots(text: str) -> tuple[str, ...]:
-    roots = tuple(root.strip() for root in text.split(",") if root.strip())
-    for root in roots:
-        if not root.startswith(("/", "s3://")):
-            raise SettingsError(f"NIGHTCAP_ROOTS has {root!r}; use absolute folders and s3://bucket/prefix addresses")
-    return roots
-
-
-def _place(name: str, uri: str, kinds: tuple[str, ...]) -> str:
-    if uri and not uri.startswith(kinds):
-        allowed = "an absolute folder" + (" or s3://bucket/prefix" if "s3://" in kinds else "")
-        raise SettingsError(f"{name} is {uri!r}; set it to {allowed}")
-    return uri
-
-
-def _truth(name: str, text: str) -> bool:
-    if text not in ("", "true", "false"):
-        raise SettingsError(f"{name} is {text!r}; set it to true or false")
-    return text == "true"
-
-
-def _address(name: str, url: str) -> str:
-    if url and not url.startswith(("http://", "https://")):
-        raise SettingsError(
-            f"{name} is no address; set it to one that begins with http:// or https://, or leave it out"
-        )
-    return url

@@ -6,7 +6,6 @@ Columns out: `caption`, `score`, `confidence` (estimated CIDEr-D), `reason` (why
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 from mlflow.pyfunc.model import PythonModel
 
+from pipeline.core.environment import ALLOW_PATHS
 from pipeline.core.errors import BadImage, SettingsError
 from pipeline.core.reasons import MISSING
 from pipeline.imaging.decode import ImageLimits, pixels
@@ -22,7 +22,6 @@ from pipeline.model.bundle import read_bundle
 from pipeline.model.captioner import BundleCaptioner
 from pipeline.model.interface import PinnedModel
 
-ALLOW_PATHS = "NIGHTCAP_ALLOW_PATHS"
 NAN = float("nan")
 
 
@@ -59,9 +58,9 @@ def _data(row: dict[Any, Any]) -> bytes:
         return bytes(row["image"])
     if not isinstance(row.get("path"), str):
         raise SettingsError("a row has neither bytes in column 'image' nor a string in column 'path'")
-    if os.environ.get(ALLOW_PATHS) != "1":
+    if ALLOW_PATHS.read() != "1":
         raise SettingsError(
-            f"column 'path' is refused; send bytes in column 'image', or set {ALLOW_PATHS}=1 where the model runs"
+            f"column 'path' is refused; send bytes in column 'image', or set {ALLOW_PATHS.name}=1 where the model runs"
         )
     try:
         return Path(row["path"]).read_bytes()

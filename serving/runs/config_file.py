@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.settings import read_yaml, values_named
+from pipeline.core.variables import Variable
 from serving.runs.settings import night_settings
 
-NIGHT_CONFIG = "NIGHTCAP_NIGHT_CONFIG"
+NIGHT_CONFIG = Variable(
+    "NIGHTCAP_NIGHT_CONFIG",
+    "An absolute path of a YAML file of night settings that fills the form of `caption_nightly`, and so every scheduled "
+    "night's. Default: none.",
+)
 
 _PLACES = ("input", "manifest", "table", "model", "output")
 

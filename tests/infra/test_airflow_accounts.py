@@ -10,7 +10,7 @@ pytest.importorskip("airflow.providers.fab", reason="needs Airflow's FAB provide
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ACCOUNTS = runpy.run_path(str(CHECKOUT / "infra" / "airflow_accounts.py"))
-NIGHTS, MODELS = ACCOUNTS["NIGHTS"], ACCOUNTS["MODELS"]
+NIGHTS, MODELS = ACCOUNTS["NIGHT_DAGS"], ACCOUNTS["MODEL_DAGS"]
 
 
 @pytest.fixture(scope="module")

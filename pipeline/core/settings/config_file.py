@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.settings import read_yaml, train_settings, values_named
+from pipeline.core.variables import Variable
 
-TRAIN_CONFIG = "NIGHTCAP_TRAIN_CONFIG"
+TRAIN_CONFIG = Variable(
+    "NIGHTCAP_TRAIN_CONFIG",
+    "An absolute path of a settings file that fills the form of `train_captioner`; enough new corrections then start it. "
+    "Default: none.",
+)
 
 _ANNOTATIONS = ("source.train_annotations", "source.val_annotations", "source.test_annotations")
 _PLACES = ("source.images", *_ANNOTATIONS, "source.data_dir", "encoder.weights", "validation.waivers")

@@ -13,6 +13,7 @@ from pipeline.core.errors import SettingsError
 from pipeline.core.redaction import masked
 from pipeline.core.settings.base import Group
 from pipeline.core.settings.training import TrainSettings
+from pipeline.core.variables import Variable
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -66,7 +67,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def values_named(
-    variable: str,
+    variable: Variable,
     environ: Mapping[str, str],
     read: Callable[[Path], dict[str, Any]],
     checked: Callable[[dict[str, Any]], dict[str, Any]],
@@ -74,7 +75,6 @@ def values_named(
     """The values of the settings file that a variable of the environment names; none where it names none.
 
     Args:
-        variable: its name.
         environ: the environment.
         read: gives the file's values, not checked yet.
         checked: gives them as they are used, or raises SettingsError.
@@ -82,14 +82,14 @@ def values_named(
     Raises:
         SettingsError: that file cannot be read, or has something wrong in it.
     """
-    path = environ.get(variable, "")
+    path = variable.read(environ)
     if not path:
         return {}
     values = read(Path(path))
     try:
         return checked(values)
     except SettingsError as error:
-        raise SettingsError(f"{variable} names {path}: {error}") from error
+        raise SettingsError(f"{variable.name} names {path}: {error}") from error
 
 
 def yaml_value(text: str) -> Any:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pipeline.core.environment import ExternalLimits
 from pipeline.core.errors import BadInput, BundleRejected
-from pipeline.core.external_limits import ExternalLimits
 from pipeline.imaging.decode import Fit
 from pipeline.model.external.answers import captions_of
 from pipeline.model.external.package import ExternalModel

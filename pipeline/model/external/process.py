@@ -20,14 +20,14 @@ from uuid import uuid4
 
 import psutil
 
+from pipeline.core.environment import ExternalLimits
 from pipeline.core.errors import BadInput, SettingsError
-from pipeline.core.external_limits import ExternalLimits
 from pipeline.core.reasons import CAPTIONER_FAILED
 
 log = logging.getLogger(__name__)
 
 CHILD = Path(__file__).with_name("child.py")
-MARK = "NIGHTCAP_FOREIGN_MARK"
+MARK = "NIGHTCAP_EXTERNAL_MARK"
 MAX_ANSWER = 1 << 20
 TAIL = 4000
 ROUNDS = 5
@@ -161,7 +161,7 @@ def _start(
     except OSError as error:
         shutil.rmtree(environment["HOME"], ignore_errors=True)
         raise SettingsError(
-            f"NIGHTCAP_FOREIGN_PYTHON {limits.python!r} cannot be started ({error.strerror}); name a Python that has "
+            f"NIGHTCAP_EXTERNAL_PYTHON {limits.python!r} cannot be started ({error.strerror}); name a Python that has "
             f"mlflow, pandas and what the captioner needs"
         ) from error
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.environment import Home
+from pipeline.core.environment import ExternalLimits, Home
 from pipeline.core.errors import SettingsError
 
 
@@ -65,3 +65,42 @@ def test_a_store_that_is_no_absolute_folder_is_refused_with_its_value(tmp_path, 
 def test_the_environment_is_read_at_the_call(monkeypatch, tmp_path):
     monkeypatch.setenv("NIGHTCAP_HOME", str(tmp_path / "later"))
     assert Home.from_environment().root == tmp_path / "later"
+
+
+def limits(**environ):
+    return Home.from_environment({f"NIGHTCAP_{name}": value for name, value in environ.items()}).external
+
+
+def test_limits_of_external_captioners_are_read_from_the_environment():
+    read = limits(EXTERNAL_PYTHON="/opt/python", EXTERNAL_MEMORY_MB="0", EXTERNAL_BATCH_S="9")
+    assert read == ExternalLimits("/opt/python", 0, ExternalLimits.load_s, 9)
+    assert limits() == ExternalLimits()
+    for wrong in ("-1", "many", "1.5", "²"):
+        with pytest.raises(SettingsError, match=f"NIGHTCAP_EXTERNAL_LOAD_S is '{wrong}': set it to a whole number"):
+            limits(EXTERNAL_LOAD_S=wrong)
+
+
+def test_the_former_names_of_limits_are_read_with_a_warning(caplog):
+    assert limits(FOREIGN_LOAD_S="7", FOREIGN_BATCH_S="8", EXTERNAL_BATCH_S="9") == ExternalLimits(load_s=7, batch_s=9)
+    (line,) = caplog.messages
+    assert "NIGHTCAP_FOREIGN_LOAD_S is now called NIGHTCAP_EXTERNAL_LOAD_S" in line
+
+
+def test_an_address_that_may_be_a_secret_is_not_repeated():
+    for name in ("NIGHTCAP_WEBHOOK", "NIGHTCAP_PUSHGATEWAY", "NIGHTCAP_MLFLOW_URL"):
+        with pytest.raises(SettingsError, match=f"^{name}: no address; set it to one that begins with http") as caught:
+            Home.from_environment({name: "secret-token"})
+        assert "secret-token" not in str(caught.value)
+    assert "hooks" not in repr(Home.from_environment({"NIGHTCAP_WEBHOOK": "https://hooks"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("NIGHTCAP_ROOTS", "/data, pictures", "'pictures' is neither; use absolute folders and s3://"),
+        ("NIGHTCAP_PROMOTED_ONLY", "yes", "set it to true or false"),
+    ],
+)
+def test_other_wrong_values_are_refused_with_a_remedy(name, value, remedy):
+    with pytest.raises(SettingsError, match=f"{name} is '{value}': {remedy}"):
+        Home.from_environment({name: value})

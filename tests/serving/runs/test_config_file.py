@@ -26,7 +26,7 @@ def file(tmp_path):
 
 
 def test_a_file_fills_the_form_and_so_the_night(file):
-    usual = night_config({NIGHT_CONFIG: str(file)})
+    usual = night_config({NIGHT_CONFIG.name: str(file)})
     form = {field.name: field.default for field in fields_of(NightSettings, usual)}
     settings = night_settings(form)
     assert (settings.stop_at, settings.max_images, settings.min_side) == ("23:30", None, 16)
@@ -37,11 +37,11 @@ def test_a_file_fills_the_form_and_so_the_night(file):
 
 
 def test_without_a_file_nights_are_as_ever():
-    assert night_config({}) == night_config({NIGHT_CONFIG: ""}) == {}
+    assert night_config({}) == night_config({NIGHT_CONFIG.name: ""}) == {}
 
 
 def test_relative_paths_are_relative_to_the_file(file, tmp_path):
-    values = night_config({NIGHT_CONFIG: str(file)})
+    values = night_config({NIGHT_CONFIG.name: str(file)})
     assert (values["input"], values["output"]) == ("s3://pictures/new", str(tmp_path / "alt-texts"))
     file.write_text("{model: models:/captioner/3, table: captions, manifest: /all.csv}")
     assert night_config_file(file) == {
@@ -66,4 +66,4 @@ def test_a_file_that_is_wrong_is_refused(tmp_path, text, words):
     if text is not None:
         file.write_text(text)
     with pytest.raises(SettingsError, match=words):
-        night_config({NIGHT_CONFIG: str(file)})
+        night_config({NIGHT_CONFIG.name: str(file)})

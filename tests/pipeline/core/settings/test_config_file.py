@@ -13,7 +13,7 @@ def test_the_usual_settings_fill_the_form(tmp_path):
     values["training"] = {"start_from": "models:/captioner@champion", "clip_norm": None}
     values["encoder"] = {"side": None}
     file.write_text(yaml.safe_dump(values))
-    assert training_config({TRAIN_CONFIG: str(file)}) == values
+    assert training_config({TRAIN_CONFIG.name: str(file)}) == values
     form = {field.name: field.default for field in training_fields(values)}
     assert training_values(form) == values
     assert train_settings(training_values(form)) == train_settings(values)
@@ -27,11 +27,11 @@ def test_usual_settings_that_are_wrong_are_refused(tmp_path, text):
     if text is not None:
         file.write_text(text)
     with pytest.raises(SettingsError, match=str(file)):
-        training_config({TRAIN_CONFIG: str(file)})
+        training_config({TRAIN_CONFIG.name: str(file)})
 
 
 def test_paths_in_the_usual_settings_are_relative_to_their_file(tmp_path):
     file = tmp_path / "usual.yaml"
     file.write_text("source: {images: images, train_annotations: /train.json}\nencoder: {weights: imagenet}")
-    source = training_config({TRAIN_CONFIG: str(file)})["source"]
+    source = training_config({TRAIN_CONFIG.name: str(file)})["source"]
     assert source == {"images": str(tmp_path / "images"), "train_annotations": "/train.json"}

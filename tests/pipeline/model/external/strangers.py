@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.core.external_limits import ExternalLimits
+from pipeline.core.environment import ExternalLimits
 from pipeline.model.external.process import MARK
 from pipeline.registry.versions import Registry
 

@@ -1,9 +1,8 @@
-"""What an external captioner says is believed only where it can be a caption, and its limits are numbers."""
+"""What an external captioner says is believed only where it can be a caption."""
 
 import pytest
 
-from pipeline.core.errors import BadInput, SettingsError
-from pipeline.core.external_limits import ExternalLimits
+from pipeline.core.errors import BadInput
 from pipeline.model.external.answers import captions_of
 
 
@@ -62,16 +61,3 @@ def test_the_wrong_number_of_answers_is_a_failure(answers):
     with pytest.raises(BadInput, match="answers for 2 images") as caught:
         captions_of(answers, 2)
     assert caught.value.reason == "captioner_failed"
-
-
-def test_limits_are_read_from_the_environment():
-    given = {
-        "NIGHTCAP_FOREIGN_PYTHON": "/opt/python",
-        "NIGHTCAP_FOREIGN_MEMORY_MB": "0",
-        "NIGHTCAP_FOREIGN_BATCH_S": "9",
-    }
-    assert ExternalLimits.from_environment(given) == ExternalLimits("/opt/python", 0, ExternalLimits.load_s, 9)
-    assert ExternalLimits.from_environment({}) == ExternalLimits()
-    for wrong in ("-1", "many", "1.5", "²"):
-        with pytest.raises(SettingsError, match="NIGHTCAP_FOREIGN_LOAD_S"):
-            ExternalLimits.from_environment({"NIGHTCAP_FOREIGN_LOAD_S": wrong})

@@ -13,8 +13,8 @@ import pytest
 
 from nightcap.captioning import caption_images
 from nightcap.cli import main
+from pipeline.core.environment import ExternalLimits
 from pipeline.core.errors import BadInput, BundleRejected, SettingsError
-from pipeline.core.external_limits import ExternalLimits
 from pipeline.imaging.decode import ImageLimits
 from pipeline.model.external.process import ExternalProcess
 from pipeline.model.interface import EXTERNAL
@@ -123,7 +123,7 @@ def test_memory_and_the_interpreter_have_limits(stranger):
     pinned = pin(stranger.home, "models:/stranger/1")
     with pytest.raises(BundleRejected, match="cannot be loaded"):
         load_pinned(replace(stranger.home, foreign=replace(LIMITS, memory_mb=64)), pinned)
-    with pytest.raises(SettingsError, match="NIGHTCAP_FOREIGN_PYTHON '/no/python' cannot be started"):
+    with pytest.raises(SettingsError, match="NIGHTCAP_EXTERNAL_PYTHON '/no/python' cannot be started"):
         load_pinned(replace(stranger.home, foreign=replace(LIMITS, python="/no/python")), pinned)
 
 

@@ -1,0 +1,74 @@
+"""Variables of the environment that the DAG files read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from croniter import croniter
+
+from pipeline.core.variables import Variable
+from serving.runs.clock import time_of_day
+
+
+def _cron(text: str) -> str:
+    if not croniter.is_valid(text):
+        raise ValueError("no cron expression; give one such as 0 2 * * *")
+    return text
+
+
+def _time_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (KeyError, OSError, ValueError) as error:
+        raise ValueError("no time zone; give one such as Europe/Paris") from error
+    return text
+
+
+def _time_of_day(text: str) -> str:
+    try:
+        time_of_day(text)
+    except ValueError as error:
+        raise ValueError(f"{error}; give one such as 06:00") from error
+    return text
+
+
+def _hours(text: str) -> timedelta:
+    try:
+        return timedelta(hours=float(text))
+    except (ValueError, OverflowError) as error:
+        raise ValueError("no number of hours; give one such as 72") from error
+
+
+SCHEDULE = Variable("NIGHTCAP_SCHEDULE", "When `caption_nightly` runs, as cron.", "0 2 * * *", _cron)
+PUBLISHED_BY = Variable(
+    "NIGHTCAP_PUBLISHED_BY",
+    "Time of the day in `NIGHTCAP_TIMEZONE` by which a run of `caption_nightly`, unless of a backfill, must have "
+    "succeeded, or `NIGHTCAP_WEBHOOK` hears that it is late.",
+    "06:00",
+    _time_of_day,
+)
+UPKEEP_SCHEDULE = Variable("NIGHTCAP_UPKEEP_SCHEDULE", "When `tend_tables` runs, as cron.", "0 12 * * 0", _cron)
+CORRECTIONS_SCHEDULE = Variable(
+    "NIGHTCAP_CORRECTIONS_SCHEDULE", "When `watch_corrections` counts, as cron.", "0 18 * * *", _cron
+)
+TIMEZONE = Variable("NIGHTCAP_TIMEZONE", "The time zone of these schedules.", "UTC", _time_zone)
+APPROVAL_HOURS = Variable(
+    "NIGHTCAP_APPROVAL_HOURS",
+    "How long `train_captioner` waits for a person's approval; silence is a refusal.",
+    "72",
+    _hours,
+)
+TRAINING_QUEUE = Variable(
+    "NIGHTCAP_TRAINING_QUEUE", "The queue of Celery workers that train and promote. Default: Airflow's."
+)
+GPU_QUEUE = Variable("NIGHTCAP_GPU_QUEUE", "The queue of the tasks in pool `gpu`. Default: `NIGHTCAP_TRAINING_QUEUE`.")
+TRAINING_POD = Variable(
+    "NIGHTCAP_TRAINING_POD",
+    "The pod template, as the scheduler's file system has it, of what trains and promotes on Kubernetes. Default: "
+    "Airflow's.",
+)
+GPU_POD = Variable(
+    "NIGHTCAP_GPU_POD",
+    "The pod template of the tasks in pool `gpu` on Kubernetes. Default: `NIGHTCAP_TRAINING_POD`.",
+)
