@@ -14,7 +14,7 @@ import yaml
 from pipeline.core.errors import SettingsError
 from pipeline.core.redaction import masked
 from pipeline.core.settings import Group, TrainSettings, assign, train_settings, yaml_value
-from pipeline.core.settings.config_file import resolve_training_path, training_config_file
+from pipeline.core.settings.config_file import config_file, with_absolute_paths
 
 if TYPE_CHECKING:
     from pipeline.core.environment import Home
@@ -99,13 +99,13 @@ def values_from(config: Path | None, assignments: list[str] | None) -> dict[str,
     Raises:
         SettingsError: the file cannot be read, or an assignment is malformed.
     """
-    values = {} if config is None else training_config_file(config)
+    values = {} if config is None else config_file(TrainSettings, config)
     for assignment in assignments or ():
         key, text = _split(assignment, "training.epochs=3")
         if key == "preset":
             values["preset"] = text
         else:
-            assign(values, key, resolve_training_path(Path.cwd(), key, _parsed(assignment, text)))
+            assign(values, key, with_absolute_paths(TrainSettings, Path.cwd(), key, _parsed(assignment, text)))
     return values
 
 
@@ -126,15 +126,14 @@ def night_settings_from(
         SettingsError: the file or a value is wrong.
     """
     from serving.planning.replay import in_its_input
-    from serving.runs.config_file import night_config_file, resolve_night_path
-    from serving.runs.settings import night_settings
+    from serving.runs.settings import NightSettings, night_settings
 
-    filed = {} if config is None else night_config_file(config)
-    values = dict(filed)
+    in_file = {} if config is None else config_file(NightSettings, config)
+    values = dict(in_file)
     for assignment in assignments or ():
         key, text = _split(assignment, "stop_at=05:30")
-        values[key] = resolve_night_path(Path.cwd(), key, _parsed(assignment, text))
-    return in_its_input(night_settings(values | given(options)), home, filed.get("input"))
+        values[key] = with_absolute_paths(NightSettings, Path.cwd(), key, _parsed(assignment, text))
+    return in_its_input(night_settings(values | given(options)), home, in_file.get("input"))
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:

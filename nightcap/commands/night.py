@@ -13,6 +13,7 @@ from nightcap.captioning import load
 from nightcap.console import console, working
 from nightcap.options import NightAssignments, NightConfig, StrictOption, night_settings_from, setting_options
 from pipeline.core.environment import Home
+from pipeline.core.settings.config_file import with_absolute_paths
 from serving.runs.settings import NightSettings
 
 if TYPE_CHECKING:
@@ -48,9 +49,8 @@ def command(
     from serving.monitoring.alerts import alerting
     from serving.night import publish_and_report, run_night
     from serving.planning.model_choice import pin_for_night
-    from serving.runs.config_file import resolve_night_path
 
-    options["output"] = resolve_night_path(Path.cwd(), "output", options["output"])
+    options["output"] = with_absolute_paths(NightSettings, Path.cwd(), "output", options["output"])
     home = Home.from_environment()
     settings = night_settings_from(config, assignments, options, home)
     home = home.reaching(settings.input, settings.manifest, settings.output, settings.table)

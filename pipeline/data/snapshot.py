@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.errors import SettingsError, SourceChanged
-from pipeline.core.settings import SourceSettings
+from pipeline.core.settings import Effect, SourceSettings, settings_with
 from pipeline.data.sources.base import CORRECTED, SPLITS, LabelledBox, Photograph, Source
 from pipeline.metrics.gendered_words import neutral
 from pipeline.storage.files import digest_of, sha256, write_json
@@ -20,7 +20,6 @@ from pipeline.storage.stage_outputs import StageOutput, Store
 
 _VERSION = 1
 
-_LATER = {"people_terms", "max_train_images", "corrections_held_out"}
 _TEXT, _WHOLE, _REAL = pa.string(), pa.int64(), pa.float64()
 SCHEMAS = {
     "images": pa.schema({"image": _TEXT, "uri": _TEXT, "sha256": _TEXT, "split": _TEXT, "bytes": _WHOLE}),
@@ -110,9 +109,11 @@ def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Sta
             pq.write_table(pa.Table.from_pandas(tables[name], schema, preserve_index=False), folder / f"{name}.parquet")
         write_json(folder / "figures.json", _figures(tables))
 
-    shaping = settings.model_dump(mode="json", include={"kind", "val_cut", "test_cut", "max_images"})
-    # Named only where they are set, so that snapshots taken before keep their digests.
-    shaping |= settings.model_dump(mode="json", include=_LATER, exclude_defaults=True)
+    always, if_set = (
+        settings_with(effect, SourceSettings) for effect in (Effect.ON_SNAPSHOT, Effect.ON_SNAPSHOT_IF_SET)
+    )
+    shaping = settings.model_dump(mode="json", include=always)
+    shaping |= settings.model_dump(mode="json", include=if_set, exclude_defaults=True)
     return store.run("snapshot", _VERSION, shaping, {"source": source.fingerprint()}, build)
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from pipeline.core.errors import BundleRejected, ModelNotFound
-from pipeline.core.settings import DecoderSettings, DecodingSettings, Group
+from pipeline.core.settings import DecoderSettings, DecodingSettings, EncoderName, Group
 from pipeline.model.bundle_safety import check_content, check_name
 from pipeline.model.vocabulary import Vocabulary
 from pipeline.storage.files import read_json, sha256_file, write_json, write_text
@@ -45,7 +45,7 @@ class BundleSettings(Group):
 
     format_version: Literal[3, 4] = FORMAT
     engine: Literal["tensorflow-float32"] = ENGINE
-    encoder: Literal["scenes", "inception_resnet_v2", "resnet50", "mobilenet", "xception"]
+    encoder: EncoderName
     positions: int
     channels: int
     pixels: PixelSettings

@@ -7,18 +7,11 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from pipeline.core.pages import render
-from pipeline.core.settings import SourceSettings, TrainSettings
+from pipeline.core.settings import PathMark, TrainSettings, marks_of
 from pipeline.model.model_uri import is_model_uri
 from pipeline.training.run import TrainingRun
 
 STAGES = ("validate", "adapt_vocabulary", "extract_features", "train", "refine")
-_MAY_BE_PATHS = (
-    ("encoder", "weights"),
-    ("source", "corrections"),
-    ("training", "start_from"),
-    ("validation", "reference"),
-    ("validation", "waivers"),
-)
 
 
 def card_of(run: TrainingRun) -> str:
@@ -47,11 +40,10 @@ def summary(card: str) -> str:
 
 def _portable(settings: TrainSettings) -> dict[str, Any]:
     """The settings by group, without the folders that files lie in."""
-    paths = {name for name, field in SourceSettings.model_fields.items() if field.annotation == Path | None}
-    paths.add("images")  # a folder too, or a bucket
-    groups = settings.model_dump(mode="json", exclude={"source": paths, "gate": True})
-    for group, field in _MAY_BE_PATHS:
-        value = groups[group][field]
-        if value and not is_model_uri(str(value)):
-            groups[group][field] = PurePath(value).name
+    groups = settings.model_dump(mode="json", exclude={"gate"})
+    for name, mark in marks_of(TrainSettings, PathMark).items():
+        group, field = name.split(".")
+        value = groups[group].pop(field)
+        if mark.published:
+            groups[group][field] = PurePath(value).name if value and not is_model_uri(value) else value
     return groups

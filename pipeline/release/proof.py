@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.core.errors import SettingsError
-from pipeline.core.settings import TrainSettings, train_settings
+from pipeline.core.settings import Effect, TrainSettings, settings_with, train_settings
 from pipeline.data.sources.base import SPLITS
 from pipeline.storage.files import read_json
 from pipeline.training.encoder_stage import load_encoder
@@ -16,17 +16,7 @@ from pipeline.training.run import TrainingRun
 
 _FORMAT = 1
 KARPATHY = {"train": 113_287, "val": 5_000, "test": 5_000}  # train with restval
-# Where files lie, whose they are, who trains and in how many parts: none of it changes what is learned.
-_FREE = {
-    "source.data_dir",
-    "source.terms",
-    "source.max_images",  # this and the next are told on their own
-    "source.corrections",
-    "registry.model_name",
-    "registry.experiment",
-    "encoder.shards",
-    "encoder.batch_size",
-}
+_REPORTED_APART = {"source.max_images", "source.corrections"}
 
 
 def check_device(device: Mapping[str, Any], allow_cpu: bool) -> None:
@@ -92,8 +82,8 @@ def proof_shortfalls(
         if images[split] < 0.99 * wanted:  # validation may quarantine a few
             found.append(f"{images[split]} {split} images, of {wanted} in the Karpathy split")
     ours, preset = _flat(settings), _flat(train_settings({"preset": "coco"}))
-    counts = {name for name in ours.keys() - _FREE if not name.startswith("gate.")}  # who judges comes after
-    changed = sorted(name for name in counts if ours[name] != preset[name])
+    compared = ours.keys() - _REPORTED_APART - settings_with(Effect.NOT_ON_LEARNING, TrainSettings)
+    changed = sorted(name for name in compared if ours[name] != preset[name])
     return found + [f"{name} is {ours[name]!r}, in the preset {preset[name]!r}" for name in changed]
 
 

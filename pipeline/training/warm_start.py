@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.core.errors import SettingsError
-from pipeline.core.settings import DecoderSettings
+from pipeline.core.settings import DecoderSettings, Effect, settings_with
 from pipeline.model.bundle import DECODER, ENCODER, SETTINGS, VOCABULARY, BundleSettings, read_bundle
 from pipeline.model.interface import PinnedModel
 from pipeline.model.model_uri import is_model_uri
@@ -89,4 +89,4 @@ def _check_alike(run: TrainingRun, uri: str, before: BundleSettings) -> None:
             )
 
 
-_SHAPING = sorted(set(DecoderSettings.model_fields) - {"dropout"})
+_SHAPING = sorted(set(DecoderSettings.model_fields) - settings_with(Effect.NOT_ON_SHAPES, DecoderSettings))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
 from pipeline.core.redaction import Address
-from pipeline.core.settings import Group, checked
+from pipeline.core.settings import Group, PathMark, checked
 from serving.runs.clock import TIME_OF_DAY, next_time
 from serving.runs.day_layout import Layout
 
@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     from pipeline.imaging.sandbox import Work
     from pipeline.storage.tables.replay import Replay
 
+_Path = Annotated[Address | None, PathMark()]
 _ASKED = ("manifest", "policy", "model", "replay_reasons", "replay_night", "replay_images")
 
 
 class NightSettings(Group):
     """Everything `caption_nightly` needs."""
 
-    input: Address | None = Field(
+    input: _Path = Field(
         None,
         description="Folder of new images, or s3://bucket/prefix, under a root; empty for NIGHTCAP_INPUT.",
     )
-    manifest: Address | None = Field(
+    manifest: _Path = Field(
         None,
         description="List of the input's objects, instead of listing it: a Parquet or CSV file of key, etag, size and "
         "last_modified, or an S3 Inventory's manifest.json; a path or s3://bucket/key under a root.",
@@ -58,10 +59,10 @@ class NightSettings(Group):
     replay_images: tuple[str, ...] | None = Field(
         None, description="Replay only these images, a line each, as the table names them; empty for all."
     )
-    table: Address | None = Field(
+    table: _Path = Field(
         None, description="Delta table of captions, a local path under a root; empty for NIGHTCAP_CAPTIONS."
     )
-    model: Address = Field(
+    model: Annotated[Address, PathMark()] = Field(
         "models:/captioner@champion",
         min_length=1,
         description="models:/name@alias, models:/name/version or a bundle's folder; pinned when the night is planned.",
@@ -150,7 +151,7 @@ class NightSettings(Group):
         "nights", min_length=1, max_length=64, description="MLflow experiment with a run a night; empty for none."
     )
     gallery_size: int = Field(60, ge=0, le=1000, description="Images in the gallery, a sample of the night's.")
-    output: Address | None = Field(
+    output: _Path = Field(
         None,
         description="Folder or s3://bucket/prefix under a root, for captions as files; a person's caption comes before the "
         "model's. Empty for the table only.",

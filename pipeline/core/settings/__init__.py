@@ -3,7 +3,7 @@
 Nothing here reads the environment at import; `Home.from_environment` does, at the edge.
 """
 
-from pipeline.core.settings.base import Group
+from pipeline.core.settings.base import Effect, Group, PathMark, marks_of, settings_with
 from pipeline.core.settings.data import SourceSettings, ValidationSettings, VocabularySettings
 from pipeline.core.settings.loading import (
     PRESETS,
@@ -13,13 +13,12 @@ from pipeline.core.settings.loading import (
     preset_names,
     read_yaml,
     train_settings,
-    values_named,
     yaml_value,
 )
 from pipeline.core.settings.training import (
-    ENCODERS,
     DecoderSettings,
     DecodingSettings,
+    EncoderName,
     EncoderSettings,
     EvaluationSettings,
     GateSettings,
@@ -30,14 +29,16 @@ from pipeline.core.settings.training import (
 )
 
 __all__ = [
-    "ENCODERS",
     "PRESETS",
     "DecoderSettings",
     "DecodingSettings",
+    "Effect",
+    "EncoderName",
     "EncoderSettings",
     "EvaluationSettings",
     "GateSettings",
     "Group",
+    "PathMark",
     "RegistrySettings",
     "SelfCriticalSettings",
     "SourceSettings",
@@ -47,10 +48,11 @@ __all__ = [
     "VocabularySettings",
     "assign",
     "checked",
+    "marks_of",
     "preset",
     "preset_names",
     "read_yaml",
+    "settings_with",
     "train_settings",
-    "values_named",
     "yaml_value",
 ]

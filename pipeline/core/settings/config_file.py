@@ -1,13 +1,16 @@
-"""Training settings from a file: those that trainings have unless somebody says otherwise."""
+"""Settings from a file, of a training or of a night."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.settings import read_yaml, train_settings, values_named
+from pipeline.core.errors import SettingsError
+from pipeline.core.settings.base import Group, PathMark, marks_of
+from pipeline.core.settings.loading import read_yaml, train_settings
+from pipeline.core.settings.training import TrainSettings
 from pipeline.core.variables import Variable
 
 TRAIN_CONFIG = Variable(
@@ -16,41 +19,55 @@ TRAIN_CONFIG = Variable(
     "Default: none.",
 )
 
-_ANNOTATIONS = ("source.train_annotations", "source.val_annotations", "source.test_annotations")
-_PLACES = ("source.images", *_ANNOTATIONS, "source.data_dir", "encoder.weights", "validation.waivers")
 
-
-def training_config(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """The nested values that `NIGHTCAP_TRAIN_CONFIG`'s file gives.
+def config_file(kind: type[Group], path: Path) -> dict[str, Any]:
+    """A file's values, not checked yet; relative paths in it are relative to it.
 
     Raises:
-        SettingsError: that file cannot be read, or has something wrong in it.
-    """
-    return values_named(TRAIN_CONFIG, environ, training_config_file, _checked)
-
-
-def training_config_file(path: Path) -> dict[str, Any]:
-    """A file's nested values, not checked yet; relative paths in it are relative to it.
-
-    Raises:
-        SettingsError: it cannot be read, or is no mapping.
+        SettingsError: the file cannot be read, or is no mapping.
     """
     folder = path.absolute().parent
-    return {
-        group: {name: resolve_training_path(folder, f"{group}.{name}", value) for name, value in fields.items()}
-        if isinstance(fields, dict)
-        else fields
-        for group, fields in read_yaml(path).items()
-    }
+    return {name: with_absolute_paths(kind, folder, name, value) for name, value in read_yaml(path).items()}
 
 
-def _checked(values: dict[str, Any]) -> dict[str, Any]:
-    train_settings(values)
+def with_absolute_paths(kind: type[Group], folder: Path, name: str, value: Any) -> Any:
+    """A setting's value, or a group's values, where a path that is relative to a folder becomes absolute."""
+    if isinstance(value, dict):
+        return {field: with_absolute_paths(kind, folder, f"{name}.{field}", each) for field, each in value.items()}
+    mark = marks_of(kind, PathMark).get(name)
+    if not (mark and mark.file_relative and isinstance(value, str) and value) or value in mark.words or ":/" in value:
+        return value
+    return str(folder / Path(value).expanduser())
+
+
+def config_named(
+    variable: Variable,
+    kind: type[Group],
+    check: Callable[[dict[str, Any]], Any],
+    environ: Mapping[str, str],
+) -> dict[str, Any]:
+    """The values of the settings file that a variable names; none where it names none.
+
+    Args:
+        variable: of the environment.
+        kind: of the settings.
+        check: raises SettingsError where the file's values are wrong.
+        environ: the environment.
+
+    Raises:
+        SettingsError: the file cannot be read, or has something wrong in it.
+    """
+    path = variable.read(environ)
+    if not path:
+        return {}
+    values = config_file(kind, Path(path))
+    try:
+        check(values)
+    except SettingsError as error:
+        raise SettingsError(f"{variable.name} names {path}: {error}") from error
     return values
 
 
-def resolve_training_path(folder: Path, key: str, value: Any) -> Any:
-    """The value of a setting `group.name`; a path that is relative to a folder becomes absolute."""
-    if key not in _PLACES or not isinstance(value, str) or value == "imagenet" or value.startswith("s3://"):
-        return value
-    return str(folder / Path(value).expanduser())
+def training_config(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """The nested values of the file that `NIGHTCAP_TRAIN_CONFIG` names."""
+    return config_named(TRAIN_CONFIG, TrainSettings, train_settings, environ)

@@ -8,57 +8,63 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.core.redaction import Address
-from pipeline.core.settings.base import Group
+from pipeline.core.settings.base import Effect, Group, PathMark
+
+_File = Annotated[Path | None, PathMark()]
+_Share = Annotated[float, Effect.ON_SNAPSHOT]
 
 
 class SourceSettings(Group):
     """Where captioned photographs come from."""
 
-    kind: Literal["scenes", "coco_json", "tfds"] = Field(
+    kind: Annotated[Literal["scenes", "coco_json", "tfds"], Effect.ON_SNAPSHOT] = Field(
         "scenes",
         description="scenes: built-in images; coco_json: a COCO captions file beside a folder; tfds: TensorFlow Datasets.",
     )
     images: Annotated[
-        Address | None, BeforeValidator(lambda given: str(given) if isinstance(given, Path) else given)
+        Address | None, BeforeValidator(lambda given: str(given) if isinstance(given, Path) else given), PathMark()
     ] = Field(
         None,
         description="coco_json: the folder, or s3://bucket/prefix, that the annotations' file names are relative to.",
     )
-    train_annotations: Path | None = Field(None, description="coco_json: captions that fit the model.")
-    val_annotations: Path | None = Field(None, description="coco_json: captions that choose; cut from train if empty.")
-    test_annotations: Path | None = Field(None, description="coco_json: captions that judge; cut from train if empty.")
+    train_annotations: _File = Field(None, description="coco_json: captions that fit the model.")
+    val_annotations: _File = Field(None, description="coco_json: captions that choose; cut from train if empty.")
+    test_annotations: _File = Field(None, description="coco_json: captions that judge; cut from train if empty.")
     dataset: str = Field("coco_captions/2014", description="tfds: the dataset's name and configuration.")
-    data_dir: Path | None = Field(None, description="tfds: where prepared datasets lie; empty for TFDS' own default.")
+    data_dir: Annotated[_File, Effect.NOT_ON_LEARNING] = Field(
+        None, description="tfds: where prepared datasets lie; empty for TFDS' own default."
+    )
     scene_count: int = Field(3000, ge=60, le=100_000, description="scenes: how many images to draw.")
     scene_side: int = Field(112, ge=96, le=128, description="scenes: side of an image in pixels.")
     scene_seed: int = Field(7, ge=0, description="scenes: seed of the generator.")
-    val_cut: float = Field(
+    val_cut: _Share = Field(
         0.1,
         gt=0,
         description="Share (below 1) or number (1 or more) of training images cut for val where the source has none.",
     )
-    test_cut: float = Field(
+    test_cut: _Share = Field(
         0.1,
         gt=0,
         description="Share (below 1) or number (1 or more) of training images cut for test where the source has none.",
     )
-    max_images: int | None = Field(None, ge=10, description="Take at most so many images of each split; empty for all.")
-    max_train_images: int | None = Field(
+    max_images: Annotated[int | None, Effect.ON_SNAPSHOT] = Field(
+        None, ge=10, description="Take at most so many images of each split; empty for all."
+    )
+    max_train_images: Annotated[int | None, Effect.ON_SNAPSHOT_IF_SET] = Field(
         None, ge=10, description="Fit to at most so many training images, taken by digest; empty for all."
     )
-    people_terms: Literal["as_written", "neutral"] = Field(
+    people_terms: Annotated[Literal["as_written", "neutral"], Effect.ON_SNAPSHOT_IF_SET] = Field(
         "as_written", description="neutral: people's gender is left out of all captions (a man becomes a person)."
     )
-    terms: Address | None = Field(
+    terms: Annotated[Address | None, Effect.NOT_ON_LEARNING] = Field(
         None, description="Licence or terms of the images and captions, for the model card; empty where not known."
     )
-
-    corrections: Address | None = Field(
+    corrections: Annotated[Address | None, PathMark(file_relative=False, published=True)] = Field(
         None,
         description="Delta table of people's corrections that join the snapshot; empty for corrections in NIGHTCAP_STORE, "
         "if there are any; none for none.",
     )
-    corrections_held_out: float = Field(
+    corrections_held_out: Annotated[float, Effect.ON_SNAPSHOT_IF_SET] = Field(
         0.2, ge=0, le=0.9, description="Share of the corrected images, by digest, for val and test in equal parts."
     )
     corrections_to_train: int = Field(
@@ -93,10 +99,10 @@ class ValidationSettings(Group):
         le=24,
         description="Images of two splits look the same if so many of 63 bits of their hashes differ at most; empty to compare none.",
     )
-    waivers: Path | None = Field(
+    waivers: Annotated[Path | None, PathMark(published=True)] = Field(
         None, description="Lines of nightcap quarantine that a person has read and accepts in spite of their reason."
     )
-    reference: str = Field(
+    reference: Annotated[str, PathMark(file_relative=False, published=True)] = Field(
         "last",
         min_length=1,
         description="What the snapshot is compared with: last, the last accepted one of this source; none; or a profile.json.",

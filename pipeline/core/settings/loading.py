@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +12,6 @@ from pipeline.core.errors import SettingsError
 from pipeline.core.redaction import masked
 from pipeline.core.settings.base import Group
 from pipeline.core.settings.training import TrainSettings
-from pipeline.core.variables import Variable
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -64,32 +62,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise SettingsError(f"settings file {path} holds {type(values).__name__}, expected a mapping")
     return values
-
-
-def values_named(
-    variable: Variable,
-    environ: Mapping[str, str],
-    read: Callable[[Path], dict[str, Any]],
-    checked: Callable[[dict[str, Any]], dict[str, Any]],
-) -> dict[str, Any]:
-    """The values of the settings file that a variable of the environment names; none where it names none.
-
-    Args:
-        environ: the environment.
-        read: gives the file's values, not checked yet.
-        checked: gives them as they are used, or raises SettingsError.
-
-    Raises:
-        SettingsError: that file cannot be read, or has something wrong in it.
-    """
-    path = variable.read(environ)
-    if not path:
-        return {}
-    values = read(Path(path))
-    try:
-        return checked(values)
-    except SettingsError as error:
-        raise SettingsError(f"{variable.name} names {path}: {error}") from error
 
 
 def yaml_value(text: str) -> Any:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from pipeline.core.redaction import Address
-from pipeline.core.settings.base import Group
+from pipeline.core.settings.base import Effect, Group, PathMark
 from pipeline.core.settings.data import SourceSettings, ValidationSettings, VocabularySettings
 
-ENCODERS = ("scenes", "inception_resnet_v2", "resnet50", "mobilenet", "xception")
+EncoderName = Literal["scenes", "inception_resnet_v2", "resnet50", "mobilenet", "xception"]
 
 
 class EncoderSettings(Group):
     """The frozen image network."""
 
-    name: Literal["scenes", "inception_resnet_v2", "resnet50", "mobilenet", "xception"] = Field(
-        "inception_resnet_v2", description="scenes (built in) or a keras.applications network."
-    )
-    weights: Address = Field(
+    name: EncoderName = Field("inception_resnet_v2", description="scenes (built in) or a keras.applications network.")
+    weights: Annotated[Address, PathMark(published=True, words=("imagenet",))] = Field(
         "imagenet", description="imagenet, or the path of a weights file without top; ignored for scenes."
     )
     weights_sha256: str | None = Field(
@@ -33,11 +31,13 @@ class EncoderSettings(Group):
         description="Side in pixels that images are scaled to; empty for what the network is known by (224 or 299). "
         "Networks often see more in enlarged images, at a cost that grows with the square.",
     )
-    batch_size: int = Field(32, ge=1, le=1024, description="Images encoded at once.")
+    batch_size: Annotated[int, Effect.NOT_ON_LEARNING] = Field(32, ge=1, le=1024, description="Images encoded at once.")
     views: int = Field(
         1, ge=1, le=8, description="Views of each training image to learn from: whole, mirrored, then crops."
     )
-    shards: int = Field(4, ge=1, le=256, description="Parallel parts of feature extraction in the DAG.")
+    shards: Annotated[int, Effect.NOT_ON_LEARNING] = Field(
+        4, ge=1, le=256, description="Parallel parts of feature extraction in the DAG."
+    )
     epochs: int = Field(12, ge=1, le=200, description="scenes: epochs of training the small encoder.")
 
     @model_validator(mode="after")
@@ -63,7 +63,9 @@ class DecoderSettings(Group):
     tied: bool = Field(False, description="Words are written with the vectors they are read by; needs embedding.")
     embedding: int = Field(512, ge=8, le=4096, description="Width of a word vector.")
     units: int = Field(512, ge=8, le=4096, description="Width of the GRU's state.")
-    dropout: float = Field(0.3, ge=0, lt=1, description="Share of activations dropped in training.")
+    dropout: Annotated[float, Effect.NOT_ON_SHAPES] = Field(
+        0.3, ge=0, lt=1, description="Share of activations dropped in training."
+    )
 
 
 class TrainingSettings(Group):
@@ -99,7 +101,7 @@ class TrainingSettings(Group):
     corrections_weight: int = Field(
         3, ge=1, le=100, description="How often a corrected image of train is learnt from in an epoch; others once."
     )
-    start_from: Address | None = Field(
+    start_from: Annotated[Address | None, PathMark(file_relative=False, published=True)] = Field(
         None, description="A registered version to continue from, such as models:/captioner@champion; empty for none."
     )
 
@@ -229,5 +231,5 @@ class TrainSettings(Group):
     self_critical: SelfCriticalSettings = SelfCriticalSettings()
     decoding: DecodingSettings = DecodingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
-    gate: GateSettings = GateSettings()
-    registry: RegistrySettings = RegistrySettings()
+    gate: Annotated[GateSettings, Effect.NOT_ON_LEARNING] = GateSettings()
+    registry: Annotated[RegistrySettings, Effect.NOT_ON_LEARNING] = RegistrySettings()

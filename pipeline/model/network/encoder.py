@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from pipeline.core.errors import ObjectUnavailable, SettingsError
+from pipeline.core.settings import EncoderName
 from pipeline.storage.files import sha256_file
 
 IMAGENET = "imagenet"
@@ -27,7 +28,7 @@ class Architecture:
     function: str = ""  # the constructor's name in that module
 
 
-ARCHITECTURES = {
+ARCHITECTURES: dict[EncoderName, Architecture] = {
     "scenes": Architecture(112, 49, 128),
     "inception_resnet_v2": Architecture(299, 64, 1536, "inception_resnet_v2", "InceptionResNetV2"),
     "resnet50": Architecture(224, 49, 2048, "resnet50", "ResNet50"),

@@ -3,8 +3,9 @@
 import pytest
 
 from pipeline.core.errors import SettingsError
+from pipeline.core.settings.config_file import config_file
 from pipeline.core.settings.form import fields_of
-from serving.runs.config_file import NIGHT_CONFIG, night_config, night_config_file
+from serving.runs.config_file import NIGHT_CONFIG, night_config
 from serving.runs.settings import NightSettings, night_settings
 
 TEXT = """
@@ -31,7 +32,7 @@ def test_a_file_fills_the_form_and_so_the_night(file):
     settings = night_settings(form)
     assert (settings.stop_at, settings.max_images, settings.min_side) == ("23:30", None, 16)
     assert settings.replay_reasons == ("too_small",)
-    assert settings == night_settings(night_config_file(file))
+    assert settings == night_settings(config_file(NightSettings, file))
     others = {field.name: field.default for field in fields_of(NightSettings) if field.name not in usual}
     assert others == {name: form[name] for name in others}
 
@@ -44,7 +45,7 @@ def test_relative_paths_are_relative_to_the_file(file, tmp_path):
     values = night_config({NIGHT_CONFIG.name: str(file)})
     assert (values["input"], values["output"]) == ("s3://pictures/new", str(tmp_path / "alt-texts"))
     file.write_text("{model: models:/captioner/3, table: captions, manifest: /all.csv}")
-    assert night_config_file(file) == {
+    assert config_file(NightSettings, file) == {
         "model": "models:/captioner/3",
         "table": str(tmp_path / "captions"),
         "manifest": "/all.csv",

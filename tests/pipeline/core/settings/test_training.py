@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from pipeline.core.errors import SettingsError
 from pipeline.core.settings import (
-    ENCODERS,
     DecodingSettings,
     EncoderSettings,
     TrainSettings,
@@ -185,7 +184,3 @@ def test_times_and_dates_are_text(tmp_path):
     path = tmp_path / "settings.yaml"
     path.write_text("{at: 23:30, night: 2026-03-01, count: 1_000, mask: 0x1f}")
     assert read_yaml(path) == {"at": "23:30", "night": "2026-03-01", "count": 1000, "mask": 31}
-
-
-def test_the_listed_encoders_are_those_that_may_be_chosen():
-    assert {EncoderSettings(name=name).name for name in ENCODERS} == set(ENCODERS)

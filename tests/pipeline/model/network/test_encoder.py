@@ -1,10 +1,11 @@
 import re
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from pipeline.core.errors import ObjectUnavailable, SettingsError
-from pipeline.core.settings import ENCODERS
+from pipeline.core.settings import EncoderName
 
 MOBILENET = "mobilenet_1_0_224_notop.weights.h5"
 RESNET = "resnet50_notop.weights.h5"
@@ -43,7 +44,7 @@ def showing(networks, name):
     return networks.Encoder(name, keras.Model(inputs, channels(corner))), rows
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", get_args(EncoderName))
 def test_each_network_gets_the_pixels_its_own_preprocessing_makes(networks, name):
     encoder, rows = showing(networks, name)
     pixels = images(encoder.facts.side)
@@ -60,7 +61,7 @@ def test_each_network_gets_the_pixels_its_own_preprocessing_makes(networks, name
 
 
 def test_known_encoders_are_those_of_the_settings(networks):
-    assert set(networks.ARCHITECTURES) == set(ENCODERS)
+    assert set(networks.ARCHITECTURES) == set(get_args(EncoderName))
     with pytest.raises(SettingsError, match="unknown encoder 'vgg16'; known encoders: scenes, inception_resnet_v2"):
         networks.architecture("vgg16")
 

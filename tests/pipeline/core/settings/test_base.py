@@ -1,0 +1,77 @@
+from pathlib import Path
+from typing import Annotated
+
+from pipeline.core.settings import (
+    DecoderSettings,
+    Effect,
+    Group,
+    PathMark,
+    SourceSettings,
+    TrainSettings,
+    marks_of,
+    settings_with,
+)
+
+PUBLISHED = {
+    "encoder.weights",
+    "source.corrections",
+    "training.start_from",
+    "validation.reference",
+    "validation.waivers",
+}
+
+
+def test_settings_that_hold_paths_are_marked():
+    marks = marks_of(TrainSettings, PathMark)
+    assert {name for name, mark in marks.items() if mark.published} == PUBLISHED
+    assert {name for name in marks if name.startswith("source.")} == {
+        f"source.{name}"
+        for name in ("images", "train_annotations", "val_annotations", "test_annotations", "data_dir", "corrections")
+    }
+    typed = {
+        f"{group}.{name}"
+        for group, info in TrainSettings.model_fields.items()
+        for name, field in info.annotation.model_fields.items()
+        if field.annotation == Path | None
+    }
+    assert typed
+    assert typed <= marks.keys()
+
+
+def test_a_mark_of_a_group_is_that_of_all_its_settings():
+    class Inner(Group):
+        first: Annotated[str, Effect.ON_SNAPSHOT] = ""
+        second: str = ""
+
+    class Outer(Group):
+        marked: Annotated[Inner, Effect.NOT_ON_LEARNING] = Inner()
+        plain: Inner = Inner()
+        alone: Annotated[str, PathMark(), Effect.NOT_ON_SHAPES] = ""
+
+    assert marks_of(Outer, Effect) == {
+        "marked.first": Effect.NOT_ON_LEARNING,
+        "marked.second": Effect.NOT_ON_LEARNING,
+        "plain.first": Effect.ON_SNAPSHOT,
+        "alone": Effect.NOT_ON_SHAPES,
+    }
+    assert marks_of(Outer, PathMark) == {"alone": PathMark()}
+
+
+def test_the_effects_of_settings_of_a_training():
+    free = settings_with(Effect.NOT_ON_LEARNING, TrainSettings)
+    assert {name for name in free if not name.startswith("gate.")} == {
+        "source.data_dir",
+        "source.terms",
+        "registry.model_name",
+        "registry.experiment",
+        "encoder.shards",
+        "encoder.batch_size",
+    }
+    assert "gate.approval" in free
+    assert settings_with(Effect.NOT_ON_SHAPES, DecoderSettings) == {"dropout"}
+    assert settings_with(Effect.ON_SNAPSHOT, SourceSettings) == {"kind", "val_cut", "test_cut", "max_images"}
+    assert settings_with(Effect.ON_SNAPSHOT_IF_SET, SourceSettings) == {
+        "people_terms",
+        "max_train_images",
+        "corrections_held_out",
+    }
