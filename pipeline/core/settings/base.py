@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
+
+log = logging.getLogger(__name__)
 
 Mark = TypeVar("Mark", "PathMark", "Effect")
 
 
 class Group(BaseModel):
-    """A group of settings; unknown names are refused."""
+    """A group of settings; unknown names are refused.
+
+    Attributes:
+        constants: values that were settings, by their names; a value that is still given is ignored for this release.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    constants: ClassVar[Mapping[str, float]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_constants(cls, values: Any) -> Any:
+        given = [name for name in cls.constants if isinstance(values, dict) and name in values]
+        for name in given:
+            log.warning("%s is no setting any more, but always %g; leave it out", name, cls.constants[name])
+        return {name: value for name, value in values.items() if name not in given} if given else values
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -79,7 +79,18 @@ class SourceSettings(Group):
 
 
 class ValidationSettings(Group):
-    """What a dataset must be to be trained on."""
+    """What a dataset must be to be trained on.
+
+    The constants are the largest differences from the reference: of caption lengths, of the frequencies of the 300 most
+    common words, of the share of words that the reference does not know, and of brightness, contrast and the like.
+    """
+
+    constants: ClassVar = {
+        "max_length_drift": 0.2,
+        "max_word_drift": 0.15,
+        "max_new_words": 0.05,
+        "max_image_drift": 0.2,
+    }
 
     min_side: int = Field(32, ge=1, description="Smallest side of an image in pixels.")
     max_megapixels: float = Field(50.0, gt=0, le=170, description="Largest image in megapixels.")
@@ -110,21 +121,6 @@ class ValidationSettings(Group):
     drift: Literal["reject", "warn"] = Field(
         "reject",
         description="warn: a snapshot that differs too much is accepted, and is what the next is compared with.",
-    )
-    max_length_drift: float = Field(
-        0.2, ge=0, le=1, description="Largest difference of caption lengths: 0 the same, 1 nothing in common."
-    )
-    max_word_drift: float = Field(
-        0.15, ge=0, le=1, description="Largest difference of the frequencies of the 300 most common words."
-    )
-    max_new_words: float = Field(
-        0.05, ge=0, le=1, description="By how much the share of words that the reference does not know may grow."
-    )
-    max_image_drift: float = Field(
-        0.2,
-        ge=0,
-        le=1,
-        description="Largest difference of brightness, contrast, saturation, shape and size of images.",
     )
 
 

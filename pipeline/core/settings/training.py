@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -165,7 +165,13 @@ class EvaluationSettings(Group):
 
 
 class GateSettings(Group):
-    """When a version may caption in the champion's place; points are hundredths of CIDEr-D, as tables show it."""
+    """When a version may caption in the champion's place; points are hundredths of CIDEr-D, as tables show it.
+
+    A slice of at least `slice_images` images refuses a version that is surely worse there, by more than
+    `slice_drop_points`.
+    """
+
+    constants: ClassVar = {"slice_images": 100, "slice_drop_points": 5.0}
 
     approval: Literal["automatic", "person"] = Field(
         "automatic", description="person: what the gate lets pass is promoted when a person has approved it."
@@ -175,13 +181,6 @@ class GateSettings(Group):
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="How sure: of the one-sided bounds of differences.")
     resamples: int = Field(2000, ge=100, le=100_000, description="Resamples of the paired bootstrap.")
-    slice_images: int = Field(100, ge=2, description="Fewest images of a slice that may refuse a version.")
-    slice_drop_points: float = Field(
-        5.0,
-        ge=0,
-        le=100,
-        description="A slice refuses a version that is surely worse there, by more than so many points.",
-    )
     first_points: float = Field(
         5.0,
         ge=0,

@@ -38,7 +38,7 @@ _EDGES = {
 # What a profile must have to be compared with.
 MEASURED = ("images", "lengths", "words", "other_words", *STATISTICS)
 
-# Each difference, what it says, and the setting that limits it.
+# Each difference, what it says, and the constant of `ValidationSettings` that limits it.
 DRIFTS = {
     "length_drift": ("the lengths of captions differ", "max_length_drift"),
     "word_drift": ("the frequencies of common words differ", "max_word_drift"),

@@ -98,5 +98,5 @@ def drift_rules(settings: ValidationSettings) -> list[Rule]:
     return [
         Rule(measure, f"{says} by at most {limit:g}", reasons.DRIFTED, high=limit)
         for measure, (says, name) in DRIFTS.items()
-        for limit in (getattr(settings, name),)
+        for limit in (settings.constants[name],)
     ]

@@ -59,7 +59,7 @@ def validate(
     references = None if collection is None else ReferenceProfiles.of(store, collection)
     reference = None if references is None else reference_for(settings.reference, references, snapshot.digest)
     waivers = read_waivers(settings.waivers)
-    shaping = settings.model_dump(mode="json", exclude={"waivers", "reference"})
+    shaping = settings.model_dump(mode="json", exclude={"waivers", "reference"}) | settings.constants
     inputs = {"snapshot": snapshot.digest}
     inputs |= {"reference": digest_of(reference)} if reference else {}
     inputs |= {"waivers": digest_of(sorted(waivers))} if waivers else {}

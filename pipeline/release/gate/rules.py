@@ -137,7 +137,7 @@ def judge(
         difference=difference,
         checks=checks,
         slices=rows,
-        settings=settings.model_dump(mode="json"),
+        settings=settings.model_dump(mode="json") | settings.constants,
     )
 
 
@@ -178,8 +178,8 @@ def _floors(challenger: GateCandidate, settings: GateSettings) -> Iterator[Check
 
 def _compared(name: str, challenger: _Reals, champion: _Reals, settings: GateSettings) -> Compared:
     found = _bounds(challenger - champion, settings)
-    counts = len(challenger) >= settings.slice_images
-    refuses = counts and found.mean * POINTS < -settings.slice_drop_points and found.upper < 0
+    counts = len(challenger) >= settings.constants["slice_images"]
+    refuses = counts and found.mean * POINTS < -settings.constants["slice_drop_points"] and found.upper < 0
     return Compared(name, len(challenger), float(challenger.mean()), float(champion.mean()), found, bool(refuses))
 
 

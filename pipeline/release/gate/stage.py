@@ -150,7 +150,7 @@ def _verdict(
         write_page(folder, run, verdict, own, other, texts)
 
     recipe = {
-        "gate": run.settings.gate.model_dump(mode="json", exclude={"approval"}),
+        "gate": run.settings.gate.model_dump(mode="json", exclude={"approval"}) | run.settings.gate.constants,
         "version": [pinned.version, pinned.digest],
         "champion": champion and [champion.version, champion.digest],
         "given_up": given_up and given_up.number,

@@ -1,16 +1,22 @@
 from pathlib import Path
 from typing import Annotated
 
+import pytest
+
 from pipeline.core.settings import (
     DecoderSettings,
     Effect,
+    GateSettings,
     Group,
     PathMark,
     SourceSettings,
     TrainSettings,
+    ValidationSettings,
     marks_of,
     settings_with,
+    train_settings,
 )
+from pipeline.storage.files import digest_of
 
 PUBLISHED = {
     "encoder.weights",
@@ -55,6 +61,26 @@ def test_a_mark_of_a_group_is_that_of_all_its_settings():
         "alone": Effect.NOT_ON_SHAPES,
     }
     assert marks_of(Outer, PathMark) == {"alone": PathMark()}
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value"),
+    [("validation", "max_length_drift", 0.2), ("validation", "max_new_words", 0.5), ("gate", "slice_images", 7)],
+)
+def test_a_setting_that_became_a_constant_is_ignored_with_a_warning(caplog, group, name, value):
+    assert train_settings({group: {name: value}}) == train_settings({})
+    (line,) = caplog.messages
+    assert line.startswith(f"{name} is no setting any more")
+    assert train_settings({group: {}}) == train_settings({})
+    assert len(caplog.messages) == 1
+
+
+def test_constants_keep_their_part_in_the_digests_of_stages():
+    validation, gate = ValidationSettings(), GateSettings()
+    of_validation = validation.model_dump(mode="json", exclude={"waivers", "reference"}) | validation.constants
+    assert digest_of(of_validation) == "dd4345532bb728fa7e38a58dd3279ad5c0a584190680036f28b17c659063d304"
+    of_gate = gate.model_dump(mode="json", exclude={"approval"}) | gate.constants
+    assert digest_of(of_gate) == "d647e3538b2f53066f587d0d210a61e24d25aa37bd07f7fac0e003058db4c768"
 
 
 def test_the_effects_of_settings_of_a_training():
