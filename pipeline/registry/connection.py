@@ -1,4 +1,4 @@
-"""MLflow's client: what it needs before it is used, and what goes wrong there as our errors."""
+"""MLflow's client: its preparation, and its errors as ours."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REFUSALS = ("UNAUTHENTICATED", "PERMISSION_DENIED")
 
 
 def prepare_client(home: Home) -> None:
-    """Refuse at once what would make MLflow's client retry for minutes, and switch off what phones home."""
+    """Refuse at once an address on which MLflow's client would retry for minutes, and switch off its telemetry."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
@@ -31,7 +31,7 @@ def prepare_client(home: Home) -> None:
         try:
             urllib.request.urlopen(f"{home.tracking_uri.rstrip('/')}/health", timeout=HEALTH_TIMEOUT_S).close()  # noqa: S310
         except urllib.error.HTTPError:
-            return  # it answers; whether it lets us in is for the call itself to find out
+            return  # it answers; the call itself will show whether it lets us in
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise _unavailable(home, error) from error
     elif home.tracking_uri.startswith("sqlite:///"):
@@ -60,10 +60,10 @@ def answering(home: Home) -> Iterator[None]:
 def _unavailable(home: Home, error: Exception) -> RegistryUnavailable:
     reason = masked(" ".join(str(getattr(error, "reason", error)).split()))[:200]
     if getattr(error, "error_code", None) in REFUSALS:
-        said = f"refuses ({reason}); check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        problem = f"refuses ({reason}); check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
     else:
-        said = f"does not answer ({reason}); check MLFLOW_TRACKING_URI"
-    return RegistryUnavailable(f"MLflow at {shown_uri(home)} {said}")
+        problem = f"does not answer ({reason}); check MLFLOW_TRACKING_URI"
+    return RegistryUnavailable(f"MLflow at {shown_uri(home)} {problem}")
 
 
 def shown_uri(home: Home) -> str:

@@ -1,4 +1,4 @@
-"""A person names a registered version of others as a captioner; only then may nights run it."""
+"""A person names an external registered version as a captioner; only then may nights run it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,10 @@ log = logging.getLogger(__name__)
 
 
 def name_external(home: Home, uri: str) -> PinnedModel:
-    """Check a version's files and signature without running them, and tag it as foreign with their digest.
+    """Check a version's files and signature without running them, and tag it as external with their digest.
 
     Raises:
-        SettingsError: the URI has another form.
-        ModelNotFound: there is no such version.
         BundleRejected: it is one of Nightcap's own, is no captioner, or was named with other files.
-        RegistryUnavailable: MLflow does not answer.
     """
     registry = Registry(home)
     version = registry.version(uri)

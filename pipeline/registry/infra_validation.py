@@ -1,7 +1,7 @@
 """Infrastructure validation (as TFX calls it): a version on trial in a clean process, before it may caption.
 
-Run as a module it is that process: it loads a version by its URI past every cache, gives its golden captions again
-and captions a sample, and prints what that took as one line of JSON.
+The module is that process, too: it loads a version past every cache, reproduces its golden captions, captions a
+sample, and prints the measurements as one line of JSON.
 """
 
 from __future__ import annotations
@@ -33,38 +33,31 @@ from pipeline.registry.loading import load_pinned
 from pipeline.registry.versions import Registry
 
 GIB = 1 << 30
-KILLED: Mapping[int, str] = {  # by others, which a crash of the version's own is not
+KILLED: Mapping[int, str] = {  # by others: no fault of the version
     signal.SIGKILL: "was killed (signal 9), most likely for lack of memory",
     signal.SIGTERM: "was told to end (signal 15)",
 }
 
 
 def try_version(home: Home, uri: str, budget: GateSettings) -> dict[str, float]:
-    """Load a registered version and caption with it, in a process that nothing else has touched.
-
-    Args:
-        home: where the registry is; its cache is not used.
-        uri: `models:/name/version`.
-        budget: how many images, and what they may take.
+    """Load a registered version and caption with it, in a new process with an empty cache.
 
     Returns:
         `golden`, captions reproduced; `images`, of the sample; `load_s`; `seconds_per_image`; `memory_gib`, the peak.
 
     Raises:
-        ModelNotFound: there is no such version.
-        BundleRejected: it carries no digest.
-        PromotionRefused: it does not load, gives other captions, or takes longer or more memory than it may.
+        PromotionRefused: it does not load, gives other captions, or takes longer or more memory than `budget` allows.
         Retryable: the registry or a disk does not answer, or the process was killed.
     """
     Registry(home).resolve(uri)  # a mistaken address is no fault of a version
     with tempfile.TemporaryDirectory(prefix="nightcap-trial-") as scratch:
-        answer = _run(home, uri, budget, scratch)
-    if "error" in answer:
-        if answer["passing"]:
-            raise Retryable(answer["error"])
-        raise PromotionRefused(f"{uri} on trial in a process of its own: {answer['error']}")
-    check_budget(uri, answer, budget)
-    return answer
+        result = _run(home, uri, budget, scratch)
+    if "error" in result:
+        if result["retryable"]:
+            raise Retryable(result["error"])
+        raise PromotionRefused(f"{uri} on trial in a process of its own: {result['error']}")
+    check_budget(uri, result, budget)
+    return result
 
 
 def _run(home: Home, uri: str, budget: GateSettings, scratch: str) -> dict[str, Any]:
@@ -85,25 +78,21 @@ def _run(home: Home, uri: str, budget: GateSettings, scratch: str) -> dict[str, 
     except subprocess.CalledProcessError as error:
         if -error.returncode in KILLED:
             raise Retryable(
-                f"{uri} on trial {KILLED[-error.returncode]}; nothing is said against it: try again"
+                f"{uri} on trial {KILLED[-error.returncode]}; the version is not at fault: try again"
             ) from error
         reason = f"ended with {error.returncode}: {error.stderr.strip()[-500:]}"
         raise PromotionRefused(f"{uri} on trial in a process of its own: {reason}") from error
 
 
-def check_budget(uri: str, told: Mapping[str, float], budget: GateSettings) -> None:
-    """See that a trial took no more than it may.
-
-    Raises:
-        PromotionRefused: it did.
-    """
+def check_budget(uri: str, measured: Mapping[str, float], budget: GateSettings) -> None:
+    """Raise PromotionRefused if a trial took more seconds or memory than it may."""
     limits = {
         "seconds_per_image": ("gate.max_seconds_per_image", budget.max_seconds_per_image),
         "memory_gib": ("gate.max_memory_gib", budget.max_memory_gib),
     }
     for name, (setting, limit) in limits.items():
-        if told[name] > limit:
-            raise PromotionRefused(f"{uri} on trial: {name} is {told[name]:.3g}, above {setting}={limit:g}")
+        if measured[name] > limit:
+            raise PromotionRefused(f"{uri} on trial: {name} is {measured[name]:.3g}, above {setting}={limit:g}")
 
 
 def _trial(home: Home, uri: str, count: int) -> dict[str, float]:
@@ -126,7 +115,7 @@ def _trial(home: Home, uri: str, count: int) -> dict[str, float]:
 
 
 def _golden(home: Home, pinned: PinnedModel, captioner: Captioner) -> tuple[list[npt.NDArray[np.uint8]], int]:
-    """The golden images and how many gave their captions again; an external captioner has none, and sees plain grey."""
+    """The golden images and the number of reproduced captions; an external captioner has none, and sees plain grey."""
     bundle = cached(home, pinned)
     if isinstance(bundle, ExternalModel):
         return [np.full((captioner.side, captioner.side, 3), 128, np.uint8)], 0
@@ -142,23 +131,23 @@ def _sample(golden: list[npt.NDArray[np.uint8]], count: int) -> npt.NDArray[np.u
 
 
 def _peak_bytes() -> int:
-    """The most memory of this process; the kernel's other count takes that of its parent over."""
+    """The peak memory of this process; `ru_maxrss` on Linux begins with that of the parent."""
     status = Path("/proc/self/status")
     if status.is_file():
-        found = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
-        if found:
-            return int(found[0]) * 1024
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
 def main(uri: str, count: str) -> None:
-    """Try a version and print what came of it."""
+    """Try a version and print the measurements, or the error."""
     try:
-        told: dict[str, Any] = _trial(Home.from_environment(), uri, int(count))
+        result: dict[str, Any] = _trial(Home.from_environment(), uri, int(count))
     except NightcapError as error:
-        told = {"error": str(error), "passing": isinstance(error, Retryable)}
-    sys.stdout.write(json.dumps(told) + "\n")
+        result = {"error": str(error), "retryable": isinstance(error, Retryable)}
+    sys.stdout.write(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

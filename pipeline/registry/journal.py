@@ -2,14 +2,15 @@
 
     promotions/00000001.json   promotions/00000002.json   ..
 
-Numbers have no gaps and no entry is ever written again. Creating entry n+1 after reading n is the promotion: of
-several at once one makes the file, by a hard link or by S3's If-None-Match, and the others hear of it. An MLflow alias
-has no such compare-and-swap, so it is only a copy of what is said here.
+Numbers have no gaps, and no entry is written twice. Creating entry n+1 after reading n is the promotion: of several
+writers one makes the file, by a hard link or S3's If-None-Match, and the others fail. An MLflow alias has no such
+compare-and-swap, so it is only a copy of the journal.
 """
 
 from __future__ import annotations
 
 import uuid
+from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,17 +27,14 @@ Action = Literal["promote", "rollback"]
 
 
 class Change(Group):
-    """What a promotion or rollback says.
+    """A promotion or rollback of the registered model `model`.
 
     Attributes:
-        model: the registered model's name.
-        action: `promote` or `rollback`.
-        origin: `from`, the version that captioned until then; None for the first.
-        target: `to`, the version that captions from then on.
+        origin: the version that captioned until then; None for the first.
+        target: the version that captions from then on.
         digest: of the target's bundle.
         verdict: digest of the gate's verdict; None where a person decided without one.
         who: a person or an Airflow run.
-        why: in their words.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -52,13 +50,10 @@ class Change(Group):
 
 
 class Entry(Change):
-    """A change as the journal holds it.
+    """A change as the journal holds it, written at a time in UTC.
 
     Attributes:
-        format: of the file.
-        number: its place, from 1.
         id: of the attempt that wrote it, by which a writer knows its own entry when an answer was lost.
-        when: in UTC.
     """
 
     format: Literal[1] = 1
@@ -70,12 +65,11 @@ class Entry(Change):
 class Journal:
     """The entries in one folder, local or S3.
 
-    Every method raises ObjectUnavailable when the folder cannot be reached, and Permanent when an
-    entry is not understood.
+    Every method raises ObjectUnavailable when the folder cannot be reached, and Permanent for an unreadable entry.
     """
 
     def __init__(self, folder: Folder) -> None:
-        self._folder = folder
+        self._folder, self.uri = folder, folder.uri
 
     @classmethod
     def of(cls, home: Home) -> Journal:
@@ -84,24 +78,15 @@ class Journal:
             Path(home.promotions).mkdir(parents=True, exist_ok=True)
         return cls(open_folder(home.promotions))
 
-    @property
-    def uri(self) -> str:
-        """Where it lies."""
-        return self._folder.uri
-
     def last(self) -> int:
-        """The number of the newest entry; 0 when there is none."""
+        """The number of the newest entry, found by halving; 0 when there is none."""
         above = 1
         while self._has(above):
             above *= 2
-        there = above // 2
-        while above - there > 1:
-            middle = (there + above) // 2
-            there, above = (middle, above) if self._has(middle) else (there, middle)
-        return there
+        return bisect_left(range(above), True, lo=above // 2 + 1, key=lambda number: not self._has(number)) - 1
 
     def entries(self, model: str | None = None) -> Iterator[Entry]:
-        """What was decided about a model, or about all, the newest first."""
+        """The entries about a model, or about all, the newest first."""
         for number in range(self.last(), 0, -1):
             entry = self._read(number)
             if entry is not None and model in {None, entry.model}:
@@ -112,23 +97,18 @@ class Journal:
         return next(self.entries(model), None)
 
     def append(self, change: Change, since: int) -> Entry:
-        """Write the next entry, unless something was decided about the same model since it was read.
+        """Write the next entry, unless the model has one after `since`, the newest that the decision rests on.
 
-        The same change again, by who was stopped before hearing that it is written, gives the entry there is, as long as
-        that is the model's newest.
-
-        Args:
-            change: what it says.
-            since: number of the newest entry that the decision rests on.
+        A change that is written already, by a process stopped before the answer, gives its entry if that is the newest.
 
         Raises:
             PromotionConflict: the model has a newer entry.
-            SettingsError: the journal ends before that entry, so it is another, or one that was shortened.
+            SettingsError: the journal ends before `since`, so it is another, or was shortened.
         """
         last = self.last()
         if since > last:  # behind a gap nobody would see it
             raise SettingsError(
-                f"the promotion journal in {self._folder.uri} ends with entry {last}, but the decision rests on entry {since}; "
+                f"the promotion journal in {self.uri} ends with entry {last}, but the decision rests on entry {since}; "
                 "let NIGHTCAP_PROMOTIONS name its folder, or restore its files"
             )
         ours, when, number = uuid.uuid4().hex, datetime.now(UTC), since
@@ -141,7 +121,7 @@ class Journal:
             other = self._read(number)
             if other is None:  # to write the next one would leave a gap, which hides it
                 raise ObjectUnavailable(
-                    f"{self._folder.uri}/{_name(number)} is there, but cannot be read; restore it or remove it"
+                    f"{self.uri}/{_name(number)} is there, but cannot be read; restore it or remove it"
                 )
             if other.id == ours or _same(other, change):
                 return self._newest(other, change)
@@ -149,7 +129,7 @@ class Journal:
                 raise PromotionConflict(_conflict(other, change))
 
     def _newest(self, entry: Entry, change: Change) -> Entry:
-        """The entry of a change that was asked for before, unless its model has a newer one by now."""
+        """An entry, unless its model has a newer one by now."""
         newest = self.current(entry.model) or entry
         if newest.number != entry.number:
             raise PromotionConflict(_conflict(newest, change))
@@ -164,7 +144,7 @@ class Journal:
             return None if data is None else Entry.model_validate_json(data)
         except ValidationError as error:
             raise Permanent(
-                f"{self._folder.uri}/{_name(number)} is not understood by this version of Nightcap: "
+                f"{self.uri}/{_name(number)} is not understood by this version of Nightcap: "
                 f"{' '.join(str(error).split())[:200]}; entries are never changed by hand: restore the file"
             ) from error
 
@@ -174,8 +154,8 @@ def _name(number: int) -> str:
 
 
 def _same(one: Change, other: Change) -> bool:
-    told = set(Change.model_fields) - {"who", "why"}
-    return one.model_dump(include=told) == other.model_dump(include=told)
+    fields = set(Change.model_fields) - {"who", "why"}
+    return one.model_dump(include=fields) == other.model_dump(include=fields)
 
 
 def _conflict(entry: Entry, change: Change) -> str:

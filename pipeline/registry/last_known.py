@@ -1,4 +1,4 @@
-"""Which version a registry's address stood for when a night was last planned, kept for when MLflow does not answer."""
+"""The version that a model URI stood for when a night was last planned, kept for when MLflow does not answer."""
 
 from __future__ import annotations
 
@@ -13,29 +13,28 @@ from pipeline.storage.files import read_json, sha256, write_json
 
 
 def remember(home: Home, uri: str, pinned: PinnedModel) -> None:
-    """Keep in the store which version a registry's address stands for."""
-    known = {"model": uri, "pinned": asdict(pinned)}
-    path = _memory(home, uri)
-    if is_model_uri(uri) and not (path.is_file() and read_json(path) == known):
-        write_json(path, known)
+    """Keep in the store which version a model URI stands for."""
+    path, entry = _path(home, uri), {"model": uri, "pinned": asdict(pinned)}
+    if is_model_uri(uri) and not (path.is_file() and read_json(path) == entry):
+        write_json(path, entry)
 
 
 def last_known(home: Home, uri: str) -> PinnedModel:
-    """Which version a registry's address stood for when a night was last planned with it.
+    """The version that a model URI stood for when a night was last planned with it.
 
     Raises:
-        RegistryUnavailable: none was since an alias last moved.
+        RegistryUnavailable: none was since the alias last moved.
     """
-    path = _memory(home, uri)
+    path = _path(home, uri)
     if not path.is_file():
         raise RegistryUnavailable(f"no night was planned with {uri} since it was last promoted, so no version is known")
     return PinnedModel(**read_json(path)["pinned"])
 
 
 def forget(home: Home, uri: str) -> None:
-    """What an address stood for counts no more."""
-    _memory(home, uri).unlink(missing_ok=True)
+    """Remove the last known version of a model URI."""
+    _path(home, uri).unlink(missing_ok=True)
 
 
-def _memory(home: Home, uri: str) -> Path:
+def _path(home: Home, uri: str) -> Path:
     return home.store / "last_known" / f"{sha256(uri.encode())[:16]}.json"

@@ -1,4 +1,4 @@
-"""Which version captions: the promotion journal decides, and MLflow's alias `champion` is kept as its copy."""
+"""Which version captions: the promotion journal decides, and MLflow's alias `champion` is its copy."""
 
 from __future__ import annotations
 
@@ -19,28 +19,22 @@ from pipeline.registry.versions import CHAMPION, Registry
 
 GATE_TAG, VERDICT_TAG, VERDICT_DIGEST_TAG, JUDGED_AGAINST_TAG = "gate", "verdict", "verdict_digest", "judged_against"
 PASSED, REFUSED, NOBODY = "passed", "refused", "nobody"
-ENTRY_TAG = "promotion"  # of the registered model: that the journal has an entry about it, and which was the newest
+ENTRY_TAG = "promotion"  # of the registered model: number of the newest entry about it
 
 log = logging.getLogger(__name__)
 
 
 class Promotions:
-    """The journal and the registry of one installation; raises as `Journal` and `Registry` do.
-
-    Attributes:
-        registry: where versions are.
-        journal: where it is written which of them captions.
-    """
+    """The journal and the registry of one installation; raises as `Journal` and `Registry` do."""
 
     def __init__(self, home: Home) -> None:
         self.registry = Registry(home)
         self.journal = Journal.of(home)
 
     def resolve(self, uri: str) -> PinnedModel:
-        """Pin a model URI to one version, `models:/name@champion` to what the journal says.
+        """Pin a model URI to one version, `models:/name@champion` to the journal's.
 
-        An alias that says otherwise is repaired, with a warning. Before a model's first promotion
-        through the journal its alias counts.
+        Another alias is repaired, with a warning. Before a model's first entry in the journal the alias counts.
 
         Raises:
             SettingsError: the URI has another form, or the journal is not where it was.
@@ -56,11 +50,7 @@ class Promotions:
         return pinned
 
     def champion(self, name: str) -> PinnedModel | None:
-        """The version that captions, or None before the first promotion.
-
-        Raises:
-            SettingsError: the journal is not where it was.
-        """
+        """The version that captions, or None before the first promotion."""
         if self._current(name) is None:
             return self.registry.champion(name)
         return self.resolve(str(ModelUri(name, alias=CHAMPION)))
@@ -68,12 +58,12 @@ class Promotions:
     def promote(
         self, name: str, version: str, since: int, who: str, verdict: str | None = None, why: str = ""
     ) -> Entry | None:
-        """Make a version the champion, if it is still what was registered; None if it was already.
+        """Make a version the champion, after a check of its files; None if it was already.
 
         Args:
             name: the model.
             version: its number.
-            since: number of the journal's newest entry when the version was judged.
+            since: number of the journal's newest entry when the version was evaluated.
             who: a person or an Airflow run.
             verdict: digest of the gate's verdict, if it gave one.
             why: in their words.
@@ -81,23 +71,15 @@ class Promotions:
         Raises:
             ModelNotFound: there is no such version.
             BundleRejected: a file of it is missing or was altered.
-            PromotionConflict: something was decided about the model since.
+            PromotionConflict: the model has an entry after `since`.
         """
         return self._decide("promote", name, version, since, who=who, verdict=verdict, why=why)
 
     def promote_by_hand(self, name: str, version: str, who: str, why: str, anyway: bool = False) -> Entry | None:
-        """Make a version the champion on a person's word; None if it was already.
-
-        Args:
-            name: the model.
-            version: its number.
-            who: the person.
-            why: in their words.
-            anyway: also without a verdict that lets it pass and is about the present champion.
+        """As `promote`, on a person's word; `anyway` also without a passed verdict against the present champion.
 
         Raises:
             PromotionRefused: the gate has not let it pass.
-            ModelNotFound, BundleRejected, PromotionConflict: as `promote`.
         """
         since, champion = self.journal.last(), self.champion(name)
         tags = self.registry.tags(self.registry.resolve(str(ModelUri(name, version))))
@@ -105,32 +87,26 @@ class Promotions:
         if champion is not None and champion.version == version:
             return None
         if not anyway and (tags.get(GATE_TAG), tags.get(JUDGED_AGAINST_TAG)) != (PASSED, against):
-            said = tags.get(VERDICT_TAG, "it was never judged")
+            verdict = tags.get(VERDICT_TAG, "it was never judged")
             raise PromotionRefused(
                 f"{name} version {version} did not pass the gate against the present champion (version {against}): "
-                f"{said}; judge it by running its training again, or give --anyway"
+                f"{verdict}; judge it by running its training again, or give --anyway"
             )
         return self.promote(name, version, since, who, tags.get(VERDICT_DIGEST_TAG), why)
 
     def rollback(self, name: str, version: str | None, who: str, why: str = "", once: bool = False) -> Entry | None:
-        """Make an earlier version the champion again, by default the one before; None if it is already.
+        """As `promote`, but to an earlier version, by default the one before; None if it is the champion already.
 
-        Args:
-            name: the model.
-            version: its number, or None.
-            who: a person or an Airflow run.
-            why: in their words.
-            once: `who` rolls back only once, so that an entry of theirs is the answer, whatever was decided since: a task
-                that was stopped before hearing of it does not go back one version more.
+        With `once` an earlier rollback by `who` is the answer, whatever was decided since: a task that was stopped before
+        the answer does not go back one version more.
 
         Raises:
-            SettingsError: nothing is known of a version before.
-            PromotionRefused: the version has never captioned, or the journal does not say what has.
-            ModelNotFound, BundleRejected, PromotionConflict: as `promote`.
+            SettingsError: the journal has no version before.
+            PromotionRefused: the version has never captioned, or the journal does not say which have.
         """
         since, now = self.journal.last(), self._current(name)
-        theirs = (entry for entry in self.journal.entries(name) if (entry.action, entry.who) == ("rollback", who))
-        done = next(theirs, None) if once else None
+        earlier = (entry for entry in self.journal.entries(name) if (entry.action, entry.who) == ("rollback", who))
+        done = next(earlier, None) if once else None
         if done is not None and now is not None:
             self._repair(now, expected=now.origin)
             return done
@@ -146,11 +122,7 @@ class Promotions:
         return self._decide("rollback", name, version, since, who=who, why=why)
 
     def before(self, name: str) -> str:
-        """The version that captioned before the present champion was promoted.
-
-        Raises:
-            SettingsError: there is none, or no champion.
-        """
+        """The version that captioned before the present champion was promoted; SettingsError if there is none."""
         now = self.journal.current(name)
         promoted = (entry for entry in self.journal.entries(name) if entry.action == "promote")
         made = next((entry for entry in promoted if now is not None and entry.target == now.target), None)
@@ -170,9 +142,7 @@ class Promotions:
     def given_up_by(self, name: str, number: int | None = None) -> list[str]:
         """Which versions a rollback gave up: all that captioned since its target last did, the newest first.
 
-        Args:
-            name: the model.
-            number: of the rollback's entry; by default the model's newest, which gives up none if it is a promotion.
+        `number` is of the rollback's entry, by default the model's newest; a promotion gives up none.
         """
         entries = [entry for entry in self.journal.entries(name) if number is None or entry.number <= number]
         if not entries or entries[0].action != "rollback":
@@ -180,15 +150,16 @@ class Promotions:
         since = takewhile(lambda entry: entry.origin != entries[0].target, entries)
         return list(dict.fromkeys(entry.origin for entry in since if entry.origin))
 
-    def _decide(self, action: Action, name: str, version: str, since: int, **told: str | None) -> Entry | None:
+    def _decide(self, action: Action, name: str, version: str, since: int, **reasons: str | None) -> Entry | None:
         chosen, now = self.registry.resolve(str(ModelUri(name, version))), self._current(name)
         origin = now.target if now else self.registry.aliased(name, CHAMPION)
         if origin == chosen.version:
-            entry = now if now and _is_retry(now, action, since, told) else None
+            entry = now if now and _is_retry(now, action, since, reasons) else None
         else:
-            self._check(chosen)
-            said = {"model": name, "action": action, "origin": origin, "target": version, "digest": chosen.digest}
-            entry = self.journal.append(Change.model_validate(said | told), since)
+            with tempfile.TemporaryDirectory() as scratch:
+                download(self.registry, chosen, Path(scratch) / "model")  # past the cache, to check every file
+            fields = {"model": name, "action": action, "origin": origin, "target": version, "digest": chosen.digest}
+            entry = self.journal.append(Change.model_validate(fields | reasons), since)
             log.info("%s: %s version %s instead of %s, entry %d", action, name, version, origin, entry.number)
         current = self.journal.current(name)
         if current is not None:
@@ -196,22 +167,17 @@ class Promotions:
         return entry
 
     def _current(self, name: str) -> Entry | None:
-        """The newest entry about a model; None before the first, but nothing older than what was noted in MLflow."""
-        noted = self._noted(name)  # first, as what is noted has been written
+        """The newest entry about a model, or None; SettingsError if MLflow has noted a newer one."""
+        noted = self._noted(name)  # first, as an entry is written before it is noted
         entry = self.journal.current(name)
         if noted > (entry.number if entry else 0):
             raise SettingsError(f"the promotion journal in {self.journal.uri} {_lags(name, entry, noted)}")
         return entry
 
     def _noted(self, name: str) -> int:
-        """The number of the newest entry about a model, as MLflow has heard of it; 0 if of none."""
+        """The number of the newest entry about a model that MLflow has noted; 0 if none."""
         text = self.registry.model_tags(name).get(ENTRY_TAG, "")
         return int(text) if text.isdecimal() else 0
-
-    def _check(self, pinned: PinnedModel) -> None:
-        """Download a version anew, past the cache, and check every file."""
-        with tempfile.TemporaryDirectory() as scratch:
-            download(self.registry, pinned, Path(scratch) / "model")
 
     def _promoted(self, entry: Entry) -> PinnedModel:
         uri = str(ModelUri(entry.model, entry.target))
@@ -228,22 +194,22 @@ class Promotions:
         return pinned
 
     def _repair(self, entry: Entry, expected: str | None) -> None:
-        """Let the alias and the tag say what the journal says, and warn if the alias said what nobody expects.
+        """Set the alias and the tag by the journal, and warn if the alias named an unexpected version.
 
-        That they cannot be written stops nobody: whoever asks next tries again.
+        A failure to write them only warns: the next call tries again.
         """
-        found = self.registry.aliased(entry.model, CHAMPION)
-        said = f"alias {CHAMPION} of {entry.model} names version {found}, entry {entry.number} of the journal {entry.target}"
+        alias = self.registry.aliased(entry.model, CHAMPION)
+        problem = f"alias {CHAMPION} of {entry.model} names version {alias}, entry {entry.number} of the journal {entry.target}"
         try:
             if self._noted(entry.model) < entry.number:
                 self.registry.tag_model(entry.model, {ENTRY_TAG: str(entry.number)})
-            if found == entry.target:
+            if alias == entry.target:
                 return
             self.registry.set_alias(entry.model, CHAMPION, entry.target)
         except NightcapError as error:
-            log.warning("%s; it cannot be repaired: %s", said, error)
+            log.warning("%s; it cannot be repaired: %s", problem, error)
         else:
-            log.log(logging.INFO if found == expected else logging.WARNING, "%s; it is repaired", said)
+            log.log(logging.INFO if alias == expected else logging.WARNING, "%s; it is repaired", problem)
 
 
 def whoami() -> str:
@@ -254,9 +220,9 @@ def whoami() -> str:
         return f"user {os.getuid()}"
 
 
-def _is_retry(entry: Entry, action: Action, since: int, told: dict[str, str | None]) -> bool:
-    """Whether an entry is what the caller, stopped before hearing of it, wrote itself."""
-    return (entry.action, entry.verdict) == (action, told.get("verdict")) and entry.number > since
+def _is_retry(entry: Entry, action: Action, since: int, reasons: dict[str, str | None]) -> bool:
+    """Whether the caller, stopped before the answer, wrote an entry itself."""
+    return (entry.action, entry.verdict) == (action, reasons.get("verdict")) and entry.number > since
 
 
 def _lags(name: str, entry: Entry | None, noted: int) -> str:

@@ -1,4 +1,4 @@
-"""What MLflow keeps of a run, on a disk or in an object store: mentions of some texts are taken out of it."""
+"""The artifacts of an MLflow run, on a disk or in an object store: mentions of texts are removed."""
 
 from __future__ import annotations
 
@@ -14,36 +14,35 @@ from pipeline.storage.scrub import scrub
 
 
 def scrub_run(home: Home, run: str, texts: Collection[str]) -> int:
-    """Scrub every file that MLflow keeps of a run, as `pipeline.storage.scrub.scrub_folder` does; tell how many it struck.
+    """Scrub every artifact of a run, as `pipeline.storage.scrub.scrub_folder` does; the number of changed files.
 
     Raises:
-        RegistryUnavailable: MLflow does not answer.
         ObjectUnavailable: the object store does not let its files be read or written.
     """
     registry = Registry(home)
-    with tempfile.TemporaryDirectory() as scratch, registry.answering(), _reaching(run):
+    with tempfile.TemporaryDirectory() as scratch, registry.answering(), _store_errors(run):
         from mlflow import MlflowClient
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         client = MlflowClient(home.tracking_uri)
         if not client.list_artifacts(run):
             return 0
-        place = get_artifact_repository(client.get_run(run).info.artifact_uri)
+        repository = get_artifact_repository(client.get_run(run).info.artifact_uri)
         folder = Path(client.download_artifacts(run, "", scratch))
         files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-        struck = [path for path in files if scrub(path, texts)]
-        for path in struck:
+        changed = [path for path in files if scrub(path, texts)]
+        for path in changed:
             name = path.relative_to(folder)
             if path.exists():
                 client.log_artifact(run, str(path), str(name.parent) if name.parent.name else None)
             else:
-                place.delete_artifacts(str(name))  # type: ignore[no-untyped-call]
-        return len(struck)
+                repository.delete_artifacts(str(name))  # type: ignore[no-untyped-call]
+        return len(changed)
 
 
 @contextmanager
-def _reaching(run: str) -> Iterator[None]:
-    """MLflow reaches object stores through boto3, and lets its errors through."""
+def _store_errors(run: str) -> Iterator[None]:
+    """Raise ObjectUnavailable for the errors of boto3, which MLflow lets through."""
     try:
         yield
     except Exception as error:

@@ -1,4 +1,4 @@
-"""MLflow's SQLite file, atomically."""
+"""MLflow's SQLite file, made atomically."""
 
 from __future__ import annotations
 
@@ -11,24 +11,20 @@ SQLITE = "sqlite:///"
 
 
 def create_database(uri: str, artifacts: Path) -> None:
-    """Make the database behind a `sqlite:///` URI if there is none; other URIs are left alone.
+    """Make the database behind a `sqlite:///` tracking URI if there is none; other URIs are left alone.
 
-    MLflow makes it in dozens of steps, each of its own, so a process that is stopped meanwhile would leave a file
-    that no later one can use.
-
-    Args:
-        uri: MLflow's tracking URI.
-        artifacts: where the experiment that every database has keeps its files.
+    MLflow makes it in dozens of transactions, so a process stopped meanwhile would leave a file that none can use.
+    The default experiment keeps its files in `artifacts`.
     """
     path = Path(uri.removeprefix(SQLITE))
     if not uri.startswith(SQLITE) or path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
-        whole = Path(scratch) / path.name
-        _make(f"{SQLITE}{whole}", artifacts)
+        made = Path(scratch) / path.name
+        _make(f"{SQLITE}{made}", artifacts)
         if not path.exists():
-            whole.rename(path)
+            made.rename(path)
 
 
 def _make(uri: str, artifacts: Path) -> None:

@@ -38,11 +38,8 @@ class Version:
     """A registered version.
 
     Attributes:
-        name: the registered model.
         version: a number, as a string.
-        run_id: the MLflow run that made it.
-        aliases: such as `champion`.
-        tags: digest, engine and scores.
+        run_id: the MLflow run that made it; may be empty.
         created_ms: milliseconds since 1970, UTC.
     """
 
@@ -86,7 +83,7 @@ class Registry:
             self._client = mlflow.MlflowClient(home.tracking_uri)
 
     def answering(self) -> AbstractContextManager[None]:
-        """Around other calls of MLflow: what goes wrong there becomes `RegistryUnavailable`."""
+        """Around other calls of MLflow: their errors become `RegistryUnavailable`."""
         return answering(self._home)
 
     def resolve(self, uri: str) -> PinnedModel:
@@ -95,7 +92,7 @@ class Registry:
         Raises:
             SettingsError: the URI has another form.
             ModelNotFound: there is no such version, or its files were removed.
-            BundleRejected: the version carries no digest, so Nightcap did not register it.
+            BundleRejected: Nightcap did not register the version, as it has no digest.
         """
         version = self.version(uri)
         if REMOVED_TAG in version.tags:
@@ -109,21 +106,22 @@ class Registry:
         return PinnedModel(version.name, version.version, version.digest, engine, str(version.uri))
 
     def version(self, uri: str) -> Version:
-        """What `models:/name@alias` or `models:/name/version` stands for, whoever registered it.
+        """The version behind `models:/name@alias` or `models:/name/version`, whoever registered it.
 
         Raises:
             SettingsError: the URI has another form.
             ModelNotFound: there is no such version.
         """
-        address = ModelUri.parse(uri)
-        if address.alias:
-            return _version(
-                self._find(address, lambda: self._client.get_model_version_by_alias(address.name, address.alias))
-            )
-        return _version(self._find(address, lambda: self._client.get_model_version(address.name, address.version)))
+        address, client = ModelUri.parse(uri), self._client
+        find, key = (
+            (client.get_model_version_by_alias, address.alias)
+            if address.alias
+            else (client.get_model_version, address.version)
+        )
+        return _version(self._find(address, lambda: find(address.name, key)))
 
     def champion(self, name: str) -> PinnedModel | None:
-        """The version that the alias names, or None; which one captions is for `pipeline.registry.promotions` to say."""
+        """The version that the alias names, or None; `Promotions.champion` is the one that captions."""
         try:
             return self.resolve(str(ModelUri(name, alias=CHAMPION)))
         except ModelNotFound:
@@ -137,11 +135,7 @@ class Registry:
             return None
 
     def download(self, uri: str, part: str, target: Path) -> None:
-        """Copy a folder of what a version holds, or `.` for all of it, to `target`, atomically.
-
-        Raises:
-            BundleRejected: the version holds no such folder.
-        """
+        """Copy a folder of a version's files, or `.` for all, to `target`, atomically; BundleRejected if absent."""
         with tempfile.TemporaryDirectory() as scratch, self.answering():
             import mlflow
 
@@ -155,21 +149,20 @@ class Registry:
     def versions(self, name: str | None = None) -> list[Version]:
         """Registered versions, the newest first, of one model or of all."""
         with self.answering():
-            query = f"name='{name}'" if name else ""
-            found = list(_pages(lambda token: self._client.search_model_versions(query, page_token=token)))
-            # A search leaves aliases out, so each is asked for by itself.
-            whole = [self._client.get_model_version(item.name, item.version) for item in found]
-        versions = [_version(item) for item in whole]
+            query, client = f"name='{name}'" if name else "", self._client
+            items = list(_pages(lambda token: client.search_model_versions(query, page_token=token)))
+            # A search leaves aliases out, so each version is requested by itself.
+            versions = [_version(client.get_model_version(item.name, item.version)) for item in items]
         return sorted(versions, key=lambda item: (item.name, -int(item.version)))
 
     def with_digest(self, name: str, digest: str) -> Version | None:
-        """The version that already holds this bundle, if any."""
+        """The first version that holds this bundle, if any."""
         held = (each for each in reversed(self.versions(name)) if REMOVED_TAG not in each.tags)
         return next((each for each in held if each.digest == digest), None)
 
     def create(self, name: str, model_uri: str, tags: dict[str, str], description: str) -> Version:
-        """Register a logged model, its tags with it, so that no version ever lacks its digest; then describe it."""
-        with self.answering(), redirect_stderr(io.StringIO()):  # it prints that it succeeded
+        """Register a logged model together with its tags, so that no version lacks its digest; then describe it."""
+        with self.answering(), redirect_stderr(io.StringIO()):  # MLflow prints success there
             import mlflow
 
             created = mlflow.register_model(model_uri, name, tags=tags)
@@ -177,7 +170,7 @@ class Registry:
             return _version(self._client.get_model_version(name, created.version))
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
-        """Point an alias at a version; what it stood for before is no night's last known version any more."""
+        """Point an alias at a version, and remove its last known version."""
         forget(self._home, str(ModelUri(name, alias=alias)))
         with self.answering():
             self._client.set_registered_model_alias(name, alias, version)
@@ -197,13 +190,13 @@ class Registry:
         )
 
     def tag_model(self, name: str, tags: dict[str, str]) -> None:
-        """Put tags on a registered model, all its versions together."""
+        """Put tags on a registered model."""
         with self.answering():
             for key, value in tags.items():
                 self._client.set_registered_model_tag(name, key, value)
 
     def model_tags(self, name: str) -> dict[str, str]:
-        """The tags of a registered model; none where there is no such model."""
+        """The tags of a registered model; none if there is no such model."""
         try:
             return dict(self._find(ModelUri(name), lambda: self._client.get_registered_model(name)).tags)
         except ModelNotFound:
@@ -215,15 +208,13 @@ class Registry:
             self._client.log_artifacts(self._run_of(pinned), str(folder), place)
 
     def page(self, pinned: PinnedModel, artifact: str = "") -> str | None:
-        """The address in a browser of the run that made a version, or of a file there; None where no server shows it."""
-        if not self._home.mlflow_page:
-            return None
+        """As `run_page`, of the run that made a version."""
         with self.answering():
             run_id = self._run_of(pinned)
         return self.run_page(run_id, artifact)
 
     def run_page(self, run_id: str, artifact: str = "") -> str | None:
-        """The address in a browser of a run, or of a file there; None where no server shows it."""
+        """The URL of a run's page, or of one of its files; None without `home.mlflow_page`."""
         if not self._home.mlflow_page:
             return None
         with self.answering():
@@ -232,11 +223,10 @@ class Registry:
         return f"{self._home.mlflow_page}/#/experiments/{run.experiment_id}/runs/{run.run_id}{path}"
 
     def read_file(self, pinned: PinnedModel, path: str) -> str | None:
-        """A text file of the run that made a version, if it has it."""
+        """A text file of the run that made a version; None if there is none."""
         with tempfile.TemporaryDirectory() as scratch, self.answering():
             run = self._run_of(pinned)
-            there = {item.path for item in self._client.list_artifacts(run, str(Path(path).parent))}
-            if path not in there:
+            if path not in {item.path for item in self._client.list_artifacts(run, str(Path(path).parent))}:
                 return None
             return Path(self._client.download_artifacts(run, path, scratch)).read_text(encoding="utf-8")
 
@@ -244,14 +234,11 @@ class Registry:
         return str(self._client.get_model_version(pinned.name, pinned.version).run_id)
 
     def experiment(self, name: str) -> str:
-        """The id of an experiment, made if it is missing.
-
-        Without a server the artifacts lie in the store; with one, where the server puts them.
-        """
+        """The id of an experiment, made if missing. Its artifacts lie in the store, or where a server puts them."""
         with self.answering():
-            found = self._client.get_experiment_by_name(name)
-            if found is not None:
-                return str(found.experiment_id)
+            experiment = self._client.get_experiment_by_name(name)
+            if experiment is not None:
+                return str(experiment.experiment_id)
             location = None if self._home.tracking_uri.startswith("http") else self._home.artifacts.as_uri()
             return str(self._client.create_experiment(name, artifact_location=location))
 
@@ -259,11 +246,10 @@ class Registry:
         """The ids of the runs of all experiments that have a tag."""
         with self.answering():
             client = self._client
-            experiments = [
-                found.experiment_id for found in _pages(lambda token: client.search_experiments(page_token=token))
-            ]
-            found = _pages(lambda token: client.search_runs(experiments, f"tags.{tag} != ''", page_token=token))
-            return [str(run.info.run_id) for run in found]
+            experiments = _pages(lambda token: client.search_experiments(page_token=token))
+            ids = [each.experiment_id for each in experiments]
+            runs = _pages(lambda token: client.search_runs(ids, f"tags.{tag} != ''", page_token=token))
+            return [str(run.info.run_id) for run in runs]
 
     def _find(self, uri: ModelUri, find: Callable[[], Any]) -> Any:
         from mlflow.exceptions import MlflowException
@@ -274,8 +260,10 @@ class Registry:
             except MlflowException as error:
                 refused = error.error_code == "PERMISSION_DENIED"
                 if error.error_code in _MISSING or (refused and not self._is_registered(uri.name)):
-                    known = ", ".join(f"{item.name}/{item.version}" for item in self.versions()[:5])
-                    advice = f"registered: {known}" if known else "make one with `nightcap train` or `make run`"
+                    registered = ", ".join(f"{item.name}/{item.version}" for item in self.versions()[:5])
+                    advice = (
+                        f"registered: {registered}" if registered else "make one with `nightcap train` or `make run`"
+                    )
                     raise ModelNotFound(f"no model at {uri} in {shown_uri(self._home)}; {advice}") from error
                 raise
 
