@@ -1,4 +1,4 @@
-"""May a version caption in the champion's place, and on what evidence."""
+"""Whether a version may caption in the champion's place, and the evidence."""
 
 from pipeline.release.gate.candidate import GateCandidate, candidate_of
 from pipeline.release.gate.rules import Check, GateVerdict, judge

@@ -1,4 +1,4 @@
-"""What the gate knows of a version: its captions of the test split, and what they are worth."""
+"""A version as the gate sees it: its captions of the test split, and their scores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.metrics.cider import DocumentFrequencies, Vector, cider_d
 from pipeline.metrics.health import Health, caption_health
 from pipeline.metrics.tokenizer import tokenize
-from pipeline.release.gate.bootstrap import _Reals
+from pipeline.release.gate.bootstrap import Reals
 
 
 class GateReferences:
@@ -22,42 +22,39 @@ class GateReferences:
         self._frequencies = DocumentFrequencies.of(tokens)
         self._vectors = [[self._frequencies.vector(words) for words in own] for own in tokens]
 
-    def score(self, captions: Mapping[str, str]) -> _Reals:
+    def score(self, captions: Mapping[str, str]) -> Reals:
         """CIDEr-D of each image's caption, in [0, 10] and the order of `images`; 0 where there is none."""
         return self._scores(self._vectors_of(captions))
 
-    def score_moved(self, captions: Mapping[str, str]) -> _Reals:
-        """The same with each image's caption given to the one before it."""
+    def score_moved(self, captions: Mapping[str, str]) -> Reals:
+        """As `score`, with each image's caption given to the image before it."""
         vectors = self._vectors_of(captions)
         return self._scores([*vectors[1:], vectors[0]])
 
     def _vectors_of(self, captions: Mapping[str, str]) -> list[Vector]:
         return [self._frequencies.vector(tokenize(captions.get(image, ""))) for image in self.images]
 
-    def _scores(self, captions: Sequence[Vector]) -> _Reals:
+    def _scores(self, captions: Sequence[Vector]) -> Reals:
         return np.array([cider_d(own, caption) for own, caption in zip(self._vectors, captions, strict=True)])
 
 
 @dataclass(frozen=True)
 class GateCandidate:
-    """A version as the gate sees it.
+    """A version with its captions by test image.
 
     Attributes:
-        version: its number.
         digest: of its bundle.
-        captions: by test image.
         cider_d: of each image, in [0, 10], in the order of `GateReferences.images`.
         moved: the same with captions moved to other images.
-        health: of all captions.
-        chair: share of named objects that are not there (CHAIR_i); None where nobody knows what is there.
-        withheld: share of captions that it would withhold; None where it was not measured.
+        chair: share of named objects that are not there (CHAIR_i); None where the objects are not known.
+        withheld: share of captions that it would withhold; None where not measured.
     """
 
     version: str
     digest: str
     captions: Mapping[str, str]
-    cider_d: _Reals
-    moved: _Reals
+    cider_d: Reals
+    moved: Reals
     health: Health
     chair: float | None = None
     withheld: float | None = None
@@ -66,7 +63,7 @@ class GateCandidate:
 def candidate_of(
     version: str, digest: str, references: GateReferences, captions: Mapping[str, str], **measured: float | None
 ) -> GateCandidate:
-    """Score a version's captions; `measured` is `chair` and `withheld`, where they are known."""
+    """Score a version's captions; `measured` is `chair` and `withheld`, where known."""
     return GateCandidate(
         version,
         digest,

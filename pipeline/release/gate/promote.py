@@ -19,7 +19,7 @@ def promote_judged(run: TrainingRun, version: str, verdict: Mapping[str, Any], w
 
     Raises:
         PromotionConflict: the champion is another now, and a person had approved the comparison with the old one.
-        BundleRejected: the version is no longer what was judged.
+        BundleRejected: the version's files were altered since.
     """
     promotions, name = Promotions(run.home), run.settings.registry.model_name
     while verdict["promote"]:

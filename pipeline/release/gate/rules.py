@@ -1,4 +1,4 @@
-"""The rules of the gate: numbers in, a verdict with its reasons out. Nothing here reads a file."""
+"""The rules of the gate: from numbers to a verdict with its reasons. Nothing here reads a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.core.settings import GateSettings
 from pipeline.evaluation.slices import Slice
-from pipeline.release.gate.bootstrap import Bounds, _Reals, bounds
+from pipeline.release.gate.bootstrap import Bounds, Reals, bounds
 from pipeline.release.gate.candidate import GateCandidate
 
 POINTS = 100  # of CIDEr-D, as tables show it
@@ -24,13 +24,7 @@ FAULTS = {
 
 @dataclass(frozen=True)
 class Check:
-    """One rule.
-
-    Attributes:
-        name: such as `cider_d`, `slice` or `health`.
-        passed: whether the version keeps it.
-        text: what was found, in a line.
-    """
+    """One rule, such as `cider_d`, and its result in a line."""
 
     name: str
     passed: bool
@@ -43,11 +37,11 @@ class Compared:
 
     Attributes:
         name: the property that it is cut by, and between which values.
-        images: how many.
+        images: their number.
         challenger: mean CIDEr-D, in [0, 10].
         champion: likewise.
         difference: challenger less champion.
-        refuses: whether it refuses the challenger.
+        refuses: whether the slice alone refuses the challenger.
     """
 
     name: str
@@ -64,16 +58,14 @@ class GateVerdict:
 
     Attributes:
         promote: whether the challenger may become the champion.
-        reason: one line that a person can read.
-        challenger: its CIDEr-D on the test split.
-        champion: the champion's on the same images, or None when there is none.
+        reason: one line for people.
+        challenger: its CIDEr-D on the test split, in [0, 10].
+        champion: the champion's on the same images; None without a champion.
         versions: number and digest of both.
-        images: test images.
+        images: number of test images.
         difference: of the means, with its bounds; None without a champion.
-        checks: every rule, kept or not.
-        slices: both versions by what people say of the images, and by whether they corrected them.
-        settings: of the gate.
-        trial: what the version took in a clean process.
+        slices: both versions by properties of people's captions, and by whether people corrected them.
+        trial: seconds and memory in a clean process.
     """
 
     promote: bool
@@ -106,9 +98,9 @@ def judge(
 
     Args:
         challenger: the version.
-        champion: the one that captions now, on the same images; None before the first.
+        champion: the version that captions now, on the same images; None before the first.
         slices: groups of the images, by name.
-        images: the images, in the order of the scores.
+        images: in the order of the scores.
         settings: margins and limits.
     """
     places = {image: place for place, image in enumerate(images)}
@@ -118,8 +110,8 @@ def judge(
         difference = None
     else:
         difference = _bounds(challenger.cider_d - champion.cider_d, settings)
-        for name, found in slices.items():
-            members = np.array([places[image] for image in found.images])
+        for name, part in slices.items():
+            members = np.array([places[image] for image in part.images])
             rows.append(_compared(name, challenger.cider_d[members], champion.cider_d[members], settings))
         checks = [_better(challenger, champion, difference, settings), *_slice_checks(rows)]
     checks += [*_health(challenger, champion, settings), *_chair(challenger, champion, settings)]
@@ -130,8 +122,8 @@ def judge(
         challenger=float(challenger.cider_d.mean()),
         champion=None if champion is None else float(champion.cider_d.mean()),
         versions={
-            name: found and {"version": found.version, "digest": found.digest}
-            for name, found in (("challenger", challenger), ("champion", champion))
+            name: candidate and {"version": candidate.version, "digest": candidate.digest}
+            for name, candidate in (("challenger", challenger), ("champion", champion))
         },
         images=len(images),
         difference=difference,
@@ -142,62 +134,61 @@ def judge(
 
 
 def reason_of(checks: Sequence[Check]) -> str:
-    """Every rule that was broken; else the first, which says how good the version is."""
-    broken = [check.text for check in checks if not check.passed]
-    return "; ".join(broken) if broken else checks[0].text
+    """The text of every failed rule; else of the first, which has the version's score."""
+    return "; ".join(check.text for check in checks if not check.passed) or checks[0].text
 
 
-def _bounds(differences: _Reals, settings: GateSettings) -> Bounds:
+def _bounds(differences: Reals, settings: GateSettings) -> Bounds:
     return bounds(differences, settings.resamples, settings.confidence)
 
 
-def _better(challenger: GateCandidate, champion: GateCandidate, found: Bounds, settings: GateSettings) -> Check:
-    better = found.lower * POINTS > settings.margin_points
+def _better(challenger: GateCandidate, champion: GateCandidate, difference: Bounds, settings: GateSettings) -> Check:
+    better = difference.lower * POINTS > settings.margin_points
     margin = f" by {settings.margin_points:g} points" if settings.margin_points else ""
     text = (
         f"{'better' if better else 'not surely better'}{margin}: CIDEr-D {_mean(challenger.cider_d)} against "
         f"{_mean(champion.cider_d)} of version {champion.version} on the same {len(challenger.cider_d)} test images, "
-        f"a difference of {found.mean * POINTS:+.1f}, at least {found.lower * POINTS:+.1f} with "
+        f"a difference of {difference.mean * POINTS:+.1f}, at least {difference.lower * POINTS:+.1f} with "
         f"{settings.confidence:.0%} confidence"
     )
     return Check("cider_d", better, text)
 
 
 def _floors(challenger: GateCandidate, settings: GateSettings) -> Iterator[Check]:
-    """What a version must be that has nobody to beat."""
+    """The rules for a version without a champion to beat."""
     high = bool(challenger.cider_d.mean() * POINTS >= settings.first_points)
-    found = f"CIDEr-D {_mean(challenger.cider_d)} on {len(challenger.cider_d)} test images"
-    below = f"too low for a first version: {found}, the floor is {settings.first_points:g}"
-    yield Check("floor", high, f"there is no champion yet; {found}" if high else below)
+    score = f"CIDEr-D {_mean(challenger.cider_d)} on {len(challenger.cider_d)} test images"
+    below = f"too low for a first version: {score}, the floor is {settings.first_points:g}"
+    yield Check("floor", high, f"there is no champion yet; {score}" if high else below)
     if settings.first_points:
         own = _bounds(challenger.cider_d - challenger.moved, settings)
-        looks = own.lower > 0
-        text = f"captions {'fit' if looks else 'do not surely fit'} their own images better than others: {_signed(own)}"
-        yield Check("own_pictures", looks, text)
+        fits = own.lower > 0
+        text = f"captions {'fit' if fits else 'do not surely fit'} their own images better than others: {_signed(own)}"
+        yield Check("own_pictures", fits, text)
 
 
-def _compared(name: str, challenger: _Reals, champion: _Reals, settings: GateSettings) -> Compared:
-    found = _bounds(challenger - champion, settings)
-    counts = len(challenger) >= settings.constants["slice_images"]
-    refuses = counts and found.mean * POINTS < -settings.constants["slice_drop_points"] and found.upper < 0
-    return Compared(name, len(challenger), float(challenger.mean()), float(champion.mean()), found, bool(refuses))
+def _compared(name: str, challenger: Reals, champion: Reals, settings: GateSettings) -> Compared:
+    difference = _bounds(challenger - champion, settings)
+    is_large = len(challenger) >= settings.constants["slice_images"]
+    refuses = is_large and difference.mean * POINTS < -settings.constants["slice_drop_points"] and difference.upper < 0
+    return Compared(name, len(challenger), float(challenger.mean()), float(champion.mean()), difference, bool(refuses))
 
 
 def _slice_checks(rows: Sequence[Compared]) -> list[Check]:
     worse = [row for row in rows if row.refuses]
     if not worse:
         return [Check("slices", True, f"on none of {len(rows)} slices clearly worse")] if rows else []
-    told = [f"worse where {row.name} ({row.images} images): {_signed(row.difference)}" for row in worse]
-    return [Check("slices", False, text) for text in told]
+    texts = (f"worse where {row.name} ({row.images} images): {_signed(row.difference)}" for row in worse)
+    return [Check("slices", False, text) for text in texts]
 
 
 def _health(challenger: GateCandidate, champion: GateCandidate | None, settings: GateSettings) -> Iterator[Check]:
-    found = challenger.health.as_dict()
+    shares = challenger.health.as_dict()
     allowed = champion.health.as_dict() if champion else {}
-    for name, what in FAULTS.items():
-        yield _at_most("health", f"captions that {what}", found[name], settings.max_faulty_share, allowed.get(name))
-    same, most = found["most_frequent"], settings.max_same_share
-    yield _at_most("health", "images with one and the same caption", same, most, allowed.get("most_frequent"))
+    for name, fault in FAULTS.items():
+        yield _at_most("health", f"captions that {fault}", shares[name], settings.max_faulty_share, allowed.get(name))
+    same, limit = shares["most_frequent"], settings.max_same_share
+    yield _at_most("health", "images with one and the same caption", same, limit, allowed.get("most_frequent"))
 
 
 def _chair(challenger: GateCandidate, champion: GateCandidate | None, settings: GateSettings) -> Iterator[Check]:
@@ -209,20 +200,20 @@ def _chair(challenger: GateCandidate, champion: GateCandidate | None, settings: 
 
 def _withheld(challenger: GateCandidate, settings: GateSettings) -> Iterator[Check]:
     if challenger.withheld is not None:
-        what = "captions that it would withhold itself"
-        yield _at_most("withheld", what, challenger.withheld, settings.max_withheld_share)
+        limit = settings.max_withheld_share
+        yield _at_most("withheld", "captions that it would withhold itself", challenger.withheld, limit)
 
 
-def _at_most(name: str, what: str, found: float, limit: float, champion: float | None = None) -> Check:
+def _at_most(name: str, subject: str, share: float, limit: float, champion: float | None = None) -> Check:
     """A share within its limit, or within the champion's where that is larger."""
     allowed = max(limit, champion or 0.0)
-    passed = found <= allowed
-    return Check(name, passed, f"{'' if passed else 'too many '}{what}: {found:.1%}, allowed {allowed:.1%}")
+    passed = share <= allowed
+    return Check(name, passed, f"{'' if passed else 'too many '}{subject}: {share:.1%}, allowed {allowed:.1%}")
 
 
-def _mean(scores: _Reals) -> str:
+def _mean(scores: Reals) -> str:
     return f"{scores.mean() * POINTS:.1f}"
 
 
-def _signed(found: Bounds) -> str:
-    return f"{found.mean * POINTS:+.1f} points (between {found.lower * POINTS:+.1f} and {found.upper * POINTS:+.1f})"
+def _signed(bound: Bounds) -> str:
+    return f"{bound.mean * POINTS:+.1f} points (between {bound.lower * POINTS:+.1f} and {bound.upper * POINTS:+.1f})"

@@ -1,4 +1,4 @@
-"""gate: judge a registered version against the champion, and keep the verdict with its evidence."""
+"""gate: compare a registered version with the champion, and keep the verdict with its evidence."""
 
 from __future__ import annotations
 
@@ -55,18 +55,14 @@ TAG_LENGTH = 5000
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the gate hands on.
+    """The result of the gate for the next task; see `GateVerdict`.
 
     Attributes:
-        promote: whether the version may become the champion.
-        reason: one line that a person can read.
-        challenger: its CIDEr-D on the test split.
-        champion: the champion's on the same images, or None when there is none.
-        since: number of the newest entry of the promotion journal when it was judged.
-        digest: of the verdict; None where there was nothing to judge.
-        page: where a person reads the verdict; likewise.
-        link: the address of that page in MLflow, if a server shows it.
-        rules: what was found, a line a rule.
+        since: number of the promotion journal's newest entry at the comparison.
+        digest: of the verdict; None if the version already is the champion.
+        page: path of the verdict's page; likewise.
+        link: URL of that page in MLflow, if a server shows it.
+        rules: the result of each rule in a line.
     """
 
     promote: bool
@@ -80,16 +76,15 @@ class Outcome:
     rules: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Small JSON for the next task."""
+        """As JSON."""
         return asdict(self)
 
 
 def judge_version(run: TrainingRun, version: str) -> Outcome:
-    """Ask whether a version may be promoted; the verdict is a file, a page and tags on the version.
+    """Decide whether a version may be promoted; the verdict is a file, a page and tags on the version.
 
     Raises:
-        PromotionRefused: it does not load, or not reproduce its captions, or takes too much for it.
-        Retryable: MLflow does not answer.
+        PromotionRefused: the version does not load, gives other captions, or takes too much time or memory.
     """
     promotions, name = Promotions(run.home), run.settings.registry.model_name
     since = promotions.journal.last()  # before the champion is read, so that no later one is overlooked
@@ -101,12 +96,12 @@ def judge_version(run: TrainingRun, version: str) -> Outcome:
     try:
         output = _verdict(run, promotions, pinned, champion)
     except PromotionRefused as error:
-        _tell_failed_trial(promotions.registry, pinned, str(error))
+        _record_failed_trial(promotions.registry, pinned, str(error))
         raise
     verdict, digest = read_json(output.path / VERDICT), sha256_file(output.path / VERDICT)
-    place, page = f"gate/{digest[:12]}", output.path / PAGE
-    promotions.registry.log_files(pinned, output.path, place)
-    link = promotions.registry.page(pinned, f"{place}/{PAGE}")
+    folder, page = f"gate/{digest[:12]}", output.path / PAGE
+    promotions.registry.log_files(pinned, output.path, folder)
+    link = promotions.registry.page(pinned, f"{folder}/{PAGE}")
     tags = {
         GATE_TAG: PASSED if verdict["promote"] else REFUSED,
         VERDICT_TAG: verdict["reason"][:TAG_LENGTH],
@@ -121,8 +116,8 @@ def judge_version(run: TrainingRun, version: str) -> Outcome:
     return Outcome(**kept, since=since, digest=digest, page=str(page), link=link, rules=rules)
 
 
-def _tell_failed_trial(registry: Registry, pinned: PinnedModel, reason: str) -> None:
-    """Say with the version why it is no candidate: it was never compared, so there is no verdict."""
+def _record_failed_trial(registry: Registry, pinned: PinnedModel, reason: str) -> None:
+    """Log and tag why a version was refused without a comparison, so without a verdict."""
     with tempfile.TemporaryDirectory() as scratch:
         write_json(Path(scratch) / TRIAL, {"passed": False, "reason": reason})
         registry.log_files(pinned, Path(scratch), "gate")
@@ -132,10 +127,7 @@ def _tell_failed_trial(registry: Registry, pinned: PinnedModel, reason: str) -> 
 def _verdict(
     run: TrainingRun, promotions: Promotions, pinned: PinnedModel, champion: PinnedModel | None
 ) -> StageOutput:
-    """The verdict and its page as a stage's output; the same versions under the same rules are judged once.
-
-    Where other libraries are installed they are judged anew, as the trial is one of these, too.
-    """
+    """The verdict and its page as a stage's output: once for the same versions, rules and libraries of the trial."""
     given_up = promotions.given_up(pinned.name, pinned.version)
 
     def build(folder: Path) -> None:
@@ -160,7 +152,7 @@ def _verdict(
 
 
 def _unless_given_up(verdict: GateVerdict, entry: Entry | None) -> GateVerdict:
-    """A version that people rolled back from stays refused, however good its scores are."""
+    """Refuse a version that people rolled back from, however good its scores are."""
     if entry is None:
         return verdict
     text = (
@@ -189,14 +181,14 @@ def _champion(run: TrainingRun, registry: Registry, champion: PinnedModel, refer
 
 def _slices(run: TrainingRun, references: Mapping[str, list[str]]) -> dict[str, Slice]:
     training = (tuple(tokenize(text)) for text in run.accepted.captions_of("train")["caption"])
-    found = slices_of(references, training)
-    return {label_of(name, part): part for name, parts in found.items() for part in parts}
+    slices = slices_of(references, training)
+    return {label_of(name, part): part for name, parts in slices.items() for part in parts}
 
 
 def _recorded(
     run: TrainingRun, registry: Registry, champion: PinnedModel, references: GateReferences
 ) -> dict[str, str] | None:
-    """The champion's captions as they were evaluated, if that was on the same images."""
+    """The champion's captions from its own evaluation, if on the same images."""
     if registry.tags(champion).get(TEST_TAG) != run.scores()["test_digest"]:
         return None
     text = registry.read_file(champion, "evaluation/captions.jsonl")
@@ -206,7 +198,7 @@ def _recorded(
 
 
 def _captioned(run: TrainingRun, champion: PinnedModel) -> dict[str, str]:
-    """The champion's captions of our test images, made now or the last time it was asked."""
+    """The champion's captions of our test images, as a stage's output."""
 
     def build(folder: Path) -> None:
         write_json(folder / "captions.json", _caption_test(run, load_pinned(run.home, champion)))
