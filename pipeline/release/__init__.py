@@ -1,1 +1,1 @@
-"""From a judged model to a registered version; the gate's part of it loads no TensorFlow."""
+"""From an evaluated model to a registered and promoted version; the gate loads no TensorFlow."""

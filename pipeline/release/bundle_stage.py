@@ -1,4 +1,4 @@
-"""pack: make the bundle of a trained and judged model."""
+"""pack: make the bundle of a trained and evaluated model."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _write_golden(bundle: Path, run: TrainingRun, side: int) -> None:
     captions = bundle / GOLDEN / "captions.json"
     write_json(captions, {})
     seal(bundle)
-    read = read_bundle(bundle)
-    captioner = BundleCaptioner(read, PinnedModel("", "", read.digest, ENGINE, ""))
-    given = captioner.caption(np.stack(stack))
-    write_json(captions, {f"{i}.png": {"caption": item.text, "score": item.score} for i, item in enumerate(given)})
+    sealed = read_bundle(bundle)
+    captioner = BundleCaptioner(sealed, PinnedModel("", "", sealed.digest, ENGINE, ""))
+    golden = enumerate(captioner.caption(np.stack(stack)))
+    write_json(captions, {f"{i}.png": {"caption": item.text, "score": item.score} for i, item in golden})

@@ -1,4 +1,4 @@
-"""The model card: what the model is, what it was shown, how good it is (Mitchell et al., FAccT 2019)."""
+"""The model card: the model, its data, its scores (Mitchell et al., FAccT 2019)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def card_of(run: TrainingRun) -> str:
 
 
 def model_card(settings: TrainSettings, figures: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
-    """The card as Markdown; no folder of the machine that trained is in it.
+    """The card as Markdown, without folders of the machine that trained.
 
     Args:
         settings: of the run.
-        figures: what each of `STAGES` wrote about itself.
-        scores: what `evaluate` found; what is missing beyond `images`, `scores` and `health` is said not to be measured.
+        figures: `figures.json` of each of `STAGES`.
+        scores: of `evaluate`; keys missing beyond `images`, `scores` and `health` are shown as not measured.
     """
     portable = _portable(settings)
     terms = portable["source"].pop("terms")  # free text, better not in a block of YAML
@@ -39,7 +39,7 @@ def summary(card: str) -> str:
 
 
 def _portable(settings: TrainSettings) -> dict[str, Any]:
-    """The settings by group, without the folders that files lie in."""
+    """The settings by group, without the folders of files."""
     groups = settings.model_dump(mode="json", exclude={"gate"})
     for name, mark in marks_of(TrainSettings, PathMark).items():
         group, field = name.split(".")

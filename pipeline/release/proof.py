@@ -1,4 +1,4 @@
-"""What a training that others should believe writes down: versions, machine, digests, seconds and figures."""
+"""The record of a training that others can check: versions, machine, digests, seconds and figures."""
 
 from __future__ import annotations
 
@@ -20,11 +20,7 @@ _REPORTED_APART = {"source.max_images", "source.corrections"}
 
 
 def check_device(device: Mapping[str, Any], allow_cpu: bool) -> None:
-    """See that the training can use a GPU, or that a CPU was asked for.
-
-    Raises:
-        SettingsError: there is no GPU, and nobody said that a CPU will do.
-    """
+    """Raise SettingsError without a GPU, unless a CPU was requested."""
     if device["kind"] != "GPU" and not allow_cpu:
         raise SettingsError(
             "TensorFlow sees no GPU, and COCO takes days on CPU cores (docs/coco.md); install nightcap[cuda] on a "
@@ -33,26 +29,26 @@ def check_device(device: Mapping[str, Any], allow_cpu: bool) -> None:
 
 
 def proof_of(run: TrainingRun, device: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything there is to say about a finished training, as JSON.
+    """The record of a finished training, as JSON.
 
     Args:
         run: with every stage done.
         device: see `describe_device`.
-        measured: what only the caller knows, such as seconds of the download and the extraction; of an interrupted proof
-            they are the last call's alone, and null for a download that was there.
+        measured: further fields, such as seconds of the download and the extraction; of an interrupted proof they are
+            the last call's alone, and null for a download that was there.
 
     Returns:
         `proves_coco`, and in `because` every reason why it does not; settings, versions, device,
         digests, counts, seconds of each stage when it was built, and the scores on the test split.
     """
-    counts, known = run.output("validate").figures(), versions()
-    because = proof_shortfalls(run.settings, device, counts["splits"], known["git"])
+    counts, installed = run.output("validate").figures(), versions()
+    because = proof_shortfalls(run.settings, device, counts["splits"], installed["git"])
     return {
         "format": _FORMAT,
         "proves_coco": not because,
         "because": because,
         "settings": run.settings.model_dump(mode="json"),
-        "versions": known,
+        "versions": installed,
         "device": dict(device),
         "digests": _digests(run),
         "images": {split: counts["splits"][split] for split in SPLITS},
@@ -68,27 +64,27 @@ def proof_of(run: TrainingRun, device: Mapping[str, Any], measured: Mapping[str,
 def proof_shortfalls(
     settings: TrainSettings, device: Mapping[str, Any], images: Mapping[str, int], git: Mapping[str, Any] | None
 ) -> list[str]:
-    """Why a training says nothing about the preset `coco` on all of COCO; empty when it does."""
-    found = [] if device["kind"] == "GPU" else ["trained on a CPU"]
+    """Why a training is no proof of the preset `coco` on all of COCO; empty if it is."""
+    reasons = [] if device["kind"] == "GPU" else ["trained on a CPU"]
     if git is not None and not git["unchanged"]:
-        found.append(f"the code was changed since commit {git['commit'][:12]}")
+        reasons.append(f"the code was changed since commit {git['commit'][:12]}")
     if settings.source.corrections != "none":
-        found.append(
-            f"source.corrections is {settings.source.corrections!r}, so people's may have joined; none keeps them out"
+        reasons.append(
+            f"source.corrections is {settings.source.corrections!r}, so the data may hold some; none excludes them"
         )
     if settings.source.max_images is not None:
-        found.append(f"source.max_images is {settings.source.max_images}")
+        reasons.append(f"source.max_images is {settings.source.max_images}")
     for split, wanted in KARPATHY.items():
         if images[split] < 0.99 * wanted:  # validation may quarantine a few
-            found.append(f"{images[split]} {split} images, of {wanted} in the Karpathy split")
+            reasons.append(f"{images[split]} {split} images, of {wanted} in the Karpathy split")
     ours, preset = _flat(settings), _flat(train_settings({"preset": "coco"}))
     compared = ours.keys() - _REPORTED_APART - settings_with(Effect.NOT_ON_LEARNING, TrainSettings)
     changed = sorted(name for name in compared if ours[name] != preset[name])
-    return found + [f"{name} is {ours[name]!r}, in the preset {preset[name]!r}" for name in changed]
+    return reasons + [f"{name} is {ours[name]!r}, in the preset {preset[name]!r}" for name in changed]
 
 
 def weights_sha256(network: Any) -> str:
-    """SHA-256 over an encoder's weights, in order, as float32: the same whatever file they came from."""
+    """SHA-256 over an encoder's weights, in order, as float32: independent of their file."""
     digest = hashlib.sha256()
     for weight in network.weights:
         values = weight.numpy().astype("<f4")

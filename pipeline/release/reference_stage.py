@@ -1,4 +1,4 @@
-"""What `reference.json` holds: how the model's captions, and the images it saw, are distributed."""
+"""The content of `reference.json`: distributions of the model's captions and of validation images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 
 def reference_of(run: TrainingRun) -> dict[str, Any]:
-    """Quantiles of the captions of test images, and distributions of the signs of validation images."""
+    """Quantiles of the captions of test images, and distributions of the evidence on validation images."""
     rows = pd.read_parquet(run.output("evaluate").path / "per_image.parquet")
     words = rows["caption"].map(word_count)
     return {
@@ -33,13 +33,13 @@ def reference_of(run: TrainingRun) -> dict[str, Any]:
 def _distributions(run: TrainingRun) -> dict[str, Distribution]:
     """Of validation images: the model was not fitted to them, and the confidence to their captions only."""
     confidence = load_confidence(run)
-    told = predict_clean(run, Predictor(run, confidence.pooled_embeddings), sample(run, "val"))
-    signs = dict(zip(EVIDENCE, told.evidence.T, strict=True))  # float [n] each
+    predictions = predict_clean(run, Predictor(run, confidence.pooled_embeddings), sample(run, "val"))
+    evidence = dict(zip(EVIDENCE, predictions.evidence.T, strict=True))  # float [n] each
     watched = {
-        "words": np.array([word_count(caption) for caption in told.captions]),
-        "score": signs["score"],
-        "confidence": confidence.estimate(told.evidence),
-        **{name: signs[name] for name in IMAGE_STATISTICS},
+        "words": np.array([word_count(caption) for caption in predictions.captions]),
+        "score": evidence["score"],
+        "confidence": confidence.estimate(predictions.evidence),
+        **{name: evidence[name] for name in IMAGE_STATISTICS},
     }
-    found = {name: Distribution.of(values) for name, values in watched.items()}
-    return {**found, TOP_CAPTION: Distribution.of_top(told.captions)}
+    distributions = {name: Distribution.of(values) for name, values in watched.items()}
+    return {**distributions, TOP_CAPTION: Distribution.of_top(predictions.captions)}

@@ -14,7 +14,7 @@ from pipeline.registry.lineage import ACCEPTED_TAG, SNAPSHOT_TAG, START_TAG, bun
 from pipeline.registry.versions import CHALLENGER, CIDER_TAG, DIGEST_TAG, ENGINE_TAG, TEST_TAG, Registry, Version
 from pipeline.release.model_card import summary
 from pipeline.release.requirements import requirements
-from pipeline.release.vocabulary_diff import compared_words
+from pipeline.release.vocabulary_diff import COUNTS, compared_words
 from pipeline.training.run import TrainingRun
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ _NOTE = """Under *Artifacts*:
 
 
 def register_bundle(run: TrainingRun) -> Version:
-    """Register the bundle as alias `challenger`; a known digest returns the version it already is."""
+    """Register the bundle as alias `challenger`; a registered digest returns its version."""
     registry = Registry(run.home)
     name, digest = run.settings.registry.model_name, _digest(run)
     version = registry.with_digest(name, digest)
@@ -49,10 +49,10 @@ def register_bundle(run: TrainingRun) -> Version:
 def _tags(run: TrainingRun, digest: str) -> dict[str, str]:
     scores = run.scores()
     cider = str(scores["scores"]["cider_d"])
-    known = {DIGEST_TAG: digest, ENGINE_TAG: ENGINE, TEST_TAG: scores["test_digest"], CIDER_TAG: cider}
+    tags = {DIGEST_TAG: digest, ENGINE_TAG: ENGINE, TEST_TAG: scores["test_digest"], CIDER_TAG: cider}
     if "start" in run.done:
-        known[START_TAG] = bundle_of(run.output("start").path)
-    return known | {SNAPSHOT_TAG: run.done["snapshot"], ACCEPTED_TAG: run.done["validate"]}
+        tags[START_TAG] = bundle_of(run.output("start").path)
+    return tags | {SNAPSHOT_TAG: run.done["snapshot"], ACCEPTED_TAG: run.done["validate"]}
 
 
 def _digest(run: TrainingRun) -> str:
@@ -71,7 +71,9 @@ def _log_run(run: TrainingRun, registry: Registry) -> str:
     with registry.answering(), mlflow.start_run(experiment_id=experiment, tags=tags, description=_NOTE):
         mlflow.log_params(_flat(run.settings.model_dump(mode="json")))
         _log_figures(run)
-        _log_words(compared_words(run))
+        words = compared_words(run)
+        mlflow.log_dict(words, "vocabulary.json")
+        mlflow.log_metrics({f"vocabulary_{key}": float(words[key]) for key in COUNTS if key in words})
         mlflow.log_dict(dict(run.done), "stages.json")
         mlflow.log_artifact(str(_bundle(run) / CARD))
         mlflow.log_artifacts(str(run.output("validate").path / "data_docs"), "data_docs")
@@ -92,35 +94,21 @@ def _log_figures(run: TrainingRun) -> None:
     mlflow.log_metrics({key: value for key, value in scores.get("chair", {}).items() if key.startswith("chair_")})
     withheld = {f"withheld_{kind}": row["withheld"] for kind, row in scores["robustness"]["kinds"].items()}
     mlflow.log_metrics(withheld | {"risk_coverage_gain_at_70": scores["risk_coverage"]["gain_at_70"]})
-    played = scores.get("pointing", {})
-    mlflow.log_metrics({f"pointing_{key}": value for key, value in played.items() if value is not None})
+    pointing = scores.get("pointing", {}).items()
+    mlflow.log_metrics({f"pointing_{key}": value for key, value in pointing if value is not None})
     mlflow.log_metrics({f"vocabulary_{key}": words[key] for key in ("size", "val_coverage", "val_out_of_vocabulary")})
 
 
-def _log_words(found: Mapping[str, Any]) -> None:
-    import mlflow
-
-    mlflow.log_dict(dict(found), "vocabulary.json")
-    counts = ("added", "lost", "moved", "lost_published", "champion_coverage")
-    mlflow.log_metrics({f"vocabulary_{key}": float(found[key]) for key in counts if key in found})
-
-
 def log_model(bundle: Path, digest: str) -> Any:
-    """Log the pyfunc around a bundle, with our code, in the MLflow run under way; it refuses a bundle of another digest."""
+    """Log the pyfunc of a bundle, with our code, in the active MLflow run; it refuses a bundle of another digest."""
     import mlflow
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
     source = Path(pipeline.__file__).parent
     columns = Schema([ColSpec("binary", "image", required=False), ColSpec("string", "path", required=False)])
-    answers = Schema(
-        [
-            ColSpec("string", "caption"),
-            ColSpec("double", "score"),
-            ColSpec("double", "confidence"),
-            ColSpec("string", "reason"),
-        ]
-    )
+    types = {"caption": "string", "score": "double", "confidence": "double", "reason": "string"}
+    answers = Schema([ColSpec(kind, name) for name, kind in types.items()])
     return mlflow.pyfunc.log_model(
         name="captioner",
         python_model=str(source / "model/pyfunc.py"),

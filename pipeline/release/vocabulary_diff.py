@@ -1,4 +1,4 @@
-"""A new vocabulary beside the champion's: what came, what went, and what published captions said with it."""
+"""A new vocabulary beside the champion's: words added and lost, and those that published captions use."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from pipeline.training.run import TrainingRun
 from pipeline.training.vocabulary_stage import coverage
 
 SHOWN = 200  # words that are listed of each kind
+COUNTS = ("added", "lost", "moved", "lost_published", "champion_coverage")  # logged as metrics
 
 
 def compared_words(run: TrainingRun) -> dict[str, Any]:
@@ -37,18 +38,18 @@ def compared_words(run: TrainingRun) -> dict[str, Any]:
 
 
 def compare(new: Vocabulary, old: Vocabulary, captions: Iterable[str], published: Counter[str]) -> dict[str, Any]:
-    """What changes with the words.
+    """The differences of two vocabularies.
 
     Args:
         new: of the challenger.
         old: of the champion.
         captions: of the validation split.
-        published: how often words that are lost stand in published captions.
+        published: occurrences of lost words in published captions.
 
     Returns:
         size and champion_size; added, lost, moved (kept under another id) and lost_published (lost words that
         published captions have), all counts; coverage and champion_coverage of the captions; added_words and
-        lost_words, the most frequent first, cut at 200; and lost_published_words with how often each stands there.
+        lost_words, the most frequent first, cut at 200; and lost_published_words with their occurrences.
     """
     captions = list(captions)
     added = [word for word in new.words if word not in old.ids]
@@ -70,12 +71,12 @@ def compare(new: Vocabulary, old: Vocabulary, captions: Iterable[str], published
 
 
 def published_words(table: CaptionTable, words: Collection[str]) -> Counter[str]:
-    """How often words stand in the captions that models wrote and nobody withdrew; few rows in memory at once."""
+    """Occurrences of words in the captions that models wrote and nobody withdrew; few rows in memory at once."""
     wanted = frozenset(words)
-    found: Counter[str] = Counter()
+    occurrences: Counter[str] = Counter()
     if not wanted:
-        return found
+        return occurrences
     for batch in table.batches(USABLE & (pc.field("source") == MODEL), ["caption"]):
         counts = pc.value_counts(pc.list_flatten(pc.split_pattern(pc.drop_null(batch["caption"]), " ")))
-        found.update({row["values"]: row["counts"] for row in counts.to_pylist() if row["values"] in wanted})
-    return found
+        occurrences.update({row["values"]: row["counts"] for row in counts.to_pylist() if row["values"] in wanted})
+    return occurrences

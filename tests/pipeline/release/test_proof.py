@@ -39,7 +39,7 @@ def test_changed_code_proves_nothing():
 @pytest.mark.parametrize("table", [None, "/store/corrections"])
 def test_images_that_people_corrected_are_none_of_coco_s(table):
     [told] = proof_shortfalls(settings(corrections=table), GPU, KARPATHY, COMMIT)
-    assert told.startswith(f"source.corrections is {table!r}, so people's may have joined")
+    assert told.startswith(f"source.corrections is {table!r}, so the data may hold some")
 
 
 def test_a_cpu_is_refused_unless_asked_for():
