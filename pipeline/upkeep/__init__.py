@@ -1,1 +1,1 @@
-"""What keeps a store in order: gc, forget, trace, backup."""
+"""Maintenance of a store: gc, forget, trace, backup."""

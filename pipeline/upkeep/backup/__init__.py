@@ -1,1 +1,1 @@
-"""What outlives the machine: a stack's backup and its restore, and the move from the embedded default to a stack."""
+"""A stack's backup and restore, and the move from the embedded default to a stack."""

@@ -1,4 +1,4 @@
-"""Whole buckets, whatever their objects are called."""
+"""Copies of all objects of a bucket, whatever their names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.storage.objects.retry import TransientError
 from pipeline.storage.objects.s3 import S3Folder
 
 THREADS = 8
-# What files cannot be called, or not beside others: an object may be named as the folder of another.
+# Names that no file may have, or not beside others: an object may have the name of another's folder.
 _OF_NAMES = {errno.EEXIST, errno.EINVAL, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOTDIR}
 
 
@@ -24,11 +24,11 @@ class Bucket(S3Folder):
     """A bucket, or a prefix in it, whose objects become files and files objects."""
 
     def __init__(self, uri: str) -> None:
-        """Name it, `s3://bucket` or `s3://bucket/prefix`; nothing is asked of the store yet."""
+        """`s3://bucket` or `s3://bucket/prefix`; no request is made yet."""
         super().__init__(uri, connections=THREADS)
 
     def names(self) -> Iterator[str]:
-        """Every object below the prefix; what only stands for a folder is none."""
+        """Every object below the prefix, without those that only stand for a folder."""
         for page in self._pages(Prefix=self._address.prefix):
             for item in page.get("Contents", ()):
                 name = item["Key"][len(self._address.prefix) :]
@@ -36,24 +36,20 @@ class Bucket(S3Folder):
                     yield name
 
     def save(self, folder: Path, fleeting: bool = False) -> int:
-        """Copy every object to a file, and tell how many that were.
-
-        Args:
-            folder: where the files go.
-            fleeting: whether objects that are removed meanwhile are left out.
+        """Copy every object to a file in a folder; the number of objects.
 
         Raises:
-            BadInput: `source_changed`, an object was removed meanwhile.
-            ObjectUnavailable: the store fails, or an object cannot be a file by its name.
+            SourceChanged: an object was removed meanwhile, unless `fleeting`, which leaves it out.
+            ObjectUnavailable: the store fails, or no file may have an object's name.
         """
         return sum(in_parallel(lambda name: self._save(name, folder, fleeting), self.names(), THREADS))
 
     def add(self, folder: Path, names: Iterator[str]) -> int:
-        """Copy files of a folder to objects, each read back, and tell how many; those that are there already stay.
+        """Copy files of a folder to objects, each read back, unless they are there already; the number of files.
 
         Raises:
             Permanent: an object there has another content.
-            ObjectUnavailable: the store fails, or does not give back what it was given.
+            ObjectUnavailable: the store fails, or an object does not read back as it was written.
         """
         return sum(in_parallel(lambda name: self._add(folder / name, name), names, THREADS))
 
@@ -66,7 +62,7 @@ class Bucket(S3Folder):
 
         try:
             return self._call("read", name, read)
-        except SourceChanged:  # what a store that has no such object answers
+        except SourceChanged:  # the store has no such object
             return None
 
     def _save(self, name: str, folder: Path, fleeting: bool) -> bool:
@@ -112,7 +108,7 @@ class Bucket(S3Folder):
 
 
 def _digest(body: Any) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for piece in body.iter_chunks(1 << 20):
-        found.update(piece)
-    return found.hexdigest()
+        digest.update(piece)
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Backups on a shelf: folders that are whole, each named by when it was made.
+"""The shelf of backups: complete folders, each named by the time it was made.
 
 2026-11-24T020000Z/
     backup.json     its format
@@ -6,8 +6,8 @@
     databases/      what pg_dump wrote
     buckets/        objects as files
     volumes/        folders
-.partial/           one that is being made, or whose maker was stopped
-.lock               held by what works in .partial
+.partial/           a backup that is being made, or was stopped
+.lock               held by the process that works in .partial
 """
 
 from __future__ import annotations
@@ -37,11 +37,7 @@ _NAMED = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z")
 
 @dataclass(frozen=True)
 class Shelf:
-    """A folder of backups.
-
-    Attributes:
-        root: the folder.
-    """
+    """A folder of backups."""
 
     root: Path
 
@@ -52,7 +48,7 @@ class Shelf:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """While nobody else makes a backup here; infra/backup/databases.sh asks for the same.
+        """Hold the shelf's lock, as infra/backup/databases.sh does.
 
         Raises:
             SettingsError: the shelf is no folder that this user may write, or another backup is being made.
@@ -71,37 +67,29 @@ class Shelf:
             yield
 
     def begin(self) -> Path:
-        """An empty folder for the next backup; what was left of one that was stopped goes.
-
-        Raises:
-            SettingsError: what was left cannot be removed.
-        """
+        """An empty folder for the next backup; the rest of a stopped one is removed, or SettingsError raised."""
         try:
             shutil.rmtree(self.partial)
         except FileNotFoundError:
             pass
         except OSError as error:
             raise SettingsError(
-                f"{self.partial}, which is of a backup that was stopped, cannot be removed: {error}; remove it yourself"
+                f"{self.partial}, the rest of a stopped backup, cannot be removed: {error}; remove it yourself"
             ) from error
         self.partial.mkdir(mode=0o700)
         return self.partial
 
     def require_dumps(self) -> None:
-        """Raise Permanent if the databases are not there."""
+        """Raise Permanent if a database's dump is missing."""
         lacking = [name for name in DUMPS if not (self.partial / "databases" / name).is_file()]
         if lacking:
             raise Permanent(f"{self.partial} lacks {', '.join(lacking)}; begin the backup anew")
 
     def finish(self, facts: dict[str, Any], now: datetime | None = None) -> Path:
-        """Write the digests, let everything reach the disk, and give the backup its name.
-
-        Args:
-            facts: what else `backup.json` says.
-            now: in UTC.
+        """Write `backup.json` with further `facts` and the digests, sync the disk, and give the backup its name.
 
         Raises:
-            Permanent: the databases are not there, or a file's name cannot be listed.
+            Permanent: a dump is missing, or a file's name cannot be listed.
         """
         self.require_dumps()
         made = now or datetime.now(UTC)
@@ -111,46 +99,38 @@ class Shelf:
         return self.partial.rename(self.root / made.strftime(NAME))
 
     def choose(self, name: str) -> Path:
-        """A backup by its name, or the newest.
-
-        Raises:
-            SettingsError: there is none.
-        """
-        known = sorted(path.name for path in self.root.glob("*") if _NAMED.fullmatch(path.name))
-        chosen = name or next(reversed(known), "")
-        if chosen not in known:
-            told = f"there are {', '.join(known)}" if known else "there is none"
-            raise SettingsError(f"no backup {chosen!r} in {self.root}; {told}")
+        """A backup by its name, or the newest; SettingsError if there is none."""
+        names = sorted(path.name for path in self.root.glob("*") if _NAMED.fullmatch(path.name))
+        chosen = name or next(reversed(names), "")
+        if chosen not in names:
+            present = f"there are {', '.join(names)}" if names else "there is none"
+            raise SettingsError(f"no backup {chosen!r} in {self.root}; {present}")
         return self.root / chosen
 
 
 def check_backup(backup: Path) -> None:
-    """Compare every file with the digest that was written when the backup was made.
+    """Compare every file with its digest in the backup.
 
     Raises:
-        Permanent: files are missing, were altered or joined, or the format is not known.
+        Permanent: files are missing, altered or not listed, or the format is unknown.
     """
     if not (backup / BACKUP_SUMS).is_file():
-        raise Permanent(f"backup {backup} has no {BACKUP_SUMS}, so nothing shows that it is whole; use another")
+        raise Permanent(f"backup {backup} has no {BACKUP_SUMS}, so nothing shows that it is complete; use another")
     lines = os.fsdecode((backup / BACKUP_SUMS).read_bytes()).removesuffix("\n").split("\n")
     sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    found = set(_files(backup)) - {BACKUP_SUMS}
-    odd = {"missing": sums.keys() - found, "not listed": found - sums.keys()}
-    odd["altered"] = {name for name in sums.keys() & found if sha256_file(backup / name) != sums[name]}
-    told = [f"{len(names)} {what}, such as {min(names)}" for what, names in odd.items() if names]
-    if told:
-        raise Permanent(f"backup {backup} is damaged: of its files {'; '.join(told)}; use another")
+    present = set(every_file(backup)) - {BACKUP_SUMS}
+    faults = {"missing": sums.keys() - present, "not listed": present - sums.keys()}
+    faults["altered"] = {name for name in sums.keys() & present if sha256_file(backup / name) != sums[name]}
+    damage = [f"{len(names)} {fault}, such as {min(names)}" for fault, names in faults.items() if names]
+    if damage:
+        raise Permanent(f"backup {backup} is damaged: of its files {'; '.join(damage)}; use another")
     form = read_json(backup / FACTS)["format"]
     if form != _FORMAT:
         raise Permanent(f"backup {backup} has format {form}, this Nightcap reads {_FORMAT}; use the one that made it")
 
 
 def _lines(root: Path) -> Iterator[bytes]:
-    for name in _files(root):
+    for name in sorted(every_file(root)):
         if "\n" in name:
             raise Permanent(f"{name!r} has a line break in its name, which {BACKUP_SUMS} cannot list; rename the file")
         yield os.fsencode(f"{sha256_file(root / name)}  {name}\n")
-
-
-def _files(root: Path) -> list[str]:
-    return sorted(every_file(root))

@@ -1,4 +1,4 @@
-"""Copies of folders in which others work meanwhile."""
+"""Copies of folders in which other processes work."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from pipeline.storage.files import sha256_file
 
 LOG = "_delta_log"
 _POINTER = "_last_checkpoint"  # rewritten in place, and only a hint: without it a reader lists the log
-_STAGED = re.compile(r"#\d+$")  # what Delta's writers have not renamed yet
+_STAGED = re.compile(r"#\d+$")  # not renamed yet by Delta's writers
 
 
 def relative_files(root: Path, left_out: Collection[str] = ()) -> Iterator[str]:
-    """Every plain file below a folder that a copy of it has, as a relative path.
+    """The relative paths of the files that a copy of a folder has; none if the folder is absent.
 
-    Hidden files and folders are scratch, and a link is left out, because what it leads to is copied where it lies.
+    Hidden files and folders are scratch. Links are left out, as their targets are copied where they lie.
 
-    The logs of Delta tables come first, and all of them are known before any other file is: so every file that a copied
-    commit names is listed. `table_current` is looked at before `table`, so it is never ahead.
+    All logs of Delta tables are listed before any other file, so that every file of a copied commit is listed.
+    `table_current` is read before `table`, so it is never ahead.
 
     Args:
-        root: a folder; nothing comes if it is not there.
-        left_out: files and folders that are passed over, relative to the root.
+        root: the folder.
+        left_out: files and folders without a copy, relative to the root.
 
     Raises:
         ObjectUnavailable: a folder cannot be listed.
@@ -37,50 +37,38 @@ def relative_files(root: Path, left_out: Collection[str] = ()) -> Iterator[str]:
 
 
 def every_file(root: Path) -> Iterator[str]:
-    """Every file below a folder, also what `relative_files` takes for scratch, as a relative path.
-
-    Raises:
-        ObjectUnavailable: a folder cannot be listed.
-        SettingsError: a link stands for a folder.
-    """
-    for folder, folders, names in os.walk(root, onerror=_told):
+    """Every file below a folder, also scratch, as a relative path; raises as `relative_files`, and for a linked folder."""
+    for folder, folders, names in os.walk(root, onerror=_raise_unlisted):
         for path in (Path(folder, name) for name in folders):
             if path.is_symlink():
-                raise _led_away(path)
+                raise _outside(path)
         yield from (str(Path(folder, name).relative_to(root)) for name in names)
 
 
 def copy_folder(source: Path, target: Path, left_out: Collection[str] = (), fleeting: bool = False) -> int:
-    """Copy what `relative_files` names, with the times of last change, and tell how many files that were.
+    """Copy `relative_files(source, left_out)` with their modification times; the number of files.
 
     Args:
         source: a folder.
         target: where its files go.
-        left_out: as `relative_files` has it.
+        left_out: as in `relative_files`.
         fleeting: whether files that are removed meanwhile are left out, too.
 
     Raises:
-        ObjectUnavailable: a file was removed meanwhile, so the table or output that it belongs to would not be whole;
-            or a folder cannot be listed.
-        SettingsError: a link leads out of the source.
+        ObjectUnavailable: a file was removed meanwhile, so its table or output would be incomplete.
     """
     count = sum(_copied(source / path, target / path, fleeting) for path in list(relative_files(source, left_out)))
     for log in sorted(target.rglob(LOG)):
-        _require_whole(log.parent, source / log.parent.relative_to(target))
+        _require_complete(log.parent, source / log.parent.relative_to(target))
     return count
 
 
 def add_folder(source: Path, target: Path, paths: Iterable[str]) -> int:
-    """Copy files to a folder that may have some of them already, each atomically, and tell how many they are.
-
-    Args:
-        source: a folder.
-        target: where its files go.
-        paths: of the files, relative to the source.
+    """Copy files, each atomically, to a folder that may have some of them already; the number of files.
 
     Raises:
         Permanent: a file there has another content.
-        ObjectUnavailable: what was written does not read back as it was.
+        ObjectUnavailable: a file does not read back as it was written.
     """
     names = list(paths)
     for name in names:
@@ -89,7 +77,7 @@ def add_folder(source: Path, target: Path, paths: Iterable[str]) -> int:
 
 
 def _walk(root: Path, left_out: Collection[str]) -> Iterator[str]:
-    for folder, folders, names in os.walk(root, onerror=_told):
+    for folder, folders, names in os.walk(root, onerror=_raise_unlisted):
         within = Path(folder).relative_to(root)
         folders[:] = sorted(
             (name for name in folders if _is_wanted(within / name, root, left_out)),
@@ -101,32 +89,32 @@ def _walk(root: Path, left_out: Collection[str]) -> Iterator[str]:
 
 
 def _is_wanted(path: Path, root: Path, left_out: Collection[str]) -> bool:
-    odd = path.name.startswith(".") or path.name == _POINTER or _STAGED.search(path.name)
-    return not odd and str(path) not in left_out and not _is_link(root / path, root)
+    is_scratch = path.name.startswith(".") or path.name == _POINTER or _STAGED.search(path.name)
+    return not is_scratch and str(path) not in left_out and not _is_link(root / path, root)
 
 
 def _is_link(path: Path, root: Path) -> bool:
     if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-        raise _led_away(path)
+        raise _outside(path)
     return path.is_symlink()
 
 
-def _led_away(link: Path) -> SettingsError:
+def _outside(link: Path) -> SettingsError:
     return SettingsError(
         f"{link} is a link to {link.resolve()}, whose files a copy would lack; put them in the place of the link"
     )
 
 
-def _told(error: OSError) -> None:
-    """What os.walk would pass over in silence."""
+def _raise_unlisted(error: OSError) -> None:
+    """Raise the error of a folder that os.walk would skip in silence."""
     if not isinstance(error, FileNotFoundError):
         raise ObjectUnavailable(
             f"{error.filename} cannot be listed: {error.strerror}; let user {os.getuid()} read it"
         ) from error
 
 
-def _require_whole(table: Path, source: Path) -> None:
-    """A file that was removed between the look at the logs and that at the files was in neither list."""
+def _require_complete(table: Path, source: Path) -> None:
+    """Raise for a file that was removed between the listings of the logs and of the files, so is in neither."""
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError
 

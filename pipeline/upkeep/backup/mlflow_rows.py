@@ -1,4 +1,4 @@
-"""MLflow's rows from one database to another of the same form, such as from SQLite to PostgreSQL."""
+"""Copy MLflow's rows between databases of the same schema revision, such as from SQLite to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pipeline.registry.versions import REMOVED_TAG
 
 Tables = dict[str, sa.Table]  # by name
 
-FORM = "alembic_version"
-_OF_THE_SERVER = {FORM, "job_locks", "scheduler_leases"}  # each server's own, and of the moment
+REVISION_TABLE = "alembic_version"
+_OF_THE_SERVER = {REVISION_TABLE, "job_locks", "scheduler_leases"}  # each server's own, and of the moment
 _MADE = {"experiments", "workspaces"}  # with the default one in it from the beginning
 _BATCH = 1000
 _DEFAULT = 0  # the id of the experiment that every database has
@@ -34,78 +34,71 @@ _ADDRESSES = (
 
 
 def copy_rows(file: Path, target_uri: str, artifacts: str, dry_run: bool = False) -> dict[str, int]:
-    """Copy every row of a SQLite file into an empty database, all of them or none.
+    """Copy every row of a SQLite file into an empty database, in one transaction; the number of rows by table.
 
     Args:
         file: MLflow's SQLite file; it is only read.
         target_uri: of a database that MLflow has made and not used, or used for its default experiment only.
-        artifacts: what becomes of `file:///home/me/.nightcap/store/mlflow` wherever a text begins so, such as `s3://mlflow`.
-        dry_run: try it, and take it back.
-
-    Returns:
-        How many rows each table got.
+        artifacts: replaces texts that begin `file:///home/me/.nightcap/store/mlflow`, such as `s3://mlflow`.
+        dry_run: roll the transaction back.
 
     Raises:
-        SettingsError: the file is none of MLflow's, the databases differ in their form, or artifacts lie elsewhere.
+        SettingsError: the file is not MLflow's, the schema revisions differ, or artifacts lie elsewhere.
         Permanent: the target has experiments, runs or models.
         RegistryUnavailable: a database cannot be reached, or refuses a row.
     """
     with _reading(file) as source, _writing(target_uri, dry_run) as target:
-        tables, there = _fitting(source, target, str(file))
-        moved = _moved(_artifact_roots(source, tables), artifacts)
-        for name in reversed(there):
-            target.execute(sa.delete(there[name]))
-        counts = {name: _copy(source, tables[name], target, there[name], moved) for name in there}
+        tables, target_tables = _matching_tables(source, target, str(file))
+        relocated = _relocation(_artifact_roots(source, tables), artifacts)
+        for name in reversed(target_tables):
+            target.execute(sa.delete(target_tables[name]))
+        counts = {name: _copy(source, tables[name], target, table, relocated) for name, table in target_tables.items()}
         if not dry_run:
-            _count_on(target, there)  # which a rollback does not take back
+            _continue_numbers(target, target_tables)  # a rollback would not undo it
         return counts
 
 
 def require_fit(file: Path, target_uri: str) -> tuple[str, ...]:
-    """Raise what `copy_rows` would because of either side's form or rows.
-
-    Returns:
-        Where the files of versions lie that were not removed, as paths below the home's folder of artifacts.
-    """
+    """Check both databases as `copy_rows`; the paths of versions' files, below the home's folder of artifacts."""
     with _reading(file) as source, _writing(target_uri, dry_run=True) as target:
-        tables, _ = _fitting(source, target, str(file))
+        tables, _ = _matching_tables(source, target, str(file))
         _artifact_roots(source, tables)
         return _version_files(source, tables)
 
 
-def _fitting(source: sa.Connection, target: sa.Connection, file: str) -> tuple[Tables, Tables]:
-    """The tables that move and those that take them, each after those that it refers to."""
-    _require_one_form(source, target, file)
-    tables, there = (_reflected(each) for each in (source, target))
-    shared = {name: table for name, table in there.items() if name in tables and name not in _OF_THE_SERVER}
+def _matching_tables(source: sa.Connection, target: sa.Connection, file: str) -> tuple[Tables, Tables]:
+    """The tables of both sides, each after those that it refers to."""
+    _require_same_revision(source, target, file)
+    tables, target_tables = (_reflected(each) for each in (source, target))
+    shared = {name: table for name, table in target_tables.items() if name in tables and name not in _OF_THE_SERVER}
     _require_empty(target, shared)
     return tables, shared
 
 
-def _moved(roots: tuple[str, ...], new: str) -> Callable[[Any], Any]:
-    def moved(value: Any) -> Any:
+def _relocation(roots: tuple[str, ...], new: str) -> Callable[[Any], Any]:
+    def relocated(value: Any) -> Any:
         if isinstance(value, str) and value.startswith(roots):
             old = next(root for root in roots if value.startswith(root))
             return new + value[len(old) :] if value[len(old) : len(old) + 1] in ("", "/") else value
         return value
 
-    return moved
+    return relocated
 
 
 def _copy(
-    source: sa.Connection, table: sa.Table, target: sa.Connection, into: sa.Table, moved: Callable[[Any], Any]
+    source: sa.Connection, table: sa.Table, target: sa.Connection, into: sa.Table, relocated: Callable[[Any], Any]
 ) -> int:
     for column in into.columns:
         if isinstance(column.type, sa.JSON):
             column.type.none_as_null = True
     count = 0
     for part in source.execution_options(yield_per=_BATCH).execute(sa.select(table)).mappings().partitions(_BATCH):
-        target.execute(sa.insert(into), [{name: moved(value) for name, value in row.items()} for row in part])
+        target.execute(sa.insert(into), [{name: relocated(value) for name, value in row.items()} for row in part])
         count += len(part)
     return count
 
 
-def _count_on(target: sa.Connection, tables: Tables) -> None:
+def _continue_numbers(target: sa.Connection, tables: Tables) -> None:
     """Let PostgreSQL number the next row after the last one."""
     if target.dialect.name != "postgresql":
         return
@@ -116,8 +109,8 @@ def _count_on(target: sa.Connection, tables: Tables) -> None:
             target.execute(sa.select(sa.func.setval(name, max(int(last), 1))))
 
 
-def _require_one_form(source: sa.Connection, target: sa.Connection, file: str) -> None:
-    ours, theirs = (_form(each) for each in (source, target))
+def _require_same_revision(source: sa.Connection, target: sa.Connection, file: str) -> None:
+    ours, theirs = (_revision(each) for each in (source, target))
     if ours is None:
         raise SettingsError(f"{file} is no database of MLflow's; name the home of an embedded Nightcap")
     if theirs is None:
@@ -131,14 +124,14 @@ def _require_one_form(source: sa.Connection, target: sa.Connection, file: str) -
         )
 
 
-def _form(connection: sa.Connection) -> str | None:
-    if not sa.inspect(connection).has_table(FORM):
+def _revision(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table(REVISION_TABLE):
         return None
     return str(connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar())
 
 
 def _require_empty(target: sa.Connection, tables: Tables) -> None:
-    # Also without runs an experiment matters: what an account may do is said of its number.
+    # An experiment matters without runs, too: the permissions of accounts name its number.
     experiments = tables["experiments"]
     held = {name: sa.select(table) for name, table in tables.items() if name not in _MADE}
     held["experiments"] = sa.select(experiments).where(experiments.c.experiment_id != _DEFAULT)
@@ -146,17 +139,17 @@ def _require_empty(target: sa.Connection, tables: Tables) -> None:
         name: target.execute(sa.select(sa.func.count()).select_from(of.subquery())).scalar()
         for name, of in sorted(held.items())
     }
-    told = [f"{count} {name}" for name, count in counts.items() if count]
-    if told:
+    held_rows = [f"{count} {name}" for name, count in counts.items() if count]
+    if held_rows:
         raise Permanent(
-            f"{_shown(target)} already holds {', '.join(told)}; a home moves only into an MLflow that was never used: before "
+            f"{_shown(target)} already holds {', '.join(held_rows)}; a home moves only into an MLflow that was never used: before "
             "the stack's first whole start, or after `docker compose --profile '*' down --volumes`, which removes all there is"
         )
 
 
 def _artifact_roots(source: sa.Connection, tables: Tables) -> tuple[str, ...]:
-    """Where the home had its artifacts; more than one, if it was copied from place to place."""
-    found = set()
+    """The folders of the home's artifacts; several if the home was moved."""
+    roots = set()
     for name, column in _ADDRESSES:
         address = tables[name].c[column]
         for place in source.execute(sa.select(address).distinct()).scalars():
@@ -166,8 +159,8 @@ def _artifact_roots(source: sa.Connection, tables: Tables) -> tuple[str, ...]:
                     f"MLflow's {name}.{column} names {place}, which is in no home and would be left behind; delete that "
                     "run or model for good, or copy its files to an address that the stack reaches and name that"
                 )
-            found |= {root[0]} if root else set()
-    return tuple(sorted(found))
+            roots |= {root[0]} if root else set()
+    return tuple(sorted(roots))
 
 
 def _version_files(source: sa.Connection, tables: Tables) -> tuple[str, ...]:
@@ -179,14 +172,14 @@ def _version_files(source: sa.Connection, tables: Tables) -> tuple[str, ...]:
         tags.key == REMOVED_TAG,
     )
     places = source.execute(sa.select(sa.func.coalesce(versions.storage_location, versions.source)).where(~removed))
-    found = ((place, _ROOT.match(place or "")) for place in places.scalars())
-    return tuple(unquote(place[root.end() + 1 :]) for place, root in found if root)
+    roots = ((place, _ROOT.match(place or "")) for place in places.scalars())
+    return tuple(unquote(place[root.end() + 1 :]) for place, root in roots if root)
 
 
 def _reflected(connection: sa.Connection) -> Tables:
-    found = sa.MetaData()
-    found.reflect(connection)
-    return {table.name: table for table in found.sorted_tables}
+    schema = sa.MetaData()
+    schema.reflect(connection)
+    return {table.name: table for table in schema.sorted_tables}
 
 
 @contextmanager
@@ -213,8 +206,8 @@ def _translated(where: str) -> Iterator[None]:
     try:
         yield
     except sa.exc.SQLAlchemyError as error:
-        told = " ".join(str(getattr(error, "orig", error)).split())[:300]
-        raise RegistryUnavailable(f"MLflow's database {where}: {told}") from error
+        reason = " ".join(str(getattr(error, "orig", error)).split())[:300]
+        raise RegistryUnavailable(f"MLflow's database {where}: {reason}") from error
 
 
 def _shown(connection: sa.Connection) -> str:

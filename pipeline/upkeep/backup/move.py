@@ -1,7 +1,7 @@
 """From the embedded default, which is one folder, to a stack with PostgreSQL, an object store and volumes.
 
-Files first, the rows of MLflow's database last and in one transaction: before that the stack knows nothing of what was
-moved, and a move that was stopped is begun again; what is there by then stays if it is the same.
+Files come first, the rows of MLflow's database last and in one transaction. A stopped move is begun again: equal files
+stay, and until the rows are there the stack knows none of them.
 """
 
 from __future__ import annotations
@@ -19,21 +19,13 @@ from pipeline.upkeep.backup.folders import add_folder, every_file, relative_file
 from pipeline.upkeep.backup.mlflow_rows import copy_rows, require_fit
 
 DATABASE = "mlflow.db"
-# Elsewhere in a stack, or computed again where it is missing.
+# Elsewhere in a stack, or computed again where missing.
 _LEFT = ("captions", "captions_current", "features", "mlflow", "promotions", "unfinished")
 
 
 @dataclass(frozen=True)
 class Moved:
-    """What a move took, or would take.
-
-    Attributes:
-        rows: of MLflow's database, by table.
-        artifacts: files of MLflow's.
-        promotions: entries of the journal.
-        captions: files of the table of captions and its current one.
-        others: files of the store: outputs, nights, corrections, what is forgotten.
-    """
+    """Numbers of rows by MLflow's table, and of files that a move took, or would take."""
 
     rows: dict[str, int]
     artifacts: int
@@ -49,8 +41,8 @@ class Move:
     Attributes:
         source: the embedded home's folder; it is only read.
         home: of the stack.
-        database: SQLAlchemy's address of the stack's MLflow database.
-        artifacts: where the stack's MLflow keeps its artifacts, `s3://bucket`.
+        database: SQLAlchemy's URL of the stack's MLflow database.
+        artifacts: `s3://bucket` of the stack's MLflow.
     """
 
     source: Path
@@ -59,34 +51,33 @@ class Move:
     artifacts: str
 
     def run(self, dry_run: bool = False) -> Moved:
-        """Move it, unless it is only asked what would be.
+        """Move it, or with `dry_run` only check and count.
 
         Raises:
-            SettingsError: there is no such home, it is in use or the stack's own, files of its versions are missing, or its
-                database has another form than the stack's.
-            Permanent: the stack has runs or models of its own, or other files where these would be.
-            ObjectUnavailable, RegistryUnavailable: a disk, the store or the database fails.
+            SettingsError: the home is none, in use or the stack's own, files of its versions are missing, or the
+                databases have different schema revisions.
+            Permanent: the stack has runs or models of its own, or other files in the places of the moved.
         """
         file = self.source / DATABASE
         if not file.is_file():
             raise SettingsError(
                 f"{self.source} has no {DATABASE}, so it is no embedded Nightcap's home; name its folder"
             )
-        self._require_another()
-        with _unused(self.source):
+        self._require_another_home()
+        with _locked_unused(self.source):
             self._require_files(require_fit(file, self.database))
             counts = self._files(_counted if dry_run else _added)
             rows = copy_rows(file, self.database, self.artifacts, dry_run)
         return Moved({name: count for name, count in rows.items() if count}, *counts)
 
-    def _require_another(self) -> None:
+    def _require_another_home(self) -> None:
         if self.home.store.resolve() == self._store.resolve():
             raise SettingsError(
                 f"{self.source} is the home that it would move into; let NIGHTCAP_HOME and NIGHTCAP_STORE name those of the stack"
             )
 
     def _require_files(self, names: Iterable[str]) -> None:
-        """Rows that name what stays behind would be worth nothing."""
+        """Raise SettingsError if files that the rows name are missing."""
         folder = self._store / "mlflow"
         lacking = next((name for name in names if not (folder / name).exists()), None)
         if lacking is not None:
@@ -101,7 +92,7 @@ class Move:
         tables = sum(act(store / name, relative_files(store / name), str(place)) for name, place in places.items())
         others = act(store, relative_files(store, _LEFT), str(self.home.store))
         promotions = act(store / "promotions", relative_files(store / "promotions"), self.home.promotions)
-        # All of them: a model of others may have any names, and its digest tells of each.
+        # All of them: an external model may have any file names, and its digest covers each.
         artifacts = act(store / "mlflow", every_file(store / "mlflow"), self.artifacts)
         return artifacts, promotions, tables, others
 
@@ -119,7 +110,7 @@ def _added(folder: Path, names: Iterator[str], place: str) -> int:
 
 
 @contextmanager
-def _unused(home: Path) -> Iterator[None]:
+def _locked_unused(home: Path) -> Iterator[None]:
     """Refuse a home that an Airflow of `make run` works in."""
     path = home / "airflow" / "lock"
     if not path.is_file():

@@ -1,10 +1,10 @@
-"""A running stack's backup, in an order in which no part refers to what a later one lacks; and its restore.
+"""A running stack's backup, in an order in which no part refers to a missing one; and its restore.
 
     nights and captions -> promotion journal -> databases -> MLflow's artifacts -> outputs of stages
 
-What refers is copied before what it refers to: a caption names a version that the registry knew by then, the champion in
-the journal is a version of the dump, and a version's artifacts and snapshot were written before it was registered. pg_dump
-writes the databases between `begin` and `finish`, in PostgreSQL's own image.
+References are copied before their targets: a caption's version is in the registry, the journal's champion in the dump,
+and a version's artifacts and snapshot were written before it was registered. pg_dump writes the databases between
+`begin` and `finish`, in PostgreSQL's own image.
 """
 
 from __future__ import annotations
@@ -21,19 +21,14 @@ from pipeline.upkeep.backup.catalog import FACTS, Shelf, check_backup
 from pipeline.upkeep.backup.folders import add_folder, copy_folder, every_file, relative_files
 
 JOURNAL, ARTIFACTS, _IMAGES = "promotions", "mlflow", "pictures"
-# What is computed again where it is missing.
+# Computed again where missing.
 ANEW = ("cache", "store/features", "store/unfinished")
 # A cursor says that the table has all images before its day, so it is never of later than the table.
 _EARLY = ("store/cursors", "store/last_known", "store/nights")
 
 
 def begin_backup(home: Home, shelf: Shelf) -> None:
-    """Copy what refers to the databases: nights, captions and the promotion journal.
-
-    Raises:
-        SettingsError: another backup is being made, or a folder cannot be used.
-        ObjectUnavailable: the store fails, or a file was removed meanwhile.
-    """
+    """Copy what refers to the databases: nights, captions and the promotion journal; raises as `finish_backup`."""
     with shelf.alone():
         partial = shelf.begin()
         for each in _EARLY:
@@ -43,15 +38,7 @@ def begin_backup(home: Home, shelf: Shelf) -> None:
 
 
 def finish_backup(home: Home, shelf: Shelf, images: bool) -> Path:
-    """Copy what the databases refer to, and name the backup.
-
-    Args:
-        home: what is backed up.
-        shelf: where `begin` and pg_dump have worked.
-        images: whether bucket `pictures` is copied, too.
-
-    Returns:
-        The backup.
+    """Copy the targets of the databases' references, with `images` also bucket `pictures`; the named backup.
 
     Raises:
         Permanent: the databases are not there.
@@ -69,17 +56,12 @@ def finish_backup(home: Home, shelf: Shelf, images: bool) -> Path:
 
 
 def require_restorable(home: Home, backup: Path) -> None:
-    """Check a backup's files, and that nothing lies where they will.
-
-    Raises:
-        Permanent: it is damaged.
-        Permanent: a volume or bucket holds something.
-    """
+    """Check a backup's files, and that volumes and buckets are empty; raises Permanent."""
     check_backup(backup)
     for folder in (home.root, home.captions.parent):
-        _refuse(str(folder), relative_files(folder, ANEW))
+        _require_empty(str(folder), relative_files(folder, ANEW))
     for name in _buckets(backup):
-        _refuse(f"s3://{name}", Bucket(f"s3://{name}").names())
+        _require_empty(f"s3://{name}", Bucket(f"s3://{name}").names())
 
 
 def restore_backup(home: Home, backup: Path) -> None:
@@ -100,8 +82,8 @@ def _buckets(backup: Path) -> tuple[str, ...]:
     return (JOURNAL, ARTIFACTS, _IMAGES) if read_json(backup / FACTS)["pictures"] else (JOURNAL, ARTIFACTS)
 
 
-def _refuse(place: str, held: Iterator[str]) -> None:
-    first = next(held, None)
+def _require_empty(place: str, names: Iterator[str]) -> None:
+    first = next(names, None)
     if first is not None:
         raise Permanent(
             f"{place} holds {first}; a backup is restored only where there is nothing: before the stack's first start, or "

@@ -46,9 +46,7 @@ def test_what_was_stopped_and_cannot_go_is_told(tmp_path, monkeypatch):
 
     shelf = filled(tmp_path)
     monkeypatch.setattr(shutil, "rmtree", refused)
-    with pytest.raises(
-        SettingsError, match=r"\.partial, which is of a backup that was stopped, cannot be removed: .*denied"
-    ):
+    with pytest.raises(SettingsError, match=r"\.partial, the rest of a stopped backup, cannot be removed: .*denied"):
         shelf.begin()
 
 
