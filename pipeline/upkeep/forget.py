@@ -1,4 +1,4 @@
-"""Take images out of what trainings have kept: snapshots and what was made from them, and features."""
+"""Remove images from the outputs of trainings: snapshots and their descendants, and features."""
 
 from __future__ import annotations
 
@@ -27,15 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trace:
-    """What a snapshot knew of the images.
-
-    Attributes:
-        snapshot: its folder.
-        names: what it called them.
-        digests: SHA-256 of their bytes.
-        captions: what people had written.
-        splits: where they were.
-    """
+    """The images' names, SHA-256, captions of people and splits in the snapshot of a folder."""
 
     snapshot: Path
     names: frozenset[str]
@@ -45,51 +37,39 @@ class Trace:
 
     @property
     def texts(self) -> frozenset[str]:
-        """Whatever in a file stands for one of the images."""
+        """Every text that stands for one of the images in a file."""
         return self.names | self.digests | self.captions | {digest[:16] for digest in self.digests}
 
 
 @dataclass(frozen=True)
 class Forgetting:
-    """Takes some images out of a store.
-
-    Attributes:
-        home: whose store.
-        images: their addresses.
-        digests: SHA-256 of their bytes, as far as is known.
-    """
+    """Removes images, given by address, and by SHA-256 where known, from a store."""
 
     home: Home
     images: frozenset[str]
     digests: frozenset[str]
 
     def exposed(self) -> list[Exposed]:
-        """The registered versions that come from a snapshot with the images, or continue one that does.
-
-        Raises:
-            RegistryUnavailable: MLflow does not answer.
-        """
+        """The registered versions that come from a snapshot with the images, or continue one that does."""
         splits = {trace.snapshot: trace.splits for trace in self.traces}
         versions = Registry(self.home).versions() if splits else []
         return self._lineage.exposed(versions, splits)
 
     def run(self, exposed: Collection[Exposed]) -> int:
-        """Take the images out of what MLflow has copied, features, outputs of stages and rejected data; tell how many files.
+        """Remove the images from MLflow's artifacts, features, outputs and rejected data; the number of changed files.
 
-        The snapshots come last, as the rest is found through them: a call after one that was stopped finds it, too.
-
-        Raises:
-            RegistryUnavailable: MLflow does not answer.
-            ObjectUnavailable: MLflow's files cannot be read or written.
+        The snapshots come last, as the rest is found through them: a call after a stopped one finds the rest, too.
         """
         texts = self.images.union(*(trace.texts for trace in self.traces))
         rejected = Registry(self.home).runs_tagged(REJECTED) if self.traces else []
         runs = ({each.version.run_id for each in exposed} - {""}).union(rejected)
-        done = sum(scrub_run(self.home, run, texts) for run in sorted(runs))
-        done += self._drop_features() + scrub_folder(self.home.store / "rejected", texts)
+        changed = sum(scrub_run(self.home, run, texts) for run in sorted(runs))
+        changed += self._drop_features() + scrub_folder(self.home.store / "rejected", texts)
         folders = {folder for trace in self.traces for folder in self._lineage.made_from(trace.snapshot)}
         snapshots = {trace.snapshot for trace in self.traces}
-        return done + sum(scrub_folder(folder, texts) for folder in (*sorted(folders - snapshots), *sorted(snapshots)))
+        return changed + sum(
+            scrub_folder(folder, texts) for folder in (*sorted(folders - snapshots), *sorted(snapshots))
+        )
 
     @cached_property
     def _lineage(self) -> Lineage:
@@ -97,22 +77,17 @@ class Forgetting:
 
     @cached_property
     def traces(self) -> list[Trace]:
-        """What the snapshots of the store know of the images, those who do."""
-        found = (self._trace(folder) for folder in sorted((self.home.store / "stages/snapshot").glob("[0-9a-f]*")))
-        return [trace for trace in found if trace.names]
+        """The images in each snapshot of the store that has any."""
+        traces = (self._trace(folder) for folder in sorted((self.home.store / "stages/snapshot").glob("[0-9a-f]*")))
+        return [trace for trace in traces if trace.names]
 
     def _trace(self, folder: Path) -> Trace:
         images, captions = (pd.read_parquet(folder / f"{name}.parquet") for name in ("images", "captions"))
-        known = images["uri"].str.removeprefix(CORRECTED).isin(self.images) | images["image"].isin(self.images)
-        ours = images[known | images["sha256"].isin(self.digests)]
-        said = captions[captions["image"].isin(ours["image"])]["caption"]
-        return Trace(
-            folder,
-            frozenset(ours["image"]),
-            frozenset(ours["sha256"]) - {""},
-            frozenset(said),
-            frozenset(ours["split"]),
-        )
+        by_name = images["uri"].str.removeprefix(CORRECTED).isin(self.images) | images["image"].isin(self.images)
+        rows = images[by_name | images["sha256"].isin(self.digests)]
+        texts = captions[captions["image"].isin(rows["image"])]["caption"]
+        names, digests, splits = (frozenset(rows[column]) for column in ("image", "sha256", "split"))
+        return Trace(folder, names, digests - {""}, frozenset(texts), splits)
 
     def _drop_features(self) -> int:
         digests = self.digests.union(*(trace.digests for trace in self.traces))
@@ -121,7 +96,7 @@ class Forgetting:
 
 
 def _drop_features(index: Path, digests: Collection[str]) -> bool:
-    """Write a part anew without some images; tell whether it had them."""
+    """Write a part anew without some images; whether it had them."""
     shas = read_json(index)
     keep = [row for row, sha in enumerate(shas) if sha not in digests]
     if len(keep) == len(shas):
@@ -129,6 +104,6 @@ def _drop_features(index: Path, digests: Collection[str]) -> bool:
     if keep:
         grids = np.load(index.with_suffix(".npy"), mmap_mode="r")
         FeatureStore(index.parent).add([shas[row] for row in keep], grids[keep])
-    index.unlink()  # first, as a part without one does not exist
+    index.unlink()  # first, as a part without an index does not exist
     index.with_suffix(".npy").unlink(missing_ok=True)
     return True

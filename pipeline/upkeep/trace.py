@@ -1,4 +1,4 @@
-"""Where a caption came from, and what a training image went into."""
+"""The origin of a caption, and the models trained on an image."""
 
 from __future__ import annotations
 
@@ -41,62 +41,57 @@ _VERDICT = {"gate": GATE_TAG, "reason": VERDICT_TAG, "digest": VERDICT_DIGEST_TA
 class Tracer:
     """Follows images through a table of captions, the outputs of trainings and the registry.
 
-    Every method raises ObjectUnavailable when the table cannot be read and RegistryUnavailable when MLflow does not answer.
-
-    Attributes:
-        home: whose trainings and registry.
-        table: of captions.
+    Every method raises ObjectUnavailable if the table cannot be read, and RegistryUnavailable if MLflow does not answer.
     """
 
     home: Home
     table: CaptionTable
 
-    def trace(self, asked: str) -> dict[str, Any]:
-        """All that is known of an image.
+    def trace(self, image: str) -> dict[str, Any]:
+        """The captions of an image, and the models trained on it.
 
         Args:
-            asked: its address or name, as the table or a training has it, or the SHA-256 of its bytes.
+            image: its address or name, as the table or a training has it, or the SHA-256 of its bytes.
 
         Returns:
-            JSON: `image` as asked; `captions`, its rows of the table, the newest first, each with the `model` that wrote it
-            (MLflow run, snapshot, verdict, promotions), null for a person; `trained`, such models whose snapshot lists it, or
-            that continue one whose does (`through`), each with its `splits` there, whether validation `accepted` it (null
-            where that is not known any more), and how many captions the model published, by `nights`.
+            JSON: `image`; `captions`, its rows of the table, the newest first, each with the `model` that wrote it (MLflow
+            run, snapshot, verdict, promotions), null for a person; `trained`, the models whose snapshot lists it, or that
+            continue such a model (`through`), each with its `splits` there, whether validation `accepted` it (null if not
+            known any more), and the number of captions that the model published, by `nights`.
 
         Raises:
-            SettingsError: nothing is known of it.
+            SettingsError: neither the table nor a snapshot has it.
         """
-        names = frozenset({asked} if "://" in asked else {asked, str(Path(asked).absolute())})
-        rows = self._rows(asked, names)
-        digests = {row["sha256"] for row in rows if row["sha256"]} | ({asked} if _DIGEST.fullmatch(asked) else set())
+        names = frozenset({image} if "://" in image else {image, str(Path(image).absolute())})
+        rows = self._rows(image, names)
+        digests = {row["sha256"] for row in rows if row["sha256"]} | ({image} if _DIGEST.fullmatch(image) else set())
         listed = self._listed(names, digests)
         if not rows and not listed:
             raise SettingsError(
-                f"nothing is known of {asked!r}: it is in no row of table {self.table.uri}, and in none of the "
+                f"nothing is known of {image!r}: it is in no row of table {self.table.uri}, and in none of the "
                 f"{len(self._snapshots)} snapshots in {self.home.store}; name it as one of them does, or by its SHA-256"
             )
-        return {"image": asked, "captions": [self._told(row) for row in rows], "trained": self._trained(listed)}
+        return {"image": image, "captions": [self._with_model(row) for row in rows], "trained": self._trained(listed)}
 
     def captions_of(self, traced: dict[str, Any]) -> Iterator[Row]:
-        """Every caption that the models which were trained on a traced image have published, night by night."""
+        """Every published caption of the models trained on a traced image, night by night."""
         models = [(each["name"], each["version"]) for each in traced["trained"] if each["nights"]]
         for batch in self.table.batches(written_by(models), _COLUMNS) if models else ():
             yield from map(_plain, batch.to_pylist())
 
-    def _rows(self, asked: str, names: Collection[str]) -> list[Row]:
-        wanted = pc.field("sha256") == asked if _DIGEST.fullmatch(asked) else one_of("image", names)
+    def _rows(self, image: str, names: Collection[str]) -> list[Row]:
+        wanted = pc.field("sha256") == image if _DIGEST.fullmatch(image) else one_of("image", names)
         rows = [row for batch in self.table.batches(wanted, _COLUMNS) for row in batch.to_pylist()]
         return sorted(rows, key=lambda row: row["captioned_at"], reverse=True)
 
-    def _told(self, row: Row) -> Row:
+    def _with_model(self, row: Row) -> Row:
         name, number = row["model_name"], row["model_version"]
-        return _plain(row) | {"model": self._named(name, number) if name and number else None}
-
-    def _named(self, name: str, number: str) -> dict[str, Any]:
+        if not name or not number:
+            return _plain(row) | {"model": None}
         try:
-            return self._model(self._registry.version(str(ModelUri(name, number))))
+            return _plain(row) | {"model": self._model(self._registry.version(str(ModelUri(name, number))))}
         except ModelNotFound:
-            return {"name": name, "version": number, "registered": False}
+            return _plain(row) | {"model": {"name": name, "version": number, "registered": False}}
 
     def _model(self, version: Version) -> dict[str, Any]:
         snapshot, number = self._lineage.trained_on(version), version.version
@@ -109,7 +104,11 @@ class Tracer:
             "mlflow_run": version.run_id or None,
             "snapshot": str(snapshot) if snapshot else None,
             "verdict": {key: version.tags[tag] for key, tag in _VERDICT.items() if tag in version.tags} or None,
-            "promotions": [_entry(each) for each in self._entries if _is_about(each, version.name, number)],
+            "promotions": [
+                _entry(each)
+                for each in self._entries
+                if each.model == version.name and number in {each.origin, each.target}
+            ],
         }
 
     def _trained(self, listed: dict[Path, list[Row]]) -> list[dict[str, Any]]:
@@ -130,20 +129,19 @@ class Tracer:
         ]
 
     def _listed(self, names: Collection[str], digests: Collection[str]) -> dict[Path, list[Row]]:
-        """How snapshots list an image, those that do."""
-        known = {*names, *(f"{CORRECTED}{name}" for name in names)}
-        wanted = one_of("image", known) | one_of("uri", known) | one_of("sha256", digests)
-        found = {folder: _read(folder, wanted) for folder in self._snapshots}
-        return {folder: rows for folder, rows in found.items() if rows}
+        """The rows of an image in each snapshot that lists it."""
+        addresses = {*names, *(f"{CORRECTED}{name}" for name in names)}
+        wanted = one_of("image", addresses) | one_of("uri", addresses) | one_of("sha256", digests)
+        return {folder: rows for folder in self._snapshots if (rows := _read(folder, wanted))}
 
     def _is_accepted(self, exposed: Exposed, listed: dict[Path, list[Row]]) -> bool | None:
-        """Whether it was for the version, or for one that it continues."""
-        told = [
+        """Whether validation accepted the image for the version, or for one that it continues."""
+        answers = [
             self._accepts(each, rows)
             for each in (exposed.version, *exposed.through)
             if (rows := listed.get(self._lineage.trained_on(each) or Path()))
         ]
-        return next((answer for answer in (True, None) if answer in told), False)
+        return next((answer for answer in (True, None) if answer in answers), False)
 
     def _accepts(self, version: Version, listed: list[Row]) -> bool | None:
         folder = self._lineage.trained_on(version, ACCEPTED_TAG)
@@ -169,7 +167,7 @@ class Tracer:
 
 
 def _read(folder: Path, wanted: ds.Expression) -> list[Row]:
-    """How a snapshot, or what was accepted of it, lists some images."""
+    """Rows of some images in a snapshot, or in its accepted data."""
     columns = ["image", "uri", "sha256", "split"]
     return list(pq.read_table(folder / "images.parquet", columns=columns, filters=wanted).to_pylist())
 
@@ -178,10 +176,6 @@ def _plain(row: Row) -> Row:
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
 
 
-def _is_about(entry: Entry, name: str, number: str) -> bool:
-    return entry.model == name and number in {entry.origin, entry.target}
-
-
 def _entry(entry: Entry) -> dict[str, Any]:
-    told = {"number", "action", "origin", "target", "who", "why", "when", "verdict"}
-    return entry.model_dump(mode="json", by_alias=True, include=told)
+    shown = {"number", "action", "origin", "target", "who", "why", "when", "verdict"}
+    return entry.model_dump(mode="json", by_alias=True, include=shown)

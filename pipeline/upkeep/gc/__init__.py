@@ -1,1 +1,1 @@
-"""What a store may be rid of: `reach` marks what must stay, `waste` lists the rest, `trash` removes it."""
+"""Garbage collection: `mark` finds what is reachable, `sweep` lists and removes the rest."""

@@ -1,4 +1,4 @@
-"""What must stay: all that aliases, the promotion journal, the last trainings, open nights and whoever works now can reach."""
+"""What is reachable from aliases, the promotion journal, the last trainings, open nights and active processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pipeline.storage.trash import modified_at, written_at
 from pipeline.training.features import features_folder
 
 UNFINISHED = ("stages/*/.*", "unfinished/*/*")
-BESIDE = ("gate", "champion_captions")  # verdicts stay as long as what they judge
+BESIDE = ("gate", "champion_captions")  # verdicts stay as long as their inputs
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,9 @@ class Reachable:
     """Marks what stays of a home.
 
     Attributes:
-        home: the home.
         pinned: digests of the models that open nights have pinned.
-        runs: how many of the trainings that ended last stay.
-        since: what was used after this moment stays, in seconds since 1970; it is the trace of trainings between two tasks.
+        runs: number of the trainings that ended last and stay.
+        since: seconds since 1970; everything used later stays, such as outputs of a training between two tasks.
     """
 
     home: Home
@@ -43,71 +42,65 @@ class Reachable:
 
     @cached_property
     def lineage(self) -> Lineage:
-        """The outputs of the store."""
+        """The graph of the store's outputs."""
         return Lineage(Store(self.home.store))
 
     @cached_property
     def versions(self) -> list[Version]:
-        """Every registered version.
-
-        Raises:
-            RegistryUnavailable: MLflow does not answer, so nothing is known to be unreached.
-        """
+        """Every registered version; raises RegistryUnavailable without MLflow, as then anything may be reachable."""
         return Promotions(self.home).registry.versions()
 
     @cached_property
     def kept_versions(self) -> list[Version]:
-        """Those that an alias names, that caption, or that a rollback goes to.
+        """Versions that an alias names, that caption, or that a rollback goes to.
 
         Raises:
-            SettingsError: of the versions that caption by the journal MLflow knows none, so it is another's.
+            SettingsError: MLflow has none of the journal's versions, so the two do not belong together.
         """
         named = set(self._champions())
         if named and named.isdisjoint((each.name, each.version) for each in self.versions):
             raise SettingsError(
                 f"MLflow at {shown_uri(self.home)} knows no version that the promotion journal in {self.home.promotions} "
-                "speaks of, so what is needed cannot be told and nothing is removed; set MLFLOW_TRACKING_URI and "
+                "names, so nothing is known to be garbage and nothing is removed; set MLFLOW_TRACKING_URI and "
                 "NIGHTCAP_PROMOTIONS as trainings have them"
             )
         return [each for each in self.versions if each.aliases or (each.name, each.version) in named]
 
     @cached_property
     def digests(self) -> frozenset[str]:
-        """Of the models that may be asked for: their copies in the cache stay, and the trainings that made them."""
+        """Digests of the models that may be loaded: their cached copies stay, and the trainings that made them."""
         remembered = (read_json(file)["pinned"]["digest"] for file in self.home.store.glob("last_known/*.json"))
         kept = (version.digest or "" for version in self.kept_versions)
         return frozenset({*self.pinned, *remembered, *kept})
 
     @cached_property
     def outputs(self) -> frozenset[Path]:
-        """Folders of outputs."""
+        """Folders of outputs that stay."""
         bundles = {folder for digest, folder in self.lineage.bundles.items() if digest in self.digests}
-        found = self.lineage.above([*bundles, *self._last_bundles(), *self._trained_on(), *self.fresh])
-        beside = {
-            folder for folder, inputs in self.lineage.inputs.items() if folder.parent.name in BESIDE and inputs <= found
-        }
-        return found | beside
+        kept = self.lineage.above([*bundles, *self._last_bundles(), *self._trained_on(), *self.fresh])
+        inputs_of = self.lineage.inputs.items()
+        return kept | {folder for folder, inputs in inputs_of if folder.parent.name in BESIDE and inputs <= kept}
 
     @cached_property
     def fresh(self) -> frozenset[Path]:
-        """Outputs that a training has used lately or uses now, and what they were made from."""
+        """Outputs that a training has used since `since` or uses now, and their ancestors."""
         used = [folder for folder in self.lineage.inputs if is_used(folder, self.since)]
-        begun = map(_inputs_of, self.under_way)
-        return self.lineage.above([*used, *(folder for inputs in begun for folder in self.lineage.named(inputs))])
+        inputs = (folder for each in self.under_way for folder in self.lineage.named(_inputs_of(each)))
+        return self.lineage.above([*used, *inputs])
 
     @cached_property
     def under_way(self) -> frozenset[Path]:
-        """Outputs that are being made, and checkpoints that a training goes on from or may."""
-        found = (file.parent for pattern in UNFINISHED for file in self.home.store.glob(f"{pattern}/{RECIPE}"))
-        return frozenset(folder for folder in found if is_used(folder, self.since))
+        """Outputs that are being made, and checkpoints that a training may resume."""
+        folders = (file.parent for pattern in UNFINISHED for file in self.home.store.glob(f"{pattern}/{RECIPE}"))
+        return frozenset(folder for folder in folders if is_used(folder, self.since))
 
     @cached_property
     def features(self) -> dict[Path, frozenset[str]]:
         """Folders of features, and the SHA-256 of the images whose features stay."""
-        found: dict[Path, frozenset[str]] = {}
+        kept: dict[Path, frozenset[str]] = {}
         for folder, shas in self._extracted():
-            found[folder] = found.get(folder, frozenset()) | shas
-        return found
+            kept[folder] = kept.get(folder, frozenset()) | shas
+        return kept
 
     def _champions(self) -> Iterator[tuple[str, str]]:
         promotions = Promotions(self.home)
@@ -125,17 +118,17 @@ class Reachable:
         return sorted(bundles, key=used_at, reverse=True)[: self.runs]
 
     def _trained_on(self) -> Iterator[Path]:
-        """What says which images a registered version has seen, for `trace` and `forget`."""
+        """Outputs that list the images of registered versions, for `trace` and `forget`."""
         for version in self.versions:
             bundle = self.lineage.bundles.get(version.digest or "")
             if SNAPSHOT_TAG not in version.tags and bundle is not None:
-                yield bundle  # only through it is the snapshot known
+                yield bundle  # the snapshot is known only through it
             for tag in (SNAPSHOT_TAG, ACCEPTED_TAG):
                 if folder := self.lineage.trained_on(version, tag):
                     yield folder
 
     def _extracted(self) -> Iterator[tuple[Path, frozenset[str]]]:
-        """Folder and images of each view that an output stands for, unless somebody took its encoder or images."""
+        """Folder and images of each view of an output of `extract_features`, if its encoder and images stay."""
         for output in self.outputs:
             if output.parent.name != "extract_features":
                 continue
@@ -149,7 +142,7 @@ class Reachable:
 
 
 def _inputs_of(folder: Path) -> dict[str, str]:
-    """What an output under way is made from; nothing if it ended meanwhile, after which its inputs count as used."""
+    """Inputs of an unfinished output; none if it ended meanwhile, as its inputs then count as used."""
     try:
         return dict(read_json(folder / RECIPE)["inputs"])
     except FileNotFoundError:
@@ -157,7 +150,7 @@ def _inputs_of(folder: Path) -> dict[str, str]:
 
 
 def is_used(folder: Path, since: float) -> bool:
-    """Whether an output, or what may become one, is in use or was since a moment."""
+    """Whether an output, finished or not, is in use or was after a moment."""
     if used_at(folder) >= since or written_at(folder) >= since:
         return True
     with exclusive_lock(folder / RECIPE) as is_free:

@@ -1,4 +1,4 @@
-"""What nothing reaches: outputs, scratch, features, cached models."""
+"""Unreachable outputs, scratch, features and cached models."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ _SCRATCH = {"stages/*/.*": "scratch of a stage", "unfinished/*/*": "checkpoints"
 
 
 def find_garbage(reach: Reachable) -> list[Garbage]:
-    """What may go, in the order in which it may."""
-    found = [*_outputs(reach), *_scratch(reach), *_features(reach), *_models(reach)]
-    return [each for each in found if each.is_expired]
+    """All garbage that is old enough, in the order of its removal."""
+    garbage = (*_outputs(reach), *_scratch(reach), *_features(reach), *_models(reach))
+    return [each for each in garbage if each.is_expired]
 
 
-def collect(reach: Reachable, found: Iterable[Garbage]) -> list[Garbage]:
-    """Remove what nobody has begun to use meanwhile, nor what that was made from; tell what went."""
-    gone: list[Garbage] = []
+def collect(reach: Reachable, garbage: Iterable[Garbage]) -> list[Garbage]:
+    """Remove garbage, except what is in use by now and its ancestors; the removed garbage."""
+    removed: list[Garbage] = []
     spared: set[Path] = set()
-    for each in found:
+    for each in garbage:
         if spared.isdisjoint(each.paths) and discard(reach.home, each):
-            gone.append(each)
+            removed.append(each)
         else:
             spared |= reach.lineage.above(each.paths)
     empty_trash(reach.home)
-    return gone
+    return removed
 
 
 def _outputs(reach: Reachable) -> Iterator[Garbage]:
-    """What was made of others goes before them."""
-    gone = reach.lineage.inputs.keys() - reach.outputs
-    depth = {folder: len(reach.lineage.above([folder])) for folder in gone}
-    for folder in sorted(gone, key=lambda each: (-depth[each], each)):
+    """Unreachable outputs, each before its inputs."""
+    unreachable = reach.lineage.inputs.keys() - reach.outputs
+    depth = {folder: len(reach.lineage.above([folder])) for folder in unreachable}
+    for folder in sorted(unreachable, key=lambda each: (-depth[each], each)):
         yield Garbage(f"output of {folder.parent.name}", (folder,), used_at(folder), reach.since, folder / RECIPE)
 
 
 def _scratch(reach: Reachable) -> Iterator[Garbage]:
-    """Of stages that died, checkpoints that nobody went on from, and copies of what validation rejected."""
-    for pattern, what in _SCRATCH.items():
+    """Scratch of killed stages, checkpoints that were not resumed, and copies of rejected data."""
+    for pattern, kind in _SCRATCH.items():
         for folder in sorted(reach.home.store.glob(pattern)):
             if folder not in reach.under_way:
-                yield Garbage(what, (folder,), written_at(folder), reach.since, folder / RECIPE)
+                yield Garbage(kind, (folder,), written_at(folder), reach.since, folder / RECIPE)
 
 
 def _features(reach: Reachable) -> Iterator[Garbage]:
-    """Whole folders, and in others the parts that have no image of a training that stays."""
+    """Unreachable folders, and in others the parts without an image of a training that stays."""
     for folder in sorted((reach.home.store / "features").glob("*")):
         wanted, guard = reach.features.get(folder), folder / USE
         if wanted is None:
