@@ -1,10 +1,12 @@
 """Garbage goes as a whole, unless it is in use."""
 
 import os
+import shutil
 
 import pytest
 
 from pipeline.core.environment import Home
+from pipeline.storage.files import write_text
 from pipeline.storage.locks import OutputLocks
 from pipeline.storage.trash import TRASH, Garbage, discard, empty_trash, modified_at, size_of, written_at
 
@@ -59,3 +61,18 @@ def test_sizes_and_times_are_those_of_all_below_and_of_no_link(tmp_path):
     os.utime(folder / "in" / "file", (5e9, 5e9))
     assert (size_of(folder), written_at(folder)) == (10, 5e9)
     assert (size_of(tmp_path / "none"), modified_at(tmp_path / "none")) == (0, 0.0)
+
+
+def test_files_that_go_while_they_are_looked_at_stop_nobody(tmp_path, monkeypatch):
+    walk = os.walk
+
+    def late(folder):
+        for found in walk(folder):
+            shutil.rmtree(tmp_path / "a", ignore_errors=True)
+            yield found
+
+    write_text(tmp_path / "a" / "b" / "file", "12")
+    write_text(tmp_path / "file", "345")
+    monkeypatch.setattr(os, "walk", late)
+    assert size_of(tmp_path) == 3
+    assert written_at(tmp_path) == tmp_path.stat().st_mtime

@@ -1,0 +1,10 @@
+from importlib.metadata import version
+
+from pipeline.release.requirements import requirements
+
+
+def test_what_captions_is_required_in_the_installed_version():
+    names = dict(line.split("==") for line in requirements())
+    assert {"keras", "numpy", "h5py"} <= names.keys()
+    assert all(version(name) == number for name, number in names.items())
+    assert "mlflow" not in names
