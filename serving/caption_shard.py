@@ -168,7 +168,8 @@ def _prefetch(plan: Plan, parts: list[_Part], captioner: Captioner) -> Generator
 
     with (
         Decoders(settings.work(captioner.side, captioner.fit), settings.decoders) as decoders,
-        closing(in_parallel(read, images(), settings.readers, ahead=settings.part_size)) as decoded,
+        # One more than a part: while the caller captions a part, the whole next part is begun.
+        closing(in_parallel(read, images(), settings.readers, ahead=settings.part_size + 1)) as decoded,
     ):
         for first in decoded:
             part = begun.popleft()

@@ -6,14 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline.core.errors import SettingsError
-from pipeline.storage.objects import ObjectInfo
 from serving.planning.plan import plan
-from serving.runs.plan_file import Attempt, Plan, shard_line, shard_path
-from serving.runs.settings import NightSettings, night_settings
+from serving.runs.plan_file import Plan
+from serving.runs.settings import NightSettings
 from tests.serving.night_world import PINNED, image
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -70,75 +67,11 @@ def test_a_published_night_is_not_planned_again_under_another_run(world):
         plan(NightSettings(), world.home, PINNED, world.attempt(run="r2"))
 
 
-def test_nights_of_one_day_differ():
-    attempt = Attempt.at(NOON)
-    assert (attempt.night, attempt.run) == ("2026-03-01T120000Z", "manual__2026-03-01T120000Z")
-    assert Attempt.at(NOON.replace(second=1)).night != attempt.night
-    assert Attempt.at(NOON, "2026-03-01", "scheduled__2026-03-01T12:00:00+00:00").night == "2026-03-01"
-
-
-@pytest.mark.parametrize("name", ["", "..", ".hidden", "a/b", "../../etc", "a\0b", "a\nb", "x" * 201, "latest"])
-def test_unsafe_names(name):
-    with pytest.raises(SettingsError, match="cannot name a folder"):
-        Attempt(name, "r", NOON)
-    with pytest.raises(SettingsError, match="cannot name a folder"):
-        Attempt("n", name, NOON)
-
-
-def test_an_end_without_a_time_zone():
-    with pytest.raises(SettingsError, match="no time zone"):
-        Attempt("n", "r", NOON.replace(tzinfo=None))
-
-
 @pytest.mark.parametrize("uri", ["s3://bucket/x", "/nonexistent"])
 def test_a_wrong_input_leaves_nothing_behind(world, uri):
     with pytest.raises(SettingsError):
         plan(NightSettings(input=uri), world.home, PINNED, world.attempt())
     assert not world.folder().exists()
-
-
-def test_a_missing_plan(tmp_path):
-    with pytest.raises(SettingsError, match="plan the night first"):
-        Plan.read(tmp_path / "plan.json")
-
-
-@given(st.text(st.characters(), min_size=1), st.datetimes(timezones=st.just(UTC)))
-def test_listed_images_survive_writing(tmp_path_factory, name, modified):
-    info = ObjectInfo(name, f"/in/{name}", "1-2", 1, modified)
-    folder = tmp_path_factory.mktemp("shard")
-    shard_path(folder, 0).write_text(shard_line(info) * 2, encoding="utf-8")
-    made = Plan.model_construct(folder=folder / "run")
-    (folder / "run" / "plan").mkdir(parents=True)
-    shard_path(folder, 0).rename(shard_path(made.path.parent, 0))
-    assert made.images(0) == [info, info]
-
-
-def test_every_setting_is_described_and_limited():
-    schema = NightSettings.model_json_schema()["properties"]
-    assert all(field.get("description") for field in schema.values())
-    for values in ({"max_images": 0}, {"stop_at": "25:00"}, {"time_zone": "Mars/Base"}, {"colour": "red"}):
-        (name,) = values
-        with pytest.raises(SettingsError, match=name):
-            night_settings(values)
-
-
-@pytest.mark.parametrize(
-    ("stop_at", "zone", "end"),
-    [
-        ("13:00", "UTC", "2026-03-01T13:00:00+00:00"),
-        ("12:00", "UTC", "2026-03-02T12:00:00+00:00"),
-        ("06:30", "Europe/Paris", "2026-03-02T05:30:00+00:00"),
-    ],
-)
-def test_the_deadline_is_the_next_such_time(stop_at, zone, end):
-    deadline = NightSettings(stop_at=stop_at, time_zone=zone).deadline(NOON)
-    assert deadline == datetime.fromisoformat(end)
-    assert NightSettings().deadline(NOON) is None
-
-
-def test_limits_are_those_set():
-    limits = NightSettings(max_image_bytes=5, max_megapixels=2, min_side=3).limits()
-    assert (limits.max_bytes, limits.max_megapixels, limits.min_side) == (5, 2, 3)
 
 
 def test_the_inbox_is_made(world):

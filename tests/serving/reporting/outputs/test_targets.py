@@ -1,0 +1,83 @@
+"""Names under an output."""
+
+import pytest
+
+from pipeline.core.errors import ObjectUnavailable, SettingsError
+from serving.reporting.outputs.targets import LocalTarget, S3Target, target_of
+
+
+def test_names_that_differ_are_files_that_differ(tmp_path):
+    place = LocalTarget(tmp_path)
+    names = ["a/../b", "a/b", "é" * 300, "é" * 299, "a\0b", "a_b", "x\nb", "../b", "a/\\b"]
+    for name in names:
+        with place.write(name) as file:
+            file.write(name.encode())
+    assert [place.read(name) for name in names] == [name.encode() for name in names]
+
+
+def test_a_link_out_of_the_prefix_is_not_followed(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (tmp_path / "prefix").mkdir()
+    (tmp_path / "prefix" / "link").symlink_to(outside)
+    with (
+        pytest.raises(ObjectUnavailable, match="through a link"),
+        LocalTarget(tmp_path / "prefix").write("link/deep/x"),
+    ):
+        pass
+    assert not list(outside.iterdir())
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    place = LocalTarget(tmp_path)
+    with place.write("x") as file:
+        file.write(b"old")
+    with pytest.raises(RuntimeError), place.write("x") as file:
+        file.write(b"half")
+        raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+    assert place.read("x") == b"old"
+
+
+def test_a_failed_write_leaves_the_old_object(s3, in_s3, monkeypatch):
+    place = S3Target(in_s3, 10)
+    with place.write("x") as file:
+        file.write(b"old")
+    with pytest.raises(RuntimeError), place.write("x") as file:
+        file.write(b"half")
+        raise RuntimeError
+    assert place.read("x") == b"old"
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
+    with pytest.raises(SettingsError, match="check the AWS credentials"), S3Target(in_s3, 10).write("x") as file:
+        file.write(b"lost")
+
+
+def test_keys_too_long_for_a_bucket_are_keys_that_differ(s3, in_s3):
+    place = S3Target(in_s3, 10)
+    names = ["/".join(["long" * 40] * 8 + [end]) for end in ("a.txt", "b.txt")]
+    for name in names:
+        with place.write(name) as file:
+            file.write(name.encode())
+    assert [place.read(name) for name in names] == [name.encode() for name in names]
+
+
+def test_tidying_removes_only_half_written_files_of_the_name(tmp_path):
+    target = LocalTarget(tmp_path)
+    dead, other = target.write("x"), target.write("y")
+    dead.__enter__().write(b"half")
+    other.__enter__().write(b"half")
+    target.tidy("x")
+    left = [path.name for path in tmp_path.iterdir()]
+    assert len(left) == 1
+    other.__exit__(None, None, None)
+    assert target.read("y") == b"half"
+
+
+@pytest.mark.parametrize(("uri", "kind"), [("s3://bucket/x", S3Target), ("/tmp/x", LocalTarget)])
+def test_an_output_names_a_folder_or_a_prefix(uri, kind):
+    assert isinstance(target_of(uri, 10), kind)
+
+
+def test_an_output_elsewhere_is_refused():
+    with pytest.raises(SettingsError, match="is no local path"):
+        target_of("https://host/x", 10)
