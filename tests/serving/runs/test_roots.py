@@ -15,7 +15,7 @@ def test_the_home_is_a_root(world):
 
 def test_a_table_lies_under_a_root_or_is_the_installations(world, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    home = replace(world.home, captions=elsewhere / "captions")
+    home = replace(world.home, table=str(elsewhere / "captions"))
     for named in (None, str(home.captions)):
         assert table_of(home, named).uri == str(home.captions)
     assert table_of(home, str(home.root / "other")).uri == str(home.root / "other")

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from pipeline.storage.files import sha256
 from pipeline.storage.tables import CaptionTable
-from serving.reporting.report import report
 from serving.runs.plan_file import Plan
 from serving.upkeep.forget import digests_of, strip_nights, strip_outputs
 
@@ -31,8 +30,6 @@ def test_a_published_night_loses_its_gallery_and_lines(world):
     assert [info.uri for info in plan.images(0)] == paths[1:]
     assert not plan.gallery.exists()
     assert [path.name for path in out.iterdir()] == ["001.jpg.txt"]
-    report(plan.path)
-    assert plan.gallery.is_dir()
 
 
 def test_an_unpublished_run_is_removed(world, caplog):
