@@ -28,7 +28,11 @@ def write(path, captions):
 
 
 def test_statistics_of_captioned_images(tmp_path):
-    captions = [Caption("a dog", -1.0, (), 0.5, image_statistics={"level": 7.0}), None, Caption("a small cat", -2.0, (), 1.5)]
+    captions = [
+        Caption("a dog", -1.0, (), 0.5, image_statistics={"level": 7.0}),
+        None,
+        Caption("a small cat", -2.0, (), 1.5),
+    ]
     batch = write(tmp_path / "part.parquet", captions)
     assert batch.captions == ["a dog", "a small cat"]
     assert batch.seconds == pytest.approx(6.0)
