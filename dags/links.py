@@ -11,24 +11,19 @@ if TYPE_CHECKING:
 
 
 class PageLink(BaseOperatorLink):
-    """A button whose address the task itself leaves in an XCom; it does nothing where that is None.
-
-    Attributes:
-        label: what is written on it.
-        key: of the XCom.
-    """
+    """A button labelled `label`, whose address the task leaves in the XCom `key`; None makes it do nothing."""
 
     def __init__(self, label: str, key: str) -> None:
         self.label, self.key = label, key
 
     @property
     def name(self) -> str:
-        """What is written on it."""
+        """The label."""
         return self.label
 
     @property
     def xcom_key(self) -> str:
-        """Where Airflow looks for the address."""
+        """The XCom in which Airflow looks for the address."""
         return self.key
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Tells people and the Pushgateway how runs ended; Airflow calls it where it reads DAG files, so it imports next to nothing."""
+"""Notifies people and the Pushgateway of how runs ended; Airflow calls it where it reads DAG files, so it imports next to nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class NightFailed(BaseNotifier):
     """POSTs to `NIGHTCAP_WEBHOOK` which run failed where, and why it is held back if it is."""
 
     def notify(self, context: Context) -> None:
-        """Tell of the run in Airflow's context."""
+        """Post the run in Airflow's context."""
         from dags import credentials
         from pipeline.core.environment import Home
         from serving.monitoring.alerts import alert_of_run
@@ -32,12 +32,12 @@ class RunEnded(BaseNotifier):
     """Pushes to `NIGHTCAP_PUSHGATEWAY` when a DAG last succeeded or failed."""
 
     def __init__(self, dag_id: str, succeeded: bool) -> None:
-        """Name the DAG and what to tell."""
+        """Name the DAG and its result."""
         super().__init__()
         self.dag_id, self.succeeded = dag_id, succeeded
 
     def notify(self, context: Context) -> None:
-        """Tell that a run ended now."""
+        """Push that a run ended now."""
         from pipeline.core.environment import Home
         from serving.monitoring.push_runs import push_run_end
 
@@ -48,7 +48,7 @@ class NightEnded(RunEnded):
     """The same of a night that the schedule began or that was held; what somebody else tries out makes no night good."""
 
     def notify(self, context: Context) -> None:
-        """Tell that a run ended now, if it is such a night."""
+        """Push that a run ended now, if it is such a night."""
         about: Any = context
         run = about.get("dag_run")
         if run is None or run.run_type == "scheduled" or (run.conf or {}).get("held_night"):
@@ -56,7 +56,7 @@ class NightEnded(RunEnded):
 
 
 async def night_is_late(context: Mapping[str, Any]) -> None:
-    """Tell `NIGHTCAP_WEBHOOK` of a run that has not succeeded in time; Airflow's triggerer calls it."""
+    """Notify `NIGHTCAP_WEBHOOK` of a run that has not succeeded in time; Airflow's triggerer calls it."""
     from asgiref.sync import sync_to_async
 
     from dags import credentials

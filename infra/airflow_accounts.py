@@ -17,7 +17,7 @@ Permission = tuple[str, str]
 
 
 def changing(dags: Iterable[str]) -> set[Permission]:
-    """What triggers, pauses, clears and backfills some DAGs; to change a run, Airflow asks for its DAG, too."""
+    """Permissions to trigger, pause, clear and backfill some DAGs; a change of a run needs one for its DAG, too."""
     of_runs = {(CREATE, "DAG Runs"), (EDIT, "DAG Runs"), (EDIT, "Task Instances")}
     return of_runs | {(EDIT, f"DAG:{dag}") for dag in dags}
 

@@ -1,4 +1,4 @@
-"""Tells Airflow of the deadlines that the DAGs have beyond its own."""
+"""Registers the deadlines that the DAGs have beyond Airflow's own."""
 
 from airflow.plugins_manager import AirflowPlugin
 

@@ -28,11 +28,11 @@ def masked(text: str) -> str:
 
 def scrubbed(text: object, environ: Mapping[str, str] = os.environ) -> str:
     """A text without names and passwords of addresses, and without values of variables that are called secret."""
-    told = masked(str(text))
+    clean = masked(str(text))
     secrets = {value for name, value in environ.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST}
     for secret in sorted(secrets, key=len, reverse=True):
-        told = told.replace(secret, HIDDEN)
-    return told
+        clean = clean.replace(secret, HIDDEN)
+    return clean
 
 
 def _without_secrets(text: str) -> str:

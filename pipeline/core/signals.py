@@ -1,4 +1,4 @@
-"""SIGTERM, heeded: what is at work is dropped cleanly, and the process ends within seconds."""
+"""SIGTERM handled: work is dropped cleanly, and the process ends within seconds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 _GRACE_S = 20
-CODE = 128 + signal.SIGTERM  # as a shell tells of it
+CODE = 128 + signal.SIGTERM  # as a shell reports it
 
 
 class Stopped(BaseException):

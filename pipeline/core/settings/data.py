@@ -1,4 +1,4 @@
-"""What can be set of the captioned photographs and their words."""
+"""Settings of the captioned photographs and of their words."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class ValidationSettings(Group):
 
 
 class VocabularySettings(Group):
-    """Which words the model can say."""
+    """The words that the model can write."""
 
     vocabulary_size: int = Field(10_000, ge=8, le=200_000, description="Most words, the four special ones included.")
     min_count: int = Field(1, ge=1, description="A word must occur so often in the training captions.")

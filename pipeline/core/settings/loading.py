@@ -38,15 +38,10 @@ def preset_names() -> list[str]:
 
 
 def preset(name: str) -> dict[str, Any]:
-    """The nested values of a built-in preset.
-
-    Raises:
-        SettingsError: no preset has that name.
-    """
-    path = PRESETS / f"{name}.yaml"
+    """The nested values of a built-in preset."""
     if name not in preset_names():
         raise SettingsError(f"unknown preset {name!r}; known presets: {', '.join(preset_names())}")
-    return read_yaml(path)
+    return read_yaml(PRESETS / f"{name}.yaml")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -65,20 +60,16 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def yaml_value(text: str) -> Any:
-    """What a text is in YAML.
+    """The value that a text is in YAML.
 
     Raises:
-        YAMLError: it is none.
+        YAMLError: the text is no YAML.
     """
     return yaml.load(text, _Yaml)  # noqa: S506  a safe loader
 
 
 def assign(values: dict[str, Any], dotted: str, value: Any) -> None:
-    """Set `group.field` in nested values, in place.
-
-    Raises:
-        SettingsError: the name has no group.
-    """
+    """Set `group.field` in nested values, in place."""
     group, _, field = dotted.partition(".")
     if not field:
         raise SettingsError(f"setting {dotted!r} must be group.field, for example training.epochs")

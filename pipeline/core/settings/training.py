@@ -1,4 +1,4 @@
-"""What can be set, in groups; a field's description is its documentation everywhere."""
+"""Settings of a training, in groups; a field's description is its documentation everywhere."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ class DecodingSettings(Group):
 
 
 class EvaluationSettings(Group):
-    """How the model is judged beyond its scores."""
+    """How the model is evaluated beyond its scores."""
 
     images: int = Field(
         500,
