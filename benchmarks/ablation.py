@@ -1,4 +1,4 @@
-"""What each choice is worth: trains every row of a table and scores it on the images that choose and those that judge.
+"""What each choice is worth: trains every row of a table and scores it on validation and test images.
 
     python -m benchmarks.ablation --config flickr8k.yaml --rows benchmarks/ablation.yaml --output rows.jsonl [NAME ..]
 
@@ -71,9 +71,9 @@ def _measure(config: dict[str, Any], row: dict[str, Any], seed: int, place: Path
     seconds = time.monotonic() - started
     captions = captions_of(run, "test")
     write_text(place, "".join(f"{json.dumps({'image': image, 'caption': text})}\n" for image, text in captions.items()))
-    found = score_captions(run.accepted.references("test"), captions).as_json()
+    scores = score_captions(run.accepted.references("test"), captions).as_json()
     covered = {"covered_50": _covered(run)} if row.get("covered") else {}
-    return {"seconds": seconds, **found, **covered, "val_cider_d": _val_cider_d(run)}
+    return {"seconds": seconds, **scores, **covered, "val_cider_d": _val_cider_d(run)}
 
 
 def captions_of(run: TrainingRun, split: str) -> dict[str, str]:
@@ -89,8 +89,8 @@ def _val_cider_d(run: TrainingRun) -> float | None:
 def _covered(run: TrainingRun) -> float:
     """CIDEr-D when half of each image is covered."""
     images, predictor = sample(run, "test"), Predictor(run, training_embeddings(run))
-    told = predict_degraded(run, predictor, images, ["covered_50"])["covered_50"]
-    return float(cider_d_of(run.accepted.references("test"), list(images["image"]), told.captions).mean())
+    predictions = predict_degraded(run, predictor, images, ["covered_50"])["covered_50"]
+    return float(cider_d_of(run.accepted.references("test"), list(images["image"]), predictions.captions).mean())
 
 
 def _baseline(name: str, run: TrainingRun) -> dict[str, Any]:

@@ -42,7 +42,7 @@ from pipeline.training.run import TrainingRun
 from pipeline.training_pipeline import run_until
 
 POINTS = 100
-FEWEST = 700  # images of the cluster, so that enough are left to judge
+FEWEST = 700  # images of the cluster, so that enough are left for evaluation
 NAME = "corrections_benchmark"  # a registered model of its own
 CONTINUING = {"training.epochs": 2, "training.learning_rate": 3e-4}
 
@@ -55,7 +55,7 @@ def main() -> None:
     assign(config, "registry.model_name", NAME)
     whole = extracted(_run(config, {"source.corrections": "none"}))
     cluster = _most_unlike(whole, arguments.clusters)
-    corrected, judged = _shares(whole, cluster, arguments.corrections)
+    corrected, evaluated = _shares(whole, cluster, arguments.corrections)
 
     without = {"source.train_annotations": str(_annotations(whole, cluster, output / "without.json"))}
     champion = run_stages(_run(config, without | {"source.corrections": "none"}))
@@ -65,7 +65,7 @@ def main() -> None:
     control = _run(config, without | {"source.corrections": "none"} | start | CONTINUING)
     runs = {"champion": champion.run, "control": run_until("refine", control)}
     report = {"cluster": len(cluster), "corrections": len(corrected), "verdict": _verdict(challenger)}
-    report |= {name: _compare(whole, images, challenger.run, runs) for name, images in judged.items()}
+    report |= {name: _compare(whole, images, challenger.run, runs) for name, images in evaluated.items()}
     write_json(output / "report.json", report)
     print(json.dumps(report, indent=1))
 
@@ -80,7 +80,7 @@ def _run(config: dict[str, Any], values: dict[str, Any]) -> TrainingRun:
 
 
 def _verdict(trained: Trained) -> str:
-    """What the gate said when it first judged a version."""
+    """The first verdict of the gate on a version."""
     registry = Promotions(trained.run.home).registry
     return registry.tags(registry.resolve(str(ModelUri(NAME, trained.version["version"]))))[VERDICT_TAG]
 
@@ -103,11 +103,14 @@ def _pooled(run: TrainingRun, shas: Sequence[str]) -> npt.NDArray[np.float32]:
 
 
 def _shares(run: TrainingRun, cluster: pd.DataFrame, count: int) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
-    """The images that are corrected, by digest, and those that judge: the cluster's others, and test elsewhere."""
-    known = cluster[cluster["split"] != "test"].sort_values("sha256")
+    """The images that are corrected, by digest, and those for evaluation: the cluster's others, and test elsewhere."""
+    candidates = cluster[cluster["split"] != "test"].sort_values("sha256")
     test = run.accepted.images_of("test")
     inside, elsewhere = (test[test["sha256"].isin(cluster["sha256"]) == there] for there in (True, False))
-    return known.head(count), {"in_the_cluster": pd.concat([known.iloc[count:], inside]), "elsewhere": elsewhere}
+    return candidates.head(count), {
+        "in_the_cluster": pd.concat([candidates.iloc[count:], inside]),
+        "elsewhere": elsewhere,
+    }
 
 
 def _annotations(run: TrainingRun, cluster: pd.DataFrame, path: Path) -> Path:
@@ -153,8 +156,8 @@ def _captions(run: TrainingRun, images: pd.DataFrame) -> list[str]:
 
     decoder, words = load_decoder(run)
     generator = Generator(decoder, run.settings.decoding, len(words))
-    told = caption_features(generator, words, FeatureStore.of(run), list(images["sha256"]))
-    return [caption.text for caption in told]
+    captions = caption_features(generator, words, FeatureStore.of(run), list(images["sha256"]))
+    return [caption.text for caption in captions]
 
 
 def _arguments() -> argparse.Namespace:

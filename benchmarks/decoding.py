@@ -48,9 +48,9 @@ def main() -> None:
         run = _decoding(values, way)
         captions = captions_of(run, arguments.split)
         report = score_captions(run.accepted.references(arguments.split), captions, meteor=False)
-        told = ", ".join(f"{name} {value}" for name, value in way.items()) or "beam 3"
+        label = ", ".join(f"{name} {value}" for name, value in way.items()) or "beam 3"
         scores = " | ".join(f"{100 * (report.scores[name] or 0):.1f}" for name in ("bleu_4", "rouge_l", "cider_d"))
-        print(f"| {told} | {scores} | {report.health.words_used} | {report.health.dangling:.1%} |", flush=True)
+        print(f"| {label} | {scores} | {report.health.words_used} | {report.health.dangling:.1%} |", flush=True)
 
 
 def _decoding(values: dict[str, Any], way: dict[str, Any]) -> TrainingRun:
@@ -66,7 +66,7 @@ def _run(values: dict[str, Any]) -> TrainingRun:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True, help="settings that name the data and the encoder")
-    parser.add_argument("--split", choices=["val", "test"], default="val", help="val chooses, test judges")
+    parser.add_argument("--split", choices=["val", "test"], default="val", help="val to choose, test to evaluate")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting")
     return parser.parse_args()
 

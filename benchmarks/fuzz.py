@@ -115,7 +115,7 @@ def _until(end: float, items: Iterator[Item]) -> Iterator[Item]:
 
 
 def main() -> None:
-    """Fuzz, print, judge."""
+    """Fuzz, print, exit with 1 if anything failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)

@@ -33,9 +33,13 @@ def main() -> None:
     """Print the share of comparisons that are decided for the challenger."""
     arguments = _arguments()
     scores = read_json(arguments.scores)
-    found = (np.array(scores[arguments.challenger]) - np.array(scores[arguments.champion])) / 1000
-    told = {"images": len(found), "sd_points": round(float(found.std()) / POINT, 1), "chance": by_chance(found)}
-    print(json.dumps(told | {"power": {points: power(found, points) for points in POINTS}}))
+    differences = (np.array(scores[arguments.challenger]) - np.array(scores[arguments.champion])) / 1000
+    report = {
+        "images": len(differences),
+        "sd_points": round(float(differences.std()) / POINT, 1),
+        "chance": by_chance(differences),
+    }
+    print(json.dumps(report | {"power": {points: power(differences, points) for points in POINTS}}))
 
 
 def by_chance(differences: Differences) -> float:

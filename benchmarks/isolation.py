@@ -87,7 +87,7 @@ def fill(folder: Path, count: int) -> list[Path]:
 
 
 def in_threads(photos: list[Path]) -> None:
-    """Two threads decode, resize and judge as a worker does."""
+    """Two threads decode, resize and measure quality as a worker does."""
     limits = NightSettings().limits()
 
     def work(path: Path) -> None:

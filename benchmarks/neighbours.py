@@ -1,4 +1,4 @@
-"""Captions without a model: what people said about similar images (Devlin et al., 2015, arXiv:1505.04467)."""
+"""Captions without a model: people's captions of similar images (Devlin et al., 2015, arXiv:1505.04467)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ AGREEING = 60  # of their captions, how many a caption must be like
 def consensus_captions(run: TrainingRun) -> dict[str, str]:
     """For each test image the caption of its nearest training images that is most like the others."""
     references = run.accepted.references("train")
-    known = list(references)
+    names = list(references)
     tokens = {image: [tokenize(text) for text in texts] for image, texts in references.items()}
     frequencies = DocumentFrequencies.of(tokens.values())
     vectors = {image: [frequencies.vector(each) for each in own] for image, own in tokens.items()}
     nearness = _pooled(run, "test") @ _pooled(run, "train").T  # [test, train]
     captions = {}
     for image, row in zip(run.accepted.images_of("test")["image"], nearness, strict=True):
-        near = [known[index] for index in np.argsort(-row)[:NEIGHBOURS]]
+        near = [names[index] for index in np.argsort(-row)[:NEIGHBOURS]]
         texts = [text for name in near for text in references[name]]
         captions[image] = texts[_most_agreeing([vector for name in near for vector in vectors[name]])]
     return captions

@@ -70,23 +70,23 @@ def profile(changed: bool = True) -> bytes:
 def valid() -> dict[str, bytes]:
     """Odd images that are sound: every one can be captioned. By name."""
     photo, frames = photograph(), [Image.new("RGB", (WIDTH, HEIGHT), colour) for colour in ("blue", "lime")]
-    found = {f"plain.{kind.lower()}": encoded(photo, kind) for kind in KINDS}
+    files = {f"plain.{kind.lower()}": encoded(photo, kind) for kind in KINDS}
     for mode in ("1", "L", "LA", "P", "RGBA", "I;16"):
         image = (
             Image.fromarray(np.asarray(photo.convert("L"), np.uint16) * 257) if mode == "I;16" else photo.convert(mode)
         )
-        found |= {f"{mode}.{kind.lower()}": encoded(image, kind) for kind in ("PNG", "TIFF")}
+        files |= {f"{mode}.{kind.lower()}": encoded(image, kind) for kind in ("PNG", "TIFF")}
     for mode in ("I", "F"):
-        found[f"{mode}.tiff"] = encoded(Image.fromarray(np.asarray(photo.convert(mode)) * 300), "TIFF")
+        files[f"{mode}.tiff"] = encoded(Image.fromarray(np.asarray(photo.convert(mode)) * 300), "TIFF")
     for mode in ("CMYK", "LAB", "YCbCr"):
-        found[f"{mode}.tiff"] = encoded(
+        files[f"{mode}.tiff"] = encoded(
             photo.convert("L").convert("CMYK") if mode == "CMYK" else _converted(photo, mode), "TIFF"
         )
     for kind in ("GIF", "WEBP", "TIFF", "PNG", "AVIF"):
-        found[f"animated.{kind.lower()}"] = encoded(photo, kind, save_all=True, append_images=frames)
+        files[f"animated.{kind.lower()}"] = encoded(photo, kind, save_all=True, append_images=frames)
     for compression in ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"):
-        found[f"{compression}.tiff"] = encoded(photo, "TIFF", compression=compression)
-    found |= {
+        files[f"{compression}.tiff"] = encoded(photo, "TIFF", compression=compression)
+    files |= {
         "cmyk.jpg": encoded(photo.convert("CMYK"), "JPEG"),
         "grey.jpg": encoded(photo.convert("L"), "JPEG"),
         "progressive.jpg": encoded(photo, "JPEG", progressive=True),
@@ -107,14 +107,14 @@ def valid() -> dict[str, bytes]:
         ("nonsense", b"nonsense" * 50),
         ("empty", b"\0" * 128),
     ):
-        found |= {
+        files |= {
             f"icc-{name}.{kind.lower()}": encoded(photo, kind, icc_profile=icc) for kind in ("JPEG", "PNG", "WEBP")
         }
     for turn in range(10):
         exif = Image.Exif()
         exif[0x0112] = turn
-        found |= {f"turned{turn}.{kind.lower()}": encoded(photo, kind, exif=exif) for kind in ("JPEG", "PNG", "WEBP")}
-    return found
+        files |= {f"turned{turn}.{kind.lower()}": encoded(photo, kind, exif=exif) for kind in ("JPEG", "PNG", "WEBP")}
+    return files
 
 
 def _converted(photo: Image.Image, mode: str) -> Image.Image:

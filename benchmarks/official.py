@@ -23,7 +23,7 @@ Texts = dict[str, list[str]]
 def main() -> None:
     """Print a line a file of captions, scores times 100."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--annotations", type=Path, required=True, help="the COCO captions file that judges")
+    parser.add_argument("--annotations", type=Path, required=True, help="the COCO captions file with the references")
     parser.add_argument("captions", type=Path, nargs="+", help="lines of JSON with image and caption")
     arguments = parser.parse_args()
     references = references_of(arguments.annotations)
@@ -33,11 +33,11 @@ def main() -> None:
 
 def _scores(references: Texts, path: Path) -> dict[str, float]:
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    said = _tokenised({Path(row["image"]).name: [row["caption"]] for row in rows})
-    wanted = _tokenised({name: references[name] for name in said})
-    bleu, _ = Bleu(4).compute_score(wanted, said, verbose=0)
+    captions = _tokenised({Path(row["image"]).name: [row["caption"]] for row in rows})
+    wanted = _tokenised({name: references[name] for name in captions})
+    bleu, _ = Bleu(4).compute_score(wanted, captions, verbose=0)
     others = {"METEOR": Meteor(), "ROUGE-L": Rouge(), "CIDEr": Cider()}
-    return {"BLEU-4": bleu[-1]} | {name: scorer.compute_score(wanted, said)[0] for name, scorer in others.items()}
+    return {"BLEU-4": bleu[-1]} | {name: scorer.compute_score(wanted, captions)[0] for name, scorer in others.items()}
 
 
 def _tokenised(texts: Texts) -> Texts:

@@ -126,10 +126,10 @@ def ask(home: Home, what: str, image: str) -> None:
     environment = {**os.environ, "NIGHTCAP_HOME": str(home.root), "MLFLOW_TRACKING_URI": home.tracking_uri}
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     command = [sys.executable, "-m", "nightcap", "trace", image, "--json"]
-    found = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
+    trace = json.loads(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
     took, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    counts = f"{len(found['captions'])} captions, {len(found['trained'])} versions trained on it"
+    counts = f"{len(trace['captions'])} captions, {len(trace['trained'])} versions trained on it"
     print(f"{what}: {took:.1f} s, {cpu:.1f} s of CPU, at most {after.ru_maxrss / 1024:.0f} MiB; {counts}")
 
 

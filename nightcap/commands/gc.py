@@ -26,7 +26,7 @@ def command(
     ] = 7.0,
     night_days: Annotated[float, typer.Option(min=0.0, help="Days that files of nights which have ended stay.")] = 90.0,
     versions: Annotated[
-        bool, typer.Option("--versions", help="Also files of old registered versions; what is known of them stays.")
+        bool, typer.Option("--versions", help="Also files of old registered versions; their entries and tags stay.")
     ] = False,
 ) -> None:
     """Remove stage outputs, features, checkpoints, cached models and ended nights that nothing reaches.

@@ -16,7 +16,7 @@ from pipeline.core.errors import SettingsError
 def command(
     source: Annotated[Path, typer.Argument(help="The embedded home, such as .nightcap; it is only read.")],
     artifacts: Annotated[str, typer.Option(help="Where the stack's MLflow keeps artifacts.")] = "s3://mlflow",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; tell what would be moved.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; count what would be moved.")] = False,
 ) -> None:
     """Move an embedded home into the stack that the environment names, whose MLflow was never used.
 

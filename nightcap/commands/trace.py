@@ -74,7 +74,7 @@ def _caption_line(row: dict[str, Any]) -> str:
 def _training_line(model: dict[str, Any]) -> str:
     left_out = {
         True: "",
-        None: " (what validation accepted is not known any more)",
+        None: " (the result of its validation is lost)",
         False: " but left out by validation",
     }
     through = f", which continues {' and '.join(model['through'])}" if model["through"] else ""
