@@ -30,7 +30,7 @@ publish(path)
 """
 
 
-@pytest.mark.parametrize(("place", "committed"), [("_write", 0), ("_stage", 0), ("_named", 1)])
+@pytest.mark.parametrize(("place", "committed"), [("_write", 0), ("_stage", 0), ("_add_to_log", 1)])
 def test_1_killed_at_a_boundary_of_publishing(world, place, committed):
     """After a file was written, after all were, after the commit: the same run again publishes it once."""
     paths = world.fill(4)

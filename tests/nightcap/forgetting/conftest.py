@@ -5,6 +5,12 @@ import pytest
 from pipeline.storage.files import write_text
 from pipeline.storage.trash import TRASH
 from tests.nightcap.forgetting.forgetting import DATA, NAME, Knowing, training
+from tests.serving.night_world import World
+
+
+@pytest.fixture
+def world(tmp_path):
+    return World.within(tmp_path)
 
 
 @pytest.fixture
