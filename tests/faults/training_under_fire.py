@@ -18,14 +18,14 @@ from tests.pipeline.training import toy
 
 EPOCHS = 3  # of three steps
 REINFORCE = (step.Trainer, "reinforce", 2)
-FIT = (step.Trainer, "fit", 2)
+FIT = (step.Trainer, "train_step", 2)
 WRITE = (zipfile._ZipWriteFile, "write", 150)
-JUDGE = (choice.ValidationSet, "judge", 1)
-SAVE = (checkpoint, "save", 1)
+SCORE = (choice.ValidationSet, "score", 1)
+SAVE = (checkpoint, "save_checkpoint", 1)
 NAMED = (checkpoint, "_newest_first", 2)
-# Before a step; half-way through a checkpoint's file; before an epoch is judged; when its weights were kept and nothing
+# Before a step; half-way through a checkpoint's file; before an epoch is scored; when its weights were kept and nothing
 # was saved; when its checkpoint had its name and the older ones were there still.
-POINTS = {"train": [FIT, WRITE, JUDGE, SAVE, NAMED], "refine": [REINFORCE, WRITE, JUDGE, SAVE, NAMED]}
+POINTS = {"train": [FIT, WRITE, SCORE, SAVE, NAMED], "refine": [REINFORCE, WRITE, SCORE, SAVE, NAMED]}
 
 
 def strike(place, name, number):
