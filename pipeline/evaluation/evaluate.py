@@ -43,16 +43,13 @@ def evaluate(run: TrainingRun) -> StageOutput:
         _write(folder, captions, report.per_image)
         evidence = report.as_json() | {"test_digest": run.accepted.fingerprint("test")} | _controls(references, texts)
         training = [tuple(tokenize(text)) for text in run.accepted.captions_of("train")["caption"]]
+        cider_d = {image: row["cider_d"] for image, row in report.per_image.items()}
         evidence |= {
             "gender": gender_errors(texts, references),
             "robustness": robustness(run),
-            "risk_coverage": risk_coverage(
-                confidences(run, "test", texts), [report.per_image[image]["cider_d"] for image in texts]
-            ),
+            "risk_coverage": risk_coverage(confidences(run, "test", texts), [cider_d[image] for image in texts]),
             "novel": novel_share(texts.values(), set(training)),
-            "slices": slice_scores(
-                {image: row["cider_d"] for image, row in report.per_image.items()}, references, training
-            ),
+            "slices": slice_scores(cider_d, references, training),
         }
         write_json(folder / "scores.json", evidence | _chair(run, references, texts))
         write_samples(folder / "samples", run, captions, references, report.per_image)
@@ -97,8 +94,6 @@ def _write(folder: Path, captions: Mapping[str, Caption], per_image: Mapping[str
         for image, caption in captions.items()
     ]
     pd.DataFrame(rows).to_parquet(folder / "per_image.parquet", index=False)
-    lines = [
-        json.dumps({"image": row["image"], "caption": row["caption"], "score": row["score"]}, ensure_ascii=False)
-        for row in rows
-    ]
-    write_text(folder / "captions.jsonl", "\n".join(lines) + "\n")
+    keys = ("image", "caption", "score")
+    lines = [json.dumps({key: row[key] for key in keys}, ensure_ascii=False) + "\n" for row in rows]
+    write_text(folder / "captions.jsonl", "".join(lines))

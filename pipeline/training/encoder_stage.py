@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
 
@@ -85,8 +86,6 @@ def _train_stage(run: TrainingRun) -> StageOutput:
 
 def train_scenes_encoder(run: TrainingRun) -> tuple[Encoder, dict[str, Any]]:
     """Train the small network to predict, at each cell of its grid, the words of the object there."""
-    import keras
-
     keras.utils.set_random_seed(0)
     epochs = run.settings.encoder.epochs
     words = sorted({word for label in run.accepted.objects_of("train")["label"] for word in label.split()})
@@ -114,8 +113,6 @@ def _log_epoch(epoch: int, losses: dict[str, float]) -> None:
 
 def _schedule(steps: int) -> Any:
     """Warm-up over a tenth of the steps, then a cosine down to nothing."""
-    import keras
-
     warmup = max(1, steps // 10)
     return keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - warmup), warmup_target=LEARNING_RATE, warmup_steps=warmup

@@ -1,6 +1,3 @@
-import json
-import re
-from base64 import b64decode
 from dataclasses import replace
 
 import pandas as pd
@@ -9,30 +6,7 @@ import pytest
 from pipeline.core.settings import DecodingSettings
 from pipeline.evaluation.evaluate import _chair, caption_split, evaluate
 from pipeline.evaluation.objects import scenes_chair
-from pipeline.evaluation.samples_page import write_samples
 from pipeline.metrics.scores import leave_one_out, score_captions
-from pipeline.model.interface import Caption
-from pipeline.storage.files import read_json
-
-
-@pytest.fixture(scope="module")
-def folder(tiny_run):
-    return tiny_run.output("evaluate").path
-
-
-@pytest.fixture(scope="module")
-def scores(folder):
-    return read_json(folder / "scores.json")
-
-
-@pytest.fixture(scope="module")
-def lines(folder):
-    return [json.loads(line) for line in (folder / "captions.jsonl").read_text(encoding="utf-8").splitlines()]
-
-
-@pytest.fixture(scope="module")
-def references(tiny_run):
-    return tiny_run.accepted.references("test")
 
 
 def test_the_test_split_is_captioned_and_no_other(tiny_run, lines):
@@ -100,38 +74,3 @@ def test_judged_already_it_is_not_judged_again(tiny_run, folder):
     before = (folder / "scores.json").stat().st_mtime_ns
     assert evaluate(tiny_run).path == folder
     assert (folder / "scores.json").stat().st_mtime_ns == before
-
-
-def test_the_page_shows_images_beside_what_model_and_people_wrote(folder, lines, references):
-    page = (folder / "samples" / "index.html").read_text(encoding="utf-8")
-    images = re.findall(r'<img src="([^"]+)"', page)
-    assert len(images) == len(lines)
-    assert all(b64decode(image.removeprefix("data:image/jpeg;base64,")).startswith(b"\xff\xd8") for image in images)
-    for line in lines:
-        assert line["caption"] in page
-        assert references[line["image"]][0] in page
-
-
-def test_of_many_images_some_are_shown_from_the_best_to_the_worst(tiny_run, tmp_path):
-    images = list(tiny_run.accepted.images_of("train")["image"])
-    assert len(images) > 24
-    captions = {image: Caption(f"caption of {image}", -1.0) for image in images}
-    worth = {image: {"bleu_4": 0.0, "rouge_l": 0.0, "cider_d": float(place)} for place, image in enumerate(images)}
-    write_samples(tmp_path, tiny_run, captions, tiny_run.accepted.references("train"), worth)
-    page = (tmp_path / "index.html").read_text(encoding="utf-8")
-    shown = re.findall(r"<h2>caption of ([^<]+)</h2>", page)
-    assert len(shown) == len(set(shown)) == len(set(re.findall(r'src="(data:[^"]+)"', page))) == 24
-    assert (shown[0], shown[-1]) == (images[-1], images[0])
-    assert shown == sorted(shown, key=images.index, reverse=True)
-
-
-def test_what_captions_hold_is_shown_as_text(tiny_run, references, tmp_path):
-    image = next(iter(references))
-    nasty = '<script>alert("1")</script>'
-    captions = {image: Caption(nasty, -1.0)}
-    per_image = {image: {"bleu_4": 0.0, "rouge_l": 0.0, "cider_d": 0.0}}
-    write_samples(tmp_path, tiny_run, captions, {image: [nasty, "'><img src=x onerror=1>"]}, per_image)
-    page = (tmp_path / "index.html").read_text(encoding="utf-8")
-    assert "<script" not in page
-    assert page.count("<img") == 1
-    assert page.count("&lt;script&gt;") == 3

@@ -13,10 +13,8 @@ import pytest
 
 from nightcap.captioning import caption_images
 from nightcap.cli import main
-from pipeline.core.environment import ExternalLimits
-from pipeline.core.errors import BadInput, BundleRejected, SettingsError
+from pipeline.core.errors import BundleRejected, SettingsError
 from pipeline.imaging.decode import ImageLimits
-from pipeline.model.external.process import ExternalProcess
 from pipeline.model.interface import EXTERNAL
 from pipeline.registry.external import name_external
 from pipeline.registry.loading import load_pinned, pin
@@ -198,23 +196,6 @@ def test_a_damaged_copy_is_fetched_anew(stranger):
     assert not list(kept.rglob("*.pyc"))
 
 
-@pytest.mark.parametrize(
-    "unfit",
-    [
-        {"inputs": ("text",)},
-        {"inputs": ("image", "question")},
-        {"outputs": ("label",)},
-        {"side": 0},
-        {"fit": "stretch"},
-    ],
-)
-def test_what_takes_or_gives_something_else_is_no_captioner(stranger, unfit):
-    uri = log_model(stranger.home, "unfit", **unfit)
-    with pytest.raises(BundleRejected, match=r"signature|metadata"):
-        name_external(stranger.home, uri)
-    assert DIGEST_TAG not in Registry(stranger.home).version(uri).tags
-
-
 def test_bad_images_have_lines_of_their_own(stranger):
     """`nightcap caption` with an external captioner."""
 
@@ -233,16 +214,3 @@ def test_bad_images_have_lines_of_their_own(stranger):
     ]
     with pytest.raises(SettingsError, match="whose decoding"):
         load_pinned(stranger.home, pin(stranger.home, "models:/stranger/1"), {"beam_width": 5})
-
-
-@pytest.mark.parametrize(
-    "talk",
-    ["print('{}')", "print('[1]')", "print('nonsense')", "print('x' * (2 << 20))", "print('[' * 100000)", "pass"],
-)
-def test_one_that_does_not_keep_to_the_protocol_is_ended(talk, tmp_path):
-    script = tmp_path / "python"
-    script.write_text(f"#!{sys.executable} -IS\n{talk}\nimport sys; sys.stdout.flush(); sys.stdin.readline()\n")
-    script.chmod(0o755)
-    with pytest.raises(BadInput):
-        ExternalProcess(tmp_path, ExternalLimits(str(script), 0, 3, 3)).ask([b"abc"])
-    assert running() == []

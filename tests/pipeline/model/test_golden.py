@@ -1,0 +1,47 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.core.errors import BundleRejected
+from pipeline.model.bundle import FORMAT, GOLDEN, read_bundle
+from pipeline.model.golden import CAPTIONS, TOLERANCE, golden_images, reproduce
+from pipeline.model.interface import Caption
+from pipeline.storage.files import read_json, write_json
+from tests.fixtures.stored_bundles import unpack
+
+
+class Parrot:
+    """Captions as the bundle says, but for what is changed in the last one."""
+
+    def __init__(self, bundle, **change):
+        wanted = read_json(bundle.path / GOLDEN / CAPTIONS)
+        self.captions = [Caption(wanted[name]["caption"], wanted[name]["score"]) for name in sorted(wanted)]
+        self.captions[-1] = replace(self.captions[-1], **change)
+
+    def caption(self, pixels):
+        assert pixels.dtype == np.uint8
+        return self.captions
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    return read_bundle(unpack(FORMAT, tmp_path / "bundle"))
+
+
+def test_the_same_captions_and_scores_are_reproduced(bundle):
+    assert reproduce(bundle, Parrot(bundle)) == len(golden_images(bundle)) == 3
+    score = Parrot(bundle).captions[-1].score
+    assert reproduce(bundle, Parrot(bundle, score=score + TOLERANCE / 2)) == 3
+
+
+@pytest.mark.parametrize("change", [{"text": "another"}, {"score": -90.0}])
+def test_another_caption_or_score_is_refused(bundle, change):
+    with pytest.raises(BundleRejected, match=r"golden image .* must give"):
+        reproduce(bundle, Parrot(bundle, **change))
+
+
+def test_a_bundle_without_golden_images_is_refused(bundle):
+    write_json(bundle.path / GOLDEN / CAPTIONS, {})
+    with pytest.raises(BundleRejected, match="names no image"):
+        reproduce(bundle, Parrot.__new__(Parrot))
