@@ -66,18 +66,18 @@ def pytest_unconfigure(config):
 @pytest.fixture(autouse=True)
 def _own_home(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("NIGHTCAP_HOME", str(tmp_path_factory.mktemp("nightcap")))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow puts there what it was told last
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow puts its last address there
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_process_stays():
     yield
     _, alive = psutil.wait_procs(left_behind(), timeout=5)
-    told = [f"{process.pid}: {command_of(process)[:200]}" for process in alive]
+    left = [f"{process.pid}: {command_of(process)[:200]}" for process in alive]
     for process in alive:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    assert not told, "tests left processes running (now killed):\n" + "\n".join(told)
+    assert not left, "tests left processes running (now killed):\n" + "\n".join(left)
 
 
 def left_behind():
@@ -154,9 +154,9 @@ def tiny_training(tmp_path_factory):
     """A whole training on few scenes, registered and promoted, with credentials around it that nothing may repeat."""
     from tests.canaries import carried, listening
 
-    with carried(), listening() as told:
+    with carried(), listening() as logged:
         run, handed_on = train_tiny(tmp_path_factory.mktemp("tiny_run"))
-    return TinyTraining(run, told.getvalue(), json.dumps(handed_on))
+    return TinyTraining(run, logged.getvalue(), json.dumps(handed_on))
 
 
 @pytest.fixture(scope="session")

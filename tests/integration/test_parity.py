@@ -23,6 +23,7 @@ from pipeline.training_pipeline import run_stage
 from tests.fixtures.stored_bundles import unpack
 from tests.loading import load_captioner
 from tests.odd_images import odd_images
+from tests.pipeline.conftest import Dataset
 
 IMAGES = odd_images()
 ROOT = Path(pipeline.__file__).parents[1]
@@ -69,9 +70,9 @@ def test_the_images_differ_and_so_do_captions(eager):
 
 
 @pytest.fixture
-def extracted(captioner, new_dataset, tmp_path):
+def extracted(captioner, tmp_path):
     """The stage that extracts features, of the images fitted in some way, with the captioner's encoder."""
-    dataset = new_dataset()
+    dataset = Dataset(tmp_path)
     for name, data in IMAGES.items():
         dataset.add(name, data=data)
 

@@ -69,11 +69,11 @@ def test_every_stage_left_an_output_and_nothing_unfinished(tiny_run):
 
 
 def test_what_training_took_counts_both_stages(tiny_run):
-    found = stages.effort(tiny_run)
+    actual = stages.effort(tiny_run)
     curves = [tiny_run.output(stage).figures()["curves"] for stage in ("train", "refine")]
-    assert found["epochs"] == sum(map(len, curves)) > 0
-    assert found["seconds"] == sum(row["seconds"] for rows in curves for row in rows) > 0
-    assert found["cider_d"] == tiny_run.scores()["scores"]["cider_d"]
+    assert actual["epochs"] == sum(map(len, curves)) > 0
+    assert actual["seconds"] == sum(row["seconds"] for rows in curves for row in rows) > 0
+    assert actual["cider_d"] == tiny_run.scores()["scores"]["cider_d"]
 
 
 def test_the_champion_is_what_was_trained(tiny_run):

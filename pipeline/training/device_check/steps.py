@@ -75,7 +75,7 @@ def take_steps(precision: str, steps: int, weights: Path) -> dict[str, Any]:
 
 
 def made_up_batches() -> list[Batch]:
-    """Images of a few kinds, each kind with its own two captions; lengths differ from batch to batch."""
+    """Images of a few kinds, each kind with its own two captions of one length."""
     random = np.random.default_rng(0)
     prototypes = np.maximum(random.normal(size=(_KINDS, POSITIONS, CHANNELS)), 0)
     lengths = 5 + np.arange(_KINDS) % 8

@@ -14,7 +14,7 @@ def known():
     return inputs, random.gamma(1.0, truth), truth
 
 
-def test_the_known_weights_are_found(known):
+def test_the_known_weights_are_recovered(known):
     inputs, scores, truth = known
     fitted = fit_estimate(inputs, scores, np.ones(len(inputs)), 1e-4)
     assert fitted.weights == pytest.approx([0.3, -0.6, 0.0], abs=0.06)

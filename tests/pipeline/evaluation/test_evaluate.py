@@ -37,7 +37,7 @@ def test_captions_of_scenes_are_held_against_what_is_there(scores, lines, tiny_r
     assert scores["chair"] == pytest.approx(scenes_chair(captions, tiny_run.accepted.boxes("test")))
 
 
-def test_people_s_gender_novelty_and_slices_are_told(scores, lines, references):
+def test_people_s_gender_novelty_and_slices_are_reported(scores, lines, references):
     assert scores["gender"]["naming"] == 0  # scenes hold no people
     assert 0 <= scores["novel"] <= 1
     for kind in ("length", "people", "rare_words"):
@@ -70,7 +70,7 @@ def test_another_way_of_choosing_words_is_another_evaluation_of_the_same_images(
     assert caption_split(run, "test") == captions
 
 
-def test_judged_already_it_is_not_judged_again(tiny_run, folder):
+def test_evaluated_already_it_is_not_evaluated_again(tiny_run, folder):
     before = (folder / "scores.json").stat().st_mtime_ns
     assert evaluate(tiny_run).path == folder
     assert (folder / "scores.json").stat().st_mtime_ns == before

@@ -17,15 +17,15 @@ from pipeline.evaluation.gender import gender_errors
     ],
 )
 def test_a_caption_is_wrong_where_people_do_not_name_its_gender(caption, references, error, opposite):
-    found = gender_errors({"a": caption, "b": "a person"}, {"a": references, "b": ["a man"]})
-    assert found == {"naming": 1, "naming_share": 0.5, "error": error, "opposite": opposite}
+    actual = gender_errors({"a": caption, "b": "a person"}, {"a": references, "b": ["a man"]})
+    assert actual == {"naming": 1, "naming_share": 0.5, "error": error, "opposite": opposite}
 
 
 def test_the_rate_is_of_the_captions_that_name_a_gender():
     captions = {"a": "a man", "b": "a woman", "c": "a dog with her ball", "d": "three girls"}
     references = {"a": ["a man"], "b": ["a man"], "c": ["a dog"], "d": ["three children"]}
-    found = gender_errors(captions, references)
-    assert found == pytest.approx({"naming": 3, "naming_share": 3 / 4, "error": 2 / 3, "opposite": 1 / 3})
+    actual = gender_errors(captions, references)
+    assert actual == pytest.approx({"naming": 3, "naming_share": 3 / 4, "error": 2 / 3, "opposite": 1 / 3})
 
 
 def test_nothing_named_is_nothing_wrong():

@@ -8,7 +8,7 @@ def box(label):
     return LabelledBox(label, 0, 0, 1, 1)
 
 
-def test_scenes_are_judged_by_all_their_objects():
+def test_scenes_are_scored_by_all_their_objects():
     captions = {"a": "a red circle and a blue star", "b": "a large dotted white heart", "c": "some shapes"}
     boxes = {"a": [box("red circle")], "b": [box("white heart"), box("pink star")], "c": [box("red star")]}
     assert scenes_chair(captions, boxes) == pytest.approx(

@@ -48,10 +48,10 @@ def test_every_object_as_large_as_a_cell_can_be_hit(left, top, size):
 
 def test_true_mentions_are_played_and_lies_are_not(tiny_run, truths):
     objects = tiny_run.accepted.boxes("test")
-    found = pointing_game(tiny_run, truths)
-    assert (found["images"], found["mentions"]) == (len(truths), sum(map(len, objects.values())))
+    actual = pointing_game(tiny_run, truths)
+    assert (actual["images"], actual["mentions"]) == (len(truths), sum(map(len, objects.values())))
     shares = [cells_on(box, 112, 112, 7).mean() for boxes in objects.values() for box in boxes]
-    assert found["chance"] == pytest.approx(np.mean(shares))
+    assert actual["chance"] == pytest.approx(np.mean(shares))
     lies = dict.fromkeys(truths, "a red zebra and a circle")
     assert pointing_game(tiny_run, lies) == {
         "images": len(truths),
@@ -73,10 +73,10 @@ def test_a_hit_is_the_peak_of_the_named_words_maps_on_the_object(tiny_run, truth
     hits = {"attention": [], "occlusion": []}
     for box in run.accepted.boxes("test")[image]:
         places = [explained.words.index(word) for word in box.label.split()]
-        for name, found in hits.items():
+        for name, flags in hits.items():
             peak = int(getattr(explained, name)[places].mean(axis=0).argmax())
             y, x = peak // 7 * 16 + 8, peak % 7 * 16 + 8
-            found.append(box.left <= x < box.left + box.width and box.top <= y < box.top + box.height)
+            flags.append(box.left <= x < box.left + box.width and box.top <= y < box.top + box.height)
     played = pointing_game(run, truths)
     assert played["images"] == 1
-    assert {name: played[name] for name in hits} == {name: np.mean(found) for name, found in hits.items()}
+    assert {name: played[name] for name in hits} == {name: np.mean(flags) for name, flags in hits.items()}

@@ -7,12 +7,12 @@ from pipeline.evaluation.risk_coverage import rank_correlation, risk_coverage
 
 
 def test_the_most_confident_are_taken_first():
-    found = risk_coverage([0.1, 0.9, 0.5, 0.7], [0.0, 4.0, 1.0, 3.0])
-    assert found["coverage"] == [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
-    assert found["cider_d"] == pytest.approx([2, 2, 2, 8 / 3, 8 / 3, 3.5, 3.5, 3.5, 4, 4])
-    assert found["gain_at_70"] == pytest.approx(2 / 3)
-    assert found["area"] == pytest.approx((4 + 3.5 + 8 / 3 + 2) / 4)
-    assert found["rank_correlation"] == pytest.approx(1)
+    actual = risk_coverage([0.1, 0.9, 0.5, 0.7], [0.0, 4.0, 1.0, 3.0])
+    assert actual["coverage"] == [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
+    assert actual["cider_d"] == pytest.approx([2, 2, 2, 8 / 3, 8 / 3, 3.5, 3.5, 3.5, 4, 4])
+    assert actual["gain_at_70"] == pytest.approx(2 / 3)
+    assert actual["area"] == pytest.approx((4 + 3.5 + 8 / 3 + 2) / 4)
+    assert actual["rank_correlation"] == pytest.approx(1)
 
 
 def test_of_equal_confidences_the_first_counts_as_more_confident():
@@ -21,9 +21,9 @@ def test_of_equal_confidences_the_first_counts_as_more_confident():
 
 def test_70_of_100_are_70_whatever_the_rounding():
     scores = [1.0] * 70 + [0.0] * 30
-    found = risk_coverage(list(range(100, 0, -1)), scores)
-    assert found["cider_d"][3] == 1.0
-    assert found["gain_at_70"] == pytest.approx(0.3)
+    actual = risk_coverage(list(range(100, 0, -1)), scores)
+    assert actual["cider_d"][3] == 1.0
+    assert actual["gain_at_70"] == pytest.approx(0.3)
 
 
 def test_nothing_correlates_with_what_never_changes():
@@ -39,7 +39,7 @@ def test_ranks_not_values_correlate():
 @given(st.lists(st.tuples(st.floats(-5, 5), st.floats(0, 10)), min_size=1, max_size=60))
 def test_all_captions_score_their_mean_and_no_order_beats_the_true_one(pairs):
     confidences, scores = (list(side) for side in zip(*pairs, strict=True))
-    found, oracle = risk_coverage(confidences, scores), risk_coverage(scores, scores)
-    assert found["cider_d"][0] == pytest.approx(np.mean(scores))
-    assert oracle["area"] >= found["area"] - 1e-9
+    actual, oracle = risk_coverage(confidences, scores), risk_coverage(scores, scores)
+    assert actual["cider_d"][0] == pytest.approx(np.mean(scores))
+    assert oracle["area"] >= actual["area"] - 1e-9
     assert oracle["gain_at_70"] >= -1e-9

@@ -28,7 +28,7 @@ def test_a_bundle_of_a_released_format_gives_its_golden_captions(tmp_path, versi
     assert read_bundle(folder, DIGESTS[version]).settings.format_version == max(version, 3)
     captioner = load_captioner(Home(tmp_path, tmp_path / "store", ""), str(folder))
     golden = read_json(folder / GOLDEN / "captions.json")
-    found = captioner.caption(np.stack([np.asarray(Image.open(folder / GOLDEN / name)) for name in golden]))
-    assert len({caption.text for caption in found}) == 3
-    assert [caption.text for caption in found] == [wanted["caption"] for wanted in golden.values()]
-    assert [caption.score for caption in found] == pytest.approx([each["score"] for each in golden.values()], abs=1e-4)
+    actual = captioner.caption(np.stack([np.asarray(Image.open(folder / GOLDEN / name)) for name in golden]))
+    assert len({caption.text for caption in actual}) == 3
+    assert [caption.text for caption in actual] == [wanted["caption"] for wanted in golden.values()]
+    assert [caption.score for caption in actual] == pytest.approx([each["score"] for each in golden.values()], abs=1e-4)

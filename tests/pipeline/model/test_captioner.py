@@ -55,34 +55,34 @@ def refusal(home, folder):
 def test_the_registered_version_gives_its_golden_captions(champion, packed):
     images, expected = golden(packed)
     assert len(expected) == 3
-    found = champion.caption(images)
-    assert [caption.text for caption in found] == [item["caption"] for item in expected]
-    assert [caption.score for caption in found] == pytest.approx([item["score"] for item in expected], abs=1e-4)
-    assert all(caption.text for caption in found)
+    actual = champion.caption(images)
+    assert [caption.text for caption in actual] == [item["caption"] for item in expected]
+    assert [caption.score for caption in actual] == pytest.approx([item["score"] for item in expected], abs=1e-4)
+    assert all(caption.text for caption in actual)
 
 
-def test_a_version_says_what_it_is(champion, packed):
+def test_a_version_has_its_name_digest_and_engine(champion, packed):
     digest = read_bundle(packed).digest
     assert (champion.name, champion.version, champion.digest) == ("captioner", "1", digest)
     assert (champion.engine, champion.side, champion.fit) == ("tensorflow-float32", 112, "squash")
 
 
-def test_it_says_how_far_to_trust_a_caption_and_which_to_withhold(champion, packed, tiny_run):
+def test_it_estimates_how_far_to_trust_a_caption_and_which_to_withhold(champion, packed, tiny_run):
     calibrated = read_json(tiny_run.output("calibrate").path / CONFIDENCE)
     assert champion.withhold_below == calibrated["withhold_below"] > 0
     images, _ = golden(packed)
     assert all(caption.confidence > 0 for caption in champion.caption(images))
 
 
-def test_images_get_the_confidence_they_were_judged_by(champion, tiny_run):
+def test_images_get_the_confidence_they_were_evaluated_with(champion, tiny_run):
     images = tiny_run.accepted.images_of("test")
     given = {}
     for sha, data in read_images(tiny_run.source, images):
         (given[sha],) = champion.caption(pixels(data, champion.side, champion.fit, tiny_run.limits)[None])
     captions = {image: given[sha].text for image, sha in zip(images["image"], images["sha256"], strict=True)}
-    judged = confidences(tiny_run, "test", captions)
+    estimates = confidences(tiny_run, "test", captions)
     # features that were kept are float16
-    assert judged == pytest.approx([given[sha].confidence for sha in images["sha256"]], rel=0.02)
+    assert estimates == pytest.approx([given[sha].confidence for sha in images["sha256"]], rel=0.02)
 
 
 def test_a_confidence_that_is_not_understood_is_refused(tiny_run, copy):
@@ -165,10 +165,10 @@ def test_weights_that_are_none_are_refused(tiny_run, copy, name):
 def test_a_shape_the_encoder_never_has_is_refused(tiny_run, copy, change):
     write_json(copy / SETTINGS, read_json(copy / SETTINGS) | change)
     seal(copy)
-    told = refusal(tiny_run.home, copy)
-    assert f"{SETTINGS} gives scenes" in told
-    assert "positions" in told
-    assert "channels, but at side" in told
+    result = refusal(tiny_run.home, copy)
+    assert f"{SETTINGS} gives scenes" in result
+    assert "positions" in result
+    assert "channels, but at side" in result
 
 
 @pytest.mark.parametrize("side", [0, 5000])

@@ -50,18 +50,18 @@ def test_evidence_is_of_words_and_features_as_named(pooled_embeddings):
     features[1, 0] = [1, 2, 3]
     log_probabilities = np.array([[-1.0, -3.0, 0.0], [-2.0, -2.0, -5.0]], np.float32)
     entropy = np.array([[0.5, 2.0, 0.0], [1.0, 4.0, 3.0]], np.float32)
-    found = dict(
+    actual = dict(
         zip(EVIDENCE, evidence(features, log_probabilities, entropy, pooled_embeddings).T.tolist(), strict=True)
     )
-    assert found["score"] == pytest.approx([-2, -3])
-    assert found["hardest_choice"] == pytest.approx([2, 4])
-    assert found["words"] == [2, 3]
-    assert found["level"] == pytest.approx(np.log([1e-3, 0.5]))
-    assert found["zeros"] == pytest.approx([1, 0.75])
+    assert actual["score"] == pytest.approx([-2, -3])
+    assert actual["hardest_choice"] == pytest.approx([2, 4])
+    assert actual["words"] == [2, 3]
+    assert actual["level"] == pytest.approx(np.log([1e-3, 0.5]))
+    assert actual["zeros"] == pytest.approx([1, 0.75])
     spread = np.mean([np.std([value, 0, 0, 0]) for value in (1, 2, 3)])
-    assert found["spread"] == pytest.approx(np.log([1e-3, spread + 1e-3]))
+    assert actual["spread"] == pytest.approx(np.log([1e-3, spread + 1e-3]))
     along, off = pooled_embeddings.distances(features.mean(axis=1, dtype=float))
-    assert (found["strangeness"], found["residue"]) == (pytest.approx(list(along)), pytest.approx(list(off)))
+    assert (actual["strangeness"], actual["residue"]) == (pytest.approx(list(along)), pytest.approx(list(off)))
 
 
 def test_a_caption_of_nothing_has_evidence_too(pooled_embeddings):

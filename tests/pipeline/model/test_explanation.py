@@ -89,7 +89,7 @@ def test_any_words_can_be_explained(champion, image, caption, words):
     assert explained.occlusion.shape == explained.attention.shape == (len(words), 7, 7)
 
 
-def test_a_decoder_without_attention_looks_nowhere(champion, image):
+def test_a_decoder_without_attention_attends_nowhere(champion, image):
     from pipeline.model.network.decoder import Decoder
 
     words = Vocabulary.of(CAPTION.split()[:3])
@@ -110,6 +110,6 @@ def test_every_pixel_is_greyed_once(side, positions):
 
 
 def test_a_model_that_shows_only_captions_is_refused(image):
-    foreign = SimpleNamespace(name="painter", version="3", engine="onnx", caption=None)
+    others = SimpleNamespace(name="painter", version="3", engine="onnx", caption=None)
     with pytest.raises(SettingsError, match=r"painter version 3 runs on onnx"):
-        explain(foreign, image)
+        explain(others, image)

@@ -35,7 +35,7 @@ print(json.dumps(told))
 
 
 @pytest.fixture(scope="module")
-def told(tiny_run, tmp_path_factory):
+def result(tiny_run, tmp_path_factory):
     """What someone sees who knows only the tracking address, in a process of their own."""
     folder = tmp_path_factory.mktemp("stranger")
     golden = tiny_run.output("bundle").path / "bundle" / GOLDEN
@@ -53,27 +53,27 @@ def golden(tiny_run):
     return [captions[name] for name in sorted(captions)]
 
 
-def test_bytes_are_captioned_and_what_is_no_image_has_a_reason(told, golden):
-    *found, page = told["captions"]
-    assert [row["caption"] for row in found] == [row["caption"] for row in golden]
-    assert [row["score"] for row in found] == pytest.approx([row["score"] for row in golden], abs=1e-4)
-    assert {row["reason"] for row in found} == {""}
+def test_bytes_are_captioned_and_what_is_no_image_has_a_reason(result, golden):
+    *actual, page = result["captions"]
+    assert [row["caption"] for row in actual] == [row["caption"] for row in golden]
+    assert [row["score"] for row in actual] == pytest.approx([row["score"] for row in golden], abs=1e-4)
+    assert {row["reason"] for row in actual} == {""}
     assert (page["caption"], page["reason"]) == ("", "not_an_image")
-    assert all(row["confidence"] > 0 for row in found)
+    assert all(row["confidence"] > 0 for row in actual)
     assert page["score"] != page["score"]
     assert page["confidence"] != page["confidence"]
 
 
-def test_paths_are_refused_unless_they_are_allowed(told, golden):
-    assert "column 'path' is refused" in told["refused"]
-    assert "NIGHTCAP_ALLOW_PATHS=1" in told["refused"]
-    read, missing = told["paths"]
+def test_paths_are_refused_unless_they_are_allowed(result, golden):
+    assert "column 'path' is refused" in result["refused"]
+    assert "NIGHTCAP_ALLOW_PATHS=1" in result["refused"]
+    read, missing = result["paths"]
     assert read["caption"] == golden[0]["caption"]
     assert (missing["caption"], missing["reason"]) == ("", "missing")
 
 
-def test_the_code_comes_with_the_model(told):
-    assert not Path(told["code"]).is_relative_to(CHECKOUT)
+def test_the_code_comes_with_the_model(result):
+    assert not Path(result["code"]).is_relative_to(CHECKOUT)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def model(tiny_run):
     return mlflow.pyfunc.load_model("models:/captioner/1")
 
 
-def test_what_it_takes_and_gives_is_told(model):
+def test_what_it_takes_and_gives_is_reported(model):
     schema = model.metadata.signature
     assert {column.name: column.type.name for column in schema.inputs} == {"image": "binary", "path": "string"}
     assert [column.required for column in schema.inputs] == [False, False]
@@ -99,13 +99,13 @@ def artifacts(model):
     return Path(mlflow.artifacts.download_artifacts("models:/captioner/1"))
 
 
-def test_it_asks_for_what_captioning_needs_and_loads_nothing_else(told, artifacts):
+def test_it_asks_for_what_captioning_needs_and_loads_nothing_else(result, artifacts):
     asked = dict(line.split("==") for line in (artifacts / "requirements.txt").read_text().split())
     installed = {name: version(name) for name in ("keras", "numpy", "pillow", "pydantic", "h5py")}
     assert installed.items() <= asked.items()
     assert any(name in asked for name in ("tensorflow", "tensorflow-cpu"))
-    assert {"keras", "tensorflow", "PIL"} <= set(told["modules"])
-    assert not {"airflow", "great_expectations", "deltalake", "tensorflow_datasets"} & set(told["modules"])
+    assert {"keras", "tensorflow", "PIL"} <= set(result["modules"])
+    assert not {"airflow", "great_expectations", "deltalake", "tensorflow_datasets"} & set(result["modules"])
 
 
 def test_it_holds_no_pickle(artifacts):

@@ -50,12 +50,12 @@ def test_one_word_however_its_letters_are_written(one, other):
 @example("<end>")
 @example("H\u0331")
 def test_standardized_text_holds_no_special_word_and_stays_as_it_is(text):
-    found = standardize(text)
-    assert not set(found.split(" ")) & set(SPECIAL[1:])
-    assert "  " not in found
-    assert found == found.strip()
-    assert not set(found) & set("<>[]\n\t")
-    assert standardize(found) == found
+    actual = standardize(text)
+    assert not set(actual.split(" ")) & set(SPECIAL[1:])
+    assert "  " not in actual
+    assert actual == actual.strip()
+    assert not set(actual) & set("<>[]\n\t")
+    assert standardize(actual) == actual
 
 
 @given(TEXT)

@@ -50,8 +50,8 @@ def bare(starts, lengths, views=()):
 def test_every_image_of_a_split_comes_with_all_its_captions(examples):
     assert len(examples) == 10
     assert {len(rows) for rows in examples.captions()} == {2, 3}
-    found = {sha: texts_of(rows) for sha, rows in zip(examples.shas, examples.captions(), strict=True)}
-    assert found == captions_by_sha(toy.snapshot())
+    actual = {sha: texts_of(rows) for sha, rows in zip(examples.shas, examples.captions(), strict=True)}
+    assert actual == captions_by_sha(toy.snapshot())
 
 
 def test_the_same_photograph_under_two_names_is_one_image(tmp_path):
@@ -60,10 +60,10 @@ def test_the_same_photograph_under_two_names_is_one_image(tmp_path):
     images.loc[images["image"] == "1.png", "sha256"] = images.loc[images["image"] == "0.png", "sha256"].item()
     doubled = Snapshot(images, taken.captions, taken.objects)
     examples = Examples.of(doubled, "train", toy.VOCABULARY, [toy.features(tmp_path, taken)], 30)
-    found = {sha: Counter(texts_of(rows)) for sha, rows in zip(examples.shas, examples.captions(), strict=True)}
-    assert len(found) == 9
+    actual = {sha: Counter(texts_of(rows)) for sha, rows in zip(examples.shas, examples.captions(), strict=True)}
+    assert len(actual) == 9
     [sha] = set(images.loc[images["image"] == "1.png", "sha256"])
-    assert found[sha] == Counter(toy.captions_of(0) + toy.captions_of(1))
+    assert actual[sha] == Counter(toy.captions_of(0) + toy.captions_of(1))
 
 
 @pytest.mark.parametrize("size", [1, 3, 10, 99])
@@ -73,7 +73,7 @@ def test_an_epoch_has_every_image_once_in_one_of_its_views_beside_its_own_captio
         for view in examples.views
     )
     captions = captions_by_sha(toy.snapshot())
-    found, turned = Counter(), 0
+    actual, turned = Counter(), 0
     for batch in examples.batches(size, seed=1, epoch=1):
         assert batch.features.dtype == np.float16
         assert batch.features.shape[1:] == (toy.POSITIONS, toy.CHANNELS)
@@ -82,14 +82,14 @@ def test_an_epoch_has_every_image_once_in_one_of_its_views_beside_its_own_captio
         assert sorted(set(batch.images)) == list(range(len(batch.features)))
         for number, features in enumerate(batch.features):
             sha = whole.get(features.tobytes()) or mirrored[features.tobytes()]
-            told = tuple(text.replace("right", "left") for text in texts_of(batch.tokens[batch.images == number]))
+            result = tuple(text.replace("right", "left") for text in texts_of(batch.tokens[batch.images == number]))
             is_turned = features.tobytes() in mirrored
             assert any("right" in text for text in texts_of(batch.tokens[batch.images == number])) == (
                 is_turned and any("left" in text for text in captions[sha])
             )
-            found[sha, told] += 1
+            actual[sha, result] += 1
             turned += is_turned
-    assert found == Counter(captions.items())
+    assert actual == Counter(captions.items())
     assert 0 < turned < len(examples)
 
 
@@ -106,8 +106,8 @@ def test_every_epoch_shows_views_anew_and_the_same_again_for_the_same_seed(examp
 
 def test_with_one_view_captions_are_as_people_wrote_them(tmp_path):
     examples = Examples.of(toy.snapshot(), "train", toy.VOCABULARY, [toy.features(tmp_path, toy.snapshot())], 30)
-    told = {text for epoch in range(5) for batch in examples.batches(4, 1, epoch) for text in texts_of(batch.tokens)}
-    assert told == {text for number in range(10) for text in toy.captions_of(number)}
+    result = {text for epoch in range(5) for batch in examples.batches(4, 1, epoch) for text in texts_of(batch.tokens)}
+    assert result == {text for number in range(10) for text in toy.captions_of(number)}
 
 
 def test_a_batch_is_padded_to_its_own_longest(tmp_path):

@@ -33,18 +33,18 @@ def saved(root, *places):
         )
 
 
-def restored(root, found=None):
+def restored(root, actual=None):
     """Epoch and step of what a training goes on from, after a look at all that belongs to it."""
-    found = variables() if found is None else found
-    told = checkpoint.restore_checkpoint(root, found, root / KEPT)
-    if told is None:
+    actual = variables() if actual is None else actual
+    result = checkpoint.restore_checkpoint(root, actual, root / KEPT)
+    if result is None:
         return None
-    for value, expected in zip(found, variables(10 * told["epoch"] + told["step"]), strict=True):
+    for value, expected in zip(actual, variables(10 * result["epoch"] + result["step"]), strict=True):
         np.testing.assert_array_equal(value, expected)
         assert value.dtype == expected.dtype
-    assert told["figure"] == 1 / 3
-    assert (root / KEPT).read_text() == f"kept by {told['epoch']}, {told['step']}"
-    return told["epoch"], told["step"]
+    assert result["figure"] == 1 / 3
+    assert (root / KEPT).read_text() == f"kept by {result['epoch']}, {result['step']}"
+    return result["epoch"], result["step"]
 
 
 def names(root):
@@ -63,9 +63,9 @@ def test_the_newest_two_are_kept_by_epoch_and_then_by_step(tmp_path):
 
 
 def test_nothing_to_resume_from_is_none(tmp_path):
-    found = variables(7)
-    assert checkpoint.restore_checkpoint(tmp_path, found, tmp_path / KEPT) is None
-    assert int(found[1]) == 7
+    actual = variables(7)
+    assert checkpoint.restore_checkpoint(tmp_path, actual, tmp_path / KEPT) is None
+    assert int(actual[1]) == 7
 
 
 def test_what_was_kept_later_is_not_taken_for_what_was_kept_by_then(tmp_path):
@@ -114,10 +114,10 @@ def test_one_character_changed_is_noticed(tmp_path, file):
     assert restored(tmp_path) == (1, 0)
 
 
-@pytest.mark.parametrize("told", [b"[]", b"null", b"{}", b'{"progress": 1, "files": [], "sha256": ""}'])
-def test_a_progress_that_is_none_is_passed_over(tmp_path, told):
+@pytest.mark.parametrize("result", [b"[]", b"null", b"{}", b'{"progress": 1, "files": [], "sha256": ""}'])
+def test_a_progress_that_is_none_is_passed_over(tmp_path, result):
     saved(tmp_path, 1, 2)
-    (tmp_path / "epoch-0002-step-0000000" / "progress.json").write_bytes(told)
+    (tmp_path / "epoch-0002-step-0000000" / "progress.json").write_bytes(result)
     assert restored(tmp_path) == (1, 0)
 
 

@@ -86,7 +86,7 @@ def test_each_image_is_extracted_once_by_its_content(run_on, dataset, image):
     dataset.add("again.png", data=image(3))
     (dataset.images / "train-0001.png").rename(dataset.images / "renamed.png")
     dataset.entries["train"] = [
-        (name.replace("train-0001", "renamed"), said) for name, said in dataset.entries["train"]
+        (name.replace("train-0001", "renamed"), captions) for name, captions in dataset.entries["train"]
     ]
     later = run_on()
     with pytest.raises(
@@ -110,10 +110,10 @@ def test_features_are_what_the_frozen_network_gives_for_the_image(run_on, datase
     data = [(dataset.images / name).read_bytes() for name in names]
     batch = np.stack([pixels(item, 112, "squash", ImageLimits()) for item in data])
     expected = np.asarray(backbone(batch.astype("float32") / 127.5 - 1))
-    found = store.gather([sha256(item) for item in data])
-    assert found.dtype == np.float16
-    assert found.shape == (3, 49, 128)
-    np.testing.assert_allclose(found, expected.reshape(3, 49, 128), rtol=2e-3, atol=1e-3)
+    actual = store.gather([sha256(item) for item in data])
+    assert actual.dtype == np.float16
+    assert actual.shape == (3, 49, 128)
+    np.testing.assert_allclose(actual, expected.reshape(3, 49, 128), rtol=2e-3, atol=1e-3)
     assert np.abs(expected[0] - expected[1]).max() > 0.01
 
 
@@ -210,7 +210,7 @@ def test_the_order_of_an_array_in_memory_does_not_matter(tmp_path):
     np.testing.assert_array_equal(store.gather(["b"]), [[[6, 7], [8, 9], [10, 11]]])
 
 
-def test_a_part_that_was_cut_short_is_told(tmp_path):
+def test_a_part_that_was_cut_short_is_reported(tmp_path):
     store = FeatureStore(tmp_path)
     store.add(["a", "b"], np.ones((2, 3, 2)))
     assert store.gather(["b"]).sum() == 6

@@ -66,7 +66,7 @@ def test_an_epoch_whose_captions_break_off_is_never_chosen_over_a_whole_one(firs
     assert progress.kept == toy.kept_of([before.as_dict(), *progress.curves], whole_first=True)
 
 
-def test_where_wholeness_is_not_asked_for_first_such_an_epoch_may_win(first, tmp_path):
+def test_where_whole_captions_are_not_asked_for_first_such_an_epoch_may_win(first, tmp_path):
     stage = stage_on_broken_captions(first[0], tmp_path, whole_first=False)
     before = stage.validation.score(stage.trainer, 4)
     progress = stage.run(lambda row: None, Progress.starting_from(before.as_dict()))
@@ -75,16 +75,16 @@ def test_where_wholeness_is_not_asked_for_first_such_an_epoch_may_win(first, tmp
     assert (tmp_path / DECODER_WEIGHTS).exists()
 
 
-def test_a_judgement_is_of_greedy_captions_of_all_validation_images(first, tmp_path):
+def test_a_score_is_of_greedy_captions_of_all_validation_images(first, tmp_path):
     folder, progress = first
     stage = stage_on_broken_captions(folder, tmp_path)
     validation = toy.choice(tmp_path / "own")
     stage.trainer.decoder.load_weights(folder / DECODER_WEIGHTS)
-    found = validation.score(stage.trainer, 3)
-    assert found == validation.score(stage.trainer, 3)
-    assert found.cider_d == pytest.approx(progress.kept["val_cider_d"])
-    assert found.loss == pytest.approx(progress.kept["val_loss"], rel=1e-5)
-    assert validation.score(stage.trainer, 1).loss == pytest.approx(found.loss, rel=1e-5)
+    actual = validation.score(stage.trainer, 3)
+    assert actual == validation.score(stage.trainer, 3)
+    assert actual.cider_d == pytest.approx(progress.kept["val_cider_d"])
+    assert actual.loss == pytest.approx(progress.kept["val_loss"], rel=1e-5)
+    assert validation.score(stage.trainer, 1).loss == pytest.approx(actual.loss, rel=1e-5)
     others = replace(validation, references={name: ["a very very"] for name in validation.references})
-    assert others.score(stage.trainer, 3).cider_d < found.cider_d
-    assert np.isfinite(found.loss)
+    assert others.score(stage.trainer, 3).cider_d < actual.cider_d
+    assert np.isfinite(actual.loss)

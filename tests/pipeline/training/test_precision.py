@@ -34,14 +34,14 @@ def test_mixed_precision_learns_like_float32(batch, decoder, policy, optimizer):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision_learns_from_what_it_drew(batch, policy):
+def test_mixed_precision_learns_from_what_it_sampled(batch, policy):
     """The likelihood of the captions that are made likelier rises, and the drawn ones are words."""
     with _policy(policy):
         trainer = _fitter({"gate": True, "tied": True})
-        drawn = trainer.sample(batch.features, 2, 7)
-        assert drawn.shape == (16, 9)
-        assert drawn.max() < 30
-        assert ((drawn == PADDING) | (drawn >= START)).all()
+        sampled = trainer.sample(batch.features, 2, 7)
+        assert sampled.shape == (16, 9)
+        assert sampled.max() < 30
+        assert ((sampled == PADDING) | (sampled >= START)).all()
         before = trainer.loss(batch)[0]
         for _ in range(5):
             trainer.reinforce(batch, batch, np.full(8, 1 / 56, np.float32))

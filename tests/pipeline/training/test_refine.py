@@ -35,7 +35,7 @@ def figures(progress):
     return [(row["reward"], row["val_loss"], row["val_cider_d"]) for row in progress.curves]
 
 
-def judged(folder, data):
+def verdict(folder, data):
     """What validation makes of a folder's weights."""
     from pipeline.training.train import new_decoder
     from pipeline.training.trainer import Trainer
@@ -46,7 +46,7 @@ def judged(folder, data):
     return validation.score(Trainer(decoder, settings.training, 1), 4)
 
 
-def test_the_mean_reward_of_what_it_says_rises(whole):
+def test_the_mean_reward_of_its_captions_rises(whole):
     rewards = [row["reward"] for row in whole[1].curves]
     assert len(rewards) == EPOCHS
     assert np.mean(rewards[-3:]) > 1.3 * np.mean(rewards[:3])
@@ -59,10 +59,10 @@ def test_what_is_kept_keeps_up_with_the_best_and_with_what_it_began_with(first, 
     assert progress.best == toy.best_of([first[1].kept, *progress.curves], whole_first=True)
     assert progress.kept == toy.kept_of([first[1].kept, *progress.curves], whole_first=True)
     assert progress.kept_epoch > 0
-    found = judged(folder, tmp_path)
-    assert found.cider_d == pytest.approx(kept.cider_d)
-    assert found.loss == pytest.approx(kept.loss, rel=1e-5)
-    assert judged(first[0], tmp_path).cider_d == pytest.approx(began.cider_d)
+    actual = verdict(folder, tmp_path)
+    assert actual.cider_d == pytest.approx(kept.cider_d)
+    assert actual.loss == pytest.approx(kept.loss, rel=1e-5)
+    assert verdict(first[0], tmp_path).cider_d == pytest.approx(began.cider_d)
 
 
 def test_struck_after_an_epoch_it_resumes_and_ends_the_same(first, whole, tmp_path, caplog):

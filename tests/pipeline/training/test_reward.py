@@ -34,8 +34,8 @@ def reward_of(bleu_weight=0.0):
 
 
 def rewards(texts, image, ended=True, **options):
-    drawn = np.stack([ids_of(text, ended=ended) for text in texts])
-    return reward_of(**options)(batch_of(IMAGES), drawn, np.full(len(texts), image, np.int32))
+    sampled = np.stack([ids_of(text, ended=ended) for text in texts])
+    return reward_of(**options)(batch_of(IMAGES), sampled, np.full(len(texts), image, np.int32))
 
 
 def with_end(text):
@@ -47,28 +47,28 @@ def test_it_is_cider_d_with_the_end_as_a_word(image):
     frequencies = DocumentFrequencies.of([[with_end(text) for text in own] for own in IMAGES])
     vectors = [frequencies.vector(with_end(text)) for text in IMAGES[image]]
     expected = [cider_d(vectors, frequencies.vector(with_end(text))) for text in SAID]
-    found = rewards(SAID, image)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    actual = rewards(SAID, image)
+    assert actual.dtype == np.float32
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
     assert max(expected) > 0
 
 
 def test_each_caption_is_compared_with_its_own_image_s():
     batch, owners = batch_of(IMAGES), np.array([3, 0, 3, 1], np.int32)
-    drawn = rows_of(["a grey dog", "a red dog", "a red dog", "a blue cat"])
-    together = reward_of()(batch, drawn, owners)
-    alone = [reward_of()(batch, row[None], owner[None])[0] for row, owner in zip(drawn, owners, strict=True)]
+    sampled = rows_of(["a grey dog", "a red dog", "a red dog", "a blue cat"])
+    together = reward_of()(batch, sampled, owners)
+    alone = [reward_of()(batch, row[None], owner[None])[0] for row, owner in zip(sampled, owners, strict=True)]
     np.testing.assert_array_equal(together, alone)
     assert together[0] > together[2]
 
 
 @pytest.mark.parametrize("bleu_weight", [0.0, 1.0])
-def test_a_caption_drawn_several_times_is_worth_the_same_each_time(bleu_weight):
+def test_a_caption_sampled_several_times_is_worth_the_same_each_time(bleu_weight):
     batch = batch_of(IMAGES)
-    drawn, owners = rows_of(["a red dog", "a grey dog", "a red dog", "a red dog"]), np.array([0, 0, 0, 1], np.int32)
-    found = reward_of(bleu_weight)(batch, drawn, owners)
-    assert found[0] == found[2] != found[3]
-    assert found[1] == reward_of(bleu_weight)(batch, drawn[1:2], owners[1:2])[0]
+    sampled, owners = rows_of(["a red dog", "a grey dog", "a red dog", "a red dog"]), np.array([0, 0, 0, 1], np.int32)
+    actual = reward_of(bleu_weight)(batch, sampled, owners)
+    assert actual[0] == actual[2] != actual[3]
+    assert actual[1] == reward_of(bleu_weight)(batch, sampled[1:2], owners[1:2])[0]
 
 
 @pytest.mark.parametrize("number", range(5))
@@ -108,10 +108,10 @@ def test_bleu_is_added_with_its_weight(weight):
 
 
 def test_start_and_padding_are_no_words():
-    drawn = ids_of("a blue cat", places=20)
-    bare = drawn[1:5]
-    assert (bare[-1], drawn[0]) == (END, START)
-    whole, without = (reward_of()(batch_of(IMAGES), row[None], np.array([1], np.int32)) for row in (drawn, bare))
+    sampled = ids_of("a blue cat", places=20)
+    bare = sampled[1:5]
+    assert (bare[-1], sampled[0]) == (END, START)
+    whole, without = (reward_of()(batch_of(IMAGES), row[None], np.array([1], np.int32)) for row in (sampled, bare))
     assert whole == without
 
 
@@ -122,15 +122,15 @@ REWARDS = arrays.arrays(
 
 @given(REWARDS)
 def test_a_sample_s_advantage_is_over_the_mean_of_the_others_of_its_image(each):
-    found = advantages(each.reshape(-1), each.shape[1])
+    actual = advantages(each.reshape(-1), each.shape[1])
     expected = [
         value - np.delete(row.astype("float64"), place).mean() for row in each for place, value in enumerate(row)
     ]
-    assert found.shape == (each.size,)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert actual.shape == (each.size,)
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
 
 
 @given(REWARDS)
 def test_advantages_of_an_image_sum_to_zero(each):
-    found = advantages(each.reshape(-1), each.shape[1]).reshape(each.shape)
-    np.testing.assert_allclose(found.sum(axis=1), 0, atol=1e-4)
+    actual = advantages(each.reshape(-1), each.shape[1]).reshape(each.shape)
+    np.testing.assert_allclose(actual.sum(axis=1), 0, atol=1e-4)

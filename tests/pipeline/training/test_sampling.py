@@ -91,17 +91,17 @@ def test_words_come_as_often_as_they_are_likely():
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
-def test_whole_captions_come_as_often_as_teacher_forcing_says(fusion):
+def test_whole_captions_come_as_often_as_by_teacher_forcing(fusion):
     trainer, features = trainer_of(words=2, fusion=fusion), images(2, seed=3)
     words = (END + 1, END + 2)
     captions = [
-        (*said, END, *[PADDING] * (2 - length)) for length in range(3) for said in product(words, repeat=length)
+        (*texts, END, *[PADDING] * (2 - length)) for length in range(3) for texts in product(words, repeat=length)
     ]
     captions += list(product(words, repeat=3))
     inputs = np.array([(START, *caption[:-1]) for caption in captions], np.int32)
     tokens = trainer.sample(features, 5000, 2)[:, 1:].reshape(2, 5000, 3)
     shares = []
-    for image, drawn in zip(features.astype("float32"), tokens, strict=True):
+    for image, sampled in zip(features.astype("float32"), tokens, strict=True):
         logits = np.array(trainer.decoder(np.repeat(image[None], len(inputs), axis=0), inputs), "float64")
         chances = np.exp(logits[..., END:]) / np.exp(logits[..., END:]).sum(axis=-1, keepdims=True)
         each = [
@@ -109,8 +109,8 @@ def test_whole_captions_come_as_often_as_teacher_forcing_says(fusion):
             for row, caption in enumerate(captions)
         ]
         assert sum(each) == pytest.approx(1, abs=1e-5)
-        found = {caption: (drawn == caption).all(axis=1).sum() for caption in captions}
-        assert_as_likely(np.array(list(found.values())), np.array(each))
+        actual = {caption: (sampled == caption).all(axis=1).sum() for caption in captions}
+        assert_as_likely(np.array(list(actual.values())), np.array(each))
         shares.append(each)
     assert np.abs(np.subtract(*shares)).max() > 0.02  # else mixing up the images would go unseen
 
@@ -132,5 +132,5 @@ def test_an_image_s_samples_differ_and_lie_next_to_each_other():
     assert len({tuple(row) for row in tokens[0]}) > 5
     logits = np.array(trainer.decoder(features.astype("float32"), np.full((2, 1), START, np.int32)))[:, 0, END:]
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    for drawn, own in zip(tokens, shares, strict=True):
-        assert_as_likely(np.bincount(drawn[:, 1], minlength=10)[END:], own)
+    for sampled, own in zip(tokens, shares, strict=True):
+        assert_as_likely(np.bincount(sampled[:, 1], minlength=10)[END:], own)

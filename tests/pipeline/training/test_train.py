@@ -179,7 +179,7 @@ def test_a_training_that_diverges_says_what_to_lower(tmp_path):
     assert not (tmp_path / DECODER_WEIGHTS).exists()
 
 
-def test_averaging_changes_what_is_judged_and_not_what_is_trained(whole, tmp_path):
+def test_averaging_changes_what_is_evaluated_and_not_what_is_trained(whole, tmp_path):
     _, averaged = whole
     plain = toy.trained(tmp_path / "training", epochs=EPOCHS, average=0.0)
     assert [row["loss"] for row in plain.curves] == [row["loss"] for row in averaged.curves]

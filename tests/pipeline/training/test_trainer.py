@@ -40,13 +40,13 @@ def batch():
 
 def log_probabilities(decoder, batch):
     """Of all words at the place of each real one, and the real ones, by teacher forcing caption by caption."""
-    found, targets = [], []
+    actual, targets = [], []
     for image, row in zip(batch.images, batch.tokens, strict=True):
         ids = row[row != PADDING]
         logits = np.array(decoder(batch.features[[image]].astype("float32"), ids[None, :-1])[0], "float64")
-        found.append(logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True)))
+        actual.append(logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True)))
         targets.append(ids[1:])
-    return np.concatenate(found), np.concatenate(targets)
+    return np.concatenate(actual), np.concatenate(targets)
 
 
 def weights_of(trainer):
@@ -115,7 +115,7 @@ def test_reinforcing_lowers_each_caption_s_weight_times_its_negative_log_probabi
     )
 
 
-def test_captions_are_reinforced_as_they_were_drawn_without_dropout(batch):
+def test_captions_are_reinforced_as_they_were_sampled_without_dropout(batch):
     gains = np.array([0.5, -0.25, 0.0, 1.0, -1.0, 0.125], np.float32)
     steady, dropping = trainer_of(KINDS[2]), trainer_of(KINDS[2] | {"dropout": 0.5})
     for own, other in zip(dropping.decoder.trainable_variables, weights_of(steady), strict=True):
@@ -128,10 +128,10 @@ def test_captions_are_reinforced_as_they_were_drawn_without_dropout(batch):
 def test_what_people_say_may_hold_reinforced_captions(batch):
     """At a share of 1 it is the first stage's step, whatever the gains; between, it is neither."""
     gains = np.array([0.5, -0.25, 0.0, 1.0, -1.0, 0.125], np.float32)
-    said = batch._replace(tokens=batch.tokens[::-1].copy())
+    texts = batch._replace(tokens=batch.tokens[::-1].copy())
     held, half, free, fitted = trainer_of(people_share=1.0), trainer_of(people_share=0.5), trainer_of(), trainer_of()
     for trainer in (held, half, free):
-        trainer.reinforce(batch, said, gains)
+        trainer.reinforce(batch, texts, gains)
     fitted.train_step(batch)
     assert_alike(held, fitted)
     for one, other in ((half, fitted), (half, free), (free, fitted)):

@@ -27,7 +27,7 @@ def test_what_breaks_off_or_repeats_never_wins_over_what_is_whole(one, other):
 
 
 @given(QUALITIES, QUALITIES)
-def test_where_wholeness_is_not_asked_for_first_it_does_not_count(one, other):
+def test_where_whole_captions_are_not_asked_for_first_it_does_not_count(one, other):
     expected = (one.cider_d, -one.loss) > (other.cider_d, -other.loss)
     assert one.better_than(other, whole_first=False) == expected
     if one.whole == other.whole:

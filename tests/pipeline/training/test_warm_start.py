@@ -80,9 +80,9 @@ def test_it_begins_with_the_versions_words_encoder_and_weights(tiny_run, monkeyp
     assert all(len(after) in shape for shape in grown)
     assert np.asarray(new.embed.embeddings)[len(before) :].any(axis=1).all()
     features = FeatureStore.of(tiny_run).gather(list(tiny_run.accepted.images_of("val")["sha256"])[:4])
-    told = np.array([before.encode("two blue", 2)] * len(features))
-    logits = np.asarray(new(features, told))[..., : len(before)]
-    np.testing.assert_allclose(logits, np.asarray(old(features, told)), atol=1e-4)
+    result = np.array([before.encode("two blue", 2)] * len(features))
+    logits = np.asarray(new(features, result))[..., : len(before)]
+    np.testing.assert_allclose(logits, np.asarray(old(features, result)), atol=1e-4)
 
 
 def test_another_version_behind_the_alias_is_another_training(tiny_run):

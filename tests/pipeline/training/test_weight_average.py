@@ -29,8 +29,8 @@ def test_it_is_the_recurrence_computed_by_hand(decay, steps, seed):
         share = min(decay, step / (step + 10))
         expected = [old * share + np.array(weight) * (1 - share) for old, weight in zip(expected, weights, strict=True)]
     assert int(average.values[0]) == steps
-    for found, wanted in zip(average.values[1:], expected, strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    for actual, wanted in zip(average.values[1:], expected, strict=True):
+        np.testing.assert_allclose(actual, wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_it_stands_in_for_the_weights_and_gives_them_back_exactly():
@@ -42,11 +42,11 @@ def test_it_stands_in_for_the_weights_and_gives_them_back_exactly():
     own = values_of(weights)
     with average.in_place_of(weights):
         inside = values_of(weights)
-    for found, wanted in zip(inside, average.values[1:], strict=True):
-        np.testing.assert_array_equal(found, wanted)
+    for actual, wanted in zip(inside, average.values[1:], strict=True):
+        np.testing.assert_array_equal(actual, wanted)
     assert all((one != other).all() for one, other in zip(inside, own, strict=True))
-    for found, wanted in zip(weights, own, strict=True):
-        np.testing.assert_array_equal(found, wanted)
+    for actual, wanted in zip(weights, own, strict=True):
+        np.testing.assert_array_equal(actual, wanted)
 
 
 def test_after_an_exception_the_weights_are_back_too():

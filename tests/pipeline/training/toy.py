@@ -119,13 +119,13 @@ def strikes_after(epoch):
 
 def arrays(folder):
     """The best epoch's weights and the last checkpoint, by name."""
-    found = {}
+    actual = {}
     with h5py.File(folder / DECODER_WEIGHTS) as file:
-        file.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
+        file.visititems(lambda name, item: actual.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
     newest = max(folder.glob("epoch-*"))
     with np.load(newest / "variables.npz") as variables:
-        found.update({f"{newest.name}/{name}": variables[name] for name in variables.files})
-    return found
+        actual.update({f"{newest.name}/{name}": variables[name] for name in variables.files})
+    return actual
 
 
 def assert_same(one, other):

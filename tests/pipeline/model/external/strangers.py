@@ -13,7 +13,7 @@ CODE = Path(__file__).with_name("strangers_captioner.py")
 LIMITS = ExternalLimits(memory_mb=8192, load_s=120, batch_s=60)
 
 
-def log_model(home, name, code=CODE, inputs=("image",), outputs=("caption",), **told):
+def log_model(home, name, code=CODE, inputs=("image",), outputs=("caption",), **metadata):
     """Register somebody's model; its columns are binary, and strings."""
     import mlflow
     from mlflow.models import ModelSignature
@@ -28,7 +28,7 @@ def log_model(home, name, code=CODE, inputs=("image",), outputs=("caption",), **
             python_model=str(code),
             signature=ModelSignature(takes, gives),
             pip_requirements=[],
-            metadata={"side": 32, **told},
+            metadata={"side": 32, **metadata},
         )
     version = registry.create(name, logged.model_uri, {}, "")
     return f"models:/{name}/{version.version}"
@@ -36,13 +36,13 @@ def log_model(home, name, code=CODE, inputs=("image",), outputs=("caption",), **
 
 def running():
     """Processes that the test's external captioners left; other workers' tests have captioners, too."""
-    found = []
+    processes = []
     for process in psutil.process_iter():
         try:
             known = process.environ()
             ours = MARK in known and known["HOME"].startswith(tempfile.gettempdir())
             if ours and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+                processes.append(process)
         except psutil.Error:
             continue
-    return found
+    return processes

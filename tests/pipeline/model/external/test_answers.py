@@ -31,8 +31,8 @@ from pipeline.model.external.answers import captions_of
     ],
 )
 def test_what_is_no_caption(caption):
-    [told] = captions_of([{"caption": caption}], 1)
-    assert (told.text, told.score, told.reason) == ("", None, "caption_rejected")
+    [result] = captions_of([{"caption": caption}], 1)
+    assert (result.text, result.score, result.reason) == ("", None, "caption_rejected")
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_what_is_no_caption(caption):
     ],
 )
 def test_figures_are_taken_only_where_they_can_be_ours(answer, score, confidence):
-    [told] = captions_of([answer | {"caption": " two\n words "}], 1)
-    assert (told.text, told.score, told.confidence, told.reason) == ("two words", score, confidence, None)
+    [result] = captions_of([answer | {"caption": " two\n words "}], 1)
+    assert (result.text, result.score, result.confidence, result.reason) == ("two words", score, confidence, None)
 
 
 @pytest.mark.parametrize("caption", ["a café", "3 < 4", "一只狗", "में\u200dके", "a dog \U0001f436"])

@@ -86,7 +86,7 @@ def test_what_is_written_depends_on_the_image(fusion, features, tokens):
     assert np.abs(logits[1] - logits[2]).max() > 1e-3
 
 
-def test_early_fusion_looks_nowhere_and_late_fusion_starts_blind(features, tokens):
+def test_early_fusion_attends_nowhere_and_late_fusion_starts_blind(features, tokens):
     early, late = decoder_of("early"), decoder_of("late")
     memory = early.encode(features)
     assert not np.asarray(early.step(memory, early.initial_state(memory), tokens[:, 0]).attention).any()
@@ -97,12 +97,12 @@ def test_early_fusion_looks_nowhere_and_late_fusion_starts_blind(features, token
 def attention_of(decoder, features, tokens):
     """Attention at each word: [n, words, positions]."""
     memory = decoder.encode(features)
-    state, found = decoder.initial_state(memory), []
+    state, actual = decoder.initial_state(memory), []
     for token in tokens.T:
         step = decoder.step(memory, state, token)
         state = step.state
-        found.append(np.asarray(step.attention))
-    return np.stack(found, axis=1)
+        actual.append(np.asarray(step.attention))
+    return np.stack(actual, axis=1)
 
 
 @pytest.mark.parametrize("fusion", ["late", "hybrid"])
@@ -113,7 +113,7 @@ def test_attention_is_a_distribution_over_the_positions(fusion, features, tokens
 
 
 @pytest.mark.parametrize("fusion", ["late", "hybrid"])
-def test_a_gate_lets_attention_look_away_by_what_was_written(fusion, features, tokens):
+def test_a_gate_lets_attention_leave_the_image_by_what_was_written(fusion, features, tokens):
     attention = attention_of(decoder_of(fusion, gate=True), features, tokens)
     looking = attention.sum(axis=-1)
     assert (attention >= 0).all()

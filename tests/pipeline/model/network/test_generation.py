@@ -78,8 +78,8 @@ def test_rare_words_are_favoured_by_the_logarithm_of_their_rank(settings):
     ranks = np.array([1] * len(SPECIAL) + list(range(1, WORDS + 1)))
     biased.write.bias.assign(biased.write.bias + 0.7 * np.log(ranks))
     favoured = written(plain, features, max_words=6, rare_words=0.7, **settings)
-    for found, expected in zip(favoured, written(biased, features, max_words=6, **settings), strict=True):
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+    for actual, expected in zip(favoured, written(biased, features, max_words=6, **settings), strict=True):
+        np.testing.assert_allclose(actual, expected, atol=1e-5)
     assert (favoured[0] != written(plain, features, max_words=6, **settings)[0]).any()
 
 
@@ -121,13 +121,13 @@ def test_a_beam_as_wide_as_the_space_finds_every_caption_in_order(seed, power):
             tuple(ids): total / len(ids) ** power
             for ids, total in zip(space, totals(decoder, feature, space), strict=True)
         }
-        found = [tuple(words_of(row)) for row in hypotheses[: len(space)]]
-        assert set(found) == set(ranks)
-        assert found[0] == max(ranks, key=lambda ids: ranks[ids])
-        in_order = [ranks[ids] for ids in found]
+        actual = [tuple(words_of(row)) for row in hypotheses[: len(space)]]
+        assert set(actual) == set(ranks)
+        assert actual[0] == max(ranks, key=lambda ids: ranks[ids])
+        in_order = [ranks[ids] for ids in actual]
         assert in_order == sorted(in_order, reverse=True)
         np.testing.assert_allclose(
-            given[: len(space)], [ranks[ids] * len(ids) ** (power - 1) for ids in found], atol=1e-5
+            given[: len(space)], [ranks[ids] * len(ids) ** (power - 1) for ids in actual], atol=1e-5
         )
         assert (hypotheses[len(space) :] == PADDING).all()
 
@@ -198,7 +198,7 @@ def test_sampling_without_a_choice_is_greedy(decoder, settings):
     np.testing.assert_allclose(greedy[1], sampled[1], atol=1e-6)
 
 
-def test_only_the_likeliest_words_are_drawn(decoder):
+def test_only_the_likeliest_words_are_sampled(decoder):
     features = images(10)
     ranks = set()
     for seed in range(3):
@@ -214,14 +214,14 @@ def test_only_the_likeliest_words_are_drawn(decoder):
 
 
 @pytest.mark.parametrize("temperature", [0.5, 2.0])
-def test_words_are_drawn_as_often_as_the_temperature_says(temperature):
+def test_words_are_sampled_as_often_as_the_temperature_asks(temperature):
     decoder = decoder_of(words=4)
     likely = np.array([0.0, -0.5, -1.0, -1.5])  # of the words, at every place
     decoder.write.kernel.assign(decoder.write.kernel * 0.0)
     decoder.write.bias.assign([0.0, 0.0, 0.0, -50.0, *likely])
     settings = DecodingSettings(method="sample", top_k=3, temperature=temperature, max_words=200)
     tokens, _ = generator_of(decoder, settings).predict_on_batch(images(1))
-    found = np.bincount(tokens[0, 0, :200], minlength=8)[len(SPECIAL) :] / 200
+    actual = np.bincount(tokens[0, 0, :200], minlength=8)[len(SPECIAL) :] / 200
     weights = np.exp(likely / temperature) * [1, 1, 1, 0]
-    np.testing.assert_allclose(found, weights / weights.sum(), atol=0.1)
-    assert found[3] == 0
+    np.testing.assert_allclose(actual, weights / weights.sum(), atol=0.1)
+    assert actual[3] == 0

@@ -115,15 +115,15 @@ def test_greedily_the_likeliest_word_that_repeats_nothing_is_taken():
 def test_a_beam_as_wide_as_the_space_finds_all_that_is_allowed_in_order(seed):
     decoder, features = decoder_of(words=3, seed=seed), images(2, seed)
     ids = range(len(SPECIAL), len(SPECIAL) + 3)
-    every = [[*said, END] for length in (2, 3) for said in product(ids, repeat=length)]
+    every = [[*texts, END] for length in (2, 3) for texts in product(ids, repeat=length)]
     allowed = [caption for caption in every if not repeats(caption)]
     assert len(allowed) == 18
     limits = {"max_words": 3, "min_words": 2, "block_repeats": True}
     tokens, _ = written(decoder, features, beam_width=20, length_power=0.0, **limits)
     for feature, hypotheses in zip(features, tokens, strict=True):
         likely = dict(zip(map(tuple, allowed), totals(decoder, feature, allowed), strict=True))
-        found = [tuple(words_of(row)) for row in hypotheses[:18]]
-        assert found == sorted(likely, key=likely.__getitem__, reverse=True)
+        actual = [tuple(words_of(row)) for row in hypotheses[:18]]
+        assert actual == sorted(likely, key=likely.__getitem__, reverse=True)
         assert (hypotheses[18:] == PADDING).all()
 
 

@@ -47,7 +47,7 @@ def test_it_reads_what_the_writer_would_have_seen(decoder, features):
         np.testing.assert_allclose(np.asarray(reading.attention)[row, : len(words)], attention, atol=1e-5)
 
 
-def test_padding_says_nothing(decoder, features):
+def test_padding_scores_nothing(decoder, features):
     likely, entropy, attention = (np.asarray(item) for item in TeacherForcedScorer(decoder)((features, CAPTIONS)))
     assert likely[1, -1] == 0
     assert entropy[1, -1] == 0

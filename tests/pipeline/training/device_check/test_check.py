@@ -62,11 +62,11 @@ def test_findings_are_a_run_in_mlflow(findings, tmp_path):
     home = Home(tmp_path, tmp_path / "store", f"sqlite:///{tmp_path / 'mlflow.db'}")
     run = log_findings(home, findings)
     client = mlflow.MlflowClient(home.tracking_uri)
-    told = client.get_run(run)
-    assert (told.data.tags["passed"], told.info.status) == ("false", "FAILED")
-    assert client.get_experiment(told.info.experiment_id).name == "doctor"
+    result = client.get_run(run)
+    assert (result.data.tags["passed"], result.info.status) == ("false", "FAILED")
+    assert client.get_experiment(result.info.experiment_id).name == "doctor"
     losses = [each.value for each in client.get_metric_history(run, "coarse_loss")]
     assert losses == findings["trials"]["coarse"]["losses"]
-    assert told.data.metrics["coarse_farthest"] == findings["trials"]["coarse"]["farthest"]["share"]
+    assert result.data.metrics["coarse_farthest"] == findings["trials"]["coarse"]["farthest"]["share"]
     file = mlflow.artifacts.download_artifacts(run_id=run, artifact_path="doctor.json", tracking_uri=home.tracking_uri)
     assert json.loads(Path(file).read_text()) == findings

@@ -14,7 +14,7 @@ def test_the_same_losses_on_a_gpu_are_right():
     assert device_shortfalls(ON_GPU, CPU, GPU | {"losses": [6.05, 3.97, 2.01]}) == []
 
 
-def test_one_step_that_is_off_is_told_with_its_figures():
+def test_one_step_that_is_off_is_reported_with_its_figures():
     (reason,) = device_shortfalls(ON_GPU, CPU, GPU | {"losses": [6.05, 4.4, 2.0]})
     assert reason == "gpu_float32: the loss of step 1 is 4.4, on the CPU 4.0: off by 0.1, above 0.01"
 
@@ -31,13 +31,13 @@ def test_a_trial_that_did_not_use_the_gpu_says_nothing_of_it():
     assert len(reasons) == 2
 
 
-@pytest.mark.parametrize("told", [{"cudnn": {}, "loops": 2}, {"loops": 1}], ids=["none", "half"])
-def test_a_gru_outside_cudnn_is_told(told):
-    (reason,) = device_shortfalls(ON_GPU, CPU, GPU | told)
+@pytest.mark.parametrize("result", [{"cudnn": {}, "loops": 2}, {"loops": 1}], ids=["none", "half"])
+def test_a_gru_outside_cudnn_is_reported(result):
+    (reason,) = device_shortfalls(ON_GPU, CPU, GPU | result)
     assert "does not run in cuDNN" in reason
 
 
-def test_a_trial_that_did_not_end_is_told():
+def test_a_trial_that_did_not_end_is_reported():
     assert device_shortfalls(ON_GPU, CPU, {"error": "ended with -6: no kernel"}) == [
         "gpu_float32 ended with -6: no kernel"
     ]

@@ -15,4 +15,3 @@ def test_made_up_batches_are_like_those_of_a_training_and_always_the_same():
         assert ((batch.tokens == END).sum(axis=1) == 1).all()
         assert all(np.array_equal(*pair) for pair in zip(batch, again, strict=True))
     assert any((batch.tokens == PADDING).any() for batch in batches)
-    assert len({batch.tokens.shape[1] for batch in batches}) > 1
