@@ -111,7 +111,7 @@ def test_the_input_pipeline_of_training_sees_and_says_the_same(captioner, eager,
     features, shas = extracted(captioner.fit), [sha256(data) for data in IMAGES.values()]
     [network] = networks
     assert {image.tobytes() for image in seen} <= {image.tobytes() for batch in network.seen for image in batch}
-    found = caption_features(captioner._writer, captioner.networks.vocabulary, features, shas)
+    found = caption_features(captioner._generator, captioner.networks.vocabulary, features, shas)
     assert [caption.text for caption in found] == texts
     assert [caption.score for caption in found] == pytest.approx(scores, abs=2e-3)  # features of half the digits
 
