@@ -49,21 +49,6 @@ PENDING = {
     "pipeline/upkeep/gc/mark.py",
     "pipeline/upkeep/gc/sweep.py",
     "pipeline/upkeep/gc/versions.py",
-    "serving/planning/cursor.py",
-    "serving/planning/inventory.py",
-    "serving/planning/selection.py",
-    "serving/reporting/gallery.py",
-    "serving/reporting/outputs/index.py",
-    "serving/reporting/outputs/targets.py",
-    "serving/reporting/outputs/text.py",
-    "serving/reporting/summary.py",
-    "serving/runs/part_file.py",
-    "serving/runs/plan_file.py",
-    "serving/runs/roots.py",
-    "serving/runs/settings.py",
-    "serving/upkeep/forget.py",
-    "serving/upkeep/rollback.py",
-    "serving/upkeep/tables.py",
 }
 
 
