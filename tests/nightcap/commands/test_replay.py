@@ -22,8 +22,7 @@ def test_a_replay_of_another_folder_says_where_the_images_lie(run, inbox):
     ("options", "words"),
     [
         ((), ("nothing to replay", "--reason", "--image", "--night")),
-        (("--night", "none"), ("none",)),
-        (("--reason", "too_small", "--input", "gone"), ("gone", "no folder")),
+        (("--reason", "too_small"), ("models:/captioner@champion", "nightcap train")),
     ],
 )
 def test_mistakes_are_one_line(run, options, words):
