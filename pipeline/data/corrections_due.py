@@ -41,7 +41,7 @@ def _corrected(snapshot: Path) -> set[tuple[str, str]]:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    from pipeline.data.sources.base import CORRECTED
+    from pipeline.storage.tables.corrections import CORRECTED
 
     table = pq.read_table(snapshot / "captions.parquet", columns=["image", "caption"])
     rows = table.filter(pc.starts_with(table["image"], CORRECTED)).to_pylist()

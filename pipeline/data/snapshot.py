@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 
 from pipeline.core.errors import SettingsError, SourceChanged
 from pipeline.core.settings import Effect, SourceSettings, settings_with
-from pipeline.data.sources.base import CORRECTED, SPLITS, LabelledBox, Photograph, Source
+from pipeline.data.sources.base import SPLITS, LabelledBox, Photograph, Source
 from pipeline.metrics.gendered_words import neutral
 from pipeline.storage.files import digest_of, sha256, write_json
 from pipeline.storage.stage_outputs import StageOutput, Store
+from pipeline.storage.tables.corrections import CORRECTED
 
 _VERSION = 1
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
-from pipeline.data.sources.base import CORRECTED
 from pipeline.metrics.gendered_words import PEOPLE
 from pipeline.metrics.ngrams import TokenSequence
 from pipeline.metrics.tokenizer import tokenize
+from pipeline.storage.tables.corrections import CORRECTED
 
 RARE_BELOW = 10
 

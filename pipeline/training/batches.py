@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from pipeline.core.parallel import in_parallel
 from pipeline.data.snapshot import Snapshot
-from pipeline.data.sources.base import CORRECTED
 from pipeline.model.vocabulary import PADDING, Vocabulary
+from pipeline.storage.tables.corrections import CORRECTED
 from pipeline.training.augmentation import is_mirrored, mirrored_words
 from pipeline.training.features import FeatureStore
 

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from pipeline.core.environment import Home
-from pipeline.data.sources.base import CORRECTED
 from pipeline.data.validation.rejected_runs import REJECTED
 from pipeline.registry.lineage import Exposed, Lineage
 from pipeline.registry.run_artifacts import scrub_run
@@ -20,6 +19,7 @@ from pipeline.registry.versions import Registry
 from pipeline.storage.files import read_json
 from pipeline.storage.scrub import scrub_folder
 from pipeline.storage.stage_outputs import Store
+from pipeline.storage.tables.corrections import CORRECTED
 from pipeline.training.features import FeatureStore
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import ModelNotFound, SettingsError
-from pipeline.data.sources.base import CORRECTED
 from pipeline.model.model_uri import ModelUri
 from pipeline.registry.journal import Entry, Journal
 from pipeline.registry.lineage import ACCEPTED_TAG, Exposed, Lineage
@@ -24,6 +23,7 @@ from pipeline.registry.promotions import GATE_TAG, JUDGED_AGAINST_TAG, VERDICT_D
 from pipeline.registry.versions import Registry, Version
 from pipeline.storage.stage_outputs import Store
 from pipeline.storage.tables import CaptionTable
+from pipeline.storage.tables.corrections import CORRECTED
 from pipeline.storage.tables.schema import one_of
 from pipeline.storage.tables.usage import usage_of, written_by
 

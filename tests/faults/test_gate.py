@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from pipeline.core.settings import GateSettings
-from pipeline.data.sources.base import CORRECTED
 from pipeline.evaluation.slices import label_of, slices_of
 from pipeline.release.gate import candidate_of, judge
 from pipeline.release.gate.bootstrap import bounds, resampled_means
 from pipeline.release.gate.candidate import GateReferences
 from pipeline.release.gate.page import render_gate_page
+from pipeline.storage.tables.corrections import CORRECTED
 
 SCORES = json.loads(Path(__file__).with_name("per_image_cider_d.json").read_text())
 DIFFERENCES = (np.array(SCORES["refined"]) - np.array(SCORES["first_stage"])) / 1000

@@ -8,7 +8,6 @@ from typing import Literal, Protocol
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
-CORRECTED = "corrected:"  # begins the name of an image that people described after a model had
 
 
 @dataclass(frozen=True)

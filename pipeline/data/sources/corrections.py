@@ -8,11 +8,11 @@ from itertools import chain
 from pathlib import PurePosixPath
 
 from pipeline.core.errors import SettingsError
-from pipeline.data.sources.base import CORRECTED, Photograph, Source
+from pipeline.data.sources.base import Photograph, Source
 from pipeline.data.sources.image_files import ImageFiles, open_image_files
 from pipeline.storage.files import digest_of
 from pipeline.storage.objects import require_inside
-from pipeline.storage.tables.corrections import Correction, CorrectionTable
+from pipeline.storage.tables.corrections import CORRECTED, Correction, CorrectionTable
 
 
 class CorrectedSource:

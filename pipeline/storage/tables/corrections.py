@@ -14,6 +14,7 @@ from deltalake import DeltaTable, write_deltalake
 from pipeline.core.errors import SettingsError
 from pipeline.storage.tables.commits import table_errors
 
+CORRECTED = "corrected:"  # begins a snapshot's name of an image that people described after a model had
 _LONGEST = 2_000  # characters
 
 _SCHEMA = pa.schema(

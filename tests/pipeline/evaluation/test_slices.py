@@ -4,8 +4,8 @@ from statistics import fmean, stdev
 
 import pytest
 
-from pipeline.data.sources.base import CORRECTED
 from pipeline.evaluation.slices import label_of, slice_scores, slices_of
+from pipeline.storage.tables.corrections import CORRECTED
 
 TRAINING = [["a", "man", "on", "grass"]] * 10 + [["rare"]] * 9
 

@@ -7,10 +7,9 @@ import pytest
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
 from pipeline.data.snapshot import Snapshot, in_held_out_share, take_snapshot
-from pipeline.data.sources.base import CORRECTED
 from pipeline.data.sources.factory import open_source
 from pipeline.storage.stage_outputs import Store
-from pipeline.storage.tables.corrections import Correction, CorrectionTable
+from pipeline.storage.tables.corrections import CORRECTED, Correction, CorrectionTable
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
