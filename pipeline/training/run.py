@@ -12,6 +12,7 @@ from pipeline.core.settings import TrainSettings
 from pipeline.data.snapshot import Snapshot
 from pipeline.data.sources.base import Source
 from pipeline.data.sources.factory import open_source
+from pipeline.data.validation.measurements import limits_of
 from pipeline.imaging.decode import ImageLimits
 from pipeline.storage.files import read_json
 from pipeline.storage.locks import OutputLocks
@@ -50,10 +51,7 @@ class TrainingRun:
     @property
     def limits(self) -> ImageLimits:
         """Which images are decoded at all."""
-        rules = self.settings.validation
-        return ImageLimits(
-            max_bytes=rules.max_image_bytes, max_megapixels=rules.max_megapixels, min_side=rules.min_side
-        )
+        return limits_of(self.settings.validation)
 
     def output(self, stage: str) -> StageOutput:
         """The output of a finished stage; KeyError where it has not run, FileNotFoundError where the output is gone."""

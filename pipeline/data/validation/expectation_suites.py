@@ -16,22 +16,16 @@ _EXAMPLES = 20  # failing rows that the Data Docs show for each rule
 
 
 @dataclass(frozen=True)
-class RuleVerdict:
-    """How a frame did under one rule.
-
-    Attributes:
-        rule: the rule.
-        passed: whether every row obeys it.
-        rows: the failing rows' numbers.
-    """
+class RuleResult:
+    """The result of one rule on a frame."""
 
     rule: Rule
     passed: bool
-    rows: list[int]
+    rows: list[int]  # that fail
 
 
 class Suites:
-    """Suites run in one context that leaves nothing behind but the Data Docs in `site`."""
+    """Suites run in one context; all that stays is the Data Docs in `site`."""
 
     def __init__(self, site: Path) -> None:
         gx = _great_expectations()
@@ -52,26 +46,23 @@ class Suites:
         self._context = gx.get_context(project_config=config, mode="ephemeral")
         self._source = self._context.data_sources.add_pandas("nightcap")
 
-    def judge(
-        self, name: str, frame: pd.DataFrame, rules: Sequence[Rule], rows: Sequence[str] = ()
-    ) -> list[RuleVerdict]:
-        """Check a frame, add the result to the Data Docs, and give a verdict a rule.
+    def validate(
+        self, name: str, frame: pd.DataFrame, rules: Sequence[Rule], index: Sequence[str] = ()
+    ) -> list[RuleResult]:
+        """Run a suite on a frame of facts and add it to the Data Docs; a result a rule.
 
         Args:
-            name: of the suite.
-            frame: facts.
-            rules: what is checked.
-            rows: columns that name a row, the row's number first; none for a dataset's one row.
+            index: columns that name a row, the row's number first; none for the one row of a dataset.
         """
-        result = self._checkpoint(name, rules, rows).run(batch_parameters={"dataframe": frame})
-        (run,) = result.run_results.values()
-        by_order = {found.expectation_config.meta["order"]: found for found in run.results}
-        return [_verdict(rule, by_order[order], rows) for order, rule in enumerate(rules)]
+        checkpoint = self._checkpoint(name, rules, index)
+        (run,) = checkpoint.run(batch_parameters={"dataframe": frame}).run_results.values()
+        by_order = {result.expectation_config.meta["order"]: result for result in run.results}
+        return [_rule_result(rule, by_order[order], index) for order, rule in enumerate(rules)]
 
-    def _checkpoint(self, name: str, rules: Sequence[Rule], rows: Sequence[str]) -> Any:
+    def _checkpoint(self, name: str, rules: Sequence[Rule], index: Sequence[str]) -> Any:
         gx = _great_expectations()
         batches = self._source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
-        expectations = [_expectation(rule, order, bool(rows)) for order, rule in enumerate(rules)]
+        expectations = [_expectation(rule, order, bool(index)) for order, rule in enumerate(rules)]
         suite = self._context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
         definition = gx.ValidationDefinition(name=name, data=batches, suite=suite)
         checkpoint = gx.Checkpoint(
@@ -80,7 +71,7 @@ class Suites:
             actions=[gx.checkpoint.UpdateDataDocsAction(name="pages", site_names=["nightcap"])],
             result_format={
                 "result_format": "COMPLETE",
-                "unexpected_index_column_names": list(rows),
+                "unexpected_index_column_names": list(index),
                 "partial_unexpected_count": _EXAMPLES,
                 "return_unexpected_index_query": False,
             },
@@ -92,7 +83,7 @@ def _expectation(rule: Rule, order: int, by_row: bool) -> Any:
     expectations = _great_expectations().expectations
     common = {
         "column": rule.column,
-        "description": rule.says,
+        "description": rule.description,
         "meta": {"order": order},
         "severity": "warning" if by_row else "critical",
     }
@@ -104,15 +95,17 @@ def _expectation(rule: Rule, order: int, by_row: bool) -> Any:
     return expectations.ExpectColumnMaxToBeBetween(**limits, **common)  # of the dataset's one row
 
 
-def _verdict(rule: Rule, found: Any, rows: Sequence[str]) -> RuleVerdict:
-    failing = found.result.get("unexpected_index_list") or []
-    if rows and not failing and not found.success:
-        raise RuntimeError(f"rule {rule.says!r} on {rule.column!r} could not be checked: {found.exception_info}")
-    return RuleVerdict(rule, bool(found.success), [int(item[rows[0]]) for item in failing])
+def _rule_result(rule: Rule, result: Any, index: Sequence[str]) -> RuleResult:
+    failing = result.result.get("unexpected_index_list") or []
+    if index and not failing and not result.success:
+        raise RuntimeError(
+            f"rule {rule.description!r} on {rule.column!r} could not be checked: {result.exception_info}"
+        )
+    return RuleResult(rule, bool(result.success), [int(item[index[0]]) for item in failing])
 
 
 def _great_expectations() -> Any:
-    """Import it late, for it takes seconds, and quiet."""
+    """Import it lazily, for it takes seconds, and without its log."""
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
     import great_expectations as gx
     import great_expectations.expectations

@@ -1,4 +1,4 @@
-"""What is measured of every image and caption, in any language, before rules judge it."""
+"""Facts of every image and caption, in any language, for the rules to check."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipeline.core.errors import BadImage, SourceChanged
 from pipeline.core.reasons import MISSING, SOURCE_CHANGED
+from pipeline.core.settings import ValidationSettings
 from pipeline.data.snapshot import check_images
 from pipeline.data.sources.base import SPLITS, Source
 from pipeline.data.validation.near_duplicates import NearDuplicate, find_near_duplicates
@@ -18,12 +19,12 @@ from pipeline.data.validation.perceptual_hash import PerceptualHash, PerceptualH
 from pipeline.data.validation.text_checks import is_formula, links, personal_data
 from pipeline.imaging.decode import ImageLimits, open_image
 
-# Scripts written without spaces: kana and Han, where a sign is about a word; Thai, Lao, Burmese, Khmer, where five are.
-_SIGNS = "\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff"
+# Scripts written without spaces: kana and Han, where a character is about a word; Thai, Lao, Burmese, Khmer, where five are.
+_IDEOGRAMS = "\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff"
 _LETTERS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
 # Elsewhere a run of non-space that holds a letter or digit; anchored at its start, so that the search stays linear.
 _WORD = re.compile(
-    rf"[{_SIGNS}]|[{_LETTERS}]{{1,5}}|(?<![^\s{_SIGNS}{_LETTERS}])(?:_|[^\w\s])*[^\W_{_SIGNS}{_LETTERS}]"
+    rf"[{_IDEOGRAMS}]|[{_LETTERS}]{{1,5}}|(?<![^\s{_IDEOGRAMS}{_LETTERS}])(?:_|[^\w\s])*[^\W_{_IDEOGRAMS}{_LETTERS}]"
 )
 _BAD_CHARACTER = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control, but for tab and line ends
@@ -39,12 +40,12 @@ def caption_facts(captions: pd.DataFrame) -> pd.DataFrame:
     """Facts of captions: columns image, position, caption.
 
     Returns:
-        row (the index), name (image, safe in HTML), position, and the counts words, characters,
-        bad_characters, markup, personal (see `texts.personal_data`), links, formula, copy (0 for the first such caption of its image) and repeats (all
+        row (the index), name (image, safe in HTML), position, and the counts words, characters, bad_characters, markup,
+        personal, links, formula (see `text_checks`), copy (0 for the first such caption of its image) and repeats (all
         such captions, whatever their spacing).
     """
     texts = captions["caption"].tolist()
-    spoken = pd.Series([" ".join(text.split()) for text in texts], captions.index, dtype=str)
+    normalized = pd.Series([" ".join(text.split()) for text in texts], captions.index, dtype=str)
     return pd.DataFrame(
         {
             "row": captions.index,
@@ -57,62 +58,65 @@ def caption_facts(captions: pd.DataFrame) -> pd.DataFrame:
             "personal": [personal_data(text) for text in texts],
             "links": [links(text) for text in texts],
             "formula": [int(is_formula(text)) for text in texts],
-            "copy": spoken.groupby([captions["image"], spoken]).cumcount(),
-            "repeats": spoken.map(spoken.value_counts()).astype(int),
+            "copy": normalized.groupby([captions["image"], normalized]).cumcount(),
+            "repeats": normalized.map(normalized.value_counts()).astype(int),
         },
         captions.index,
     )
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What was seen of images when each was read and decoded once.
+class ImageMeasurements:
+    """Measurements of images, each read and decoded once.
 
     Attributes:
         facts: columns problem (a reason, empty for none), width and height in pixels (0 where not decodable).
-        looks: how each looks; zeros where it is not decodable.
     """
 
     facts: pd.DataFrame
-    looks: PerceptualHashes
+    hashes: PerceptualHashes
 
 
-def measure(images: pd.DataFrame, source: Source, limits: ImageLimits) -> Measured:
-    """Read and decode every image: columns image, uri, sha256.
+def limits_of(settings: ValidationSettings) -> ImageLimits:
+    """Which images are decoded at all."""
+    return ImageLimits(settings.max_image_bytes, settings.max_megapixels, settings.min_side)
 
-    Args:
-        images: the images.
-        source: where the images are read.
-        limits: what the decoder refuses.
-    """
-    there = images[images["sha256"] != ""]
+
+def measure_images(images: pd.DataFrame, source: Source, limits: ImageLimits) -> ImageMeasurements:
+    """Read and decode every image: columns image, uri, sha256."""
     facts = dict.fromkeys(images["image"], (MISSING, 0, 0))
-    looks: dict[str, PerceptualHash] = {}
-    for image, _, data in check_images(source, there):
-        facts[image], look = _measure(data, limits)
-        if look is not None:
-            looks[image] = look
+    hashes: dict[str, PerceptualHash] = {}
+    for image, _, data in check_images(source, images[images["sha256"] != ""]):
+        if isinstance(data, SourceChanged):
+            facts[image] = (SOURCE_CHANGED, 0, 0)
+            continue
+        try:
+            opened = open_image(data, limits)
+        except BadImage as error:
+            facts[image] = (error.reason, 0, 0)
+            continue
+        facts[image] = ("", opened.width, opened.height)
+        hashes[image] = perceptual_hash(opened.image, opened.width, opened.height)
     rows = [facts[image] for image in images["image"]]
     frame = pd.DataFrame(rows, images.index, columns=["problem", "width", "height"])
-    return Measured(frame.astype({"problem": str}), PerceptualHashes.of(list(images["image"]), looks))
+    return ImageMeasurements(frame.astype({"problem": str}), PerceptualHashes.of(list(images["image"]), hashes))
 
 
 def image_facts(
-    images: pd.DataFrame, captions: pd.Series[str], measured: Measured, most_bits: int | None
+    images: pd.DataFrame, captions: pd.Series[str], measurements: ImageMeasurements, most_bits: int | None
 ) -> tuple[pd.DataFrame, list[NearDuplicate]]:
     """Facts of images: columns image, uri, sha256, split, bytes.
 
+    An image is sound if it was decoded and has an accepted caption. Splits come in the order train, val, test.
+
     Args:
-        images: the images.
         captions: the image of each accepted caption.
-        measured: what was seen of the images.
-        most_bits: see `find_near_duplicates`; None looks for none.
+        most_bits: see `find_near_duplicates`; None finds none.
 
     Returns:
-        row (the index), name (image, safe in HTML), split, bytes, width, height, problem, and the counts
-        captions, copy (0 for the first sound image with these bytes in its split), judging (sound
-        copies in splits that judge more) and lookalikes (1 where a sound one there looks the same); and
-        these lookalikes.
+        The facts and the near-duplicates. The facts are row (the index), name (image, safe in HTML), split, bytes,
+        width, height, problem, and the counts captions, copy (0 for the first sound image with these bytes in its split),
+        copies_in_later_splits (sound ones) and near_duplicates (1 where a later split has a sound one).
     """
     frame = pd.DataFrame(
         {
@@ -120,33 +124,23 @@ def image_facts(
             "name": _escaped(images["image"]),
             "split": images["split"],
             "bytes": images["bytes"],
-            **measured.facts,
+            **measurements.facts,
             "captions": images["image"].map(captions.value_counts()).fillna(0).astype(int),
         },
         images.index,
     )
     sound = images[(frame["problem"] == "") & (frame["captions"] > 0)]
     copies = sound.groupby(["sha256", "split"]).cumcount().reindex(images.index, fill_value=0)
-    judging = _copies_in_judging_splits(sound).reindex(images.index, fill_value=0)
-    compared = images.index.isin(sound.index) & (copies == 0) & (judging == 0)
-    found = []
+    later = _copies_in_later_splits(sound).reindex(images.index, fill_value=0)
+    compared = images.index.isin(sound.index) & (copies == 0) & (later == 0)
+    duplicates = []
     if most_bits is not None:
-        found = find_near_duplicates(measured.looks.of_rows(compared), images["split"][compared], most_bits)
-    alike = images.index.isin([each.row for each in found]).astype(int)
-    return frame.assign(copy=copies, judging=judging, lookalikes=alike), found
+        duplicates = find_near_duplicates(measurements.hashes.of_rows(compared), images["split"][compared], most_bits)
+    is_near = images.index.isin([each.row for each in duplicates]).astype(int)
+    return frame.assign(copy=copies, copies_in_later_splits=later, near_duplicates=is_near), duplicates
 
 
-def _measure(data: bytes | SourceChanged, limits: ImageLimits) -> tuple[tuple[str, int, int], PerceptualHash | None]:
-    if isinstance(data, SourceChanged):
-        return (SOURCE_CHANGED, 0, 0), None
-    try:
-        image = open_image(data, limits)
-    except BadImage as error:
-        return (error.reason, 0, 0), None
-    return ("", image.width, image.height), perceptual_hash(image.image, image.width, image.height)
-
-
-def _copies_in_judging_splits(images: pd.DataFrame) -> pd.Series[int]:
+def _copies_in_later_splits(images: pd.DataFrame) -> pd.Series[int]:
     rank = images["split"].map({split: place for place, split in enumerate(SPLITS)})
     counts = pd.crosstab(images["sha256"], rank)
     later = counts.iloc[:, ::-1].cumsum(axis=1).iloc[:, ::-1] - counts  # copies in higher splits

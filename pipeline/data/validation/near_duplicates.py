@@ -1,4 +1,4 @@
-"""Near-duplicates across splits: images that judge a model which has seen their like."""
+"""Near-duplicates across splits: images that evaluate a model trained on almost the same image."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class NearDuplicate(NamedTuple):
     """Two images of different splits that look the same.
 
     Attributes:
-        row: of the image in the split that judges less.
-        twin: row of the one that stays.
+        row: of the image in the earlier split, which goes.
+        twin: row of the image in the later split, which stays.
         bits: how many bits of their hashes differ.
         likeness: correlation of their grey levels, at most 1.
     """
@@ -32,30 +32,29 @@ class NearDuplicate(NamedTuple):
     likeness: float
 
 
-def find_near_duplicates(looks: PerceptualHashes, splits: pd.Series[str], most_bits: int) -> list[NearDuplicate]:
-    """The best twin of each image that has one in a split that judges more.
+def find_near_duplicates(images: PerceptualHashes, splits: pd.Series[str], most_bits: int) -> list[NearDuplicate]:
+    """The likest twin of each image that has one in a later split (train before val before test).
 
-    Every pair of splits is compared whole. Hashes alone would find strangers among a billion pairs, so grey
-    levels must agree, too.
+    Among a billion pairs, hashes alone would match unlike images, so the grey levels must agree, too.
 
     Args:
-        looks: of the images; those without a hash have no twin.
+        images: those without a hash have no twin.
         splits: of the images, with their row numbers as the index.
         most_bits: how many bits of two hashes may differ.
     """
-    found: dict[int, NearDuplicate] = {}
-    for place, lower in enumerate(SPLITS):
-        higher = splits.isin(SPLITS[place + 1 :]).to_numpy()
-        rows, twins = (np.flatnonzero(where & (looks.hashes != 0)) for where in ((splits == lower).to_numpy(), higher))
-        for row, twin, bits in _close(looks.hashes, rows, twins, most_bits):
-            likeness = float(looks.greys[row] @ looks.greys[twin])
-            if likeness >= LIKENESS and (row not in found or likeness > found[row].likeness):
-                found[row] = NearDuplicate(row, twin, bits, likeness)
+    best: dict[int, NearDuplicate] = {}
+    for place, split in enumerate(SPLITS):
+        is_later = splits.isin(SPLITS[place + 1 :]).to_numpy()
+        rows, twins = (np.flatnonzero(mask & (images.hashes != 0)) for mask in ((splits == split).to_numpy(), is_later))
+        for row, twin, bits in _close_pairs(images.hashes, rows, twins, most_bits):
+            likeness = float(images.greys[row] @ images.greys[twin])
+            if likeness >= LIKENESS and (row not in best or likeness > best[row].likeness):
+                best[row] = NearDuplicate(row, twin, bits, likeness)
     index = splits.index
-    return [each._replace(row=int(index[each.row]), twin=int(index[each.twin])) for each in found.values()]
+    return [each._replace(row=int(index[each.row]), twin=int(index[each.twin])) for each in best.values()]
 
 
-def _close(
+def _close_pairs(
     hashes: npt.NDArray[np.uint64], rows: npt.NDArray[np.int64], twins: npt.NDArray[np.int64], most_bits: int
 ) -> Iterator[tuple[int, int, int]]:
     """Pairs whose hashes differ in few bits, and in how many."""

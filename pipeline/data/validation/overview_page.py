@@ -10,9 +10,9 @@ from pipeline.core.pages import bar_chart, data_uri, render
 from pipeline.core.reasons import CAPTION_REASONS, IMAGE_REASONS, NEAR_DUPLICATE, PERSONAL_DATA
 from pipeline.data.snapshot import Snapshot, read_images
 from pipeline.data.sources.base import Source
-from pipeline.data.validation.judge import Judged
 from pipeline.data.validation.perceptual_hash import STATISTICS
 from pipeline.data.validation.profile import DRIFTS, Profile
+from pipeline.data.validation.validator import ValidationResult
 from pipeline.imaging.decode import ImageLimits, open_image, thumbnail
 from pipeline.storage.files import write_text
 
@@ -32,32 +32,34 @@ _ENDS = {
 }
 
 
-def write_overview(folder: Path, judged: Judged, reference: Profile | None, snapshot: Snapshot, source: Source) -> None:
-    """Put a page of figures and verdicts before the site, whose own index moves aside."""
+def write_overview(
+    folder: Path, result: ValidationResult, reference: Profile | None, snapshot: Snapshot, source: Source
+) -> None:
+    """Put a page of figures and results before the site, whose own index becomes `site.html`."""
     site = (folder / "index.html").rename(folder / "site.html")
-    pages = {suite: next(folder.glob(f"validations/{suite}/**/*.html")).relative_to(folder) for suite in judged.suites}
+    pages = {suite: next(folder.glob(f"validations/{suite}/**/*.html")).relative_to(folder) for suite in result.suites}
     page = render(
         Path(__file__).with_suffix(".html"),
-        result=judged,
+        result=result,
         site=site.name,
         pages=pages,
         kinds={"images": IMAGE_REASONS, "captions": CAPTION_REASONS},
-        examples=_examples(judged),
-        pairs=_pairs(judged, snapshot, source),
+        examples=_examples(result),
+        pairs=_pairs(result, snapshot, source),
         reference=reference,
-        drifts=_drifts(judged),
+        drifts=_drifts(result),
         charts=[]
         if reference is None
-        else [_chart(name, reference, judged.profile) for name in ("lengths", *STATISTICS)],
-        words=[] if reference is None else _words(reference, judged.profile),
+        else [_chart(name, reference, result.profile) for name in ("lengths", *STATISTICS)],
+        words=[] if reference is None else _words(reference, result.profile),
     )
     write_text(folder / "index.html", page)
 
 
-def _drifts(judged: Judged) -> list[dict[str, Any]]:
-    found = judged.figures.get("drift", {})
-    allowed = {verdict.rule.column: verdict.rule.high for verdict in judged.suites.get("drift", [])}
-    return [{"says": DRIFTS[name][0], "found": value, "allowed": allowed[name]} for name, value in found.items()]
+def _drifts(result: ValidationResult) -> list[dict[str, Any]]:
+    drifts = result.figures.get("drift", {})
+    allowed = {each.rule.column: each.rule.high for each in result.suites.get("drift", [])}
+    return [{"description": DRIFTS[name][0], "drift": drifts[name], "allowed": allowed[name]} for name in drifts]
 
 
 def _chart(name: str, then: Profile, now: Profile) -> dict[str, Any]:
@@ -83,33 +85,33 @@ def _words(then: Profile, now: Profile) -> list[tuple[str, float, float]]:
     return sorted(both, key=lambda row: (-abs(row[1] - row[2]), row[0]))[:_WORDS]
 
 
-def _examples(judged: Judged) -> dict[tuple[str, str], list[str]]:
+def _examples(result: ValidationResult) -> dict[tuple[str, str], list[str]]:
     """A few of each reason: captions, but no personal data, or names and details of images."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for (kind, reason), rows in judged.quarantine.groupby(["kind", "reason"]):
+    examples: dict[tuple[str, str], list[str]] = {}
+    for (kind, reason), rows in result.quarantine.groupby(["kind", "reason"]):
         if kind == "image":
             texts = rows["image"] if reason != NEAR_DUPLICATE else rows["image"].iloc[:0]
         elif reason == PERSONAL_DATA:
             texts = rows["caption"].iloc[:1].map(lambda _: "not shown here; see quarantine.parquet")
         else:
             texts = rows["caption"]
-        found[f"{kind}s", str(reason)] = [_short(text) for text in texts.head(_EXAMPLES)]
-    return found
+        examples[f"{kind}s", str(reason)] = [_short(text) for text in texts.head(_EXAMPLES)]
+    return examples
 
 
 def _short(text: str) -> str:
-    """A text on one line, with signs that nobody sees spelt out."""
+    """A text on one line, invisible characters spelt out."""
     cut = text[:_CUT] + (" ..." if len(text) > _CUT else "")
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in cut)
 
 
-def _pairs(judged: Judged, snapshot: Snapshot, source: Source) -> list[dict[str, Any]]:
+def _pairs(result: ValidationResult, snapshot: Snapshot, source: Source) -> list[dict[str, Any]]:
     """The most alike near-duplicates, with small images of both."""
-    chosen = sorted(judged.lookalikes, key=lambda each: (-each.likeness, each.row))[:PAIRS]
+    chosen = sorted(result.near_duplicates, key=lambda each: (-each.likeness, each.row))[:PAIRS]
     images = snapshot.images.loc[[row for each in chosen for row in (each.row, each.twin)]].drop_duplicates()
     try:
         shown = {sha: _small(data) for sha, data in read_images(source, images)}
-    except BadInput:  # an image changed while its collection was judged
+    except BadInput:  # an image changed during validation
         return []
     return [
         {
@@ -124,5 +126,5 @@ def _pairs(judged: Judged, snapshot: Snapshot, source: Source) -> list[dict[str,
 
 
 def _small(data: bytes) -> str:
-    limits = ImageLimits(max_bytes=2**62, max_megapixels=170, min_side=1)  # it was judged already
+    limits = ImageLimits(max_bytes=2**62, max_megapixels=170, min_side=1)  # the image was validated already
     return data_uri(thumbnail(open_image(data, limits, _SIDE).image, _SIDE))

@@ -1,4 +1,4 @@
-"""How an image looks, in few numbers: to find copies that are not the same bytes, and to see a collection change."""
+"""Perceptual hashes and statistics of images: to find copies with other bytes, and to see a collection drift."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _COSINES = np.cos(np.pi * np.outer(np.arange(_LOW), 2 * np.arange(_LARGE) + 1) /
 
 
 class PerceptualHash(NamedTuple):
-    """How one image looks.
+    """The hash and the statistics of one image.
 
     Attributes:
-        hash: the perceptual hash, `BITS` bits; 0 where the image is of one colour.
-        grey: float32 [256], its grey levels at 16x16, mean 0 and length 1; all 0 where it is of one colour.
+        hash: `BITS` bits; 0 where the image is of one colour.
+        grey: float32 [256], grey levels at 16x16, mean 0 and length 1; all 0 where the image is of one colour.
         statistics: float32 [5], the `STATISTICS`: brightness, contrast and saturation in 0..1, the binary
             logarithm of width by height, and megapixels.
     """
@@ -38,7 +38,7 @@ class PerceptualHash(NamedTuple):
 
 @dataclass(frozen=True)
 class PerceptualHashes:
-    """How several images look; zeros where it is not known.
+    """Those of several images; zeros for an image that could not be decoded.
 
     Attributes:
         hashes: uint64 [n].
@@ -51,29 +51,23 @@ class PerceptualHashes:
     statistics: npt.NDArray[np.float32]
 
     @classmethod
-    def of(cls, names: Sequence[str], looks: Mapping[str, PerceptualHash]) -> PerceptualHashes:
-        """The looks of some images in their order."""
+    def of(cls, names: Sequence[str], by_name: Mapping[str, PerceptualHash]) -> PerceptualHashes:
+        """Those of the named images, in their order."""
         hashes = np.zeros(len(names), np.uint64)
         greys = np.zeros((len(names), _SMALL**2), np.float32)
         statistics = np.zeros((len(names), len(STATISTICS)), np.float32)
         for row, name in enumerate(names):
-            if name in looks:
-                hashes[row], greys[row], statistics[row] = looks[name]
+            if name in by_name:
+                hashes[row], greys[row], statistics[row] = by_name[name]
         return cls(hashes, greys, statistics)
 
     def of_rows(self, rows: npt.NDArray[Any]) -> PerceptualHashes:
-        """Those of some rows, given by number or as bool [n]."""
+        """A selection by row number or by bool [n]."""
         return PerceptualHashes(self.hashes[rows], self.greys[rows], self.statistics[rows])
 
 
 def perceptual_hash(image: Image.Image, width: int, height: int) -> PerceptualHash:
-    """How an RGB image looks.
-
-    Args:
-        image: upright, possibly reduced.
-        width: of the original in pixels.
-        height: of the original in pixels.
-    """
+    """The hash of an upright RGB image, possibly reduced from `width` x `height` pixels."""
     colours = np.asarray(image.resize((_SMALL, _SMALL), Image.Resampling.BOX), np.float32)
     grey = np.asarray(image.convert("L").resize((_LARGE, _LARGE), Image.Resampling.BOX), np.float32)
     spread = colours.max(-1) - colours.min(-1)  # [16, 16]

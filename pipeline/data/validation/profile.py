@@ -1,7 +1,7 @@
-"""The profile of an accepted snapshot, and how far another is from it.
+"""The profile of an accepted snapshot, and the drift of another from it.
 
-A difference is the Jensen-Shannon distance of two distributions (Lin, 1991): 0 for equal ones, 1 for those that share
-nothing. What chance alone would do is taken off, as the two halves of the newer snapshot show it.
+A drift is the Jensen-Shannon distance of two distributions (Lin, 1991): 0 for equal ones, 1 for those that share
+nothing. The part that chance alone explains is taken off, as estimated from the two halves of the newer snapshot.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _EDGES = {
 }
 
 # What a profile must have to be compared with.
-MEASURED = ("images", "lengths", "words", "other_words", *STATISTICS)
+PROFILE_KEYS = ("images", "lengths", "words", "other_words", *STATISTICS)
 
-# Each difference, what it says, and the constant of `ValidationSettings` that limits it.
+# Each drift: its description, and the constant of `ValidationSettings` that limits it.
 DRIFTS = {
     "length_drift": ("the lengths of captions differ", "max_length_drift"),
     "word_drift": ("the frequencies of common words differ", "max_word_drift"),
@@ -50,64 +50,64 @@ Profile = dict[str, Any]
 WordCounts = dict[str, int]
 
 
-def measured(snapshot: Snapshot, looks: PerceptualHashes) -> Profile:
-    """All that is compared of a snapshot; `looks` are of its images.
+def full_profile(snapshot: Snapshot, hashes: PerceptualHashes) -> Profile:
+    """All that is compared of a snapshot; `hashes` are of its images.
 
     Returns:
         images, captions and vocabulary (counts); lengths (captions by words); words (occurrences);
         images_by_word (how many have each word); other_words (0); and counts of images in the bins of each of
         `STATISTICS`.
     """
-    said = _words_by_image(snapshot)
-    counts = Counter(word for captions in said.values() for words in captions for word in words)
-    lengths = Counter(min(len(words), _LONGEST) for captions in said.values() for words in captions)
+    by_image = _words_by_image(snapshot)
+    counts = Counter(word for captions in by_image.values() for words in captions for word in words)
+    lengths = Counter(min(len(words), _LONGEST) for captions in by_image.values() for words in captions)
     return {
         "images": len(snapshot.images),
         "captions": len(snapshot.captions),
         "vocabulary": len(counts),
         "lengths": {str(length): lengths[length] for length in sorted(lengths)},
         "words": dict(counts.most_common()),
-        "images_by_word": dict(Counter(word for captions in said.values() for word in set(chain(*captions)))),
+        "images_by_word": dict(Counter(word for captions in by_image.values() for word in set(chain(*captions)))),
         "other_words": 0,
-        **_binned(looks),
+        **_binned(hashes),
     }
 
 
-def kept(found: Profile) -> Profile:
-    """What is kept of what was measured: only words that several images have; the rest are other_words."""
-    words, images = found["words"], found["images_by_word"]
+def stored_profile(profile: Profile) -> Profile:
+    """The part of a full profile that is stored: only words that several images have; the rest are other_words."""
+    words, images = profile["words"], profile["images_by_word"]
     listed = {word: words[word] for word in list(words)[:_LISTED] if images[word] >= LEAST}
-    profile = {name: value for name, value in found.items() if name != "images_by_word"}
-    return profile | {"words": listed, "other_words": sum(words.values()) - sum(listed.values())}
+    rest = {name: value for name, value in profile.items() if name != "images_by_word"}
+    return rest | {"words": listed, "other_words": sum(words.values()) - sum(listed.values())}
 
 
-def halves(snapshot: Snapshot, looks: PerceptualHashes) -> tuple[Profile, Profile]:
-    """Two halves of a snapshot, parted by digest, measured."""
+def half_profiles(snapshot: Snapshot, hashes: PerceptualHashes) -> tuple[Profile, Profile]:
+    """Full profiles of two halves of a snapshot, split by digest."""
     images = snapshot.images.reset_index(drop=True)
     odd = images["sha256"].str[-1].isin(list("13579bdf")).to_numpy()
-    return _part(snapshot, looks, odd), _part(snapshot, looks, ~odd)
+    return _half(snapshot, hashes, odd), _half(snapshot, hashes, ~odd)
 
 
-def drift(new: Profile, parts: tuple[Profile, Profile], reference: Profile) -> dict[str, float]:
-    """Each of `DRIFTS` between a snapshot and its halves, as measured, and an earlier profile."""
+def profile_drift(new: Profile, halves: tuple[Profile, Profile], reference: Profile) -> dict[str, float]:
+    """Each of `DRIFTS` of a full profile, with those of its halves, from an earlier profile."""
     frequent = frozenset(sorted(reference["words"], key=lambda word: (-reference["words"][word], word))[:FREQUENT])
 
-    def differs(counts: Callable[[Profile], WordCounts]) -> float:
-        chance = _divergence(counts(parts[0]), counts(parts[1])) / 4 * (1 + new["images"] / reference["images"])
+    def distance(counts: Callable[[Profile], WordCounts]) -> float:
+        chance = _divergence(counts(halves[0]), counts(halves[1])) / 4 * (1 + new["images"] / reference["images"])
         return math.sqrt(max(0.0, _divergence(counts(new), counts(reference)) - _CHANCE * chance))
 
     return {
-        "length_drift": differs(itemgetter("lengths")),
-        "word_drift": differs(lambda profile: _folded(profile, frequent)),
+        "length_drift": distance(itemgetter("lengths")),
+        "word_drift": distance(lambda profile: _folded(profile, frequent)),
         "new_words": max(0.0, _unlisted(new, reference) - _unlisted(reference, reference)),
-        **{f"{name}_drift": differs(itemgetter(name)) for name in STATISTICS},
+        **{f"{name}_drift": distance(itemgetter(name)) for name in STATISTICS},
     }
 
 
-def _part(snapshot: Snapshot, looks: PerceptualHashes, rows: npt.NDArray[np.bool_]) -> Profile:
+def _half(snapshot: Snapshot, hashes: PerceptualHashes, rows: npt.NDArray[np.bool_]) -> Profile:
     images = snapshot.images[rows]
     captions = snapshot.captions[snapshot.captions["image"].isin(images["image"])]
-    return measured(Snapshot(images, captions, snapshot.objects), looks.of_rows(rows))
+    return full_profile(Snapshot(images, captions, snapshot.objects), hashes.of_rows(rows))
 
 
 def _words_by_image(snapshot: Snapshot) -> dict[str, list[list[str]]]:
@@ -118,14 +118,11 @@ def _words_by_image(snapshot: Snapshot) -> dict[str, list[list[str]]]:
     return words
 
 
-def _binned(looks: PerceptualHashes) -> dict[str, WordCounts]:
+def _binned(hashes: PerceptualHashes) -> dict[str, WordCounts]:
     """Images in the bins of each statistic."""
-    counts = (
-        np.histogram(column, _EDGES[name])[0] for name, column in zip(STATISTICS, looks.statistics.T, strict=True)
-    )
     return {
-        name: {str(place): int(count) for place, count in enumerate(column)}
-        for name, column in zip(STATISTICS, counts, strict=True)
+        name: {str(place): int(count) for place, count in enumerate(np.histogram(column, _EDGES[name])[0])}
+        for name, column in zip(STATISTICS, hashes.statistics.T, strict=True)
     }
 
 

@@ -1,4 +1,4 @@
-"""Profiles of the snapshots that were accepted, one after the other, for the next to be compared with."""
+"""Profiles of the accepted snapshots in their order, for the next one to be compared with."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.core.errors import SettingsError
 from pipeline.core.settings import SourceSettings
-from pipeline.data.validation.profile import MEASURED, Profile
+from pipeline.data.validation.profile import PROFILE_KEYS, Profile
 from pipeline.storage.files import create_json, digest_of, read_json
 from pipeline.storage.stage_outputs import Store
 
@@ -30,11 +30,7 @@ _PASSING = {"max_images", "max_train_images", "scene_count", "scene_seed", "val_
 
 @dataclass(frozen=True)
 class ReferenceProfiles:
-    """What was accepted of one collection of images: `store/references/<collection>/00000001.json` and so on.
-
-    Attributes:
-        folder: where the entries lie; they are never changed.
-    """
+    """Those of one collection of images: `store/references/<collection>/00000001.json` and so on, never changed."""
 
     folder: Path
 
@@ -67,7 +63,7 @@ class ReferenceProfiles:
                 return
 
     def warn_if_first(self) -> None:
-        """Say that nothing is compared where only other collections have been accepted."""
+        """Warn that nothing is compared where only other collections have been accepted."""
         others = [folder for folder in self.folder.parent.glob("*") if folder != self.folder]
         if others and not self._files():
             log.warning(
@@ -101,7 +97,7 @@ def reference_for(setting: str, references: ReferenceProfiles, snapshot: str) ->
         return references.before(snapshot)
     try:
         profile: Profile = read_json(Path(setting))
-        return {name: profile[name] for name in MEASURED} | profile
+        return {name: profile[name] for name in PROFILE_KEYS} | profile
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SettingsError(
             f"validation.reference is {setting!r}, which is neither last, none nor a profile.json that validate wrote"

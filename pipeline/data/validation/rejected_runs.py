@@ -1,4 +1,4 @@
-"""What validation rejected: its Data Docs are kept in MLflow, where people read those of what was accepted."""
+"""Data Docs of rejected data, kept in MLflow beside those of accepted data."""
 
 from __future__ import annotations
 
@@ -13,19 +13,16 @@ from pipeline.registry.versions import NOTE_TAG, Registry
 
 log = logging.getLogger(__name__)
 
-REJECTED = "rejected"  # the tag, and the folder of the run, by which forgetting tells it from those of accepted data
+REJECTED = "rejected"  # tag and artifact folder of a run, by which forgetting finds it
 
 
 def keep_docs(home: Home, experiment: str, snapshot: str, rejected: DatasetRejected) -> None:
-    """Give rejected data a failed MLflow run with their Data Docs, the same one each time, and tell its page.
+    """Log the Data Docs of rejected data as a failed MLflow run, the same one each time, and set `rejected.page`.
 
-    The quarantine, which may hold personal data, stays in the store. Where MLflow does not answer, that is a warning.
+    The quarantine, which may hold personal data, stays in the store. An MLflow that does not answer is a warning.
 
     Args:
-        home: where MLflow is.
-        experiment: its name.
-        snapshot: digest of the snapshot that was judged.
-        rejected: what `validate` raised; its `page` is set where an MLflow server shows one.
+        snapshot: digest of the rejected snapshot.
     """
     if rejected.docs is None:
         return
@@ -41,18 +38,16 @@ def keep_docs(home: Home, experiment: str, snapshot: str, rejected: DatasetRejec
 
 
 def _logged(home: Home, registry: Registry, experiment: str, tags: Mapping[str, str], docs: Path) -> str:
-    """The id of the run that holds some Data Docs, made unless there is one."""
+    """The id of the run with these Data Docs, created unless there is one."""
     from mlflow import MlflowClient
 
     experiment_id, digest = registry.experiment(experiment), docs.parent.name
     with registry.answering():
         client = MlflowClient(home.tracking_uri)
-        whole = f"tags.{REJECTED} = '{digest}' and attributes.status = 'FAILED'"
-        for found in client.search_runs([experiment_id], whole, max_results=1):
-            return str(found.info.run_id)
-        made = str(
-            client.create_run(experiment_id, tags={REJECTED: digest, **tags}, run_name="rejected data").info.run_id
-        )
-        client.log_artifacts(made, str(docs), REJECTED)
-        client.set_terminated(made, "FAILED")
-        return made
+        complete = f"tags.{REJECTED} = '{digest}' and attributes.status = 'FAILED'"
+        for run in client.search_runs([experiment_id], complete, max_results=1):
+            return str(run.info.run_id)
+        run = client.create_run(experiment_id, tags={REJECTED: digest, **tags}, run_name="rejected data")
+        client.log_artifacts(run.info.run_id, str(docs), REJECTED)
+        client.set_terminated(run.info.run_id, "FAILED")
+        return str(run.info.run_id)

@@ -21,16 +21,14 @@ class Rule:
     """A rule on one column of facts.
 
     Attributes:
-        column: whose values are judged.
-        says: the rule in words.
+        reason: why a failing row is quarantined, or a dataset rejected.
         low: smallest allowed value.
         high: largest allowed value.
         refused: values that are not allowed, each its own reason; low and high are then unused.
-        reason: why a failing row is quarantined, or a dataset rejected.
     """
 
     column: str
-    says: str
+    description: str
     reason: str = ""
     low: float | None = None
     high: float | None = None
@@ -69,9 +67,19 @@ def image_rules(settings: ValidationSettings) -> list[Rule]:
         Rule("problem", "the image can be decoded", refused=undecodable),
         Rule("problem", size, refused=_SIZE),
         Rule("captions", "at least one accepted caption", reasons.NO_CAPTION, low=1),
-        Rule("judging", "no image of train in val or test, none of val in test", reasons.IN_TWO_SPLITS, high=0),
+        Rule(
+            "copies_in_later_splits",
+            "no image of train in val or test, none of val in test",
+            reasons.IN_TWO_SPLITS,
+            high=0,
+        ),
         Rule("copy", "no image twice in a split", reasons.DUPLICATE, high=0),
-        Rule("lookalikes", "no image that looks like one which judges it", reasons.NEAR_DUPLICATE, high=0),
+        Rule(
+            "near_duplicates",
+            "no image that looks like one of a split that evaluates it",
+            reasons.NEAR_DUPLICATE,
+            high=0,
+        ),
     ]
 
 
@@ -96,7 +104,7 @@ def dataset_rules(settings: ValidationSettings) -> list[Rule]:
 def drift_rules(settings: ValidationSettings) -> list[Rule]:
     """Rules on the one row of differences from the last accepted snapshot."""
     return [
-        Rule(measure, f"{says} by at most {limit:g}", reasons.DRIFTED, high=limit)
-        for measure, (says, name) in DRIFTS.items()
+        Rule(measure, f"{description} by at most {limit:g}", reasons.DRIFTED, high=limit)
+        for measure, (description, name) in DRIFTS.items()
         for limit in (settings.constants[name],)
     ]

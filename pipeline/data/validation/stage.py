@@ -15,9 +15,9 @@ from pipeline.core.errors import DatasetRejected
 from pipeline.core.settings import ValidationSettings
 from pipeline.data.snapshot import SCHEMAS, Snapshot
 from pipeline.data.sources.base import Source
-from pipeline.data.validation.judge import Judge, Judged
 from pipeline.data.validation.overview_page import write_overview
 from pipeline.data.validation.reference_profiles import ReferenceProfiles, reference_for
+from pipeline.data.validation.validator import ValidationResult, Validator
 from pipeline.data.validation.waivers import read_waivers
 from pipeline.storage.files import digest_of, read_json, write_json
 from pipeline.storage.stage_outputs import StageOutput, Store
@@ -39,17 +39,13 @@ ACCEPTED_SCHEMAS = SCHEMAS | {
 def validate(
     settings: ValidationSettings, snapshot: StageOutput, source: Source, store: Store, collection: str | None = None
 ) -> StageOutput:
-    """Judge a snapshot by row rules, which quarantine, and dataset rules, which stop the run.
+    """Validate a snapshot by row rules, which quarantine, and dataset rules, which stop the run.
 
     The output has the snapshot's tables without the quarantined rows (images with width and height
     as well), `quarantine.parquet`, the snapshot's `profile.json` and the Data Docs under `data_docs`.
     An image's captions leave with it and are not listed one by one.
 
     Args:
-        settings: the rules' limits.
-        snapshot: what is judged.
-        source: where its images are read.
-        store: where the output goes.
         collection: images whose snapshots are compared with each other; None compares with none.
 
     Raises:
@@ -66,42 +62,42 @@ def validate(
 
     def build(folder: Path) -> None:
         listed = Snapshot.load(snapshot.path)
-        judged = Judge(settings, waivers, reference, folder / DOCS).judge(listed, source)
-        _write(folder, judged)
-        write_overview(folder / DOCS, judged, reference, listed, source)
-        if judged.failed:
+        result = Validator(settings, waivers, reference, folder / DOCS).validate(listed, source)
+        _write(folder, result)
+        write_overview(folder / DOCS, result, reference, listed, source)
+        if result.failed:
             kept = _keep(folder, store, shaping | inputs)
-            raise DatasetRejected(_complaint(judged.failed, kept), kept / DOCS / "index.html")
+            raise DatasetRejected(_message(result.failed, kept), kept / DOCS / "index.html")
 
     output = store.run("validate", _VERSION, shaping, inputs, build)
     if references is not None:
         references.accept(snapshot.digest, read_json(output.path / PROFILE))
-    log.info("validate: what was found can be read in %s", output.path / DOCS / "index.html")
+    log.info("validate: results are in %s", output.path / DOCS / "index.html")
     return output
 
 
-def _write(folder: Path, judged: Judged) -> None:
-    accepted = judged.accepted
+def _write(folder: Path, result: ValidationResult) -> None:
+    accepted = result.accepted
     tables = {"images": accepted.images, "captions": accepted.captions, "objects": accepted.objects}
-    for name, table in (tables | {"quarantine": judged.quarantine}).items():
+    for name, table in (tables | {"quarantine": result.quarantine}).items():
         parquet.write_table(
             pa.Table.from_pandas(table, ACCEPTED_SCHEMAS[name], preserve_index=False), folder / f"{name}.parquet"
         )
-    write_json(folder / "figures.json", judged.figures)
-    write_json(folder / PROFILE, judged.profile)
+    write_json(folder / "figures.json", result.figures)
+    write_json(folder / PROFILE, result.profile)
     for kind in ("images", "captions"):
-        log.info("validate: %d of %d %s accepted", judged.figures[kind]["accepted"], judged.figures[kind]["read"], kind)
+        log.info("validate: %d of %d %s accepted", result.figures[kind]["accepted"], result.figures[kind]["read"], kind)
 
 
 def _keep(folder: Path, store: Store, recipe: Mapping[str, Any]) -> Path:
-    """Copy what a rejected dataset left to a place that stays; the same for the same input."""
+    """Copy the output of a rejected dataset to a folder that stays, the same one for the same input."""
     target = store.root / "rejected" / digest_of(recipe)[:16]
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(folder, target)
     return target
 
 
-def _complaint(failed: list[str], kept: Path) -> str:
+def _message(failed: list[str], kept: Path) -> str:
     return (
         f"dataset rejected: {'; '.join(failed)}. Mend the data or the validation settings; "
         f"why rows were quarantined is in {kept / DOCS / 'index.html'} and {kept / 'quarantine.parquet'}"

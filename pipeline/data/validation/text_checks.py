@@ -1,4 +1,4 @@
-"""What must not stand in a caption: people's data, links, and what a spreadsheet would run."""
+"""Checks of a caption for personal data, links, and formulas that a spreadsheet would run."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _HANDLE = re.compile(r"(?<!\w)@[A-Za-z_]\w{2,30}")
 _LINK = re.compile(r"(?:\b(?:https?|ftp|file|data|javascript):|\bwww\.)\S", re.I)
 _FORMULA = re.compile(r"\s*(?:[=@]|[+-]\S)")
 _DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}")
-SCANNED = 10_000  # characters; a longer caption is refused whatever it says
+SCANNED = 10_000  # characters; a longer caption is quarantined anyway
 _IN_ROW = 3  # groups of a number as people write it, such as +49 30 1234567
 
 
 def personal_data(caption: str) -> int:
     """How many e-mail addresses, telephone, card, account and social security numbers, IP addresses and handles.
 
-    Letters of other widths and invisible signs hide nothing. Names are not known to be names.
+    Letters of other widths and invisible characters hide nothing. Names of people are not recognised.
     """
     text = _plain(caption)
-    found = sum(len(pattern.findall(text)) for pattern in (_EMAIL, _SOCIAL, _HANDLE))
-    found += sum(_is_account(match) for match in _ACCOUNT.findall(text))
-    found += sum(all(int(part) < 256 for part in match.split(".")) for match in _ADDRESS.findall(text))
-    return found + sum(_is_number(match) for match in _DIGITS.findall(text))
+    count = sum(len(pattern.findall(text)) for pattern in (_EMAIL, _SOCIAL, _HANDLE))
+    count += sum(_is_account(match) for match in _ACCOUNT.findall(text))
+    count += sum(all(int(part) < 256 for part in match.split(".")) for match in _ADDRESS.findall(text))
+    return count + sum(_is_number(match) for match in _DIGITS.findall(text))
 
 
 def links(caption: str) -> int:
@@ -43,7 +43,7 @@ def is_formula(caption: str) -> bool:
 
 
 def _plain(caption: str) -> str:
-    """The text in common letters, without signs that nobody sees."""
+    """The text in common letters, without invisible characters."""
     if caption.isascii():
         return caption[:SCANNED]
     text = unicodedata.normalize("NFKC", caption[:SCANNED])

@@ -1,4 +1,4 @@
-"""Rows of a quarantine that a person has read and accepts."""
+"""Waivers: quarantined rows that a person has read and accepts."""
 
 from __future__ import annotations
 
