@@ -11,33 +11,33 @@ if TYPE_CHECKING:
 
 
 def new_corrections(settings: TrainSettings, home: Home) -> int:
-    """How many corrections the last training of this source did not know, going by its snapshot, not by anybody's clock."""
+    """How many corrections are not in the last accepted snapshot of this source."""
     from pipeline.data.sources.factory import corrections_of
     from pipeline.metrics.gendered_words import neutral
 
     table = corrections_of(settings.source, home)
     if table is None:
         return 0
-    worded = neutral if settings.source.people_terms == "neutral" else str
-    known = _known(settings, home)
-    return sum((each.image, worded(each.caption)) not in known for each in table.read())
+    rewrite = neutral if settings.source.people_terms == "neutral" else str
+    trained = _in_last_snapshot(settings, home)
+    return sum((each.image, rewrite(each.caption)) not in trained for each in table.read())
 
 
-def _known(settings: TrainSettings, home: Home) -> set[tuple[str, str]]:
-    """Address and caption of every correction in the last accepted snapshot that is still in the store."""
+def _in_last_snapshot(settings: TrainSettings, home: Home) -> set[tuple[str, str]]:
+    """Image and caption of every correction in the last accepted snapshot that is still in the store."""
     from pipeline.data.validation.reference_profiles import ReferenceProfiles, collection_of
     from pipeline.storage.stage_outputs import Store
 
     store = Store(home.store)
     for digest in reversed(ReferenceProfiles.of(store, collection_of(settings.source)).snapshots()):
         try:
-            return _corrected(store.find("snapshot", digest).path)
-        except FileNotFoundError:  # removed since; the one before knew fewer
+            return _corrections_in(store.find("snapshot", digest).path)
+        except FileNotFoundError:  # removed since; the one before it has fewer
             continue
     return set()
 
 
-def _corrected(snapshot: Path) -> set[tuple[str, str]]:
+def _corrections_in(snapshot: Path) -> set[tuple[str, str]]:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core.errors import SettingsError, SourceChanged
 from pipeline.core.settings import Effect, SourceSettings, settings_with
-from pipeline.data.sources.base import SPLITS, LabelledBox, Photograph, Source
+from pipeline.data.sources.base import SPLITS, CaptionedImage, LabelledBox, Source
 from pipeline.metrics.gendered_words import neutral
 from pipeline.storage.files import digest_of, sha256, write_json
 from pipeline.storage.stage_outputs import StageOutput, Store
@@ -59,7 +59,7 @@ class Snapshot:
         return self._of(self.captions, split)
 
     def objects_of(self, split: str) -> pd.DataFrame:
-        """What is truly in a split's images."""
+        """The true objects in a split's images."""
         return self._of(self.objects, split)
 
     def references(self, split: str) -> dict[str, list[str]]:
@@ -69,16 +69,16 @@ class Snapshot:
         return {image: grouped[image] for image in self.images_of(split)["image"]}
 
     def fingerprint(self, split: str) -> str:
-        """Digest of what a split asks of a model: its images' bytes and their captions, by name."""
+        """Digest of a split: its images' bytes and their captions, by name."""
         images = self.images_of(split)
         return digest_of([dict(zip(images["image"], images["sha256"], strict=True)), self.references(split)])
 
     def boxes(self, split: str) -> dict[str, list[LabelledBox]]:
-        """What is truly in each image of a split; an empty list where nothing is known."""
-        found: dict[str, list[LabelledBox]] = {image: [] for image in self.images_of(split)["image"]}
+        """The true objects in each image of a split; an empty list where the source has none."""
+        boxes: dict[str, list[LabelledBox]] = {image: [] for image in self.images_of(split)["image"]}
         for image, *box in self.objects_of(split)[SCHEMAS["objects"].names].values.tolist():
-            found[image].append(LabelledBox(*box))
-        return found
+            boxes[image].append(LabelledBox(*box))
+        return boxes
 
     def _of(self, table: pd.DataFrame, split: str) -> pd.DataFrame:
         return table[table["image"].isin(self.images_of(split)["image"])]
@@ -88,16 +88,16 @@ def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Sta
     """List a source once: `images`, `captions` and `objects` as parquet files.
 
     A split that the source lacks is cut from train by the digest of the image's bytes, so that
-    an image keeps its split when others join and equal images stay together. A photograph
+    an image keeps its split when others join and equal images stay together. An image
     that cannot be read is listed with an empty digest, for validation to quarantine. With
     `people_terms: neutral` the captions of all splits are listed without people's gender.
 
     Raises:
-        SettingsError: two photographs share a name, or the cuts leave nothing to train on.
+        SettingsError: two images share a name, or the cuts leave nothing to train on.
     """
 
     def build(folder: Path) -> None:
-        tables = _tables(source.photographs())
+        tables = _tables(source.captioned_images())
         if settings.people_terms == "neutral":
             tables["captions"]["caption"] = tables["captions"]["caption"].map(neutral)
         images = tables["images"]
@@ -170,31 +170,31 @@ def check_images(source: Source, images: pd.DataFrame) -> Iterator[tuple[str, st
     for image, uri, sha in zip(images["image"], images["uri"], images["sha256"], strict=True):
         listed.setdefault(uri, []).append((image, sha))
     for uri, data in source.read(list(listed)):
-        found = None if data is None else sha256(data)
+        current = None if data is None else sha256(data)
         for image, sha in listed[uri]:
-            yield image, sha, data if data is not None and found == sha else _changed(image, uri, sha, found)
+            yield image, sha, data if data is not None and current == sha else _changed(image, uri, sha, current)
 
 
-def _changed(image: str, uri: str, listed: str, found: str | None) -> SourceChanged:
-    now = f"has SHA-256 {found[:12]}" if found else "cannot be read"
+def _changed(image: str, uri: str, listed: str, current: str | None) -> SourceChanged:
+    now = f"has SHA-256 {current[:12]}" if current else "cannot be read"
     return SourceChanged(
         f"image {image!r} at {uri!r} was listed with SHA-256 {listed[:12]} and now {now}; take a new snapshot"
     )
 
 
-def _tables(photographs: Iterable[Photograph]) -> dict[str, pd.DataFrame]:
+def _tables(source: Iterable[CaptionedImage]) -> dict[str, pd.DataFrame]:
     """The tables' rows; of the images' bytes only the digest is kept."""
     rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in SCHEMAS}
     names: set[str] = set()
-    for photograph in photographs:
-        image, data = photograph.image, photograph.data
+    for each in source:
+        image, data = each.image, each.data
         if image in names:
-            raise SettingsError(f"the source lists two photographs named {image!r}; names must be unique")
+            raise SettingsError(f"the source lists two images named {image!r}; names must be unique")
         names.add(image)
         digest = "" if data is None else sha256(data)
-        rows["images"].append((image, photograph.uri, digest, photograph.split, len(data or b"")))
-        rows["captions"] += [(image, position, text) for position, text in enumerate(photograph.captions)]
-        rows["objects"] += [(image, box.label, box.left, box.top, box.width, box.height) for box in photograph.objects]
+        rows["images"].append((image, each.uri, digest, each.split, len(data or b"")))
+        rows["captions"] += [(image, position, text) for position, text in enumerate(each.captions)]
+        rows["objects"] += [(image, box.label, box.left, box.top, box.width, box.height) for box in each.objects]
     return {name: pd.DataFrame(rows[name], columns=schema.names) for name, schema in SCHEMAS.items()}
 
 

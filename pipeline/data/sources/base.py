@@ -22,16 +22,16 @@ class LabelledBox:
 
 
 @dataclass(frozen=True)
-class Photograph:
-    """One captioned photograph, encoded as it was found.
+class CaptionedImage:
+    """One image with its captions.
 
     Attributes:
-        image: the name people know it by, unique within the source.
+        image: a name for people, unique within the source.
         uri: what `Source.read` takes.
         split: the source's own split; None where the source has none, to be cut by hash.
         captions: as written, in the source's order.
         data: encoded bytes (JPEG, PNG, ..), or None when the file cannot be read.
-        objects: what is truly in it, where the source knows.
+        objects: the true objects in the image, where the source has them.
     """
 
     image: str
@@ -46,10 +46,10 @@ class Source(Protocol):
     """A collection of captioned photographs."""
 
     def fingerprint(self) -> str:
-        """A cheap digest that changes whenever the photographs or captions may have changed."""
+        """A cheap digest that changes whenever images or captions may have changed."""
 
-    def photographs(self) -> Iterable[Photograph]:
-        """Every photograph once, in a fixed order, read lazily."""
+    def captioned_images(self) -> Iterable[CaptionedImage]:
+        """Every image once, in a fixed order, read lazily."""
 
     def read(self, uris: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
-        """Encoded bytes of some photographs, each URI once, in any order; None where unreadable."""
+        """Encoded bytes of some images, each URI once, in any order; None where unreadable."""

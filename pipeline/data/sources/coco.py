@@ -8,30 +8,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
-
 from pipeline.core.errors import SettingsError
 from pipeline.core.settings import SourceSettings
-from pipeline.data.sources.base import SPLITS, Photograph, Split
+from pipeline.data.sources.annotations import CocoCaptions, read_form
+from pipeline.data.sources.base import SPLITS, CaptionedImage, Split
 from pipeline.data.sources.image_files import open_image_files
 from pipeline.storage.files import digest_of, sha256_file
 
 log = logging.getLogger(__name__)
 
-
-class _Image(BaseModel):
-    id: int | str
-    file_name: str
-
-
-class _Caption(BaseModel):
-    image_id: int | str
-    caption: str
-
-
-class _Annotations(BaseModel):
-    images: list[_Image]
-    annotations: list[_Caption]
+_NEEDS = "it needs images (id, file_name) and annotations (image_id, caption)"
 
 
 @dataclass(frozen=True)
@@ -48,8 +34,8 @@ class CocoJsonSource:
     """Photographs named by COCO captions files, one file a split.
 
     `image` and `uri` are the file name inside the images folder. An image that several splits
-    name is one photograph in each; `image` is then `train:NAME` or `val:NAME` outside the split
-    that judges most. The images folder may be a prefix in an object store.
+    name is one captioned image in each; `image` is then `train:NAME` or `val:NAME` outside
+    the last split. The images folder may be a prefix in an object store.
     """
 
     def __init__(self, settings: SourceSettings) -> None:
@@ -59,15 +45,11 @@ class CocoJsonSource:
         self._max_images = settings.max_images
 
     def fingerprint(self) -> str:
-        """SHA-256 over the annotation files and every named image's size and time, or ETag.
-
-        Raises:
-            SettingsError: as `photographs`.
-        """
+        """SHA-256 over the annotation files and every named image's size and time, or ETag."""
         images = self._images.stamps(entry.uri for entry in self._entries)
         return digest_of([{split: sha256_file(file) for split, file in self._files.items()}, images])
 
-    def photographs(self) -> Iterator[Photograph]:
+    def captioned_images(self) -> Iterator[CaptionedImage]:
         """Every image in the annotation files' order, train first.
 
         Raises:
@@ -76,15 +58,10 @@ class CocoJsonSource:
         """
         read = self._images.read(entry.uri for entry in self._entries)
         for entry, data in zip(self._entries, read, strict=True):
-            yield Photograph(entry.image, entry.uri, entry.split, entry.captions, data)
+            yield CaptionedImage(entry.image, entry.uri, entry.split, entry.captions, data)
 
     def read(self, uris: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
-        """Encoded bytes of images named by their path inside the images folder.
-
-        Raises:
-            SettingsError: a path leads outside the images folder.
-            ObjectUnavailable: the file system or the object store fails.
-        """
+        """Encoded bytes of images named by their path inside the images folder."""
         unique = dict.fromkeys(uris)
         return zip(unique, self._images.read(unique), strict=True)
 
@@ -93,7 +70,7 @@ class CocoJsonSource:
         listed = {split: self._captions(file) for split, file in self._files.items()}
         entries: list[_Entry] = []
         names: set[str] = set()
-        for split in reversed(listed):  # so that the copy that judges keeps the plain name
+        for split in reversed(listed):  # so that the copy of the last split keeps the plain name
             named = [
                 _Entry(f"{split}:{uri}" if uri in names else uri, uri, split, captions)
                 for uri, captions in listed[split].items()
@@ -104,7 +81,7 @@ class CocoJsonSource:
 
     def _captions(self, file: Path) -> dict[str, tuple[str, ...]]:
         """Captions by path inside the images folder, both in the file's order."""
-        parsed = _parse(file)
+        parsed = read_form(file, CocoCaptions, "COCO captions file", _NEEDS)
         paths = {
             entry.id: self._images.path(entry.file_name, f"{file}: images[{i}]")
             for i, entry in enumerate(parsed.images)
@@ -116,9 +93,9 @@ class CocoJsonSource:
         captions: dict[str, list[str]] = {path: [] for path in list(dict.fromkeys(paths.values()))[: self._max_images]}
         for annotation in parsed.annotations:
             captions.get(paths.get(annotation.image_id, ""), []).append(annotation.caption)
-        strays = sum(annotation.image_id not in paths for annotation in parsed.annotations)
-        if strays:
-            log.warning("%s: %d captions belong to images that the file does not list; ignored", file, strays)
+        unlisted = sum(annotation.image_id not in paths for annotation in parsed.annotations)
+        if unlisted:
+            log.warning("%s: %d captions belong to images that the file does not list; ignored", file, unlisted)
         return {path: tuple(texts) for path, texts in captions.items()}
 
 
@@ -128,23 +105,9 @@ def read_annotations(file: Path) -> dict[str, list[str]]:
     Raises:
         SettingsError: the file is missing or malformed.
     """
-    parsed = _parse(file)
+    parsed = read_form(file, CocoCaptions, "COCO captions file", _NEEDS)
     names = {entry.id: entry.file_name for entry in parsed.images}
     captions: dict[str, list[str]] = {name: [] for name in names.values()}
     for annotation in parsed.annotations:
         captions.get(names.get(annotation.image_id, ""), []).append(annotation.caption)
     return captions
-
-
-def _parse(file: Path) -> _Annotations:
-    try:
-        return _Annotations.model_validate_json(file.read_bytes())
-    except OSError as error:
-        raise SettingsError(f"cannot read annotation file {file}: {error.strerror or error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
-        raise SettingsError(
-            f"{file} is no COCO captions file: {f'{place}: ' if place else ''}{first['msg']} "
-            f"({error.error_count()} such faults); it needs images (id, file_name) and annotations (image_id, caption)"
-        ) from error

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import PurePosixPath
 
 from pipeline.core.errors import SettingsError
-from pipeline.data.sources.base import Photograph, Source
+from pipeline.data.sources.base import CaptionedImage, Source
 from pipeline.data.sources.image_files import ImageFiles, open_image_files
 from pipeline.storage.files import digest_of
 from pipeline.storage.objects import require_inside
@@ -18,9 +18,8 @@ from pipeline.storage.tables.corrections import CORRECTED, Correction, Correctio
 class CorrectedSource:
     """Corrected images before those of another source, which stays as it is.
 
-    `image` and `uri` of a corrected image are `corrected:` and its address. They come first, so that of two equal
-    images in a split the one that a person looked at stays. Images in an object store are found by listing the
-    folders that they lie in.
+    `image` and `uri` of a corrected image are `corrected:` and its address. Corrected images come first, so that of
+    two equal images in a split the corrected one stays. An object store is listed folder by folder to find them.
     """
 
     def __init__(self, source: Source, table: CorrectionTable, roots: Iterable[str]) -> None:
@@ -33,29 +32,29 @@ class CorrectedSource:
         """Changes with the source, with a correction and with a corrected image."""
         if not self._corrections:
             return self._source.fingerprint()
-        said = [(image, each.who, each.caption) for image, told in self._corrections.items() for each in told]
+        texts = [(image, each.who, each.caption) for image, rows in self._corrections.items() for each in rows]
         stamps = {str(folder): self._folder(folder).stamps(sorted(names)) for folder, names in self._folders.items()}
-        return digest_of([self._source.fingerprint(), said, stamps])
+        return digest_of([self._source.fingerprint(), texts, stamps])
 
-    def photographs(self) -> Iterable[Photograph]:
+    def captioned_images(self) -> Iterable[CaptionedImage]:
         """The corrected images, to be put into splits by hash, then the source's.
 
         Raises:
             SettingsError: a corrected image lies outside the roots.
         """
-        return chain(self._corrected(), self._source.photographs())
+        return chain(self._corrected(), self._source.captioned_images())
 
     def read(self, uris: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
         """Encoded bytes of corrected images and of the source's."""
-        ours = [uri for uri in dict.fromkeys(uris) if uri.startswith(CORRECTED)]
-        for uri in ours:
+        corrected = [uri for uri in dict.fromkeys(uris) if uri.startswith(CORRECTED)]
+        for uri in corrected:
             yield uri, self._bytes(uri.removeprefix(CORRECTED))
         yield from self._source.read([uri for uri in uris if not uri.startswith(CORRECTED)])
 
-    def _corrected(self) -> Iterator[Photograph]:
-        for image, told in self._corrections.items():
-            name, captions = CORRECTED + image, tuple(each.caption for each in told)
-            yield Photograph(name, name, None, captions, self._bytes(image))
+    def _corrected(self) -> Iterator[CaptionedImage]:
+        for image, rows in self._corrections.items():
+            name, captions = CORRECTED + image, tuple(each.caption for each in rows)
+            yield CaptionedImage(name, name, None, captions, self._bytes(image))
 
     def _bytes(self, image: str) -> bytes | None:
         folder, name = _place(image)
@@ -63,20 +62,20 @@ class CorrectedSource:
 
     @cached_property
     def _corrections(self) -> dict[str, list[Correction]]:
-        found: dict[str, list[Correction]] = {}
+        by_image: dict[str, list[Correction]] = {}
         for each in self._table.read():
             require_inside(each.image, self._roots)
-            found.setdefault(each.image, []).append(each)
-        return found
+            by_image.setdefault(each.image, []).append(each)
+        return by_image
 
     @cached_property
     def _folders(self) -> dict[str, list[str]]:
         """The names of corrected images in each folder."""
-        found: dict[str, list[str]] = {}
+        names: dict[str, list[str]] = {}
         for image in self._corrections:
             folder, name = _place(image)
-            found.setdefault(folder, []).append(name)
-        return found
+            names.setdefault(folder, []).append(name)
+        return names
 
     def _folder(self, folder: str) -> ImageFiles:
         if folder not in self._opened:
@@ -84,8 +83,8 @@ class CorrectedSource:
         return self._opened[folder]
 
 
-class _Nothing:
-    """The images of a folder that is gone."""
+class _NoImages:
+    """The images of a missing folder."""
 
     def path(self, name: str, where: str) -> str:
         return name
@@ -101,7 +100,7 @@ def _open(folder: str) -> ImageFiles:
     try:
         return open_image_files(folder)
     except SettingsError:
-        return _Nothing()
+        return _NoImages()
 
 
 def _place(image: str) -> tuple[str, str]:

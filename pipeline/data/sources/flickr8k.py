@@ -10,10 +10,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from PIL import Image
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from pipeline.core.errors import BadImage, SettingsError
 from pipeline.core.reasons import MISSING, NO_CAPTION
+from pipeline.data.sources.annotations import NumberedImage, coco_captions, read_form
 from pipeline.data.sources.base import SPLITS, Split
 from pipeline.imaging.decode import ImageLimits, pixels
 from pipeline.storage.files import creating_folder, sha256_file, write_json, write_text
@@ -66,7 +67,7 @@ class _Karpathy(BaseModel):
 
 
 def prepare_flickr8k(images: Path, annotations: Path, output: Path) -> dict[str, Any]:
-    """Write `images/`, `captions_{train,val,test}.json`, `flickr8k.yaml` and `prepared.json`, all or nothing.
+    """Write `images/`, `captions_{train,val,test}.json`, `flickr8k.yaml` and `prepared.json`, atomically.
 
     Every image is squashed whole to 224x224 pixels by `pipeline.imaging.decode` and encoded as a JPEG
     of quality 85. One that cannot be read, or has no caption, is left out.
@@ -118,14 +119,7 @@ def read_distribution(annotations: Path) -> list[ListedImage]:
 
 
 def _karpathy(file: Path) -> list[ListedImage]:
-    try:
-        parsed = _Karpathy.model_validate_json(_text(file))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise SettingsError(
-            f"{file} is not Karpathy's dataset_flickr8k.json: {place or 'file'}: {first['msg']}; {_FORMS}"
-        ) from error
+    parsed = read_form(file, _Karpathy, "dataset_flickr8k.json of Karpathy", _FORMS)
     return [
         ListedImage(image.filename, image.split, tuple(sentence.raw for sentence in image.sentences))
         for image in parsed.images
@@ -194,29 +188,26 @@ def _check_left_out(left_out: Mapping[str, str], listed: Sequence[ListedImage], 
     if not left_out:
         return
     first, reason = next(iter(left_out.items()))
-    told = f"{len(left_out)} of the {len(listed)} images cannot be used, first {first!r} ({reason})"
+    message = f"{len(left_out)} of the {len(listed)} images cannot be used, first {first!r} ({reason})"
     if len(left_out) > MAX_LEFT_OUT * len(listed):
-        raise SettingsError(f"{told}; --images {images} must hold all of Flickr8k's JPEG files, unpacked")
-    log.warning("%s; they are left out and listed in %s", told, REPORT)
+        raise SettingsError(f"{message}; --images {images} must hold all of Flickr8k's JPEG files, unpacked")
+    log.warning("%s; they are left out and listed in %s", message, REPORT)
 
 
 def _coco(images: Iterable[ListedImage], split: Split) -> dict[str, Any]:
-    """A COCO captions file of one split; ids count through all splits, by name."""
-    mine = [(number, image) for number, image in enumerate(images, start=1) if image.split == split]
-    spoken = [(number, caption) for number, image in mine for caption in image.captions]
-    return {
-        "info": {"description": f"Flickr8k, {split}; images squashed to {SIDE}x{SIDE}, JPEG quality {QUALITY}"},
-        "images": [{"id": number, "file_name": image.name, "height": SIDE, "width": SIDE} for number, image in mine],
-        "annotations": [
-            {"id": place, "image_id": number, "caption": caption}
-            for place, (number, caption) in enumerate(spoken, start=1)
-        ],
-    }
+    """A COCO captions file of one split; ids of images count through all splits, by name."""
+    info = {"description": f"Flickr8k, {split}; images squashed to {SIDE}x{SIDE}, JPEG quality {QUALITY}"}
+    numbered = [
+        NumberedImage(number, image.name, image.captions)
+        for number, image in enumerate(images, start=1)
+        if image.split == split
+    ]
+    return coco_captions(info, numbered, SIDE, first_id=1)
 
 
 def _counts(kept: Sequence[ListedImage]) -> dict[str, Any]:
     splits = {split: [image for image in kept if image.split == split] for split in SPLITS}
     return {
-        "images": {split: len(mine) for split, mine in splits.items()},
-        "captions": {split: sum(len(image.captions) for image in mine) for split, mine in splits.items()},
+        "images": {split: len(own) for split, own in splits.items()},
+        "captions": {split: sum(len(image.captions) for image in own) for split, own in splits.items()},
     }

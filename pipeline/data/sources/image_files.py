@@ -79,15 +79,15 @@ class LocalImageFiles:
         return map(self._bytes, paths)
 
     def _inside(self, path: str) -> Path:
-        return self._root / self.path(path, "a photograph")
+        return self._root / self.path(path, "an image")
 
     def _stamp(self, path: str) -> list[int] | None:
         try:
-            found = self._inside(path).stat()
+            stat = self._inside(path).stat()
         except OSError as error:
             _raise_unless_absent(path, error)
             return None
-        return [found.st_size, found.st_mtime_ns]
+        return [stat.st_size, stat.st_mtime_ns]
 
     def _bytes(self, path: str) -> bytes | None:
         file = self._inside(path)
@@ -120,7 +120,7 @@ class StoredImageFiles:
         return in_parallel(self._bytes, paths, _READERS)
 
     def _bytes(self, path: str) -> bytes | None:
-        info = self._listed.get(self.path(path, "a photograph"))
+        info = self._listed.get(self.path(path, "an image"))
         try:
             return self._folder.read(info) if info else None
         except BadInput:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.core.errors import SettingsError
 from pipeline.core.settings import SourceSettings
-from pipeline.data.sources.base import LabelledBox, Photograph, Split
+from pipeline.data.sources.base import CaptionedImage, LabelledBox, Split
 from pipeline.storage.files import digest_of
 
 _PARTS: dict[Split, tuple[str, ...]] = {
@@ -40,12 +40,8 @@ class TfdsSource:
         stats = {path.name: path.stat() for path in sorted(self._folder.iterdir())}
         return digest_of({name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()})
 
-    def photographs(self) -> Iterator[Photograph]:
-        """Every image in the order it was stored, train first.
-
-        Raises:
-            SettingsError: the dataset lacks a feature or is damaged.
-        """
+    def captioned_images(self) -> Iterator[CaptionedImage]:
+        """Every image in stored order, train first."""
         names: set[str] = set()
         for split, parts in self._splits():
             left = self._max_images
@@ -53,16 +49,12 @@ class TfdsSource:
                 stop = size if left is None else min(size, left)
                 left = None if left is None else left - stop
                 for position, example in self._examples(part, 0, stop):
-                    photograph = self._photograph(split, f"{part}/{position:06d}", example, names)
-                    names.add(photograph.image)
-                    yield photograph
+                    image = self._captioned_image(split, f"{part}/{position:06d}", example, names)
+                    names.add(image.image)
+                    yield image
 
     def read(self, uris: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
-        """Encoded bytes of images named by their position, in stored order.
-
-        Raises:
-            SettingsError: the dataset is damaged.
-        """
+        """Encoded bytes of images named by their position, in stored order."""
         wanted: dict[str, dict[int, str]] = defaultdict(dict)
         for uri in uris:
             part, _, position = uri.partition("/")
@@ -110,13 +102,12 @@ class TfdsSource:
         except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
             raise SettingsError(f"{self._folder} is damaged in {part}: {error.message}; prepare it again") from error
 
-    def _photograph(self, split: Split, uri: str, example: dict[str, Any], taken: set[str]) -> Photograph:
+    def _captioned_image(self, split: Split, uri: str, example: dict[str, Any], taken: set[str]) -> CaptionedImage:
         data = bytes(example["image"])
         name = example["image/filename"].decode(errors="replace") if "image/filename" in example else uri
         captions = tuple(text.decode(errors="replace") for text in example["captions"]["text"])
-        return Photograph(
-            f"{split}:{name}" if name in taken else name, uri, split, captions, data, self._boxes(data, example)
-        )
+        image = f"{split}:{name}" if name in taken else name
+        return CaptionedImage(image, uri, split, captions, data, self._boxes(data, example))
 
     def _boxes(self, data: bytes, example: dict[str, Any]) -> tuple[LabelledBox, ...]:
         """Objects with boxes in pixels; TFDS stores them as shares of the image's sides."""

@@ -13,7 +13,7 @@ from pipeline.data.sources.tfds import data_root, prepared_folder
 
 log = logging.getLogger(__name__)
 
-_NETWORK_PATIENCE_S = 30.0  # for a host's first answer
+_NETWORK_TIMEOUT_S = 30.0  # for a host's first answer
 
 
 def is_prepared(dataset: str, data_dir: Path | None) -> bool:
@@ -25,7 +25,7 @@ def is_prepared(dataset: str, data_dir: Path | None) -> bool:
 
 
 def check_download(dataset: str, data_dir: Path | None, disk_bytes: float) -> None:
-    """See that a download could begin, before anybody waits for it.
+    """Check that a download can begin, before anybody waits for it.
 
     Args:
         dataset: `name[/config][:version]` as TFDS knows it.
@@ -44,8 +44,8 @@ def check_download(dataset: str, data_dir: Path | None, disk_bytes: float) -> No
     except ValueError as error:
         raise SettingsError(f"source.dataset is {dataset!r}, which TensorFlow Datasets does not know") from error
     for host, url in sorted({urlsplit(url).netloc: url for url in builder.url_infos}.items()):
-        _reach(host, url, dataset, root)
-    _check_disk(root, disk_bytes)
+        _require_host(host, url, dataset, root)
+    _require_disk(root, disk_bytes)
 
 
 def prepare_dataset(dataset: str, data_dir: Path | None) -> Path:
@@ -72,10 +72,10 @@ def prepare_dataset(dataset: str, data_dir: Path | None) -> Path:
     return prepared_folder(dataset, data_dir)
 
 
-def _reach(host: str, url: str, dataset: str, root: Path) -> None:
+def _require_host(host: str, url: str, dataset: str, root: Path) -> None:
     request = urllib.request.Request(url, method="HEAD")  # noqa: S310 TFDS' own addresses
     try:
-        with urllib.request.urlopen(request, timeout=_NETWORK_PATIENCE_S):  # noqa: S310
+        with urllib.request.urlopen(request, timeout=_NETWORK_TIMEOUT_S):  # noqa: S310
             return
     except OSError as error:
         raise ObjectUnavailable(
@@ -84,7 +84,7 @@ def _reach(host: str, url: str, dataset: str, root: Path) -> None:
         ) from error
 
 
-def _check_disk(root: Path, needed: float) -> None:
+def _require_disk(root: Path, needed: float) -> None:
     there = next(folder for folder in (root, *root.parents) if folder.is_dir())
     begun = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
     free = shutil.disk_usage(there).free

@@ -34,7 +34,7 @@ def test_it_prints_a_file_that_train_takes(run, distribution, tmp_path):
     assert f"nightcap train --config {config}" in done.err
     settings = settings_from(config, [])
     assert (settings.encoder.name, settings.encoder.side) == ("resnet50", 320)  # what our figures are measured with
-    photographs = list(open_source(settings.source, Home.from_environment()).photographs())
+    photographs = list(open_source(settings.source, Home.from_environment()).captioned_images())
     splits = [photograph.split for photograph in photographs]
     assert splits == ["train"] * 30 + ["test"] * 5  # the public val judges, as in our results
     assert all(photograph.data for photograph in photographs)

@@ -64,7 +64,7 @@ def test_scenes_keep_their_objects(tmp_path, store):
     settings = SourceSettings(scene_count=60)
     source = open_source(settings, Home(tmp_path, tmp_path, ""))
     objects = Snapshot.load(take_snapshot(settings, source, store).path).objects
-    photo = next(iter(source.photographs()))
+    photo = next(iter(source.captioned_images()))
     rows = objects[objects["image"] == photo.image].drop(columns="image").itertuples(index=False)
     assert [LabelledBox(*row) for row in rows] == list(photo.objects)
 
@@ -131,8 +131,8 @@ def test_two_photographs_of_one_name_are_refused(dataset, store):
         def fingerprint(self):
             return "twice"
 
-        def photographs(self):
-            return [replace(photo, image="same.png") for photo in self.source.photographs()]
+        def captioned_images(self):
+            return [replace(photo, image="same.png") for photo in self.source.captioned_images()]
 
     dataset.fill(2)
     with pytest.raises(SettingsError, match=re.escape("named 'same.png'")):

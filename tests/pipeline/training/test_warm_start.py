@@ -55,8 +55,8 @@ class Reworded:
     def fingerprint(self):
         return digest_of([self.source.fingerprint(), "reworded"])
 
-    def photographs(self):
-        for each in self.source.photographs():
+    def captioned_images(self):
+        for each in self.source.captioned_images():
             texts = (text.replace("circle", "disc").replace("red", "crimson") for text in each.captions)
             yield replace(each, captions=tuple(texts))
 

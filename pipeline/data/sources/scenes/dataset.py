@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.data.sources.annotations import NumberedImage, coco_captions
 from pipeline.data.sources.base import SPLITS, Split
 from pipeline.data.sources.scenes.drawing import draw_scene, encode
 from pipeline.data.sources.scenes.wording import write_captions
@@ -76,14 +77,9 @@ def _file_name(number: int) -> str:
 
 
 def _coco(rows: list[tuple[int, Scene, tuple[str, ...]]], side: int) -> dict[str, Any]:
-    images = [{"id": number, "file_name": _file_name(number), "height": side, "width": side} for number, *_ in rows]
-    annotations = [
-        {"id": number * len(captions) + place, "image_id": number, "caption": caption}
-        for number, _, captions in rows
-        for place, caption in enumerate(captions)
-    ]
     info = {"description": "Nightcap scenes", "version": str(GENERATOR_VERSION)}
-    return {"info": info, "images": images, "annotations": annotations}
+    images = [NumberedImage(number, _file_name(number), captions) for number, _, captions in rows]
+    return coco_captions(info, images, side, first_id=rows[0][0] * len(rows[0][2]) if rows else 0)
 
 
 def _truth(item: SceneObject) -> dict[str, Any]:

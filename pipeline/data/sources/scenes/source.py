@@ -6,10 +6,9 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from pipeline.core.settings import SourceSettings
-from pipeline.data.sources.base import SPLITS, LabelledBox, Photograph
+from pipeline.data.sources.base import SPLITS, CaptionedImage, LabelledBox
 from pipeline.data.sources.scenes.dataset import (
     CAPTIONS_FILE,
     GENERATOR_VERSION,
@@ -46,7 +45,7 @@ class ScenesSource:
             write_scenes(self._folder, self._recipe["count"], self._recipe["side"], self._recipe["seed"])
         return self._folder
 
-    def photographs(self) -> Iterator[Photograph]:
+    def captioned_images(self) -> Iterator[CaptionedImage]:
         """Every image in order of its number; `image` is its file name."""
         folder = self.dataset()
         objects = read_json(folder / OBJECTS_FILE)
@@ -57,19 +56,15 @@ class ScenesSource:
                 captions[annotation["image_id"]].append(annotation["caption"])
             for entry in coco["images"][: self._max_images]:
                 name = entry["file_name"]
-                boxes = tuple(_labelled(item) for item in objects[name])
+                boxes = tuple(LabelledBox(item["label"], *item["box"]) for item in objects[name])
                 uri = f"{IMAGES_FOLDER}/{name}"
-                yield Photograph(name, uri, split, tuple(captions[entry["id"]]), _bytes(folder / uri), boxes)
+                yield CaptionedImage(name, uri, split, tuple(captions[entry["id"]]), _bytes(folder / uri), boxes)
 
     def read(self, uris: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
         """Encoded bytes of images named by their path inside the dataset."""
         folder = self.dataset()
         for uri in uris:
             yield uri, _bytes(folder / uri)
-
-
-def _labelled(item: dict[str, Any]) -> LabelledBox:
-    return LabelledBox(item["label"], *item["box"])
 
 
 def _bytes(path: Path) -> bytes | None:

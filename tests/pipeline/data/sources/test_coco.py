@@ -25,7 +25,7 @@ def test_photographs_carry_captions_in_order_and_bytes(dataset, image):
     dataset.add("b.png", ["second", "first", "second"], data=image(1))
     dataset.add("sub/a.png", ["a"], data=image(2))
     dataset.add("v.png", ["v"], split="val", data=image(3))
-    found = list(dataset.source().photographs())
+    found = list(dataset.source().captioned_images())
     assert [photo.image for photo in found] == [photo.uri for photo in found] == ["b.png", "sub/a.png", "v.png"]
     assert [photo.split for photo in found] == ["train", "train", "val"]
     assert found[0].captions == ("second", "first", "second")
@@ -36,13 +36,13 @@ def test_a_missing_image_has_no_data(dataset, image):
     dataset.add("gone.png")
     dataset.add("folder/there.png", data=image(1))
     dataset.add("folder")
-    assert [photo.data for photo in dataset.source().photographs()] == [None, image(1), None]
+    assert [photo.data for photo in dataset.source().captioned_images()] == [None, image(1), None]
 
 
 def test_one_name_in_several_splits_stays_several_photographs(dataset, image):
     for split in ("train", "val", "test"):
         dataset.add("same.png", split=split, data=image(1))
-    found = {photo.split: (photo.image, photo.uri) for photo in dataset.source().photographs()}
+    found = {photo.split: (photo.image, photo.uri) for photo in dataset.source().captioned_images()}
     assert found == {
         "train": ("train:same.png", "same.png"),
         "val": ("val:same.png", "same.png"),
@@ -53,13 +53,15 @@ def test_one_name_in_several_splits_stays_several_photographs(dataset, image):
 def test_entries_naming_one_file_are_one_photograph(dataset, image):
     dataset.add("a.png", ["one"], data=image(1))
     dataset.add("./a.png", ["two"])
-    assert [(photo.image, photo.captions) for photo in dataset.source().photographs()] == [("a.png", ("one", "two"))]
+    assert [(photo.image, photo.captions) for photo in dataset.source().captioned_images()] == [
+        ("a.png", ("one", "two"))
+    ]
 
 
 def test_max_images_is_per_split(dataset):
     dataset.fill(12, "train")
     dataset.fill(11, "test")
-    splits = [photo.split for photo in dataset.source(max_images=10).photographs()]
+    splits = [photo.split for photo in dataset.source(max_images=10).captioned_images()]
     assert splits == ["train"] * 10 + ["test"] * 10
 
 
@@ -73,19 +75,19 @@ def test_names_that_leave_the_folder_are_refused(dataset, name):
     dataset.fill(1)
     dataset.entries["train"].append((name, ["a caption"]))
     with pytest.raises(SettingsError, match=r"train\.json: images\[1\].*" + re.escape(repr(name))):
-        list(dataset.source().photographs())
+        list(dataset.source().captioned_images())
 
 
 def test_symbolic_links_may_stay_inside_but_not_leave(dataset, image):
     (dataset.images / "inside.png").write_bytes(image(1))
     (dataset.images / "link.png").symlink_to("inside.png")
     dataset.add("link.png")
-    assert next(iter(dataset.source().photographs())).data == image(1)
+    assert next(iter(dataset.source().captioned_images())).data == image(1)
     (dataset.folder / "secret.png").write_bytes(image(2))
     (dataset.images / "away.png").symlink_to(dataset.folder / "secret.png")
     dataset.add("away.png")
     with pytest.raises(SettingsError, match=r"images\[1\] has file_name 'away.png'"):
-        list(dataset.source().photographs())
+        list(dataset.source().captioned_images())
 
 
 def test_read_cannot_be_led_outside(dataset):
@@ -113,7 +115,7 @@ GOOD = {"images": [{"id": 1, "file_name": "a.png"}], "annotations": [{"image_id"
 )
 def test_malformed_annotations_are_told_in_one_line(tmp_path, text, told):
     with pytest.raises(SettingsError, match=told) as caught:
-        list(source_of(tmp_path, text).photographs())
+        list(source_of(tmp_path, text).captioned_images())
     assert str(tmp_path / "captions.json") in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -129,7 +131,7 @@ def test_missing_files_are_told(tmp_path):
 def test_captions_of_unlisted_images_are_ignored_and_counted(tmp_path, caplog):
     strays = [{"image_id": 9, "caption": "b"}, {"image_id": "1", "caption": "c"}]
     source = source_of(tmp_path, json.dumps(GOOD | {"annotations": GOOD["annotations"] + strays}))
-    assert [photo.captions for photo in source.photographs()] == [("a",)]
+    assert [photo.captions for photo in source.captioned_images()] == [("a",)]
     assert "2 captions" in caplog.text
 
 
@@ -155,6 +157,6 @@ def test_real_photographs(shared_data):
         train_annotations=folder / "annotations" / "captions_train.json",
         max_images=10,
     )
-    found = list(CocoJsonSource(settings).photographs())
+    found = list(CocoJsonSource(settings).captioned_images())
     assert len(found) == 10
     assert all(photo.data and len(photo.captions) == 5 for photo in found)

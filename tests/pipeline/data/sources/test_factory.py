@@ -16,12 +16,12 @@ def home(tmp_path):
 def test_scenes_lie_in_the_store(home):
     source = open_source(SourceSettings(scene_count=60), home)
     assert isinstance(source, ScenesSource)
-    assert next(iter(source.photographs())).data
+    assert next(iter(source.captioned_images())).data
     assert list((home.store / "scenes").iterdir())
 
 
 def test_scenes_take_at_most_so_many_of_each_split(home):
-    photographs = open_source(SourceSettings(scene_count=200, max_images=10), home).photographs()
+    photographs = open_source(SourceSettings(scene_count=200, max_images=10), home).captioned_images()
     assert [photo.split for photo in photographs] == ["train"] * 10 + ["val"] * 10 + ["test"] * 10
 
 

@@ -168,8 +168,8 @@ def test_a_malformed_line_is_told(token, text, words):
     ("text", "words"),
     [
         ("{}", "images: Field required"),
-        ("nonsense", "file: Invalid JSON"),
-        ('{"images": [{"filename": "a.jpg", "split": "other", "sentences": []}]}', "images.0.split"),
+        ("nonsense", "of Karpathy: Invalid JSON"),
+        ('{"images": [{"filename": "a.jpg", "split": "other", "sentences": []}]}', r"images\[0\].split"),
         ('{"images": []}', "no image of test, train, val"),
         ('{"images": [{"filename": "../a.jpg", "split": "val", "sentences": []}]}', r"'\.\./a\.jpg' is no plain"),
         (

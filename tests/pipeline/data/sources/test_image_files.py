@@ -23,7 +23,7 @@ def test_images_come_in_the_annotations_order_from_one_listing(bucket, tmp_path)
     bucket.objects = {f"photos/{number:03d}.jpg": bytes([number]) for number in range(100)}
     names = [f"{number:03d}.jpg" for number in range(99, -1, -1)]
     made = source(tmp_path, *names, "gone.jpg")
-    photographs = list(made.photographs())
+    photographs = list(made.captioned_images())
     assert [photo.data for photo in photographs] == [*(bytes([number]) for number in range(99, -1, -1)), None]
     assert [photo.uri for photo in photographs] == [*names, "gone.jpg"]
     assert dict(made.read(["005.jpg", "gone.jpg", "005.jpg"])) == {"005.jpg": bytes([5]), "gone.jpg": None}
@@ -38,9 +38,9 @@ def test_the_fingerprint_follows_the_objects_and_reading_keeps_to_what_was_liste
     assert source(tmp_path, "a.jpg", "b.jpg").fingerprint() == before
     bucket.objects["photos/a.jpg"] = b"changed"
     assert source(tmp_path, "a.jpg", "b.jpg").fingerprint() != before
-    assert [photo.data for photo in first.photographs()] == [None, b"b"]
+    assert [photo.data for photo in first.captioned_images()] == [None, b"b"]
 
 
 def test_a_name_that_leads_outside_is_refused(bucket, tmp_path):
     with pytest.raises(SettingsError, match=r"does not stay inside s3://bucket/photos"):
-        list(source(tmp_path, "../secret.jpg").photographs())
+        list(source(tmp_path, "../secret.jpg").captioned_images())

@@ -42,7 +42,7 @@ def source(data_dir):
 
 @pytest.fixture(scope="module")
 def photographs(source):
-    return list(source.photographs())
+    return list(source.captioned_images())
 
 
 def test_train_and_restval_are_the_split_train(photographs):
@@ -68,7 +68,7 @@ def test_boxes_are_in_pixels(photographs):
 
 
 def test_the_order_is_the_same_every_time(source, photographs):
-    assert [photo.image for photo in source.photographs()] == [photo.image for photo in photographs]
+    assert [photo.image for photo in source.captioned_images()] == [photo.image for photo in photographs]
 
 
 def test_read_gives_the_bytes_that_were_listed(source, photographs):
@@ -87,7 +87,7 @@ def test_a_position_names_the_same_image_alone(source, photographs, place):
 
 def test_max_images_counts_train_and_restval_together(data_dir):
     source = TfdsSource(SourceSettings(kind="tfds", data_dir=data_dir, max_images=92))
-    parts = [photo.uri.partition("/")[0] for photo in source.photographs()]
+    parts = [photo.uri.partition("/")[0] for photo in source.captioned_images()]
     assert [parts.count(part) for part in SIZES] == [90, 6, 4, 2]
 
 
@@ -103,7 +103,7 @@ def test_damage_is_told(data_dir, tmp_path):
     shard = next(copy.glob("*train.tfrecord*"))
     shard.write_bytes(shard.read_bytes()[:-100])
     with pytest.raises(SettingsError, match="is damaged in train"):
-        list(TfdsSource(SourceSettings(kind="tfds", data_dir=tmp_path)).photographs())
+        list(TfdsSource(SourceSettings(kind="tfds", data_dir=tmp_path)).captioned_images())
 
 
 def test_the_newest_prepared_version_is_taken(tmp_path):

@@ -22,10 +22,10 @@ def test_every_rule_has_a_documented_reason():
 
 
 def test_limits_are_those_of_the_settings():
-    settings = ValidationSettings(min_images=7, max_quarantine_share=0.02, max_word_drift=0.3, max_caption_repeats=5)
+    settings = ValidationSettings(min_images=7, max_quarantine_share=0.02, max_caption_repeats=5)
     by_column = {rule.column: rule for rule in dataset_rules(settings) + drift_rules(settings)}
     assert by_column["val_images"].low == 7
     assert by_column["caption_quarantine_share"].high == 0.02
-    assert by_column["word_drift"].high == 0.3
+    assert by_column["word_drift"].high == settings.constants["max_word_drift"]
     assert caption_rules(settings, 10)[-1].high == 5
     assert caption_rules(settings, 10_000)[-1].high == 100  # one in a hundred of many captions

@@ -1,0 +1,70 @@
+"""Annotation files: COCO's captions format, and reading of any JSON form with an error that says where it is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline.core.errors import SettingsError
+
+Form = TypeVar("Form", bound=BaseModel)
+
+
+class _CocoImage(BaseModel):
+    id: int | str
+    file_name: str
+
+
+class _CocoCaption(BaseModel):
+    image_id: int | str
+    caption: str
+
+
+class CocoCaptions(BaseModel):
+    """A file of COCO's captions format; other keys are ignored."""
+
+    images: list[_CocoImage]
+    annotations: list[_CocoCaption]
+
+
+class NumberedImage(NamedTuple):
+    """An image for `coco_captions`."""
+
+    number: int
+    name: str
+    captions: Sequence[str]
+
+
+def read_form(file: Path, form: type[Form], description: str, needs: str) -> Form:
+    """Read a JSON file.
+
+    Raises:
+        SettingsError: the file is missing or malformed.
+    """
+    try:
+        return form.model_validate_json(file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+    except OSError as error:
+        raise SettingsError(f"cannot read annotation file {file}: {error.strerror or error}; {needs}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+        raise SettingsError(
+            f"{file} is no {description}: {f'{place}: ' if place else ''}{first['msg']} "
+            f"({error.error_count()} such faults); {needs}"
+        ) from error
+
+
+def coco_captions(info: Mapping[str, str], images: Sequence[NumberedImage], side: int, first_id: int) -> dict[str, Any]:
+    """Square images of `side` pixels in COCO's captions format; ids of captions count from `first_id`."""
+    captions = [(image.number, text) for image in images for text in image.captions]
+    return {
+        "info": info,
+        "images": [{"id": each.number, "file_name": each.name, "height": side, "width": side} for each in images],
+        "annotations": [
+            {"id": number, "image_id": image, "caption": text}
+            for number, (image, text) in enumerate(captions, start=first_id)
+        ],
+    }
