@@ -33,17 +33,11 @@ SCHEMAS = {
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The tables of a snapshot, or of what validation accepted of it.
+    """The tables of a snapshot, or of what validation accepted of it."""
 
-    Attributes:
-        images: image, uri, sha256 (empty where the file could not be read), split, bytes.
-        captions: image, position (0 is the first of its image), caption.
-        objects: image, label, and left, top, width, height in pixels.
-    """
-
-    images: pd.DataFrame
-    captions: pd.DataFrame
-    objects: pd.DataFrame
+    images: pd.DataFrame  # image, uri, sha256 (empty where the file could not be read), split, bytes
+    captions: pd.DataFrame  # image, position (0 is the first of its image), caption
+    objects: pd.DataFrame  # image, label, and left, top, width, height in pixels
 
     @classmethod
     def load(cls, path: Path) -> Snapshot:
@@ -153,11 +147,7 @@ def in_held_out_share(images: pd.DataFrame, share: float) -> pd.Series[str]:
 
 
 def read_images(source: Source, images: pd.DataFrame) -> Iterator[tuple[str, bytes]]:
-    """SHA-256 and encoded bytes of listed images, in any order.
-
-    Raises:
-        SourceChanged: an image is gone or has other bytes than were listed.
-    """
+    """SHA-256 and encoded bytes of listed images, in any order; SourceChanged where an image has not the listed bytes."""
     for _, sha, data in check_images(source, images):
         if isinstance(data, SourceChanged):
             raise data

@@ -31,36 +31,23 @@ MAX_QUARANTINED = 500
 
 @dataclass(frozen=True)
 class Card:
-    """One image on the page.
+    """One image on the page."""
 
-    Attributes:
-        name: relative to the input folder.
-        thumbnail: path relative to the page; None if the image has changed since.
-        caption: what the model said.
-        alternatives: what else it considered.
-        score: mean natural log-probability a word; None where an external captioner told none.
-        probability: the same as a mean probability a word, 0..1.
-        width: of the original in pixels.
-        height: of the original in pixels.
-    """
-
-    name: str
-    thumbnail: str | None
+    name: str  # relative to the input folder
+    thumbnail: str | None  # path relative to the page; None if the image has changed since
     caption: str
     alternatives: list[str]
-    score: float | None
-    probability: float | None
-    width: int
+    score: float | None  # mean natural log-probability a word; None without one from an external captioner
+    probability: float | None  # the same as a mean probability a word, 0..1
+    width: int  # of the original in pixels, as height
     height: int
 
 
 def write_gallery(plan: Plan, summary: NightSummary, rows: pa.Table) -> None:
-    """Write `gallery/index.html` and its thumbnails into the run's folder, all or nothing.
+    """Write `gallery/index.html` and its thumbnails into the run's folder, atomically.
 
     Args:
-        plan: of the run.
-        summary: its figures.
-        rows: what it published; of its captions at most `gallery_size` are shown, a sample.
+        rows: published ones; of their captions the page shows a sample of at most `gallery_size`.
     """
     captions = rows.filter(pc.field("status") == CAPTIONED)
     quarantined = rows.filter(pc.field("status") == QUARANTINED)

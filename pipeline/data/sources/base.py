@@ -23,23 +23,14 @@ class LabelledBox:
 
 @dataclass(frozen=True)
 class CaptionedImage:
-    """One image with its captions.
+    """One image with its captions."""
 
-    Attributes:
-        image: a name for people, unique within the source.
-        uri: what `Source.read` takes.
-        split: the source's own split; None where the source has none, to be cut by hash.
-        captions: as written, in the source's order.
-        data: encoded bytes (JPEG, PNG, ..), or None when the file cannot be read.
-        objects: the true objects in the image, where the source has them.
-    """
-
-    image: str
-    uri: str
-    split: Split | None
-    captions: tuple[str, ...]
-    data: bytes | None
-    objects: tuple[LabelledBox, ...] = field(default=())
+    image: str  # a name for people, unique within the source
+    uri: str  # the argument of `Source.read`
+    split: Split | None  # the source's own split; None: to be cut by hash
+    captions: tuple[str, ...]  # as written, in the source's order
+    data: bytes | None  # encoded (JPEG, PNG, ..); None when the file cannot be read
+    objects: tuple[LabelledBox, ...] = field(default=())  # the true objects in the image, where the source has them
 
 
 class Source(Protocol):

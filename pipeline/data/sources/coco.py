@@ -50,12 +50,7 @@ class CocoJsonSource:
         return digest_of([{split: sha256_file(file) for split, file in self._files.items()}, images])
 
     def captioned_images(self) -> Iterator[CaptionedImage]:
-        """Every image in the annotation files' order, train first.
-
-        Raises:
-            SettingsError: an annotation file is malformed, or names a file outside the images folder.
-            ObjectUnavailable: the file system or the object store fails.
-        """
+        """Every image in the annotation files' order, train first."""
         read = self._images.read(entry.uri for entry in self._entries)
         for entry, data in zip(self._entries, read, strict=True):
             yield CaptionedImage(entry.image, entry.uri, entry.split, entry.captions, data)
@@ -100,11 +95,7 @@ class CocoJsonSource:
 
 
 def read_annotations(file: Path) -> dict[str, list[str]]:
-    """The captions of each image by its file name, both in the file's order.
-
-    Raises:
-        SettingsError: the file is missing or malformed.
-    """
+    """The captions of each image by its file name, both in the file's order."""
     parsed = read_form(file, CocoCaptions, "COCO captions file", _NEEDS)
     names = {entry.id: entry.file_name for entry in parsed.images}
     captions: dict[str, list[str]] = {name: [] for name in names.values()}

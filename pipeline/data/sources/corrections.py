@@ -37,11 +37,7 @@ class CorrectedSource:
         return digest_of([self._source.fingerprint(), texts, stamps])
 
     def captioned_images(self) -> Iterable[CaptionedImage]:
-        """The corrected images, to be put into splits by hash, then the source's.
-
-        Raises:
-            SettingsError: a corrected image lies outside the roots.
-        """
+        """The corrected images, to be put into splits by hash, then the source's."""
         return chain(self._corrected(), self._source.captioned_images())
 
     def read(self, uris: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:

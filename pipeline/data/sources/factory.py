@@ -14,11 +14,7 @@ if TYPE_CHECKING:
 
 
 def open_source(settings: SourceSettings, home: Home) -> Source:
-    """The source that the settings name, with people's corrections; what it needs is imported only now.
-
-    Raises:
-        SettingsError: its folder, annotation files or prepared dataset are not there.
-    """
+    """The source that the settings name, with people's corrections; its libraries are imported only now."""
     source, table = _open(settings, home), corrections_of(settings, home)
     if table is None:
         return source

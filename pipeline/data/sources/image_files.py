@@ -43,11 +43,7 @@ class ImageFiles(Protocol):
 
 
 def open_image_files(images: str | None) -> ImageFiles:
-    """The images at `source.images`.
-
-    Raises:
-        SettingsError: it is no folder and no prefix in a store.
-    """
+    """The images at `source.images`, a folder or a prefix in an object store."""
     if images is not None and images.startswith(SCHEME):
         return StoredImageFiles(S3Folder(images, connections=_READERS))
     if images is None or not Path(images).is_dir():

@@ -125,11 +125,7 @@ class TfdsSource:
 
 
 def prepared_folder(dataset: str, data_dir: Path | None) -> Path:
-    """The newest prepared version of `name[/config][:version]` below a data folder.
-
-    Raises:
-        SettingsError: the name is malformed, or nothing is prepared there; it says how to prepare it.
-    """
+    """The newest prepared version of `name[/config][:version]` below a data folder."""
     parts = _NAME.fullmatch(dataset)
     if parts is None:
         raise SettingsError(f"source.dataset is {dataset!r}; write name/config, for example coco_captions/2014")

@@ -28,9 +28,9 @@ def check_download(dataset: str, data_dir: Path | None, disk_bytes: float) -> No
     """Check that a download can begin, before anybody waits for it.
 
     Args:
-        dataset: `name[/config][:version]` as TFDS knows it.
-        data_dir: where TFDS keeps data; None for its own default.
-        disk_bytes: what the archives, their contents and the prepared files need.
+        dataset: `name[/config][:version]` as in TFDS.
+        data_dir: folder of prepared data; None for TFDS' own default.
+        disk_bytes: for the archives, their contents and the prepared files.
 
     Raises:
         ObjectUnavailable: a host does not answer.
@@ -49,13 +49,10 @@ def check_download(dataset: str, data_dir: Path | None, disk_bytes: float) -> No
 
 
 def prepare_dataset(dataset: str, data_dir: Path | None) -> Path:
-    """Download and prepare a dataset unless it is there; what was downloaded before is used again.
-
-    Returns:
-        The folder of the prepared version.
+    """Download and prepare a dataset unless it is prepared; the folder of its version.
 
     Raises:
-        ObjectUnavailable: the download fails.
+        ObjectUnavailable: the download fails; another try uses the files that were downloaded.
     """
     import tensorflow_datasets as tfds
 

@@ -67,13 +67,9 @@ def caption_facts(captions: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class ImageMeasurements:
-    """Measurements of images, each read and decoded once.
+    """Measurements of images, each read and decoded once."""
 
-    Attributes:
-        facts: columns problem (a reason, empty for none), width and height in pixels (0 where not decodable).
-    """
-
-    facts: pd.DataFrame
+    facts: pd.DataFrame  # problem (a reason, empty for none), width and height in pixels (0 where not decodable)
     hashes: PerceptualHashes
 
 

@@ -17,19 +17,12 @@ _ROWS = 256  # compared at once: their distances fit a processor's cache
 
 
 class NearDuplicate(NamedTuple):
-    """Two images of different splits that look the same.
+    """Two images of different splits that look the same."""
 
-    Attributes:
-        row: of the image in the earlier split, which goes.
-        twin: row of the image in the later split, which stays.
-        bits: how many bits of their hashes differ.
-        likeness: correlation of their grey levels, at most 1.
-    """
-
-    row: int
-    twin: int
-    bits: int
-    likeness: float
+    row: int  # of the image in the earlier split, which goes
+    twin: int  # row of the image in the later split, which stays
+    bits: int  # how many bits of their hashes differ
+    likeness: float  # correlation of their grey levels, at most 1
 
 
 def find_near_duplicates(images: PerceptualHashes, splits: pd.Series[str], most_bits: int) -> list[NearDuplicate]:

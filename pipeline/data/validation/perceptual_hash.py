@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 BITS = 63  # of a hash
+# The first three in 0..1; shape is the binary logarithm of width by height.
 STATISTICS = ("brightness", "contrast", "saturation", "shape", "megapixels")
 
 _FLAT = 2.0  # standard deviation in grey levels under which there is nothing to compare
@@ -22,33 +23,22 @@ _COSINES = np.cos(np.pi * np.outer(np.arange(_LOW), 2 * np.arange(_LARGE) + 1) /
 
 
 class PerceptualHash(NamedTuple):
-    """The hash and the statistics of one image.
+    """The hash and the statistics of one image."""
 
-    Attributes:
-        hash: `BITS` bits; 0 where the image is of one colour.
-        grey: float32 [256], grey levels at 16x16, mean 0 and length 1; all 0 where the image is of one colour.
-        statistics: float32 [5], the `STATISTICS`: brightness, contrast and saturation in 0..1, the binary
-            logarithm of width by height, and megapixels.
-    """
-
-    hash: int
-    grey: npt.NDArray[np.float32]
-    statistics: npt.NDArray[np.float32]
+    hash: int  # `BITS` bits; 0 where the image is of one colour
+    grey: npt.NDArray[
+        np.float32
+    ]  # [256], grey levels at 16x16, mean 0 and length 1; all 0 where the image is of one colour
+    statistics: npt.NDArray[np.float32]  # [5], the `STATISTICS`
 
 
 @dataclass(frozen=True)
 class PerceptualHashes:
-    """Those of several images; zeros for an image that could not be decoded.
+    """Those of several images; zeros for an image that could not be decoded."""
 
-    Attributes:
-        hashes: uint64 [n].
-        greys: float32 [n, 256].
-        statistics: float32 [n, 5].
-    """
-
-    hashes: npt.NDArray[np.uint64]
-    greys: npt.NDArray[np.float32]
-    statistics: npt.NDArray[np.float32]
+    hashes: npt.NDArray[np.uint64]  # [n]
+    greys: npt.NDArray[np.float32]  # [n, 256]
+    statistics: npt.NDArray[np.float32]  # [n, 5]
 
     @classmethod
     def of(cls, names: Sequence[str], by_name: Mapping[str, PerceptualHash]) -> PerceptualHashes:

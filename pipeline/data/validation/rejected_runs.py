@@ -20,9 +20,6 @@ def keep_docs(home: Home, experiment: str, snapshot: str, rejected: DatasetRejec
     """Log the Data Docs of rejected data as a failed MLflow run, the same one each time, and set `rejected.page`.
 
     The quarantine, which may hold personal data, stays in the store. An MLflow that does not answer is a warning.
-
-    Args:
-        snapshot: digest of the rejected snapshot.
     """
     if rejected.docs is None:
         return

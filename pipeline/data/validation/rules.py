@@ -18,21 +18,14 @@ _SIZE = (reasons.TOO_LARGE_FILE, reasons.TOO_MANY_PIXELS, reasons.TOO_SMALL)
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule on one column of facts.
-
-    Attributes:
-        reason: why a failing row is quarantined, or a dataset rejected.
-        low: smallest allowed value.
-        high: largest allowed value.
-        refused: values that are not allowed, each its own reason; low and high are then unused.
-    """
+    """A rule on one column of facts."""
 
     column: str
     description: str
-    reason: str = ""
-    low: float | None = None
-    high: float | None = None
-    refused: tuple[str, ...] = ()
+    reason: str = ""  # why a failing row is quarantined, or a dataset rejected
+    low: float | None = None  # smallest allowed value
+    high: float | None = None  # largest allowed value
+    refused: tuple[str, ...] = ()  # values that are not allowed, each its own reason; low and high are then unused
 
 
 def caption_rules(settings: ValidationSettings, count: int) -> list[Rule]:

@@ -44,13 +44,10 @@ def validate(
     The output has the snapshot's tables without the quarantined rows (images with width and height
     as well), `quarantine.parquet`, the snapshot's `profile.json` and the Data Docs under `data_docs`.
     An image's captions leave with it and are not listed one by one.
-
-    Args:
-        collection: images whose snapshots are compared with each other; None compares with none.
+    Snapshots of one collection are compared with each other; without one, with none.
 
     Raises:
         DatasetRejected: a dataset rule failed; quarantine and Data Docs are kept where the message says.
-        SettingsError: the file of waivers or the reference is not what it should be.
     """
     references = None if collection is None else ReferenceProfiles.of(store, collection)
     reference = None if references is None else reference_for(settings.reference, references, snapshot.digest)

@@ -29,41 +29,25 @@ _CAPTION = (*_IMAGE, "position")
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """A snapshot after validation.
+    """A snapshot after validation."""
 
-    Attributes:
-        accepted: what may be trained on; images with width and height.
-        quarantine: the other rows, as `TRAINING_QUARANTINE`.
-        figures: counts of both, and the drifts where there is a reference.
-        suites: results of the rules by suite.
-        failed: the dataset rules that failed, with the observed values.
-        profile: of what is accepted.
-        near_duplicates: by rows of the snapshot.
-    """
-
-    accepted: Snapshot
-    quarantine: pd.DataFrame
-    figures: dict[str, Any]
-    suites: dict[str, list[RuleResult]]
-    failed: list[str]
-    profile: Profile
-    near_duplicates: list[NearDuplicate]
+    accepted: Snapshot  # images with width and height
+    quarantine: pd.DataFrame  # the other rows, as `TRAINING_QUARANTINE`
+    figures: dict[str, Any]  # counts of both, and the drifts where there is a reference
+    suites: dict[str, list[RuleResult]]  # results of the rules by suite
+    failed: list[str]  # dataset rules that failed, with the observed values
+    profile: Profile  # of the accepted rows
+    near_duplicates: list[NearDuplicate]  # by rows of the snapshot
 
 
 @dataclass(frozen=True)
 class Validator:
-    """Validates snapshots and writes the Data Docs of Great Expectations.
-
-    Attributes:
-        waivers: rows that a person accepts.
-        reference: the profile to compare with, if any.
-        site: folder of the Data Docs.
-    """
+    """Validates snapshots and writes the Data Docs of Great Expectations."""
 
     settings: ValidationSettings
-    waivers: frozenset[Waiver]
-    reference: Profile | None
-    site: Path
+    waivers: frozenset[Waiver]  # rows that a person accepts
+    reference: Profile | None  # the profile to compare with
+    site: Path  # folder of the Data Docs
 
     def validate(self, snapshot: Snapshot, source: Source) -> ValidationResult:
         """Check every row, then the whole."""

@@ -14,17 +14,11 @@ _SHAPE_OF = {plural: shape for shape in SHAPES for plural in (shape, f"{shape}s"
 
 
 class SceneMention(NamedTuple):
-    """An object that a caption names.
-
-    Attributes:
-        colour: its colour.
-        shape: its shape, in the singular.
-        places: which words of the caption are the colour and the shape, counted from 0.
-    """
+    """An object that a caption names."""
 
     colour: str
-    shape: str
-    places: tuple[int, int]
+    shape: str  # in the singular
+    places: tuple[int, int]  # of the colour and the shape among the caption's words, counted from 0
 
     @property
     def label(self) -> str:
