@@ -176,7 +176,7 @@ def test_the_verdict_is_a_tag_a_file_and_a_page_with_both_versions_captions(else
     assert {f"{place}/index.html", f"{place}/verdict.json"} <= logged
     page = Path(judged["page"]).read_text()
     assert page.count('src="data:image/jpeg;base64,') == 12
-    assert page.count("<article>") == 12
+    assert page.count('<div class="foot">') == 12
     assert "version 1 ·" in page
     assert "version 2 ·" in page
 
