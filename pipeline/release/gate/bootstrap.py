@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Reals = npt.NDArray[np.float64]
+from pipeline.model.confidence import Reals
 
 _INDICES_PER_BATCH = 4_000_000
 

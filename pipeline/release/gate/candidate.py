@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.metrics.cider import DocumentFrequencies, Vector, cider_d
 from pipeline.metrics.health import Health, caption_health
 from pipeline.metrics.tokenizer import tokenize
-from pipeline.release.gate.bootstrap import Reals
+from pipeline.model.confidence import Reals
 
 
 class GateReferences:

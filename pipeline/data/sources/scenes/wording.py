@@ -23,7 +23,7 @@ WHERE = {
     "bottom": "at the bottom",
     "bottom right": "in the bottom right",
 }
-COUNTS = ("no", "one", "two", "three")
+_COUNTS = ("no", "one", "two", "three")
 
 Objects = Sequence[SceneObject]
 Chance = np.random.Generator
@@ -74,7 +74,7 @@ def counted(objects: Objects, rng: Chance) -> str:
     """How many there are, and their stripes and dots."""
     noun = ("shape", "object")[rng.integers(2)] + ("s" if len(objects) > 1 else "")
     textured = [item.label if item.texture == "plain" else f"{item.texture} {item.label}" for item in objects]
-    return f"{COUNTS[len(objects)]} {noun}: {_joined([_phrase(words) for words in textured])}"
+    return f"{_COUNTS[len(objects)]} {noun}: {_joined([_phrase(words) for words in textured])}"
 
 
 def _phrase(words: str) -> str:
