@@ -16,8 +16,7 @@ RUN --mount=type=cache,target=/var/cache/uv \
 COPY pyproject.toml README.md LICENSE ./
 COPY pipeline pipeline
 # What makes models; nothing that loads and runs one imports it.
-RUN rm -r pipeline/data/validation pipeline/data/corrections_due.py pipeline/data/snapshot.py pipeline/training \
-    pipeline/evaluation pipeline/release pipeline/training_pipeline.py
+RUN rm -r pipeline/data pipeline/training pipeline/evaluation pipeline/release pipeline/training_pipeline.py
 COPY serving serving
 COPY nightcap nightcap
 RUN uv pip install --python /opt/nightcap/bin/python --no-cache --no-deps --no-build-isolation .

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from nightcap.console import console
 from pipeline.core.errors import SettingsError
+from pipeline.storage.annotations import captions_by_file_name
 
 if TYPE_CHECKING:
     from pipeline.metrics.scores import Report
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 
 def references_of(annotations: Path) -> dict[str, list[str]]:
     """The captions of each image that has any, by file name."""
-    from pipeline.data.sources.coco import read_annotations
-
-    references = {name: list(texts) for name, texts in read_annotations(annotations).items() if texts}
+    references = {name: list(texts) for name, texts in captions_by_file_name(annotations).items() if texts}
     if not references:
         raise SettingsError(f"{annotations} holds no captions to compare with; name a COCO captions file that has some")
     return references

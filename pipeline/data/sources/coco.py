@@ -10,14 +10,12 @@ from pathlib import Path
 
 from pipeline.core.errors import SettingsError
 from pipeline.core.settings import SourceSettings
-from pipeline.data.sources.annotations import CocoCaptions, read_form
 from pipeline.data.sources.base import SPLITS, CaptionedImage, Split
 from pipeline.data.sources.image_files import open_image_files
+from pipeline.storage.annotations import read_coco_captions
 from pipeline.storage.files import digest_of, sha256_file
 
 log = logging.getLogger(__name__)
-
-_NEEDS = "it needs images (id, file_name) and annotations (image_id, caption)"
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class CocoJsonSource:
 
     def _captions(self, file: Path) -> dict[str, tuple[str, ...]]:
         """Captions by path inside the images folder, both in the file's order."""
-        parsed = read_form(file, CocoCaptions, "COCO captions file", _NEEDS)
+        parsed = read_coco_captions(file)
         paths = {
             entry.id: self._images.path(entry.file_name, f"{file}: images[{i}]")
             for i, entry in enumerate(parsed.images)
@@ -92,13 +90,3 @@ class CocoJsonSource:
         if unlisted:
             log.warning("%s: %d captions belong to images that the file does not list; ignored", file, unlisted)
         return {path: tuple(texts) for path, texts in captions.items()}
-
-
-def read_annotations(file: Path) -> dict[str, list[str]]:
-    """The captions of each image by its file name, both in the file's order."""
-    parsed = read_form(file, CocoCaptions, "COCO captions file", _NEEDS)
-    names = {entry.id: entry.file_name for entry in parsed.images}
-    captions: dict[str, list[str]] = {name: [] for name in names.values()}
-    for annotation in parsed.annotations:
-        captions.get(names.get(annotation.image_id, ""), []).append(annotation.caption)
-    return captions

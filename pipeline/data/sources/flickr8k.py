@@ -14,9 +14,9 @@ from pydantic import BaseModel
 
 from pipeline.core.errors import BadImage, SettingsError
 from pipeline.core.reasons import MISSING, NO_CAPTION
-from pipeline.data.sources.annotations import NumberedImage, coco_captions, read_form
 from pipeline.data.sources.base import SPLITS, Split
 from pipeline.imaging.decode import ImageLimits, pixels
+from pipeline.storage.annotations import NumberedImage, coco_captions, read_form
 from pipeline.storage.files import creating_folder, sha256_file, write_json, write_text
 
 log = logging.getLogger(__name__)

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data.sources.annotations import NumberedImage, coco_captions
 from pipeline.data.sources.base import SPLITS, Split
 from pipeline.data.sources.scenes.drawing import draw_scene, encode
 from pipeline.data.sources.scenes.wording import write_captions
 from pipeline.data.sources.scenes.world import Scene, SceneObject, sample_scene
+from pipeline.storage.annotations import NumberedImage, coco_captions
 from pipeline.storage.files import creating_folder, write_bytes, write_json
 
 GENERATOR_VERSION = 1  # raised whenever the same seed gives other images or captions

@@ -68,3 +68,19 @@ def coco_captions(info: Mapping[str, str], images: Sequence[NumberedImage], side
             for number, (image, text) in enumerate(captions, start=first_id)
         ],
     }
+
+
+def read_coco_captions(file: Path) -> CocoCaptions:
+    """Read a file of COCO's captions format; raises as `read_form`."""
+    needs = "it needs images (id, file_name) and annotations (image_id, caption)"
+    return read_form(file, CocoCaptions, "COCO captions file", needs)
+
+
+def captions_by_file_name(file: Path) -> dict[str, list[str]]:
+    """The captions of each image in a COCO captions file, both in the file's order; raises as `read_form`."""
+    parsed = read_coco_captions(file)
+    names = {entry.id: entry.file_name for entry in parsed.images}
+    captions: dict[str, list[str]] = {name: [] for name in names.values()}
+    for annotation in parsed.annotations:
+        captions.get(names.get(annotation.image_id, ""), []).append(annotation.caption)
+    return captions

@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel
 
 from pipeline.core.errors import SettingsError
-from pipeline.data.sources.annotations import CocoCaptions, NumberedImage, coco_captions, read_form
+from pipeline.storage.annotations import CocoCaptions, NumberedImage, coco_captions, read_form
 from pipeline.storage.files import write_json
 
 
