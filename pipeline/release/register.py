@@ -102,20 +102,17 @@ def _log_figures(run: TrainingRun) -> None:
 def log_model(bundle: Path, digest: str) -> Any:
     """Log the pyfunc of a bundle, with our code, in the active MLflow run; it refuses a bundle of another digest."""
     import mlflow
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
+
+    from pipeline.model.pyfunc_signature import pyfunc_signature
 
     source = Path(pipeline.__file__).parent
-    columns = Schema([ColSpec("binary", "image", required=False), ColSpec("string", "path", required=False)])
-    types = {"caption": "string", "score": "double", "confidence": "double", "reason": "string"}
-    answers = Schema([ColSpec(kind, name) for name, kind in types.items()])
     return mlflow.pyfunc.log_model(
         name="captioner",
         python_model=str(source / "model/pyfunc.py"),
         artifacts={"bundle": str(bundle)},
         code_paths=[str(source)],
         model_config={DIGEST_TAG: digest},
-        signature=ModelSignature(columns, answers),
+        signature=pyfunc_signature(),
         pip_requirements=requirements(),
     )
 
