@@ -43,11 +43,7 @@ ON_GPU: dict[str, Any] = {"pool": "gpu"} | _TRAINING_WORKER | _worker(environmen
 
 
 def timetable(schedule: Variable) -> CronTriggerTimetable:
-    """When runs begin: by the cron expression of a variable, in `NIGHTCAP_TIMEZONE`.
-
-    Raises:
-        SettingsError: one of them is mistyped.
-    """
+    """When runs begin: by the cron expression of a variable, in `NIGHTCAP_TIMEZONE`."""
     return CronTriggerTimetable(schedule.read(), timezone=environment.TIMEZONE.read())
 
 

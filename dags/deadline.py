@@ -17,11 +17,7 @@ if TYPE_CHECKING:
 class PublishedBy(BaseDeadlineReference):
     """The next such time after the moment from which a run may begin; none for a backfill, for which nobody waits.
 
-    Airflow finds this class by `dags/plugins`, which must be Airflow's folder of plugins.
-
-    Attributes:
-        clock: HH:MM.
-        zone: of the clock, such as Europe/Paris.
+    Airflow finds this class by `dags/plugins`, which must be Airflow's folder of plugins. The clock is HH:MM in the zone.
     """
 
     required_kwargs = {"dag_id", "run_id"}  # noqa: RUF012  what Airflow looks for
@@ -46,10 +42,5 @@ class PublishedBy(BaseDeadlineReference):
         return self.of_run(run.run_type, run.run_after) if run else None
 
     def of_run(self, kind: str, run_after: datetime) -> datetime | None:
-        """From which moment on a run is late.
-
-        Args:
-            kind: as Airflow calls it, such as "backfill".
-            run_after: the aware moment from which it may begin.
-        """
+        """From which moment on a run of a kind, such as "backfill", is late; `run_after` is aware."""
         return None if kind == "backfill" else next_time(self.clock, run_after.astimezone(ZoneInfo(self.zone)))

@@ -1,7 +1,4 @@
-"""Write .env from .env.example with a fresh random secret for every empty variable.
-
-Runs on any plain Python 3, because `make env` needs no .venv.
-"""
+"""Write .env from .env.example with a random secret for every empty variable; any plain Python 3 runs this."""
 
 import base64
 import os
@@ -37,11 +34,7 @@ def _secret(name: str) -> str:
 
 
 def write_once(path: Path, text: str) -> None:
-    """Write a file that only its owner reads, whole, unless it is there.
-
-    Raises:
-        FileExistsError: it is there; it stays as it was.
-    """
+    """Write a file atomically that only its owner reads; FileExistsError if it is there."""
     descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=".env.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

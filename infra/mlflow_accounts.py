@@ -32,11 +32,7 @@ class Server:
     password: str
 
     def call(self, method: str, path: str, **body: str) -> Any:
-        """Ask for something.
-
-        Raises:
-            Refused: MLflow says no.
-        """
+        """MLflow's answer to a request, or Refused."""
         login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
         data = json.dumps(body).encode() if body else None
@@ -75,11 +71,7 @@ class Server:
 
 
 def main(environ: Mapping[str, str] = os.environ) -> None:
-    """Make what is missing.
-
-    Raises:
-        SystemExit: MLflow refuses.
-    """
+    """Make what is missing."""
     server = Server(*(environ[f"MLFLOW_TRACKING_{what}"] for what in ("URI", "USERNAME", "PASSWORD")))
     try:
         for role in ROLES:

@@ -8,11 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 
 def main(*names: str) -> None:
-    """Make what is missing.
-
-    Raises:
-        SystemExit: the object store refuses.
-    """
+    """Make what is missing."""
     client = boto3.client("s3")
     try:
         there = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}

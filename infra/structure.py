@@ -1,6 +1,4 @@
-"""Measure the tree from its imports: places, arrows, levels, circles, upward imports, lines, public names defined twice.
-
-    python infra/structure.py
+"""Measure the tree from its imports: places, arrows, levels, circles, lines, public names defined twice.
 
 A place is a module or folder directly below `pipeline` or `serving`, and `nightcap` and `dags` as a whole; an arrow is
 an import from one place to another, lazy and typing imports included. A level is the longest chain of arrows to a

@@ -22,10 +22,7 @@ _NOISE = "^(I0000 |WARNING: All log messages before absl::InitializeLog)"
 
 @contextmanager
 def working(title: str) -> Iterator[Callable[[str], None]]:
-    """Show a spinner with the latest log line while something runs; quiet when not a terminal.
-
-    The context is a function that shows another text beside the spinner.
-    """
+    """Show a spinner with the latest log line, or a text that the context is called with; quiet off a terminal."""
     if not console.is_terminal:
         yield lambda text: None
         return
@@ -48,16 +45,14 @@ def working(title: str) -> Iterator[Callable[[str], None]]:
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow without the lines that its parts print while they are loaded, which no setting stops.
-
-    Other lines pass through a process of their own, so that they survive even a crash.
-    """
+    """Import TensorFlow without the lines that its parts print while they are loaded, which no setting stops."""
     with suppress(FileNotFoundError), _filtered_stderr():  # without grep the lines are merely not pretty
         import tensorflow  # noqa: F401
 
 
 @contextmanager
 def _filtered_stderr() -> Iterator[None]:
+    # The filter is a process of its own, so that other lines survive even a crash.
     with (
         os.fdopen(os.dup(2), "w", buffering=1) as ours,
         redirect_stderr(ours),  # Python's own lines, the spinner among them, go straight

@@ -33,17 +33,7 @@ class ForgetOutcome(NamedTuple):
 def forget_images(
     home: Home, images: frozenset[str], table: str | Path, show_step: Callable[[str], None]
 ) -> ForgetOutcome:
-    """Remove images' captions, thumbnails, features and snapshot rows for good, and never caption them again.
-
-    Args:
-        home: the home whose store is cleared.
-        images: as the table of captions names them.
-        table: the Delta table of captions.
-        show_step: called with a description of each step.
-
-    Raises:
-        NightcapError: MLflow or a store does not answer; a second call resumes.
-    """
+    """Remove images, named as in the table of captions, from everywhere; after an error a second call resumes."""
     captions = CaptionTable(table)
     remember_to_forget(home.store, images)  # first, so that no night under way brings them back
     empty_trash(home)  # nothing else looks there

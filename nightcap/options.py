@@ -40,12 +40,8 @@ StrictOption = Annotated[bool, typer.Option("--strict", help="End with 3 if an i
 def setting_options(settings: type[Group], *names: str, **helps: str) -> Callable[[Command], Command]:
     """Give a command an option for each of some settings; it receives their values by name in its `**options`.
 
-    The type, the bounds and the help come from the setting. The value is None, False or [] where the option is not given.
-
-    Args:
-        settings: the group.
-        names: settings whose description says all.
-        helps: settings whose option needs a help of its own, and that help.
+    Type, bounds and help come from the setting, except where `helps` has another help for it. The value is None, False
+    or [] where the option is not given.
     """
 
     def decorate(command: Command) -> Command:
@@ -92,12 +88,9 @@ def settings_from(config: Path | None, assignments: list[str] | None) -> TrainSe
 
 
 def values_from(config: Path | None, assignments: list[str] | None) -> dict[str, Any]:
-    """Nested values of a file with each `key=value` over it; paths become absolute.
+    """Nested values of a file with each `key=value` over it.
 
-    Relative paths in a file are relative to it, those of a `key=value` to the working directory.
-
-    Raises:
-        SettingsError: the file cannot be read, or an assignment is malformed.
+    Paths become absolute: in a file they are relative to it, in a `key=value` to the working directory.
     """
     values = {} if config is None else config_file(TrainSettings, config)
     for assignment in assignments or ():
@@ -115,15 +108,6 @@ def night_settings_from(
     """Checked settings of a night: a file's, each `key=value` over it, and the command's own options over both.
 
     A replay of a night looks where that night did, unless another input is named. Paths become absolute as for a training.
-
-    Args:
-        config: the file.
-        assignments: the texts `key=value`.
-        options: settings by name; None, False or [] where an option is not given.
-        home: where the nights' files lie.
-
-    Raises:
-        SettingsError: the file or a value is wrong.
     """
     from serving.planning.replay import in_its_input
     from serving.runs.settings import NightSettings, night_settings

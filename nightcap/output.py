@@ -18,11 +18,7 @@ OutputOption = Annotated[Path | None, typer.Option(dir_okay=False, help="Write h
 
 @contextmanager
 def destination(output: Path | None) -> Iterator[Callable[[str], object]]:
-    """A function that writes a text; a file appears only when all is written.
-
-    Raises:
-        SettingsError: no file can be written there.
-    """
+    """A function that writes a text; a file appears only when all is written."""
     if output is None:
         yield _print
     elif output.exists() and not output.is_file():  # a pipe or a device

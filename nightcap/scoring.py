@@ -27,11 +27,7 @@ def references_of(annotations: Path) -> dict[str, list[str]]:
 
 
 def read_captions(path: Path) -> dict[str, str]:
-    """Captions by image from lines of JSON; lines without a caption are left out.
-
-    Raises:
-        SettingsError: naming the line that is malformed or repeats an image.
-    """
+    """Captions by image from lines of JSON; lines without a caption are left out."""
     captions: dict[str, str | None] = {}
     for number, line in enumerate(_text(path).split("\n"), start=1):
         if not line.strip():
@@ -46,10 +42,7 @@ def read_captions(path: Path) -> dict[str, str]:
 def match_captions(captions: Mapping[str, str], references: Mapping[str, Any]) -> dict[str, str]:
     """Captions by the name their image has in the references; those of other images are left out.
 
-    A path matches the reference it ends with, else the only one with its base name.
-
-    Raises:
-        SettingsError: a caption could belong to two images, or an image gets two captions.
+    A path matches the reference it ends with, else the only one with its base name; SettingsError where two match.
     """
     by_base: dict[str, list[str]] = defaultdict(list)
     for name in references:

@@ -52,12 +52,7 @@ class AirflowApi:
             self._call("PATCH", f"dags/{dag}/dagRuns/{run}", {"state": "failed"}, limit_s=10)
 
     def state_changes(self, dag: str, run: str) -> Iterator[tuple[str, str]]:
-        """Task name and new state at every change, until the run ends.
-
-        Raises:
-            Permanent: the run failed; names the failed tasks and their errors.
-            Retryable: Airflow has not answered for `OUTAGE_LIMIT_S`.
-        """
+        """Task name and new state at every change, until the run ends; Permanent, with the errors, if it failed."""
         seen: dict[str, str] = {}
         while True:
             state = self.get(f"dags/{dag}/dagRuns/{run}")["state"]
@@ -93,12 +88,7 @@ class AirflowApi:
             self._call("POST", "pools", {"name": name, "slots": 1, "description": pools[name]})
 
     def get(self, path: str) -> Any:
-        """Read a resource with retries: a busy machine answers slowly, and SQLite may be locked.
-
-        Raises:
-            Permanent: Airflow refuses.
-            Retryable: it has not answered for `OUTAGE_LIMIT_S`.
-        """
+        """Read a resource with retries for `OUTAGE_LIMIT_S`: a busy machine is slow, and SQLite may be locked."""
         deadline = time.monotonic() + OUTAGE_LIMIT_S
         while True:
             try:

@@ -41,12 +41,7 @@ class LocalStack:
     _locks: ExitStack = field(default_factory=ExitStack)
 
     def start(self) -> None:
-        """Start every part and wait until all answer.
-
-        Raises:
-            Permanent: another stack runs in this home.
-            Retryable: a part ended, or did not answer in time.
-        """
+        """Start every part and wait until all answer."""
         self._lock_home()
         _bypass_proxy()
         self._start_mlflow()

@@ -91,10 +91,7 @@ class ExternalLimits:
 
 @dataclass(frozen=True)
 class Home:
-    """Absolute folders and addresses of one installation.
-
-    `journal`, `mlflow_url`, `images` and `table` are empty where nothing is set; the properties give what is used then.
-    """
+    """Absolute folders and addresses of one installation; properties replace what is empty because nothing is set."""
 
     root: Path = env(
         "NIGHTCAP_HOME",
@@ -171,11 +168,7 @@ class Home:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Home:
-        """Read the environment.
-
-        Raises:
-            SettingsError: a variable is wrong; the message has its name, its value unless that is secret, and a remedy.
-        """
+        """Read the environment; a wrong variable raises SettingsError with its name, its value and a remedy."""
         values = values_of(cls, environ)
         root = Path(values["root"] or _default_root())
         values |= {

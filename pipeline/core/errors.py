@@ -67,17 +67,12 @@ class ModelNotFound(SettingsError):
 
 
 class DatasetRejected(Permanent):
-    """The data as a whole break a rule, so nothing is trained on them.
-
-    Attributes:
-        docs: the page that says what was found, if there is one.
-        page: its address in MLflow, where a server shows it.
-    """
+    """The data as a whole break a rule, so nothing is trained on them."""
 
     def __init__(self, message: str, docs: Path | None = None) -> None:
         super().__init__(message)
-        self.docs = docs
-        self.page: str | None = None
+        self.docs = docs  # the page with the findings
+        self.page: str | None = None  # its address in MLflow, where a server shows it
 
 
 class BundleRejected(Permanent):
@@ -101,15 +96,11 @@ class PromotionRefused(Permanent):
 
 
 class BadInput(NightcapError):
-    """One image or caption cannot be used; the others can.
-
-    Attributes:
-        reason: a short code from the documented list, such as `truncated`.
-    """
+    """One image or caption cannot be used; the others can."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
-        self.reason = reason
+        self.reason = reason  # a code of pipeline.core.reasons
 
 
 class BadImage(BadInput):

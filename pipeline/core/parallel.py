@@ -18,13 +18,8 @@ def in_parallel(
 ) -> Generator[_Result, None, None]:
     """Results in the order of the items; an error of `act` is raised at its item's place.
 
-    When the caller stops early, items that have begun are finished first.
-
-    Args:
-        act: called in a thread.
-        items: taken in the caller's thread.
-        threads: how many at once at most.
-        ahead: how many items may be begun or wait to be taken; by default four a thread.
+    The items are taken in the caller's thread. At most `ahead` of them, by default four a thread, have begun or wait to
+    be taken. When the caller stops early, items that have begun are finished first.
     """
     waiting: deque[Future[_Result]] = deque()
     pool = ThreadPoolExecutor(threads, "ahead")

@@ -1,7 +1,4 @@
-"""Every reason code: why an image or caption is quarantined, or a dataset rejected.
-
-The codes are in tables, counts and settings: they never change.
-"""
+"""Why an image or caption is quarantined, or a dataset rejected; tables and settings hold the codes, which never change."""
 
 from __future__ import annotations
 

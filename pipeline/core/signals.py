@@ -21,8 +21,8 @@ class Stopped(BaseException):
 def heeding_sigterm() -> Iterator[None]:
     """Within the block SIGTERM raises `Stopped` where the main thread is; a second one changes nothing.
 
-    If cleaning up takes longer than `_GRACE_S` seconds, such as for a read that hangs, the process
-    ends with `CODE` all the same. Outside the main thread the block changes nothing.
+    If cleaning up takes longer than `_GRACE_S`, such as for a read that hangs, the process ends with `CODE` all the same.
+    Outside the main thread the block changes nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

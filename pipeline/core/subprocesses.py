@@ -23,16 +23,9 @@ def run_module(
 ) -> dict[str, Any]:
     """Run a module in a process of its own; its answer is the JSON object in the last line that it prints.
 
-    Args:
-        name: of the module.
-        arguments: of its command line, as strings.
-        env: its environment, see `module_environment`.
-        timeout_s: seconds after which it is killed.
-        folder: its working directory.
-
     Raises:
         subprocess.TimeoutExpired: it was killed for its time.
-        subprocess.CalledProcessError: its exit status is not 0, or it gave no answer; `stderr` is what it wrote there.
+        subprocess.CalledProcessError: its exit status is not 0, or it gave no answer.
     """
     command = [sys.executable, "-m", name, *map(str, arguments)]
     ended = subprocess.run(

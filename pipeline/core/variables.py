@@ -15,30 +15,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable of the environment.
-
-    Attributes:
-        name: as people set it.
-        description: for the reference page.
-        default: the text that is read where the variable is missing or empty.
-        parse: gives the value of a text, or raises ValueError with what is wrong and a remedy.
-        secret: whether no error may repeat the value.
-        former_name: a name that is still read, with a warning.
-    """
+    """A variable of the environment."""
 
     name: str
-    description: str
-    default: str = ""
-    parse: Callable[[str], Any] = str
-    secret: bool = False
-    former_name: str = ""
+    description: str  # for the reference page
+    default: str = ""  # read where the variable is missing or empty
+    parse: Callable[[str], Any] = str  # raises ValueError with the mistake and a remedy
+    secret: bool = False  # no error may repeat the value
+    former_name: str = ""  # still read, with a warning
 
     def read(self, environ: Mapping[str, str] = os.environ) -> Any:
-        """The checked value.
-
-        Raises:
-            SettingsError: naming the variable, its value unless that is secret, and a remedy.
-        """
+        """The checked value; SettingsError names the variable, its value unless that is secret, and a remedy."""
         text = environ.get(self.name, "").strip()
         if not text and (text := environ.get(self.former_name, "").strip()):
             log.warning("%s is now called %s; the old name is read for this release only", self.former_name, self.name)
@@ -50,15 +37,7 @@ class Variable:
 
 
 def env(name: str, description: str, default: str = "", *, required: bool = False, **options: Any) -> Any:
-    """A field of a dataclass that holds a variable's value, by default that of the variable's own default.
-
-    Args:
-        name: of the variable.
-        description: of the variable.
-        default: of the variable.
-        required: whether the field has no default.
-        options: the variable's other attributes.
-    """
+    """A field of a dataclass that holds a variable's value; unless required, its default is the variable's own."""
     variable = Variable(name, description, default, **options)
     value = MISSING if required else variable.parse(default)
     return field(default=value, repr=not variable.secret, metadata={"variable": variable})
@@ -72,9 +51,5 @@ def variables_of(kind: type) -> Iterator[tuple[str, Variable]]:
 
 
 def values_of(kind: type, environ: Mapping[str, str]) -> dict[str, Any]:
-    """The checked value of each such field.
-
-    Raises:
-        SettingsError: a variable is wrong.
-    """
+    """The checked value of each such field."""
     return {name: variable.read(environ) for name, variable in variables_of(kind)}

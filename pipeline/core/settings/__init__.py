@@ -1,7 +1,4 @@
-"""Typed settings. One model is the YAML file, `--set`, Airflow's form and the reference page.
-
-Nothing here reads the environment at import; `Home.from_environment` does, at the edge.
-"""
+"""Typed settings: one model is the YAML file, `--set`, Airflow's form and the reference page."""
 
 from pipeline.core.settings.base import Effect, Group, PathMark, marks_of, settings_with
 from pipeline.core.settings.data import SourceSettings, ValidationSettings, VocabularySettings

@@ -16,15 +16,11 @@ Mark = TypeVar("Mark", "PathMark", "Effect")
 
 
 class Group(BaseModel):
-    """A group of settings; unknown names are refused.
-
-    Attributes:
-        constants: values that were settings, by their names; a value that is still given is ignored for this release.
-    """
+    """A group of settings; unknown names are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
-    constants: ClassVar[Mapping[str, float]] = {}
+    constants: ClassVar[Mapping[str, float]] = {}  # former settings; a value for one is ignored for this release
 
     @model_validator(mode="before")
     @classmethod
@@ -37,17 +33,11 @@ class Group(BaseModel):
 
 @dataclass(frozen=True)
 class PathMark:
-    """A setting that holds a path.
+    """A setting that holds a path."""
 
-    Attributes:
-        file_relative: whether a relative path in a settings file is relative to that file.
-        published: whether the model card shows the path's last name; else the card leaves the setting out.
-        words: values that are no path.
-    """
-
-    file_relative: bool = True
-    published: bool = False
-    words: tuple[str, ...] = ()
+    file_relative: bool = True  # in a settings file, relative to that file
+    published: bool = False  # the model card shows the path's last name; else it leaves the setting out
+    words: tuple[str, ...] = ()  # values that are no path
 
 
 class Effect(Enum):
@@ -56,9 +46,8 @@ class Effect(Enum):
     NOT_ON_LEARNING = auto()
     NOT_ON_SHAPES = auto()  # of the decoder's weights
     ON_SNAPSHOT = auto()
-    ON_SNAPSHOT_IF_SET = (
-        auto()
-    )  # in its digest only where it is not the default, as snapshots are older than the setting
+    # In the snapshot's digest only where it is not the default, as snapshots are older than the setting.
+    ON_SNAPSHOT_IF_SET = auto()
 
 
 def marks_of(kind: type[BaseModel], mark: type[Mark]) -> dict[str, Mark]:

@@ -21,11 +21,7 @@ TRAIN_CONFIG = Variable(
 
 
 def config_file(kind: type[Group], path: Path) -> dict[str, Any]:
-    """A file's values, not checked yet; relative paths in it are relative to it.
-
-    Raises:
-        SettingsError: the file cannot be read, or is no mapping.
-    """
+    """A file's values, not checked yet; relative paths in it are relative to it."""
     folder = path.absolute().parent
     return {name: with_absolute_paths(kind, folder, name, value) for name, value in read_yaml(path).items()}
 
@@ -41,22 +37,9 @@ def with_absolute_paths(kind: type[Group], folder: Path, name: str, value: Any) 
 
 
 def config_named(
-    variable: Variable,
-    kind: type[Group],
-    check: Callable[[dict[str, Any]], Any],
-    environ: Mapping[str, str],
+    variable: Variable, kind: type[Group], check: Callable[[dict[str, Any]], Any], environ: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The values of the settings file that a variable names; none where it names none.
-
-    Args:
-        variable: of the environment.
-        kind: of the settings.
-        check: raises SettingsError where the file's values are wrong.
-        environ: the environment.
-
-    Raises:
-        SettingsError: the file cannot be read, or has something wrong in it.
-    """
+    """The values of the settings file that a variable names, if any; `check` raises SettingsError for wrong ones."""
     path = variable.read(environ)
     if not path:
         return {}

@@ -79,12 +79,10 @@ class SourceSettings(Group):
 
 
 class ValidationSettings(Group):
-    """What a dataset must be to be trained on.
+    """What a dataset must be to be trained on."""
 
-    The constants are the largest differences from the reference: of caption lengths, of the frequencies of the 300 most
-    common words, of the share of words that the reference does not know, and of brightness, contrast and the like.
-    """
-
+    # The largest differences from the reference: of caption lengths, of the frequencies of the 300 most common words, of
+    # the share of words that the reference does not know, and of brightness, contrast and the like.
     constants: ClassVar = {
         "max_length_drift": 0.2,
         "max_word_drift": 0.15,

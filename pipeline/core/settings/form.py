@@ -10,18 +10,8 @@ from pydantic import BaseModel
 
 from pipeline.core.settings import TrainSettings, assign, preset_names
 
-_KEPT = (
-    "type",
-    "enum",
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "pattern",
-    "minLength",
-    "maxLength",
-    "items",
-)
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength")
+_KEPT = ("type", "enum", "pattern", "items", *_BOUNDS)
 
 EMPTY_FIELD = "empty"
 """The field that names settings which are to be empty: an empty field of their own keeps the preset's value."""
@@ -31,21 +21,13 @@ _EMPTIED = "Settings that are to be empty though the preset fills them, such as 
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a form.
+    """One field of a form."""
 
-    Attributes:
-        name: the parameter; `group.field` for grouped settings.
-        default: its value when nobody fills it in.
-        schema: JSON Schema with what is allowed.
-        description: what it does.
-        section: the heading it stands under, if any.
-    """
-
-    name: str
+    name: str  # `group.field` for grouped settings
     default: Any
-    schema: dict[str, Any]
+    schema: dict[str, Any]  # JSON Schema of the values that are allowed
     description: str
-    section: str | None = None
+    section: str | None = None  # the heading that it stands under
 
 
 def training_fields(usual: Mapping[str, Any] | None = None) -> Iterator[Field]:
@@ -53,12 +35,10 @@ def training_fields(usual: Mapping[str, Any] | None = None) -> Iterator[Field]:
     filled, schema = filled_form(usual or {}), {"type": "string", "enum": preset_names()}
     grouped = list(_grouped())
     yield Field("preset", filled["preset"], schema, "What the settings start from; fields left empty keep its values.")
-    yield Field(
-        EMPTY_FIELD,
-        filled[EMPTY_FIELD],
-        _some_of([name for name, field, _ in grouped if _may_be_null(field)]),
-        _EMPTIED,
-    )
+    names = [name for name, field, _ in grouped if isinstance(field.schema["type"], list)]  # null is one of their types
+    # Airflow offers the examples to choose from.
+    some = {"type": ["null", "array"], "items": {"type": "string", "enum": names}, "examples": names}
+    yield Field(EMPTY_FIELD, filled[EMPTY_FIELD], some, _EMPTIED)
     for name, field, section in grouped:
         yield Field(name, filled.get(name), _nullable(field.schema), field.description, section)
 
@@ -66,9 +46,8 @@ def training_fields(usual: Mapping[str, Any] | None = None) -> Iterator[Field]:
 def training_values(form: Mapping[str, Any]) -> dict[str, Any]:
     """Nested values for `train_settings` from a filled form."""
     values: dict[str, Any] = {"preset": form["preset"]}
-    settings = {
-        name: value for name, value in form.items() if name not in ("preset", EMPTY_FIELD) and value is not None
-    }
+    given = {name: value for name, value in form.items() if value is not None}
+    settings = {name: value for name, value in given.items() if name not in ("preset", EMPTY_FIELD)}
     for name, value in (dict.fromkeys(form.get(EMPTY_FIELD) or ()) | settings).items():
         assign(values, name, value)
     return values
@@ -96,15 +75,6 @@ def _grouped() -> Iterator[tuple[str, Field, str]]:
         assert isinstance(info.annotation, type)
         for field in fields_of(info.annotation):
             yield f"{group}.{field.name}", field, group.capitalize().replace("_", "-")
-
-
-def _may_be_null(field: Field) -> bool:
-    return isinstance(field.schema["type"], list)
-
-
-def _some_of(names: list[str]) -> dict[str, Any]:
-    """A list of some names; Airflow offers its examples to choose from."""
-    return {"type": ["null", "array"], "items": {"type": "string", "enum": names}, "examples": names}
 
 
 def _allowed(described: Mapping[str, Any]) -> dict[str, Any]:

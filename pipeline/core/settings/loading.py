@@ -45,11 +45,7 @@ def preset(name: str) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A settings file as nested values.
-
-    Raises:
-        SettingsError: the file is missing, is not YAML or is not a mapping.
-    """
+    """A settings file as nested values; SettingsError if it is missing, is not YAML or is not a mapping."""
     try:
         values = yaml_value(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -60,11 +56,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def yaml_value(text: str) -> Any:
-    """The value that a text is in YAML.
-
-    Raises:
-        YAMLError: the text is no YAML.
-    """
+    """The value that a text is in YAML; YAMLError if it is none."""
     return yaml.load(text, _Yaml)  # noqa: S506  a safe loader
 
 
@@ -79,11 +71,7 @@ def assign(values: dict[str, Any], dotted: str, value: Any) -> None:
 
 
 def train_settings(values: dict[str, Any]) -> TrainSettings:
-    """Checked settings from nested values; a `preset` key names what they start from.
-
-    Raises:
-        SettingsError: naming each wrong setting, its value and what is allowed.
-    """
+    """Checked settings from nested values; a `preset` key names what they start from."""
     values = dict(values)
     merged = preset(values.pop("preset", "scenes"))
     for group, fields in values.items():
@@ -95,11 +83,7 @@ def train_settings(values: dict[str, Any]) -> TrainSettings:
 
 
 def checked(kind: type[Settings], values: dict[str, Any]) -> Settings:
-    """Nested values as settings of one kind.
-
-    Raises:
-        SettingsError: naming each wrong setting, its value and what is allowed.
-    """
+    """Nested values as settings of one kind; SettingsError names each wrong one, its value and what is allowed."""
     try:
         return kind.model_validate(values)
     except ValidationError as error:

@@ -75,12 +75,7 @@ class TrainingSettings(Group):
     epochs: int = Field(20, ge=1, le=1000, description="Most epochs.")
     batch_size: int = Field(16, ge=1, le=8192, description="Images a step, each with all its captions.")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Peak learning rate of Adam.")
-    warmup_share: float = Field(
-        0.05,
-        ge=0,
-        lt=1,
-        description="Share of all steps in which the learning rate rises.",
-    )
+    warmup_share: float = Field(0.05, ge=0, lt=1, description="Share of all steps in which the learning rate rises.")
     decay: bool = Field(True, description="The learning rate then falls along a cosine; false keeps it.")
     clip_norm: float | None = Field(5.0, gt=0, description="Largest global norm of a step's gradient; empty for any.")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the target spread over all words.")
@@ -165,12 +160,9 @@ class EvaluationSettings(Group):
 
 
 class GateSettings(Group):
-    """When a version may caption in the champion's place; points are hundredths of CIDEr-D, as tables show it.
+    """When a version may caption in the champion's place; points are hundredths of CIDEr-D, as tables show it."""
 
-    A slice of at least `slice_images` images refuses a version that is surely worse there, by more than
-    `slice_drop_points`.
-    """
-
+    # A slice of at least so many images refuses a version that is surely worse there, by more than these points.
     constants: ClassVar = {"slice_images": 100, "slice_drop_points": 5.0}
 
     approval: Literal["automatic", "person"] = Field(
