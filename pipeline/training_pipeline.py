@@ -14,18 +14,13 @@ if TYPE_CHECKING:
 
 
 class Stage(NamedTuple):
-    """A step of a training, skipped when its output is there already.
+    """A step of a training, skipped when its output is there already."""
 
-    Attributes:
-        name: of the Airflow task.
-        functions: `module:name` of each function that makes an output of a run, or None where there is nothing to make.
-            They are imported when the stage runs, so that a DAG file imports no TensorFlow.
-        on_gpu: whether a GPU makes it faster.
-    """
-
-    name: str
+    name: str  # of the Airflow task
+    # `module:name` of each function that makes an output of a run, or None where there is nothing to make. They are
+    # imported when the stage runs, so that a DAG file imports no TensorFlow.
     functions: tuple[str, ...]
-    on_gpu: bool = False
+    on_gpu: bool = False  # whether a GPU makes it faster
 
 
 TRAINING_STAGES: Final = (
@@ -132,14 +127,8 @@ def promote_version(
 ) -> dict[str, Any]:
     """Make the version the champion if the gate lets it, which is asked again when another promotion came first.
 
-    Args:
-        run: with every stage done.
-        version: its number.
-        verdict: what `gate` returned; None to ask it now.
-        who: for the promotion journal; None for the user of this process.
-
-    Returns:
-        The verdict that counted in the end, with `promoted`.
+    None for `verdict` asks the gate now, None for `who` is the user of this process. Returns the verdict that counted
+    in the end, with `promoted`.
     """
     from pipeline.release.gate.promote import promote_judged
 

@@ -1,8 +1,8 @@
 """calibrate: learn from the validation split how far to trust a caption.
 
-The estimate is fitted to what captions of validation images score, as the images are and blank,
-blurred and covered, so that it also knows images that show nothing. Noise and darkness are left out
-of it, so that the robustness table shows what becomes of damage it never saw.
+The estimate is fitted to what captions of validation images score, as the images are and blank, blurred and covered, so
+that it also knows images that show nothing. Noise and darkness are left out of it, so that the robustness table shows
+what becomes of damage it never saw.
 """
 
 from __future__ import annotations
@@ -13,16 +13,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from pipeline.evaluation import inference
 from pipeline.evaluation.confidence_fit import FOLDS, fit_estimate, held_out_estimates
-from pipeline.evaluation.inference import (
-    INFERENCE_BATCH,
-    Predictions,
-    Predictor,
-    cider_d_of,
-    predict_clean,
-    predict_degraded,
-    sample,
-)
+from pipeline.evaluation.inference import INFERENCE_BATCH, Predictions, Predictor
 from pipeline.evaluation.risk_coverage import risk_coverage
 from pipeline.model.bundle import CONFIDENCE
 from pipeline.model.confidence import EVIDENCE, Confidence, PooledEmbeddings
@@ -65,22 +58,21 @@ def training_embeddings(run: TrainingRun) -> PooledEmbeddings:
     """What images of the training split are like."""
     images = run.accepted.images_of("train").drop_duplicates("sha256").sort_values("sha256").head(EMBEDDED_IMAGES)
     batches = FeatureStore.of(run).batches(list(images["sha256"]), INFERENCE_BATCH)
-    parts = [batch.mean(axis=1, dtype=float) for batch in batches]
-    return PooledEmbeddings.of(np.concatenate(parts), DIRECTIONS)
+    return PooledEmbeddings.of(np.concatenate([batch.mean(axis=1, dtype=float) for batch in batches]), DIRECTIONS)
 
 
 def _table(run: TrainingRun, predictor: Predictor) -> pd.DataFrame:
     """A row for each validation image and way to degrade it: kind, evidence, cider_d, weight, fold."""
-    images, some = run.accepted.images_of("val"), sample(run, "val")
-    predictions = [(CLEAN, images, predict_clean(run, predictor, images))]
-    degraded = predict_degraded(run, predictor, some, FITTED_KINDS)
+    images, some = run.accepted.images_of("val"), inference.sample(run, "val")
+    predictions = [(CLEAN, images, inference.predict_clean(run, predictor, images))]
+    degraded = inference.predict_degraded(run, predictor, some, FITTED_KINDS)
     predictions += [(kind, some, captions) for kind, captions in degraded.items()]
     references = run.accepted.references("val")
     return pd.concat([_rows(references, *item) for item in predictions], ignore_index=True)
 
 
 def _rows(references: dict[str, list[str]], kind: str, images: pd.DataFrame, predictions: Predictions) -> pd.DataFrame:
-    scores = cider_d_of(references, list(images["image"]), predictions.captions)
+    scores = inference.cider_d_of(references, list(images["image"]), predictions.captions)
     rows = {
         "kind": kind,
         "evidence": list(predictions.evidence),

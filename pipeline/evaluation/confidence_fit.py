@@ -17,13 +17,8 @@ _TINY: Final = 1e-9
 def fit_estimate(inputs: Reals, scores: Reals, weights: Reals, penalty: float) -> Estimate:
     """The log-linear model of highest penalised quasi-likelihood (Nelder and Wedderburn, 1972).
 
-    Only the mean need be right for that, and the estimate is above 0 by construction.
-
-    Args:
-        inputs: [n, inputs].
-        scores: [n], not negative.
-        weights: [n], what each row counts.
-        penalty: on the squared weights, as a share of the information in the data.
+    Only the mean need be right for that, and the estimate is above 0 by construction. Of [n, inputs] and scores [n],
+    not negative, each counts its weight [n]; the penalty on the squared weights is a share of the data's information.
     """
     total, mean = weights.sum(), float(weights @ scores / weights.sum()) + _TINY
     means = weights @ inputs / total

@@ -1,7 +1,7 @@
 """Images made worse on purpose, to see whether a model's captions suffer and whether it notices.
 
-Each kind takes square pixels uint8 [side, side, 3], 0..255, and gives the same shape and range. Its
-random numbers come from the digest of the image's bytes, so that an image is always degraded alike.
+Each kind takes square pixels uint8 [side, side, 3], 0..255, and gives the same shape and range. Its random numbers come
+from the digest of the image's bytes, so that an image is always degraded alike.
 """
 
 from __future__ import annotations
@@ -18,26 +18,16 @@ from pipeline.core.errors import SettingsError
 Pixels = npt.NDArray[np.uint8]
 Kind = Callable[[Pixels, np.random.Generator], Pixels]
 
-BLUR_SIGMA: Final = 0.01
-"""Mild blur: standard deviation of the Gaussian, as a share of the side."""
-HEAVY_BLUR_SIGMA: Final = 0.04
-"""Heavy blur, likewise: 9 pixels of 224, where people no longer tell what is to be seen."""
-NOISE_DEVIATION: Final = 40.0
-"""Noise: standard deviation of what is added to each value."""
-DARKNESS: Final = 0.2
-"""Darkness: what is left of the light."""
+BLUR_SIGMA: Final = 0.01  # mild blur: standard deviation of the Gaussian, as a share of the side
+HEAVY_BLUR_SIGMA: Final = 0.04  # likewise: 9 pixels of 224, where people no longer recognise what is shown
+NOISE_DEVIATION: Final = 40.0  # standard deviation of the noise added to each value
+DARKNESS: Final = 0.2  # share of the light that is left
 _GREY: Final = 128
 GREYS: Final = 16
 
 
 def degrade(kind: str, pixels: Pixels, sha: str) -> Pixels:
-    """Degrade one image.
-
-    Args:
-        kind: one of `KINDS`.
-        pixels: uint8 [side, side, 3].
-        sha: hexadecimal SHA-256 of the image's bytes, the seed of its random numbers.
-    """
+    """Degrade uint8 [side, side, 3] by one of `KINDS`; the hexadecimal SHA-256 of the image's bytes is the seed."""
     if kind not in KINDS:
         raise SettingsError(f"unknown way to degrade an image {kind!r}; choose one of {', '.join(KINDS)}")
     return KINDS[kind](pixels, np.random.default_rng(int(sha[:16], 16)))

@@ -14,14 +14,9 @@ def gender_errors(captions: Mapping[str, str], references: Mapping[str, Sequence
     gender it names, no reference names that one, or most of those references that name any name only the other. Words
     without gender are never wrong, so the rate is read together with `naming`.
 
-    Args:
-        captions: caption by image.
-        references: reference captions of each of these images.
-
-    Returns:
-        `naming`, the number of captions that name a gender; `naming_share`, their share of all captions; and shares of
-        those that name one: `error`, the wrong ones, and `opposite`, those of them where references do name a gender.
-        Shares are in [0, 1], and 0 where there is nothing to count.
+    Returns `naming`, the number of captions that name a gender; `naming_share`, their share of all captions; and shares
+    of those that name one: `error`, the wrong ones, and `opposite`, those of them where references do name a gender.
+    Shares are in [0, 1], and 0 where there is nothing to count.
     """
     named = {image: gender_set for image, caption in captions.items() if (gender_set := genders(caption))}
     votes = {image: [gender_set for text in references[image] if (gender_set := genders(text))] for image in named}

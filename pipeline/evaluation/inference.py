@@ -68,9 +68,8 @@ class Predictor:
 
 
 def _concatenated(parts: Sequence[Predictions]) -> Predictions:
-    return Predictions(
-        [text for part in parts for text in part.captions], np.concatenate([part.evidence for part in parts])
-    )
+    captions = [text for part in parts for text in part.captions]
+    return Predictions(captions, np.concatenate([part.evidence for part in parts]))
 
 
 def sample(run: TrainingRun, split: str) -> pd.DataFrame:
@@ -129,8 +128,8 @@ def _squares(
     run: TrainingRun, images: pd.DataFrame, side: int
 ) -> Iterator[tuple[list[str], list[npt.NDArray[np.uint8]]]]:
     """Digests and pixels in the images' order, a batch at a time."""
+    fit = run.settings.encoder.fit
     for start in range(0, len(images), INFERENCE_BATCH):
         batch = images.iloc[start : start + INFERENCE_BATCH]
-        fit = run.settings.encoder.fit
         decoded = {sha: pixels(data, side, fit, run.limits) for sha, data in read_images(run.source, batch)}
         yield list(batch["sha256"]), [decoded[sha] for sha in batch["sha256"]]

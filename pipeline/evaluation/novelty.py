@@ -8,11 +8,6 @@ from pipeline.metrics.tokenizer import tokenize
 
 
 def novel_share(captions: Iterable[str], training: Set[tuple[str, ...]]) -> float:
-    """The share of captions, in [0, 1], that do not occur word for word in training; 0 where there are none.
-
-    Args:
-        captions: the captions.
-        training: the tokens of each training caption; capitals and punctuation make no difference.
-    """
+    """The share of captions, in [0, 1], whose tokens are not those of any in training; 0 where there are none."""
     new = [tuple(tokenize(caption)) not in training for caption in captions]
     return sum(new) / max(1, len(new))

@@ -32,12 +32,9 @@ def coco_chair(
 ) -> dict[str, float]:
     """CHAIR of captions of COCO's images; what references name is in the image too, as in the paper."""
     mentions = coco_lexicon().mentions
-    present = {
-        image: {box.label for box in boxes[image]}.union(
-            *(found for text in references[image] for found in mentions(text))
-        )
-        for image in captions
-    }
+    present = {image: {box.label for box in boxes[image]} for image in captions}
+    for image, labels in present.items():
+        labels.update(*(mention for text in references[image] for mention in mentions(text)))
     return chair(captions, present, mentions)
 
 

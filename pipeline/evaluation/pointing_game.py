@@ -32,10 +32,9 @@ class Round:
 def pointing_game(run: TrainingRun, captions: Mapping[str, str]) -> dict[str, Any]:
     """Play with the captions of scenes in the test split, at most `evaluation.images` taken by digest.
 
-    Returns:
-        `mentions`, how many objects were named truly, in how many `images`; `attention` and `occlusion`, the share
-        of mentions whose map peaks on the object, None where nothing was named or the decoder has no attention; and
-        `chance`, the share a map that peaks anywhere would reach.
+    Returns `mentions`, how many objects were named truly, in how many `images`; `attention` and `occlusion`, the share
+    of mentions whose map peaks on the object, None where nothing was named or the decoder has no attention; and
+    `chance`, the share a map that peaks anywhere would reach.
     """
     images = run.accepted.images_of("test").sort_values("sha256").head(run.settings.evaluation.images)
     played = list(_rounds(run, captions, images))
@@ -50,10 +49,7 @@ def pointing_game(run: TrainingRun, captions: Mapping[str, str]) -> dict[str, An
 
 
 def cells_on(box: LabelledBox, width: float, height: float, cells: int) -> npt.NDArray[np.bool_]:
-    """Which of the cells of an image have their centre in a box: bool [cells, cells].
-
-    The box, `width` and `height` are in pixels of the image; `cells` are those along each side.
-    """
+    """Which of the cells of an image, so many along each side, have their centre in a box: bool [cells, cells]."""
     centres = (np.arange(cells) + 0.5) / cells
     across = (centres * width >= box.left) & (centres * width < box.left + box.width)
     down = (centres * height >= box.top) & (centres * height < box.top + box.height)

@@ -16,14 +16,9 @@ _TARGET: Final = 0.7
 def risk_coverage(confidences: Sequence[float], scores: Sequence[float]) -> dict[str, Any]:
     """The mean score of the most confident captions, for shares of them from all to a tenth.
 
-    Args:
-        confidences: of each caption; of equal ones the first counts as more confident.
-        scores: CIDEr-D of the same captions, in [0, 10].
-
-    Returns:
-        `coverage` and `cider_d`, lists of the same length; `area`, the mean of that score over every
-        coverage; `gain_at_70`, what the most confident 70% score above all; `rank_correlation` of
-        confidence and score (Spearman's), None where either never changes.
+    Of equally confident captions the first counts as more confident; scores are CIDEr-D in [0, 10]. Returns `coverage`
+    and `cider_d`, lists of the same length; `area`, the mean of that score over every coverage; `gain_at_70`, what the
+    most confident 70% score above all; `rank_correlation` of confidence and score.
     """
     order = np.argsort(-np.asarray(confidences, float), kind="stable")
     best = np.asarray(scores, float)[order].cumsum() / np.arange(1, len(order) + 1)  # mean of the first 1, 2, ..

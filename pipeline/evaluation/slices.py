@@ -28,18 +28,12 @@ class Slice:
 
 
 def slices_of(references: Mapping[str, Sequence[str]], training: Iterable[TokenSequence]) -> dict[str, list[Slice]]:
-    """The images of a split in slices, by what people say of them.
+    """The images of a split in slices, by what people say of them; slices that no image is in are left out.
 
-    Args:
-        references: reference captions of each image.
-        training: tokens of each training caption.
-
-    Returns:
-        For each of `length` (words of a reference), `people` (words for people in a reference, `people.PEOPLE`) and
-        `rare_words` (words of a reference that training has fewer than 10 times) the slices in rising order. Each
-        property is the mean over an image's references. `people` is cut at 0.5 and 1.5, which is 0, 1, 2 or more; the
-        others at their thirds. Where people corrected any image of the split, `corrected` has two slices: 0 the others, 1
-        the corrected ones. Slices that no image is in are left out.
+    For each of `length` (words of a reference), `people` (words for people in a reference, `people.PEOPLE`) and
+    `rare_words` (words of a reference that training has fewer than 10 times) the slices in rising order. Each property
+    is the mean over an image's references. `people` is cut at 0.5 and 1.5, which is 0, 1, 2 or more; the others at
+    their thirds. Where people corrected any image of the split, `corrected` has two slices: 0 others, 1 corrected ones.
     """
     tokens = {image: [tokenize(text) for text in texts] for image, texts in references.items()}
     counts = Counter(word for words in training for word in words)
@@ -64,16 +58,10 @@ def label_of(name: str, part: Slice) -> str:
 def slice_scores(
     scores: Mapping[str, float], references: Mapping[str, Sequence[str]], training: Iterable[TokenSequence]
 ) -> dict[str, list[dict[str, Any]]]:
-    """The mean score of each slice of a split.
+    """The mean score of each slice of `slices_of`; scores have the whole split's document frequencies, to compare.
 
-    Args:
-        scores: CIDEr-D by image, with the document frequencies of the whole split, so that slices compare.
-        references: reference captions of each of these images.
-        training: tokens of each training caption.
-
-    Returns:
-        For each property of `slices_of` its slices. Each has `from` and `to`, the least and greatest value in it;
-        `count`, its images; `mean`, the mean score; and `standard_error` of that mean, None for a single image.
+    Each slice has `from` and `to`, the least and greatest value in it; `count`, its images; `mean`, the mean score; and
+    `standard_error` of that mean, None for a single image.
     """
     slices = slices_of({image: references[image] for image in scores}, training)
     return {name: [_scored(part, scores) for part in parts] for name, parts in slices.items()}

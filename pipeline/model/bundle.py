@@ -88,12 +88,7 @@ def write_settings(folder: Path, settings: BundleSettings) -> None:
 
 
 def read_bundle(folder: Path, expected_digest: str | None = None) -> Bundle:
-    """Check every file of a bundle against its digests, and these against the registry's, if given.
-
-    Raises:
-        ModelNotFound: the folder is no bundle.
-        BundleRejected: a file is missing, altered, unlisted or not what bundles hold, or it is not understood.
-    """
+    """Check a bundle's files against its digests, and these against the registry's; ModelNotFound or BundleRejected."""
     if not (folder / SUMS).is_file():
         raise ModelNotFound(f"{folder} is no model bundle: it holds no {SUMS}")
     digest = sha256_file(folder / SUMS)
@@ -106,8 +101,7 @@ def read_bundle(folder: Path, expected_digest: str | None = None) -> Bundle:
 
 
 def _check_files(folder: Path) -> None:
-    listed = _listed(folder)
-    present = _files(folder)
+    listed, present = _listed(folder), _files(folder)
     for name in sorted(_REQUIRED - listed.keys()):
         raise BundleRejected(f"{folder}: {SUMS} does not list {name}, which every bundle has; register the model anew")
     for name in sorted(present.keys() ^ listed.keys()):
@@ -116,12 +110,7 @@ def _check_files(folder: Path) -> None:
     for name, path in present.items():
         if sha256_file(path) != listed[name]:
             raise BundleRejected(f"{folder}: {name} was altered after the bundle was sealed; fetch it again")
-    _check_harmless(folder, present)
-
-
-def _check_harmless(folder: Path, present: dict[str, Path]) -> None:
-    """Refuse what a bundle never needs, even if it is listed and as it was registered."""
-    try:
+    try:  # what a bundle never needs is refused, even if it is listed and as it was registered
         for name, path in present.items():
             check_name(name, _REQUIRED)
             check_content(name, path)

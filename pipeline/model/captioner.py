@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from pipeline.core.errors import BundleRejected, SettingsError
 from pipeline.core.settings import DecodingSettings, checked
-from pipeline.imaging.decode import Fit
 from pipeline.model.bundle import CONFIDENCE, DECODER, ENCODER, REFERENCE, SETTINGS, VOCABULARY, Bundle
 from pipeline.model.confidence import EVIDENCE, Confidence, evidence
 from pipeline.model.interface import Caption, PinnedModel
@@ -31,25 +30,22 @@ class Networks(NamedTuple):
 
 
 class BundleCaptioner:
-    """A bundle that captions; see `Captioner` for its attributes.
-
-    Batches have one fixed padded shape, so an image's caption does not depend on its neighbours.
-
-    Attributes:
-        reference: how statistics of captions and images were distributed, by name; empty in older bundles.
-    """
+    """A bundle that captions, see `Captioner`; batches of one padded shape keep captions independent of neighbours."""
 
     def __init__(self, bundle: Bundle, pinned: PinnedModel, decoding: Mapping[str, Any] | None = None) -> None:
-        self.name, self.version = pinned.name, pinned.version
-        self.digest = bundle.digest
+        from pipeline.model.network.generation import Generator
+        from pipeline.model.network.teacher_forcing import TeacherForcedScorer
+
+        self.name, self.version, self.digest = pinned.name, pinned.version, bundle.digest
         self.engine: str = bundle.settings.engine
-        self.side = bundle.settings.pixels.side
-        self.fit: Fit = bundle.settings.pixels.fit
+        self.side, self.fit = bundle.settings.pixels.side, bundle.settings.pixels.fit
         self._vocabulary = bundle.vocabulary
         chosen = checked(DecodingSettings, bundle.settings.decoding.model_dump() | dict(decoding or {}))
-        self._encoder, self._generator, self._scorer = _networks(bundle, chosen)
+        self._encoder, decoder = _encoder(bundle), _decoder(bundle)
+        self._generator = Generator(decoder, chosen, len(bundle.vocabulary))
+        self._scorer = TeacherForcedScorer(decoder)
         self._confidence = Confidence.read(bundle.path / CONFIDENCE)
-        self.reference = read_reference(bundle.path / REFERENCE)
+        self.reference = read_reference(bundle.path / REFERENCE)  # distributions by name; empty in older bundles
 
     @property
     def networks(self) -> Networks:
@@ -85,14 +81,6 @@ class BundleCaptioner:
             named = dict(zip(EVIDENCE, values.tolist(), strict=True))
             statistics = {name: named[name] for name in IMAGE_STATISTICS}
             yield Caption(texts[0], float(score[0]), tuple(others), float(confidence), image_statistics=statistics)
-
-
-def _networks(bundle: Bundle, decoding: DecodingSettings) -> tuple[Any, Any, Any]:
-    from pipeline.model.network.generation import Generator
-    from pipeline.model.network.teacher_forcing import TeacherForcedScorer
-
-    encoder, decoder = _encoder(bundle), _decoder(bundle)
-    return encoder, Generator(decoder, decoding, len(bundle.vocabulary)), TeacherForcedScorer(decoder)
 
 
 def _encoder(bundle: Bundle) -> Any:

@@ -26,8 +26,7 @@ distributions they were chosen from; words: how many, `<end>` counted. Of the im
 of their mean; zeros, the share that is 0; spread, log of the mean over channels of the deviation over
 positions; strangeness and residue, see `PooledEmbeddings.distances`.
 """
-REACH: Final = 4.0
-"""Standard deviations beyond which an input moves the estimate no further: nothing was fitted there."""
+REACH: Final = 4.0  # standard deviations; beyond them nothing was fitted, and an input moves the estimate no further
 _FORMAT: Final = 1
 ESTIMATED: Final = ("means", "deviations", "weights")
 _TINY: Final = 1e-3
@@ -52,11 +51,10 @@ class PooledEmbeddings:
         return cls(centre, _rounded(directions[:count]), _rounded(deviations))
 
     def distances(self, means: Reals) -> tuple[Reals, Reals]:
-        """How far images are from the training images, by their features' means over positions, float [n, channels].
+        """How far images are from the training images, by features' means over positions, float [n, channels].
 
-        Returns:
-            float [n] each: strangeness, the log of the mean squared deviation along the directions (Mahalanobis), and
-            residue, the log of the reconstruction error by the directions.
+        float [n] each: strangeness, the log of the mean squared deviation along the directions (Mahalanobis), and
+        residue, the log of the reconstruction error by the directions.
         """
         centred = _unit(means) - self.centre
         along = centred @ self.directions.T  # [n, directions]
@@ -75,19 +73,12 @@ def _rounded(values: Reals) -> Reals:
 
 
 def evidence(
-    features: npt.NDArray[Any],
-    log_probabilities: npt.NDArray[Any],
-    entropy: npt.NDArray[Any],
-    pooled_embeddings: PooledEmbeddings,
+    features: npt.NDArray[Any],  # [n, positions, channels], of which each image's caption was written
+    log_probabilities: npt.NDArray[Any],  # [n, words], as in `teacher_forcing.CaptionScores`
+    entropy: npt.NDArray[Any],  # [n, words], likewise
+    pooled_embeddings: PooledEmbeddings,  # of the training images
 ) -> Reals:
-    """What the estimate rests on: [n, len(EVIDENCE)].
-
-    Args:
-        features: [n, positions, channels], of which each image's caption was written.
-        log_probabilities: [n, words], as in `pipeline.model.network.teacher_forcing.CaptionScores`.
-        entropy: [n, words], likewise.
-        pooled_embeddings: of the training images.
-    """
+    """What the estimate rests on: [n, len(EVIDENCE)]."""
     grid, log_probabilities = features.astype(np.float64), log_probabilities.astype(np.float64)
     words = np.maximum((log_probabilities < 0).sum(axis=1), 1)
     return np.column_stack(
@@ -124,18 +115,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Confidence:
-    """What turns the evidence for a caption into its confidence, the estimated CIDEr-D.
+    """What turns the evidence for a caption into its confidence, the estimated CIDEr-D."""
 
-    Attributes:
-        pooled_embeddings: of the training images.
-        estimate: of CIDEr-D, from `evidence`.
-        withhold_below: captions with less confidence are better withheld; a tenth of the validation
-            images lay below.
-    """
-
-    pooled_embeddings: PooledEmbeddings
-    estimate: Estimate
-    withhold_below: float
+    pooled_embeddings: PooledEmbeddings  # of the training images
+    estimate: Estimate  # of CIDEr-D, from `evidence`
+    withhold_below: float  # less confident captions are better withheld; a tenth of the validation images lay below
 
     def write(self, path: Path) -> None:
         """Write `confidence.json`."""

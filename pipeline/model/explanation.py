@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,20 +18,14 @@ Maps = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Explanation:
-    """Two maps a word, over the cells of the encoder's grid.
+    """Two maps a word, float32 [words, rows, columns], over the cells of the encoder's grid."""
 
-    Attributes:
-        words: of the caption, `<end>` left out.
-        log_probabilities: float32 [words], of each word after those before it, natural logarithm.
-        attention: float32 [words, rows, columns], where the decoder looked when it wrote the word: at least 0,
-            with a sum of at most 1; all zeros for a decoder without attention.
-        occlusion: float32 [words, rows, columns], by how many nats the word's log-probability falls when the cell
-            is greyed (Zeiler and Fergus, ECCV 2014); below 0 where the cell spoke against the word.
-    """
-
-    words: tuple[str, ...]
-    log_probabilities: npt.NDArray[np.float32]
+    words: tuple[str, ...]  # of the caption, `<end>` left out
+    log_probabilities: npt.NDArray[np.float32]  # float32 [words], in nats, of each word after those before it
+    # Where the decoder looked when it wrote the word: at least 0, with a sum of at most 1; zeros without attention.
     attention: Maps
+    # By how many nats the word's log-probability falls when the cell is greyed (Zeiler and Fergus, ECCV 2014); below 0
+    # where the cell spoke against the word.
     occlusion: Maps
 
 
@@ -52,32 +45,20 @@ class Explainer:
         tokens = self._vocabulary.encode(caption, len(caption))[1:-1]  # the words alone
         images = _with_each_cell_greyed(pixels, self._positions)
         features = predict_padded(self._encoder, CAPTION_BATCH, images)  # [1 + positions, positions, channels]
-        log_probabilities, attention = self._read(features, tokens)
+        rows = np.tile(np.array(tokens, np.int32), (len(features), 1))  # [images, words]
+        scores = self._scorer.predict_on_batch((features, rows))
+        log_probabilities = np.asarray(scores.log_probabilities)  # [images, words]
+        attention = np.asarray(scores.attention)[0]  # [words, positions], to the first image
         return Explanation(
             words=tuple(self._vocabulary.words[token] for token in tokens),
             log_probabilities=log_probabilities[0],
-            attention=attention.reshape(-1, self._side, self._side),  # [words, positions]
+            attention=attention.reshape(-1, self._side, self._side),
             occlusion=(log_probabilities[0] - log_probabilities[1:]).T.reshape(-1, self._side, self._side),
         )
 
-    def _read(self, features: Maps, tokens: Sequence[int]) -> tuple[Maps, Maps]:
-        """Log-probabilities [images, words], and attention [words, positions] to the first image."""
-        rows = np.tile(np.array(tokens, np.int32), (len(features), 1))  # [images, words]
-        reading = self._scorer.predict_on_batch((features, rows))
-        return np.asarray(reading.log_probabilities), np.asarray(reading.attention)[0]
-
 
 def explain(captioner: Captioner, pixels: npt.NDArray[np.uint8], caption: str | None = None) -> Explanation:
-    """Explain a caption of one image.
-
-    Args:
-        captioner: the model.
-        pixels: uint8 [side, side, 3], as it captions them.
-        caption: any words; None for the model's own.
-
-    Raises:
-        SettingsError: the model is not one of our bundles.
-    """
+    """Explain any words, or the model's own, about uint8 [side, side, 3]; SettingsError for an external model."""
     if not isinstance(captioner, BundleCaptioner):
         raise SettingsError(
             f"model {captioner.name} version {captioner.version} runs on {captioner.engine} and shows nothing but its "

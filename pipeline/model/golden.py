@@ -15,8 +15,7 @@ from pipeline.model.interface import Captioner
 from pipeline.storage.files import read_json
 
 CAPTIONS = "captions.json"
-TOLERANCE = 1e-3
-"""How far a score may be off: another processor adds up in another order."""
+TOLERANCE = 1e-3  # how far a score may be off: another processor adds up in another order
 
 
 def golden_images(bundle: Bundle) -> dict[str, npt.NDArray[np.uint8]]:

@@ -17,23 +17,14 @@ EXTERNAL: Final = "foreign"  # the engine of what others made
 
 @dataclass(frozen=True)
 class Caption:
-    """One image's caption.
+    """One image's caption."""
 
-    Attributes:
-        text: the words, without `<start>` and `<end>`; empty if there is a reason.
-        score: mean natural log-probability of the words and `<end>`; at most 0. None where an external captioner
-            tells none.
-        alternatives: other captions that were considered, best first; none of them is `text`, none comes twice.
-        confidence: estimated CIDEr-D, above 0; None where the model was never calibrated.
-        reason: why an external captioner has no caption for the image; None otherwise.
-        image_statistics: numbers of the image's features by name, for drift; empty where the model has none.
-    """
-
-    text: str
-    score: float | None
-    alternatives: tuple[str, ...] = ()
-    confidence: float | None = None
-    reason: str | None = None
+    text: str  # the words, without `<start>` and `<end>`; empty if there is a reason
+    score: float | None  # mean natural log-probability of words and `<end>`, at most 0; None where others give none
+    alternatives: tuple[str, ...] = ()  # other captions, best first; none of them is `text`, none comes twice
+    confidence: float | None = None  # estimated CIDEr-D, above 0; None where the model was never calibrated
+    reason: str | None = None  # why an external captioner has no caption for the image; None otherwise
+    # Numbers of the image's features by name, for drift; empty where the model has none.
     image_statistics: Mapping[str, float] = field(default_factory=dict, compare=False)
 
 

@@ -9,15 +9,9 @@ import numpy.typing as npt
 
 
 def predict_padded(network: Any, batch_size: int, *inputs: npt.NDArray[Any]) -> Any:
-    """What a network gives for some rows, at least one, from a graph that is traced once.
+    """A Keras model's outputs [n, ..], a tuple if it gives one, for inputs [n, ..], n at least 1; traced once.
 
-    Args:
-        network: a Keras model.
-        batch_size: rows that it takes at once; the last batch is filled with zeros.
-        inputs: [n, ..] each.
-
-    Returns:
-        An array [n, ..], or a tuple of them as the network gives.
+    The last batch is filled with zeros.
     """
     count = len(inputs[0])
     padded = [np.pad(rows, [(0, -count % batch_size), *[(0, 0)] * (rows.ndim - 1)]) for rows in inputs]

@@ -19,12 +19,9 @@ from pipeline.core.errors import BundleRejected
 from pipeline.model.confidence import EVIDENCE, Reals
 from pipeline.storage.files import read_json
 
-CAPTION_STATISTICS: Final = ("words", "score", "confidence")
-"""Of a caption: how many words, mean log-probability, estimated CIDEr-D."""
-TOP_CAPTION: Final = "top_caption"
-"""Of a caption: 1 if it is the most frequent one, else 0."""
-IMAGE_STATISTICS: Final = EVIDENCE[3:]
-"""Of an image's features, see `EVIDENCE`: level, zeros, spread, strangeness, residue."""
+CAPTION_STATISTICS: Final = ("words", "score", "confidence")  # their number, mean log-probability, estimated CIDEr-D
+TOP_CAPTION: Final = "top_caption"  # of a caption: 1 if it is the most frequent one, else 0
+IMAGE_STATISTICS: Final = EVIDENCE[3:]  # of an image's features: level, zeros, spread, strangeness, residue
 DISTRIBUTIONS: Final = "distributions"
 BINS: Final = 10
 _IMAGES_A_BIN: Final = 5  # else the bins of a small sample tell of chance alone

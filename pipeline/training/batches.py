@@ -53,8 +53,8 @@ class Examples:
         corrected_times: int = 1,
     ) -> Examples:
         """Every caption of every image of a split; corrected ones come several times in an epoch."""
-        captions = snapshot.captions_of(split)
-        shas = snapshot.images.set_index("image")["sha256"].loc[captions["image"]].to_numpy()
+        captions, images = snapshot.captions_of(split), snapshot.images
+        shas = images.set_index("image")["sha256"].loc[captions["image"]].to_numpy()
         order = np.argsort(shas, kind="stable")
         encoded = [vocabulary.encode(caption, max_words) for caption in captions["caption"].to_numpy()[order]]
         distinct, counts = np.unique(shas[order], return_counts=True)
@@ -63,7 +63,6 @@ class Examples:
         for row, ids in zip(tokens, encoded, strict=True):
             row[: len(ids)] = ids
         starts = np.concatenate([[0], np.cumsum(counts)])
-        images = snapshot.images
         corrected = images["sha256"][images["image"].str.startswith(CORRECTED)]
         times = np.where(np.isin(distinct, corrected), corrected_times, 1)
         return cls(tuple(views), tuple(distinct), starts, tokens, lengths, mirrored_words(vocabulary.words), times)
@@ -102,10 +101,7 @@ class Examples:
         rows = np.concatenate([np.arange(*self.starts[[index, index + 1]]) for index in chosen])
         tokens = self.tokens[rows, : self.lengths[rows].max()]
         turned = np.repeat([is_mirrored(view) for view in views], counts)[:, None]  # [captions, 1]
-        return Batch(
-            np.concatenate(
-                [self.views[view].gather([self.shas[index]]) for index, view in zip(chosen, views, strict=True)]
-            ),
-            np.repeat(np.arange(len(chosen), dtype=np.int32), counts),
-            np.where(turned, self.mirrored[tokens], tokens),
-        )
+        pairs = zip(chosen, views, strict=True)
+        features = np.concatenate([self.views[view].gather([self.shas[index]]) for index, view in pairs])
+        images = np.repeat(np.arange(len(chosen), dtype=np.int32), counts)
+        return Batch(features, images, np.where(turned, self.mirrored[tokens], tokens))

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.storage.files import creating_folder, digest_of, read_json, sha256_file, write_json
 
@@ -37,21 +36,14 @@ class Position(NamedTuple):
 def save_checkpoint(
     root: Path, position: Position, variables: Sequence[Any], progress: dict[str, Any], kept: Path | None
 ) -> None:
-    """Write a checkpoint, then remove all but it and the one before it.
-
-    Args:
-        root: the folder of a training's checkpoints.
-        position: its name.
-        variables: all that change in training.
-        progress: JSON-like.
-        kept: the file of the weights that are kept so far, if any; it may be replaced later, but not be written to.
-    """
+    """Write a checkpoint, with the file of the weights kept so far, then remove all but it and the one before it."""
     target = root / position.name
     shutil.rmtree(target, ignore_errors=True)  # a damaged one may lie there
     with creating_folder(target) as folder:
-        _write_arrays(folder / VARIABLES, variables)
+        arrays = {f"{index:04d}": np.asarray(variable) for index, variable in enumerate(variables)}
+        np.savez(folder / VARIABLES, allow_pickle=False, **arrays)  # not forced to disk: one cut short is refused
         if kept is not None:
-            _link(kept, folder / kept.name)
+            _link(kept, folder / kept.name)  # it may be replaced later, but not be written to
         files = {path.name: sha256_file(path) for path in folder.iterdir()}
         write_json(folder / PROGRESS, {"progress": progress, "files": files, "sha256": digest_of([progress, files])})
     others = [folder for folder in _newest_first(root) if folder != target]
@@ -61,11 +53,7 @@ def save_checkpoint(
 
 
 def restore_checkpoint(root: Path, variables: Sequence[Any], kept: Path) -> dict[str, Any] | None:
-    """Put the newest whole checkpoint into the variables, and the weights kept by then into their file.
-
-    Returns:
-        Its progress, or None when there is no usable checkpoint, and nothing was changed.
-    """
+    """Restore variables and the file of kept weights from the newest whole checkpoint: its progress, or None."""
     for unfinished in root.glob(f".{_PATTERN}"):  # of a process that was killed while it wrote
         shutil.rmtree(unfinished, ignore_errors=True)
     for folder in _newest_first(root):
@@ -84,7 +72,8 @@ def _restore_one(folder: Path, variables: Sequence[Any], kept: Path) -> dict[str
     for name, digest in files.items():
         if sha256_file(folder / name) != digest:
             raise ValueError(f"{name} does not match its digest")
-    values = _read_arrays(folder / VARIABLES)
+    with np.load(folder / VARIABLES, allow_pickle=False) as arrays:
+        values = [arrays[name] for name in sorted(arrays.files)]
     if [_kind(value) for value in values] != [_kind(variable) for variable in variables]:
         raise ValueError("its variables have other shapes than this training's")
     kept.unlink(missing_ok=True)
@@ -93,16 +82,6 @@ def _restore_one(folder: Path, variables: Sequence[Any], kept: Path) -> dict[str
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
     return dict(progress)
-
-
-def _write_arrays(path: Path, variables: Sequence[Any]) -> None:
-    arrays = {f"{index:04d}": np.asarray(variable) for index, variable in enumerate(variables)}
-    np.savez(path, allow_pickle=False, **arrays)  # not forced to disk: cut by a power failure, it is refused
-
-
-def _read_arrays(path: Path) -> list[npt.NDArray[Any]]:
-    with np.load(path, allow_pickle=False) as arrays:
-        return [arrays[name] for name in sorted(arrays.files)]
 
 
 def _kind(value: Any) -> tuple[tuple[int, ...], str]:

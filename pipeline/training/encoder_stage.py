@@ -100,8 +100,8 @@ def train_scenes_encoder(run: TrainingRun) -> tuple[Encoder, dict[str, Any]]:
     images, targets = _examples(run, "train", words)
     schedule = _schedule(-(-len(images) // _BATCH) * epochs)
     scaled.compile(keras.optimizers.Adam(schedule), keras.losses.BinaryCrossentropy(from_logits=True))
-    validation = _examples(run, "val", words)
     log_losses = keras.callbacks.LambdaCallback(on_epoch_end=_log_epoch)
+    validation = _examples(run, "val", words)
     history = scaled.fit(images, targets, _BATCH, epochs, 0, [log_losses], validation_data=validation)
     encoder.trainable = False
     return encoder, {"words": words, "loss": history.history["loss"], "val_loss": history.history["val_loss"]}
@@ -121,11 +121,9 @@ def _schedule(steps: int) -> Any:
 
 def _examples(run: TrainingRun, split: str, words: list[str]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
     """Pixels uint8 [n, side, side, 3] and words float32 [n, rows, columns, words], 0 or 1."""
-    facts = architecture("scenes")
-    images = run.accepted.images_of(split)
-    fit = run.settings.encoder.fit
+    facts, fit = architecture("scenes"), run.settings.encoder.fit
+    images, boxes = run.accepted.images_of(split), run.accepted.boxes(split)
     data = {sha: pixels(encoded, facts.side, fit, run.limits) for sha, encoded in read_images(run.source, images)}
-    boxes = run.accepted.boxes(split)
     rows = images[["image", "width", "height"]].values.tolist()
     targets = [_cells(boxes[image], width, height, facts, words) for image, width, height in rows]
     return np.stack([data[sha] for sha in images["sha256"]]), np.stack(targets)

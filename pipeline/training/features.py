@@ -1,7 +1,7 @@
 """extract_features: the frozen encoder's output, computed once an image and kept by content.
 
-Features lie in parts, `features/<encoder>/<part>.npy` with a list of the images' digests beside
-it, so that a new snapshot extracts only images never seen, and a crash costs one part.
+Features lie in parts, `features/<encoder>/<part>.npy` with a list of the images' digests beside it, so that a new
+snapshot extracts only images never seen, and a crash costs one part.
 """
 
 from __future__ import annotations
@@ -87,12 +87,7 @@ class FeatureStore:
         return sha in self._places
 
     def gather(self, shas: Sequence[str]) -> Features:
-        """Features of some images, at least one: float16 [n, positions, channels].
-
-        Raises:
-            KeyError: one was never extracted.
-            ObjectUnavailable: a part was cut short.
-        """
+        """Features of some images, at least one, all of them extracted: float16 [n, positions, channels]."""
         places = [self._places[sha] for sha in shas]
         grids = np.empty((len(places), *places[0][0].shape), np.float16)
         for grid, (part, row) in zip(grids, places, strict=True):
@@ -105,8 +100,7 @@ class FeatureStore:
 
     def add(self, shas: Sequence[str], features: npt.NDArray[np.floating[Any]]) -> None:
         """Keep a part, as float16. The index is written last: a part without one does not exist."""
-        name = digest_of(list(shas))[:32]
-        buffer = BytesIO()
+        name, buffer = digest_of(list(shas))[:32], BytesIO()
         np.save(buffer, np.ascontiguousarray(features, np.float16))
         write_bytes(self.root / f"{name}.npy", buffer.getvalue())
         write_json(self.root / f"{name}.json", list(shas))
@@ -121,13 +115,10 @@ def features_folder(store: Path, encoder: Mapping[str, Any], fit: str, view: int
 
 
 def extract_shard(run: TrainingRun, shard: int) -> dict[str, int]:
-    """Extract what is missing of one shard.
+    """Extract what is missing of one shard; returns how many images it has, views counted, and how many were new.
 
-    Shards take turns at stretches of the snapshot's order: sources read on from where they are, so
-    images picked one by one would cost every shard a pass over the whole dataset.
-
-    Returns:
-        How many images the shard has, views counted, and how many were new.
+    Shards take turns at stretches of the snapshot's order: sources read on from where they are, so images picked one by
+    one would cost every shard a pass over the whole dataset.
     """
     counts = {"images": 0, "extracted": 0}
     for view in range(run.settings.encoder.views):
@@ -173,13 +164,10 @@ def _check_view(run: TrainingRun, view: int) -> None:
 def _extract(run: TrainingRun, missing: pd.DataFrame, features: FeatureStore, view: int) -> None:
     from pipeline.training.encoder_stage import load_encoder
 
-    settings = run.settings.encoder
-    model = load_encoder(run.output("encoder"))
-    photographs = read_images(run.source, missing)
-    done = 0
+    settings, model = run.settings.encoder, load_encoder(run.output("encoder"))
+    photographs, done = read_images(run.source, missing), 0
     while part := list(islice(photographs, PART_IMAGES)):
-        shas = [sha for sha, _ in part]
         decoded = [view_of(pixels(data, model.facts.side, settings.fit, run.limits), view) for _, data in part]
-        features.add(shas, predict_padded(model, settings.batch_size, np.stack(decoded)))
+        features.add([sha for sha, _ in part], predict_padded(model, settings.batch_size, np.stack(decoded)))
         done += len(part)
         log.info("extract_features: view %d, %d of %d images", view, done, len(missing))

@@ -30,24 +30,15 @@ ProgressCallback = Callable[[dict[str, float]], None]
 
 @dataclass
 class Progress:
-    """How far training has come.
+    """How far training has come."""
 
-    Attributes:
-        epoch: epochs done.
-        curves: a row an epoch: the stage's own metric, what `ValidationScore` holds of greedy captions of
-            validation images, and seconds.
-        best_epoch: the epoch whose validation captions were best, from 1; 0 when what it began with was.
-        best: the best epoch's row.
-        kept_epoch: the last epoch whose captions keep up with the best's, see `TrainingLoop.tolerance`.
-        kept: the kept epoch's row.
-    """
-
-    epoch: int = 0
+    epoch: int = 0  # epochs done
+    # A row an epoch: the stage's own metric, a `ValidationScore` of greedy captions, and seconds.
     curves: list[dict[str, float]] = field(default_factory=list)
-    best_epoch: int = 0
-    best: dict[str, float] = field(default_factory=dict)
-    kept_epoch: int = 0
-    kept: dict[str, float] = field(default_factory=dict)
+    best_epoch: int = 0  # the epoch whose validation captions were best, from 1; 0 when what it began with was
+    best: dict[str, float] = field(default_factory=dict)  # the best epoch's row
+    kept_epoch: int = 0  # the last epoch whose captions keep up with the best's, see `TrainingLoop.tolerance`
+    kept: dict[str, float] = field(default_factory=dict)  # the kept epoch's row
 
     @classmethod
     def starting_from(cls, row: dict[str, float]) -> Progress:
@@ -70,28 +61,20 @@ class EpochProgress:
 
 @dataclass(frozen=True)
 class TrainingLoop:
-    """A stage of training.
-
-    Attributes:
-        metric: the name of what a step reports: the loss in nats a word, or the mean reward.
-        settings: batch size, epochs, patience and learning rate.
-        epoch_metrics: takes an epoch, from 1, and how many of its steps are done; yields the metric of each other step.
-        folder: where checkpoints lie, and the kept epoch's weights afterwards.
-        checkpoint_minutes: between checkpoints within an epoch; there is one after each epoch besides.
-        whole_first: whether whole captions count before their score.
-        tolerance: how far below the best a later epoch may score and be kept, in standard errors of the mean. Half of one
-            is that of the difference of two epochs, most of whose captions are alike.
-    """
+    """A stage of training."""
 
     name: str
-    metric: str
+    metric: str  # the name of what a step reports: the loss in nats a word, or the mean reward
     trainer: Trainer
     settings: TrainingSettings | SelfCriticalSettings
+    # Takes an epoch, from 1, and how many of its steps are done; yields the metric of each other step.
     epoch_metrics: Callable[[int, int], Iterator[float]]
     validation: ValidationSet
-    folder: Path
-    checkpoint_minutes: float
-    whole_first: bool = False
+    folder: Path  # where checkpoints lie, and the kept epoch's weights afterwards
+    checkpoint_minutes: float  # between checkpoints within an epoch; there is one after each epoch besides
+    whole_first: bool = False  # whether whole captions count before their score
+    # How far below the best a later epoch may score and be kept, in standard errors of the mean. Half of one is that of
+    # the difference of two epochs, most of whose captions are alike.
     tolerance: float = 0.0
 
     def run(self, watch: ProgressCallback, before: Progress | None = None) -> Progress:
@@ -137,7 +120,9 @@ class TrainingLoop:
             best = ValidationScore.of(progress.best)
             if better or (self.tolerance and score.keeps_up_with(best, self.whole_first, self.tolerance)):
                 progress.kept_epoch, progress.kept = epoch, row
-                self._keep()
+                scratch = self.folder / f".new.{DECODER_WEIGHTS}"
+                self.trainer.decoder.save_weights(scratch)
+                scratch.replace(self._kept_file)
         progress.epoch, progress.curves = epoch, [*progress.curves, row]
         figures = ", ".join(f"{name} {value:.4g}" for name, value in row.items())
         log.info("%s: epoch %d of %d, %s", self.name, epoch, self.settings.epochs, figures)
@@ -145,8 +130,8 @@ class TrainingLoop:
     def _steps(self, progress: Progress, underway: EpochProgress) -> float:
         """Take the epoch's steps that are left; the mean metric of all of them."""
         epoch, recent = progress.epoch + 1, deque[float](maxlen=STEPS_BETWEEN_LINES)
-        began = saved = time.monotonic()
-        before = underway.seconds
+        began, before = time.monotonic(), underway.seconds
+        saved = began
         for value in self.epoch_metrics(epoch, underway.steps):
             recent.append(value)
             now = time.monotonic()
@@ -165,8 +150,3 @@ class TrainingLoop:
                 f"training diverged: the validation loss of epoch {epoch} is {score.loss}; "
                 f"lower the {self.name} stage's learning rate (given {self.settings.learning_rate:g}) or training.clip_norm"
             )
-
-    def _keep(self) -> None:
-        scratch = self.folder / f".new.{DECODER_WEIGHTS}"
-        self.trainer.decoder.save_weights(scratch)
-        scratch.replace(self._kept_file)

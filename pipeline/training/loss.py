@@ -13,12 +13,9 @@ def likelihood(logits: Any, targets: Any) -> Any:
 
 
 def summed_loss(logits: Any, targets: Any, label_smoothing: float) -> Any:
-    """Cross-entropy in nats summed over words: float32 scalar.
+    """Cross-entropy in nats over logits [words, vocabulary] of int32 [words], no padding among them: float32 scalar.
 
-    Args:
-        logits: [words, vocabulary].
-        targets: int32 [words], no padding among them.
-        label_smoothing: share of the target spread evenly over all words (Szegedy et al., CVPR 2016).
+    A share of each target is spread evenly over all words (Szegedy et al., CVPR 2016).
     """
     log_probabilities = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
     everywhere = ops.mean(log_probabilities, axis=-1)  # [words]

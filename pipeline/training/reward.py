@@ -21,8 +21,8 @@ ImageCaption = tuple[int, tuple[str, ...]]  # an image's index and words
 class Reward:
     """The reward of self-critical training (Rennie et al., CVPR 2017).
 
-    `<end>` counts as a word, in the document frequencies too: without it a caption gains by breaking
-    off after "a" or "of", which likely n-grams end with.
+    `<end>` counts as a word, in the document frequencies too: without it a caption gains by breaking off after "a" or
+    "of", which likely n-grams end with.
     """
 
     words: Vocabulary  # the vocabulary
@@ -57,12 +57,7 @@ class Reward:
 
 
 def advantages(rewards: Rewards, samples: int) -> Rewards:
-    """How much better each caption is than the mean of its image's other samples.
-
-    Args:
-        rewards: float32 [images * samples], an image's samples next to each other.
-        samples: how many each image has.
-    """
+    """How much better each caption, float32 [images * samples], is than the mean of its image's other samples."""
     each = rewards.reshape(-1, samples)  # [images, samples]
     others = (each.sum(axis=1, keepdims=True) - each) / (samples - 1)
     gains: Rewards = each - others

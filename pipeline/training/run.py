@@ -21,17 +21,14 @@ from pipeline.storage.stage_outputs import StageOutput, Store
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A training's settings, its home, and its finished stages.
-
-    Attributes:
-        done: the digest of each finished stage's output; small enough for XCom.
-        held: locks on outputs in use, from stage to stage.
-    """
+    """A training's settings, its home, and its finished stages."""
 
     settings: TrainSettings
     home: Home
-    done: Mapping[str, str] = field(default_factory=dict)
-    held: OutputLocks = field(default_factory=OutputLocks, repr=False, compare=False)
+    done: Mapping[str, str] = field(default_factory=dict)  # digests of finished stages' outputs; small enough for XCom
+    held: OutputLocks = field(
+        default_factory=OutputLocks, repr=False, compare=False
+    )  # on outputs in use, by all stages
 
     @cached_property
     def store(self) -> Store:

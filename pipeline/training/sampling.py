@@ -14,20 +14,13 @@ _NEGATIVE_INFINITY = -1e9
 
 
 def sample_captions(
-    decoder: Decoder, memory: EncoderMemory, samples: Any, max_words: Any, random: keras.random.SeedGenerator
+    decoder: Decoder,  # run without dropout
+    memory: EncoderMemory,  # n images
+    samples: Any,  # captions an image, int32 scalar
+    max_words: Any,  # int32 scalar; a caption that does not end within it has no `<end>`
+    random: keras.random.SeedGenerator,  # its state moves on
 ) -> Any:
-    """Sample several captions of each image, word by word.
-
-    Args:
-        decoder: run without dropout.
-        memory: n images.
-        samples: captions an image, int32 scalar.
-        max_words: longest caption in words, int32 scalar; one that does not end within it has no `<end>`.
-        random: the state of sampling, which moves on.
-
-    Returns:
-        int32 [n * samples, max_words + 2], `<start>`, words and `<end>`, padded, an image's next to each other.
-    """
+    """Captions int32 [n * samples, max_words + 2]: `<start>`, words, `<end>`, padded, an image's next to each other."""
     repeated = EncoderMemory(ops.repeat(memory.grid, samples, axis=0), ops.repeat(memory.pooled, samples, axis=0))
     rows = ops.shape(repeated.pooled)[0]
     uniform = keras.random.uniform((max_words + 1, rows), seed=random)  # one number a word

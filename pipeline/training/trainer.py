@@ -22,44 +22,33 @@ from pipeline.training.weight_average import MovingAverage
 
 
 class Trainer:
-    """A decoder and its optimizer: Adam with a clipped gradient, warm-up and cosine decay.
-
-    Attributes:
-        optimizer: Adam (Kingma and Ba, 2015); scales the loss under float16.
-        average: the moving average of the weights, which are evaluated and kept.
-        generator: of greedy captions, for validation.
-        random: the state of sampling.
-        people_share: share of the loss on people's captions when captions are reinforced, in [0, 1].
-    """
+    """A decoder and its optimizer: Adam (Kingma and Ba, 2015), a clipped gradient, warm-up and cosine decay."""
 
     def __init__(self, decoder: Decoder, settings: TrainingSettings, steps: int, people_share: float = 0.0) -> None:
-        self.decoder, self.people_share = decoder, people_share
-        self.smoothing = settings.label_smoothing
-        self.generator = Generator(decoder, DecodingSettings(method="greedy"), decoder.vocabulary_size)
+        self.decoder, self.smoothing = decoder, settings.label_smoothing
+        self.people_share = people_share  # of the loss, on people's captions when captions are reinforced, in [0, 1]
+        self.generator = Generator(decoder, DecodingSettings(method="greedy"), decoder.vocabulary_size)  # validates
         optimizer = keras.optimizers.Adam(_schedule(settings, steps), global_clipnorm=settings.clip_norm)
         scaled = decoder.dtype_policy.compute_dtype == "float16"
         self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
         self.optimizer.build(decoder.trainable_variables)
         self.random = keras.random.SeedGenerator(settings.seed)
-        self.average = MovingAverage(decoder.trainable_variables, settings.average)
+        self.average = MovingAverage(decoder.trainable_variables, settings.average)  # is evaluated and kept
         # One graph for all lengths: shapes are left open.
         features = tf.TensorSpec((None, decoder.positions, decoder.channels), tf.float16)
         captions = [tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None, None), tf.int32)]
         signature = [features, *captions]
         self._train_step = tf.function(self._train_on_batch, input_signature=signature)
         self._loss = tf.function(self._loss_on_batch, input_signature=signature)
-        self._reinforce = tf.function(
-            self._reinforce_batch, input_signature=[*signature, *captions, tf.TensorSpec((None,), tf.float32)]
-        )
-        self._sample = tf.function(
-            self._sample_captions, input_signature=[features, tf.TensorSpec((), tf.int32), tf.TensorSpec((), tf.int32)]
-        )
+        reinforced = [*signature, *captions, tf.TensorSpec((None,), tf.float32)]
+        self._reinforce = tf.function(self._reinforce_batch, input_signature=reinforced)
+        count = tf.TensorSpec((), tf.int32)
+        self._sample = tf.function(self._sample_captions, input_signature=[features, count, count])
 
     @property
     def variables(self) -> list[Any]:
         """All that a resumed training needs: weights, random state, averages, the optimizer's moments and step."""
-        own = [self.random.state, *self.average.values]
-        return [*self.decoder.variables, *own, *self.optimizer.variables]
+        return [*self.decoder.variables, self.random.state, *self.average.values, *self.optimizer.variables]
 
     def operations(self) -> Counter[str]:
         """How often each kind of TensorFlow's operations is in the graph of a step, by its name such as `MatMul`."""
@@ -83,8 +72,8 @@ class Trainer:
     def reinforce(self, people: Batch, sampled: Batch, weights: npt.NDArray[np.float32]) -> None:
         """Make captions likelier by float32 weights [captions], unlikelier where they are negative.
 
-        What is lowered is the sum of each caption's weight times its negative log-probability
-        (Williams, 1992), and by `people_share` the loss on people's captions of the same images.
+        What is lowered is the sum of each caption's weight times its negative log-probability (Williams, 1992), and by
+        `people_share` the loss on people's captions of the same images.
         """
         self._reinforce(*people, *sampled[1:], weights)
 

@@ -80,15 +80,12 @@ class ValidationSet:
         texts = {image: caption.text for image, caption in zip(self.shas, captions, strict=True)}
         report = score_captions(self.references, texts, meteor=False)
         each = [scores["cider_d"] for scores in report.per_image.values()]
+        losses = np.array([trainer.loss(batch) for batch in self.examples.batches(batch_size, 0, 0)])
+        loss, words = losses.sum(axis=0)
         return ValidationScore(
             cider_d=float(report.scores["cider_d"] or 0.0),
             error=float(np.std(each) / len(each) ** 0.5),
-            loss=self._loss(trainer, batch_size),
+            loss=float(loss / words),
             dangling=report.health.dangling,
             repeated=report.health.repeated,
         )
-
-    def _loss(self, trainer: Trainer, batch_size: int) -> float:
-        totals = np.array([trainer.loss(batch) for batch in self.examples.batches(batch_size, 0, 0)])
-        loss, words = totals.sum(axis=0)
-        return float(loss / words)

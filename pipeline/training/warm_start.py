@@ -28,10 +28,6 @@ def provide_start(run: TrainingRun) -> StageOutput | None:
     """Keep what the version of `training.start_from` gives a new one: weights, vocabulary and settings.
 
     The output lies under the version's digest, so an alias that moves is another start. None without such a version.
-
-    Raises:
-        ModelNotFound: there is no such version.
-        SettingsError: the new model would be of another architecture.
     """
     uri = run.settings.training.start_from
     if not uri:

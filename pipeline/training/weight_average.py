@@ -11,15 +11,11 @@ from keras import ops
 
 
 class MovingAverage:
-    """Averages beside the weights; with a decay of 0 there are none, and the weights stand for themselves.
-
-    Attributes:
-        values: the step, then the average of each weight; empty without averaging.
-    """
+    """Averages beside the weights; with a decay of 0 there are none, and the weights stand for themselves."""
 
     def __init__(self, weights: Sequence[Any], decay: float) -> None:
         self.decay = decay
-        self.values: list[Any] = []
+        self.values: list[Any] = []  # the step, then the average of each weight
         if decay:
             step = keras.Variable(0, dtype="int32", trainable=False, name="average_step")
             self.values = [step, *(keras.Variable(ops.copy(weight), trainable=False) for weight in weights)]

@@ -21,12 +21,8 @@ _JOINERS = frozenset("\u200c\u200d")  # words of some scripts need them
 
 
 def captions_of(answers: Any, count: int) -> list[Caption]:
-    """A caption an answer, or the reason why it is none.
-
-    Raises:
-        BadInput: there are not as many answers as images, so nobody knows which belongs to which.
-    """
-    if not isinstance(answers, list) or len(answers) != count:
+    """A caption an answer, or the reason why it is none; raises BadInput unless there is an answer for each image."""
+    if not isinstance(answers, list) or len(answers) != count:  # so nobody knows which belongs to which
         number = len(answers) if isinstance(answers, list) else f"{type(answers).__name__} instead of"
         raise BadInput(CAPTIONER_FAILED, f"it gave {number} answers for {count} images")
     return [_caption(answer) for answer in answers]
@@ -37,7 +33,7 @@ def _caption(answer: Any) -> Caption:
     try:
         text = _text(given.get("caption"))
     except BadInput as bad:
-        log.warning("an external captioner's answer is no caption: %s", str(bad))  # see ForeignCaptioner._failed
+        log.warning("an external captioner's answer is no caption: %s", str(bad))  # see ExternalCaptioner._failed
         return Caption("", None, reason=bad.reason)
     score, confidence = _number(given.get("score")), _number(given.get("confidence"))
     return Caption(

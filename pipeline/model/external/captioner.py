@@ -11,7 +11,6 @@ from PIL import Image
 
 from pipeline.core.environment import ExternalLimits
 from pipeline.core.errors import BadInput, BundleRejected
-from pipeline.imaging.decode import Fit
 from pipeline.model.external.answers import captions_of
 from pipeline.model.external.package import ExternalModel
 from pipeline.model.external.process import ExternalProcess
@@ -31,33 +30,24 @@ class ExternalCaptioner:
     """
 
     def __init__(self, model: ExternalModel, pinned: PinnedModel, limits: ExternalLimits) -> None:
-        """Start the process and load the model in it.
-
-        Raises:
-            BundleRejected: it cannot be loaded within the limits.
-            SettingsError: its Python cannot be started.
-        """
         self.name, self.version = pinned.name, pinned.version
         self.digest, self.engine = model.digest, pinned.engine
-        self.side: int = model.side
-        self.fit: Fit = model.fit
+        self.side, self.fit = model.side, model.fit
         self._folder, self._limits = model.folder, limits
         self._failures = 0
         self._process = self._started()
 
     def caption(self, pixels: npt.NDArray[np.uint8]) -> list[Caption]:
-        """Caption uint8 [n, side, side, 3] for any n: n captions, or reasons, in the same order.
-
-        Raises:
-            BundleRejected: it failed at several images in a row, or cannot be loaded again.
-        """
+        """Caption uint8 [n, side, side, 3] for any n: n captions, or reasons, in the same order; see `_failed`."""
         images = [_png(each) for each in pixels]
         batches = (images[start : start + _BATCH] for start in range(0, len(images), _BATCH))
         return [caption for batch in batches for caption in self._isolated(batch)]
 
     def _isolated(self, images: list[bytes]) -> list[Caption]:
         try:
-            captions = self._asked(images)
+            if not self._process.alive:
+                self._process = self._started()
+            captions = captions_of(self._process.ask(images), len(images))
         except BadInput as failure:
             if len(images) == 1:
                 return [self._failed(failure)]
@@ -66,12 +56,8 @@ class ExternalCaptioner:
         self._failures = 0
         return captions
 
-    def _asked(self, images: list[bytes]) -> list[Caption]:
-        if not self._process.alive:
-            self._process = self._started()
-        return captions_of(self._process.ask(images), len(images))
-
     def _failed(self, failure: BadInput) -> Caption:
+        """The reason of a failure; raises BundleRejected where several images in a row failed."""
         # Its text alone: a log that kept the error would keep this captioner, and so its process.
         log.warning("captioner %s version %s failed at an image: %s", self.name, self.version, str(failure))
         self._failures += 1

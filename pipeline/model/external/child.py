@@ -15,7 +15,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
@@ -28,8 +28,8 @@ def main(folder: str, memory_bytes: int) -> None:
     requests, answer = _streams()
     model = _load(folder)
     answer({"ready": True})
-    for images in _images(requests):
-        answer(_captions(model, images))
+    while head := requests.readline():
+        answer(_captions(model, [requests.read(size) for size in json.loads(head)]))
 
 
 def _limit(memory_bytes: int) -> None:
@@ -60,11 +60,6 @@ def _load(folder: str) -> Any:
     import pandas  # noqa: F401 - it takes its time, which is no batch's
 
     return mlflow.pyfunc.load_model(folder)
-
-
-def _images(requests: BinaryIO) -> Iterator[list[bytes]]:
-    while head := requests.readline():
-        yield [requests.read(size) for size in json.loads(head)]
 
 
 def _captions(model: Any, images: list[bytes]) -> dict[str, Any]:

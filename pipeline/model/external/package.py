@@ -27,12 +27,7 @@ class ExternalModel:
 
 
 def read_external(folder: Path, expected_digest: str | None = None) -> ExternalModel:
-    """Check the signature of the MLflow model in a folder, and its files against the digest when a person named it.
-
-    Raises:
-        ModelNotFound: the folder holds no MLflow model.
-        BundleRejected: its files are others than those that were named, or it is no captioner.
-    """
+    """Check an MLflow model's signature and, if given, digest; raises ModelNotFound or BundleRejected."""
     if not (folder / MLMODEL).is_file():
         raise ModelNotFound(f"{folder} is no MLflow model: it holds no {MLMODEL}")
     digest = _digest(folder)

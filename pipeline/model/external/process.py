@@ -40,28 +40,18 @@ class ExternalProcess:
     """A loaded external captioner. It ends when it fails, when nobody holds it any more, and with this process."""
 
     def __init__(self, folder: Path, limits: ExternalLimits) -> None:
-        """Start it and wait until it has loaded the MLflow model in a folder.
-
-        Raises:
-            BadInput: it could not load the model within the limits.
-            SettingsError: its Python cannot be started.
-        """
+        """Start it and wait until it has loaded the MLflow model in a folder; raises as `ask`, or SettingsError."""
         self._limits, mark = limits, uuid4().hex
         scratch = tempfile.mkdtemp(prefix="nightcap-foreign-")
         self._socket, remote = socket.socketpair()
         with remote:
             process = _start(folder, limits, remote, _environment(scratch, mark))
-        self._stderr = _Tail(process.stderr)
-        self._process = process
+        self._process, self._stderr = process, _Tail(process.stderr)
         self._end = weakref.finalize(self, _end, os.getpid(), process, self._socket, mark, scratch)
         self._answer(b"", limits.load_s)
 
     def ask(self, images: list[bytes]) -> Any:
-        """Its answers for some images, unchecked.
-
-        Raises:
-            BadInput: it reported an error, took too long, or ended; in the last two cases for good.
-        """
+        """Its answers, unchecked; raises BadInput where it reports an error, or for good where it is slow or ends."""
         head = json.dumps([len(each) for each in images]).encode()
         message = self._answer(b"\n".join([head, b"".join(images)]), self._limits.batch_s)
         if "answers" not in message:

@@ -28,17 +28,15 @@ class Step(NamedTuple):
 class Decoder(keras.Model):  # type: ignore[misc]
     """Embedding, GRU, dot-product attention over the grid, add, layer normalisation, words.
 
-    Late fusion is Show, Attend and Tell's order with Luong's dot-product attention (Luong, Pham
-    and Manning, EMNLP 2015); early fusion adds the pooled image to its state and each word (Vinyals et al.,
-    CVPR 2015); hybrid does both. The gate is a sentinel that attention may rest on instead of the
-    image (Lu et al., CVPR 2017); tied words are written with the vectors they are read by (Press
-    and Wolf, EACL 2017).
+    Late fusion is Show, Attend and Tell's order with Luong's dot-product attention (Luong, Pham and Manning, EMNLP
+    2015); early fusion adds the pooled image to its state and each word (Vinyals et al., CVPR 2015); hybrid does both.
+    The gate is a sentinel that attention may rest on instead of the image (Lu et al., CVPR 2017); tied words are
+    written with the vectors they are read by (Press and Wolf, EACL 2017).
     """
 
     def __init__(self, settings: DecoderSettings, vocabulary_size: int, positions: int, channels: int) -> None:
         super().__init__(name="decoder")
-        self.settings = settings
-        units = settings.units
+        self.settings, units = settings, settings.units
         early, late = settings.fusion != "late", settings.fusion != "early"
         # What encoders give is rectified: taken as it is, a small step in all weights of one unit moves it far.
         self.centre = self.add_weight((channels,), "zeros", trainable=False, autocast=False, name="centre")
@@ -78,15 +76,9 @@ class Decoder(keras.Model):  # type: ignore[misc]
         self.spread.assign(deviation + 0.1 * ops.mean(deviation) + 1e-6)
 
     def call(self, features: Any, tokens: Any, training: bool = False) -> Any:
-        """Teacher forcing.
+        """Teacher forcing: float32 logits [n, words, vocabulary] of the word after each token, dropped out in training.
 
-        Args:
-            features: [n, positions, channels].
-            tokens: int32 [n, words], beginning with `<start>`.
-            training: whether dropout acts.
-
-        Returns:
-            float32 logits [n, words, vocabulary] of the word after each token.
+        `features` are [n, positions, channels], `tokens` int32 [n, words], beginning with `<start>`.
         """
         return self.logits(self.forward(self.encode(features, training), tokens, training)[0])
 

@@ -68,17 +68,7 @@ class Encoder(keras.Model):  # type: ignore[misc]
 
 
 def build_encoder(name: str, weights: str | Path | None, side: int | None = None) -> Encoder:
-    """An encoder with weights: `imagenet` (downloaded by Keras), a file, or None for random ones.
-
-    Args:
-        name: a key of `ARCHITECTURES`.
-        weights: `imagenet`, the path of a file, or None.
-        side: pixels of its square input; None for the network's own.
-
-    Raises:
-        SettingsError: the weights cannot be loaded into this network.
-        ObjectUnavailable: Keras cannot download its weights.
-    """
+    """An encoder of so many pixels a side, else its own, with weights: `imagenet`, a file, or None for random ones."""
     facts = architecture(name)
     facts = replace(facts, side=side or facts.side)
     backbone = scenes_backbone(facts) if name == "scenes" else _application(facts, weights == IMAGENET)
@@ -110,8 +100,7 @@ def scenes_backbone(facts: Architecture) -> keras.Model:
 
     The two convolutions without a stride let each cell see 79 pixels, as much as the largest object.
     """
-    inputs = keras.Input((facts.side, facts.side, 3))
-    x = inputs
+    x = inputs = keras.Input((facts.side, facts.side, 3))
     for filters, strides in ((24, 2), (48, 2), (64, 2), (64, 1), (96, 2), (facts.channels, 1)):
         x = keras.layers.Conv2D(filters, 3, strides, padding="same", use_bias=False)(x)
         x = keras.layers.BatchNormalization(momentum=0.9)(x)

@@ -16,30 +16,21 @@ _NEGATIVE_INFINITY = -1e9
 
 
 class GeneratedCaptions(NamedTuple):
-    """Captions of a batch, the best first.
+    """Captions of a batch, the best first."""
 
-    Attributes:
-        tokens: int32 [n, beams, words + 1], ended by `<end>` and padded; all padding where there are
-            fewer possible captions than beams.
-        scores: float32 [n, beams], mean natural log-probability of the words and `<end>`, rare words favoured as asked.
-    """
-
-    tokens: Any
-    scores: Any
+    tokens: Any  # int32 [n, beams, words + 1], ended by `<end>` and padded; padding alone for want of possible captions
+    scores: Any  # float32 [n, beams], mean natural log-probability of words and `<end>`, rare words favoured as asked
 
 
 class Generator(keras.Model):  # type: ignore[misc]
     """A decoder with a way of choosing words: features [n, positions, channels] to `GeneratedCaptions`.
 
-    Padding, `[UNK]` and `<start>` are never written, and `<end>` is neither the first word nor left
-    out: the last position allows nothing else.
+    Padding, `[UNK]` and `<start>` are never written, and `<end>` is neither the first word nor left out.
     """
 
     def __init__(self, decoder: Decoder, settings: DecodingSettings, vocabulary_size: int) -> None:
         super().__init__(name="writer")
-        self.decoder = decoder
-        self.settings = settings
-        self.vocabulary_size = vocabulary_size
+        self.decoder, self.settings, self.vocabulary_size = decoder, settings, vocabulary_size
 
     def call(self, features: Any) -> GeneratedCaptions:
         """Captions of a batch; see the class for shapes."""
@@ -55,9 +46,7 @@ def _beam(
 ) -> GeneratedCaptions:
     """Beam search; width 1 is greedy. Finished hypotheses stay and take padding at no cost."""
     n, length = ops.shape(memory.pooled)[0], settings.max_words + 1
-    repeated = EncoderMemory(
-        ops.repeat(memory.grid, width, axis=0), ops.repeat(memory.pooled, width, axis=0)
-    )  # [n * width, ..]
+    repeated = EncoderMemory(*(ops.repeat(part, width, axis=0) for part in memory))  # [n * width, ..]
     first = ops.concatenate([ops.zeros((n, 1)), ops.full((n, width - 1), _NEGATIVE_INFINITY)], axis=1)
     rows = ops.arange(n)[:, None] * width  # [n, 1], where each image's hypotheses begin
 

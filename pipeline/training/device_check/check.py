@@ -45,11 +45,10 @@ def standard_trials() -> list[Trial]:
 
 
 def examine(trials: Sequence[Trial]) -> dict[str, Any]:
-    """Take the steps on the CPU in float32, then in each trial.
+    """Take the steps on the CPU in float32, then in each trial; the findings as JSON.
 
-    Returns:
-        JSON: `passed`, and in `because` every reason why not; `device` and `versions`; `trials` by name, each with what
-        `take_steps` returns, its `tolerance`, and `farthest`, where it is farthest from the CPU.
+    `passed`, and in `because` every reason why not; `device` and `versions`; `trials` by name, each with the result of
+    `take_steps`, its `tolerance`, and `farthest`, where it is farthest from the CPU.
     """
     import tensorflow as tf
 

@@ -13,11 +13,7 @@ EXPERIMENT = "doctor"
 
 
 def log_findings(home: Home, findings: Mapping[str, Any]) -> str:
-    """Make a run in MLflow's experiment `doctor`: losses and times as metrics, the whole as `doctor.json`.
-
-    Returns:
-        The run's id.
-    """
+    """Log to MLflow's experiment `doctor`, losses and times as metrics, all as `doctor.json`; returns the run's id."""
     from pipeline.registry.versions import Registry
 
     registry = Registry(home)
@@ -47,11 +43,7 @@ def _metrics(name: str, result: Mapping[str, Any]) -> list[Any]:
 
 
 def refuse(findings: Mapping[str, Any]) -> None:
-    """End here unless the device trains as the CPU does.
-
-    Raises:
-        Permanent: it does not.
-    """
+    """Raise Permanent unless the device trains as the CPU does."""
     if not findings["passed"]:
         raise Permanent(
             f"this GPU does not train as the CPU does: {'; '.join(findings['because'])}; see docs/gpu.md before training on it"

@@ -10,7 +10,7 @@ import math
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -29,18 +29,12 @@ _TRAINING = TrainingSettings(average=0.99, clip_norm=0.5)  # low, so that clippi
 
 
 def take_steps(precision: str, steps: int, weights: Path) -> dict[str, Any]:
-    """Fit a fresh decoder to made-up images.
+    """Train a decoder on made-up images, from `weights`, or fresh ones which are then written there.
 
-    Args:
-        precision: a Keras dtype policy; under `float32` products are not rounded to TF32 either.
-        steps: how many.
-        weights: what to begin with, `.weights.h5`; written if it is not there.
-
-    Returns:
-        JSON: `losses` in nats a word, None where one is no number; `weights_on`, the kind of device that they lie on;
-        `cudnn`, how often each of cuDNN's recurrent operations is in the step's graph; `loops`, how many loops are,
-        as a GRU without cuDNN is one; `first_step_s`, with tracing; `step_s`, the median of the others;
-        `peak_gpu_bytes`, None without a GPU.
+    `precision` is a Keras dtype policy; under `float32` products are not rounded to TF32 either. Returns JSON: `losses`
+    in nats a word, None where one is no number; `weights_on`, the kind of device that they lie on; `cudnn`, how often
+    each of cuDNN's recurrent operations is in the step's graph; `loops`, how many loops are, as a GRU without cuDNN is
+    one; `first_step_s`, with tracing; `step_s`, the median of the others; `peak_gpu_bytes`, None without a GPU.
     """
     import keras
     import tensorflow as tf
@@ -61,16 +55,18 @@ def take_steps(precision: str, steps: int, weights: Path) -> dict[str, Any]:
         losses, seconds = zip(*_timed(trainer, islice(cycle(batches), steps)), strict=True)
     finally:
         keras.config.set_dtype_policy("float32")
+    operations = trainer.operations()
+    devices = {tf.DeviceSpec.from_string(weight.value.device).device_type for weight in decoder.weights}
+    memory = tf.config.experimental.get_memory_info("GPU:0") if tf.config.list_logical_devices("GPU") else {}
     return {
         "precision": precision,
         "losses": [loss if math.isfinite(loss) else None for loss in losses],
-        "weights_on": sorted(
-            {tf.DeviceSpec.from_string(weight.value.device).device_type for weight in decoder.weights}
-        ),
-        **_recurrence(trainer.operations()),
+        "weights_on": sorted(devices),
+        "cudnn": {name: count for name, count in sorted(operations.items()) if name.startswith("CudnnRNN")},
+        "loops": operations["While"] + operations["StatelessWhile"],
         "first_step_s": round(seconds[0], 4),
         "step_s": round(statistics.median(seconds[1:]), 5),
-        "peak_gpu_bytes": _peak_bytes(),
+        "peak_gpu_bytes": memory.get("peak"),
     }
 
 
@@ -98,21 +94,6 @@ def _timed(trainer: Any, batches: Iterator[Batch]) -> Iterator[tuple[float, floa
         started = time.perf_counter()
         loss = trainer.train_step(batch)  # it waits for the device
         yield loss, time.perf_counter() - started
-
-
-def _recurrence(operations: Mapping[str, int]) -> dict[str, Any]:
-    return {
-        "cudnn": {name: count for name, count in sorted(operations.items()) if name.startswith("CudnnRNN")},
-        "loops": sum(count for name, count in operations.items() if name in ("While", "StatelessWhile")),
-    }
-
-
-def _peak_bytes() -> int | None:
-    import tensorflow as tf
-
-    if not tf.config.list_logical_devices("GPU"):
-        return None
-    return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
 
 
 def main(precision: str, steps: str, weights: str) -> None:
