@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from heapq import nsmallest
-from itertools import islice
+from itertools import compress, islice
 from math import exp, inf
 from typing import Any
 
@@ -35,23 +35,14 @@ Embeddings = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class PickCandidate:
-    """An image that a person might caption.
-
-    Attributes:
-        image: its address.
-        reason: `withheld`: the model was too unsure to publish; `uncertain`: published, with little confidence;
-            `unseen`: no night has captioned it.
-        confidence: estimated CIDEr-D; None where the model was never calibrated.
-        score: mean log-probability of a word.
-        distance: from the nearest image picked before, 0 to 2; None for the first, and for images not picked.
-    """
+    """An image that a person might caption."""
 
     image: str
-    reason: str
+    reason: str  # `withheld`: too unsure to publish; `uncertain`: published; `unseen`: no night has captioned it
     caption: str | None = None
-    confidence: float | None = None
-    score: float | None = None
-    distance: float | None = None
+    confidence: float | None = None  # estimated CIDEr-D; None where the model was never calibrated
+    score: float | None = None  # mean log-probability of a word
+    distance: float | None = None  # from the nearest image picked before, 0 to 2; None for the first
 
     @property
     def doubt(self) -> float:
@@ -69,22 +60,13 @@ def pick(
     folder: str | None = None,
     without: Collection[str] = (),
 ) -> list[PickCandidate]:
-    """The images most worth a caption, each as unlike those before it as can be.
+    """At most `count` images most worth a caption, each as unlike those before it as can be.
 
-    Few rows of the table are in memory at once, and the embeddings of `pool` candidates.
+    Few rows of the table are in memory at once, and the embeddings of the `pool` most doubtful candidates.
 
     Args:
-        table: captions of nights; images that people captioned are no candidates.
-        captioner: embeds the candidates, and captions those that no night has.
-        count: of images to pick; fewer are picked where candidates are few or alike.
-        pool: number of the most doubtful candidates.
-        folder: only images below this folder or prefix, and images in it that no night has captioned; None for all
-            images of the table.
+        folder: only images below it, also those that no night has captioned; None for all images of the table.
         without: addresses of images that people have captioned elsewhere.
-
-    Raises:
-        SettingsError: there is no such folder.
-        ObjectUnavailable: the table or an object store fails.
     """
     under = None if folder is None else f"{address_of(folder).rstrip('/')}/"
     candidates = doubtful(table, pool, under, without)
@@ -139,11 +121,7 @@ def spread_out(pooled_embeddings: Embeddings, count: int) -> list[tuple[int, flo
     """Places of at most `count` rows, each the farthest from those before it, and how far that is.
 
     Greedy k-centre (Gonzalez, 1985; to choose what is labelled: Sener and Savarese, ICLR 2018), from the first row on.
-    Rows nearer than `ALIKE` to one before them are never chosen.
-
-    Args:
-        pooled_embeddings: float [n, channels], n of at least 1.
-        count: how many, of at least 1.
+    Rows nearer than `ALIKE` to one before them are never chosen. Takes float [n, channels]; n and `count` are positive.
     """
     chosen: list[tuple[int, float | None]] = [(0, None)]
     nearest = np.full(len(pooled_embeddings), np.inf)
@@ -179,9 +157,8 @@ def _new(listed: Iterator[ObjectInfo], in_table: npt.NDArray[np.uint64]) -> Iter
     """Hash and address of the objects that are not in the table."""
     while part := [info.uri for info in islice(listed, _LISTED)]:
         keys = _hashes(np.array(part, object))
-        yield from (
-            (int(key), uri) for key, uri, old in zip(keys, part, np.isin(keys, in_table), strict=True) if not old
-        )
+        is_new = np.isin(keys, in_table, invert=True)
+        yield from ((int(key), uri) for key, uri in compress(zip(keys, part, strict=True), is_new))
 
 
 def _hashes(images: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:

@@ -41,16 +41,10 @@ _BATCH = 64  # images that are captioned while others of their part are decoded
 
 @dataclass
 class ShardImage:
-    """An image on its way into a part.
+    """An image on its way into a part."""
 
-    Attributes:
-        row: of the table, as far as it is known; with a `reason` if the image is quarantined.
-        pixels: uint8 [side, side, 3] for the model; None if the model need not see the image, or has.
-        caption: None until the model has given one.
-    """
-
-    row: dict[str, Any]
-    pixels: np.ndarray | None = None
+    row: dict[str, Any]  # of the table, as far as it is known; with a `reason` if the image is quarantined
+    pixels: np.ndarray | None = None  # uint8 [side, side, 3] for the model; None if it need not see the image, or has
     caption: Caption | None = None
 
 
@@ -64,16 +58,10 @@ def caption_shard(plan_path: str | Path, shard: int, load: Loader) -> dict[str, 
     """Caption the images that the shard lacks; a retry repeats at most one part.
 
     The model is loaded only if an image is left to caption. After the plan's deadline no part is begun, and its images
-    are `left`.
+    are `left`. No image is quarantined because the input or all decoding failed.
 
     Returns:
         Small JSON: `shard`, `captioned`, `quarantined`, `left` and `reasons` (quarantined by reason).
-
-    Raises:
-        BundleRejected: the loaded model is not the pinned one.
-        ObjectUnavailable: the input failed; no image is quarantined for that.
-        DecoderUnavailable: no image can be decoded, whichever.
-        NightRejected: the run was removed while the shard was at work.
     """
     plan = Plan.read(plan_path)
     if not plan.is_published:
@@ -115,12 +103,7 @@ def _caption_parts(plan: Plan, missing: list[_Part], captioner: Captioner) -> No
 
 
 def decode_image(folder: Folder, info: ObjectInfo, decoders: Decoders, settings: NightSettings) -> ShardImage:
-    """Read, check, decode and resize one image; a bad one gets the `reason` of its quarantine.
-
-    Raises:
-        ObjectUnavailable: the folder failed.
-        DecoderUnavailable: no image can be decoded, whichever.
-    """
+    """Read, check, decode and resize one image; a bad one gets the `reason` of its quarantine."""
     image = ShardImage({"image": info.uri, "etag": info.etag})
     try:
         check_bytes(info.size, decoders.work.limits)
@@ -177,7 +160,6 @@ def _prefetch(plan: Plan, parts: list[_Part], captioner: Captioner) -> Generator
 
 
 def _caption_part(captioner: Captioner, settings: NightSettings, decoded: Iterator[ShardImage]) -> list[ShardImage]:
-    """Caption a part's images in batches."""
     done: list[ShardImage] = []
     while batch := list(islice(decoded, _BATCH)):
         readable = [(image, image.pixels) for image in batch if image.pixels is not None]
@@ -185,20 +167,16 @@ def _caption_part(captioner: Captioner, settings: NightSettings, decoded: Iterat
         for (image, _), caption in zip(readable, captions, strict=True):
             image.pixels, image.row["reason"] = None, caption.reason
             if caption.reason is None:
-                _add_caption(image, caption, settings, captioner)
+                image.caption = caption
+                image.row |= {
+                    "reason": why_withheld(caption, image.row["flags"], settings, captioner),
+                    "caption": caption.text,
+                    "alternatives": list(caption.alternatives[: settings.alternatives]),
+                    "score": caption.score,
+                    "confidence": caption.confidence,
+                }
         done += batch
     return done
-
-
-def _add_caption(image: ShardImage, caption: Caption, settings: NightSettings, captioner: Captioner) -> None:
-    image.caption = caption
-    image.row |= {
-        "reason": why_withheld(caption, image.row["flags"], settings, captioner),
-        "caption": caption.text,
-        "alternatives": list(caption.alternatives[: settings.alternatives]),
-        "score": caption.score,
-        "confidence": caption.confidence,
-    }
 
 
 def _rows(plan: Plan, images: list[ShardImage]) -> pa.Table:

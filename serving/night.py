@@ -27,17 +27,8 @@ def run_night(settings: NightSettings, home: Home, model: PinnedModel, load: Loa
     """Plan, caption, publish and report; the same attempt again resumes where it stopped.
 
     With nothing to caption no model is loaded and the table is not written. Nights whose process died between
-    publishing and reporting are reported first, as nobody may resume them by their name.
-
-    Args:
-        settings: of the night; `settings.model` is what `model` was resolved from.
-        home: where the run's files lie.
-        model: the pinned version.
-        load: gives the captioner of a pinned version.
-        attempt: night and run.
-
-    Raises:
-        NightcapError: any subclass except `BadInput`.
+    publishing and reporting are reported first, as nobody may resume them by their name. `model` is the version that
+    `settings.model` was resolved to.
     """
     _report_others(home, attempt)
     planned = plan(settings, home, model, attempt)
@@ -51,7 +42,7 @@ def run_night(settings: NightSettings, home: Home, model: PinnedModel, load: Loa
 
 
 def publish_and_report(plan_path: str | Path, home: Home, accept_quarantine: bool, accept_drift: bool) -> NightSummary:
-    """Publish a captioned run with what is accepted now, and report it; raises as `run_night`."""
+    """Publish a captioned run with what is accepted now, and report it."""
     outcome = publish_and_push(plan_path, home, accept_quarantine, accept_drift)
     # Of several calls that publish a run, all but one learn that it was published already.
     return replace(report(plan_path), already_published=outcome["already_published"])

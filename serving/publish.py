@@ -31,21 +31,12 @@ log = logging.getLogger(__name__)
 def publish(plan_path: str | Path, accept_quarantine: bool = False, accept_drift: bool = False) -> dict[str, Any]:
     """Append all the run's rows in one commit, rewrite the current captions, and drop the parts.
 
-    A run that is published already stays as it is, which is a normal outcome.
-
-    Args:
-        plan_path: of `plan.json`; all its shards must have finished.
-        accept_quarantine: as the setting of that name.
-        accept_drift: likewise.
+    A run that is published already stays as it is, which is a normal outcome. The parts of a night that is held back
+    stay for a call that accepts it.
 
     Returns:
         Small JSON: `night`, `run`, `version` (the table's writer sequence), `captioned`, `quarantined`, `left` (by the
         deadline), `reasons`, `duplicates` (rows that another night had published meanwhile) and `already_published`.
-
-    Raises:
-        NightRejected: shards are missing, or counts do not add up.
-        NightHeld: too much is quarantined or the night has drifted; the parts stay for a call that accepts it.
-        Permanent: another run was published as this night.
     """
     plan = Plan.read(plan_path)
     if plan.is_published:
@@ -121,9 +112,7 @@ def _counts(plan: Plan) -> dict[str, Any]:
     total = {key: sum(shard[key] for shard in shards) for key in ("captioned", "quarantined", "left")}
     if sum(total.values()) != plan.counts.planned:
         raise NightRejected(f"night {plan.night!r}: {total} do not add up to the {plan.counts.planned} planned images")
-    reasons: Counter[str] = Counter()
-    for shard in shards:
-        reasons.update(shard["reasons"])
+    reasons: Counter[str] = sum((Counter(shard["reasons"]) for shard in shards), Counter())
     return {**total, "reasons": dict(reasons.most_common())}
 
 
@@ -143,9 +132,8 @@ class _Parts:
         forgotten = Forgotten.of(self.plan.store)
         for file in self.files:
             for batch in ds.dataset(str(file), SCHEMA).to_batches():
-                yield batch.filter(
-                    pa.array([image not in forgotten for image in batch["image"].to_pylist()], pa.bool_())
-                )
+                is_kept = [image not in forgotten for image in batch["image"].to_pylist()]
+                yield batch.filter(pa.array(is_kept, pa.bool_()))
 
 
 def _finished_parts(plan: Plan, counts: dict[str, Any]) -> list[Path]:

@@ -51,14 +51,11 @@ def alert_of_run(home: Home, run: str, task: str | None, reason: str | None) -> 
         if name == run and planned.hold_message is not None:
             alert(home, NIGHT_HELD, planned.hold_message, night=night, run=run, task=task)
             return
-    where = f" at task {task}" if task else ""
-    alert(
-        home, NIGHT_FAILED, f"caption_nightly, run {run}, failed{where}; see its log", run=run, task=task, reason=reason
-    )
+    message = f"caption_nightly, run {run}, failed{f' at task {task}' if task else ''}; see its log"
+    alert(home, NIGHT_FAILED, message, run=run, task=task, reason=reason)
 
 
 def alert_of_late_run(home: Home, run: str, due: str) -> None:
     """Alert that a run of `caption_nightly` has not succeeded by the moment when it was due."""
-    alert(
-        home, NIGHT_LATE, f"caption_nightly, run {run}, has not succeeded by {due}; see where it is in Airflow", run=run
-    )
+    message = f"caption_nightly, run {run}, has not succeeded by {due}; see where it is in Airflow"
+    alert(home, NIGHT_LATE, message, run=run)

@@ -41,10 +41,7 @@ class Sample(NamedTuple):
 def warn_undelivered(receiver: str, content: str, secrets: Mapping[str, str] | None = None) -> Iterator[None]:
     """Turn any error into a warning without secrets: the night or run matters more than its delivery.
 
-    Args:
-        receiver: that did not receive the content.
-        content: what it did not receive.
-        secrets: values to hide beside those of the environment, under names that are called secret.
+    `secrets` are values to hide beside those of the environment, under names that are called secret.
     """
     try:
         yield
@@ -55,16 +52,7 @@ def warn_undelivered(receiver: str, content: str, secrets: Mapping[str, str] | N
 def push_samples(
     url: str, job: str, group: Mapping[str, str], metrics: Mapping[str, Metric], samples: Iterable[Sample], add: bool
 ) -> None:
-    """Push gauges of a group to a Pushgateway.
-
-    Args:
-        url: of the Pushgateway.
-        job: the group's first label.
-        group: its other labels.
-        metrics: by the samples' names.
-        samples: values of these.
-        add: keep the group's gauges of other names.
-    """
+    """Push gauges of a group, whose labels are `job` and `group`; `add` keeps the group's gauges of other names."""
     from prometheus_client import CollectorRegistry, Gauge, push_to_gateway, pushadd_to_gateway
 
     registry = CollectorRegistry()

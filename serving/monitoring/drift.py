@@ -25,21 +25,13 @@ Measure = Callable[[npt.NDArray[Any], npt.NDArray[Any]], Any]
 
 
 class Drift(Group):
-    """Of one statistic.
+    """Of one statistic."""
 
-    Attributes:
-        divergence: from the reference, 0 to 1; of the most frequent caption the rise of its share.
-        chance: the divergence that one night in a thousand exceeds, if its images are of the reference's kind.
-        limit: the setting beyond chance.
-        reference: share of the reference in each bin, the lowest first.
-        night: share of the night likewise.
-    """
-
-    divergence: float
-    chance: float
-    limit: float
-    reference: tuple[float, ...]
-    night: tuple[float, ...]
+    divergence: float  # from the reference, 0 to 1; of the most frequent caption the rise of its share
+    chance: float  # what one night in a thousand exceeds, if its images are of the reference's kind
+    limit: float  # the setting beyond chance
+    reference: tuple[float, ...]  # its share in each bin, the lowest first
+    night: tuple[float, ...]  # likewise
 
     @property
     def exceeds_limit(self) -> bool:
@@ -70,20 +62,9 @@ def _chance(reference: tuple[int, ...], images: int, measure: Measure) -> float:
 def drifts_of(
     reference: Mapping[str, Distribution], night: Mapping[str, BinCounts], settings: NightSettings
 ) -> dict[str, Drift]:
-    """The drift of every statistic that the reference has, and the night has at least once.
-
-    Args:
-        reference: of the model.
-        night: counts between the reference's edges.
-        settings: with the limits.
-    """
+    """The drift of every statistic of the reference that the night has at least once; both count in the same bins."""
     return {
-        name: _drift(
-            profile.counts,
-            night[name],
-            rise if name == TOP_CAPTION else jensen_shannon,
-            getattr(settings, setting_of(name)),
-        )
+        name: _drift(name, profile.counts, night[name], getattr(settings, setting_of(name)))
         for name, profile in reference.items()
         if name in night and night[name].sum()
     }
@@ -96,7 +77,8 @@ def setting_of(statistic: str) -> str:
     return "max_caption_drift" if statistic in CAPTION_STATISTICS else "max_picture_drift"
 
 
-def _drift(reference: BinCounts, night: BinCounts, measure: Measure, allowed: float) -> Drift:
+def _drift(name: str, reference: BinCounts, night: BinCounts, allowed: float) -> Drift:
+    measure: Measure = rise if name == TOP_CAPTION else jensen_shannon
     by_chance = chance(reference, int(night.sum()), measure)
     return Drift(
         divergence=round(float(measure(reference, night)), 6),

@@ -71,11 +71,7 @@ class Installation:
 
 @contextmanager
 def exporting(home: Home, host: str, port: int) -> Iterator[int]:
-    """Serve the metrics in a thread until the block ends; yields the port.
-
-    Raises:
-        OSError: the port is taken.
-    """
+    """Serve the metrics in a thread until the block ends; yields the port."""
     from prometheus_client import CollectorRegistry, start_http_server
 
     registry = CollectorRegistry(auto_describe=False)

@@ -37,21 +37,20 @@ class Accepted(NamedTuple):
 
 
 def guard(plan: Plan, counts: Mapping[str, Any], files: Sequence[Path], accepted: Accepted) -> None:
-    """Write `watch.json`, and `held.json` if the night is held back.
+    """Write `watch.json`; if the night is held back, write `held.json` and raise NightHeld.
 
     Args:
         plan: of a run whose shards have finished.
         counts: `captioned`, `quarantined`, `left` and `reasons`.
         files: its parts.
         accepted: by a person, beside the settings of the plan.
-
-    Raises:
-        NightHeld: too much is quarantined, or the night is too far from what the model was made for.
     """
     statistics = statistics_of(plan, counts, files)
-    statistics = statistics.model_copy(update={"alarms": _alarms(plan, statistics)})
+    settings = plan.settings
+    alarms = {QUARANTINE: _quarantine_alarm(settings, statistics), DRIFT: _drift_alarm(settings, statistics)}
+    statistics = statistics.model_copy(update={"alarms": {name: alarm for name, alarm in alarms.items() if alarm}})
     write_json(plan.statistics_file, statistics.model_dump(mode="json"))
-    accepted = accepted | Accepted.of(plan.settings)
+    accepted = accepted | Accepted.of(settings)
     not_accepted = {name: alarm for name, alarm in statistics.alarms.items() if not getattr(accepted, name)}
     for name in statistics.alarms.keys() - not_accepted.keys():
         log.warning("night %s: %s; accepted", plan.night, statistics.alarms[name])
@@ -59,11 +58,6 @@ def guard(plan: Plan, counts: Mapping[str, Any], files: Sequence[Path], accepted
         message = _message(plan, not_accepted)
         plan.hold([*not_accepted], message)
         raise NightHeld(message)
-
-
-def _alarms(plan: Plan, statistics: NightStatistics) -> dict[str, str]:
-    alarms = {QUARANTINE: _quarantine_alarm(plan.settings, statistics), DRIFT: _drift_alarm(plan.settings, statistics)}
-    return {name: alarm for name, alarm in alarms.items() if alarm}
 
 
 def _quarantine_alarm(settings: NightSettings, statistics: NightStatistics) -> str | None:

@@ -12,7 +12,6 @@ from serving.runs.plan_file import Plan
 
 PREFIX: Final = "nightcap_night_"
 
-
 NIGHT_METRICS: Final = {
     "images": Metric(
         "status",
@@ -51,7 +50,11 @@ def samples_of(plan: Plan, statistics: NightStatistics, ended: datetime, publish
     if statistics.images_per_second is not None:
         yield Sample("images_per_second", statistics.images_per_second)
     yield Sample("worker_seconds", statistics.seconds)
-    yield from _of_captions(statistics)
+    for name, spread in statistics.spreads.items():
+        for label in ("mean", *QUANTILES):
+            yield Sample(name, getattr(spread, label), label)
+    yield Sample("distinct_captions", statistics.distinct_captions)
+    yield Sample("top_caption_share", statistics.top_caption_share)
     for name, drift in statistics.drifts.items():
         yield Sample("drift", drift.divergence, name)
         yield Sample("drift_limit", drift.limit, name)
@@ -60,11 +63,3 @@ def samples_of(plan: Plan, statistics: NightStatistics, ended: datetime, publish
         yield Sample("alarm", guard in statistics.alarms, guard)
     yield Sample("published", published)
     yield Sample("ended_timestamp_seconds", ended.timestamp())
-
-
-def _of_captions(statistics: NightStatistics) -> Iterator[Sample]:
-    for name, spread in statistics.spreads.items():
-        for label in ("mean", *QUANTILES):
-            yield Sample(name, getattr(spread, label), label)
-    yield Sample("distinct_captions", statistics.distinct_captions)
-    yield Sample("top_caption_share", statistics.top_caption_share)

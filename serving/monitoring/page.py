@@ -50,20 +50,13 @@ class DriftRow:
 
 @dataclass(frozen=True)
 class MonitoringView:
-    """What the page shows.
-
-    Attributes:
-        top_caption: the most frequent caption; None if there is none.
-        charts: of words, score and confidence.
-        drifts: a row a statistic; empty without a reference.
-        verdict: `near`, `far` or `unknown`.
-    """
+    """What the page shows."""
 
     statistics: NightStatistics
-    top_caption: str | None
-    charts: list[Chart]
-    drifts: list[DriftRow]
-    verdict: str
+    top_caption: str | None  # the most frequent one
+    charts: list[Chart]  # of words, score and confidence
+    drifts: list[DriftRow]  # a row a statistic; empty without a reference
+    verdict: str  # `near`, `far` or `unknown`
 
 
 def monitoring_view(plan: Plan, captions: pa.Table) -> MonitoringView | None:

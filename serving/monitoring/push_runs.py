@@ -34,8 +34,7 @@ def push_run_end(home: Home, dag: str, succeeded: bool) -> None:
 def push_training(home: Home, model: str, effort: Mapping[str, float]) -> None:
     """Push the `seconds` and `epochs` that a newly registered version took, and its `cider_d`."""
     values = {f"nightcap_training_{name}": float(value) for name, value in effort.items()}
-    stamped = values | {"nightcap_training_timestamp_seconds": time.time()}
-    _push(home, _TRAINING, {"model": model}, stamped)
+    _push(home, _TRAINING, {"model": model}, values | {"nightcap_training_timestamp_seconds": time.time()})
 
 
 def push_verdict(home: Home, model: str, verdict: Mapping[str, Any]) -> None:

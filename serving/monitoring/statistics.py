@@ -29,49 +29,31 @@ QUANTILES: Final = {"p05": 0.05, "p50": 0.5, "p95": 0.95}
 
 
 class Spread(Group):
-    """How one number of the captions is distributed.
+    """How one number of the captions is distributed."""
 
-    Attributes:
-        edges: of the bins; the first and the last bin are open.
-        counts: one more than edges.
-        mean: of the numbers themselves; the quantiles are from the bins.
-    """
-
-    edges: tuple[float, ...]
-    counts: tuple[int, ...]
-    mean: float
+    edges: tuple[float, ...]  # of the bins; the first and the last bin are open
+    counts: tuple[int, ...]  # one more than edges
+    mean: float  # of the numbers themselves; the quantiles are from the bins
     p05: float
     p50: float
     p95: float
 
 
 class NightStatistics(Group):
-    """As `watch.json` has it, without any caption or name of an image.
-
-    Attributes:
-        left: planned images that the deadline left for another night.
-        reasons: quarantined images by reason.
-        seconds: of workers' time, loading the model left out.
-        images_per_second: of one worker; None if there were none.
-        distinct_captions: how many of the captions differ.
-        top_caption_share: of the most frequent caption among all, 0 to 1.
-        spreads: of words, score and confidence, as far as the model gives them.
-        drifts: by statistic; empty where the model has no reference.
-        alarms: a sentence by guard, `quarantine` or `drift`.
-    """
+    """As `watch.json` has it, without any caption or name of an image."""
 
     watched_at: datetime
     captioned: int
     quarantined: int
-    left: int
-    reasons: dict[str, int]
-    seconds: float
-    images_per_second: float | None
+    left: int  # planned images that the deadline left for another night
+    reasons: dict[str, int]  # quarantined images by reason
+    seconds: float  # of workers' time, loading the model left out
+    images_per_second: float | None  # of one worker; None if there were none
     distinct_captions: int
-    top_caption_share: float
-    spreads: dict[str, Spread]
-    drifts: dict[str, Drift]
-    alarms: dict[str, str]
+    top_caption_share: float  # of the most frequent caption among all, 0 to 1
+    spreads: dict[str, Spread]  # of words, score and confidence, as far as the model gives them
+    drifts: dict[str, Drift]  # by statistic; empty where the model has no reference
+    alarms: dict[str, str]  # a sentence by guard, `quarantine` or `drift`
 
     @property
     def done(self) -> int:
@@ -80,13 +62,7 @@ class NightStatistics(Group):
 
 
 def statistics_of(plan: Plan, counts: Mapping[str, Any], files: Sequence[Path]) -> NightStatistics:
-    """The statistics of a run whose shards have finished, without alarms.
-
-    Args:
-        plan: of the run.
-        counts: `captioned`, `quarantined`, `left` and `reasons`.
-        files: its parts.
-    """
+    """The statistics of a run whose shards have finished, without alarms; `counts` and `files` as `guard` has them."""
     reference = _reference(plan)
     totals = _Totals(reference)
     totals.add_parts(files)
@@ -105,11 +81,10 @@ def statistics_of(plan: Plan, counts: Mapping[str, Any], files: Sequence[Path]) 
 
 
 def _reference(plan: Plan) -> dict[str, Distribution]:
-    path = plan.reference_file
-    if not path.is_file():
+    if not plan.reference_file.is_file():
         log.warning("night %s: drift is unknown, as the model has no reference to compare with", plan.night)
         return {}
-    return {name: Distribution.parse(item) for name, item in read_json(path).items()}
+    return {name: Distribution.parse(item) for name, item in read_json(plan.reference_file).items()}
 
 
 class _Totals:
@@ -117,9 +92,7 @@ class _Totals:
 
     def __init__(self, reference: Mapping[str, Distribution]) -> None:
         self._edges = {name: profile.edges for name, profile in reference.items()}
-        self.compared: dict[str, BinCounts] = {
-            name: np.zeros_like(profile.counts) for name, profile in reference.items()
-        }
+        self.compared = {name: np.zeros_like(profile.counts) for name, profile in reference.items()}
         self._counts: dict[str, BinCounts] = {name: np.zeros(len(edges) + 1, np.int64) for name, edges in EDGES.items()}
         self._sums = dict.fromkeys(EDGES, 0.0)
         self._captions: list[npt.NDArray[np.int64]] = []

@@ -18,17 +18,12 @@ class Cursor:
 
     All older objects are in the table, and stay there unless a version is withdrawn. So whatever became of that
     night's own images, the next night finds the rest by listing from that day on.
-
-    Attributes:
-        day: None if everything has to be listed.
-        sequence: of the table that the day is about.
-        withdrawn: rows of that table, by commit.
     """
 
     path: Path
-    day: date | None
-    sequence: int
-    withdrawn: Mapping[str, int]
+    day: date | None  # None if everything has to be listed
+    sequence: int  # of the table that the day is about
+    withdrawn: Mapping[str, int]  # rows of that table, by commit
 
     @classmethod
     def read(cls, store: Path, of: tuple[str, ...], sequence: int, withdrawn: Mapping[str, int]) -> Self:
@@ -37,11 +32,7 @@ class Cursor:
         Without a day, if the table's sequence is behind the cursor, as it is another table then; or if rows were
         withdrawn since, as an image of any day may be without a caption again.
 
-        Args:
-            store: where cursors are kept.
-            of: input, table and layout.
-            sequence: of the table, read before its rows, as is `withdrawn`: later changes count for the next night.
-            withdrawn: rows of the table, by commit.
+        Sequence and withdrawn rows must be read before the table's rows: later changes count for the next night.
         """
         path = store / "cursors" / f"{digest_of(of)}.json"
         if path.is_file():
@@ -55,6 +46,5 @@ class Cursor:
         if day is None:
             self.path.unlink(missing_ok=True)
         else:
-            write_json(
-                self.path, {"day": day.isoformat(), "sequence": self.sequence, "withdrawn": dict(self.withdrawn)}
-            )
+            content = {"day": day.isoformat(), "sequence": self.sequence, "withdrawn": dict(self.withdrawn)}
+            write_json(self.path, content)

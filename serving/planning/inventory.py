@@ -19,18 +19,12 @@ _DESCRIPTION = "manifest.json"
 
 @dataclass(frozen=True)
 class InventoryFile:
-    """A file with rows of a manifest.
+    """A file with rows of a manifest."""
 
-    Attributes:
-        uri: a local path or `s3://bucket/key`.
-        columns: names of a CSV's columns, if it has no header.
-        is_encoded: whether keys are URL-encoded, with `%20` or `+` for a space.
-    """
-
-    uri: str
+    uri: str  # a local path or `s3://bucket/key`
     patience_s: float
-    columns: tuple[str, ...] | None = None
-    is_encoded: bool = False
+    columns: tuple[str, ...] | None = None  # of a CSV without a header
+    is_encoded: bool = False  # whether keys are URL-encoded, with `%20` or `+` for a space
 
     @property
     def is_parquet(self) -> bool:
@@ -38,13 +32,7 @@ class InventoryFile:
         return self.uri.lower().endswith((".parquet", ".pq"))
 
     def open(self) -> pa.NativeFile:
-        """The bytes, decompressed if gzipped; those of an object are in memory first.
-
-        Raises:
-            OSError: the disk failed, or there is no such file.
-            SettingsError: there is no such object, or it may not be read.
-            ObjectUnavailable: the store does not answer.
-        """
+        """The bytes, decompressed if gzipped; those of an object are in memory first."""
         packing = "gzip" if self.uri.lower().endswith(".gz") else None
         return pa.input_stream(pa.py_buffer(self._object()) if _is_remote(self.uri) else self.uri, packing)
 
@@ -64,10 +52,6 @@ def files_of(uri: str, roots: Iterable[str], patience_s: float) -> list[Inventor
 
     The files that a manifest.json names lie in its bucket under the given keys; on a local disk in `data` beside its
     folder, as S3 Inventory lays them out, or beside the manifest.json.
-
-    Raises:
-        SettingsError: there is no such file, it lies outside the roots, or is no manifest.json that S3 Inventory writes.
-        ObjectUnavailable: the store does not answer.
     """
     roots = tuple(roots)
     require_inside(uri, roots)

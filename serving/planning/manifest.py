@@ -17,24 +17,17 @@ from pipeline.storage.objects.addresses import RETRY_DEADLINE_S
 from pipeline.storage.objects.s3 import SCHEME
 from serving.planning.inventory import InventoryFile, files_of
 
-_NAMES = {
-    "key": "key",
-    "etag": "etag",
-    "size": "size",
+_NAMES = {name: name for name in ("key", "etag", "size", "bucket")} | {
     "lastmodified": "modified",
     "lastmodifieddate": "modified",
-    "bucket": "bucket",
     "islatest": "is_latest",
     "isdeletemarker": "is_delete_marker",
 }
 _TYPES = {
-    "key": pa.string(),
-    "etag": pa.string(),
+    **dict.fromkeys(("key", "etag", "bucket"), pa.string()),
+    **dict.fromkeys(("is_latest", "is_delete_marker"), pa.bool_()),
     "size": pa.int64(),
     "modified": pa.timestamp("us", "UTC"),
-    "bucket": pa.string(),
-    "is_latest": pa.bool_(),
-    "is_delete_marker": pa.bool_(),
 }
 _NEEDED = ("key", "etag", "size")
 _UNDATED = datetime.fromtimestamp(0, UTC)
@@ -43,34 +36,19 @@ _UNDATED = datetime.fromtimestamp(0, UTC)
 class Manifest:
     """A list of objects in a file, or in several that an S3 Inventory's manifest.json names.
 
-    Columns, in any case and with or without underscores: `key` (in a bucket the whole key, else
-    the path in the folder), `etag`, `size`; and if there are `last_modified` or
-    `last_modified_date`, `bucket`, `is_latest` and `is_delete_marker`. Without times its own order
-    stands for newest first.
-
-    Attributes:
-        ignored: rows of the latest complete reading that are no image, lie in no folder of the input, or are no latest version.
+    Columns, in any case and with or without underscores: `key` (in a bucket the whole key, else the path in the
+    folder), `etag`, `size`; and if there are `last_modified` or `last_modified_date`, `bucket`, `is_latest` and
+    `is_delete_marker`. Without times its own order stands for newest first.
     """
 
     def __init__(self, uri: str, folder: Folder, roots: Iterable[str], patience_s: float = RETRY_DEADLINE_S) -> None:
-        """Open a manifest; raises as `files_of`.
-
-        Args:
-            uri: a local path or `s3://bucket/key`, under a root.
-            folder: of the listed objects.
-            roots: of the manifest and of the files that it names.
-            patience_s: seconds that an object store may fail to answer.
-        """
+        """Open a manifest of a folder: a local path or `s3://bucket/key`, with all its files under a root."""
         self._uri, self._folder = uri, folder
         self._files = files_of(uri, roots, patience_s)
-        self.ignored = 0
+        self.ignored = 0  # rows of the latest complete reading: no image, outside the input, or no latest version
 
     def __iter__(self) -> Iterator[ObjectInfo]:
-        """The objects, few in memory at once.
-
-        Raises:
-            SettingsError: the file is malformed or lacks a column.
-        """
+        """The objects, few in memory at once; SettingsError if a file is malformed or lacks a column."""
         self.ignored = 0
         try:
             for file in self._files:

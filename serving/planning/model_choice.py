@@ -13,14 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def pin_for_night(settings: NightSettings, home: Home) -> PinnedModel:
-    """The version that `settings.model` names; while MLflow is down, `registry_down` may allow the last known one.
-
-    Raises:
-        SettingsError: the model is named wrongly, or was never promoted although `home.promoted_only` is set.
-        ModelNotFound: there is no such version.
-        BundleRejected: the version is not one that may caption.
-        RegistryUnavailable: MLflow does not answer, and no other version may or can be taken.
-    """
+    """The version that `settings.model` names; while MLflow is down, `registry_down` may allow the last known one."""
     pinned = _pinned(settings, home)
     if home.promoted_only and not pinned.is_external:  # an external one was named by who may change models
         _require_promoted(home, pinned)

@@ -34,9 +34,7 @@ from serving.runs.settings import NightSettings
 
 log = logging.getLogger(__name__)
 
-MOST_SHARDS = 1000
-"""Of a night: Airflow maps a task over 1,024 at most (`[core] max_map_length`)."""
-
+MOST_SHARDS = 1000  # of a night: Airflow maps a task over 1,024 at most (`[core] max_map_length`)
 _PER_CALL = frozenset({"accept_quarantine", "accept_drift", "held_night"})  # a resumed run does not keep these
 
 
@@ -48,11 +46,6 @@ def plan(settings: NightSettings, home: Home, model: PinnedModel, attempt: Attem
 
     Returns:
         Small JSON: `night`, `run`, `plan` (path of `plan.json`), `shards` (how many) and `counts`.
-
-    Raises:
-        SettingsError: the input or the table is unusable or lies outside the roots, the run was planned with other
-            settings, or another run was published as this night.
-        ObjectUnavailable: the input or the table cannot be read.
     """
     path = RunFolder.of(home.store, attempt.night, attempt.run).path
     if not path.is_file():

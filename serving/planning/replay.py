@@ -31,9 +31,6 @@ def attempt_of(
     model is another version by now, gets the next name. A plan without images takes no name.
 
     Args:
-        settings: of the night.
-        home: where the default table lies.
-        moment: before which its images were modified.
         run: Airflow's run id; by default that of the resumed replay, else one named by the moment.
         model: the pinned version; by default pinned here, if a replay may be resumed.
     """
@@ -41,13 +38,16 @@ def attempt_of(
         return Attempt.at(moment, run=run)
     table = table_of(home, settings.table)
     pinned = cache(lambda: model or pin_for_night(settings, home))
+
+    def is_resumable(made: Plan) -> bool:  # a published run may have no row in the table
+        return not made.is_published and made.asked() == asked(settings, home) and made.model == pinned()
+
     names = (f"{settings.replay_night}.r{number}" for number in count(2))
     planned = ((name, _planned(home, name)) for name in names)
     name, resumed = next(
         (name, plans)
         for name, plans in planned
-        if table.run_of(name) is None
-        and all(_is_resumable(made, settings, home) and made.model == pinned() for made in plans)
+        if table.run_of(name) is None and all(is_resumable(made) for made in plans)
     )
     return Attempt(name, run or (resumed[-1].run if resumed else Attempt.at(moment).run), moment)
 
@@ -56,11 +56,6 @@ def _planned(home: Home, name: str) -> list[Plan]:
     """The plans of a night that have images, in the order of planning."""
     plans = (Plan.read(run.path) for run in planned_runs(home.store, name))
     return sorted((made for made in plans if made.counts.planned), key=lambda made: made.planned_at)
-
-
-def _is_resumable(made: Plan, settings: NightSettings, home: Home) -> bool:
-    """Whether a plan has the same selection and is not published; a published run may have no row in the table."""
-    return not made.is_published and made.asked() == asked(settings, home)
 
 
 def input_of(home: Home, night: str) -> str | None:
@@ -92,7 +87,5 @@ def places(table: CaptionTable, replay: Replay, home: Home) -> dict[str, int]:
 
 def quarantined(table: CaptionTable) -> dict[str, int]:
     """The number of quarantined rows of the table by reason, the most frequent first."""
-    reasons: Counter[str] = Counter()
-    for batch in table.batches(pc.field("status") == QUARANTINED, ["reason"]):
-        reasons.update(batch["reason"].to_pylist())
-    return dict(reasons.most_common())
+    batches = table.batches(pc.field("status") == QUARANTINED, ["reason"])
+    return dict(Counter(reason for batch in batches for reason in batch["reason"].to_pylist()).most_common())

@@ -59,29 +59,17 @@ class DayListing:
 
 @dataclass
 class Selection:
-    """Selects from a listing, once.
+    """Selects from a listing, once."""
 
-    Attributes:
-        before: only objects modified before this moment are selected.
-        done: sorted hashes of objects that need no caption any more.
-        forgotten: objects that must never be captioned.
-        newest: receives the selected objects.
-        layout: of the names, if they have one.
-        replayed: sorted hashes of the only objects that a replay selects; None on an ordinary night.
-        deduplicator: of a listing that may repeat itself; repeated objects are ignored.
-        first_day: of any object that needs a caption; None if there is none.
-        outside_layout: objects that need a caption and whose names do not fit the layout.
-    """
-
-    before: datetime
-    done: Hashes
+    before: datetime  # only objects modified before this moment are selected
+    done: Hashes  # sorted, of objects that need no caption any more
     forgotten: Forgotten
-    newest: Newest
+    newest: Newest  # receives the selected objects
     layout: Layout | None = None
-    replayed: Hashes | None = None
-    deduplicator: Deduplicator | None = None
-    first_day: date | None = None
-    outside_layout: int = 0
+    replayed: Hashes | None = None  # sorted, of the only objects that a replay selects; None on an ordinary night
+    deduplicator: Deduplicator | None = None  # of a listing that may repeat itself; repeated objects are ignored
+    first_day: date | None = None  # of any object that needs a caption
+    outside_layout: int = 0  # objects that need a caption and whose names do not fit the layout
     _listed: int = 0
     _unchanged: int = 0
     _later: int = 0

@@ -44,13 +44,10 @@ class Card:
 
 
 def write_gallery(plan: Plan, summary: NightSummary, rows: pa.Table) -> None:
-    """Write `gallery/index.html` and its thumbnails into the run's folder, atomically.
-
-    Args:
-        rows: published ones; of their captions the page shows a sample of at most `gallery_size`.
-    """
+    """Write `gallery/index.html`, with a sample of the published rows, into the run's folder, atomically."""
     captions = rows.filter(pc.field("status") == CAPTIONED)
     quarantined = rows.filter(pc.field("status") == QUARANTINED)
+    listed = quarantined[:MAX_QUARANTINED].to_pylist()
     with creating_folder(plan.gallery) as folder:
         cards = list(_cards(plan, _sample(captions, plan.settings.gallery_size), folder))
         page = render(
@@ -59,9 +56,7 @@ def write_gallery(plan: Plan, summary: NightSummary, rows: pa.Table) -> None:
             planned_at=plan.planned_at,
             cards=cards,
             captions=len(captions),
-            quarantined=[
-                (plan.name_of(row["image"]), row["reason"]) for row in quarantined[:MAX_QUARANTINED].to_pylist()
-            ],
+            quarantined=[(plan.name_of(row["image"]), row["reason"]) for row in listed],
             quarantined_total=len(quarantined),
             reasons=NIGHT_REASONS,
             duration=_duration(summary.seconds),
@@ -77,7 +72,9 @@ def _sample(captions: pa.Table, size: int) -> list[dict[str, Any]]:
 
 
 def _cards(plan: Plan, rows: list[dict[str, Any]], folder: Path) -> Iterator[Card]:
-    listed = _listed(plan, {row["image"] for row in rows})
+    shown = {row["image"] for row in rows}
+    planned = (info for shard in range(len(plan.shards)) for info in plan.images(shard))
+    listed = {info.uri: info for info in planned if info.uri in shown}
     images = _input(plan)
     for row in rows:
         yield Card(
@@ -90,12 +87,6 @@ def _cards(plan: Plan, rows: list[dict[str, Any]], folder: Path) -> Iterator[Car
             width=row["width"],
             height=row["height"],
         )
-
-
-def _listed(plan: Plan, images: set[str]) -> dict[str, ObjectInfo]:
-    """The plan's entries of some images."""
-    planned = (info for shard in range(len(plan.shards)) for info in plan.images(shard))
-    return {info.uri: info for info in planned if info.uri in images}
 
 
 def _input(plan: Plan) -> Folder | None:

@@ -20,47 +20,29 @@ _NO_OUTCOME = {"captioned": 0, "quarantined": 0, "left": 0, "reasons": {}, "dupl
 
 @dataclass(frozen=True)
 class NightSummary:
-    """What a night did.
-
-    Attributes:
-        version: the table's writer sequence after the night.
-        counts: of the listed images.
-        captioned: images with a caption.
-        quarantined: images without, for a reason.
-        reasons: quarantined images by reason, most frequent first.
-        left: planned images that the deadline left for another night.
-        duplicates: rows that another night had published meanwhile, not published again.
-        already_published: an earlier call had published this run.
-        backlog: images that wait for later nights.
-        backlog_nights: nights like this one until none waits; None if this one did nothing.
-        backlog_end: the day of the last of them, at a night a day.
-        mean_score: of the captions, natural log-probability a word.
-        distinct_captions: how many of the captions differ.
-        seconds: from planning to publishing, or to this report if there was nothing to publish.
-        output: what was written beside the table; None if there is no output.
-    """
+    """What a night did."""
 
     night: str
     run: str
     model: PinnedModel
     input: str
     table: str
-    version: int
+    version: int  # the table's writer sequence after the night
     counts: PlanCounts
     captioned: int
     quarantined: int
-    reasons: dict[str, int]
-    left: int
-    duplicates: int
-    already_published: bool
-    backlog: int
-    backlog_nights: int | None
-    backlog_end: str | None
-    mean_score: float | None
+    reasons: dict[str, int]  # quarantined images by reason, the most frequent first
+    left: int  # planned images that the deadline left for another night
+    duplicates: int  # rows that another night had published meanwhile, not published again
+    already_published: bool  # by an earlier call
+    backlog: int  # images that wait for later nights
+    backlog_nights: int | None  # nights like this one until none waits; None if this one did nothing
+    backlog_end: str | None  # the day of the last of them, at a night a day
+    mean_score: float | None  # of the captions, natural log-probability a word
     distinct_captions: int
-    seconds: float
+    seconds: float  # from planning to publishing, or to this report if there was nothing to publish
     gallery: str
-    output: Written | None
+    output: Written | None  # what was written beside the table
 
     def to_json(self) -> dict[str, Any]:
         """The content of `summary.json`."""
@@ -82,12 +64,7 @@ def summarize(plan: Plan, rows: pa.Table, output: Written | None = None) -> Nigh
         table=plan.table,
         version=outcome.get("version", plan.table_version),
         counts=plan.counts,
-        captioned=outcome["captioned"],
-        quarantined=outcome["quarantined"],
-        reasons=outcome["reasons"],
-        left=outcome["left"],
-        duplicates=outcome["duplicates"],
-        already_published=outcome["already_published"],
+        **{key: outcome[key] for key in _NO_OUTCOME},
         backlog=waiting,
         backlog_nights=nights,
         backlog_end=None if nights is None else f"{plan.planned_at + timedelta(nights):%Y-%m-%d}",

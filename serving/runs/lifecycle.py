@@ -125,9 +125,8 @@ class RunFolder(Group):
 
     def hold(self, guards: Sequence[str], message: str) -> None:
         """Note that guards hold the run back."""
-        write_json(
-            self.folder / "held.json", {"night": self.folder.parent.name, "guards": sorted(guards), "message": message}
-        )
+        content = {"night": self.folder.parent.name, "guards": sorted(guards), "message": message}
+        write_json(self.folder / "held.json", content)
 
     def claim_push(self, published: bool) -> bool:
         """Whether the caller shall push the metrics of this state; of several callers one shall."""
@@ -153,14 +152,8 @@ def shard_path(folder: Path, shard: int) -> Path:
 def was_published_meanwhile(plan: Plan, *written: Path) -> bool:
     """Whether another attempt has published the run meanwhile; the parts that this one wrote since are removed.
 
-    To be asked after a write: no removal of the folder can have come before the write unseen.
-
-    Args:
-        plan: of the run, as it was when the attempt began.
-        written: files to remove if the run was removed.
-
-    Raises:
-        NightRejected: the run was removed meanwhile, and perhaps planned anew with other images.
+    To be asked after a write: no removal of the folder can have come before the write unseen. `plan` is as it was when
+    the attempt began. If the run was removed, and perhaps planned anew, the written files are removed: NightRejected.
     """
     if plan.is_published:
         log.info("night %s, run %s was published by another attempt", plan.night, plan.run)
@@ -208,14 +201,9 @@ def ended_nights(store: Path, since: float) -> Iterator[Garbage]:
 
 
 def clear_attempts(store: Path, keep_days: float) -> int:
-    """Remove unpublished runs, runs without a plan, parts of published runs, and scratch folders, if old enough.
+    """Remove unpublished runs, runs without a plan, parts of published runs, and scratch folders; returns their number.
 
-    Args:
-        store: with the nights.
-        keep_days: days since the last write.
-
-    Returns:
-        How many folders were removed.
+    Only those that were not written to for `keep_days`.
     """
     before = time.time() - keep_days * _DAY_S
     runs = planned_runs(store)

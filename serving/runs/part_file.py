@@ -25,13 +25,7 @@ _ROWS: Final = 16_384
 
 
 def with_part_columns(rows: pa.Table, captions: Sequence[Caption | None], seconds: float) -> pa.Table:
-    """A part's rows with their statistics.
-
-    Args:
-        rows: one an image.
-        captions: in the same order; None if quarantined.
-        seconds: that the part took.
-    """
+    """A part's rows with statistics; captions in the order of rows, None if quarantined; seconds of the whole part."""
     rows = rows.append_column(SECONDS, pa.array([seconds / len(rows)] * len(rows), pa.float64()))
     statistics = [{} if each is None else {"confidence": each.confidence, **each.image_statistics} for each in captions]
     for name in dict.fromkeys(name for each in statistics for name in each):

@@ -26,16 +26,11 @@ class Attempt:
 
     A night is published once, and a retry under the same run resumes. By default a night is named by its moment, not
     its date: a second run on the same day is another night.
-
-    Attributes:
-        night: such as `2026-03-01T020000Z`.
-        run: such as Airflow's run id.
-        before: only images last modified before this aware moment belong to the night.
     """
 
-    night: str
-    run: str
-    before: datetime
+    night: str  # such as `2026-03-01T020000Z`
+    run: str  # such as Airflow's run id
+    before: datetime  # only images last modified before this aware moment belong to the night
 
     def __post_init__(self) -> None:
         for name, value in (("night", self.night), ("run", self.run)):
@@ -55,48 +50,31 @@ class Attempt:
 
 
 class PlanCounts(Group):
-    """Where the listed images went; listed = unchanged + planned + backlog.
+    """Where the listed images went; listed = unchanged + planned + backlog."""
 
-    Attributes:
-        listed: images that were modified before the night's end.
-        unchanged: of these, in the table with the same etag.
-        planned: to be captioned in this run.
-        backlog: left for later nights, beyond `max_images`.
-        ignored: other files, and rows that a manifest repeats.
-        later: images modified after the night's end.
-    """
-
-    listed: int
-    unchanged: int
+    listed: int  # modified before the night's end
+    unchanged: int  # of these, in the table with the same etag
     planned: int
-    backlog: int
-    ignored: int
-    later: int
+    backlog: int  # left for later nights, beyond `max_images`
+    ignored: int  # other files, and rows that a manifest repeats
+    later: int  # modified after the night's end
 
 
 class Plan(RunFolder):
-    """A planned run: its folder, and `plan.json`.
-
-    Attributes:
-        input: folder of images, or `s3://bucket/prefix`.
-        table: path of the Delta table.
-        table_version: its writer sequence when it was read.
-        deadline: no part is begun after it.
-        shards: images in each shard.
-    """
+    """A planned run: its folder, and `plan.json`."""
 
     night: str
     run: str
     before: datetime
     planned_at: datetime
-    deadline: datetime | None
-    input: str
-    table: str
-    table_version: int
+    deadline: datetime | None  # no part is begun after it
+    input: str  # a folder or `s3://bucket/prefix`
+    table: str  # path of the Delta table
+    table_version: int  # its writer sequence when it was read
     model: PinnedModel
     settings: NightSettings
     counts: PlanCounts
-    shards: tuple[int, ...]
+    shards: tuple[int, ...]  # images in each
 
     @classmethod
     def read(cls, path: str | Path) -> Plan:

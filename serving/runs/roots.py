@@ -17,11 +17,7 @@ def roots_of(home: Home) -> tuple[str, ...]:
 
 
 def table_of(home: Home, named: str | None) -> CaptionTable:
-    """The table of captions that a setting names, by default the installation's own; it need not exist yet.
-
-    Raises:
-        SettingsError: the table lies outside the roots, or is no local path.
-    """
+    """The table of captions that a setting names, by default the installation's own; it need not exist yet."""
     from pipeline.storage.tables import CaptionTable
 
     if named is not None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.storage.tables.replay import Replay
 
 _Path = Annotated[Address | None, PathMark()]
+_Share = Annotated[float, Field(ge=0, le=1)]
 _ASKED = ("manifest", "policy", "model", "replay_reasons", "replay_night", "replay_images")
 
 
@@ -26,8 +27,7 @@ class NightSettings(Group):
     """Everything `caption_nightly` needs."""
 
     input: _Path = Field(
-        None,
-        description="Folder of new images, or s3://bucket/prefix, under a root; empty for NIGHTCAP_INPUT.",
+        None, description="Folder of new images, or s3://bucket/prefix, under a root; empty for NIGHTCAP_INPUT."
     )
     manifest: _Path = Field(
         None,
@@ -113,31 +113,21 @@ class NightSettings(Group):
         description="Captions with less confidence (estimated CIDEr-D) are withheld. Empty for the model's own limit, 0 "
         "for none.",
     )
-    max_quarantine_share: float = Field(
-        0.05,
-        ge=0,
-        le=1,
-        description="Above this share of quarantined images a night is held back; withheld captions do not count.",
+    max_quarantine_share: _Share = Field(
+        0.05, description="Above this share of quarantined images a night is held back; withheld captions do not count."
     )
     quarantine_floor: int = Field(
         20, ge=1, description="Fewer quarantined images than this never hold a night back, whatever their share."
     )
     accept_quarantine: bool = Field(False, description="Publish whatever the share of quarantined images.")
-    max_picture_drift: float = Field(
+    max_picture_drift: _Share = Field(
         0.2,
-        ge=0,
-        le=1,
         description="A night is held back if its images' features are further than this, beyond chance, from the model's "
         "reference (Jensen-Shannon divergence).",
     )
-    max_caption_drift: float = Field(
-        0.3, ge=0, le=1, description="The same of the captions: their words, scores and confidence."
-    )
-    max_top_caption_rise: float = Field(
-        0.25,
-        ge=0,
-        le=1,
-        description="The same of the most frequent caption: the rise of its share above the reference.",
+    max_caption_drift: _Share = Field(0.3, description="The same of the captions: their words, scores and confidence.")
+    max_top_caption_rise: _Share = Field(
+        0.25, description="The same of the most frequent caption: the rise of its share above the reference."
     )
     drift_floor: int = Field(20, ge=1, description="A night of fewer captions is published whatever its drift.")
     accept_drift: bool = Field(False, description="Publish whatever the drift.")

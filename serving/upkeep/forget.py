@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 
 from pipeline.storage.files import read_json, write_json, write_text
@@ -29,10 +30,7 @@ def strip_nights(store: Path, images: Collection[str]) -> list[Path]:
     """Remove images from the lists of nights, and the galleries and text files that show them.
 
     Must come before the images are removed from the table. A run that is not published yet is removed as a whole: the
-    next night plans its other images anew.
-
-    Returns:
-        The plans of the nights to report again afterwards.
+    next night plans its other images anew. Returns the plans of the nights to report again afterwards.
     """
     for scratch in scratch_folders(store):
         is_run = scratch.parent.parent == store / "nights"  # that somebody was removing
@@ -45,20 +43,15 @@ def strip_nights(store: Path, images: Collection[str]) -> list[Path]:
 
 
 def strip_outputs(store: Path, images: Collection[str]) -> list[Plan]:
-    """Remove images from the outputs of nights whose own files are gone.
+    """Remove images from the outputs of nights whose own files are gone; returns these to be written again.
 
     Must come before the images are removed from the table, which has the images of these nights.
-
-    Returns:
-        The plans of these nights; their outputs are to be written again.
     """
     prune_index(store, images)
-    runs: dict[str, set[tuple[str, str]]] = {}
+    runs_of = cache(lambda table: _runs_of(CaptionTable(table), images))
     plans = []
     for plan in indexed_runs(store):
-        if plan.table not in runs:
-            runs[plan.table] = _runs_of(CaptionTable(plan.table), images)
-        if (plan.night, plan.run) in runs[plan.table] and not plan.path.is_file():
+        if (plan.night, plan.run) in runs_of(plan.table) and not plan.path.is_file():
             forget_outputs(plan, images)
             plans.append(plan)
     return plans

@@ -28,13 +28,7 @@ class RollbackSettings(Group):
 
 
 def roll_back(home: Home, settings: RollbackSettings, who: str, once: bool = False) -> dict[str, Any]:
-    """Make an earlier version the champion again; raises as `Promotions.rollback`.
-
-    Args:
-        home: where the journal and the registry are.
-        settings: which version, and why.
-        who: a person or an Airflow run.
-        once: as in `Promotions.rollback`.
+    """Make an earlier version the champion again, for a person or an Airflow run; as `Promotions.rollback`.
 
     Returns:
         Small JSON: `version`, the champion now; `entry`, its number in the journal, None if it was the champion

@@ -20,44 +20,33 @@ class OutputTarget(Protocol):
 
     def write(self, name: str) -> AbstractContextManager[IO[bytes]]:
         """A stream whose bytes take the name when the block ends without an error."""
-        ...
 
     def read(self, name: str) -> bytes | None:
         """What has the name; None if nothing has."""
-        ...
 
     def remove(self, name: str) -> None:
         """Remove what has the name, if anything has."""
-        ...
 
     def tidy(self, name: str) -> None:
         """Remove what writers of the name have left half written when they died."""
-        ...
 
 
 class LocalTarget:
     """A folder on this machine."""
 
     def __init__(self, root: str | Path) -> None:
-        """Name a folder, made when something is written.
-
-        Raises:
-            SettingsError: the address is no local path.
-        """
+        """Name a folder, made when something is written."""
         if "://" in str(root):
             raise SettingsError(f"output {str(root)!r} is no local path and no s3://bucket/prefix; name one of these")
         self.root = Path(root).absolute()
 
     @contextmanager
     def write(self, name: str) -> Iterator[IO[bytes]]:
-        """A stream whose bytes take the name when the block ends without an error.
-
-        Raises:
-            ObjectUnavailable: the disk failed, is full, or the name leads out of the folder through a link.
-        """
+        """A stream whose bytes take the name when the block ends without an error."""
         path = self._path(name)
         try:
-            self._check(path)
+            if not path.parent.resolve().is_relative_to(self.root.resolve()):
+                raise ObjectUnavailable(f"{path} leads out of {self.root} through a link; remove the link")
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path, prefix=_scratch(path), is_synced=False) as file:
                 yield file
@@ -65,11 +54,7 @@ class LocalTarget:
             raise ObjectUnavailable(f"cannot write {path}: {error.strerror or error}") from error
 
     def read(self, name: str) -> bytes | None:
-        """What has the name; None if nothing has.
-
-        Raises:
-            ObjectUnavailable: the disk failed.
-        """
+        """What has the name; None if nothing has."""
         path = self._path(name)
         try:
             return path.read_bytes()
@@ -91,45 +76,28 @@ class LocalTarget:
     def _path(self, name: str) -> Path:
         return self.root.joinpath(*_parts(name))
 
-    def _check(self, path: Path) -> None:
-        if not path.parent.resolve().is_relative_to(self.root.resolve()):
-            raise ObjectUnavailable(f"{path} leads out of {self.root} through a link; remove the link")
-
 
 class S3Target:
     """A prefix in a bucket; what is written waits in a temporary file until it is whole."""
 
     def __init__(self, uri: str, patience_s: float) -> None:
-        """Name a prefix; nothing is asked of the store yet.
-
-        Args:
-            uri: `s3://bucket/prefix`.
-            patience_s: how long the store may fail to answer.
-
-        Raises:
-            SettingsError: it is no such address.
-        """
+        """Name a prefix as `s3://bucket/prefix`; nothing is asked of the store yet."""
         self._folder = S3Folder(uri, patience_s)
         self._most = LONGEST_KEY - len(S3Address.parse(uri).prefix.encode())
 
     @contextmanager
     def write(self, name: str) -> Iterator[IO[bytes]]:
-        """A stream whose bytes take the name when the block ends without an error.
-
-        Raises:
-            ObjectUnavailable: the store does not answer, or the disk failed or is full.
-            SettingsError: the store refuses.
-        """
+        """A stream whose bytes take the name when the block ends without an error."""
         with _allowed(), self._folder.writing(self._key(name)) as file:
             yield file
 
     def read(self, name: str) -> bytes | None:
-        """What has the name; None if nothing has; raises as `write`."""
+        """What has the name; None if nothing has."""
         with _allowed():
             return self._folder.get(self._key(name))
 
     def remove(self, name: str) -> None:
-        """Remove what has the name, if anything has; raises as `write`."""
+        """Remove what has the name, if anything has."""
         with _allowed():
             self._folder.delete(self._key(name))
 
@@ -143,11 +111,7 @@ class S3Target:
 
 
 def target_of(uri: str, patience_s: float) -> OutputTarget:
-    """The place that an output names.
-
-    Raises:
-        SettingsError: it is neither a local path nor `s3://bucket/prefix`.
-    """
+    """The place that an output names; SettingsError if it is neither a local path nor `s3://bucket/prefix`."""
     return S3Target(uri, patience_s) if uri.startswith(SCHEME) else LocalTarget(uri)
 
 
@@ -174,11 +138,7 @@ def _part(part: str) -> str:
     safe = "".join(char if char.isprintable() and char != "\\" else "_" for char in part)
     encoded = safe.encode("utf-8", "replace")
     if safe in {".", ".."} or safe != part or len(encoded) > _LONGEST:
-        stem = encoded[: _LONGEST - 32].decode("utf-8", "ignore").lstrip(".")
-        return f"{stem}~{sha256(part.encode('utf-8', 'surrogatepass'))[:16]}{_ending(safe)}"
+        stem, ending = encoded[: _LONGEST - 32].decode("utf-8", "ignore").lstrip("."), PurePosixPath(safe).suffix
+        kept = ending if len(ending.encode("utf-8", "replace")) <= 8 else ""
+        return f"{stem}~{sha256(part.encode('utf-8', 'surrogatepass'))[:16]}{kept}"
     return safe
-
-
-def _ending(part: str) -> str:
-    ending = PurePosixPath(part).suffix
-    return ending if len(ending.encode("utf-8", "replace")) <= 8 else ""

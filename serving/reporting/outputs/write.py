@@ -33,17 +33,11 @@ Sink = Callable[[list[Record]], None]
 
 @dataclass
 class Written:
-    """What an output holds of a run.
+    """What an output holds of a run."""
 
-    Attributes:
-        records: lines of the JSON lines and of the CSV file.
-        sidecars: text files with the current caption.
-        kept: text files that somebody else wrote, which stay.
-    """
-
-    records: int = 0
-    sidecars: int = 0
-    kept: int = 0
+    records: int = 0  # lines of the JSON lines and of the CSV file
+    sidecars: int = 0  # text files with the current caption
+    kept: int = 0  # text files that somebody else wrote, which stay
 
 
 @dataclass
@@ -61,11 +55,7 @@ def write_outputs(plan: Plan) -> Written | None:
 
     Every image of the run has a record. A person's caption comes in place of the model's. The record of a withdrawn
     caption says so; the image's text file then holds the current caption, or is removed. A text file that holds no
-    caption of ours stays as it is.
-
-    Raises:
-        ObjectUnavailable: the disk or the store failed, or is full; no file is left half written.
-        SettingsError: the store refuses.
+    caption of ours stays as it is. An error leaves no file half written.
     """
     settings = plan.settings
     if settings.output is None:
