@@ -11,15 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
-_WHITE = (255, 255, 255)
 _STRIP_ROWS = 512
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
     """Convert a loaded image of any Pillow mode to mode RGB, 8-bit sRGB.
 
-    Colour profiles are converted and broken ones ignored, transparency lies over white, 16 bits
-    become 8, and wider ranges are stretched to 0..255.
+    Broken colour profiles are ignored, transparency lies over white, and ranges wider than 16 bits are stretched.
     """
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I;16"):
@@ -34,7 +32,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
 
 
 def _over_white(image: Image.Image, profile: bytes | None) -> Image.Image:
-    canvas = Image.new("RGB", image.size, _WHITE)
+    canvas = Image.new("RGB", image.size, "white")
     for top, stored in _strips(image):
         strip = stored.convert("RGBA")
         canvas.paste(_srgb(strip.convert("RGB"), profile), (0, top), strip.getchannel("A"))

@@ -92,14 +92,8 @@ def check_bytes(size: int, limits: ImageLimits) -> None:
 def open_image(data: bytes, limits: ImageLimits, side: int | None = None) -> DecodedImage:
     """The first frame of an image, upright by its EXIF orientation, with colours as `to_srgb` converts them.
 
-    Args:
-        data: the encoded bytes.
-        limits: larger and smaller images are refused.
-        side: of the final square in pixels; a large JPEG is then decoded at a half, quarter or
-            eighth of its size, but no smaller than twice this side.
-
-    Raises:
-        BadImage: with one of `DECODE_REASONS`.
+    With the `side` of the final square in pixels, a large JPEG is decoded at a half, quarter or eighth of its size,
+    but no smaller than twice that side. Raises BadImage with one of `DECODE_REASONS`.
     """
     image = _open(data, limits)
     header = image.size if isinstance(image, JpegImageFile) else None
@@ -130,18 +124,21 @@ def resize(image: Image.Image, side: int, fit: Fit) -> np.ndarray:
 
     `squash` ignores the aspect ratio, `pad` keeps it and adds grey, `crop` takes the middle.
     """
-    if fit == "squash":
-        box = (0.0, 0.0, float(image.width), float(image.height))
-        return np.asarray(_scaled(image, (side, side), box))
+    width = height = side
+    box = (0.0, 0.0, float(image.width), float(image.height))
     if fit == "crop":
         shorter = min(image.size)
         left, top = (image.width - shorter) / 2, (image.height - shorter) / 2
-        return np.asarray(_scaled(image, (side, side), (left, top, left + shorter, top + shorter)))
-    scale = side / max(image.size)
-    width, height = (max(1, round(length * scale)) for length in image.size)
+        box = (left, top, left + shorter, top + shorter)
+    elif fit == "pad":
+        scale = side / max(image.size)
+        width, height = (max(1, round(length * scale)) for length in image.size)
+    # the gap first halves large images by plain averages, without a visible difference
+    scaled = image.resize((width, height), Image.Resampling.BICUBIC, box, reducing_gap=3.0)
+    if fit != "pad":
+        return np.asarray(scaled)
     canvas = Image.new("RGB", (side, side), GREY)
-    whole = _scaled(image, (width, height), (0.0, 0.0, float(image.width), float(image.height)))
-    canvas.paste(whole, ((side - width) // 2, (side - height) // 2))
+    canvas.paste(scaled, ((side - width) // 2, (side - height) // 2))
     return np.asarray(canvas)
 
 
@@ -195,7 +192,10 @@ def _broken(data: bytes, error: Exception) -> BadImage:
     name = _format(data)
     detail = " ".join(str(error).split()) or type(error).__name__
     if name is None:
-        if unsupported := _unsupported_format(data):
+        unsupported = next((kind for start, kind in _UNSUPPORTED.items() if data.startswith(start)), None)
+        if data[4:8] == b"ftyp":
+            unsupported = "HEIC without the extra `heic`, or another ISO media file,"
+        if unsupported:
             return BadImage(
                 reasons.UNSUPPORTED_FORMAT, f"{unsupported} is not supported; convert it to one of {', '.join(FORMATS)}"
             )
@@ -216,12 +216,6 @@ def _format(data: bytes) -> str | None:
     return next((name for start, name in _SIGNATURES.items() if data.startswith(start)), None)
 
 
-def _unsupported_format(data: bytes) -> str | None:
-    if data[4:8] == b"ftyp":
-        return "HEIC without the extra `heic`, or another ISO media file,"
-    return next((name for start, name in _UNSUPPORTED.items() if data.startswith(start)), None)
-
-
 def _is_cut(data: bytes, name: str) -> bool:
     """Whether the end marker of the format is missing."""
     if name == "WEBP":
@@ -236,8 +230,3 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # damaged EXIF does not mean damaged pixels
         return 1
-
-
-def _scaled(image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]) -> Image.Image:
-    # the gap first halves large images by plain averages, without a visible difference
-    return image.resize(size, Image.Resampling.BICUBIC, box, reducing_gap=3.0)

@@ -15,19 +15,12 @@ _SMALL = 1e-9
 
 @dataclass(frozen=True)
 class Matches:
-    """Counts for BLEU of one caption, or summed over captions.
+    """Counts for BLEU of one caption, or summed over captions."""
 
-    Attributes:
-        length: tokens of the caption.
-        reference_length: tokens of the reference nearest in length, the shorter of two as near.
-        guessed: n-grams of the caption, for n = 1..4.
-        correct: n-grams that a reference has, too, each at most as often as in the reference.
-    """
-
-    length: int
-    reference_length: int
-    guessed: tuple[int, ...]
-    correct: tuple[int, ...]
+    length: int  # tokens of the caption
+    reference_length: int  # tokens of the reference nearest in length, the shorter of two as near
+    guessed: tuple[int, ...]  # n-grams of the caption, for n = 1..4
+    correct: tuple[int, ...]  # n-grams that a reference has, too, each at most as often as there
 
     def bleu(self) -> list[float]:
         """BLEU-1 to BLEU-4, each in [0, 1]."""
@@ -43,15 +36,10 @@ class Matches:
 
 @dataclass(frozen=True)
 class ReferenceCounts:
-    """Counts of a caption's references, reused for any number of captions.
+    """Counts of a caption's references, reused for any number of captions."""
 
-    Attributes:
-        ngrams: each n-gram of the references, with the highest count in one of them.
-        lengths: tokens of each reference, at least one.
-    """
-
-    ngrams: Counter[NGram]
-    lengths: tuple[int, ...]
+    ngrams: Counter[NGram]  # with the highest count in one reference
+    lengths: tuple[int, ...]  # tokens of each reference, at least one
 
     @classmethod
     def of(cls, references: Sequence[TokenSequence]) -> ReferenceCounts:

@@ -21,13 +21,9 @@ ObjectMention = frozenset[str]
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Finds the objects in captions by their words.
+    """Finds the objects in captions by their words."""
 
-    Attributes:
-        meanings: phrases in lower case, word by word, with the categories that they may mean; a phrase that means
-            none hides the shorter ones in it.
-    """
-
+    # phrases in lower case, word by word; a phrase that means no category hides the shorter ones in it
     meanings: Mapping[tuple[str, ...], ObjectMention]
 
     @classmethod
@@ -79,15 +75,10 @@ def chair(
 ) -> dict[str, float]:
     """How often captions name objects that are not in the image.
 
-    Args:
-        captions: caption by image.
-        present: the categories that are truly in each of these images.
-        mentions: finds the objects in a caption, such as `Lexicon.mentions`.
-
-    Returns:
-        Shares in [0, 1], each 0 where there is nothing to count. `chair_i`: of all mentions, repeats included, those
-        none of whose meanings is in the image. `chair_s`: of all captions, those with such a mention. `recall`: of
-        the categories in the images, those their captions name. `naming`: of all captions, those that name anything.
+    `present` has the categories that are truly in each image, `mentions` finds the objects in a caption. The results
+    are shares in [0, 1], each 0 where there is nothing to count. `chair_i`: of all mentions, repeats included, those
+    none of whose meanings is in the image. `chair_s`: of all captions, those with such a mention. `recall`: of the
+    categories in the images, those their captions name. `naming`: of all captions, those that name anything.
     """
     named = {image: mentions(caption) for image, caption in captions.items()}
     shown = {image: frozenset(present[image]) for image in captions}

@@ -15,30 +15,19 @@ _SCALE = 10.0
 
 @dataclass(frozen=True)
 class Vector:
-    """A caption as tf-idf weights.
-
-    Attributes:
-        weights: tf-idf of each n-gram of 1 to 4 tokens.
-        norms: Euclidean length of the weights of each n, for n = 1..4.
-        length: tokens less one, by which the evaluation compares lengths.
-    """
+    """A caption as tf-idf weights of its n-grams of 1 to 4 tokens."""
 
     weights: Mapping[NGram, float]
-    norms: tuple[float, ...]
-    length: int
+    norms: tuple[float, ...]  # Euclidean length of the weights of each n, for n = 1..4
+    length: int  # tokens less one, by which the evaluation compares lengths
 
 
 @dataclass(frozen=True)
 class DocumentFrequencies:
-    """In how many images' references each n-gram occurs; the same frequencies make scores comparable.
+    """In how many images' references each n-gram occurs; the same frequencies make scores comparable."""
 
-    Attributes:
-        documents: number of images; with only one, every weight and CIDEr-D are 0.
-        frequency: number of images whose references have the n-gram, at least one.
-    """
-
-    documents: int
-    frequency: Mapping[NGram, int]
+    documents: int  # images; with only one, every weight and CIDEr-D are 0
+    frequency: Mapping[NGram, int]  # images whose references have the n-gram, at least one
 
     @classmethod
     def of(cls, references: Iterable[Sequence[TokenSequence]]) -> DocumentFrequencies:
@@ -52,22 +41,17 @@ class DocumentFrequencies:
 
     def vector(self, tokens: TokenSequence) -> Vector:
         """Weigh the n-grams of a caption; one without a reference weighs as one in the references of one image."""
-        counts = count_ngrams(tokens)
         log_documents = math.log(max(1, self.documents))
         weights = {}
         squares = [0.0] * ORDER
-        for ngram, count in counts.items():
-            weight = count * (log_documents - math.log(self.frequency.get(ngram, 1)))
-            weights[ngram] = weight
+        for ngram, count in count_ngrams(tokens).items():
+            weight = weights[ngram] = count * (log_documents - math.log(self.frequency.get(ngram, 1)))
             squares[len(ngram) - 1] += weight * weight
         return Vector(weights, tuple(map(math.sqrt, squares)), max(0, len(tokens) - 1))
 
 
 def cider_d(references: Sequence[Vector], caption: Vector) -> float:
-    """CIDEr-D of one caption against its references, in [0, 10].
-
-    All vectors come from the same `DocumentFrequencies`; the score of a set of captions is the mean.
-    """
+    """CIDEr-D of one caption, in [0, 10]; all vectors come from the same frequencies. A set's score is the mean."""
     return _SCALE * sum(_similarity(reference, caption) for reference in references) / len(references)
 
 

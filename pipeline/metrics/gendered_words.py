@@ -101,10 +101,7 @@ _TWICE = re.compile(
 
 
 def genders(caption: str) -> set[Gender]:
-    """Which genders a caption's nouns and adjectives name.
-
-    Pronouns do not count: captions say `his` and `her` of animals too.
-    """
+    """Which genders a caption's nouns and adjectives name; not its pronouns, which captions use of animals, too."""
     words = {(match[3] or "").lower() for match in _WORD.finditer(caption)}
     return {gender for gender, table in _WORDS.items() if words & table.keys()}
 
@@ -113,8 +110,8 @@ def neutral(caption: str) -> str:
     """The caption with gendered words for people replaced by words that name no gender.
 
     `A woman feeds her dog as she sits` becomes `A person feeds their dog as they sit`. Articles before a replaced
-    word, possessives, capitals and the verb right after a pronoun agree; a second verb does not, and `they` may be
-    ambiguous. Names of things (`cowboy hat`, `snowman`) stay.
+    word, possessives, capitals and the verb right after a pronoun agree; a second verb does not. Names of things
+    (`cowboy hat`, `snowman`) stay.
     """
     for pattern, replacement in _RULES:
         caption = pattern.sub(replacement, caption)

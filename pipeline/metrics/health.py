@@ -28,25 +28,15 @@ class Health:
     """Health of a set of captions: shares in [0, 1], except for `words_used` and `mean_words`.
 
     Words are those of `tokenize`, which also decides whether captions are equal; `[UNK]` counts as one.
-
-    Attributes:
-        dangling: captions that end in one of `DANGLING_WORDS`.
-        repeated: captions in which a word or a pair of words comes twice in a row.
-        unknown: captions with `[UNK]`.
-        empty: captions without a word.
-        unique: number of different captions by number of captions.
-        most_frequent: captions that equal the most frequent one.
-        words_used: number of different words.
-        mean_words: mean number of words.
     """
 
-    dangling: float
-    repeated: float
-    unknown: float
-    empty: float
-    unique: float
-    most_frequent: float
-    words_used: int
+    dangling: float  # captions that end in one of `DANGLING_WORDS`
+    repeated: float  # captions in which a word or a pair of words comes twice in a row
+    unknown: float  # captions with `[UNK]`
+    empty: float  # captions without a word
+    unique: float  # number of different captions by number of captions
+    most_frequent: float  # captions that equal the most frequent one
+    words_used: int  # number of different words
     mean_words: float
 
     def as_dict(self) -> dict[str, float]:

@@ -1,7 +1,6 @@
 """METEOR 1.5 (Denkowski and Lavie, WMT 2014) from the jar of `pycocoevalcap`, if that is installed.
 
-The jar runs once, on files, under a time limit. Its own wrapper exchanges lines with it and waits for ever when Java
-fails.
+The jar runs once, on files, under a time limit; its own wrapper waits for ever when Java fails.
 """
 
 from __future__ import annotations
@@ -18,20 +17,13 @@ from pipeline.metrics.ngrams import TokenSequence
 
 log = logging.getLogger(__name__)
 
-
 _TIME_LIMIT_S = 600
 
 
 def meteor(references: Sequence[Sequence[TokenSequence]], captions: Sequence[TokenSequence]) -> float | None:
-    """METEOR of a whole set of tokenised captions, in [0, 1].
+    """METEOR of a set of tokenised captions, in [0, 1], by the tokenised references of each, at least one.
 
-    Args:
-        references: the tokenised references of each caption, at least one each.
-        captions: as many tokenised captions.
-
-    Returns:
-        The score; None, with the reason in the log, if Java or the jar is missing, fails or
-        takes too long.
+    None, with the reason in the log, if Java or the jar is missing, fails or takes too long.
     """
     java, jar = shutil.which("java"), find_jar()
     if java is None or jar is None:
@@ -51,10 +43,8 @@ def meteor(references: Sequence[Sequence[TokenSequence]], captions: Sequence[Tok
 def find_jar() -> Path | None:
     """The jar of `pycocoevalcap`, if that is installed."""
     package = find_spec("pycocoevalcap")
-    for folder in (package and package.submodule_search_locations) or ():
-        for jar in Path(folder, "meteor").glob("meteor-*.jar"):
-            return jar
-    return None
+    folders = (package and package.submodule_search_locations) or ()
+    return next((jar for folder in folders for jar in Path(folder, "meteor").glob("meteor-*.jar")), None)
 
 
 def _run(jar: list[str], references: Sequence[Sequence[TokenSequence]], captions: Sequence[TokenSequence]) -> float:

@@ -10,11 +10,7 @@ _BETA = 1.2
 
 
 def rouge_l(references: Sequence[TokenSequence], caption: TokenSequence) -> float:
-    """ROUGE-L of one tokenised caption against its references, in [0, 1].
-
-    Precision and recall are each the best over the references, not necessarily of the same one.
-    A caption without tokens scores 0.
-    """
+    """ROUGE-L of one tokenised caption, in [0, 1]; precision and recall may be of different references."""
     common = [longest_common_subsequence(reference, caption) for reference in references]
     if not any(common):
         return 0.0
@@ -31,8 +27,7 @@ def longest_common_subsequence(first: TokenSequence, second: TokenSequence) -> i
     places: dict[str, int] = {}
     for place, token in enumerate(first):
         places[token] = places.get(token, 0) | 1 << place
-    every = (1 << len(first)) - 1
-    row = every
+    row = every = (1 << len(first)) - 1
     for token in second:
         matched = row & places.get(token, 0)
         row = (row + matched | row - matched) & every

@@ -12,7 +12,6 @@ from pipeline.metrics.bleu import match, total
 from pipeline.metrics.cider import DocumentFrequencies, cider_d
 from pipeline.metrics.health import Health, caption_health
 from pipeline.metrics.meteor import meteor as meteor_score
-from pipeline.metrics.ngrams import TokenSequence
 from pipeline.metrics.rouge import rouge_l
 from pipeline.metrics.tokenizer import tokenize
 
@@ -21,31 +20,18 @@ Scores = dict[str, float | None]
 
 @dataclass(frozen=True)
 class Report:
-    """Scores of a set of captions.
+    """Scores of a set of captions."""
 
-    Attributes:
-        images: number of images with references.
-        scores: `bleu_1` to `bleu_4`, `meteor` (None if it cannot be computed) and `rouge_l` in [0, 1],
-            `cider_d` in [0, 10].
-        health: of the captions.
-        missing: images without a caption, which score 0.
-        per_image: `bleu_4`, `rouge_l` and `cider_d` of each image.
-    """
-
-    images: int
-    scores: Scores
+    images: int  # with references
+    scores: Scores  # `bleu_1` to `bleu_4`, `meteor` (None without it) and `rouge_l` in [0, 1], `cider_d` in [0, 10]
     health: Health
-    missing: tuple[str, ...]
-    per_image: dict[str, dict[str, float]]
+    missing: tuple[str, ...]  # images without a caption, which score 0
+    per_image: dict[str, dict[str, float]]  # `bleu_4`, `rouge_l` and `cider_d`
 
     def as_json(self) -> dict[str, Any]:
         """The output of `nightcap evaluate` and `nightcap score`."""
-        return {
-            "images": self.images,
-            "scores": dict(self.scores),
-            "health": self.health.as_dict(),
-            "missing": len(self.missing),
-        }
+        scores, health = dict(self.scores), self.health.as_dict()
+        return {"images": self.images, "scores": scores, "health": health, "missing": len(self.missing)}
 
 
 def score_captions(
@@ -54,29 +40,28 @@ def score_captions(
     meteor: bool = True,
     frequencies: DocumentFrequencies | None = None,
 ) -> Report:
-    """Score captions against the references of their images.
+    """Score raw captions against the raw references of their images; an image without a caption scores 0.
 
     Args:
-        references: raw reference captions of each image, at least one each.
-        captions: one raw caption per image; an image without one scores 0.
+        references: at least one of each image.
+        captions: one per image.
         meteor: whether to run METEOR, too, which takes Java some seconds.
-        frequencies: document frequencies for CIDEr-D; by default those of `references`.
+        frequencies: for CIDEr-D; by default those of `references`.
 
     Raises:
         SettingsError: there are no references, an image has none, or a caption's image is unknown.
     """
     _check(references, captions)
-    own = [[tokenize(text) for text in references[image]] for image in references]
+    own = [[tokenize(text) for text in texts] for texts in references.values()]
     tokens = [tokenize(captions.get(image, "")) for image in references]
-    rows = [match(*pair) for pair in zip(own, tokens, strict=True)]
-    rouge = [rouge_l(*pair) for pair in zip(own, tokens, strict=True)]
-    cider = _cider(own, tokens, frequencies or DocumentFrequencies.of(own))
+    pairs = list(zip(own, tokens, strict=True))
+    vector = (frequencies or DocumentFrequencies.of(own)).vector
+    rows = [match(*pair) for pair in pairs]
+    rouge = [rouge_l(*pair) for pair in pairs]
+    cider = [cider_d([vector(text) for text in texts], vector(caption)) for texts, caption in pairs]
     scores: Scores = {f"bleu_{order}": score for order, score in enumerate(total(rows).bleu(), start=1)}
-    scores |= {
-        "meteor": meteor_score(own, tokens) if meteor else None,
-        "rouge_l": fmean(rouge),
-        "cider_d": fmean(cider),
-    }
+    scores["meteor"] = meteor_score(own, tokens) if meteor else None
+    scores |= {"rouge_l": fmean(rouge), "cider_d": fmean(cider)}
     return Report(
         images=len(references),
         scores=scores,
@@ -98,15 +83,6 @@ def leave_one_out(references: Mapping[str, Sequence[str]]) -> Scores:
         )
     others = {image: texts[1:] for image, texts in references.items()}
     return score_captions(others, {image: texts[0] for image, texts in references.items()}).scores
-
-
-def _cider(
-    references: Sequence[Sequence[TokenSequence]], captions: Sequence[TokenSequence], frequencies: DocumentFrequencies
-) -> list[float]:
-    return [
-        cider_d([frequencies.vector(reference) for reference in own], frequencies.vector(caption))
-        for own, caption in zip(references, captions, strict=True)
-    ]
 
 
 def _check(references: Mapping[str, Sequence[str]], captions: Mapping[str, str]) -> None:

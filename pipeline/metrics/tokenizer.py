@@ -80,9 +80,7 @@ _RULES = tuple(
 
 _PUNCTUATION = re.compile(r"[.,:;'`\"-]+|[?!]")
 _TWO_WORDS = dict.fromkeys(("cannot", "gonna", "gotta", "wanna", "lemme", "gimme"), 3)
-_BRACKETS = str.maketrans(
-    {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"},
-)
+_BRACKETS = str.maketrans({"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"})
 _TYPOGRAPHY = str.maketrans(
     {"\u2019": "'", "\u2026": "...", "\u00ad": "", "£": "#", "€": "$", "¢": " cents "}
     | dict.fromkeys("\u2018\u201b\u201c\u201d\u201f\u2039\u203a«»", '"')
@@ -98,14 +96,8 @@ _UNREADABLE = re.compile(
 def tokenize(text: str) -> list[str]:
     """Lower-case PTB tokens of a caption, without punctuation.
 
-    `"The man's dog can't sit."` gives `the man 's dog ca n't sit`. Brackets stay, as `-lrb-` and
-    so on: the evaluation removes them in capitals only, after lower-casing.
-
-    Args:
-        text: one caption in any script; line breaks count as spaces.
-
-    Returns:
-        Tokens without white space; empty for a text without words.
+    `"The man's dog can't sit."` gives `the man 's dog ca n't sit`. Line breaks count as spaces. Brackets stay, as
+    `-lrb-` and so on: the evaluation removes them in capitals only, after lower-casing.
     """
     plain = html.unescape(text).translate(_TYPOGRAPHY)
     return [token for chunk in _UNREADABLE.sub(" ", plain).split() for token in _tokens(chunk)]
@@ -116,16 +108,12 @@ def _tokens(chunk: str) -> tuple[str, ...]:
     tokens: list[str] = []
     start = 0
     while start < len(chunk):
-        token = _longest_match(chunk, start)
+        matches = [match for rule in _RULES if (match := rule.match(chunk, start))]
+        best = max(matches, key=lambda match: match.end())
+        token = str(best[best.re.groups])
         start += len(token)
         tokens += _without_punctuation(token)
     return tuple(tokens)
-
-
-def _longest_match(chunk: str, start: int) -> str:
-    matches = [match for rule in _RULES if (match := rule.match(chunk, start))]
-    best = max(matches, key=lambda match: match.end())
-    return str(best[best.re.groups])
 
 
 def _without_punctuation(token: str) -> list[str]:

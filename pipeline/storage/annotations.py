@@ -39,11 +39,7 @@ class NumberedImage(NamedTuple):
 
 
 def read_form(file: Path, form: type[Form], description: str, needs: str) -> Form:
-    """Read a JSON file.
-
-    Raises:
-        SettingsError: the file is missing or malformed.
-    """
+    """Read a JSON file; raises SettingsError if it is missing or malformed."""
     try:
         return form.model_validate_json(file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
     except OSError as error:
@@ -51,10 +47,9 @@ def read_form(file: Path, form: type[Form], description: str, needs: str) -> For
     except ValidationError as error:
         first = error.errors()[0]
         place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
-        raise SettingsError(
-            f"{file} is no {description}: {f'{place}: ' if place else ''}{first['msg']} "
-            f"({error.error_count()} such faults); {needs}"
-        ) from error
+        fault = f"{place}: {first['msg']}" if place else first["msg"]
+        message = f"{file} is no {description}: {fault} ({error.error_count()} such faults); {needs}"
+        raise SettingsError(message) from error
 
 
 def coco_captions(info: Mapping[str, str], images: Sequence[NumberedImage], side: int, first_id: int) -> dict[str, Any]:

@@ -23,31 +23,22 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 @contextmanager
 def explain_full_disk(path: Path) -> Iterator[None]:
-    """Around writing at or below a path: an error that the disk has no room names the path.
-
-    Raises:
-        ObjectUnavailable: the disk is full, the file may not grow so large, or nothing may be written there.
-    """
+    """Around writing at or below a path: that the disk has no room, or is read-only, becomes ObjectUnavailable."""
     try:
         yield
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise
-        raise ObjectUnavailable(
-            f"cannot write {path}: {error.strerror}; make room there, then run this again"
-        ) from error
+        message = f"cannot write {path}: {error.strerror}; make room there, then run this again"
+        raise ObjectUnavailable(message) from error
 
 
 @contextmanager
 def replacing(path: Path, prefix: str | None = None, is_synced: bool = True) -> Iterator[IO[bytes]]:
     """Write a file atomically: what the block writes takes the path's place if the block ends without an error.
 
-    A full disk raises as `explain_full_disk`.
-
-    Args:
-        path: in a folder that exists.
-        prefix: how the name of the unfinished file begins.
-        is_synced: whether the bytes are safe on disk before the file takes its name.
+    The folder must exist. The name of the unfinished file begins with `prefix`. Its bytes are safe on disk before it
+    takes the path's name if `is_synced`. A full disk raises as `explain_full_disk`.
     """
     with explain_full_disk(path), _scratch_file(path, prefix) as file:
         yield file
@@ -79,7 +70,7 @@ def create_bytes(path: Path, data: bytes) -> bool:
 
 @contextmanager
 def _scratch_file(path: Path, prefix: str | None = None) -> Iterator[IO[bytes]]:
-    """An open file in the same folder, whose own name is gone at the end."""
+    """An open file in the same folder; its own name is gone at the end."""
     with NamedTemporaryFile(dir=path.parent, prefix=prefix or f".{path.name[:80]}.", delete=False) as file:
         try:
             yield file

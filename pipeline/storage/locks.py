@@ -54,10 +54,10 @@ def exclusive_lock(path: Path) -> Iterator[bool]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_free = True
         except OSError:
-            yield False
-            return
-        yield True
+            is_free = False
+        yield is_free
 
 
 def _close(files: dict[Path, int]) -> None:

@@ -22,8 +22,8 @@ _GONE = object()
 def scrub_folder(folder: Path, texts: Collection[str]) -> int:
     """Scrub every file below a folder; returns how many were changed or removed.
 
-    Rows of Parquet files, lines and entries of JSON are dropped where a value is one of the texts. Other
-    files are removed if they mention one anywhere, or if their name begins with one.
+    Rows of Parquet files, lines and entries of JSON are dropped where a value is one of the texts. Other files are
+    removed if they mention one anywhere, or if their name begins with one.
     """
     return sum(scrub(path, texts) for path in sorted(folder.rglob("*")) if path.is_file())
 
@@ -47,10 +47,7 @@ def scrub(path: Path, texts: Collection[str]) -> bool:
 
 
 def drop_mentions(path: Path, texts: Collection[str]) -> bool:
-    """Drop the lines of a log that mention a text; returns whether there were any.
-
-    The file is changed in place, as its writer may have it open.
-    """
+    """Drop the lines of a log that mention a text, in place for a writer at work; returns whether there were any."""
     with path.open("r+b") as file:
         lines = file.readlines()
         kept = [line for line in lines if not _mentions(line, texts)]
@@ -82,9 +79,8 @@ def _pruned(value: Any, texts: Collection[str]) -> Any:
     if isinstance(value, dict):
         if any(isinstance(item, str) and item in texts for item in value.values()):
             return _GONE
-        return {
-            key: left for key, item in value.items() if key not in texts and (left := _pruned(item, texts)) is not _GONE
-        }
+        entries = ((key, _pruned(item, texts)) for key, item in value.items() if key not in texts)
+        return {key: left for key, left in entries if left is not _GONE}
     return value
 
 

@@ -42,17 +42,13 @@ class Store:
     locks: OutputLocks = field(default_factory=OutputLocks, repr=False, compare=False)
 
     def find(self, stage: str, digest: str) -> StageOutput:
-        """An output that an earlier stage reported.
-
-        Raises:
-            FileNotFoundError: it is not in the store.
-        """
-        output = StageOutput(stage, digest, self.folder(stage, digest))
-        if not self._lock(output.path):
-            raise FileNotFoundError(
-                f"stage output {stage}/{digest} is not in the store at {self.root}; run the stage again"
-            )
-        return output
+        """An output that an earlier stage reported; raises FileNotFoundError if the store has it no more."""
+        folder = self.folder(stage, digest)
+        if self._lock(folder):
+            return StageOutput(stage, digest, folder)
+        raise FileNotFoundError(
+            f"stage output {stage}/{digest} is not in the store at {self.root}; run the stage again"
+        )
 
     def run(
         self,

@@ -19,21 +19,13 @@ TRASH = ".trash"
 
 @dataclass(frozen=True)
 class Garbage:
-    """Paths that may be removed together.
+    """Paths that may be removed together."""
 
-    Attributes:
-        what: a word for people.
-        paths: renamed in this order.
-        used: when they were last used or written, in seconds since 1970.
-        since: garbage used after this moment stays.
-        guard: a file that users lock; None if there is none.
-    """
-
-    what: str
-    paths: tuple[Path, ...]
-    used: float
-    since: float
-    guard: Path | None = None
+    what: str  # a word for people
+    paths: tuple[Path, ...]  # renamed in this order
+    used: float  # when they were last used or written, in seconds since 1970
+    since: float  # garbage used after this moment stays
+    guard: Path | None = None  # a file that users lock
 
     @property
     def is_expired(self) -> bool:

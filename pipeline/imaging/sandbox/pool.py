@@ -26,14 +26,12 @@ START_S = 60
 STOP_S = 5
 _TRIES = 2
 _LONGEST_ANSWER = 10_000
-_OUT_OF_TIME = (-signal.SIGPROF, -signal.SIGALRM)
 
 
 class Decoders:
-    """Processes that decode one image at a time each; they end with the context.
+    """Processes that decode one image at a time each; they end with the context, and with this process.
 
-    They import no more than Pillow and numpy, are fresh programs rather than forks, and end with this process,
-    however that ends.
+    They import no more than Pillow and numpy, and are fresh programs rather than forks.
     """
 
     def __init__(self, work: Work, processes: int) -> None:
@@ -123,36 +121,29 @@ class _Decoder:
         self._is_ready = True
         self._connection.settimeout(self.work.patience_s + STOP_S)
 
-    def decode(self, data: bytes) -> DecodedPixels:
-        """One decoded image.
-
-        Raises:
-            OSError: the process died, or gives no answer.
-            BadImage: the process refuses the image.
-        """
+    def decode(self, encoded: bytes) -> DecodedPixels:
+        """One decoded image; raises OSError if the process died, and BadImage if it refuses the image."""
         side = self.work.side
-        framing.send(self._connection, data)
+        framing.send(self._connection, encoded)
         answer = _answer(framing.receive(self._connection, _LONGEST_ANSWER))
-        pixels = framing.receive(self._connection, side * side * 3)
+        data = framing.receive(self._connection, side * side * 3)
         if "reason" in answer:
-            raise BadImage(
-                answer["reason"] if answer["reason"] in DECODE_REASONS else DECODER_CRASHED, answer["message"]
-            )
+            reason = answer["reason"] if answer["reason"] in DECODE_REASONS else DECODER_CRASHED
+            raise BadImage(reason, answer["message"])
         try:
             width, height = answer["size"]
-            return DecodedPixels(
-                np.frombuffer(pixels, np.uint8).reshape(side, side, 3), width, height, tuple(answer["flags"])
-            )
+            pixels = np.frombuffer(data, np.uint8).reshape(side, side, 3)
+            return DecodedPixels(pixels, width, height, tuple(answer["flags"]))
         except (KeyError, ValueError) as error:
-            raise ConnectionError(f"it answers {str(answer)[:200]} and {len(pixels)} bytes") from error
+            raise ConnectionError(f"it answers {str(answer)[:200]} and {len(data)} bytes") from error
 
     def cause_of_death(self, error: OSError) -> str:
         """End the process; returns whether it timed out or crashed."""
         if isinstance(error, TimeoutError):
             self._process.kill()
         self.stop()
-        timed_out = isinstance(error, TimeoutError) or self._process.returncode in _OUT_OF_TIME
-        return DECODER_TIMEOUT if timed_out else DECODER_CRASHED
+        is_killed = self._process.returncode in (-signal.SIGPROF, -signal.SIGALRM)
+        return DECODER_TIMEOUT if is_killed or isinstance(error, TimeoutError) else DECODER_CRASHED
 
     def stop(self) -> None:
         """End the process, and wait for its end."""

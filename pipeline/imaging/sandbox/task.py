@@ -14,21 +14,13 @@ from pipeline.imaging.quality import flags_of
 
 @dataclass(frozen=True)
 class Work:
-    """How a decoder treats every image.
-
-    Attributes:
-        limits: larger and smaller images are refused.
-        side: of the square result in pixels.
-        fit: how an image becomes square.
-        seconds: CPU time per image.
-        memory_mb: address space in megabytes for decoding, beyond the decoder's own.
-    """
+    """How a decoder treats every image."""
 
     limits: ImageLimits
-    side: int
+    side: int  # of the square result in pixels
     fit: Fit
-    seconds: float = 4.0
-    memory_mb: int = 900
+    seconds: float = 4.0  # CPU time per image
+    memory_mb: int = 900  # address space in megabytes for decoding, beyond the decoder's own
 
     @property
     def patience_s(self) -> float:

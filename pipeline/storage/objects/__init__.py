@@ -1,24 +1,11 @@
-"""Listing, reading and writing objects behind one small interface: local folders and S3.
-
-An object's `etag` names one state of it: other bytes under the same name have another etag, and
-reading gives the bytes that were listed or says that they are gone.
-"""
+"""Listing, reading and writing objects behind one small interface: local folders and S3."""
 
 from pipeline.storage.objects.addresses import address_of, open_folder, require_inside
-from pipeline.storage.objects.base import (
-    SUFFIXES,
-    Folder,
-    ObjectInfo,
-    is_hidden,
-    is_image,
-    printable,
-    safe_name,
-)
+from pipeline.storage.objects.base import Folder, ObjectInfo, is_hidden, is_image, printable, safe_name
 from pipeline.storage.objects.local import LocalFolder
 from pipeline.storage.objects.s3 import S3Folder
 
 __all__ = [
-    "SUFFIXES",
     "Folder",
     "LocalFolder",
     "ObjectInfo",

@@ -14,16 +14,10 @@ RETRY_DEADLINE_S = 300
 
 
 def open_folder(uri: str, patience_s: float = RETRY_DEADLINE_S, connections: int = 10, bound: bool = True) -> Folder:
-    """The folder that a user named by a local path or `s3://bucket/prefix`; no store is asked yet.
+    """The folder at a local path or `s3://bucket/prefix`; no store is asked yet.
 
-    Args:
-        uri: its address.
-        patience_s: how long an object store may fail to answer.
-        connections: how many threads read from a store at once at most.
-        bound: whether links in a local folder must stay in it.
-
-    Raises:
-        SettingsError: a local folder does not exist, or the kind of address is not supported.
+    A store may fail to answer for `patience_s`, and at most `connections` threads read from it at once. If `bound`,
+    links in a local folder must stay in it.
     """
     if uri.startswith(SCHEME):
         return S3Folder(uri, patience_s, connections)

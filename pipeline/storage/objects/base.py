@@ -18,21 +18,13 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".heic", ".heif", ".gif",
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """One listed object.
+    """One listed object."""
 
-    Attributes:
-        name: path relative to the folder, with forward slashes; other than UTF-8 is surrogate-escaped.
-        uri: what the caption tables call it: the absolute path or `s3://bucket/key`, printable.
-        etag: one state of the object; for a local file `size-mtime` with the time in nanoseconds.
-        size: in bytes.
-        modified: when it last changed, in UTC.
-    """
-
-    name: str
-    uri: str
-    etag: str
-    size: int
-    modified: datetime
+    name: str  # path relative to the folder, with forward slashes; other than UTF-8 is surrogate-escaped
+    uri: str  # in the caption tables: the absolute path or `s3://bucket/key`, printable
+    etag: str  # names one state: other bytes have another etag; for a local file `size-mtime`, in nanoseconds
+    size: int  # in bytes
+    modified: datetime  # in UTC
 
 
 class Folder(Protocol):
@@ -40,15 +32,10 @@ class Folder(Protocol):
 
     Every method raises ObjectUnavailable when the disk or the service fails, and SettingsError when the service
     refuses the credentials or has no such bucket. Methods with a name raise BadInput `unsafe_name`.
-
-    Attributes:
-        uri: the folder's own address, as `open_folder` takes it.
-        ignored: how many files the latest complete `list` left out: no image's suffix, no plain file, or a link that
-            leads elsewhere.
     """
 
-    uri: str
-    ignored: int
+    uri: str  # as `open_folder` takes it
+    ignored: int  # files that the latest complete `list` left out: no image, no plain file, or a link elsewhere
 
     def list(self, under: str = "") -> Iterator[ObjectInfo]:
         """Every object with an image's suffix or none, at any depth below the folder `under`."""
@@ -60,12 +47,7 @@ class Folder(Protocol):
         """An object as somebody else listed it; nothing is read."""
 
     def read(self, info: ObjectInfo) -> bytes:
-        """The bytes that were listed.
-
-        Raises:
-            SourceChanged: the object was deleted or changed since.
-            BadInput: `forbidden`, or a name that the store does not take.
-        """
+        """The bytes that were listed; raises SourceChanged if they are gone, and BadInput `forbidden`."""
 
     def create(self, name: str, data: bytes) -> bool:
         """Create one object atomically, unless one of that name exists; returns whether this call did."""
@@ -92,9 +74,8 @@ def is_hidden(name: str) -> bool:
 def safe_name(name: str) -> str:
     """A name under which an object may be written: it stays below the folder in every store.
 
-    Raises:
-        BadInput: `unsafe_name`; it is empty, absolute or too long, or has an empty part, `.`, `..`,
-            a control character, or bytes that are no Unicode.
+    Raises BadInput `unsafe_name` if it is empty, absolute or too long, or has an empty part, `.`, `..`, a control
+    character, or bytes that are no Unicode.
     """
     parts = name.split("/")
     try:

@@ -36,8 +36,8 @@ class LocalFolder:
     def list(self, under: str = "") -> Iterator[ObjectInfo]:
         """Every file with an image's suffix or none, at any depth, by the UTF-8 bytes of its name.
 
-        Hidden files and folders are skipped, linked folders are not entered, and linked files
-        count if they lie in the folder or it is not bound.
+        Hidden files and folders are skipped, linked folders are not entered, and linked files count if they lie in the
+        folder or it is not bound.
         """
         self.ignored = 0
         if not under or self._is_plain_folder(under):
@@ -60,7 +60,8 @@ class LocalFolder:
         try:
             if not self._inside(path):
                 raise SourceChanged(f"{info.uri} has become a link that leads out of {self.root}")
-            with open(path, "rb", opener=_open_without_waiting) as file:
+            # a pipe that took the file's place is not waited for
+            with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
                 _require_unchanged(info, os.fstat(file.fileno()))
                 data = file.read()
                 _require_unchanged(info, os.fstat(file.fileno()))
@@ -116,9 +117,7 @@ class LocalFolder:
         for entry in self._entries(prefix):
             if entry.is_dir(follow_symlinks=False):
                 yield from self._walk(f"{prefix}{entry.name}/")
-                continue
-            info = self._info(prefix + entry.name, entry) if is_image(entry.name) else None
-            if info:
+            elif is_image(entry.name) and (info := self._info(prefix + entry.name, entry)):
                 yield info
             else:
                 self.ignored += 1
@@ -152,11 +151,6 @@ class LocalFolder:
         """Whether a folder exists, and no part of its path is a link."""
         path = self.root / name
         return path.is_dir() and path.resolve() == path
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    """Do not wait for a pipe that took a file's place."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _refuse_name(name: str, error: OSError) -> None:

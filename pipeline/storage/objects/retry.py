@@ -26,10 +26,8 @@ class RetryDeadline:
     """One deadline for all calls of a shard, which every answer postpones.
 
     A call fails `seconds` after it began, and every call fails once the service has not answered for so long. So an
-    outage costs a shard that time once, however many objects wait, while a shard goes on if only some calls fail.
-
-    Attributes:
-        longest_try_s: seconds that one try may take at most; no try is begun that might end after the deadline.
+    outage costs a shard that time once, however many objects wait, while a shard goes on if only some calls fail. No
+    try is begun that might end after the deadline, as one takes at most `longest_try_s`.
     """
 
     def __init__(self, seconds: float, longest_try_s: float) -> None:
@@ -38,14 +36,10 @@ class RetryDeadline:
         self._silent_since: float | None = None
 
     def call(self, what: str, act: Callable[[float], _Result]) -> _Result:
-        """The result of `act`, which is tried again while it raises TransientError.
+        """The result of `act`, which takes the moment of `time.monotonic` by which it must end.
 
-        Args:
-            what: for messages, such as `list s3://bucket/in`.
-            act: takes the moment of `time.monotonic` by which it must end.
-
-        Raises:
-            ObjectUnavailable: the deadline passed, or would before another try ends.
+        It is tried again while it raises TransientError; at the deadline ObjectUnavailable is raised. `what` is for
+        messages, such as `list s3://bucket/in`.
         """
         began, tries = time.monotonic(), 0
         while True:

@@ -52,15 +52,10 @@ class S3Folder:
     """A prefix in a bucket, at the endpoint and with the credentials that boto3 finds."""
 
     def __init__(self, uri: str, patience_s: float = 300, connections: int = 10) -> None:
-        """Name a prefix; nothing is asked of the store yet.
+        """Name `s3://bucket` or `s3://bucket/prefix`; nothing is asked of the store yet.
 
-        Args:
-            uri: `s3://bucket` or `s3://bucket/prefix`.
-            patience_s: seconds that the store may fail to answer before ObjectUnavailable; at least 10.
-            connections: how many threads read at once at most.
-
-        Raises:
-            SettingsError: the address, the endpoint or the AWS configuration is unusable.
+        The store may fail to answer for `patience_s`, at least 10; at most `connections` threads read at once. Raises
+        SettingsError if the address, the endpoint or the AWS configuration is unusable.
         """
         self._address = S3Address.parse(uri)
         self.uri = str(self._address)
@@ -89,13 +84,8 @@ class S3Folder:
 
     def info(self, name: str, etag: str, size: int, modified: datetime) -> ObjectInfo:
         """An object as somebody else listed it; the ETag may be quoted."""
-        return ObjectInfo(
-            name,
-            printable(f"{SCHEME}{self._address.bucket}/{self._address.prefix}{name}"),
-            etag.strip('"'),
-            size,
-            modified,
-        )
+        uri = printable(f"{SCHEME}{self._address.bucket}/{self._address.prefix}{name}")
+        return ObjectInfo(name, uri, etag.strip('"'), size, modified)
 
     def read(self, info: ObjectInfo) -> bytes:
         """The bytes that were listed."""
@@ -105,11 +95,8 @@ class S3Folder:
     def writing(self, name: str) -> Iterator[IO[bytes]]:
         """A file that becomes or replaces one object when the block ends without an error.
 
-        Many bytes go in several parts, and none stays if one fails.
-
-        Raises:
-            BadInput: `unsafe_name`.
-            ObjectUnavailable: the store fails, or the folder for temporary files.
+        Many bytes go in several parts, and none stays if one fails. Raises ObjectUnavailable if the store fails, or the
+        folder for temporary files.
         """
         where = self._where(safe_name(name))
         try:
@@ -119,9 +106,8 @@ class S3Folder:
                     yield file
                 self._call("write", name, lambda _: self._upload(path, where))
         except OSError as error:
-            raise ObjectUnavailable(
-                f"cannot write {name!r} to {self.uri}: {error.strerror or error}, in {gettempdir()}"
-            ) from error
+            message = f"cannot write {name!r} to {self.uri}: {error.strerror or error}, in {gettempdir()}"
+            raise ObjectUnavailable(message) from error
 
     def create(self, name: str, data: bytes) -> bool:
         """Create one object unless it exists; the store must support If-None-Match."""

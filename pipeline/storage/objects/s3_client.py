@@ -32,10 +32,8 @@ _MAY_PASS = {
 def connect(patience_s: float, connections: int) -> Any:
     """A client for the endpoint, region and credentials of the AWS environment.
 
-    botocore's standard retries cover short failures; `RetryDeadline` repeats the calls that they give up.
-
-    Raises:
-        SettingsError: the environment names a profile or endpoint that cannot be used.
+    botocore's standard retries cover short failures; `RetryDeadline` repeats the calls that they give up. Raises
+    SettingsError if the environment names a profile or endpoint that cannot be used.
     """
     import boto3
     import botocore.session
@@ -77,10 +75,7 @@ def endpoint_of(client: Any) -> str:
 def translated(what: str, endpoint: str, access: Access) -> Iterator[None]:
     """Translate the errors of botocore; those that may pass become TransientError.
 
-    Args:
-        what: for messages, such as `list s3://bucket/in`.
-        endpoint: for messages.
-        access: for `read` some errors concern only the one object.
+    `what` is for messages, such as `list s3://bucket/in`. For `read` some errors concern only the one object.
     """
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
@@ -106,9 +101,8 @@ def _refusal(response: dict[str, Any], what: str, endpoint: str, access: Access)
         return SettingsError(f"cannot {what}: {endpoint} has no such bucket; create it or name another")
     if code in _CREDENTIALS or status == 401 or (status == 403 and access != "read"):
         return SettingsError(f"{message}; check the AWS credentials, their rights, the region and the clock")
-    return _bad_object(message, status, code, access) or ObjectUnavailable(
-        f"{message}; check AWS_ENDPOINT_URL and the region"
-    )
+    no_store = ObjectUnavailable(f"{message}; check AWS_ENDPOINT_URL and the region")
+    return _bad_object(message, status, code, access) or no_store
 
 
 def _bad_object(message: str, status: int, code: str, access: Access) -> BadInput | None:
@@ -126,20 +120,18 @@ def _failure(error: Exception, what: str, endpoint: str) -> Exception:
     """The error of a call without an answer."""
     from botocore import exceptions as aws
 
+    kind = type(error).__name__
     no_credentials = (
         aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError, aws.TokenRetrievalError,
         aws.SSOError, aws.UnauthorizedSSOTokenError,
     )  # fmt: skip
     if isinstance(error, no_credentials):
-        return SettingsError(
-            f"cannot {what}: no usable AWS credentials ({type(error).__name__}); set them as boto3 reads them"
-        )
+        return SettingsError(f"cannot {what}: no usable AWS credentials ({kind}); set them as boto3 reads them")
     if isinstance(error, aws.ParamValidationError):
         return BadInput(UNSAFE_NAME, f"cannot {what}: the name cannot be sent")
-    passing = (aws.HTTPClientError, aws.IncompleteReadError, aws.FlexibleChecksumError)
-    if isinstance(error, passing):
-        return TransientError(f"{endpoint}: {type(error).__name__}")
-    return ObjectUnavailable(f"cannot {what}: {type(error).__name__} from the AWS client")
+    if isinstance(error, (aws.HTTPClientError, aws.IncompleteReadError, aws.FlexibleChecksumError)):
+        return TransientError(f"{endpoint}: {kind}")
+    return ObjectUnavailable(f"cannot {what}: {kind} from the AWS client")
 
 
 def _timeout(patience_s: float) -> float:

@@ -1,19 +1,6 @@
 """The Delta tables of captions: `captions`, the history, and `captions_current` beside it."""
 
-from pipeline.storage.tables.captions import IMAGE, IMAGE_AND_VERSION, CaptionTable, Policy, Rows
-from pipeline.storage.tables.commits import APPLICATION
+from pipeline.storage.tables.captions import IMAGE, IMAGE_AND_VERSION, CaptionTable
 from pipeline.storage.tables.schema import CAPTIONED, HUMAN, MODEL, QUARANTINED, SCHEMA
 
-__all__ = [
-    "APPLICATION",
-    "CAPTIONED",
-    "HUMAN",
-    "IMAGE",
-    "IMAGE_AND_VERSION",
-    "MODEL",
-    "QUARANTINED",
-    "SCHEMA",
-    "CaptionTable",
-    "Policy",
-    "Rows",
-]
+__all__ = ["CAPTIONED", "HUMAN", "IMAGE", "IMAGE_AND_VERSION", "MODEL", "QUARANTINED", "SCHEMA", "CaptionTable"]

@@ -44,17 +44,15 @@ class Rows(Protocol):
 class CaptionTable:
     """The captions under one local path, and the current ones under `<path>_current`.
 
-    A table that does not exist yet reads as empty; the first append creates it. Every method
-    raises ObjectUnavailable when the disk fails, and SettingsError when the path holds a table
-    that is not one of captions.
+    A missing table reads as empty; the first append creates it. Every method raises ObjectUnavailable when the disk
+    fails, and SettingsError when the path holds a table that is not one of captions.
     """
 
     def __init__(self, uri: str | Path) -> None:
         """Name a table by a local path; nothing is read yet."""
         if "://" in str(uri):
-            raise SettingsError(
-                f"table {str(uri)!r} is no local path; name a folder on a file system (see docs/decisions/0027)"
-            )
+            hint = "name a folder on a file system (see docs/decisions/0027)"
+            raise SettingsError(f"table {str(uri)!r} is no local path; {hint}")
         self.uri = str(Path(uri).absolute())
         self.current_uri = f"{self.uri}_current"
 
@@ -67,14 +65,11 @@ class CaptionTable:
     def processed(self, policy: Policy = "new", model: tuple[str, str] = ("", "")) -> Iterator[pa.RecordBatch]:
         """Images that need no caption, as batches of string columns `image` and `etag`; some may come twice.
 
-        Args:
-            policy: `new` takes images that are captioned, or quarantined for a reason that stays while the etag does;
-                `older_version` leaves out those that only an older version of the model, or another model, captioned;
-                `everything` takes only those that this very version processed.
-            model: name and version of the pinned model; unused for `new`.
+        `new` takes images that are captioned, or quarantined for a reason that stays while the etag does;
+        `older_version` leaves out those that only an older version of the pinned model, or another model, captioned;
+        `everything` takes only those that this very version processed.
         """
-        columns = [*IMAGE, "status", "source", "model_name", "model_version"]
-        for batch in self.batches(FINAL, columns):
+        for batch in self.batches(FINAL, [*IMAGE_AND_VERSION, "status", "source"]):
             kept = batch if policy == "new" else batch.filter(_is_done(batch, model, policy))
             yield kept.select(list(IMAGE))
 
@@ -108,8 +103,7 @@ class CaptionTable:
     def human_captions(self) -> dict[str, str]:
         """The newest caption that a person wrote, by image, unless it was withdrawn."""
         newest: dict[str, tuple[int, str]] = {}
-        columns = ["image", "captioned_at", "caption"]
-        for batch in self.batches(USABLE & (pc.field("source") == HUMAN), columns):
+        for batch in self.batches(USABLE & (pc.field("source") == HUMAN), ["image", "captioned_at", "caption"]):
             times = batch["captioned_at"].cast(pa.int64()).to_pylist()
             for image, time, text in zip(batch["image"].to_pylist(), times, batch["caption"].to_pylist(), strict=True):
                 newest[image] = max(newest.get(image, (time, text)), (time, text), key=lambda caption: caption[0])
@@ -126,12 +120,11 @@ class CaptionTable:
 
     def current(self, images: Collection[str]) -> dict[str, str]:
         """The current captions of some images, those that have one."""
-        columns = ["image", "caption"]
         with table_errors(self.current_uri):
             table = find_table(self.current_uri)
             if table is None:
                 return {}
-            batches = batches_of(dataset_of(table), one_of("image", images), columns)
+            batches = batches_of(dataset_of(table), one_of("image", images), ["image", "caption"])
             return {row["image"]: row["caption"] for batch in batches for row in batch.to_pylist()}
 
     def batches(self, condition: ds.Expression, columns: list[str]) -> Iterator[pa.RecordBatch]:
@@ -151,8 +144,7 @@ class CaptionTable:
         Args:
             rows: read once for every try at committing them.
             expected: the sequence that the caller's plan has read.
-            key: columns that no two rows share: `IMAGE`, or `IMAGE_AND_VERSION` where an image may
-                be captioned by several versions.
+            key: columns that no two rows share, `IMAGE` where one version captions an image.
 
         Raises:
             Permanent: others kept committing first.

@@ -44,7 +44,7 @@ _OURS = re.compile(r"part-(\d+)-[0-9a-f]{32}\.parquet")
 
 @dataclass(frozen=True)
 class Staged:
-    """Files that were written and are not yet in the table: their entries for the log, and how many rows they hold."""
+    """Files that were written and are not yet in the table: their entries for the log, and their number of rows."""
 
     actions: list[AddAction]
     rows: int
@@ -71,10 +71,7 @@ def find_table(uri: str) -> DeltaTable | None:
 
 
 def open_table(uri: str) -> DeltaTable:
-    """The table for writing, created if it is missing, with every column of `SCHEMA`.
-
-    Several processes may create it or add columns at once; each change happens once.
-    """
+    """The table for writing, created if missing, with every column of `SCHEMA`; many processes may do so at once."""
     try:
         table = find_table(uri) or DeltaTable.create(
             uri, SCHEMA, mode="ignore", name=Path(uri).name, configuration=_CONFIGURATION
@@ -118,7 +115,9 @@ def batches_of(
 def commit(
     uri: str, table: DeltaTable, batches: Iterable[pa.RecordBatch], mode: Literal["append", "overwrite"], sequence: int
 ) -> int | None:
-    """Write rows and commit them.
+    """Write rows and commit them; returns their number, or None if somebody else committed first.
+
+    Appending nothing commits nothing. After any other failure, such as a full disk, the files are removed again.
 
     Args:
         uri: path of the table.
@@ -126,12 +125,6 @@ def commit(
         batches: with `SCHEMA`; `sequence` is set on rows that have none.
         mode: whether the other rows stay.
         sequence: one more than the state's, or for the current table the history's.
-
-    Returns:
-        The number of rows; None if somebody else committed first. Appending nothing commits nothing.
-
-    Raises:
-        OSError: the disk failed or is full; the files are removed again.
     """
     try:
         staged = _stage(Path(uri), batches, sequence)
@@ -234,7 +227,8 @@ def _add_to_log(uri: str, table: DeltaTable, staged: Staged, mode: str, sequence
         table.create_write_transaction(staged.actions, mode, schema, commit_properties=_counted(sequence))
     except BaseException as error:
         latest = DeltaTable(uri)
-        if _holds(latest, staged):  # the failure came after the commit
+        named = {Path(path).name for path in latest.file_uris()}
+        if any(action.path in named for action in staged.actions):  # the failure came after the commit
             if not isinstance(error, Exception):
                 raise
             log.warning("table %s: %s", uri, error)
@@ -244,12 +238,6 @@ def _add_to_log(uri: str, table: DeltaTable, staged: Staged, mode: str, sequence
             return False
         raise
     return True
-
-
-def _holds(table: DeltaTable, staged: Staged) -> bool:
-    """Whether the table has the staged files."""
-    named = {Path(path).name for path in table.file_uris()}
-    return any(action.path in named for action in staged.actions)
 
 
 def _discard(folder: Path, actions: list[AddAction]) -> None:

@@ -31,19 +31,12 @@ _CONFIGURATION = {"delta.dataSkippingNumIndexedCols": "0", "delta.checkpointInte
 
 @dataclass(frozen=True)
 class Correction:
-    """A person's caption of an image.
+    """A person's caption of an image."""
 
-    Attributes:
-        image: the image's address, as the table of captions names it.
-        caption: one sentence.
-        who: a name or number of the person.
-        corrected_at: with a time zone.
-    """
-
-    image: str
+    image: str  # as the table of captions names it
     caption: str
-    who: str
-    corrected_at: datetime
+    who: str  # a name or number of the person
+    corrected_at: datetime  # with a time zone
 
     def __post_init__(self) -> None:
         for name, text in (("image", self.image), ("caption", self.caption), ("who", self.who)):

@@ -19,10 +19,7 @@ _LOG_KEPT = "delta.logRetentionDuration"
 
 
 def compact_table(table: CaptionTable) -> int:
-    """Rewrite the history in as few files as its rows fill; returns how many fewer.
-
-    Nothing is written if that saves at most one file. Raises Permanent if nights kept publishing first.
-    """
+    """Rewrite the history in as few files as its rows fill, if that saves two or more; returns how many fewer."""
     with table_errors(table.uri):
         opened = find_table(table.uri)
         if opened is None:
@@ -77,8 +74,7 @@ def _vacuum(uri: str, keep_days: float) -> int:
             return 0
         swept = _sweep(uri)
         # Never full: that would remove files that a writer at work has not yet committed.
-        removed = opened.vacuum(round(keep_days * 24), dry_run=False, enforce_retention_duration=False)
-        return swept + len(removed)
+        return swept + len(opened.vacuum(round(keep_days * 24), dry_run=False, enforce_retention_duration=False))
 
 
 def _sweep(uri: str) -> int:

@@ -19,19 +19,12 @@ _KEY = ["image", "etag"]
 
 @dataclass(frozen=True)
 class Replay:
-    """Which images to process again.
+    """Which images to process again."""
 
-    Attributes:
-        reasons: images that are quarantined for one of these; empty for any reason.
-        night: only images of this night; without reasons its captioned ones, too.
-        images: only these; empty for all.
-        model: name and version of the pinned model; images that it captioned are not captioned again.
-    """
-
-    reasons: frozenset[str] = frozenset()
-    night: str | None = None
-    images: frozenset[str] = frozenset()
-    model: tuple[str, str] = ("", "")
+    reasons: frozenset[str] = frozenset()  # images that are quarantined for one of these; empty for any reason
+    night: str | None = None  # only images of this night; without reasons its captioned ones, too
+    images: frozenset[str] = frozenset()  # only these; empty for all
+    model: tuple[str, str] = ("", "")  # pinned name and version; images that it captioned are not captioned again
 
     @property
     def is_recaption(self) -> bool:

@@ -16,8 +16,7 @@ from pipeline.storage.tables.usage import written_by
 def withdraw(table: CaptionTable, name: str, version: str) -> int:
     """Mark a version's captions withdrawn, so that each image falls back to the one before; returns how many.
 
-    A later night captions the images without any caption left. Captions by people stay. Raises Permanent if
-    nights kept publishing first.
+    A later night captions the images without any caption left. Captions by people stay.
     """
     condition = written_by([(name, version)]) & ~pc.field("withdrawn")
     count = sum(len(batch) for batch in table.batches(condition, ["image"]))
@@ -39,8 +38,7 @@ def erase(table: CaptionTable, images: Collection[str]) -> int:
     """Remove every row of some images from both tables; returns how many left the history.
 
     Files of earlier versions still have the rows until `purge`. The history is committed even if it has no such row,
-    so that a run about to publish one reads the list of forgotten images again. Raises Permanent if nights kept
-    publishing first.
+    so that a run about to publish one reads the list of forgotten images again.
     """
     count = sum(len(batch) for batch in table.batches(one_of("image", images), ["image"]))
     erased = pa.array(sorted(images), pa.string())
