@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-if TYPE_CHECKING:
-    from pipeline.core.environment import Home
-    from pipeline.core.settings import TrainSettings
+from pipeline.core.environment import Home
+from pipeline.core.settings import TrainSettings
+from pipeline.data.sources.factory import corrections_of
+from pipeline.data.validation.reference_profiles import ReferenceProfiles, collection_of
+from pipeline.metrics.gendered_words import neutral
+from pipeline.storage.stage_outputs import Store
+from pipeline.storage.tables.corrections import CORRECTED
 
 
 def new_corrections(settings: TrainSettings, home: Home) -> int:
     """How many corrections are not in the last accepted snapshot of this source."""
-    from pipeline.data.sources.factory import corrections_of
-    from pipeline.metrics.gendered_words import neutral
-
     table = corrections_of(settings.source, home)
     if table is None:
         return 0
@@ -25,24 +26,12 @@ def new_corrections(settings: TrainSettings, home: Home) -> int:
 
 def _in_last_snapshot(settings: TrainSettings, home: Home) -> set[tuple[str, str]]:
     """Image and caption of every correction in the last accepted snapshot that is still in the store."""
-    from pipeline.data.validation.reference_profiles import ReferenceProfiles, collection_of
-    from pipeline.storage.stage_outputs import Store
-
     store = Store(home.store)
     for digest in reversed(ReferenceProfiles.of(store, collection_of(settings.source)).snapshots()):
         try:
-            return _corrections_in(store.find("snapshot", digest).path)
+            captions = store.find("snapshot", digest).path / "captions.parquet"
+            rows = pq.read_table(captions, filters=pc.starts_with(pc.field("image"), CORRECTED)).to_pylist()
         except FileNotFoundError:  # removed since; the one before it has fewer
             continue
+        return {(row["image"].removeprefix(CORRECTED), row["caption"]) for row in rows}
     return set()
-
-
-def _corrections_in(snapshot: Path) -> set[tuple[str, str]]:
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    from pipeline.storage.tables.corrections import CORRECTED
-
-    table = pq.read_table(snapshot / "captions.parquet", columns=["image", "caption"])
-    rows = table.filter(pc.starts_with(table["image"], CORRECTED)).to_pylist()
-    return {(row["image"].removeprefix(CORRECTED), row["caption"]) for row in rows}

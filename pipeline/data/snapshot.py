@@ -81,13 +81,8 @@ class Snapshot:
 def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> StageOutput:
     """List a source once: `images`, `captions` and `objects` as parquet files.
 
-    A split that the source lacks is cut from train by the digest of the image's bytes, so that
-    an image keeps its split when others join and equal images stay together. An image
-    that cannot be read is listed with an empty digest, for validation to quarantine. With
-    `people_terms: neutral` the captions of all splits are listed without people's gender.
-
-    Raises:
-        SettingsError: two images share a name, or the cuts leave nothing to train on.
+    A split that the source lacks is cut from train by the digest of the image's bytes, so that an image keeps its
+    split when others join and equal images stay together. An unreadable image is listed with an empty digest.
     """
 
     def build(folder: Path) -> None:
@@ -104,10 +99,8 @@ def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Sta
             pq.write_table(pa.Table.from_pandas(tables[name], schema, preserve_index=False), folder / f"{name}.parquet")
         write_json(folder / "figures.json", _figures(tables))
 
-    always, if_set = (
-        settings_with(effect, SourceSettings) for effect in (Effect.ON_SNAPSHOT, Effect.ON_SNAPSHOT_IF_SET)
-    )
-    shaping = settings.model_dump(mode="json", include=always)
+    shaping = settings.model_dump(mode="json", include=settings_with(Effect.ON_SNAPSHOT, SourceSettings))
+    if_set = settings_with(Effect.ON_SNAPSHOT_IF_SET, SourceSettings)
     shaping |= settings.model_dump(mode="json", include=if_set, exclude_defaults=True)
     return store.run("snapshot", _VERSION, shaping, {"source": source.fingerprint()}, build)
 
@@ -115,20 +108,14 @@ def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Sta
 def cut(images: pd.DataFrame, settings: SourceSettings) -> pd.Series[str]:
     """Every image's split; one that the source lacks is cut from train by digest.
 
-    test takes the lowest digests and val the highest, so neither moves when the other's size does.
-
-    Args:
-        images: columns sha256 and split, None for images the source does not assign.
-        settings: `val_cut` and `test_cut`: a share of the images below 1, else their number.
-
-    Raises:
-        SettingsError: a number is not whole, or nothing would be left to train on.
+    test takes the lowest digests and val the highest, so neither moves when the other's size does. `images` has the
+    columns sha256 and split, None for an image that the source does not assign.
     """
     split = images["split"].fillna("train")
     digests = sorted(set(images["sha256"][split == "train"]) - {""})
     present = set(split)
-    test = set() if "test" in present else _lowest(digests, settings.test_cut, "source.test_cut")
-    val = set() if "val" in present else _highest(digests, settings.val_cut, "source.val_cut")
+    test = set() if "test" in present else _outermost(digests, settings.test_cut, "source.test_cut")
+    val = set() if "val" in present else _outermost(digests, settings.val_cut, "source.val_cut", highest=True)
     if digests and (test & val or len(test | val) == len(digests)):
         raise SettingsError(
             f"source.test_cut={settings.test_cut:g} and source.val_cut={settings.val_cut:g} leave none of the "
@@ -191,33 +178,23 @@ def _tables(source: Iterable[CaptionedImage]) -> dict[str, pd.DataFrame]:
 def _fewer(tables: dict[str, pd.DataFrame], most: int) -> dict[str, pd.DataFrame]:
     """The tables with the training images of the lowest digests only; corrected ones stay."""
     images = tables["images"]
-    source = images[(images["split"] == "train") & ~images["image"].str.startswith(CORRECTED)]
-    train = source.sort_values("sha256", kind="stable")
-    dropped = set(train["image"].iloc[most:])
+    train = images[(images["split"] == "train") & ~images["image"].str.startswith(CORRECTED)]
+    dropped = set(train.sort_values("sha256", kind="stable")["image"].iloc[most:])
     return {name: table[~table["image"].isin(dropped)].reset_index(drop=True) for name, table in tables.items()}
 
 
-def _lowest(digests: list[str], size: float, name: str) -> set[str]:
+def _outermost(digests: list[str], size: float, name: str, *, highest: bool = False) -> set[str]:
+    """The lowest or the highest of sorted digests: a share of all where `size` is below 1, else their number."""
     if size < 1:
-        return {digest for digest in digests if _place(digest) < size}
-    return set(digests[: _number(size, name)])
-
-
-def _highest(digests: list[str], size: float, name: str) -> set[str]:
-    if size < 1:
-        return {digest for digest in digests if _place(digest) >= 1 - size}
-    return set(digests[-_number(size, name) :])
+        return {digest for digest in digests if (_place(digest) >= 1 - size if highest else _place(digest) < size)}
+    if size != int(size):
+        raise SettingsError(f"{name} is {size:g}; give a share below 1 or a whole number of images")
+    return set(digests[-int(size) :] if highest else digests[: int(size)])
 
 
 def _place(digest: str) -> float:
     """Where a digest lies between 0 and 1."""
     return int(digest[:16], 16) / 2**64
-
-
-def _number(size: float, name: str) -> int:
-    if size != int(size):
-        raise SettingsError(f"{name} is {size:g}; give a share below 1 or a whole number of images")
-    return int(size)
 
 
 def _figures(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:

@@ -15,17 +15,11 @@ NOT_MEASURED = "not measured"
 
 
 class Bar(NamedTuple):
-    """A bar of a chart; heights are shares of the chart's highest.
-
-    Attributes:
-        height: of the bar.
-        reference: height of the line to compare the bar with; None for no line.
-        label: shown where a pointer rests on the bar.
-    """
+    """A bar of a chart; heights are shares of the chart's highest."""
 
     height: float
-    reference: float | None
-    label: str
+    reference: float | None  # height of the line to compare the bar with
+    label: str  # shown where a pointer rests on the bar
 
 
 def bar_chart(values: Sequence[float], labels: Sequence[str], references: Sequence[float] | None = None) -> list[Bar]:
@@ -43,10 +37,6 @@ def render(template: Path, **values: Any) -> str:
 def data_uri(data: bytes, kind: str = "jpeg") -> str:
     """An encoded image inside a page."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-
-
-def _percent(share: float | None, digits: int = 1) -> str:
-    return NOT_MEASURED if share is None else f"{share:.{digits}%}"
 
 
 @cache
@@ -71,3 +61,7 @@ def _environment(folder: Path) -> Environment:
 
 def _decimal(value: float | None, digits: int = 3) -> str:
     return NOT_MEASURED if value is None else f"{value:.{digits}f}"
+
+
+def _percent(share: float | None, digits: int = 1) -> str:
+    return NOT_MEASURED if share is None else f"{share:.{digits}%}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 Split = Literal["train", "val", "test"]
@@ -30,7 +30,7 @@ class CaptionedImage:
     split: Split | None  # the source's own split; None: to be cut by hash
     captions: tuple[str, ...]  # as written, in the source's order
     data: bytes | None  # encoded (JPEG, PNG, ..); None when the file cannot be read
-    objects: tuple[LabelledBox, ...] = field(default=())  # the true objects in the image, where the source has them
+    objects: tuple[LabelledBox, ...] = ()  # the true objects in the image, where the source has them
 
 
 class Source(Protocol):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from pipeline.core.errors import SettingsError
 from pipeline.core.settings import SourceSettings
-from pipeline.data.sources.base import SPLITS, CaptionedImage, Split
+from pipeline.data.sources.base import SPLITS, CaptionedImage
 from pipeline.data.sources.image_files import open_image_files
 from pipeline.storage.annotations import read_coco_captions
 from pipeline.storage.files import digest_of, sha256_file
@@ -18,22 +18,11 @@ from pipeline.storage.files import digest_of, sha256_file
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """An image as an annotation file lists it; `uri` is its path inside the images folder."""
-
-    image: str
-    uri: str
-    split: Split
-    captions: tuple[str, ...]
-
-
 class CocoJsonSource:
     """Photographs named by COCO captions files, one file a split.
 
-    `image` and `uri` are the file name inside the images folder. An image that several splits
-    name is one captioned image in each; `image` is then `train:NAME` or `val:NAME` outside
-    the last split. The images folder may be a prefix in an object store.
+    `image` and `uri` are the file name inside the images folder. An image that several splits name is one captioned
+    image in each; `image` is then `train:NAME` or `val:NAME` outside the last split.
     """
 
     def __init__(self, settings: SourceSettings) -> None:
@@ -51,7 +40,7 @@ class CocoJsonSource:
         """Every image in the annotation files' order, train first."""
         read = self._images.read(entry.uri for entry in self._entries)
         for entry, data in zip(self._entries, read, strict=True):
-            yield CaptionedImage(entry.image, entry.uri, entry.split, entry.captions, data)
+            yield replace(entry, data=data)
 
     def read(self, uris: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
         """Encoded bytes of images named by their path inside the images folder."""
@@ -59,13 +48,14 @@ class CocoJsonSource:
         return zip(unique, self._images.read(unique), strict=True)
 
     @cached_property
-    def _entries(self) -> list[_Entry]:
+    def _entries(self) -> list[CaptionedImage]:
+        """The images as the annotation files list them, without their bytes."""
         listed = {split: self._captions(file) for split, file in self._files.items()}
-        entries: list[_Entry] = []
+        entries: list[CaptionedImage] = []
         names: set[str] = set()
         for split in reversed(listed):  # so that the copy of the last split keeps the plain name
             named = [
-                _Entry(f"{split}:{uri}" if uri in names else uri, uri, split, captions)
+                CaptionedImage(f"{split}:{uri}" if uri in names else uri, uri, split, captions, None)
                 for uri, captions in listed[split].items()
             ]
             names.update(listed[split])

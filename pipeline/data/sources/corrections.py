@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import chain
 from pathlib import PurePosixPath
 
 from pipeline.core.errors import SettingsError
@@ -32,13 +32,19 @@ class CorrectedSource:
         """Changes with the source, with a correction and with a corrected image."""
         if not self._corrections:
             return self._source.fingerprint()
+        names: dict[str, list[str]] = defaultdict(list)
+        for folder, name in map(_place, self._corrections):
+            names[folder].append(name)
         texts = [(image, each.who, each.caption) for image, rows in self._corrections.items() for each in rows]
-        stamps = {str(folder): self._folder(folder).stamps(sorted(names)) for folder, names in self._folders.items()}
+        stamps = {folder: self._folder(folder).stamps(sorted(names[folder])) for folder in names}
         return digest_of([self._source.fingerprint(), texts, stamps])
 
-    def captioned_images(self) -> Iterable[CaptionedImage]:
+    def captioned_images(self) -> Iterator[CaptionedImage]:
         """The corrected images, to be put into splits by hash, then the source's."""
-        return chain(self._corrected(), self._source.captioned_images())
+        for image, rows in self._corrections.items():
+            name, captions = CORRECTED + image, tuple(each.caption for each in rows)
+            yield CaptionedImage(name, name, None, captions, self._bytes(image))
+        yield from self._source.captioned_images()
 
     def read(self, uris: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
         """Encoded bytes of corrected images and of the source's."""
@@ -47,35 +53,24 @@ class CorrectedSource:
             yield uri, self._bytes(uri.removeprefix(CORRECTED))
         yield from self._source.read([uri for uri in uris if not uri.startswith(CORRECTED)])
 
-    def _corrected(self) -> Iterator[CaptionedImage]:
-        for image, rows in self._corrections.items():
-            name, captions = CORRECTED + image, tuple(each.caption for each in rows)
-            yield CaptionedImage(name, name, None, captions, self._bytes(image))
-
     def _bytes(self, image: str) -> bytes | None:
         folder, name = _place(image)
         return next(iter(self._folder(folder).read([name])))
 
     @cached_property
     def _corrections(self) -> dict[str, list[Correction]]:
-        by_image: dict[str, list[Correction]] = {}
+        by_image: dict[str, list[Correction]] = defaultdict(list)
         for each in self._table.read():
             require_inside(each.image, self._roots)
-            by_image.setdefault(each.image, []).append(each)
+            by_image[each.image].append(each)
         return by_image
-
-    @cached_property
-    def _folders(self) -> dict[str, list[str]]:
-        """The names of corrected images in each folder."""
-        names: dict[str, list[str]] = {}
-        for image in self._corrections:
-            folder, name = _place(image)
-            names.setdefault(folder, []).append(name)
-        return names
 
     def _folder(self, folder: str) -> ImageFiles:
         if folder not in self._opened:
-            self._opened[folder] = _open(folder)
+            try:
+                self._opened[folder] = open_image_files(folder)
+            except SettingsError:
+                self._opened[folder] = _NoImages()
         return self._opened[folder]
 
 
@@ -90,13 +85,6 @@ class _NoImages:
 
     def read(self, paths: Iterable[str]) -> Iterator[bytes | None]:
         return iter([None for _ in paths])
-
-
-def _open(folder: str) -> ImageFiles:
-    try:
-        return open_image_files(folder)
-    except SettingsError:
-        return _NoImages()
 
 
 def _place(image: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -69,15 +69,9 @@ class _Karpathy(BaseModel):
 def prepare_flickr8k(images: Path, annotations: Path, output: Path) -> dict[str, Any]:
     """Write `images/`, `captions_{train,val,test}.json`, `flickr8k.yaml` and `prepared.json`, atomically.
 
-    Every image is squashed whole to 224x224 pixels by `pipeline.imaging.decode` and encoded as a JPEG
-    of quality 85. One that cannot be read, or has no caption, is left out.
-
-    Returns:
-        `prepared.json`: images and captions of each split, the reason of each image left out,
-        and the SHA-256 of the annotations.
-
-    Raises:
-        SettingsError: a file is missing or malformed, `output` is in use, or too much is left out.
+    Every image is squashed whole to 224x224 pixels and encoded as a JPEG of quality 85. One that cannot be read, or
+    has no caption, is left out. Returns `prepared.json`: the images and captions of each split, the reason of each
+    image left out, and the SHA-256 of the annotations.
     """
     if output.exists() and not (output.is_dir() and not any(output.iterdir())):
         raise SettingsError(f"--output {output} exists and is not an empty folder; remove it or name another")
@@ -97,14 +91,7 @@ def prepare_flickr8k(images: Path, annotations: Path, output: Path) -> dict[str,
 
 
 def read_distribution(annotations: Path) -> list[ListedImage]:
-    """The images of the official splits, sorted by name, with captions as written.
-
-    Args:
-        annotations: `Flickr8k.token.txt`, with the split lists beside it, or `dataset_flickr8k.json`.
-
-    Raises:
-        SettingsError: a file is missing or malformed, or a split is empty.
-    """
+    """The images of the official splits, sorted by name, with captions as written."""
     if annotations.is_dir():
         raise SettingsError(f"--annotations {annotations} is a folder, not a file; {_FORMS}")
     listed = _karpathy(annotations) if annotations.suffix == ".json" else _tokens(annotations)
@@ -121,23 +108,19 @@ def read_distribution(annotations: Path) -> list[ListedImage]:
 def _karpathy(file: Path) -> list[ListedImage]:
     parsed = read_form(file, _Karpathy, "dataset_flickr8k.json of Karpathy", _FORMS)
     return [
-        ListedImage(image.filename, image.split, tuple(sentence.raw for sentence in image.sentences))
-        for image in parsed.images
+        ListedImage(each.filename, each.split, tuple(text.raw for text in each.sentences)) for each in parsed.images
     ]
 
 
 def _tokens(file: Path) -> list[ListedImage]:
-    captions: dict[str, list[str]] = {}
+    captions: dict[str, list[str]] = defaultdict(list)
     for name, caption in _token_lines(file):
-        captions.setdefault(name, []).append(caption)
+        captions[name].append(caption)
     lists = {split: file.parent / name for split, name in _LISTS.items()}
     if absent := [path.name for path in lists.values() if not path.is_file()]:
         raise SettingsError(f"{', '.join(absent)} not found beside {file}; the three split lists must lie there")
-    return [
-        ListedImage(name, split, tuple(captions.get(name, ())))
-        for split, path in lists.items()
-        for name in _text(path).split()
-    ]
+    names = ((name, split) for split, path in lists.items() for name in _text(path).split())
+    return [ListedImage(name, split, tuple(captions[name])) for name, split in names]
 
 
 def _token_lines(file: Path) -> Iterator[tuple[str, str]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from errno import EACCES, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError
 from pipeline.core.parallel import in_parallel
@@ -14,23 +14,13 @@ from pipeline.storage.objects import ObjectInfo, S3Folder
 from pipeline.storage.objects.s3 import SCHEME
 
 _READERS = 16
-_ABSENT = {
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.EACCES,
-    errno.EPERM,
-    errno.ELOOP,
-    errno.ENAMETOOLONG,
-}
+_ABSENT = {ENOENT, ENOTDIR, EISDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG}
+
+_T = TypeVar("_T")
 
 
 class ImageFiles(Protocol):
-    """Images by their path below one place.
-
-    Every method raises SettingsError for a path that leads outside, and ObjectUnavailable when
-    the disk or the store fails.
-    """
+    """Images by their path below one place; raises ObjectUnavailable when the disk or the store fails."""
 
     def path(self, name: str, where: str) -> str:
         """A name as a normal path; `where` it stood is for the message."""
@@ -68,30 +58,19 @@ class LocalImageFiles:
 
     def stamps(self, paths: Iterable[str]) -> dict[str, Any]:
         """Size and time of each file."""
-        return {path: self._stamp(path) for path in paths}
+        return {path: self._unless_absent(path, _size_and_time) for path in paths}
 
     def read(self, paths: Iterable[str]) -> Iterator[bytes | None]:
         """The files' bytes."""
-        return map(self._bytes, paths)
+        return (self._unless_absent(path, _bytes) for path in paths)
 
-    def _inside(self, path: str) -> Path:
-        return self._root / self.path(path, "an image")
-
-    def _stamp(self, path: str) -> list[int] | None:
+    def _unless_absent(self, path: str, read: Callable[[Path], _T]) -> _T | None:
         try:
-            stat = self._inside(path).stat()
+            return read(self._root / self.path(path, "an image"))
         except OSError as error:
-            _raise_unless_absent(path, error)
-            return None
-        return [stat.st_size, stat.st_mtime_ns]
-
-    def _bytes(self, path: str) -> bytes | None:
-        file = self._inside(path)
-        try:
-            return file.read_bytes() if file.is_file() else None
-        except OSError as error:
-            _raise_unless_absent(path, error)
-            return None
+            if error.errno in _ABSENT:
+                return None
+            raise ObjectUnavailable(f"cannot read {path!r}: {error}; try again when the file system answers") from error
 
 
 class StoredImageFiles:
@@ -139,6 +118,10 @@ def _outside(name: str, where: str, root: str) -> SettingsError:
     )
 
 
-def _raise_unless_absent(path: str, error: OSError) -> None:
-    if error.errno not in _ABSENT:
-        raise ObjectUnavailable(f"cannot read {path!r}: {error}; try again when the file system answers") from error
+def _size_and_time(file: Path) -> list[int]:
+    stat = file.stat()
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def _bytes(file: Path) -> bytes | None:
+    return file.read_bytes() if file.is_file() else None

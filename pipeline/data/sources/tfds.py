@@ -12,24 +12,16 @@ from typing import Any
 
 from pipeline.core.errors import SettingsError
 from pipeline.core.settings import SourceSettings
-from pipeline.data.sources.base import CaptionedImage, LabelledBox, Split
+from pipeline.data.sources.base import SPLITS, CaptionedImage, LabelledBox, Split
 from pipeline.storage.files import digest_of
 
-_PARTS: dict[Split, tuple[str, ...]] = {
-    "train": ("train", "restval"),
-    "val": ("val", "validation"),
-    "test": ("test",),
-}
+_PARTS = {"train": ("train", "restval"), "val": ("val", "validation"), "test": ("test",)}
 _NAME = re.compile(r"(?P<name>\w+)(/(?P<config>[\w.-]+))?(:(?P<version>\d+\.\d+\.\d+))?")
 _GAP = 64  # reading past so many unwanted examples is cheaper than another pipeline
 
 
 class TfdsSource:
-    """A dataset prepared by TFDS; nothing is ever downloaded.
-
-    `uri` is a position in a part of the dataset, such as `restval/000123`. The parts train and
-    restval together are the split train.
-    """
+    """A dataset prepared by TFDS, never downloaded; `uri` is a position in a part of the dataset, such as `restval/000123`."""
 
     def __init__(self, settings: SourceSettings) -> None:
         self._folder = prepared_folder(settings.dataset, settings.data_dir)
@@ -81,8 +73,8 @@ class TfdsSource:
         sizes = {name: int(info.num_examples) for name, info in self._builder.info.splits.items()}
         if "train" not in sizes:
             raise SettingsError(f"{self._folder} has the splits {', '.join(sorted(sizes))}; source.dataset needs train")
-        for split, parts in _PARTS.items():
-            yield split, [(part, sizes[part]) for part in parts if part in sizes]
+        for split in SPLITS:
+            yield split, [(part, sizes[part]) for part in _PARTS[split] if part in sizes]
 
     def _examples(self, part: str, start: int, stop: int) -> Iterator[tuple[int, dict[str, Any]]]:
         """Positions and examples of a range, images still encoded, in the order of the files."""

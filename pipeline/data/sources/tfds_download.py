@@ -25,16 +25,9 @@ def is_prepared(dataset: str, data_dir: Path | None) -> bool:
 
 
 def check_download(dataset: str, data_dir: Path | None, disk_bytes: float) -> None:
-    """Check that a download can begin, before anybody waits for it.
+    """Check that a download of `name[/config][:version]` can begin, before anybody waits for it.
 
-    Args:
-        dataset: `name[/config][:version]` as in TFDS.
-        data_dir: folder of prepared data; None for TFDS' own default.
-        disk_bytes: for the archives, their contents and the prepared files.
-
-    Raises:
-        ObjectUnavailable: a host does not answer.
-        SettingsError: TFDS does not know the dataset, or the disk is too small.
+    `disk_bytes` are for the archives, their contents and the prepared files.
     """
     import tensorflow_datasets as tfds
 
@@ -49,11 +42,7 @@ def check_download(dataset: str, data_dir: Path | None, disk_bytes: float) -> No
 
 
 def prepare_dataset(dataset: str, data_dir: Path | None) -> Path:
-    """Download and prepare a dataset unless it is prepared; the folder of its version.
-
-    Raises:
-        ObjectUnavailable: the download fails; another try uses the files that were downloaded.
-    """
+    """Download and prepare a dataset unless it is prepared; the folder of its version."""
     import tensorflow_datasets as tfds
 
     if not is_prepared(dataset, data_dir):

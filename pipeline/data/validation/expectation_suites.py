@@ -51,8 +51,7 @@ class Suites:
     ) -> list[RuleResult]:
         """Run a suite on a frame of facts and add it to the Data Docs; a result a rule.
 
-        Args:
-            index: columns that name a row, the row's number first; none for the one row of a dataset.
+        `index` are columns that name a row, the row's number first; none for the one row of a dataset.
         """
         checkpoint = self._checkpoint(name, rules, index)
         (run,) = checkpoint.run(batch_parameters={"dataframe": frame}).run_results.values()

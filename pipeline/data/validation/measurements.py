@@ -37,12 +37,9 @@ _MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|<!--|&(?:[a-zA-Z]{2,8}|#\d{1,7}|#[xX][
 
 
 def caption_facts(captions: pd.DataFrame) -> pd.DataFrame:
-    """Facts of captions: columns image, position, caption.
+    """Facts of captions: the names below, and counts.
 
-    Returns:
-        row (the index), name (image, safe in HTML), position, and the counts words, characters, bad_characters, markup,
-        personal, links, formula (see `text_checks`), copy (0 for the first such caption of its image) and repeats (all
-        such captions, whatever their spacing).
+    copy is 0 for the first such caption of its image; repeats counts all such captions, whatever their spacing.
     """
     texts = captions["caption"].tolist()
     normalized = pd.Series([" ".join(text.split()) for text in texts], captions.index, dtype=str)
@@ -101,18 +98,11 @@ def measure_images(images: pd.DataFrame, source: Source, limits: ImageLimits) ->
 def image_facts(
     images: pd.DataFrame, captions: pd.Series[str], measurements: ImageMeasurements, most_bits: int | None
 ) -> tuple[pd.DataFrame, list[NearDuplicate]]:
-    """Facts of images: columns image, uri, sha256, split, bytes.
+    """Facts of images and their near-duplicates; `captions` are the image of each accepted caption.
 
-    An image is sound if it was decoded and has an accepted caption. Splits come in the order train, val, test.
-
-    Args:
-        captions: the image of each accepted caption.
-        most_bits: see `find_near_duplicates`; None finds none.
-
-    Returns:
-        The facts and the near-duplicates. The facts are row (the index), name (image, safe in HTML), split, bytes,
-        width, height, problem, and the counts captions, copy (0 for the first sound image with these bytes in its split),
-        copies_in_later_splits (sound ones) and near_duplicates (1 where a later split has a sound one).
+    An image is sound if it was decoded and has an accepted caption. copy is 0 for the first sound image with these
+    bytes in its split, copies_in_later_splits counts sound ones, near_duplicates is 1 where a later split has a sound
+    one. Without `most_bits` (see `find_near_duplicates`) there are none.
     """
     frame = pd.DataFrame(
         {

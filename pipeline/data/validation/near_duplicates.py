@@ -26,14 +26,10 @@ class NearDuplicate(NamedTuple):
 
 
 def find_near_duplicates(images: PerceptualHashes, splits: pd.Series[str], most_bits: int) -> list[NearDuplicate]:
-    """The likest twin of each image that has one in a later split (train before val before test).
+    """The likest twin of each image that has one in a later split; their hashes differ in at most `most_bits`.
 
-    Among a billion pairs, hashes alone would match unlike images, so the grey levels must agree, too.
-
-    Args:
-        images: those without a hash have no twin.
-        splits: of the images, with their row numbers as the index.
-        most_bits: how many bits of two hashes may differ.
+    Among a billion pairs, hashes alone would match unlike images, so the grey levels must agree, too. `splits` are of
+    the images, with their row numbers as the index; images without a hash have no twin.
     """
     best: dict[int, NearDuplicate] = {}
     for place, split in enumerate(SPLITS):

@@ -48,10 +48,8 @@ def write_overview(
         pairs=_pairs(result, snapshot, source),
         reference=reference,
         drifts=_drifts(result),
-        charts=[]
-        if reference is None
-        else [_chart(name, reference, result.profile) for name in ("lengths", *STATISTICS)],
-        words=[] if reference is None else _words(reference, result.profile),
+        charts=[_chart(name, reference, result.profile) for name in ("lengths", *STATISTICS) if reference],
+        words=_words(reference, result.profile) if reference else [],
     )
     write_text(folder / "index.html", page)
 
@@ -74,14 +72,11 @@ def _chart(name: str, then: Profile, now: Profile) -> dict[str, Any]:
 
 def _words(then: Profile, now: Profile) -> list[tuple[str, float, float]]:
     """The words whose share changed most: word, share then, share now."""
-    shares = [
-        {
-            word: count / max(1, sum(profile["words"].values()) + profile["other_words"])
-            for word, count in profile["words"].items()
-        }
-        for profile in (then, now)
+    totals = [max(1, sum(profile["words"].values()) + profile["other_words"]) for profile in (then, now)]
+    both = [
+        (word, then["words"].get(word, 0) / totals[0], now["words"].get(word, 0) / totals[1])
+        for word in then["words"].keys() | now["words"].keys()
     ]
-    both = [(word, shares[0].get(word, 0.0), shares[1].get(word, 0.0)) for word in shares[0].keys() | shares[1].keys()]
     return sorted(both, key=lambda row: (-abs(row[1] - row[2]), row[0]))[:_WORDS]
 
 

@@ -15,9 +15,7 @@ BITS = 63  # of a hash
 STATISTICS = ("brightness", "contrast", "saturation", "shape", "megapixels")
 
 _FLAT = 2.0  # standard deviation in grey levels under which there is nothing to compare
-_SMALL = 16
-_LARGE = 32
-_LOW = 8
+_SMALL, _LARGE, _LOW = 16, 32, 8
 # Rows of the discrete cosine transform of 32 values, the lowest 8 frequencies.
 _COSINES = np.cos(np.pi * np.outer(np.arange(_LOW), 2 * np.arange(_LARGE) + 1) / (2 * _LARGE))
 
@@ -26,9 +24,7 @@ class PerceptualHash(NamedTuple):
     """The hash and the statistics of one image."""
 
     hash: int  # `BITS` bits; 0 where the image is of one colour
-    grey: npt.NDArray[
-        np.float32
-    ]  # [256], grey levels at 16x16, mean 0 and length 1; all 0 where the image is of one colour
+    grey: npt.NDArray[np.float32]  # [256], levels at 16x16, mean 0 and length 1; all 0 where the image is of one colour
     statistics: npt.NDArray[np.float32]  # [5], the `STATISTICS`
 
 
@@ -61,11 +57,13 @@ def perceptual_hash(image: Image.Image, width: int, height: int) -> PerceptualHa
     colours = np.asarray(image.resize((_SMALL, _SMALL), Image.Resampling.BOX), np.float32)
     grey = np.asarray(image.convert("L").resize((_LARGE, _LARGE), Image.Resampling.BOX), np.float32)
     spread = colours.max(-1) - colours.min(-1)  # [16, 16]
-    statistics = [grey.mean() / 255, grey.std() / 128, spread.mean() / 255, np.log2(width / height)]
-    statistics.append(width * height / 1e6)
+    statistics = np.array(
+        [grey.mean() / 255, grey.std() / 128, spread.mean() / 255, np.log2(width / height), width * height / 1e6],
+        np.float32,
+    )
     if grey.std() < _FLAT:
-        return PerceptualHash(0, np.zeros(_SMALL**2, np.float32), np.array(statistics, np.float32))
-    return PerceptualHash(_hash(grey), _unit(grey), np.array(statistics, np.float32))
+        return PerceptualHash(0, np.zeros(_SMALL**2, np.float32), statistics)
+    return PerceptualHash(_hash(grey), _unit(grey), statistics)
 
 
 def _hash(grey: npt.NDArray[np.float32]) -> int:

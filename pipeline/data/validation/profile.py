@@ -7,7 +7,7 @@ nothing. The part that chance alone explains is taken off, as estimated from the
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from itertools import chain
 from operator import itemgetter
@@ -35,8 +35,7 @@ _EDGES = {
     "megapixels": np.array([0, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.3, 2.6, 5, 10, 20, np.inf]),
 }
 
-# What a profile must have to be compared with.
-PROFILE_KEYS = ("images", "lengths", "words", "other_words", *STATISTICS)
+PROFILE_KEYS = ("images", "lengths", "words", "other_words", *STATISTICS)  # what a comparison reads
 
 # Each drift: its description, and the constant of `ValidationSettings` that limits it.
 DRIFTS = {
@@ -51,22 +50,18 @@ WordCounts = dict[str, int]
 
 
 def full_profile(snapshot: Snapshot, hashes: PerceptualHashes) -> Profile:
-    """All that is compared of a snapshot; `hashes` are of its images.
-
-    Returns:
-        images, captions and vocabulary (counts); lengths (captions by words); words (occurrences);
-        images_by_word (how many have each word); other_words (0); and counts of images in the bins of each of
-        `STATISTICS`.
-    """
-    by_image = _words_by_image(snapshot)
+    """All that is compared of a snapshot: counts, and those of images in the bins of each of `STATISTICS`."""
+    by_image: dict[str, list[list[str]]] = defaultdict(list)  # the words of each caption
+    for image, text in zip(snapshot.captions["image"], snapshot.captions["caption"], strict=True):
+        by_image[image].append(standardize(text).split())
     counts = Counter(word for captions in by_image.values() for words in captions for word in words)
     lengths = Counter(min(len(words), _LONGEST) for captions in by_image.values() for words in captions)
     return {
         "images": len(snapshot.images),
         "captions": len(snapshot.captions),
         "vocabulary": len(counts),
-        "lengths": {str(length): lengths[length] for length in sorted(lengths)},
-        "words": dict(counts.most_common()),
+        "lengths": {str(length): lengths[length] for length in sorted(lengths)},  # captions by number of words
+        "words": dict(counts.most_common()),  # occurrences
         "images_by_word": dict(Counter(word for captions in by_image.values() for word in set(chain(*captions)))),
         "other_words": 0,
         **_binned(hashes),
@@ -83,8 +78,7 @@ def stored_profile(profile: Profile) -> Profile:
 
 def half_profiles(snapshot: Snapshot, hashes: PerceptualHashes) -> tuple[Profile, Profile]:
     """Full profiles of two halves of a snapshot, split by digest."""
-    images = snapshot.images.reset_index(drop=True)
-    odd = images["sha256"].str[-1].isin(list("13579bdf")).to_numpy()
+    odd = snapshot.images["sha256"].str[-1].isin(list("13579bdf")).to_numpy()
     return _half(snapshot, hashes, odd), _half(snapshot, hashes, ~odd)
 
 
@@ -108,14 +102,6 @@ def _half(snapshot: Snapshot, hashes: PerceptualHashes, rows: npt.NDArray[np.boo
     images = snapshot.images[rows]
     captions = snapshot.captions[snapshot.captions["image"].isin(images["image"])]
     return full_profile(Snapshot(images, captions, snapshot.objects), hashes.of_rows(rows))
-
-
-def _words_by_image(snapshot: Snapshot) -> dict[str, list[list[str]]]:
-    """The words of each caption of each image."""
-    words: dict[str, list[list[str]]] = {}
-    for image, text in zip(snapshot.captions["image"], snapshot.captions["caption"], strict=True):
-        words.setdefault(image, []).append(standardize(text).split())
-    return words
 
 
 def _binned(hashes: PerceptualHashes) -> dict[str, WordCounts]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,10 @@ LAST, NONE = "last", "none"
 log = logging.getLogger(__name__)
 
 # What differs from one delivery of a source to the next: how much is taken of it, and the names of its lists.
-_PASSING = {"max_images", "max_train_images", "scene_count", "scene_seed", "val_cut", "test_cut", "terms"} | {
-    "corrections",
-    "corrections_held_out",
-    "corrections_to_train",
-    "train_annotations",
-    "val_annotations",
-    "test_annotations",
-}
+_PASSING = {
+    "max_images", "max_train_images", "scene_count", "scene_seed", "val_cut", "test_cut", "terms", "corrections",
+    "corrections_held_out", "corrections_to_train", "train_annotations", "val_annotations", "test_annotations",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,16 +37,9 @@ class ReferenceProfiles:
         return cls(store.root / "references" / collection)
 
     def before(self, snapshot: str) -> Profile | None:
-        """The profile that a snapshot is compared with: the last one accepted before it was.
-
-        So a snapshot that is validated again, with whatever settings, is compared with the same one.
-        """
-        last: Profile | None = None
-        for entry in self._entries():
-            if entry["snapshot"] == snapshot:
-                break
-            last = entry["profile"]
-        return last
+        """The last profile accepted before a snapshot was, so validating it again compares it with the same one."""
+        earlier = list(takewhile(lambda entry: entry["snapshot"] != snapshot, self._entries()))
+        return earlier[-1]["profile"] if earlier else None
 
     def snapshots(self) -> list[str]:
         """Digests of the snapshots that were accepted, in their order."""
@@ -85,11 +75,7 @@ def collection_of(source: SourceSettings) -> str:
 
 
 def reference_for(setting: str, references: ReferenceProfiles, snapshot: str) -> Profile | None:
-    """The profile that `validation.reference` names: `last`, `none`, or a file.
-
-    Raises:
-        SettingsError: the file is no profile.
-    """
+    """The profile that `validation.reference` names: `last`, `none`, or a file."""
     if setting == NONE:
         return None
     if setting == LAST:

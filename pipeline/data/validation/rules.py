@@ -54,44 +54,31 @@ def image_rules(settings: ValidationSettings) -> list[Rule]:
         f"sides of at least {settings.min_side} pixels, at most {settings.max_megapixels:g} megapixels "
         f"and {settings.max_image_bytes:,} bytes"
     )
+    copies = "no image of train in val or test, none of val in test"
+    twins = "no image that looks like one of a split that evaluates it"
     undecodable = tuple(reason for reason in reasons.DECODE_REASONS if reason not in _SIZE)
     return [
         Rule("problem", "the file is as the snapshot lists it", refused=(reasons.MISSING, reasons.SOURCE_CHANGED)),
         Rule("problem", "the image can be decoded", refused=undecodable),
         Rule("problem", size, refused=_SIZE),
         Rule("captions", "at least one accepted caption", reasons.NO_CAPTION, low=1),
-        Rule(
-            "copies_in_later_splits",
-            "no image of train in val or test, none of val in test",
-            reasons.IN_TWO_SPLITS,
-            high=0,
-        ),
+        Rule("copies_in_later_splits", copies, reasons.IN_TWO_SPLITS, high=0),
         Rule("copy", "no image twice in a split", reasons.DUPLICATE, high=0),
-        Rule(
-            "near_duplicates",
-            "no image that looks like one of a split that evaluates it",
-            reasons.NEAR_DUPLICATE,
-            high=0,
-        ),
+        Rule("near_duplicates", twins, reasons.NEAR_DUPLICATE, high=0),
     ]
 
 
 def dataset_rules(settings: ValidationSettings) -> list[Rule]:
     """Rules on the dataset's one row of facts."""
     least, share = settings.min_images, settings.max_quarantine_share
-    sizes = [
+    rules = [
         Rule(f"{split}_images", f"at least {least} accepted images in {split}", reasons.TOO_FEW_IMAGES, low=least)
         for split in SPLITS
     ]
-    return sizes + [
-        Rule(
-            f"{kind}_quarantine_share",
-            f"at most {100 * share:g}% of the {kind}s quarantined",
-            reasons.TOO_MUCH_QUARANTINED,
-            high=share,
-        )
-        for kind in ("image", "caption")
-    ]
+    for kind in ("image", "caption"):
+        most = f"at most {100 * share:g}% of the {kind}s quarantined"
+        rules.append(Rule(f"{kind}_quarantine_share", most, reasons.TOO_MUCH_QUARANTINED, high=share))
+    return rules
 
 
 def drift_rules(settings: ValidationSettings) -> list[Rule]:

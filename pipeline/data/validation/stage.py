@@ -41,10 +41,9 @@ def validate(
 ) -> StageOutput:
     """Validate a snapshot by row rules, which quarantine, and dataset rules, which stop the run.
 
-    The output has the snapshot's tables without the quarantined rows (images with width and height
-    as well), `quarantine.parquet`, the snapshot's `profile.json` and the Data Docs under `data_docs`.
-    An image's captions leave with it and are not listed one by one.
-    Snapshots of one collection are compared with each other; without one, with none.
+    The output has the snapshot's tables without the quarantined rows (images with width and height as well),
+    `quarantine.parquet`, `profile.json` and `data_docs`. An image's captions leave with it and are not listed one by
+    one. Snapshots of one collection are compared with each other; without one, with none.
 
     Raises:
         DatasetRejected: a dataset rule failed; quarantine and Data Docs are kept where the message says.
@@ -64,7 +63,12 @@ def validate(
         write_overview(folder / DOCS, result, reference, listed, source)
         if result.failed:
             kept = _keep(folder, store, shaping | inputs)
-            raise DatasetRejected(_message(result.failed, kept), kept / DOCS / "index.html")
+            page = kept / DOCS / "index.html"
+            raise DatasetRejected(
+                f"dataset rejected: {'; '.join(result.failed)}. Mend the data or the validation settings; "
+                f"why rows were quarantined is in {page} and {kept / 'quarantine.parquet'}",
+                page,
+            )
 
     output = store.run("validate", _VERSION, shaping, inputs, build)
     if references is not None:
@@ -74,12 +78,9 @@ def validate(
 
 
 def _write(folder: Path, result: ValidationResult) -> None:
-    accepted = result.accepted
-    tables = {"images": accepted.images, "captions": accepted.captions, "objects": accepted.objects}
-    for name, table in (tables | {"quarantine": result.quarantine}).items():
-        parquet.write_table(
-            pa.Table.from_pandas(table, ACCEPTED_SCHEMAS[name], preserve_index=False), folder / f"{name}.parquet"
-        )
+    for name, table in (vars(result.accepted) | {"quarantine": result.quarantine}).items():
+        rows = pa.Table.from_pandas(table, ACCEPTED_SCHEMAS[name], preserve_index=False)
+        parquet.write_table(rows, folder / f"{name}.parquet")
     write_json(folder / "figures.json", result.figures)
     write_json(folder / PROFILE, result.profile)
     for kind in ("images", "captions"):
@@ -92,10 +93,3 @@ def _keep(folder: Path, store: Store, recipe: Mapping[str, Any]) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(folder, target)
     return target
-
-
-def _message(failed: list[str], kept: Path) -> str:
-    return (
-        f"dataset rejected: {'; '.join(failed)}. Mend the data or the validation settings; "
-        f"why rows were quarantined is in {kept / DOCS / 'index.html'} and {kept / 'quarantine.parquet'}"
-    )

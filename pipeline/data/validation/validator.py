@@ -17,7 +17,6 @@ from pipeline.data.sources.base import SPLITS, Source
 from pipeline.data.validation.expectation_suites import RuleResult, Suites
 from pipeline.data.validation.measurements import caption_facts, image_facts, limits_of, measure_images
 from pipeline.data.validation.near_duplicates import NearDuplicate
-from pipeline.data.validation.perceptual_hash import PerceptualHashes
 from pipeline.data.validation.profile import Profile, full_profile, half_profiles, profile_drift, stored_profile
 from pipeline.data.validation.rules import caption_rules, dataset_rules, drift_rules, image_rules
 from pipeline.data.validation.waivers import Waiver, waived
@@ -70,7 +69,8 @@ class Validator:
 
         hashes = measurements.hashes.of_rows(snapshot.images.index.isin(accepted.images.index))
         profile = full_profile(accepted, hashes)
-        if drifts := self._drifts(profile, accepted, hashes):
+        if self.reference is not None and len(accepted.images):
+            drifts = profile_drift(profile, half_profiles(accepted, hashes), self.reference)
             figures["drift"] = drifts
             observed = pd.DataFrame([drifts])
             results["drift"] = suites.validate("drift", observed, drift_rules(settings))
@@ -89,12 +89,6 @@ class Validator:
             outcome.loc[reasons.index[passed], "waived"] = True
             outcome.loc[reasons.index[~passed], "reason"] = reasons[~passed]
         return outcome
-
-    def _drifts(self, profile: Profile, accepted: Snapshot, hashes: PerceptualHashes) -> dict[str, float]:
-        """The drifts from the reference; none without a reference."""
-        if self.reference is None or not len(accepted.images):
-            return {}
-        return profile_drift(profile, half_profiles(accepted, hashes), self.reference)
 
 
 def _failures(results: Sequence[RuleResult], observed: pd.DataFrame) -> list[str]:
@@ -121,9 +115,7 @@ def _quarantine(
             images.loc[each.row, "detail"] = f"like {twin['image']} of {twin['split']}, likeness {each.likeness:.2f}"
     captions = snapshot.captions.assign(kind="caption", reason=caption_reasons)
     captions["sha256"] = captions["image"].map(digests)
-    rows: pd.DataFrame = pd.concat([images[image_reasons != ""], captions[caption_reasons != ""]]).assign(
-        status=QUARANTINED
-    )
+    rows = pd.concat([images[image_reasons != ""], captions[caption_reasons != ""]]).assign(status=QUARANTINED)
     rows["position"] = rows["position"].astype("Int64")  # images have none
     return rows.reindex(columns=TRAINING_QUARANTINE.names)
 
@@ -147,9 +139,8 @@ def _counts(rows: pd.DataFrame) -> dict[str, Any]:
 
 def _dataset_facts(figures: dict[str, Any]) -> pd.DataFrame:
     """One row of the facts that dataset rules check."""
-    sizes = {f"{split}_images": count for split, count in figures["splits"].items()}
-    shares = {
-        f"{kind}_quarantine_share": sum(counts["quarantined"].values()) / max(counts["read"], 1)
-        for kind, counts in (("image", figures["images"]), ("caption", figures["captions"]))
-    }
-    return pd.DataFrame([sizes | shares])
+    facts = {f"{split}_images": count for split, count in figures["splits"].items()}
+    for kind in ("image", "caption"):
+        counts = figures[f"{kind}s"]
+        facts[f"{kind}_quarantine_share"] = sum(counts["quarantined"].values()) / max(counts["read"], 1)
+    return pd.DataFrame([facts])

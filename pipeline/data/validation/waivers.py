@@ -11,19 +11,13 @@ import pandas as pd
 from pipeline.core.errors import SettingsError
 from pipeline.core.reasons import WAIVABLE
 
-Waiver = tuple[str, str, str]  # the image's SHA-256, or the caption; the image; the reason
-
+# The image's SHA-256, or the caption; the image; the reason. It holds for these very bytes or words and reason only.
+Waiver = tuple[str, str, str]
 _COLUMNS = {"kind", "image", "sha256", "caption", "reason"}
 
 
 def read_waivers(path: Path | None) -> frozenset[Waiver]:
-    """The waivers in a file of lines as `nightcap quarantine` writes them; none without a file.
-
-    A waiver holds for these very bytes or words, and for this reason only.
-
-    Raises:
-        SettingsError: the file is missing or malformed, or waives a reason that cannot be.
-    """
+    """The waivers in a file of lines as `nightcap quarantine` writes them; none without a file."""
     if path is None:
         return frozenset()
     try:

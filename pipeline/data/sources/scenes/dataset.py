@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.data.sources.base import SPLITS, Split
 from pipeline.data.sources.scenes.drawing import draw_scene, encode
 from pipeline.data.sources.scenes.wording import write_captions
-from pipeline.data.sources.scenes.world import Scene, SceneObject, sample_scene
+from pipeline.data.sources.scenes.world import Scene, sample_scene
 from pipeline.storage.annotations import NumberedImage, coco_captions
 from pipeline.storage.files import creating_folder, write_bytes, write_json
 
@@ -24,6 +24,8 @@ INBOX_SIDE = 112  # pixels of the square images of an inbox
 HELD_BACK = 10  # one image in so many is for val, and as many for test
 
 _DATASET, _INBOX = 0, 1  # keep the random streams of datasets and inboxes apart
+
+NumberedScene = tuple[int, Scene, tuple[str, ...]]  # with its captions
 
 
 def write_scenes(folder: Path, count: int, side: int, seed: int) -> None:
@@ -38,15 +40,13 @@ def write_scenes(folder: Path, count: int, side: int, seed: int) -> None:
         for split, numbers in _splits(count).items():
             rows = list(_write_split(scratch, split, numbers, side, seed))
             write_json(scratch / CAPTIONS_FILE.format(split=split), _coco(rows, side))
-            truths |= {_file_name(number): [_truth(item) for item in scene.objects] for number, scene, _ in rows}
+            for number, scene, _ in rows:
+                truths[_file_name(number)] = [{"label": item.label, **asdict(item)} for item in scene.objects]
         write_json(scratch / OBJECTS_FILE, truths)
 
 
 def draw_inbox(folder: Path, count: int, seed: int) -> list[Path]:
-    """Draw `count` images that no dataset holds; each seed has file names of its own.
-
-    Each file appears whole; what else is in the folder stays.
-    """
+    """Draw `count` images that no dataset holds, each written atomically; each seed has file names of its own."""
     paths = []
     for number in range(count):
         rng = np.random.default_rng([_INBOX, seed, number])
@@ -62,9 +62,7 @@ def _splits(count: int) -> dict[Split, range]:
     return {split: range(*edges[place : place + 2]) for place, split in enumerate(SPLITS)}
 
 
-def _write_split(
-    folder: Path, split: Split, numbers: range, side: int, seed: int
-) -> Iterator[tuple[int, Scene, tuple[str, ...]]]:
+def _write_split(folder: Path, split: Split, numbers: range, side: int, seed: int) -> Iterator[NumberedScene]:
     for number in numbers:
         rng = np.random.default_rng([_DATASET, seed, number])
         scene = sample_scene(rng, split, side)
@@ -76,11 +74,7 @@ def _file_name(number: int) -> str:
     return f"{number:06d}.png"
 
 
-def _coco(rows: list[tuple[int, Scene, tuple[str, ...]]], side: int) -> dict[str, Any]:
+def _coco(rows: list[NumberedScene], side: int) -> dict[str, Any]:
     info = {"description": "Nightcap scenes", "version": str(GENERATOR_VERSION)}
     images = [NumberedImage(number, _file_name(number), captions) for number, _, captions in rows]
     return coco_captions(info, images, side, first_id=rows[0][0] * len(rows[0][2]) if rows else 0)
-
-
-def _truth(item: SceneObject) -> dict[str, Any]:
-    return {"label": item.label, **asdict(item)}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw
 
-from pipeline.data.sources.scenes.world import COLOURS, Background, Scene, SceneObject
+from pipeline.data.sources.scenes.world import COLOURS, Background, Scene
 
 OVERSAMPLING = 4  # shapes are drawn so many times larger, then averaged, for smooth edges
 SHADE = 0.42  # stripes and dots are the object's colour, so much darker
@@ -28,7 +28,8 @@ def draw_scene(scene: Scene) -> Image.Image:
         image.paste(COLOURS[item.colour], (left, top), shape.reduce(OVERSAMPLING))
         if item.texture != "plain":
             mask = ImageChops.multiply(shape, _texture_mask(item.texture, REPEATS[item.size], width, height))
-            image.paste(_shade(item), (left, top), mask.reduce(OVERSAMPLING))
+            shade = tuple(round(SHADE * channel) for channel in COLOURS[item.colour])
+            image.paste(shade, (left, top), mask.reduce(OVERSAMPLING))
     return image
 
 
@@ -37,11 +38,6 @@ def encode(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()
-
-
-def _shade(item: SceneObject) -> tuple[int, int, int]:
-    red, green, blue = (round(SHADE * channel) for channel in COLOURS[item.colour])
-    return red, green, blue
 
 
 def _background(background: Background, side: int) -> NDArray[np.uint8]:
@@ -72,9 +68,9 @@ def _blend(kind: str, rng: np.random.Generator, side: int) -> NDArray[np.float32
 @cache
 def _shape_mask(shape: str, width: int, height: int) -> Image.Image:
     """Mode L, oversampled; the shape touches all four edges."""
-    size = width * OVERSAMPLING, height * OVERSAMPLING
-    mask = Image.new("L", size)
-    corners = [(x * (size[0] - 1), y * (size[1] - 1)) for x, y in _stretched(OUTLINES[shape])]
+    width, height = width * OVERSAMPLING, height * OVERSAMPLING
+    mask = Image.new("L", (width, height))
+    corners = [(x * (width - 1), y * (height - 1)) for x, y in _stretched(OUTLINES[shape])]
     ImageDraw.Draw(mask).polygon(corners, fill=255)
     return mask
 
@@ -82,8 +78,9 @@ def _shape_mask(shape: str, width: int, height: int) -> Image.Image:
 @cache
 def _texture_mask(texture: str, repeats: int, width: int, height: int) -> Image.Image:
     """Mode L, oversampled; 255 where the shade goes."""
-    rows, columns = np.mgrid[0 : height * OVERSAMPLING, 0 : width * OVERSAMPLING].astype(np.float32)
-    x, y = columns / (width * OVERSAMPLING) * repeats, rows / (height * OVERSAMPLING) * repeats
+    width, height = width * OVERSAMPLING, height * OVERSAMPLING
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    x, y = columns / width * repeats, rows / height * repeats
     dark = (x + y) % 1 < 0.42 if texture == "striped" else np.hypot(x % 1 - 0.5, y % 1 - 0.5) < 0.31
     return Image.fromarray(dark.astype(np.uint8) * 255)
 

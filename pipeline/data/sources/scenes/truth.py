@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline.data.sources.scenes.world import COLOURS, SHAPES, SIZES, TEXTURES
@@ -27,25 +26,18 @@ class SceneMention(NamedTuple):
 
 
 def scene_mentions(caption: str) -> list[SceneMention]:
-    """Every object a caption names, in its order, repeats included.
-
-    A mention is a colour followed by a shape, with nothing but sizes and textures between them; a colour or a
-    shape that stands alone names none.
-    """
-    return list(_mentions(_WORDS.findall(caption.lower())))
-
-
-def named_pairs(caption: str) -> list[tuple[str, str]]:
-    """Colour and shape of every object a caption names; see `mentions`."""
-    return [(mention.colour, mention.shape) for mention in scene_mentions(caption)]
-
-
-def _mentions(words: list[str]) -> Iterator[SceneMention]:
-    colour: int | None = None
+    """Every colour followed by a shape, with nothing but sizes and textures between, in order, repeats included."""
+    mentions, colour, words = [], None, _WORDS.findall(caption.lower())
     for place, word in enumerate(words):
         if word in COLOURS:
             colour = place
         elif word not in _BETWEEN:
             if colour is not None and word in _SHAPE_OF:
-                yield SceneMention(words[colour], _SHAPE_OF[word], (colour, place))
+                mentions.append(SceneMention(words[colour], _SHAPE_OF[word], (colour, place)))
             colour = None
+    return mentions
+
+
+def named_pairs(caption: str) -> list[tuple[str, str]]:
+    """Colour and shape of every object a caption names; see `scene_mentions`."""
+    return [(mention.colour, mention.shape) for mention in scene_mentions(caption)]

@@ -1,8 +1,4 @@
-"""Five differently worded captions of a scene.
-
-Each is of another family, so no two are alike. All name every object, its colour directly before its
-shape, in reading order; what else they tell is the family's.
-"""
+"""Five differently worded captions of a scene; all name every object, its colour directly before its shape."""
 
 from __future__ import annotations
 

@@ -79,10 +79,9 @@ class Scene:
 
 
 def is_unseen(colour: str, shape: str, place: str) -> bool:
-    """Whether training never shows this colour and shape at this place.
+    """Whether training never shows this colour and shape at this place: one place for each coloured shape.
 
-    Every coloured shape is kept from exactly one place, and the places are spread so that training shows each
-    colour with each shape, each colour at each place and each shape at each place.
+    Training still shows each colour with each shape, each colour at each place and each shape at each place.
     """
     step = 2 * list(COLOURS).index(colour) + SHAPES.index(shape)
     return step % len(PLACES) == PLACES.index(place)
