@@ -19,12 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def fetch(home: Home, pinned: PinnedModel) -> Bundle | ExternalModel:
-    """A version's checked files in the local cache; MLflow is asked only if they are missing or damaged.
-
-    Raises:
-        BundleRejected: the version does not hold what was registered.
-        RegistryUnavailable: it must be fetched, and MLflow does not answer.
-    """
+    """A version's checked files in the local cache; MLflow is asked only if they are missing or damaged."""
     try:
         return cached(home, pinned)
     except ModelNotFound:

@@ -17,7 +17,6 @@ from pipeline.core.errors import RegistryUnavailable, SettingsError
 from pipeline.core.redaction import masked
 
 HEALTH_TIMEOUT_S = 5.0
-REFUSALS = ("UNAUTHENTICATED", "PERMISSION_DENIED")
 
 
 def prepare_client(home: Home) -> None:
@@ -59,7 +58,7 @@ def answering(home: Home) -> Iterator[None]:
 
 def _unavailable(home: Home, error: Exception) -> RegistryUnavailable:
     reason = masked(" ".join(str(getattr(error, "reason", error)).split()))[:200]
-    if getattr(error, "error_code", None) in REFUSALS:
+    if getattr(error, "error_code", None) in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
         problem = f"refuses ({reason}); check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
     else:
         problem = f"does not answer ({reason}); check MLFLOW_TRACKING_URI"

@@ -16,11 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def name_external(home: Home, uri: str) -> PinnedModel:
-    """Check a version's files and signature without running them, and tag it as external with their digest.
-
-    Raises:
-        BundleRejected: it is one of Nightcap's own, is no captioner, or was named with other files.
-    """
+    """Tag a version as external, its files checked but not run; BundleRejected for our own and for altered files."""
     registry = Registry(home)
     version = registry.version(uri)
     if version.digest is not None and not version.is_external:

@@ -1,8 +1,4 @@
-"""Infrastructure validation (as TFX calls it): a version on trial in a clean process, before it may caption.
-
-The module is that process, too: it loads a version past every cache, reproduces its golden captions, captions a
-sample, and prints the measurements as one line of JSON.
-"""
+"""Infrastructure validation (TFX's term): a version on trial in a clean process, which this module also is."""
 
 from __future__ import annotations
 
@@ -32,7 +28,6 @@ from pipeline.registry.cache import cached
 from pipeline.registry.loading import load_pinned
 from pipeline.registry.versions import Registry
 
-GIB = 1 << 30
 KILLED: Mapping[int, str] = {  # by others: no fault of the version
     signal.SIGKILL: "was killed (signal 9), most likely for lack of memory",
     signal.SIGTERM: "was told to end (signal 15)",
@@ -76,29 +71,23 @@ def _run(home: Home, uri: str, budget: GateSettings, scratch: str) -> dict[str, 
             "is the machine busy? Raise gate.trial_timeout_s if not the model is at fault"
         ) from error
     except subprocess.CalledProcessError as error:
-        if -error.returncode in KILLED:
-            raise Retryable(
-                f"{uri} on trial {KILLED[-error.returncode]}; the version is not at fault: try again"
-            ) from error
+        if killed := KILLED.get(-error.returncode):
+            raise Retryable(f"{uri} on trial {killed}; the version is not at fault: try again") from error
         reason = f"ended with {error.returncode}: {error.stderr.strip()[-500:]}"
         raise PromotionRefused(f"{uri} on trial in a process of its own: {reason}") from error
 
 
 def check_budget(uri: str, measured: Mapping[str, float], budget: GateSettings) -> None:
     """Raise PromotionRefused if a trial took more seconds or memory than it may."""
-    limits = {
-        "seconds_per_image": ("gate.max_seconds_per_image", budget.max_seconds_per_image),
-        "memory_gib": ("gate.max_memory_gib", budget.max_memory_gib),
-    }
-    for name, (setting, limit) in limits.items():
+    limits = {"seconds_per_image": budget.max_seconds_per_image, "memory_gib": budget.max_memory_gib}
+    for name, limit in limits.items():
         if measured[name] > limit:
-            raise PromotionRefused(f"{uri} on trial: {name} is {measured[name]:.3g}, above {setting}={limit:g}")
+            raise PromotionRefused(f"{uri} on trial: {name} is {measured[name]:.3g}, above gate.max_{name}={limit:g}")
 
 
 def _trial(home: Home, uri: str, count: int) -> dict[str, float]:
     started = time.monotonic()
-    registry = Registry(home)
-    pinned = registry.resolve(uri)
+    pinned = Registry(home).resolve(uri)
     captioner = load_pinned(home, pinned)
     golden, reproduced = _golden(home, pinned, captioner)
     loaded = time.monotonic()
@@ -110,7 +99,7 @@ def _trial(home: Home, uri: str, count: int) -> dict[str, float]:
         "images": count,
         "load_s": round(loaded - started, 3),
         "seconds_per_image": round((time.monotonic() - loaded) / count, 4),
-        "memory_gib": round(_peak_bytes() / GIB, 3),
+        "memory_gib": round(_peak_bytes() / 2**30, 3),
     }
 
 

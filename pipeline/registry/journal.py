@@ -27,39 +27,27 @@ Action = Literal["promote", "rollback"]
 
 
 class Change(Group):
-    """A promotion or rollback of the registered model `model`.
-
-    Attributes:
-        origin: the version that captioned until then; None for the first.
-        target: the version that captions from then on.
-        digest: of the target's bundle.
-        verdict: digest of the gate's verdict; None where a person decided without one.
-        who: a person or an Airflow run.
-    """
+    """A promotion or rollback of the registered model `model`."""
 
     model_config = ConfigDict(populate_by_name=True)
 
     model: str
     action: Action
-    origin: str | None = Field(alias="from")
-    target: str = Field(alias="to")
-    digest: str
-    verdict: str | None = None
-    who: str
+    origin: str | None = Field(alias="from")  # the version that captioned until then; None for the first
+    target: str = Field(alias="to")  # the version that captions from then on
+    digest: str  # of the target's bundle
+    verdict: str | None = None  # digest of the gate's verdict; None where a person decided without one
+    who: str  # a person or an Airflow run
     why: str = ""
 
 
 class Entry(Change):
-    """A change as the journal holds it, written at a time in UTC.
-
-    Attributes:
-        id: of the attempt that wrote it, by which a writer knows its own entry when an answer was lost.
-    """
+    """A change as the journal holds it."""
 
     format: Literal[1] = 1
     number: int = Field(ge=1)
-    id: str
-    when: datetime
+    id: str  # of the attempt that wrote it, by which a writer knows its own entry when an answer was lost
+    when: datetime  # in UTC
 
 
 class Journal:
@@ -97,13 +85,10 @@ class Journal:
         return next(self.entries(model), None)
 
     def append(self, change: Change, since: int) -> Entry:
-        """Write the next entry, unless the model has one after `since`, the newest that the decision rests on.
+        """Write the next entry; PromotionConflict if the model has one after `since`, on which the decision rests.
 
         A change that is written already, by a process stopped before the answer, gives its entry if that is the newest.
-
-        Raises:
-            PromotionConflict: the model has a newer entry.
-            SettingsError: the journal ends before `since`, so it is another, or was shortened.
+        SettingsError if the journal ends before `since`, so is another, or was shortened.
         """
         last = self.last()
         if since > last:  # behind a gap nobody would see it
@@ -124,16 +109,15 @@ class Journal:
                     f"{self.uri}/{_name(number)} is there, but cannot be read; restore it or remove it"
                 )
             if other.id == ours or _same(other, change):
-                return self._newest(other, change)
+                newest = self.current(change.model) or other
+                if newest.number == other.number:
+                    return other
+                other = newest
             if other.model == change.model:
-                raise PromotionConflict(_conflict(other, change))
-
-    def _newest(self, entry: Entry, change: Change) -> Entry:
-        """An entry, unless its model has a newer one by now."""
-        newest = self.current(entry.model) or entry
-        if newest.number != entry.number:
-            raise PromotionConflict(_conflict(newest, change))
-        return entry
+                raise PromotionConflict(
+                    f"{change.model} version {change.target} does not become the champion: {other.who} made version "
+                    f"{other.target} it meanwhile (promotion journal, entry {other.number}); judge it again"
+                )
 
     def _has(self, number: int) -> bool:
         return self._folder.get(_name(number)) is not None
@@ -156,10 +140,3 @@ def _name(number: int) -> str:
 def _same(one: Change, other: Change) -> bool:
     fields = set(Change.model_fields) - {"who", "why"}
     return one.model_dump(include=fields) == other.model_dump(include=fields)
-
-
-def _conflict(entry: Entry, change: Change) -> str:
-    return (
-        f"{change.model} version {change.target} does not become the champion: {entry.who} made version {entry.target} it "
-        f"meanwhile (promotion journal, entry {entry.number}); judge it again"
-    )

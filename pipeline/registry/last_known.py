@@ -20,11 +20,7 @@ def remember(home: Home, uri: str, pinned: PinnedModel) -> None:
 
 
 def last_known(home: Home, uri: str) -> PinnedModel:
-    """The version that a model URI stood for when a night was last planned with it.
-
-    Raises:
-        RegistryUnavailable: none was since the alias last moved.
-    """
+    """The version of a model URI when a night was last planned; RegistryUnavailable if none was since it moved."""
     path = _path(home, uri)
     if not path.is_file():
         raise RegistryUnavailable(f"no night was planned with {uri} since it was last promoted, so no version is known")

@@ -22,16 +22,11 @@ _STAGE_OF = {SNAPSHOT_TAG: "snapshot", ACCEPTED_TAG: "validate"}
 
 @dataclass(frozen=True)
 class Exposed:
-    """A registered version that has seen some images.
-
-    Attributes:
-        splits: `train` if it was trained on one, `val` if they helped choose it, `test` if they evaluated it.
-        through: the versions whose weights it continues, those that have seen the images.
-    """
+    """A registered version that has seen some images."""
 
     version: Version
-    splits: frozenset[str]
-    through: tuple[Version, ...] = ()
+    splits: frozenset[str]  # `train` if trained on one, `val` if they helped choose it, `test` if they evaluated it
+    through: tuple[Version, ...] = ()  # the versions whose weights it continues, those that have seen the images
 
 
 @dataclass(frozen=True)
@@ -79,13 +74,10 @@ class Lineage:
         return self.store.folder(stage, version.tags[tag]) if tag in version.tags else self._ancestor(version, stage)
 
     def exposed(self, versions: Sequence[Version], splits: Mapping[Path, Collection[str]]) -> list[Exposed]:
-        """The versions that come from some snapshots, or continue the weights of one that does.
+        """Those of all registered versions that come from some snapshots, or continue the weights of one that does.
 
-        Weights carry the images that trained and chose them, but not those that evaluated them.
-
-        Args:
-            versions: all that are registered.
-            splits: the splits that have the images, by snapshot.
+        Weights carry the images that trained and chose them, but not those that evaluated them. `splits` are those
+        that have the images, by snapshot.
         """
         by_digest = {each.digest: each for each in versions}
         exposed = [self._exposed(each, list(self._continued(each, by_digest)), splits) for each in versions]

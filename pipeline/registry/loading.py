@@ -17,13 +17,7 @@ from pipeline.registry.last_known import last_known
 
 
 def pin(home: Home, model: str) -> PinnedModel:
-    """The version, with its digest, behind `models:/name@alias`, `models:/name/version` or a bundle's folder.
-
-    Raises:
-        ModelNotFound: nothing is there.
-        BundleRejected: the bundle is damaged, or the version is not what was registered.
-        RegistryUnavailable: MLflow does not answer.
-    """
+    """The version, with its digest, behind `models:/name@alias`, `models:/name/version` or a bundle's folder."""
     if is_model_uri(model):
         from pipeline.registry.promotions import Promotions
 
@@ -35,13 +29,7 @@ def pin(home: Home, model: str) -> PinnedModel:
 def load_pinned(home: Home, pinned: PinnedModel, decoding: Mapping[str, Any] | None = None) -> Captioner:
     """The captioner of a pinned version, its files checked against the digest. Cached files need no MLflow.
 
-    Args:
-        home: where the registry and the cache are.
-        pinned: the version.
-        decoding: fields of `DecodingSettings` that replace the bundle's own; a wrong one raises SettingsError.
-
-    Raises:
-        ModelNotFound, BundleRejected, RegistryUnavailable: as `pin`.
+    `decoding` holds fields of `DecodingSettings` that replace the bundle's own; a wrong one raises SettingsError.
     """
     files = fetch(home, pinned) if is_model_uri(pinned.uri) else read_bundle(Path(pinned.uri), pinned.digest)
     if isinstance(files, Bundle):
@@ -54,11 +42,7 @@ def load_pinned(home: Home, pinned: PinnedModel, decoding: Mapping[str, Any] | N
 
 
 def pin_last_known(home: Home, model: str) -> PinnedModel:
-    """The version that an address stood for when a night was last planned, if its unaltered files are cached.
-
-    Raises:
-        RegistryUnavailable: no version is known, or its files are not cached.
-    """
+    """As `last_known`, and RegistryUnavailable if its unaltered files are not cached."""
     pinned = last_known(home, model)
     try:
         cached(home, pinned)

@@ -19,6 +19,7 @@ from pipeline.registry.versions import CHAMPION, Registry
 
 GATE_TAG, VERDICT_TAG, VERDICT_DIGEST_TAG, JUDGED_AGAINST_TAG = "gate", "verdict", "verdict_digest", "judged_against"
 PASSED, REFUSED, NOBODY = "passed", "refused", "nobody"
+TAG_LENGTH = 5000
 ENTRY_TAG = "promotion"  # of the registered model: number of the newest entry about it
 
 log = logging.getLogger(__name__)
@@ -35,11 +36,6 @@ class Promotions:
         """Pin a model URI to one version, `models:/name@champion` to the journal's.
 
         Another alias is repaired, with a warning. Before a model's first entry in the journal the alias counts.
-
-        Raises:
-            SettingsError: the URI has another form, or the journal is not where it was.
-            ModelNotFound: there is no such version.
-            BundleRejected: the version carries no digest, or not the promoted one.
         """
         address = ModelUri.parse(uri)
         entry = self._current(address.name) if address.alias == CHAMPION else None
@@ -60,27 +56,13 @@ class Promotions:
     ) -> Entry | None:
         """Make a version the champion, after a check of its files; None if it was already.
 
-        Args:
-            name: the model.
-            version: its number.
-            since: number of the journal's newest entry when the version was evaluated.
-            who: a person or an Airflow run.
-            verdict: digest of the gate's verdict, if it gave one.
-            why: in their words.
-
-        Raises:
-            ModelNotFound: there is no such version.
-            BundleRejected: a file of it is missing or was altered.
-            PromotionConflict: the model has an entry after `since`.
+        `since` is the number of the journal's newest entry when the version was evaluated; PromotionConflict if the
+        model has a newer one. `who` is a person or an Airflow run, `verdict` the digest of the gate's.
         """
         return self._decide("promote", name, version, since, who=who, verdict=verdict, why=why)
 
     def promote_by_hand(self, name: str, version: str, who: str, why: str, anyway: bool = False) -> Entry | None:
-        """As `promote`, on a person's word; `anyway` also without a passed verdict against the present champion.
-
-        Raises:
-            PromotionRefused: the gate has not let it pass.
-        """
+        """As `promote`, on a person's word; PromotionRefused if the gate has not let it pass, except with `anyway`."""
         since, champion = self.journal.last(), self.champion(name)
         tags = self.registry.tags(self.registry.resolve(str(ModelUri(name, version))))
         against = champion.version if champion else NOBODY
@@ -98,11 +80,7 @@ class Promotions:
         """As `promote`, but to an earlier version, by default the one before; None if it is the champion already.
 
         With `once` an earlier rollback by `who` is the answer, whatever was decided since: a task that was stopped before
-        the answer does not go back one version more.
-
-        Raises:
-            SettingsError: the journal has no version before.
-            PromotionRefused: the version has never captioned, or the journal does not say which have.
+        the answer does not go back one version more. PromotionRefused if the version is not known to have captioned.
         """
         since, now = self.journal.last(), self._current(name)
         earlier = (entry for entry in self.journal.entries(name) if (entry.action, entry.who) == ("rollback", who))
@@ -154,7 +132,9 @@ class Promotions:
         chosen, now = self.registry.resolve(str(ModelUri(name, version))), self._current(name)
         origin = now.target if now else self.registry.aliased(name, CHAMPION)
         if origin == chosen.version:
-            entry = now if now and _is_retry(now, action, since, reasons) else None
+            # Written by this caller, if it was stopped before the answer.
+            is_own = now and now.number > since and (now.action, now.verdict) == (action, reasons.get("verdict"))
+            entry = now if is_own else None
         else:
             with tempfile.TemporaryDirectory() as scratch:
                 download(self.registry, chosen, Path(scratch) / "model")  # past the cache, to check every file
@@ -171,7 +151,14 @@ class Promotions:
         noted = self._noted(name)  # first, as an entry is written before it is noted
         entry = self.journal.current(name)
         if noted > (entry.number if entry else 0):
-            raise SettingsError(f"the promotion journal in {self.journal.uri} {_lags(name, entry, noted)}")
+            after, then = "", "its alias champion counts until the next promotion"
+            if entry is not None:
+                after, then = f"after {entry.number} ", f"version {entry.target} captions again"
+            raise SettingsError(
+                f"the promotion journal in {self.journal.uri} has no entry {after}about {name}, but entry {noted} was "
+                "written: let NIGHTCAP_PROMOTIONS name its folder, or restore it; if it is lost, take the tag "
+                f"{ENTRY_TAG} off {name} in MLflow, and {then}"
+            )
         return entry
 
     def _noted(self, name: str) -> int:
@@ -211,6 +198,15 @@ class Promotions:
         else:
             log.log(logging.INFO if alias == expected else logging.WARNING, "%s; it is repaired", problem)
 
+    def record_verdict(
+        self, pinned: PinnedModel, passed: bool, reason: str, digest: str = "", champion: PinnedModel | None = None
+    ) -> None:
+        """Tag a version with the gate's verdict; one without a digest compares it with no champion."""
+        tags = {GATE_TAG: PASSED if passed else REFUSED, VERDICT_TAG: reason[:TAG_LENGTH]}
+        if digest:
+            tags |= {VERDICT_DIGEST_TAG: digest, JUDGED_AGAINST_TAG: champion.version if champion else NOBODY}
+        self.registry.tag(pinned.name, pinned.version, tags)
+
 
 def whoami() -> str:
     """The user of this process, for the journal."""
@@ -218,18 +214,3 @@ def whoami() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's number without a name
         return f"user {os.getuid()}"
-
-
-def _is_retry(entry: Entry, action: Action, since: int, reasons: dict[str, str | None]) -> bool:
-    """Whether the caller, stopped before the answer, wrote an entry itself."""
-    return (entry.action, entry.verdict) == (action, reasons.get("verdict")) and entry.number > since
-
-
-def _lags(name: str, entry: Entry | None, noted: int) -> str:
-    after, then = "", "its alias champion counts until the next promotion"
-    if entry is not None:
-        after, then = f"after {entry.number} ", f"version {entry.target} captions again"
-    return (
-        f"has no entry {after}about {name}, but entry {noted} was written: let NIGHTCAP_PROMOTIONS name its folder, or restore "
-        f"it; if it is lost, take the tag {ENTRY_TAG} off {name} in MLflow, and {then}"
-    )

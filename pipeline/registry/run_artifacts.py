@@ -14,11 +14,7 @@ from pipeline.storage.scrub import scrub
 
 
 def scrub_run(home: Home, run: str, texts: Collection[str]) -> int:
-    """Scrub every artifact of a run, as `pipeline.storage.scrub.scrub_folder` does; the number of changed files.
-
-    Raises:
-        ObjectUnavailable: the object store does not let its files be read or written.
-    """
+    """Scrub every artifact of a run, as `pipeline.storage.scrub.scrub_folder` does; the number of changed files."""
     registry = Registry(home)
     with tempfile.TemporaryDirectory() as scratch, registry.answering(), _store_errors(run):
         from mlflow import MlflowClient

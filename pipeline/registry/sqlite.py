@@ -21,15 +21,11 @@ def create_database(uri: str, artifacts: Path) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        store: Any = SqlAlchemyStore  # MLflow types only some of it
         made = Path(scratch) / path.name
-        _make(f"{SQLITE}{made}", artifacts)
+        store(f"{SQLITE}{made}", artifacts.as_uri()).engine.dispose()
         if not path.exists():
             made.rename(path)
-
-
-def _make(uri: str, artifacts: Path) -> None:
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    store: Any = SqlAlchemyStore  # MLflow types only some of it
-    store(uri, artifacts.as_uri()).engine.dispose()

@@ -35,20 +35,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Version:
-    """A registered version.
-
-    Attributes:
-        version: a number, as a string.
-        run_id: the MLflow run that made it; may be empty.
-        created_ms: milliseconds since 1970, UTC.
-    """
+    """A registered version."""
 
     name: str
-    version: str
-    run_id: str
+    version: str  # a number
+    run_id: str  # the MLflow run that made it; may be empty
     aliases: tuple[str, ...]
     tags: dict[str, str]
-    created_ms: int
+    created_ms: int  # milliseconds since 1970, UTC
 
     @property
     def uri(self) -> ModelUri:
@@ -67,10 +61,7 @@ class Version:
 
 
 class Registry:
-    """The model registry that `home.tracking_uri` names.
-
-    Every method raises `RegistryUnavailable` when MLflow does not answer.
-    """
+    """The registry that `home.tracking_uri` names; without an answer of MLflow, methods raise RegistryUnavailable."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -87,13 +78,7 @@ class Registry:
         return answering(self._home)
 
     def resolve(self, uri: str) -> PinnedModel:
-        """Pin `models:/name@alias` or `models:/name/version` to one version.
-
-        Raises:
-            SettingsError: the URI has another form.
-            ModelNotFound: there is no such version, or its files were removed.
-            BundleRejected: Nightcap did not register the version, as it has no digest.
-        """
+        """Pin a model URI to one version; ModelNotFound if its files were removed, BundleRejected without a digest."""
         version = self.version(uri)
         if REMOVED_TAG in version.tags:
             raise ModelNotFound(f"the files of {uri} were removed on {version.tags[REMOVED_TAG]}; train it again")
@@ -106,12 +91,7 @@ class Registry:
         return PinnedModel(version.name, version.version, version.digest, engine, str(version.uri))
 
     def version(self, uri: str) -> Version:
-        """The version behind `models:/name@alias` or `models:/name/version`, whoever registered it.
-
-        Raises:
-            SettingsError: the URI has another form.
-            ModelNotFound: there is no such version.
-        """
+        """The version behind `models:/name@alias` or `models:/name/version`, whoever registered it."""
         address, client = ModelUri.parse(uri), self._client
         find, key = (
             (client.get_model_version_by_alias, address.alias)
@@ -183,11 +163,7 @@ class Registry:
 
     def tags(self, pinned: PinnedModel) -> dict[str, str]:
         """The tags of a version."""
-        return dict(
-            self._find(
-                ModelUri.parse(pinned.uri), lambda: self._client.get_model_version(pinned.name, pinned.version)
-            ).tags
-        )
+        return self.version(pinned.uri).tags
 
     def tag_model(self, name: str, tags: dict[str, str]) -> None:
         """Put tags on a registered model."""
@@ -259,13 +235,11 @@ class Registry:
                 return find()
             except MlflowException as error:
                 refused = error.error_code == "PERMISSION_DENIED"
-                if error.error_code in _MISSING or (refused and not self._is_registered(uri.name)):
-                    registered = ", ".join(f"{item.name}/{item.version}" for item in self.versions()[:5])
-                    advice = (
-                        f"registered: {registered}" if registered else "make one with `nightcap train` or `make run`"
-                    )
-                    raise ModelNotFound(f"no model at {uri} in {shown_uri(self._home)}; {advice}") from error
-                raise
+                if error.error_code not in _MISSING and not (refused and not self._is_registered(uri.name)):
+                    raise
+                names = ", ".join(f"{item.name}/{item.version}" for item in self.versions()[:5])
+                advice = f"registered: {names}" if names else "make one with `nightcap train` or `make run`"
+                raise ModelNotFound(f"no model at {uri} in {shown_uri(self._home)}; {advice}") from error
 
     def _is_registered(self, name: str) -> bool:
         """An MLflow with accounts does not say that a model is missing: it refuses."""
@@ -274,16 +248,13 @@ class Registry:
 
 def _version(item: Any) -> Version:
     tags = {str(key): str(value) for key, value in item.tags.items()}
-    return Version(
-        item.name, str(item.version), item.run_id or "", tuple(item.aliases), tags, int(item.creation_timestamp)
-    )
+    created_ms = int(item.creation_timestamp)
+    return Version(item.name, str(item.version), item.run_id or "", tuple(item.aliases), tags, created_ms)
 
 
 def _pages(search: Callable[[str | None], Any]) -> Iterator[Any]:
-    token: str | None = None
-    while True:
-        page = search(token)
+    page = search(None)
+    yield from page
+    while page.token:
+        page = search(page.token)
         yield from page
-        token = page.token
-        if not token:
-            return

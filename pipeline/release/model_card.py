@@ -22,10 +22,7 @@ def card_of(run: TrainingRun) -> str:
 def model_card(settings: TrainSettings, figures: Mapping[str, Any], scores: Mapping[str, Any]) -> str:
     """The card as Markdown, without folders of the machine that trained.
 
-    Args:
-        settings: of the run.
-        figures: `figures.json` of each of `STAGES`.
-        scores: of `evaluate`; keys missing beyond `images`, `scores` and `health` are shown as not measured.
+    `figures` holds `figures.json` of each of `STAGES`; `scores` has at least `images`, `scores` and `health`.
     """
     portable = _portable(settings)
     terms = portable["source"].pop("terms")  # free text, better not in a block of YAML

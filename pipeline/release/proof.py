@@ -29,17 +29,10 @@ def check_device(device: Mapping[str, Any], allow_cpu: bool) -> None:
 
 
 def proof_of(run: TrainingRun, device: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:
-    """The record of a finished training, as JSON.
+    """The record of a finished training, as JSON; `because` has every reason why it does not prove COCO.
 
-    Args:
-        run: with every stage done.
-        device: see `describe_device`.
-        measured: further fields, such as seconds of the download and the extraction; of an interrupted proof they are
-            the last call's alone, and null for a download that was there.
-
-    Returns:
-        `proves_coco`, and in `because` every reason why it does not; settings, versions, device,
-        digests, counts, seconds of each stage when it was built, and the scores on the test split.
+    `measured` holds further fields, such as seconds of the download and the extraction; of an interrupted proof they
+    are the last call's alone, and null for a download that was there.
     """
     counts, installed = run.output("validate").figures(), versions()
     because = proof_shortfalls(run.settings, device, counts["splits"], installed["git"])
@@ -50,7 +43,13 @@ def proof_of(run: TrainingRun, device: Mapping[str, Any], measured: Mapping[str,
         "settings": run.settings.model_dump(mode="json"),
         "versions": installed,
         "device": dict(device),
-        "digests": _digests(run),
+        "digests": {
+            "source": run.source.fingerprint(),
+            "snapshot_content": run.output("snapshot").figures()["content"],
+            "encoder_weights": weights_sha256(load_encoder(run.output("encoder"))),
+            "bundle": run.output("bundle").figures()["bundle_digest"],
+            "stages": dict(run.done),
+        },
         "images": {split: counts["splits"][split] for split in SPLITS},
         "pairs": {split: len(run.accepted.captions_of(split)) for split in SPLITS},
         "quarantined": {kind: counts[kind]["quarantined"] for kind in ("images", "captions")},
@@ -90,16 +89,6 @@ def weights_sha256(network: Any) -> str:
         values = weight.numpy().astype("<f4")
         digest.update(f"{values.shape}".encode() + values.tobytes())
     return digest.hexdigest()
-
-
-def _digests(run: TrainingRun) -> dict[str, Any]:
-    return {
-        "source": run.source.fingerprint(),
-        "snapshot_content": run.output("snapshot").figures()["content"],
-        "encoder_weights": weights_sha256(load_encoder(run.output("encoder"))),
-        "bundle": run.output("bundle").figures()["bundle_digest"],
-        "stages": dict(run.done),
-    }
 
 
 def _flat(settings: TrainSettings) -> dict[str, Any]:

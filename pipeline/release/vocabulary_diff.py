@@ -38,13 +38,7 @@ def compared_words(run: TrainingRun) -> dict[str, Any]:
 
 
 def compare(new: Vocabulary, old: Vocabulary, captions: Iterable[str], published: Counter[str]) -> dict[str, Any]:
-    """The differences of two vocabularies.
-
-    Args:
-        new: of the challenger.
-        old: of the champion.
-        captions: of the validation split.
-        published: occurrences of lost words in published captions.
+    """The differences of two vocabularies; `captions` are of the validation split, `published` of lost words.
 
     Returns:
         size and champion_size; added, lost, moved (kept under another id) and lost_published (lost words that

@@ -64,12 +64,14 @@ class Forgetting:
         rejected = Registry(self.home).runs_tagged(REJECTED) if self.traces else []
         runs = ({each.version.run_id for each in exposed} - {""}).union(rejected)
         changed = sum(scrub_run(self.home, run, texts) for run in sorted(runs))
-        changed += self._drop_features() + scrub_folder(self.home.store / "rejected", texts)
+        digests = self.digests.union(*(trace.digests for trace in self.traces))
+        indexes = sorted((self.home.store / "features").glob("*/*.json"))
+        changed += sum(_drop_features(index, digests) for index in indexes)
+        changed += scrub_folder(self.home.store / "rejected", texts)
         folders = {folder for trace in self.traces for folder in self._lineage.made_from(trace.snapshot)}
         snapshots = {trace.snapshot for trace in self.traces}
-        return changed + sum(
-            scrub_folder(folder, texts) for folder in (*sorted(folders - snapshots), *sorted(snapshots))
-        )
+        ordered = (*sorted(folders - snapshots), *sorted(snapshots))
+        return changed + sum(scrub_folder(folder, texts) for folder in ordered)
 
     @cached_property
     def _lineage(self) -> Lineage:
@@ -88,11 +90,6 @@ class Forgetting:
         texts = captions[captions["image"].isin(rows["image"])]["caption"]
         names, digests, splits = (frozenset(rows[column]) for column in ("image", "sha256", "split"))
         return Trace(folder, names, digests - {""}, frozenset(texts), splits)
-
-    def _drop_features(self) -> int:
-        digests = self.digests.union(*(trace.digests for trace in self.traces))
-        indexes = sorted((self.home.store / "features").glob("*/*.json"))
-        return sum(_drop_features(index, digests) for index in indexes)
 
 
 def _drop_features(index: Path, digests: Collection[str]) -> bool:

@@ -39,28 +39,21 @@ _VERDICT = {"gate": GATE_TAG, "reason": VERDICT_TAG, "digest": VERDICT_DIGEST_TA
 
 @dataclass(frozen=True)
 class Tracer:
-    """Follows images through a table of captions, the outputs of trainings and the registry.
-
-    Every method raises ObjectUnavailable if the table cannot be read, and RegistryUnavailable if MLflow does not answer.
-    """
+    """Follows images through a table of captions, the outputs of trainings and the registry."""
 
     home: Home
     table: CaptionTable
 
     def trace(self, image: str) -> dict[str, Any]:
-        """The captions of an image, and the models trained on it.
+        """The captions of an image, and the models trained on it; SettingsError if the image is nowhere.
 
-        Args:
-            image: its address or name, as the table or a training has it, or the SHA-256 of its bytes.
+        It is given by its address or name, as the table or a training has it, or by the SHA-256 of its bytes.
 
         Returns:
             JSON: `image`; `captions`, its rows of the table, the newest first, each with the `model` that wrote it (MLflow
             run, snapshot, verdict, promotions), null for a person; `trained`, the models whose snapshot lists it, or that
             continue such a model (`through`), each with its `splits` there, whether validation `accepted` it (null if not
             known any more), and the number of captions that the model published, by `nights`.
-
-        Raises:
-            SettingsError: neither the table nor a snapshot has it.
         """
         names = frozenset({image} if "://" in image else {image, str(Path(image).absolute())})
         rows = self._rows(image, names)
@@ -95,6 +88,7 @@ class Tracer:
 
     def _model(self, version: Version) -> dict[str, Any]:
         snapshot, number = self._lineage.trained_on(version), version.version
+        entries = (each for each in self._entries if each.model == version.name)
         return {
             "name": version.name,
             "version": number,
@@ -104,11 +98,7 @@ class Tracer:
             "mlflow_run": version.run_id or None,
             "snapshot": str(snapshot) if snapshot else None,
             "verdict": {key: version.tags[tag] for key, tag in _VERDICT.items() if tag in version.tags} or None,
-            "promotions": [
-                _entry(each)
-                for each in self._entries
-                if each.model == version.name and number in {each.origin, each.target}
-            ],
+            "promotions": [_entry(each) for each in entries if number in {each.origin, each.target}],
         }
 
     def _trained(self, listed: dict[Path, list[Row]]) -> list[dict[str, Any]]:

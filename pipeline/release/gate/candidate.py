@@ -40,36 +40,22 @@ class GateReferences:
 
 @dataclass(frozen=True)
 class GateCandidate:
-    """A version with its captions by test image.
-
-    Attributes:
-        digest: of its bundle.
-        cider_d: of each image, in [0, 10], in the order of `GateReferences.images`.
-        moved: the same with captions moved to other images.
-        chair: share of named objects that are not there (CHAIR_i); None where the objects are not known.
-        withheld: share of captions that it would withhold; None where not measured.
-    """
+    """A version with its captions by test image."""
 
     version: str
-    digest: str
+    digest: str  # of its bundle
     captions: Mapping[str, str]
-    cider_d: Reals
-    moved: Reals
+    cider_d: Reals  # of each image, in [0, 10], in the order of `GateReferences.images`
+    moved: Reals  # the same with captions moved to other images
     health: Health
-    chair: float | None = None
-    withheld: float | None = None
+    chair: float | None = None  # share of named objects that are not there (CHAIR_i); None where they are not known
+    withheld: float | None = None  # share of captions that it would withhold; None where not measured
 
 
 def candidate_of(
     version: str, digest: str, references: GateReferences, captions: Mapping[str, str], **measured: float | None
 ) -> GateCandidate:
     """Score a version's captions; `measured` is `chair` and `withheld`, where known."""
-    return GateCandidate(
-        version,
-        digest,
-        captions,
-        references.score(captions),
-        references.score_moved(captions),
-        caption_health(list(captions.values())),
-        **measured,
-    )
+    cider_d, moved = references.score(captions), references.score_moved(captions)
+    health = caption_health(list(captions.values()))
+    return GateCandidate(version, digest, captions, cider_d, moved, health, **measured)

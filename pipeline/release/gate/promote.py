@@ -15,19 +15,14 @@ log = logging.getLogger(__name__)
 
 
 def promote_judged(run: TrainingRun, version: str, verdict: Mapping[str, Any], who: str | None) -> dict[str, Any]:
-    """Promote a version on its verdict; see `pipeline.training_pipeline.promote_version`.
-
-    Raises:
-        PromotionConflict: the champion is another now, and a person had approved the comparison with the old one.
-        BundleRejected: the version's files were altered since.
-    """
+    """Promote a version on its verdict; see `pipeline.training_pipeline.promote_version`."""
     promotions, name = Promotions(run.home), run.settings.registry.model_name
     while verdict["promote"]:
         try:
             promotions.promote(name, version, verdict["since"], who or whoami(), verdict["digest"], verdict["reason"])
             break
         except PromotionConflict as error:
-            if run.settings.gate.approval == "person":
+            if run.settings.gate.approval == "person":  # who approved the comparison with the old champion
                 raise
             log.warning("%s", error)
             verdict = judge_version(run, version).as_json()

@@ -34,52 +34,31 @@ class Check:
 
 @dataclass(frozen=True)
 class Compared:
-    """Both versions on one slice.
+    """Both versions on one slice."""
 
-    Attributes:
-        name: the property that it is cut by, and between which values.
-        images: their number.
-        challenger: mean CIDEr-D, in [0, 10].
-        champion: likewise.
-        difference: challenger less champion.
-        refuses: whether the slice alone refuses the challenger.
-    """
-
-    name: str
-    images: int
-    challenger: float
-    champion: float
-    difference: Bounds
-    refuses: bool
+    name: str  # the property that it is cut by, and between which values
+    images: int  # their number
+    challenger: float  # mean CIDEr-D, in [0, 10]
+    champion: float  # likewise
+    difference: Bounds  # challenger less champion
+    refuses: bool  # whether the slice alone refuses the challenger
 
 
 @dataclass(frozen=True)
 class GateVerdict:
-    """A decision and its numbers.
+    """A decision and its numbers."""
 
-    Attributes:
-        promote: whether the challenger may become the champion.
-        reason: one line for people.
-        challenger: its CIDEr-D on the test split, in [0, 10].
-        champion: the champion's on the same images; None without a champion.
-        versions: number and digest of both.
-        images: number of test images.
-        difference: of the means, with its bounds; None without a champion.
-        slices: both versions by properties of people's captions, and by whether people corrected them.
-        trial: seconds and memory in a clean process.
-    """
-
-    promote: bool
-    reason: str
-    challenger: float
-    champion: float | None
-    versions: Mapping[str, Any] = field(default_factory=dict)
-    images: int = 0
-    difference: Bounds | None = None
+    promote: bool  # whether the challenger may become the champion
+    reason: str  # one line for people
+    challenger: float  # its CIDEr-D on the test split, in [0, 10]
+    champion: float | None  # the champion's on the same images; None without a champion
+    versions: Mapping[str, Any] = field(default_factory=dict)  # number and digest of both
+    images: int = 0  # number of test images
+    difference: Bounds | None = None  # of the means; None without a champion
     checks: Sequence[Check] = ()
-    slices: Sequence[Compared] = ()
+    slices: Sequence[Compared] = ()  # by properties of people's captions, and by whether people corrected them
     settings: Mapping[str, Any] = field(default_factory=dict)
-    trial: Mapping[str, float] = field(default_factory=dict)
+    trial: Mapping[str, float] = field(default_factory=dict)  # seconds and memory in a clean process
 
     def as_json(self) -> dict[str, Any]:
         """The verdict as it is stored."""
@@ -95,15 +74,7 @@ def judge(
     images: Sequence[str],
     settings: GateSettings,
 ) -> GateVerdict:
-    """Whether a version may caption in the champion's place.
-
-    Args:
-        challenger: the version.
-        champion: the version that captions now, on the same images; None before the first.
-        slices: groups of the images, by name.
-        images: in the order of the scores.
-        settings: margins and limits.
-    """
+    """Whether a version may caption in the champion's place; `images` are in the order of both versions' scores."""
     places = {image: place for place, image in enumerate(images)}
     rows: list[Compared] = []
     if champion is None:
@@ -115,8 +86,7 @@ def judge(
             members = np.array([places[image] for image in part.images])
             rows.append(_compared(name, challenger.cider_d[members], champion.cider_d[members], settings))
         checks = [_better(challenger, champion, difference, settings), *_slice_checks(rows)]
-    checks += [*_health(challenger, champion, settings), *_chair(challenger, champion, settings)]
-    checks += _withheld(challenger, settings)
+    checks += [*_health(challenger, champion, settings), *_measured(challenger, champion, settings)]
     return GateVerdict(
         promote=all(check.passed for check in checks),
         reason=reason_of(checks),
@@ -192,14 +162,12 @@ def _health(challenger: GateCandidate, champion: GateCandidate | None, settings:
     yield _at_most("health", "images with one and the same caption", same, limit, allowed.get("most_frequent"))
 
 
-def _chair(challenger: GateCandidate, champion: GateCandidate | None, settings: GateSettings) -> Iterator[Check]:
+def _measured(challenger: GateCandidate, champion: GateCandidate | None, settings: GateSettings) -> Iterator[Check]:
+    """The rules of figures that not every version has."""
     if challenger.chair is not None:
         before = champion.chair if champion else None
         limit = settings.max_chair if before is None else before + settings.max_chair_rise
         yield _at_most("chair", "named objects that are not there", challenger.chair, limit)
-
-
-def _withheld(challenger: GateCandidate, settings: GateSettings) -> Iterator[Check]:
     if challenger.withheld is not None:
         limit = settings.max_withheld_share
         yield _at_most("withheld", "captions that it would withhold itself", challenger.withheld, limit)

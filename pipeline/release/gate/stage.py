@@ -26,16 +26,7 @@ from pipeline.model.model_uri import ModelUri
 from pipeline.registry.infra_validation import try_version
 from pipeline.registry.journal import Entry
 from pipeline.registry.loading import load_pinned
-from pipeline.registry.promotions import (
-    GATE_TAG,
-    JUDGED_AGAINST_TAG,
-    NOBODY,
-    PASSED,
-    REFUSED,
-    VERDICT_DIGEST_TAG,
-    VERDICT_TAG,
-    Promotions,
-)
+from pipeline.registry.promotions import Promotions
 from pipeline.registry.versions import TEST_TAG, Registry
 from pipeline.release.gate.candidate import GateCandidate, GateReferences, candidate_of
 from pipeline.release.gate.page import PAGE, write_page
@@ -50,30 +41,21 @@ log = logging.getLogger(__name__)
 VERDICT, TRIAL = "verdict.json", "trial.json"
 STAGE_VERSION = 2
 CAPTIONS_VERSION = 1
-TAG_LENGTH = 5000
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of the gate for the next task; see `GateVerdict`.
-
-    Attributes:
-        since: number of the promotion journal's newest entry at the comparison.
-        digest: of the verdict; None if the version already is the champion.
-        page: path of the verdict's page; likewise.
-        link: URL of that page in MLflow, if a server shows it.
-        rules: the result of each rule in a line.
-    """
+    """The result of the gate for the next task; see `GateVerdict`."""
 
     promote: bool
     reason: str
     challenger: float
     champion: float | None
-    since: int
-    digest: str | None = None
-    page: str | None = None
-    link: str | None = None
-    rules: Sequence[str] = ()
+    since: int  # number of the promotion journal's newest entry at the comparison
+    digest: str | None = None  # of the verdict; None if the version already is the champion
+    page: str | None = None  # path of the verdict's page; likewise
+    link: str | None = None  # URL of that page in MLflow, if a server shows it
+    rules: Sequence[str] = ()  # the result of each rule in a line
 
     def as_json(self) -> dict[str, Any]:
         """As JSON."""
@@ -81,11 +63,7 @@ class Outcome:
 
 
 def judge_version(run: TrainingRun, version: str) -> Outcome:
-    """Decide whether a version may be promoted; the verdict is a file, a page and tags on the version.
-
-    Raises:
-        PromotionRefused: the version does not load, gives other captions, or takes too much time or memory.
-    """
+    """Decide whether a version may be promoted: a file, a page and tags; PromotionRefused if its trial fails."""
     promotions, name = Promotions(run.home), run.settings.registry.model_name
     since = promotions.journal.last()  # before the champion is read, so that no later one is overlooked
     champion = promotions.champion(name)
@@ -96,19 +74,13 @@ def judge_version(run: TrainingRun, version: str) -> Outcome:
     try:
         output = _verdict(run, promotions, pinned, champion)
     except PromotionRefused as error:
-        _record_failed_trial(promotions.registry, pinned, str(error))
+        _record_failed_trial(promotions, pinned, str(error))
         raise
     verdict, digest = read_json(output.path / VERDICT), sha256_file(output.path / VERDICT)
     folder, page = f"gate/{digest[:12]}", output.path / PAGE
     promotions.registry.log_files(pinned, output.path, folder)
     link = promotions.registry.page(pinned, f"{folder}/{PAGE}")
-    tags = {
-        GATE_TAG: PASSED if verdict["promote"] else REFUSED,
-        VERDICT_TAG: verdict["reason"][:TAG_LENGTH],
-        VERDICT_DIGEST_TAG: digest,
-        JUDGED_AGAINST_TAG: champion.version if champion else NOBODY,
-    }
-    promotions.registry.tag(name, version, tags)
+    promotions.record_verdict(pinned, verdict["promote"], verdict["reason"], digest, champion)
     log.info("gate: %s version %s: %s", name, version, verdict["reason"])
     log.info("gate: the verdict can be read in %s%s", page, f" and at {link}" if link else "")
     kept = {key: verdict[key] for key in ("promote", "reason", "challenger", "champion")}
@@ -116,12 +88,12 @@ def judge_version(run: TrainingRun, version: str) -> Outcome:
     return Outcome(**kept, since=since, digest=digest, page=str(page), link=link, rules=rules)
 
 
-def _record_failed_trial(registry: Registry, pinned: PinnedModel, reason: str) -> None:
+def _record_failed_trial(promotions: Promotions, pinned: PinnedModel, reason: str) -> None:
     """Log and tag why a version was refused without a comparison, so without a verdict."""
     with tempfile.TemporaryDirectory() as scratch:
         write_json(Path(scratch) / TRIAL, {"passed": False, "reason": reason})
-        registry.log_files(pinned, Path(scratch), "gate")
-    registry.tag(pinned.name, pinned.version, {GATE_TAG: REFUSED, VERDICT_TAG: reason[:TAG_LENGTH]})
+        promotions.registry.log_files(pinned, Path(scratch), "gate")
+    promotions.record_verdict(pinned, passed=False, reason=reason)
 
 
 def _verdict(

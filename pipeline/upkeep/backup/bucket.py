@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from pipeline.core.errors import ObjectUnavailable, Permanent, SourceChanged
 from pipeline.core.parallel import in_parallel
@@ -21,10 +20,9 @@ _OF_NAMES = {errno.EEXIST, errno.EINVAL, errno.EISDIR, errno.ENAMETOOLONG, errno
 
 
 class Bucket(S3Folder):
-    """A bucket, or a prefix in it, whose objects become files and files objects."""
+    """A bucket, or a prefix in it (`s3://bucket/prefix`), whose objects become files and files objects."""
 
     def __init__(self, uri: str) -> None:
-        """`s3://bucket` or `s3://bucket/prefix`; no request is made yet."""
         super().__init__(uri, connections=THREADS)
 
     def names(self) -> Iterator[str]:
@@ -36,29 +34,22 @@ class Bucket(S3Folder):
                     yield name
 
     def save(self, folder: Path, fleeting: bool = False) -> int:
-        """Copy every object to a file in a folder; the number of objects.
-
-        Raises:
-            SourceChanged: an object was removed meanwhile, unless `fleeting`, which leaves it out.
-            ObjectUnavailable: the store fails, or no file may have an object's name.
-        """
+        """Copy every object to a file; their number. `fleeting` allows that objects are removed meanwhile."""
         return sum(in_parallel(lambda name: self._save(name, folder, fleeting), self.names(), THREADS))
 
     def add(self, folder: Path, names: Iterator[str]) -> int:
-        """Copy files of a folder to objects, each read back, unless they are there already; the number of files.
-
-        Raises:
-            Permanent: an object there has another content.
-            ObjectUnavailable: the store fails, or an object does not read back as it was written.
-        """
+        """Copy files to objects, each read back, unless they are there already; their number."""
         return sum(in_parallel(lambda name: self._add(folder / name, name), names, THREADS))
 
     def digest(self, name: str) -> str | None:
         """SHA-256 of an object, read in pieces; None if it is not there."""
 
         def read(_: float) -> str:
+            digest = hashlib.sha256()
             with closing(self._client.get_object(**self._where(name))["Body"]) as body:
-                return _digest(body)
+                for piece in body.iter_chunks(1 << 20):
+                    digest.update(piece)
+            return digest.hexdigest()
 
         try:
             return self._call("read", name, read)
@@ -105,10 +96,3 @@ class Bucket(S3Folder):
                 "from a move that was stopped, remove it there, then begin again"
             )
         return True
-
-
-def _digest(body: Any) -> str:
-    digest = hashlib.sha256()
-    for piece in body.iter_chunks(1 << 20):
-        digest.update(piece)
-    return digest.hexdigest()

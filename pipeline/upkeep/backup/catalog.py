@@ -48,11 +48,7 @@ class Shelf:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Hold the shelf's lock, as infra/backup/databases.sh does.
-
-        Raises:
-            SettingsError: the shelf is no folder that this user may write, or another backup is being made.
-        """
+        """Hold the shelf's lock, as infra/backup/databases.sh does; SettingsError if it is held or not writable."""
         if not os.access(self.root, os.W_OK | os.X_OK):
             raise SettingsError(
                 f"{self.root} is no folder that user {os.getuid()} may write; make it, and give it to that user"
@@ -86,11 +82,7 @@ class Shelf:
             raise Permanent(f"{self.partial} lacks {', '.join(lacking)}; begin the backup anew")
 
     def finish(self, facts: dict[str, Any], now: datetime | None = None) -> Path:
-        """Write `backup.json` with further `facts` and the digests, sync the disk, and give the backup its name.
-
-        Raises:
-            Permanent: a dump is missing, or a file's name cannot be listed.
-        """
+        """Write `backup.json` with further `facts` and the digests, sync the disk, and give the backup its name."""
         self.require_dumps()
         made = now or datetime.now(UTC)
         write_json(self.partial / FACTS, {**facts, "format": _FORMAT, "made_at": made.isoformat(timespec="seconds")})
@@ -109,11 +101,7 @@ class Shelf:
 
 
 def check_backup(backup: Path) -> None:
-    """Compare every file with its digest in the backup.
-
-    Raises:
-        Permanent: files are missing, altered or not listed, or the format is unknown.
-    """
+    """Raise Permanent if files are missing, altered or not listed, or the format is unknown."""
     if not (backup / BACKUP_SUMS).is_file():
         raise Permanent(f"backup {backup} has no {BACKUP_SUMS}, so nothing shows that it is complete; use another")
     lines = os.fsdecode((backup / BACKUP_SUMS).read_bytes()).removesuffix("\n").split("\n")

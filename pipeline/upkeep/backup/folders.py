@@ -17,23 +17,16 @@ _STAGED = re.compile(r"#\d+$")  # not renamed yet by Delta's writers
 
 
 def relative_files(root: Path, left_out: Collection[str] = ()) -> Iterator[str]:
-    """The relative paths of the files that a copy of a folder has; none if the folder is absent.
+    """The relative paths of the files that a copy of a folder has, without `left_out`; none if the folder is absent.
 
-    Hidden files and folders are scratch. Links are left out, as their targets are copied where they lie.
+    Hidden files and folders are scratch. Links are left out, as their targets are copied where they lie; SettingsError
+    for a link out of the folder.
 
     All logs of Delta tables are listed before any other file, so that every file of a copied commit is listed.
     `table_current` is read before `table`, so it is never ahead.
-
-    Args:
-        root: the folder.
-        left_out: files and folders without a copy, relative to the root.
-
-    Raises:
-        ObjectUnavailable: a folder cannot be listed.
-        SettingsError: a link leads out of the root.
     """
-    yield from [path for path in _walk(root, left_out) if _is_log(path)]
-    yield from (path for path in _walk(root, left_out) if not _is_log(path))
+    yield from [path for path in _walk(root, left_out) if Path(path).parent.name == LOG]
+    yield from (path for path in _walk(root, left_out) if Path(path).parent.name != LOG)
 
 
 def every_file(root: Path) -> Iterator[str]:
@@ -48,14 +41,8 @@ def every_file(root: Path) -> Iterator[str]:
 def copy_folder(source: Path, target: Path, left_out: Collection[str] = (), fleeting: bool = False) -> int:
     """Copy `relative_files(source, left_out)` with their modification times; the number of files.
 
-    Args:
-        source: a folder.
-        target: where its files go.
-        left_out: as in `relative_files`.
-        fleeting: whether files that are removed meanwhile are left out, too.
-
-    Raises:
-        ObjectUnavailable: a file was removed meanwhile, so its table or output would be incomplete.
+    A file that was removed meanwhile raises ObjectUnavailable, as its table or output would be incomplete, unless
+    `fleeting`.
     """
     count = sum(_copied(source / path, target / path, fleeting) for path in list(relative_files(source, left_out)))
     for log in sorted(target.rglob(LOG)):
@@ -64,12 +51,7 @@ def copy_folder(source: Path, target: Path, left_out: Collection[str] = (), flee
 
 
 def add_folder(source: Path, target: Path, paths: Iterable[str]) -> int:
-    """Copy files, each atomically, to a folder that may have some of them already; the number of files.
-
-    Raises:
-        Permanent: a file there has another content.
-        ObjectUnavailable: a file does not read back as it was written.
-    """
+    """Copy files, each atomically, to a folder that may have some of them already; the number of files."""
     names = list(paths)
     for name in names:
         _add(source / name, target / name)
@@ -131,10 +113,6 @@ def _removed(source: Path) -> ObjectUnavailable:
     return ObjectUnavailable(
         f"{source} was removed while it was copied, as a vacuum, `nightcap gc` or `nightcap forget` does; begin again"
     )
-
-
-def _is_log(path: str) -> bool:
-    return Path(path).parent.name == LOG
 
 
 def _copied(source: Path, target: Path, fleeting: bool) -> bool:

@@ -36,16 +36,8 @@ _ADDRESSES = (
 def copy_rows(file: Path, target_uri: str, artifacts: str, dry_run: bool = False) -> dict[str, int]:
     """Copy every row of a SQLite file into an empty database, in one transaction; the number of rows by table.
 
-    Args:
-        file: MLflow's SQLite file; it is only read.
-        target_uri: of a database that MLflow has made and not used, or used for its default experiment only.
-        artifacts: replaces texts that begin `file:///home/me/.nightcap/store/mlflow`, such as `s3://mlflow`.
-        dry_run: roll the transaction back.
-
-    Raises:
-        SettingsError: the file is not MLflow's, the schema revisions differ, or artifacts lie elsewhere.
-        Permanent: the target has experiments, runs or models.
-        RegistryUnavailable: a database cannot be reached, or refuses a row.
+    MLflow has made both, and used the target at most for its default experiment; `dry_run` rolls the transaction back.
+    `artifacts`, such as `s3://mlflow`, replaces texts that begin `file:///home/me/.nightcap/store/mlflow`.
     """
     with _reading(file) as source, _writing(target_uri, dry_run) as target:
         tables, target_tables = _matching_tables(source, target, str(file))

@@ -36,45 +36,30 @@ class Moved:
 
 @dataclass(frozen=True)
 class Move:
-    """A move of one home into a stack.
+    """A move of one home into a stack."""
 
-    Attributes:
-        source: the embedded home's folder; it is only read.
-        home: of the stack.
-        database: SQLAlchemy's URL of the stack's MLflow database.
-        artifacts: `s3://bucket` of the stack's MLflow.
-    """
-
-    source: Path
-    home: Home
-    database: str
-    artifacts: str
+    source: Path  # the embedded home's folder; it is only read
+    home: Home  # of the stack
+    database: str  # SQLAlchemy's URL of the stack's MLflow database
+    artifacts: str  # `s3://bucket` of the stack's MLflow
 
     def run(self, dry_run: bool = False) -> Moved:
-        """Move it, or with `dry_run` only check and count.
-
-        Raises:
-            SettingsError: the home is none, in use or the stack's own, files of its versions are missing, or the
-                databases have different schema revisions.
-            Permanent: the stack has runs or models of its own, or other files in the places of the moved.
-        """
+        """Move it, or with `dry_run` only check and count; SettingsError for a home that cannot be moved."""
         file = self.source / DATABASE
         if not file.is_file():
             raise SettingsError(
                 f"{self.source} has no {DATABASE}, so it is no embedded Nightcap's home; name its folder"
             )
-        self._require_another_home()
+        if self.home.store.resolve() == self._store.resolve():
+            raise SettingsError(
+                f"{self.source} is the home that it would move into; "
+                "let NIGHTCAP_HOME and NIGHTCAP_STORE name those of the stack"
+            )
         with _locked_unused(self.source):
             self._require_files(require_fit(file, self.database))
             counts = self._files(_counted if dry_run else _added)
             rows = copy_rows(file, self.database, self.artifacts, dry_run)
         return Moved({name: count for name, count in rows.items() if count}, *counts)
-
-    def _require_another_home(self) -> None:
-        if self.home.store.resolve() == self._store.resolve():
-            raise SettingsError(
-                f"{self.source} is the home that it would move into; let NIGHTCAP_HOME and NIGHTCAP_STORE name those of the stack"
-            )
 
     def _require_files(self, names: Iterable[str]) -> None:
         """Raise SettingsError if files that the rows name are missing."""

@@ -28,7 +28,7 @@ _EARLY = ("store/cursors", "store/last_known", "store/nights")
 
 
 def begin_backup(home: Home, shelf: Shelf) -> None:
-    """Copy what refers to the databases: nights, captions and the promotion journal; raises as `finish_backup`."""
+    """Copy what refers to the databases: nights, captions and the promotion journal."""
     with shelf.alone():
         partial = shelf.begin()
         for each in _EARLY:
@@ -38,13 +38,7 @@ def begin_backup(home: Home, shelf: Shelf) -> None:
 
 
 def finish_backup(home: Home, shelf: Shelf, images: bool) -> Path:
-    """Copy the targets of the databases' references, with `images` also bucket `pictures`; the named backup.
-
-    Raises:
-        Permanent: the databases are not there.
-        SettingsError: another backup is being made, or a folder cannot be used.
-        ObjectUnavailable: the store fails, or a file was removed meanwhile.
-    """
+    """Copy the targets of the databases' references, with `images` also bucket `pictures`; the named backup."""
     with shelf.alone():
         shelf.require_dumps()
         buckets = shelf.partial / "buckets"

@@ -27,18 +27,12 @@ BESIDE = ("gate", "champion_captions")  # verdicts stay as long as their inputs
 
 @dataclass(frozen=True)
 class Reachable:
-    """Marks what stays of a home.
-
-    Attributes:
-        pinned: digests of the models that open nights have pinned.
-        runs: number of the trainings that ended last and stay.
-        since: seconds since 1970; everything used later stays, such as outputs of a training between two tasks.
-    """
+    """Marks what stays of a home."""
 
     home: Home
-    pinned: Collection[str]
-    runs: int
-    since: float
+    pinned: Collection[str]  # digests of the models that open nights have pinned
+    runs: int  # number of the trainings that ended last and stay
+    since: float  # seconds since 1970; all used later stays, such as outputs of a training between two tasks
 
     @cached_property
     def lineage(self) -> Lineage:
@@ -52,11 +46,7 @@ class Reachable:
 
     @cached_property
     def kept_versions(self) -> list[Version]:
-        """Versions that an alias names, that caption, or that a rollback goes to.
-
-        Raises:
-            SettingsError: MLflow has none of the journal's versions, so the two do not belong together.
-        """
+        """Versions that an alias names, that caption, or that a rollback goes to; SettingsError if MLflow knows none."""
         named = set(self._champions())
         if named and named.isdisjoint((each.name, each.version) for each in self.versions):
             raise SettingsError(
@@ -136,7 +126,8 @@ class Reachable:
             inputs = recipe["inputs"]
             encoder, accepted = (self.lineage.store.folder(each, inputs[each]) for each in ("encoder", "validate"))
             if {encoder, accepted} <= self.outputs:
-                facts, shas = read_json(encoder / "encoder.json"), _digests(accepted)
+                images = pq.read_table(accepted / "images.parquet", columns=["sha256"])
+                facts, shas = read_json(encoder / "encoder.json"), frozenset(images["sha256"].to_pylist())
                 for view in range(recipe["settings"]["views"]):
                     yield features_folder(self.home.store, facts, recipe["settings"]["fit"], view), shas
 
@@ -160,8 +151,3 @@ def is_used(folder: Path, since: float) -> bool:
 def used_at(folder: Path) -> float:
     """When an output was last used, in seconds since 1970; 0 if it is gone."""
     return modified_at(folder / RECIPE)
-
-
-def _digests(folder: Path) -> frozenset[str]:
-    """SHA-256 of the images that validation accepted."""
-    return frozenset(pq.read_table(folder / "images.parquet", columns=["sha256"])["sha256"].to_pylist())
