@@ -10,7 +10,7 @@ from airflow.sdk import AsyncCallback, DeadlineAlert, dag, get_current_context, 
 from airflow.sdk.exceptions import AirflowSkipException
 from structlog.contextvars import bind_contextvars
 
-from dags.common import RETRIES, form, timetable
+from dags.common import NIGHT_DAG, form, timetable
 from dags.deadline import PublishedBy
 from dags.environment import PUBLISHED_BY, SCHEDULE, TIMEZONE
 from dags.notifier import NightEnded, NightFailed
@@ -30,17 +30,14 @@ def name_night(plan_path: str) -> None:
 
 @dag(
     schedule=timetable(SCHEDULE),
-    catchup=False,
-    max_active_runs=1,
     params=form(fields_of(NightSettings, CONFIG)),
-    default_args=RETRIES,
     on_success_callback=NightEnded("caption_nightly", succeeded=True),
     on_failure_callback=[NightFailed(), NightEnded("caption_nightly", succeeded=False)],
     deadline=DeadlineAlert(
         PublishedBy(PUBLISHED_BY.read(), TIMEZONE.read()), timedelta(), AsyncCallback("dags.notifier.night_is_late")
     ),
-    tags=["nightcap", "captions"],
     doc_md=__doc__,
+    **NIGHT_DAG,
 )
 def caption_nightly() -> None:
     """Plan, caption shard by shard, publish, report."""

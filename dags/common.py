@@ -41,6 +41,10 @@ _TRAINING_WORKER = _worker(environment.TRAINING_QUEUE, environment.TRAINING_POD)
 TRAINING_ARGS: dict[str, Any] = RETRIES | {"pre_execute": credentials.of_training} | _TRAINING_WORKER
 ON_GPU: dict[str, Any] = {"pool": "gpu"} | _TRAINING_WORKER | _worker(environment.GPU_QUEUE, environment.GPU_POD)
 
+_DAG: dict[str, Any] = {"catchup": False, "max_active_runs": 1}
+NIGHT_DAG: dict[str, Any] = _DAG | {"default_args": RETRIES, "tags": ["nightcap", "captions"]}
+TRAINING_DAG: dict[str, Any] = _DAG | {"default_args": TRAINING_ARGS, "tags": ["nightcap", "training"]}
+
 
 def timetable(schedule: Variable) -> CronTriggerTimetable:
     """When runs begin: by the cron expression of a variable, in `NIGHTCAP_TIMEZONE`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,26 +12,15 @@ from pipeline.core.variables import Variable
 from serving.runs.clock import time_of_day
 
 
-def _cron(text: str) -> str:
-    if not croniter.is_valid(text):
-        raise ValueError("no cron expression; give one such as 0 2 * * *")
-    return text
+def _accepted_by(check: Callable[[str], object], remedy: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        try:
+            check(text)
+        except (KeyError, OSError, ValueError) as error:
+            raise ValueError(remedy) from error
+        return text
 
-
-def _time_zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (KeyError, OSError, ValueError) as error:
-        raise ValueError("no time zone; give one such as Europe/Paris") from error
-    return text
-
-
-def _time_of_day(text: str) -> str:
-    try:
-        time_of_day(text)
-    except ValueError as error:
-        raise ValueError(f"{error}; give one such as 06:00") from error
-    return text
+    return parse
 
 
 def _hours(text: str) -> timedelta:
@@ -39,6 +29,10 @@ def _hours(text: str) -> timedelta:
     except (ValueError, OverflowError) as error:
         raise ValueError("no number of hours; give one such as 72") from error
 
+
+_cron = _accepted_by(croniter.expand, "no cron expression; give one such as 0 2 * * *")
+_time_zone = _accepted_by(ZoneInfo, "no time zone; give one such as Europe/Paris")
+_time_of_day = _accepted_by(time_of_day, "not a time of the day as HH:MM; give one such as 06:00")
 
 SCHEDULE = Variable("NIGHTCAP_SCHEDULE", "When `caption_nightly` runs, as cron.", "0 2 * * *", _cron)
 PUBLISHED_BY = Variable(
@@ -69,6 +63,5 @@ TRAINING_POD = Variable(
     "Airflow's.",
 )
 GPU_POD = Variable(
-    "NIGHTCAP_GPU_POD",
-    "The pod template of the tasks in pool `gpu` on Kubernetes. Default: `NIGHTCAP_TRAINING_POD`.",
+    "NIGHTCAP_GPU_POD", "The pod template of the tasks in pool `gpu` on Kubernetes. Default: `NIGHTCAP_TRAINING_POD`."
 )

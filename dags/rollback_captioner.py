@@ -7,20 +7,12 @@ from typing import Any
 from airflow.sdk import Metadata, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import CAPTIONER, TRAINING_ARGS, form
+from dags.common import CAPTIONER, TRAINING_DAG, form
 from pipeline.core.settings.form import fields_of
 from serving.upkeep.rollback import RollbackSettings
 
 
-@dag(
-    schedule=None,
-    catchup=False,
-    max_active_runs=1,
-    params=form(fields_of(RollbackSettings)),
-    default_args=TRAINING_ARGS,
-    tags=["nightcap", "training"],
-    doc_md=__doc__,
-)
+@dag(schedule=None, params=form(fields_of(RollbackSettings)), doc_md=__doc__, **TRAINING_DAG)
 def rollback_captioner() -> None:
     """One entry in the promotion journal, and which nights used the version that is given up."""
 

@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import dag, get_current_context, task
 
-from dags.common import RETRIES, form, timetable
+from dags.common import NIGHT_DAG, form, timetable
 from dags.environment import UPKEEP_SCHEDULE
 from pipeline.core.settings.form import fields_of
 from serving.upkeep.tables import TendingSettings
 
 
-@dag(
-    schedule=timetable(UPKEEP_SCHEDULE),
-    catchup=False,
-    max_active_runs=1,
-    params=form(fields_of(TendingSettings)),
-    default_args=RETRIES,
-    tags=["nightcap", "captions"],
-    doc_md=__doc__,
-)
+def _tending() -> Any:
+    from serving.upkeep.tables import Tending
+
+    return Tending.of(dict(get_current_context()["params"]))
+
+
+@dag(schedule=timetable(UPKEEP_SCHEDULE), params=form(fields_of(TendingSettings)), doc_md=__doc__, **NIGHT_DAG)
 def tend_tables() -> None:
     """Upgrade, compact, vacuum; nights may run meanwhile."""
 
     @task
     def upgrade() -> list[str]:
-        from serving.upkeep.tables import Tending
-
-        return Tending.of(dict(get_current_context()["params"])).upgrade()
+        return _tending().upgrade()
 
     @task
     def compact() -> int:
-        from serving.upkeep.tables import Tending
-
-        return Tending.of(dict(get_current_context()["params"])).compact()
+        return _tending().compact()
 
     @task
     def vacuum() -> dict[str, int]:
-        from serving.upkeep.tables import Tending
-
-        return Tending.of(dict(get_current_context()["params"])).vacuum()
+        return _tending().vacuum()
 
     upgrade() >> compact() >> vacuum()
 

@@ -8,7 +8,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Metadata, TriggerRule, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import CAPTIONER, CORRECTIONS, ON_GPU, TRAINING_ARGS, approver, form
+from dags.common import CAPTIONER, CORRECTIONS, ON_GPU, TRAINING_DAG, approver, form
 from dags.environment import APPROVAL_HOURS
 from dags.links import PageLink
 from dags.notifier import RunEnded
@@ -69,14 +69,11 @@ def _register(done: dict[str, str]) -> tuple[Any, dict[str, str]]:
 
 @dag(
     schedule=[CORRECTIONS] if TRAIN_CONFIG.read() else None,
-    catchup=False,
-    max_active_runs=1,
     params=form(training_fields(training_config())),
-    default_args=TRAINING_ARGS,
     on_success_callback=RunEnded("train_captioner", succeeded=True),
     on_failure_callback=RunEnded("train_captioner", succeeded=False),
-    tags=["nightcap", "training"],
     doc_md=__doc__,
+    **TRAINING_DAG,
 )
 def train_captioner() -> None:
     """Every task hands on the digests of the finished stages; a stage that is done already does nothing."""

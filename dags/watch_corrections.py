@@ -7,18 +7,15 @@ from typing import Any
 from airflow.sdk import Metadata, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import CORRECTIONS, RETRIES, timetable
+from dags.common import CORRECTIONS, RETRIES, TRAINING_DAG, timetable
 from dags.environment import CORRECTIONS_SCHEDULE
 from pipeline.core.settings.config_file import TRAIN_CONFIG, training_config
 
 
 @dag(
     schedule=timetable(CORRECTIONS_SCHEDULE) if TRAIN_CONFIG.read() else None,
-    catchup=False,
-    max_active_runs=1,
-    default_args=RETRIES,
-    tags=["nightcap", "training"],
     doc_md=__doc__,
+    **TRAINING_DAG | {"default_args": RETRIES},
 )
 def watch_corrections() -> None:
     """What people corrected since the last training is counted; the asset tells `train_captioner`."""

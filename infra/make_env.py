@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import secrets
 import sys
 import tempfile
@@ -16,14 +17,7 @@ PRESENT = (
 
 def filled(example: str) -> str:
     """The example with a secret behind each `NAME=` that has none."""
-    return "".join(_with_secret(line) for line in example.splitlines(keepends=True))
-
-
-def _with_secret(line: str) -> str:
-    name = line.rstrip("\n")
-    if line.startswith("#") or not name.endswith("="):
-        return line
-    return f"{name}{_secret(name)}\n"
+    return re.sub(r"^(?!#).*=$", lambda line: line[0] + _secret(line[0]), example, flags=re.MULTILINE)
 
 
 def _secret(name: str) -> str:

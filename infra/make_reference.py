@@ -150,18 +150,13 @@ def _settings(fields: Iterable[Field]) -> Iterator[str]:
 def _allowed(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"] if value is not None)
-    kind = (
-        schema["type"] if isinstance(schema["type"], str) else next(item for item in schema["type"] if item != "null")
-    )
+    kinds = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    kind = next(each for each in kinds if each != "null")
     bounds = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
     limits = [f"{word} {schema[key]:g}" for key, word in bounds.items() if key in schema]
-    return ", ".join([kind, *limits, *_form(schema.get("pattern"))])
-
-
-def _form(pattern: str | None) -> list[str]:
-    if pattern == PATTERN:
-        return ["no password in it"]
-    return [] if pattern is None else [f"`{pattern}`"]
+    patterns = [schema["pattern"]] if "pattern" in schema else []
+    forms = ["no password in it" if pattern == PATTERN else f"`{pattern}`" for pattern in patterns]
+    return ", ".join([kind, *limits, *forms])
 
 
 def _default(value: Any) -> str:

@@ -14,6 +14,7 @@ _SOURCE, _TARGET = _DOCS / "system.txt", _DOCS / "system.svg"
 # Lengths in pixels.
 _BOX, _HEIGHT, _GAP = 172, 78, 30
 _MARGIN, _PADDING, _TITLE, _BETWEEN = 26, 16, 30, 44
+_BAND = _TITLE + _HEIGHT + _PADDING
 
 _STYLE = """
 svg { font-family: -apple-system, "Segoe UI", "Noto Sans", "DejaVu Sans", Helvetica, Arial, sans-serif; font-size: 12px }
@@ -98,7 +99,7 @@ def svg(drawing: Drawing) -> Iterator[str]:
     yield f"<title>{escape('; '.join(drawing.bands))}</title>"
     yield f"<style>{_STYLE}</style>"
     for band, title in enumerate(drawing.bands):
-        yield f'<rect class="band" x="{_MARGIN}" y="{_top(band)}" width="{inner}" height="{_band()}" rx="8"/>'
+        yield f'<rect class="band" x="{_MARGIN}" y="{_top(band)}" width="{inner}" height="{_BAND}" rx="8"/>'
         yield _text("title", _MARGIN + _PADDING, _top(band) + 20, title)
     for box in drawing.boxes.values():
         yield from _draw(box)
@@ -111,12 +112,8 @@ def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.split("|")]
 
 
-def _band() -> int:
-    return _TITLE + _HEIGHT + _PADDING
-
-
 def _top(band: int) -> int:
-    return 4 + band * (_band() + _BETWEEN)
+    return 4 + band * (_BAND + _BETWEEN)
 
 
 def _text(style: str, x: int, y: int, text: str, anchor: str = "start") -> str:

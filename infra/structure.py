@@ -62,12 +62,10 @@ def circles(graph: Arrows) -> list[set[str]]:
 
 def _reachable(graph: Arrows, start: str) -> set[str]:
     found: set[str] = set()
-    waiting = list(graph[start])
+    waiting = graph[start]
     while waiting:
-        place = waiting.pop()
-        if place not in found:
-            found.add(place)
-            waiting += graph[place]
+        found |= waiting
+        waiting = {imported for place in waiting for imported in graph[place]} - found
     return found
 
 

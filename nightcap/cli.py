@@ -47,31 +47,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Captioned photographs in, a registered captioning model out; new photographs in, captions out.",
 )
-for module in (
-    train,
-    caption,
-    explain,
-    night,
-    replay,
-    quarantine,
-    pick,
-    correct,
-    forget,
-    trace,
-    gc,
-    move,
-    evaluate,
-    score,
-    doctor,
-    exporter,
-    run,
-):
+_commands = [train, caption, explain, night, replay, quarantine, pick, correct, forget, trace]
+_commands += [gc, move, evaluate, score, doctor, exporter, run]
+for module in _commands:
     app.command(module.__name__.rpartition(".")[2])(module.command)
-app.add_typer(models.app, name="models")
-app.add_typer(tables.app, name="tables")
-app.add_typer(backup.app, name="backup")
-app.add_typer(prepare.app, name="prepare")
-app.add_typer(prove.app, name="prove")
+for group in (models, tables, backup, prepare, prove):
+    app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -125,7 +106,3 @@ def _quieten_libraries() -> None:
         warnings.simplefilter("ignore")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of retracing
-
-
-if __name__ == "__main__":
-    main()

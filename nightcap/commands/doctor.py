@@ -98,19 +98,16 @@ def _registry(home: Home) -> Iterator[Finding]:
     versions = Registry(home).versions()
     champions = [f"{item.name}/{item.version}" for item in versions if CHAMPION in item.aliases]
     yield Finding(True, f"MLflow at {shown_uri(home)}, model versions: {len(versions)}")
-    yield Finding(
-        True if champions else None, f"champion {', '.join(champions) or 'none yet; nights are skipped until one is'}"
-    )
+    shown = ", ".join(champions) or "none yet; nights are skipped until one is"
+    yield Finding(bool(champions) or None, f"champion {shown}")
 
 
 def _devices(home: Home) -> Iterator[Finding]:
     load_tensorflow()
     import tensorflow as tf
 
-    devices = tf.config.list_physical_devices("GPU")
-    yield Finding(
-        True if devices else None, f"GPU {', '.join(item.name for item in devices) or 'none; training runs on the CPU'}"
-    )
+    devices = [device.name for device in tf.config.list_physical_devices("GPU")]
+    yield Finding(bool(devices) or None, f"GPU {', '.join(devices) or 'none; training runs on the CPU'}")
 
 
 def _optional(home: Home) -> Iterator[Finding]:

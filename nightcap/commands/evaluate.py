@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nightcap.captioning import DEFAULT_MODEL, BeamWidthOption, Line, ModelOption, caption_images, load_model
+from nightcap.captioning import DEFAULT_MODEL, BeamWidthOption, ModelOption, caption_images, load_model
 from nightcap.console import console, working
 from nightcap.images import NamedFile
 from nightcap.options import AnnotationsOption
@@ -36,15 +35,11 @@ def command(
         with working("captioning"):
             files = (NamedFile(name, images / name) for name in references)
             lines = list(caption_images(captioner, files, ImageLimits()))
-        _print_missing(lines)
+        reasons = Counter(line.reason for line in lines if line.reason)
+        if reasons:
+            counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+            console.print(f"{reasons.total()} of {len(lines)} images have no caption and score 0: {counts}")
         captions = {line.image: line.caption.text for line in lines if line.caption}
         with working("scoring"):
             report = score_captions(references, captions)
         write_report(report, write)
-
-
-def _print_missing(lines: Sequence[Line]) -> None:
-    reasons = Counter(line.reason for line in lines if line.reason)
-    if reasons:
-        counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-        console.print(f"{reasons.total()} of {len(lines)} images have no caption and score 0: {counts}")

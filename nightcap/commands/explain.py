@@ -20,37 +20,29 @@ from pipeline.storage.objects import printable
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from pipeline.model.interface import Captioner
-
-FolderOption = Annotated[
-    Path | None,
-    typer.Option("--output", file_okay=False, help="Folder of the page; default explanations in NIGHTCAP_HOME."),
-]
-
 
 def command(
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="An image.")],
     model: ModelOption = DEFAULT_MODEL,
-    output: FolderOption = None,
+    output: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Folder of the page; default explanations in NIGHTCAP_HOME.")
+    ] = None,
 ) -> None:
     """Show where the model looked for each word of an image's caption, and what the word rests on."""
     folder = _folder(output)
     data, upright = _read(image)
     captioner = load_model(model, None)
+    from pipeline.model.explanation import explain
+
     with working("explaining"):
-        explained = _explain(captioner, printable(image), data, upright)
+        square = pixels(data, captioner.side, captioner.fit, ImageLimits())
+        caption = captioner.caption(square[None])[0]
+        explanation = explain(captioner, square, caption.text)
+        explained = ExplainedImage(printable(image), upright, square, caption, explanation)
     name = f"{printable(Path(image).stem)[:50]}-{digest_of([sha256(data), captioner.digest])[:8]}.html"
     write_text(folder / name, render_explanation(explained, captioner))
     console.print(f"{explained.caption.text} ({explained.caption.score:.2f})", markup=False)
     typer.echo(folder / name)
-
-
-def _explain(captioner: Captioner, name: str, data: bytes, upright: Image) -> ExplainedImage:
-    from pipeline.model.explanation import explain
-
-    square = pixels(data, captioner.side, captioner.fit, ImageLimits())
-    caption = captioner.caption(square[None])[0]
-    return ExplainedImage(name, upright, square, caption, explain(captioner, square, caption.text))
 
 
 def _read(image: str) -> tuple[bytes, Image]:

@@ -49,12 +49,15 @@ def command(
     from serving.monitoring.alerts import alerting
     from serving.night import publish_and_report, run_night
     from serving.planning.model_choice import pin_for_night
+    from serving.planning.replay import attempt_of
+    from serving.runs.plan_file import Attempt
 
     options["output"] = with_absolute_paths(NightSettings, Path.cwd(), "output", options["output"])
     home = Home.from_environment()
     settings = night_settings_from(config, assignments, options, home)
     home = home.reaching(settings.input, settings.manifest, settings.output, settings.table)
-    attempt = _attempt(settings, home, night)
+    now, name = datetime.now(UTC), night or settings.held_night
+    attempt = Attempt.at(now, name) if name else attempt_of(settings, home, now)
     with working("captioning"), alerting(home, attempt.night):
         if plan := _held_plan(settings, home, attempt):
             summary = publish_and_report(plan, home, settings.accept_quarantine, settings.accept_drift)
@@ -63,14 +66,6 @@ def command(
     show_summary(summary)
     if strict and summary.quarantined:
         raise typer.Exit(3)
-
-
-def _attempt(settings: NightSettings, home: Home, night: str | None) -> Attempt:
-    from serving.planning.replay import attempt_of
-    from serving.runs.plan_file import Attempt
-
-    now, name = datetime.now(UTC), night or settings.held_night
-    return Attempt.at(now, name) if name else attempt_of(settings, home, now)
 
 
 def _held_plan(settings: NightSettings, home: Home, attempt: Attempt) -> Path | None:

@@ -10,12 +10,7 @@ import typer
 from nightcap.console import console, working
 from pipeline.core.environment import Home
 
-app = typer.Typer(no_args_is_help=True)
-
-
-@app.callback()
-def prepare() -> None:
-    """Public data sets in the form that Nightcap trains on."""
+app = typer.Typer(no_args_is_help=True, help="Public data sets in the form that Nightcap trains on.")
 
 
 @app.command()

@@ -25,12 +25,7 @@ STARTS_FROM = (
     "encoder.shards=1",  # they would run one after the other, each loading the encoder
 )
 
-app = typer.Typer(no_args_is_help=True)
-
-
-@app.callback()
-def prove() -> None:
-    """Train on a public data set and write down all that it took."""
+app = typer.Typer(no_args_is_help=True, help="Train on a public data set and write down all that it took.")
 
 
 @app.command()

@@ -44,6 +44,7 @@ def command(
     ] = None,
 ) -> None:
     """Train, register and caption on a real Airflow on this machine; by default all on built-in images."""
+    from pipeline.data.sources.scenes.dataset import draw_inbox
     from pipeline.training.run import TrainingRun
 
     values = values_from(config, assignments)
@@ -53,7 +54,8 @@ def command(
     with _running_stack(home) as stack:
         registered = _run_dag(stack.api(), "train_captioner", filled_form(values), "register")
         if folder is None:
-            _fill_inbox(home)
+            images = draw_inbox(home.inbox, FRESH_IMAGES, seed=time.time_ns() % 2**32)
+            console.print(f"{len(images)} fresh images are in {home.inbox}")
         summary = _run_dag(stack.api(), "caption_nightly", night, "report")
         _show_training(TrainingRun(settings, home, registered["done"]), registered["version"])
         _show_night(summary)
@@ -97,13 +99,6 @@ def _ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _fill_inbox(home: Home) -> None:
-    from pipeline.data.sources.scenes.dataset import draw_inbox
-
-    images = draw_inbox(home.inbox, FRESH_IMAGES, seed=time.time_ns() % 2**32)
-    console.print(f"{len(images)} fresh images are in {home.inbox}")
-
-
 def _run_dag(api: AirflowApi, dag: str, conf: dict[str, Any], task: str) -> dict[str, Any]:
     """Run a DAG, show every task's state as it changes, and return one task's result; empty if it was skipped."""
     started = time.monotonic()
@@ -144,15 +139,9 @@ def _show_night(summary: dict[str, Any]) -> None:
         console.print("the night found nothing new to caption")
         return
     console.print(f"night {summary['night']}: {summary['captioned']} captioned, {summary['quarantined']} quarantined")
-    for image, caption in _examples(summary):
-        console.print(f"  {escape(image)}: [bold]{escape(caption)}[/bold]")
-    console.print(f"\nGallery  {summary['gallery']}")
-
-
-def _examples(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    """Three captions of the night beside their images' names."""
     from pipeline.storage.tables import CAPTIONED, CaptionTable
 
     rows = CaptionTable(summary["table"]).rows(summary["night"], summary["run"]).to_pylist()
-    captioned = [row for row in rows if row["status"] == CAPTIONED][:3]
-    return [(PurePath(row["image"]).name, row["caption"]) for row in captioned]
+    for row in [row for row in rows if row["status"] == CAPTIONED][:3]:
+        console.print(f"  {escape(PurePath(row['image']).name)}: [bold]{escape(row['caption'])}[/bold]")
+    console.print(f"\nGallery  {summary['gallery']}")

@@ -61,22 +61,15 @@ def _lines(trace: dict[str, Any]) -> Iterator[str]:
 
 def _caption_line(row: dict[str, Any]) -> str:
     caption = f'"{row["caption"]}"' if row["caption"] else f"quarantined: {row['reason']}"
-    by = (
-        "a person"
-        if row["source"] == "human"
-        else f"{row['model_name']} version {row['model_version'] or '(a folder)'}"
-    )
+    model = f"{row['model_name']} version {row['model_version'] or '(a folder)'}"
+    by = "a person" if row["source"] == "human" else model
     withdrawn = ", withdrawn" if row["withdrawn"] else ""
     night = f", night {row['night']}, run {row['run']}" if row["night"] else ""
     return f"{caption} by {by}{night}, {row['captioned_at'][:16]}{withdrawn}"
 
 
 def _training_line(model: dict[str, Any]) -> str:
-    left_out = {
-        True: "",
-        None: " (the result of its validation is lost)",
-        False: " but left out by validation",
-    }
+    left_out = {True: "", None: " (the result of its validation is lost)", False: " but left out by validation"}
     through = f", which continues {' and '.join(model['through'])}" if model["through"] else ""
     version = f"{model['name']} version {model['version']}{through}"
     return f"in the snapshot ({', '.join(model['splits'])}) of {version}{left_out[model['accepted']]}"

@@ -114,10 +114,8 @@ class AirflowApi:
 
     def _reasons(self, dag: str, run: str) -> str:
         failed = [task for task in self._tasks(dag, run) if task["state"] == "failed"]
-        return (
-            "; ".join(f"{_name(task)}: {self._reason(dag, run, task)}" for task in failed[:3])
-            or "no task failed by itself"
-        )
+        reasons = [f"{_name(task)}: {self._reason(dag, run, task)}" for task in failed[:3]]
+        return "; ".join(reasons) or "no task failed by itself"
 
     def _reason(self, dag: str, run: str, task: dict[str, Any]) -> str:
         lines = self.log(dag, run, task["task_id"], task["try_number"], task["map_index"])

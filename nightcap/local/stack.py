@@ -188,6 +188,5 @@ def _healthy(url: str) -> bool:
             answer = json.loads(response.read())
     except (OSError, ValueError, http.client.HTTPException):
         return False
-    return all(
-        answer.get(part, {}).get("status") == "healthy" for part in ("metadatabase", "scheduler", "dag_processor")
-    )
+    parts = ("metadatabase", "scheduler", "dag_processor")
+    return all(answer.get(part, {}).get("status") == "healthy" for part in parts)

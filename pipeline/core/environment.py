@@ -170,7 +170,9 @@ class Home:
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Home:
         """Read the environment; a wrong variable raises SettingsError with its name, its value and a remedy."""
         values = values_of(cls, environ)
-        root = Path(values["root"] or _default_root())
+        checkout = Path(__file__).resolve().parents[2]
+        beside = checkout if (checkout / "pyproject.toml").is_file() else Path.home()
+        root = Path(values["root"] or beside / ".nightcap")
         values |= {
             "root": root,
             "store": Path(values["store"] or root / "store"),
@@ -212,8 +214,3 @@ class Home:
     def captions(self) -> Path:
         """The default table of captions."""
         return Path(self.table) if self.table else self.store / "captions"
-
-
-def _default_root() -> Path:
-    checkout = Path(__file__).resolve().parents[2]
-    return checkout / ".nightcap" if (checkout / "pyproject.toml").is_file() else Path.home() / ".nightcap"

@@ -25,31 +25,15 @@ from pipeline.core.settings.training import (
     TrainSettings,
 )
 
-__all__ = [
-    "PRESETS",
+__all__ = ["Effect", "Group", "PathMark", "marks_of", "settings_with"]
+__all__ += ["SourceSettings", "ValidationSettings", "VocabularySettings"]
+__all__ += ["PRESETS", "assign", "checked", "preset", "preset_names", "read_yaml", "train_settings", "yaml_value"]
+__all__ += [
     "DecoderSettings",
     "DecodingSettings",
-    "Effect",
     "EncoderName",
     "EncoderSettings",
     "EvaluationSettings",
     "GateSettings",
-    "Group",
-    "PathMark",
-    "RegistrySettings",
-    "SelfCriticalSettings",
-    "SourceSettings",
-    "TrainSettings",
-    "TrainingSettings",
-    "ValidationSettings",
-    "VocabularySettings",
-    "assign",
-    "checked",
-    "marks_of",
-    "preset",
-    "preset_names",
-    "read_yaml",
-    "settings_with",
-    "train_settings",
-    "yaml_value",
 ]
+__all__ += ["RegistrySettings", "SelfCriticalSettings", "TrainSettings", "TrainingSettings"]
