@@ -8,15 +8,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import GaugeMetricFamily
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import NightcapError, RegistryUnavailable
 from pipeline.registry.journal import Journal
 from pipeline.registry.versions import CHAMPION, Registry
-
-if TYPE_CHECKING:
-    from prometheus_client.core import GaugeMetricFamily
 
 _MODEL: Final = "captioner"
 INSTALLATION_METRICS: Final = {
@@ -36,8 +36,6 @@ class Installation:
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Measure now."""
-        from prometheus_client.core import GaugeMetricFamily
-
         alias = self._alias()
         yield _gauge("nightcap_registry_up", alias is not None)
         champion = self._has_champion(alias)
@@ -72,8 +70,6 @@ class Installation:
 @contextmanager
 def exporting(home: Home, host: str, port: int) -> Iterator[int]:
     """Serve the metrics in a thread until the block ends; yields the port."""
-    from prometheus_client import CollectorRegistry, start_http_server
-
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Installation(home))
     server, thread = start_http_server(port, host, registry)
@@ -94,6 +90,4 @@ def export_until_stopped(home: Home, host: str, port: int) -> None:
 
 
 def _gauge(name: str, value: bool) -> GaugeMetricFamily:
-    from prometheus_client.core import GaugeMetricFamily
-
     return GaugeMetricFamily(name, INSTALLATION_METRICS[name], float(value))

@@ -184,12 +184,8 @@ def _write_plan(job: _Job, target: Path, forgotten: Forgotten) -> Selection:
 def _next_day(selection: Selection, job: _Job) -> date | None:
     """The next night's first day; None if new objects lie outside the layout, as listing by days would miss them."""
     if selection.outside_layout:
-        log.warning(
-            "layout %r does not fit the names of %d new objects in %s; the next night lists everything again",
-            job.settings.layout,
-            selection.outside_layout,
-            job.folder.uri,
-        )
+        message = "layout %r does not fit the names of %d new objects in %s; the next night lists everything again"
+        log.warning(message, job.settings.layout, selection.outside_layout, job.folder.uri)
         return None
     until = job.attempt.before.date()
     return min(selection.first_day or until, until)

@@ -47,20 +47,19 @@ def strip_outputs(store: Path, images: Collection[str]) -> list[Plan]:
 
     Must come before the images are removed from the table, which has the images of these nights.
     """
+
+    @cache
+    def runs_of(table: str) -> set[tuple[str, str]]:
+        batches = CaptionTable(table).batches(one_of("image", images), ["night", "run"])
+        return {(row["night"], row["run"]) for batch in batches for row in batch.to_pylist()}
+
     prune_index(store, images)
-    runs_of = cache(lambda table: _runs_of(CaptionTable(table), images))
     plans = []
     for plan in indexed_runs(store):
         if (plan.night, plan.run) in runs_of(plan.table) and not plan.path.is_file():
             forget_outputs(plan, images)
             plans.append(plan)
     return plans
-
-
-def _runs_of(table: CaptionTable, images: Collection[str]) -> set[tuple[str, str]]:
-    """Night and run of every row of some images."""
-    rows = (row for batch in table.batches(one_of("image", images), ["night", "run"]) for row in batch.to_pylist())
-    return {(row["night"], row["run"]) for row in rows}
 
 
 def _strip(run: RunFolder, images: Collection[str]) -> bool:
