@@ -125,11 +125,7 @@ def gate(run: TrainingRun, version: str) -> dict[str, Any]:
 def promote_version(
     run: TrainingRun, version: str, verdict: Mapping[str, Any] | None = None, who: str | None = None
 ) -> dict[str, Any]:
-    """Make the version the champion if the gate lets it, which is asked again when another promotion came first.
-
-    None for `verdict` asks the gate now, None for `who` is the user of this process. Returns the verdict that counted
-    in the end, with `promoted`.
-    """
+    """Promote the version if the gate, asked again after another promotion, lets it; returns the last verdict."""
     from pipeline.release.gate.promote import promote_judged
 
     return promote_judged(run, version, verdict or gate(run, version), who)

@@ -8,7 +8,7 @@ what becomes of damage it never saw.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -47,8 +47,13 @@ def calibrate(run: TrainingRun) -> StageOutput:
         threshold = float(clean["held_out_estimates"].quantile(WITHHELD_SHARE))
         estimate = fit_estimate(inputs, scores, weights, PENALTY)
         Confidence(pooled_embeddings, estimate, threshold).write(folder / CONFIDENCE)
-        named = dict(zip(EVIDENCE, estimate.weights.tolist(), strict=True))
-        write_json(folder / "figures.json", _figures(table, threshold) | {"weights": named})
+        figures = {
+            "withhold_below": threshold,
+            "withheld": (table["held_out_estimates"] < threshold).groupby(table["kind"]).mean().to_dict(),
+            "risk_coverage": risk_coverage(list(clean["held_out_estimates"]), list(clean["cider_d"])),
+            "weights": dict(zip(EVIDENCE, estimate.weights.tolist(), strict=True)),
+        }
+        write_json(folder / "figures.json", figures)
 
     recipe = run.settings.model_dump(mode="json", include={"decoding": True, "evaluation": {"images"}})
     return run.store.run("calibrate", _VERSION, recipe, run.inputs("validate", "encoder", "refine"), build)
@@ -81,13 +86,3 @@ def _rows(references: dict[str, list[str]], kind: str, images: pd.DataFrame, pre
         "fold": images["sha256"].map(lambda sha: int(sha[:8], 16) % FOLDS).to_numpy(),
     }
     return pd.DataFrame(rows)
-
-
-def _figures(table: pd.DataFrame, threshold: float) -> dict[str, Any]:
-    clean = table[table["kind"] == CLEAN]
-    withheld = (table["held_out_estimates"] < threshold).groupby(table["kind"]).mean()
-    return {
-        "withhold_below": threshold,
-        "withheld": withheld.to_dict(),
-        "risk_coverage": risk_coverage(list(clean["held_out_estimates"]), list(clean["cider_d"])),
-    }

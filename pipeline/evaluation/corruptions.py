@@ -65,16 +65,12 @@ def _noise(pixels: Pixels, random: np.random.Generator) -> Pixels:
     return noisy.round().clip(0, 255).astype(np.uint8)
 
 
-def _darken(pixels: Pixels, random: np.random.Generator) -> Pixels:
-    return (pixels * DARKNESS).astype(np.uint8)
-
-
 KINDS: Final[dict[str, Kind]] = {
     "blur": _blur(BLUR_SIGMA),
     "heavy_blur": _blur(HEAVY_BLUR_SIGMA),
     "covered_25": _cover(0.25),
     "covered_50": _cover(0.5),
     "noise": _noise,
-    "darkness": _darken,
+    "darkness": lambda pixels, random: (pixels * DARKNESS).astype(np.uint8),
     "blank": _blank,
 }

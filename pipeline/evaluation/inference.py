@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -114,22 +114,14 @@ def predict_degraded(
     """Captions of images after each way to degrade them; `images` as `sample` gives them."""
     from pipeline.training.encoder_stage import load_encoder
 
-    encoder = load_encoder(run.output("encoder"))
+    encoder, fit = load_encoder(run.output("encoder")), run.settings.encoder.fit
     parts: dict[str, list[Predictions]] = {kind: [] for kind in kinds}
-    for shas, squares in _squares(run, images, encoder.facts.side):
+    for start in range(0, len(images), INFERENCE_BATCH):
+        batch = images.iloc[start : start + INFERENCE_BATCH]
+        photographs = read_images(run.source, batch)
+        decoded = {sha: pixels(data, encoder.facts.side, fit, run.limits) for sha, data in photographs}
         for kind in kinds:
-            degraded = np.stack([degrade(kind, square, sha) for square, sha in zip(squares, shas, strict=True)])
+            degraded = np.stack([degrade(kind, decoded[sha], sha) for sha in batch["sha256"]])
             features = predict_padded(encoder, INFERENCE_BATCH, degraded)
             parts[kind].append(predictor.predict(features.astype(np.float16)))  # as extract_features keeps them
     return {kind: _concatenated(predictions) for kind, predictions in parts.items()}
-
-
-def _squares(
-    run: TrainingRun, images: pd.DataFrame, side: int
-) -> Iterator[tuple[list[str], list[npt.NDArray[np.uint8]]]]:
-    """Digests and pixels in the images' order, a batch at a time."""
-    fit = run.settings.encoder.fit
-    for start in range(0, len(images), INFERENCE_BATCH):
-        batch = images.iloc[start : start + INFERENCE_BATCH]
-        decoded = {sha: pixels(data, side, fit, run.limits) for sha, data in read_images(run.source, batch)}
-        yield list(batch["sha256"]), [decoded[sha] for sha in batch["sha256"]]

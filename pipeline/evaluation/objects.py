@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.data.sources.base import LabelledBox
 from pipeline.data.sources.scenes.truth import named_pairs
-from pipeline.metrics.chair import ObjectMention, chair, coco_lexicon
+from pipeline.metrics.chair import chair, coco_lexicon
 
 
 def chair_of(
@@ -24,7 +24,8 @@ def chair_of(
 
 def scenes_chair(captions: Mapping[str, str], boxes: Mapping[str, Sequence[LabelledBox]]) -> dict[str, float]:
     """CHAIR of captions of scenes, exact: a mention is a colour before a shape, and all objects are known."""
-    return chair(captions, {image: {box.label for box in boxes[image]} for image in captions}, _pairs)
+    present = {image: {box.label for box in boxes[image]} for image in captions}
+    return chair(captions, present, lambda text: [frozenset({" ".join(pair)}) for pair in named_pairs(text)])
 
 
 def coco_chair(
@@ -36,7 +37,3 @@ def coco_chair(
     for image, labels in present.items():
         labels.update(*(mention for text in references[image] for mention in mentions(text)))
     return chair(captions, present, mentions)
-
-
-def _pairs(caption: str) -> list[ObjectMention]:
-    return [frozenset({" ".join(pair)}) for pair in named_pairs(caption)]

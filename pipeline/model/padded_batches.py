@@ -9,10 +9,7 @@ import numpy.typing as npt
 
 
 def predict_padded(network: Any, batch_size: int, *inputs: npt.NDArray[Any]) -> Any:
-    """A Keras model's outputs [n, ..], a tuple if it gives one, for inputs [n, ..], n at least 1; traced once.
-
-    The last batch is filled with zeros.
-    """
+    """A Keras model's output, [n, ..] or a tuple, for inputs [n, ..], n at least 1; zeros fill the last batch."""
     count = len(inputs[0])
     padded = [np.pad(rows, [(0, -count % batch_size), *[(0, 0)] * (rows.ndim - 1)]) for rows in inputs]
     outputs = []

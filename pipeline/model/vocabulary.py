@@ -17,11 +17,7 @@ _JOINERS = frozenset("'-\u2019\u2010\u2011")  # apostrophes and hyphens
 
 
 def standardize(caption: str) -> str:
-    """Lower-case words separated by single spaces, in any language.
-
-    Punctuation, symbols and control characters part words, except an apostrophe or hyphen between
-    two letters. None of the special words can come out of it.
-    """
+    """Lower-case words of any language between single spaces, of signs only apostrophes and hyphens between letters."""
     text = unicodedata.normalize("NFC", caption.lower())  # lower-casing may take letters apart
     kept = [char if _belongs(text, index) else " " for index, char in enumerate(text)]
     return " ".join("".join(kept).split())

@@ -12,6 +12,7 @@ import psutil
 
 import pipeline
 from pipeline.core.packages import installed_versions
+from pipeline.training.precision import policy
 
 _PACKAGES = ("nightcap", "tensorflow", "tensorflow-cpu", "keras", "tensorflow-datasets", "numpy", "pillow", "mlflow")
 
@@ -19,8 +20,6 @@ _PACKAGES = ("nightcap", "tensorflow", "tensorflow-cpu", "keras", "tensorflow-da
 def describe_device() -> dict[str, Any]:
     """The machine and the accelerator that TensorFlow sees: `kind` GPU or CPU, and the precision of training."""
     import tensorflow as tf
-
-    from pipeline.training.precision import policy
 
     devices = tf.config.list_physical_devices("GPU")
     details = [tf.config.experimental.get_device_details(device) for device in devices]

@@ -115,15 +115,13 @@ def features_folder(store: Path, encoder: Mapping[str, Any], fit: str, view: int
 
 
 def extract_shard(run: TrainingRun, shard: int) -> dict[str, int]:
-    """Extract what is missing of one shard; returns how many images it has, views counted, and how many were new.
-
-    Shards take turns at stretches of the snapshot's order: sources read on from where they are, so images picked one by
-    one would cost every shard a pass over the whole dataset.
-    """
+    """Extract what is missing of one shard; returns how many images it has, views counted, and how many were new."""
     counts = {"images": 0, "extracted": 0}
     for view in range(run.settings.encoder.views):
         features = FeatureStore.of(run, view)
         images = wanted_images(run, view)
+        # In turns at stretches of the snapshot's order: sources read on from where they are, so images picked one by
+        # one would cost every shard a pass over the whole dataset.
         mine = images[np.arange(len(images)) // PART_IMAGES % run.settings.encoder.shards == shard]
         extracted = mine["sha256"].map(features.__contains__).astype(bool)  # an empty shard's would not be bool
         missing = mine[~extracted].drop_duplicates("sha256")

@@ -40,11 +40,6 @@ class Progress:
     kept_epoch: int = 0  # the last epoch whose captions keep up with the best's, see `TrainingLoop.tolerance`
     kept: dict[str, float] = field(default_factory=dict)  # the kept epoch's row
 
-    @classmethod
-    def starting_from(cls, row: dict[str, float]) -> Progress:
-        """Nothing done yet, on weights with a known validation score."""
-        return cls(best=row, kept=row)
-
     def stale(self, patience: int) -> bool:
         """Whether so many epochs brought nothing better."""
         return self.epoch - self.best_epoch >= patience

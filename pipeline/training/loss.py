@@ -13,11 +13,9 @@ def likelihood(logits: Any, targets: Any) -> Any:
 
 
 def summed_loss(logits: Any, targets: Any, label_smoothing: float) -> Any:
-    """Cross-entropy in nats over logits [words, vocabulary] of int32 [words], no padding among them: float32 scalar.
-
-    A share of each target is spread evenly over all words (Szegedy et al., CVPR 2016).
-    """
+    """Cross-entropy in nats: logits [words, vocabulary], int32 [words] without padding to a float32 scalar."""
     log_probabilities = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+    # A share of each target is spread evenly over all words (Szegedy et al., CVPR 2016).
     everywhere = ops.mean(log_probabilities, axis=-1)  # [words]
     smoothed = (1 - label_smoothing) * _of_targets(log_probabilities, targets) + label_smoothing * everywhere
     return -ops.sum(smoothed)

@@ -32,7 +32,8 @@ def refine(run: TrainingRun, watch: ProgressCallback = lambda row: None) -> Stag
 
     def build(folder: Path) -> None:
         before = run.output("train")
-        progress = Progress.starting_from(before.figures()["kept"])
+        row = before.figures()["kept"]
+        progress = Progress(best=row, kept=row)
         if run.settings.self_critical.epochs:
             progress = criticise(run.settings, before, *splits(run), unfinished, watch)
         kept = unfinished if progress.kept_epoch else before.path
@@ -73,7 +74,8 @@ def criticise(
         stage = TrainingLoop(
             "refine", "reward", trainer, chosen, epoch_metrics, validation, folder, minutes, whole_first=True
         )
-        return stage.run(watch, Progress.starting_from(before.figures()["kept"]))
+        row = before.figures()["kept"]
+        return stage.run(watch, Progress(best=row, kept=row))
 
 
 def _step(trainer: Any, batch: Batch, reward: Reward, settings: SelfCriticalSettings, max_words: int) -> float:

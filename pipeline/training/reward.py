@@ -19,11 +19,7 @@ ImageCaption = tuple[int, tuple[str, ...]]  # an image's index and words
 
 @dataclass(frozen=True)
 class Reward:
-    """The reward of self-critical training (Rennie et al., CVPR 2017).
-
-    `<end>` counts as a word, in the document frequencies too: without it a caption gains by breaking off after "a" or
-    "of", which likely n-grams end with.
-    """
+    """The reward of self-critical training (Rennie et al., CVPR 2017)."""
 
     words: Vocabulary  # the vocabulary
     frequencies: DocumentFrequencies  # of the training captions
@@ -65,4 +61,5 @@ def advantages(rewards: Rewards, samples: int) -> Rewards:
 
 
 def _spell(words: Vocabulary, ids: npt.NDArray[np.int32]) -> list[str]:
+    # `<end>` counts as a word: without it a caption gains by breaking off after "a" or "of", as likely n-grams do.
     return [words.words[index] for index in ids if index not in (PADDING, START)]

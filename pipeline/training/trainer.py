@@ -70,11 +70,7 @@ class Trainer:
         return np.asarray(self._sample(features, samples, max_words))
 
     def reinforce(self, people: Batch, sampled: Batch, weights: npt.NDArray[np.float32]) -> None:
-        """Make captions likelier by float32 weights [captions], unlikelier where they are negative.
-
-        What is lowered is the sum of each caption's weight times its negative log-probability (Williams, 1992), and by
-        `people_share` the loss on people's captions of the same images.
-        """
+        """Make captions likelier by float32 weights [captions], unlikelier where they are negative (Williams, 1992)."""
         self._reinforce(*people, *sampled[1:], weights)
 
     def _train_on_batch(self, features: Any, images: Any, tokens: Any) -> Any:
@@ -135,11 +131,8 @@ def _schedule(settings: TrainingSettings, steps: int) -> Any:
 
 
 def teacher_forced(decoder: Decoder, features: Any, images: Any, tokens: Any, training: bool) -> tuple[Any, Any]:
-    """The hidden state before each word, and the word, padding left out: [words, units] and int32 [words].
-
-    An image is encoded once, however many captions it has; see `Batch` for the arguments.
-    """
-    memory = decoder.encode(features, training)
+    """The hidden state before each word of a `Batch`, and the word, without padding: [words, units], int32 [words]."""
+    memory = decoder.encode(features, training)  # once an image, however many captions it has
     repeated = EncoderMemory(ops.take(memory.grid, images, axis=0), ops.take(memory.pooled, images, axis=0))
     hidden, _ = decoder.forward(repeated, tokens[:, :-1], training)  # [captions, words, units]
     real = tokens[:, 1:] != PADDING

@@ -32,10 +32,7 @@ def adapt_vocabulary(run: TrainingRun) -> StageOutput:
 
 
 def adapt(settings: VocabularySettings, captions: Iterable[str], initial: Vocabulary | None = None) -> Vocabulary:
-    """The most frequent words of some captions, by Keras' `TextVectorization`, after those of an initial vocabulary.
-
-    Its words keep their ids, whatever the settings; new ones come up to `vocabulary_size` words in all.
-    """
+    """The most frequent words, by Keras' `TextVectorization`, after an initial vocabulary's, which keep their ids."""
     import keras
 
     initial = initial or Vocabulary.of(())

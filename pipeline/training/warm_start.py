@@ -25,10 +25,7 @@ _VERSION = 1
 
 
 def provide_start(run: TrainingRun) -> StageOutput | None:
-    """Keep what the version of `training.start_from` gives a new one: weights, vocabulary and settings.
-
-    The output lies under the version's digest, so an alias that moves is another start. None without such a version.
-    """
+    """Keep weights, vocabulary and settings of the version that `training.start_from` names; None without one."""
     uri = run.settings.training.start_from
     if not uri:
         return None
@@ -39,6 +36,7 @@ def provide_start(run: TrainingRun) -> StageOutput | None:
         for name in (ENCODER, DECODER, VOCABULARY, SETTINGS):
             shutil.copyfile(bundle.path / name, folder / name)
 
+    # Under the version's digest, so an alias that moves is another start.
     output = run.store.run("start", _VERSION, {"digest": pinned.digest}, {}, build)
     _check_alike(run, uri, _settings(output))
     return output

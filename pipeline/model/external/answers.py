@@ -6,6 +6,7 @@ import logging
 import math
 import re
 import unicodedata
+from contextlib import suppress
 from typing import Any
 
 from pipeline.core.errors import BadInput
@@ -60,10 +61,7 @@ def _text(caption: Any) -> str:
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
+    with suppress(OverflowError):
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+    return None

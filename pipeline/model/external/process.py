@@ -82,7 +82,10 @@ class ExternalProcess:
             problem = self._settled()
         except (ValueError, RecursionError) as error:
             problem = f"its answer cannot be read ({_clean(str(error))[:100]})"
-        raise BadInput(CAPTIONER_FAILED, self._post_mortem(problem))
+        self.end()
+        last = _clean(self._stderr.last_line())[:300]
+        problem = problem or f"it ended with {self._process.returncode}"
+        raise BadInput(CAPTIONER_FAILED, problem + (f"; its last words: {last}" if last else ""))
 
     def _line(self, deadline: float) -> bytes:
         line = bytearray()
@@ -104,12 +107,6 @@ class ExternalProcess:
                 return ""
             time.sleep(0.02)
         return "it answers no more"
-
-    def _post_mortem(self, problem: str) -> str:
-        self.end()
-        ended = f"it ended with {self._process.returncode}"
-        last = _clean(self._stderr.last_line())[:300]
-        return (problem or ended) + (f"; its last words: {last}" if last else "")
 
 
 class _Tail:

@@ -76,10 +76,7 @@ class Decoder(keras.Model):  # type: ignore[misc]
         self.spread.assign(deviation + 0.1 * ops.mean(deviation) + 1e-6)
 
     def call(self, features: Any, tokens: Any, training: bool = False) -> Any:
-        """Teacher forcing: float32 logits [n, words, vocabulary] of the word after each token, dropped out in training.
-
-        `features` are [n, positions, channels], `tokens` int32 [n, words], beginning with `<start>`.
-        """
+        """Teacher forcing: [n, positions, channels], int32 [n, words] from `<start>`, to logits of each next word."""
         return self.logits(self.forward(self.encode(features, training), tokens, training)[0])
 
     def encode(self, features: Any, training: bool = False) -> EncoderMemory:

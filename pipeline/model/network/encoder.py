@@ -45,10 +45,7 @@ def architecture(name: str) -> Architecture:
 
 
 class Encoder(keras.Model):  # type: ignore[misc]
-    """Pixels uint8 [n, side, side, 3] in 0..255 to features float [n, positions, channels].
-
-    Each network gets the pixels its own `preprocess_input` makes. It is never trained further.
-    """
+    """Pixels uint8 [n, side, side, 3] in 0..255 to features float [n, positions, channels]; never trained further."""
 
     def __init__(self, name: str, backbone: keras.Model) -> None:
         super().__init__(name=f"encoder_{name}", trainable=False)
@@ -60,7 +57,7 @@ class Encoder(keras.Model):  # type: ignore[misc]
         """Features of a batch; see the class for shapes."""
         values = ops.cast(pixels, self.compute_dtype)
         if self.facts.module:
-            values = getattr(keras.applications, self.facts.module).preprocess_input(values)
+            values = getattr(keras.applications, self.facts.module).preprocess_input(values)  # each network has its own
         else:
             values = values / 127.5 - 1.0
         grid = self.backbone(values, training=False)  # [n, rows, columns, channels]
@@ -96,11 +93,9 @@ def weights_digest(name: str, weights: str, expected: str | None) -> str:
 
 
 def scenes_backbone(facts: Architecture) -> keras.Model:
-    """A small convolutional network for the built-in scenes: [n, 112, 112, 3] to [n, 7, 7, 128].
-
-    The two convolutions without a stride let each cell see 79 pixels, as much as the largest object.
-    """
+    """A small convolutional network for the built-in scenes: [n, 112, 112, 3] to [n, 7, 7, 128]."""
     x = inputs = keras.Input((facts.side, facts.side, 3))
+    # The two convolutions without a stride let each cell see 79 pixels, as much as the largest object.
     for filters, strides in ((24, 2), (48, 2), (64, 2), (64, 1), (96, 2), (facts.channels, 1)):
         x = keras.layers.Conv2D(filters, 3, strides, padding="same", use_bias=False)(x)
         x = keras.layers.BatchNormalization(momentum=0.9)(x)

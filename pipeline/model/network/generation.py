@@ -73,12 +73,10 @@ def _beam(
 
 
 def _sample(decoder: Decoder, memory: EncoderMemory, settings: DecodingSettings, vocabulary: int) -> GeneratedCaptions:
-    """Draw each word from the `top_k` most probable by the Gumbel-max trick.
-
-    Every image gets the same noise, so its caption does not depend on its neighbours.
-    """
+    """Sample each word from the `top_k` most probable by the Gumbel-max trick."""
     n, length = ops.shape(memory.pooled)[0], settings.max_words + 1
     k = min(settings.top_k, vocabulary)
+    # Every image gets the same noise, so its caption does not depend on its neighbours.
     noise = ops.convert_to_tensor(np.random.default_rng(settings.seed).gumbel(size=(length, k)).astype("float32"))
 
     def condition(position: Any, tokens: Any, total: Any, state: Any) -> Any:
@@ -124,12 +122,10 @@ def _log_probabilities(logits: Any, position: Any, last: Any, settings: Decoding
 
 
 def _rarity(ids: Any) -> Any:
-    """How rare each word is, in nats: int32 [vocabulary] to float32 [vocabulary]; 0 for the most frequent and for `<end>`.
-
-    A model of likely captions prefers frequent words beyond the image's evidence; to add the negative logarithm of a
-    word's own probability mends that (Li et al., NAACL 2016; Menon et al., ICLR 2021). By Zipf's law that is the
-    logarithm of its rank. Vocabularies are in the order of frequency; words that `training.start_from` added come last.
-    """
+    """The rarity of each word, in nats: int32 [vocabulary] to float32; 0 for the most frequent one and for `<end>`."""
+    # A model of likely captions prefers frequent words beyond the image's evidence; to add the negative logarithm of a
+    # word's own probability mends that (Li et al., NAACL 2016; Menon et al., ICLR 2021). By Zipf's law that is the
+    # logarithm of its rank: vocabularies are in the order of frequency, words that `training.start_from` added last.
     return ops.log(ops.maximum(ops.cast(ids - END, "float32"), 1.0))
 
 

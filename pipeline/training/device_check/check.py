@@ -13,6 +13,8 @@ from typing import Any
 
 from pipeline.core.subprocesses import module_environment, run_module
 from pipeline.training.device_check.compare import Trial, device_shortfalls, distance, learns
+from pipeline.training.environment import describe_device, versions
+from pipeline.training.precision import policy
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +38,6 @@ def gpus() -> list[dict[str, Any]]:
 
 def standard_trials() -> list[Trial]:
     """On a GPU: in float32, and as it trains."""
-    from pipeline.training.precision import policy
-
     return [
         Trial("gpu_float32", gpu=True, precision="float32", tolerance=0.001),
         Trial("gpu_as_trained", gpu=True, precision=policy(), tolerance=0.01),
@@ -51,8 +51,6 @@ def examine(trials: Sequence[Trial]) -> dict[str, Any]:
     `take_steps`, its `tolerance`, and `farthest`, where it is farthest from the CPU.
     """
     import tensorflow as tf
-
-    from pipeline.training.environment import describe_device, versions
 
     with tempfile.TemporaryDirectory(prefix="nightcap-device-") as scratch:
         weights = Path(scratch) / "first.weights.h5"

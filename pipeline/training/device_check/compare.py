@@ -34,10 +34,7 @@ def distance(reference: Sequence[float | None], losses: Sequence[float | None]) 
 
 
 def device_shortfalls(trial: Trial, reference: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
-    """Why a trial does not show that its device trains as the CPU does; empty when it does.
-
-    `reference` is the CPU's result of `take_steps` in float32; `result` is this device's, or has `error`.
-    """
+    """Why a trial's `take_steps` is unlike the reference, that of the CPU in float32; empty when it is alike."""
     if "error" in result:
         return [f"{trial.name} {result['error']}"]
     reasons = _unused(trial, result) if trial.gpu else []

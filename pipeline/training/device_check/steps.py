@@ -10,7 +10,6 @@ import math
 import statistics
 import sys
 import time
-from collections.abc import Iterator
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -52,7 +51,11 @@ def take_steps(precision: str, steps: int, weights: Path) -> dict[str, Any]:
         decoder.standardise(np.concatenate([batch.features for batch in batches]))
         (decoder.load_weights if weights.is_file() else decoder.save_weights)(weights)
         trainer = Trainer(decoder, _TRAINING, steps)
-        losses, seconds = zip(*_timed(trainer, islice(cycle(batches), steps)), strict=True)
+        losses, seconds = [], []
+        for batch in islice(cycle(batches), steps):
+            started = time.perf_counter()
+            losses.append(trainer.train_step(batch))  # it waits for the device
+            seconds.append(time.perf_counter() - started)
     finally:
         keras.config.set_dtype_policy("float32")
     operations = trainer.operations()
@@ -87,13 +90,6 @@ def made_up_batches() -> list[Batch]:
         return Batch((prototypes[kinds] + noise).astype(np.float16), images, tokens)
 
     return [batch() for _ in range(BATCHES)]
-
-
-def _timed(trainer: Any, batches: Iterator[Batch]) -> Iterator[tuple[float, float]]:
-    for batch in batches:
-        started = time.perf_counter()
-        loss = trainer.train_step(batch)  # it waits for the device
-        yield loss, time.perf_counter() - started
 
 
 def main(precision: str, steps: str, weights: str) -> None:
