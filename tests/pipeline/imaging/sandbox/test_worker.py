@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -48,5 +49,6 @@ def test_it_ends_with_its_connection_and_at_a_frame_beyond_the_limit(worker, end
     if end == "closed":
         parent.close()
     else:
-        send(parent, bytes(WORK.limits.max_bytes + 1))
+        with suppress(BrokenPipeError):  # the decoder ends at the length, perhaps before the bytes are sent
+            send(parent, bytes(WORK.limits.max_bytes + 1))
     assert process.wait(10) == 0
