@@ -84,9 +84,8 @@ def check_bytes(size: int, limits: ImageLimits) -> None:
     if not size:
         raise BadImage(reasons.EMPTY, "the file is empty")
     if size > limits.max_bytes:
-        raise BadImage(
-            reasons.TOO_LARGE_FILE, f"the file has {size:,} bytes, more than the limit of {limits.max_bytes:,}"
-        )
+        message = f"the file has {size:,} bytes, more than the limit of {limits.max_bytes:,}"
+        raise BadImage(reasons.TOO_LARGE_FILE, message)
 
 
 def open_image(data: bytes, limits: ImageLimits, side: int | None = None) -> DecodedImage:
@@ -161,28 +160,24 @@ def _open(data: bytes, limits: ImageLimits) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise BadImage(
-            reasons.TOO_MANY_PIXELS, f"{error} The limit here is {limits.max_megapixels:g} megapixels"
-        ) from error
+        message = f"{error} The limit here is {limits.max_megapixels:g} megapixels"
+        raise BadImage(reasons.TOO_MANY_PIXELS, message) from error
     except Exception as error:
         raise _broken(data, error) from error
     _check_pixels(image.size, limits)
     width, height = image.size
     if min(width, height) < limits.min_side:
-        raise BadImage(
-            reasons.TOO_SMALL, f"the image is {width}x{height} pixels; no side may be under {limits.min_side}"
-        )
+        message = f"the image is {width}x{height} pixels; no side may be under {limits.min_side}"
+        raise BadImage(reasons.TOO_SMALL, message)
     return image
 
 
 def _check_pixels(size: tuple[int, int], limits: ImageLimits) -> None:
     width, height = size
     if width * height > limits.max_megapixels * 1e6:
-        raise BadImage(
-            reasons.TOO_MANY_PIXELS,
-            f"the image is {width}x{height} = {width * height / 1e6:.1f} megapixels, "
-            f"more than the limit of {limits.max_megapixels:g}",
-        )
+        measured = f"{width}x{height} = {width * height / 1e6:.1f} megapixels"
+        message = f"the image is {measured}, more than the limit of {limits.max_megapixels:g}"
+        raise BadImage(reasons.TOO_MANY_PIXELS, message)
 
 
 def _broken(data: bytes, error: Exception) -> BadImage:
@@ -196,9 +191,8 @@ def _broken(data: bytes, error: Exception) -> BadImage:
         if data[4:8] == b"ftyp":
             unsupported = "HEIC without the extra `heic`, or another ISO media file,"
         if unsupported:
-            return BadImage(
-                reasons.UNSUPPORTED_FORMAT, f"{unsupported} is not supported; convert it to one of {', '.join(FORMATS)}"
-            )
+            message = f"{unsupported} is not supported; convert it to one of {', '.join(FORMATS)}"
+            return BadImage(reasons.UNSUPPORTED_FORMAT, message)
         return BadImage(reasons.NOT_AN_IMAGE, f"no image: the file starts with {data[:16]!r}")
     ends_early = any(word in detail.lower() for word in ("truncated", "end of file"))
     if _is_cut(data, name) or ends_early or isinstance(error, EOFError):

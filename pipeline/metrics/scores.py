@@ -42,14 +42,8 @@ def score_captions(
 ) -> Report:
     """Score raw captions against the raw references of their images; an image without a caption scores 0.
 
-    Args:
-        references: at least one of each image.
-        captions: one per image.
-        meteor: whether to run METEOR, too, which takes Java some seconds.
-        frequencies: for CIDEr-D; by default those of `references`.
-
-    Raises:
-        SettingsError: there are no references, an image has none, or a caption's image is unknown.
+    METEOR takes Java some seconds. The frequencies for CIDEr-D are by default those of the references. Raises
+    SettingsError if there are no references, an image has none, or a caption's image is unknown.
     """
     _check(references, captions)
     own = [[tokenize(text) for text in texts] for texts in references.values()]

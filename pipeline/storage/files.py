@@ -120,8 +120,7 @@ def read_json(path: Path) -> Any:
 def creating_folder(target: Path) -> Iterator[Path]:
     """Create a folder atomically: yields a scratch folder, which becomes `target` if the block ends without an error.
 
-    If another process made `target` meanwhile, its folder stays and the scratch one is dropped. A full disk raises as
-    `explain_full_disk`.
+    If another process made `target` meanwhile, its folder stays. A full disk raises as `explain_full_disk`.
     """
     with explain_full_disk(target):
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -54,9 +54,7 @@ class Decoders:
     def decode(self, data: bytes) -> DecodedPixels:
         """Decode, check and resize one image, as soon as a decoder is idle.
 
-        Raises:
-            BadImage: with one of `DECODE_REASONS`, `decoder_timeout` or `decoder_crashed`.
-            DecoderUnavailable: no decoder can be started.
+        Raises BadImage, also `decoder_timeout` or `decoder_crashed`, and DecoderUnavailable if none can be started.
         """
         check_bytes(len(data), self.work.limits)
         for _ in range(_TRIES):  # another cause may have killed the first

@@ -28,10 +28,8 @@ def local_path(uri: str) -> Path:
     """A local path; raises SettingsError for an empty one and for addresses of other kinds."""
     scheme, separator, _ = uri.partition("://")
     if separator or uri.lower().startswith("file:"):
-        scheme = scheme.partition(":")[0]
-        raise SettingsError(
-            f"{shown(uri)!r}: {scheme}: is not supported; name a local folder by its path, or s3://bucket/prefix"
-        )
+        kind, hint = scheme.partition(":")[0], "name a local folder by its path, or s3://bucket/prefix"
+        raise SettingsError(f"{shown(uri)!r}: {kind}: is not supported; {hint}")
     if not uri or "\0" in uri:
         fault = "has a null character" if uri else "is empty"
         raise SettingsError(f"input {fault}; name a local folder, or s3://bucket/prefix")
@@ -47,9 +45,8 @@ def require_inside(uri: str, roots: Iterable[str]) -> None:
     """Raise SettingsError for an address that none of the roots holds; links are followed first."""
     roots = tuple(roots)
     if not any(_holds(root, uri) for root in roots):
-        raise SettingsError(
-            f"{shown(uri)!r} lies in none of {', '.join(roots) or 'no roots'}; add its folder to NIGHTCAP_ROOTS"
-        )
+        named = ", ".join(roots) or "no roots"
+        raise SettingsError(f"{shown(uri)!r} lies in none of {named}; add its folder to NIGHTCAP_ROOTS")
 
 
 def _holds(root: str, uri: str) -> bool:

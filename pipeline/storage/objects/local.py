@@ -74,8 +74,7 @@ class LocalFolder:
         except ValueError as error:  # a null character
             raise BadInput(UNSAFE_NAME, f"no file can be called {info.name!r}") from error
         except OSError as error:
-            _refuse_name(info.name, error)
-            raise ObjectUnavailable(f"cannot read {info.uri}: {error.strerror or error}") from error
+            raise _failure("read", info.uri, info.name, error) from error
         return data
 
     def create(self, name: str, data: bytes) -> bool:
@@ -91,8 +90,7 @@ class LocalFolder:
         except FileNotFoundError:
             return None
         except OSError as error:
-            _refuse_name(name, error)
-            raise ObjectUnavailable(f"cannot read {self._path(name)}: {error.strerror or error}") from error
+            raise _failure("read", self._path(name), name, error) from error
 
     def delete(self, name: str) -> None:
         """Remove one file, if it exists."""
@@ -107,8 +105,7 @@ class LocalFolder:
                 raise BadInput(UNSAFE_NAME, f"{name!r} leads out of {self.root} by a link")
             yield path
         except OSError as error:
-            _refuse_name(name, error)
-            raise ObjectUnavailable(f"cannot write {self._path(name)}: {error.strerror or error}") from error
+            raise _failure("write", self._path(name), name, error) from error
 
     def _path(self, name: str) -> str:
         return f"{self.uri.rstrip('/')}/{name}"
@@ -153,9 +150,10 @@ class LocalFolder:
         return path.is_dir() and path.resolve() == path
 
 
-def _refuse_name(name: str, error: OSError) -> None:
+def _failure(what: str, path: str, name: str, error: OSError) -> BadInput | ObjectUnavailable:
     if error.errno in _NO_SUCH_NAME:
-        raise BadInput(UNSAFE_NAME, f"no file can be called {name[:200]!r}: {error.strerror}") from error
+        return BadInput(UNSAFE_NAME, f"no file can be called {name[:200]!r}: {error.strerror}")
+    return ObjectUnavailable(f"cannot {what} {path}: {error.strerror or error}")
 
 
 def _order(entry: os.DirEntry[str]) -> bytes:

@@ -73,10 +73,7 @@ def endpoint_of(client: Any) -> str:
 
 @contextmanager
 def translated(what: str, endpoint: str, access: Access) -> Iterator[None]:
-    """Translate the errors of botocore; those that may pass become TransientError.
-
-    `what` is for messages, such as `list s3://bucket/in`. For `read` some errors concern only the one object.
-    """
+    """Translate the errors of a call, such as `list s3://bucket/in`; those that may pass become TransientError."""
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
 
@@ -101,8 +98,8 @@ def _refusal(response: dict[str, Any], what: str, endpoint: str, access: Access)
         return SettingsError(f"cannot {what}: {endpoint} has no such bucket; create it or name another")
     if code in _CREDENTIALS or status == 401 or (status == 403 and access != "read"):
         return SettingsError(f"{message}; check the AWS credentials, their rights, the region and the clock")
-    no_store = ObjectUnavailable(f"{message}; check AWS_ENDPOINT_URL and the region")
-    return _bad_object(message, status, code, access) or no_store
+    store_error = ObjectUnavailable(f"{message}; check AWS_ENDPOINT_URL and the region")
+    return _bad_object(message, status, code, access) or store_error
 
 
 def _bad_object(message: str, status: int, code: str, access: Access) -> BadInput | None:

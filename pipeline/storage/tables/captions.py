@@ -141,13 +141,8 @@ class CaptionTable:
         in any row if this one is not final either. So appending the same rows again adds none, and a row for an image
         that could not be read never replaces a caption.
 
-        Args:
-            rows: read once for every try at committing them.
-            expected: the sequence that the caller's plan has read.
-            key: columns that no two rows share, `IMAGE` where one version captions an image.
-
-        Raises:
-            Permanent: others kept committing first.
+        The caller's plan has read the sequence `expected`. The rows are read once for every try, and no two share the
+        columns of `key`. Raises Permanent if others kept committing first.
         """
 
         def fresh(table: DeltaTable) -> Iterator[pa.RecordBatch]:

@@ -1,9 +1,8 @@
 """One commit of a Delta table: files are written, then named in the log, or they are removed again.
 
-All commits of ours count under the application id `nightcap`. The count is the table's writer
-sequence: whoever commits n+1 has seen n, so of two writers one wins and the other reads again.
-The files of a commit carry its number in their names, so that one whose number is taken can
-never join the table and may be removed at any time.
+All commits of ours count under the application id `nightcap`. The count is the table's writer sequence: whoever
+commits n+1 has seen n, so of two writers one wins and the other reads again. The files of a commit carry its number
+in their names, so that one whose number is taken can never join the table and may be removed at any time.
 """
 
 from __future__ import annotations
@@ -106,9 +105,7 @@ def batches_of(
     dataset: ds.Dataset, condition: ds.Expression | None = None, columns: list[str] | None = None
 ) -> Iterator[pa.RecordBatch]:
     """Rows in the table's order, few of them in memory at once."""
-    reader = dataset.scanner(
-        columns=columns, filter=condition, batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1
-    )
+    reader = dataset.scanner(columns, condition, BATCH_ROWS, batch_readahead=2, fragment_readahead=1)
     return iter(reader.to_batches())
 
 
@@ -123,7 +120,7 @@ def commit(
         uri: path of the table.
         table: the state that the caller read; if there is a newer one, nothing is committed.
         batches: with `SCHEMA`; `sequence` is set on rows that have none.
-        mode: whether the other rows stay.
+        mode: `overwrite` removes all other rows.
         sequence: one more than the state's, or for the current table the history's.
     """
     try:
