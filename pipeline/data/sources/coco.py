@@ -76,7 +76,6 @@ class CocoJsonSource:
         captions: dict[str, list[str]] = {path: [] for path in list(dict.fromkeys(paths.values()))[: self._max_images]}
         for annotation in parsed.annotations:
             captions.get(paths.get(annotation.image_id, ""), []).append(annotation.caption)
-        unlisted = sum(annotation.image_id not in paths for annotation in parsed.annotations)
-        if unlisted:
+        if unlisted := sum(annotation.image_id not in paths for annotation in parsed.annotations):
             log.warning("%s: %d captions belong to images that the file does not list; ignored", file, unlisted)
         return {path: tuple(texts) for path, texts in captions.items()}

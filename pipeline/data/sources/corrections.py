@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import PurePosixPath
 
@@ -26,7 +27,7 @@ class CorrectedSource:
         self._source = source
         self._table = table
         self._roots = tuple(roots)
-        self._opened: dict[str, ImageFiles] = {}
+        self._opened: dict[str, ImageFiles | None] = {}
 
     def fingerprint(self) -> str:
         """Changes with the source, with a correction and with a corrected image."""
@@ -36,7 +37,10 @@ class CorrectedSource:
         for folder, name in map(_place, self._corrections):
             names[folder].append(name)
         texts = [(image, each.who, each.caption) for image, rows in self._corrections.items() for each in rows]
-        stamps = {folder: self._folder(folder).stamps(sorted(names[folder])) for folder in names}
+        stamps = {}
+        for folder, listed in names.items():
+            files = self._folder(folder)
+            stamps[folder] = files.stamps(sorted(listed)) if files else dict.fromkeys(sorted(listed))
         return digest_of([self._source.fingerprint(), texts, stamps])
 
     def captioned_images(self) -> Iterator[CaptionedImage]:
@@ -55,7 +59,8 @@ class CorrectedSource:
 
     def _bytes(self, image: str) -> bytes | None:
         folder, name = _place(image)
-        return next(iter(self._folder(folder).read([name])))
+        files = self._folder(folder)
+        return next(iter(files.read([name]))) if files else None
 
     @cached_property
     def _corrections(self) -> dict[str, list[Correction]]:
@@ -65,26 +70,13 @@ class CorrectedSource:
             by_image[each.image].append(each)
         return by_image
 
-    def _folder(self, folder: str) -> ImageFiles:
+    def _folder(self, folder: str) -> ImageFiles | None:
+        """The images of a folder, which is opened once; None where it is missing."""
         if folder not in self._opened:
-            try:
+            self._opened[folder] = None
+            with suppress(SettingsError):
                 self._opened[folder] = open_image_files(folder)
-            except SettingsError:
-                self._opened[folder] = _NoImages()
         return self._opened[folder]
-
-
-class _NoImages:
-    """The images of a missing folder."""
-
-    def path(self, name: str, where: str) -> str:
-        return name
-
-    def stamps(self, paths: Iterable[str]) -> dict[str, None]:
-        return dict.fromkeys(paths)
-
-    def read(self, paths: Iterable[str]) -> Iterator[bytes | None]:
-        return iter([None for _ in paths])
 
 
 def _place(image: str) -> tuple[str, str]:

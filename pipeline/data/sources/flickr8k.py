@@ -27,11 +27,7 @@ FLICKR8K_CONFIG = "flickr8k.yaml"
 REPORT = "prepared.json"
 MAX_LEFT_OUT = 0.05  # more is a wrong or half unpacked folder, and figures would not compare
 
-_LISTS: dict[Split, str] = {
-    "train": "Flickr_8k.trainImages.txt",
-    "val": "Flickr_8k.devImages.txt",
-    "test": "Flickr_8k.testImages.txt",
-}
+_LISTS: dict[Split, str] = {"train": "train", "val": "dev", "test": "test"}  # as in Flickr_8k.devImages.txt
 _FORMS = "--annotations takes Flickr8k.token.txt (the split lists beside it) or Karpathy's dataset_flickr8k.json"
 _YAML = """\
 # Written by `nightcap prepare flickr8k`; paths are relative to this file.
@@ -116,7 +112,7 @@ def _tokens(file: Path) -> list[ListedImage]:
     captions: dict[str, list[str]] = defaultdict(list)
     for name, caption in _token_lines(file):
         captions[name].append(caption)
-    lists = {split: file.parent / name for split, name in _LISTS.items()}
+    lists = {split: file.parent / f"Flickr_8k.{name}Images.txt" for split, name in _LISTS.items()}
     if absent := [path.name for path in lists.values() if not path.is_file()]:
         raise SettingsError(f"{', '.join(absent)} not found beside {file}; the three split lists must lie there")
     names = ((name, split) for split, path in lists.items() for name in _text(path).split())

@@ -10,7 +10,6 @@ from pipeline.core.pages import bar_chart, data_uri, render
 from pipeline.core.reasons import CAPTION_REASONS, IMAGE_REASONS, NEAR_DUPLICATE, PERSONAL_DATA
 from pipeline.data.snapshot import Snapshot, read_images
 from pipeline.data.sources.base import Source
-from pipeline.data.validation.perceptual_hash import STATISTICS
 from pipeline.data.validation.profile import DRIFTS, Profile
 from pipeline.data.validation.validator import ValidationResult
 from pipeline.imaging.decode import ImageLimits, open_image, thumbnail
@@ -22,7 +21,7 @@ _WORDS = 12  # whose share changed most
 _CUT = 100
 _SIDE = 160
 
-_ENDS = {
+_ENDS = {  # of the axis of each chart
     "lengths": "words of a caption",
     "brightness": "dark to bright",
     "contrast": "flat to harsh",
@@ -48,7 +47,7 @@ def write_overview(
         pairs=_pairs(result, snapshot, source),
         reference=reference,
         drifts=_drifts(result),
-        charts=[_chart(name, reference, result.profile) for name in ("lengths", *STATISTICS) if reference],
+        charts=[_chart(name, reference, result.profile) for name in _ENDS if reference],
         words=_words(reference, result.profile) if reference else [],
     )
     write_text(folder / "index.html", page)

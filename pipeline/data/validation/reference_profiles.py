@@ -14,8 +14,6 @@ from pipeline.data.validation.profile import PROFILE_KEYS, Profile
 from pipeline.storage.files import create_json, digest_of, read_json
 from pipeline.storage.stage_outputs import Store
 
-LAST, NONE = "last", "none"
-
 log = logging.getLogger(__name__)
 
 # What differs from one delivery of a source to the next: how much is taken of it, and the names of its lists.
@@ -76,9 +74,9 @@ def collection_of(source: SourceSettings) -> str:
 
 def reference_for(setting: str, references: ReferenceProfiles, snapshot: str) -> Profile | None:
     """The profile that `validation.reference` names: `last`, `none`, or a file."""
-    if setting == NONE:
+    if setting == "none":
         return None
-    if setting == LAST:
+    if setting == "last":
         references.warn_if_first()
         return references.before(snapshot)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,10 @@ def write_scenes(folder: Path, count: int, side: int, seed: int) -> None:
     with creating_folder(folder) as scratch:
         (scratch / IMAGES_FOLDER).mkdir()
         truths: dict[str, list[dict[str, Any]]] = {}
-        for split, numbers in _splits(count).items():
-            rows = list(_write_split(scratch, split, numbers, side, seed))
+        held_back = count // HELD_BACK
+        edges = (0, count - 2 * held_back, count - held_back, count)
+        for split, (start, stop) in zip(SPLITS, pairwise(edges), strict=True):
+            rows = list(_write_split(scratch, split, range(start, stop), side, seed))
             write_json(scratch / CAPTIONS_FILE.format(split=split), _coco(rows, side))
             for number, scene, _ in rows:
                 truths[_file_name(number)] = [{"label": item.label, **asdict(item)} for item in scene.objects]
@@ -54,12 +57,6 @@ def draw_inbox(folder: Path, count: int, seed: int) -> list[Path]:
         write_bytes(path, encode(draw_scene(sample_scene(rng, "test", INBOX_SIDE))))
         paths.append(path)
     return paths
-
-
-def _splits(count: int) -> dict[Split, range]:
-    held_back = count // HELD_BACK
-    edges = (0, count - 2 * held_back, count - held_back, count)
-    return {split: range(*edges[place : place + 2]) for place, split in enumerate(SPLITS)}
 
 
 def _write_split(folder: Path, split: Split, numbers: range, side: int, seed: int) -> Iterator[NumberedScene]:

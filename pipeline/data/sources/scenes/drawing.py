@@ -57,8 +57,7 @@ def _blend(kind: str, rng: np.random.Generator, side: int) -> NDArray[np.float32
         angle = rng.uniform(0, 2 * math.pi)
         rows, columns = np.mgrid[0:side, 0:side].astype(np.float32) / (side - 1) - 0.5
         slope = rows * math.sin(angle) + columns * math.cos(angle)
-        rising: NDArray[np.float32] = (slope - slope.min()) / (slope.max() - slope.min())
-        return rising
+        return np.asarray((slope - slope.min()) / (slope.max() - slope.min()))
     if kind == "clouds":
         coarse = Image.fromarray(rng.random((6, 6), np.float32))
         return np.asarray(coarse.resize((side, side), Image.Resampling.BICUBIC)).clip(0, 1)
