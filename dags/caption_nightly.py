@@ -61,8 +61,7 @@ def caption_nightly() -> None:
             model = pin_for_night(settings, home)
         except ModelNotFound as error:
             raise AirflowSkipException(f"nothing is captioned until a model is promoted: {error}") from error
-        moment = run.data_interval_end or run.run_after
-        attempt = attempt_of(settings, home, moment, run.run_id, model)
+        attempt = attempt_of(settings, home, run.data_interval_end or run.run_after, run.run_id, model)
         bind_contextvars(night=attempt.night)
         return plan_night(settings, home, model, attempt)
 
@@ -101,8 +100,7 @@ def caption_nightly() -> None:
 
     planned = plan()
     captioned = caption.partial(plan_path=planned["plan"]).expand(shard=shards(planned["shards"]))
-    published = publish(planned["plan"])
-    captioned >> published >> report(planned["plan"])
+    captioned >> publish(planned["plan"]) >> report(planned["plan"])
 
 
 caption_nightly()

@@ -32,7 +32,6 @@ class RunEnded(BaseNotifier):
     """Pushes to `NIGHTCAP_PUSHGATEWAY` when a DAG last succeeded or failed."""
 
     def __init__(self, dag_id: str, succeeded: bool) -> None:
-        """Name the DAG and its result."""
         super().__init__()
         self.dag_id, self.succeeded = dag_id, succeeded
 

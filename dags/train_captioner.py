@@ -59,14 +59,6 @@ def _validate(run: Any) -> Any:
     return run
 
 
-def _register(done: dict[str, str]) -> tuple[Any, dict[str, str]]:
-    from serving.monitoring.push_runs import push_training
-
-    run, version = stages.register(_run(done))
-    push_training(run.home, run.settings.registry.model_name, stages.effort(run))
-    return run, version
-
-
 @dag(
     schedule=[CORRECTIONS] if TRAIN_CONFIG.read() else None,
     params=form(training_fields(training_config())),
@@ -101,7 +93,10 @@ def train_captioner() -> None:
 
     @task(multiple_outputs=True)
     def register(done: dict[str, str]) -> dict[str, Any]:
-        run, version = _register(done)
+        from serving.monitoring.push_runs import push_training
+
+        run, version = stages.register(_run(done))
+        push_training(run.home, run.settings.registry.model_name, stages.effort(run))
         for key, page in stages.pages(run, version["version"]).items():
             get_current_context()["ti"].xcom_push(key=key, value=page)
         return {"done": dict(run.done), "version": version["version"], "run_id": version["run_id"]}

@@ -2,7 +2,7 @@
 """Give each role its account in MLflow, with the passwords of the environment; `mlflow-accounts`, run at every start.
 
 Whoever is logged in reads everything and owns what they make. Beyond that, training changes all experiments and
-models, and nights their experiment. By MLflow's REST API, whose own client takes seconds to import.
+models, and nights their experiment. MLflow's own client takes seconds to import, so this calls the REST API.
 """
 
 import base64

@@ -16,7 +16,6 @@ from rich.spinner import Spinner
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
-_LOGGERS = ("pipeline", "serving")
 _NOISE = "^(I0000 |WARNING: All log messages before absl::InitializeLog)"
 
 
@@ -30,7 +29,7 @@ def working(title: str) -> Iterator[Callable[[str], None]]:
     # Redirected, standard output goes where the spinner is; that is wrong for a file or a pipe.
     with Live(spinner, console=console, transient=True, refresh_per_second=12, redirect_stdout=sys.stdout.isatty()):
         handler = _LatestLine(lambda text: spinner.update(text=escape(f"{title}: {text}")))
-        loggers = [logging.getLogger(name) for name in _LOGGERS]
+        loggers = [logging.getLogger("pipeline"), logging.getLogger("serving")]
         for logger in loggers:
             logger.addHandler(handler)
             logger.setLevel(logging.INFO)

@@ -1,1 +1,1 @@
-"""One module a command; each has an `app`."""
+"""One module a command, with a function `command` or an `app` of several."""

@@ -52,7 +52,6 @@ def command(
 
 
 def _compare_gpu(home: Home) -> None:
-    """Train on the CPU and on a GPU, print the findings as JSON and log them to MLflow."""
     require_registry(home)
     load_tensorflow()
     from pipeline.training.device_check.check import NO_GPU, examine, gpus, standard_trials

@@ -46,7 +46,6 @@ def command(
 
 
 def _read(image: str) -> tuple[bytes, Image]:
-    """The image's bytes, and the upright image."""
     if not Path(image).is_file():
         raise SettingsError(f"there is no image at {image!r}; name one file")
     try:
@@ -57,7 +56,6 @@ def _read(image: str) -> tuple[bytes, Image]:
 
 
 def _folder(output: Path | None) -> Path:
-    """The folder of the page, made if it is missing."""
     folder = Home.from_environment().root / "explanations" if output is None else output.absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -228,14 +228,13 @@ def _withdraw_advice(name: str, given_up: list[str], table: str | None) -> str:
 
 
 def _row(version: Any) -> dict[str, Any]:
-    created = datetime.fromtimestamp(version.created_ms / 1000, UTC)
     return {
         "name": version.name,
         "version": version.version,
         "aliases": list(version.aliases),
         "test_cider_d": float(version.tags[CIDER_TAG]) if CIDER_TAG in version.tags else None,
         "bundle_digest": version.digest,
-        "created": created.isoformat(timespec="seconds"),
+        "created": datetime.fromtimestamp(version.created_ms / 1000, UTC).isoformat(timespec="seconds"),
     }
 
 

@@ -90,8 +90,7 @@ def _show(trained: Trained) -> None:
     scores, version, verdict = trained.run.scores()["scores"], trained.version, trained.verdict
     figures = "  ".join(f"{name} {value:.3f}" for name, value in scores.items() if value is not None)
     console.print(f"test split: {figures}")
-    samples = trained.run.output("evaluate").path / "samples"
-    console.print(f"samples: {samples / 'index.html'}", markup=False)
+    console.print(f"samples: {trained.run.output('evaluate').path / 'samples/index.html'}", markup=False)
     if verdict["page"]:
         console.print(f"verdict: {verdict['page']}", markup=False)
     outcome = "promoted" if verdict.get("promoted") else "not promoted"

@@ -83,8 +83,7 @@ class AirflowApi:
 
     def add_pools(self, pools: Mapping[str, str]) -> None:
         """Make pools of one slot, given by name and purpose; an existing pool is not changed."""
-        existing = {pool["name"] for pool in self.get("pools")["pools"]}
-        for name in sorted(pools.keys() - existing):
+        for name in sorted(pools.keys() - {pool["name"] for pool in self.get("pools")["pools"]}):
             self._call("POST", "pools", {"name": name, "slots": 1, "description": pools[name]})
 
     def get(self, path: str) -> Any:
@@ -129,12 +128,11 @@ class AirflowApi:
         while True:
             try:
                 self.get(f"dags/{dag}")
+                return
             except Permanent as error:
                 if time.monotonic() > deadline:
                     raise Retryable(f"Airflow has not read {dag} within {DAG_LIMIT_S:.0f} s: {error}") from error
                 self._pause()
-            else:
-                return
 
     def _call(self, method: str, path: str, body: Any = None, limit_s: float = 60) -> Any:
         if time.monotonic() > self._token_end:
