@@ -53,11 +53,6 @@ class Server:
             return False
         return True
 
-    def make_account(self, name: str, password: str) -> None:
-        """Make an account, or give the one that is there its password."""
-        if not self.make("2.0/mlflow/users/create", username=name, password=password):
-            self.call("PATCH", "2.0/mlflow/users/update-password", username=name, password=password)
-
     def make_experiment(self, name: str) -> str:
         """The id of an experiment, made if it is missing."""
         self.make("2.0/mlflow/experiments/create", name=name)
@@ -75,7 +70,9 @@ def main(environ: Mapping[str, str] = os.environ) -> None:
     server = Server(*(environ[f"MLFLOW_TRACKING_{what}"] for what in ("URI", "USERNAME", "PASSWORD")))
     try:
         for role in ROLES:
-            server.make_account(role, environ[f"MLFLOW_{role.upper()}_PASSWORD"])
+            account = {"username": role, "password": environ[f"MLFLOW_{role.upper()}_PASSWORD"]}
+            if not server.make("2.0/mlflow/users/create", **account):
+                server.call("PATCH", "2.0/mlflow/users/update-password", **account)
         server.let_edit(_NIGHTS, "experiment", server.make_experiment(_NIGHTS))
         server.let_edit("training", "experiment")
         server.let_edit("training", "registered_model")

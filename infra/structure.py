@@ -83,15 +83,15 @@ def levels(graph: Arrows) -> int:
     return max(map(depth, joined))
 
 
-def public_names() -> dict[str, list[str]]:
-    """The modules that define each public name of the product."""
+def defined_twice() -> dict[str, list[str]]:
+    """Public names of the product that two or more modules define, and those modules."""
     found = defaultdict(list)
     for path in product_files():
         module = ".".join(path.relative_to(CHECKOUT).with_suffix("").parts)
         for name in sorted(set(_defined(ast.parse(path.read_text(encoding="utf-8"))))):
             if not name.startswith("_") and name not in CONVENTIONAL:
                 found[name].append(module)
-    return dict(found)
+    return {name: modules for name, modules in found.items() if len(modules) > 1}
 
 
 def _defined(tree: ast.Module) -> Iterator[str]:
@@ -101,11 +101,6 @@ def _defined(tree: ast.Module) -> Iterator[str]:
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             yield from (name.id for each in targets for name in ast.walk(each) if isinstance(name, ast.Name))
-
-
-def defined_twice() -> dict[str, list[str]]:
-    """Public names that two or more modules define."""
-    return {name: modules for name, modules in public_names().items() if len(modules) > 1}
 
 
 def main() -> None:
