@@ -26,7 +26,6 @@ def name_external(home: Home, uri: str) -> PinnedModel:
         registry.download(pinned_uri, ".", Path(scratch) / "model")
         model = read_external(Path(scratch) / "model", version.digest)
     # The engine first: a version with a digest and without an engine would be taken for one of ours.
-    registry.tag(version.name, version.version, {ENGINE_TAG: EXTERNAL})
-    registry.tag(version.name, version.version, {DIGEST_TAG: model.digest})
+    registry.tag(version.name, version.version, {ENGINE_TAG: EXTERNAL, DIGEST_TAG: model.digest})
     log.info("%s is named as an external captioner with digest %s", pinned_uri, model.digest)
     return PinnedModel(version.name, version.version, model.digest, EXTERNAL, pinned_uri)

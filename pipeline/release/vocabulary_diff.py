@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pyarrow.compute as pc
@@ -37,7 +37,7 @@ def compared_words(run: TrainingRun) -> dict[str, Any]:
     return {"champion": champion.version, **compare(new, old, captions, published)}
 
 
-def compare(new: Vocabulary, old: Vocabulary, captions: Iterable[str], published: Counter[str]) -> dict[str, Any]:
+def compare(new: Vocabulary, old: Vocabulary, captions: Sequence[str], published: Counter[str]) -> dict[str, Any]:
     """The differences of two vocabularies; `captions` are of the validation split, `published` of lost words.
 
     Returns:
@@ -45,7 +45,6 @@ def compare(new: Vocabulary, old: Vocabulary, captions: Iterable[str], published
         published captions have), all counts; coverage and champion_coverage of the captions; added_words and
         lost_words, the most frequent first, cut at 200; and lost_published_words with their occurrences.
     """
-    captions = list(captions)
     added = [word for word in new.words if word not in old.ids]
     lost = [word for word in old.words if word not in new.ids]
     moved = [word for word in new.words[len(SPECIAL) :] if word in old.ids and old.ids[word] != new.ids[word]]
@@ -66,11 +65,8 @@ def compare(new: Vocabulary, old: Vocabulary, captions: Iterable[str], published
 
 def published_words(table: CaptionTable, words: Collection[str]) -> Counter[str]:
     """Occurrences of words in the captions that models wrote and nobody withdrew; few rows in memory at once."""
-    wanted = frozenset(words)
     occurrences: Counter[str] = Counter()
-    if not wanted:
-        return occurrences
-    for batch in table.batches(USABLE & (pc.field("source") == MODEL), ["caption"]):
+    for batch in table.batches(USABLE & (pc.field("source") == MODEL), ["caption"]) if words else ():
         counts = pc.value_counts(pc.list_flatten(pc.split_pattern(pc.drop_null(batch["caption"]), " ")))
-        occurrences.update({row["values"]: row["counts"] for row in counts.to_pylist() if row["values"] in wanted})
+        occurrences.update({row["values"]: row["counts"] for row in counts.to_pylist() if row["values"] in words})
     return occurrences
