@@ -28,7 +28,7 @@ _MEASURED_SIDE = 192  # pixels of the longer side
 
 
 def flags_of(image: Image.Image, width: int, height: int) -> tuple[str, ...]:
-    """The flags of an RGB image, possibly reduced, in the order of `FLAGS`; width and height are the original's in pixels."""
+    """The flags of an RGB image, perhaps reduced, in the order of `FLAGS`; width and height are the original's."""
     small = _reduced(image)
     grey = np.asarray(small.convert("L"), np.float32)  # [height, width]
     is_flagged = {

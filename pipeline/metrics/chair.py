@@ -47,7 +47,7 @@ class Lexicon:
         return max(map(len, self.meanings))
 
     def mentions(self, caption: str) -> list[ObjectMention]:
-        """The objects in a caption, in its order, repeats included; of overlapping phrases the longest from the left."""
+        """The objects in a caption, in order, repeats included; of overlapping phrases the longest from the left."""
         return [mention for mention in self._phrases(tokenize(caption.replace("-", " "))) if mention]
 
     def _phrases(self, words: Sequence[str]) -> Iterator[ObjectMention]:

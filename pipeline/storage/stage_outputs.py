@@ -19,7 +19,7 @@ RECIPE = "stage.json"
 
 @dataclass(frozen=True)
 class StageOutput:
-    """A finished stage's output: a folder that never changes, by a SHA-256 of the stage's version, settings and inputs."""
+    """A finished stage's output: a folder that never changes, by a SHA-256 of version, settings and inputs."""
 
     stage: str
     digest: str

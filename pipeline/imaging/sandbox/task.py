@@ -40,7 +40,7 @@ class Work:
 
 @dataclass(frozen=True)
 class DecodedPixels:
-    """An image as the model takes it: uint8 [side, side, 3], 0..255; the upright original's size in pixels, and `FLAGS`."""
+    """An image as the model takes it, uint8 [side, side, 3], 0..255; the upright original's size; and `FLAGS`."""
 
     pixels: npt.NDArray[np.uint8]
     width: int

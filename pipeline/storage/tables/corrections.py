@@ -47,7 +47,7 @@ class Correction:
 
 
 class CorrectionTable:
-    """Corrections under one local path; a missing table is empty. Methods raise ObjectUnavailable when the disk fails."""
+    """Corrections under one local path; a missing table is empty. Methods raise ObjectUnavailable if the disk fails."""
 
     def __init__(self, uri: str | Path) -> None:
         """Name a table by a local path; nothing is read yet."""

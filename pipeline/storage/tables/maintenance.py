@@ -46,7 +46,7 @@ def sweep(table: CaptionTable) -> None:
 
 
 def upgrade_table(table: CaptionTable) -> list[str]:
-    """Add the columns that joined the schema since the tables were created; returns their names. Old rows are null there."""
+    """Add the columns that joined the schema since the tables were created, null in old rows; returns their names."""
     added: dict[str, None] = {}
     for uri in (table.uri, table.current_uri):
         with table_errors(uri):
