@@ -5,7 +5,8 @@ import pytest
 from deltalake import DeltaTable
 
 from pipeline.core.errors import ObjectUnavailable, Permanent, SettingsError
-from pipeline.storage.tables import APPLICATION, CaptionTable
+from pipeline.storage.tables import CaptionTable
+from pipeline.storage.tables.commits import APPLICATION
 from pipeline.upkeep.backup.folders import add_folder, copy_folder, every_file, relative_files
 from tests.pipeline.storage.tables.table_rows import row, rows
 
