@@ -61,8 +61,7 @@ def _cover(share: float) -> Kind:
 
 
 def _noise(pixels: Pixels, random: np.random.Generator) -> Pixels:
-    noisy = pixels + random.normal(0.0, NOISE_DEVIATION, pixels.shape)
-    return noisy.round().clip(0, 255).astype(np.uint8)
+    return (pixels + random.normal(0.0, NOISE_DEVIATION, pixels.shape)).round().clip(0, 255).astype(np.uint8)
 
 
 KINDS: Final[dict[str, Kind]] = {

@@ -26,9 +26,7 @@ class TrainingRun:
     settings: TrainSettings
     home: Home
     done: Mapping[str, str] = field(default_factory=dict)  # digests of finished stages' outputs; small enough for XCom
-    held: OutputLocks = field(
-        default_factory=OutputLocks, repr=False, compare=False
-    )  # on outputs in use, by all stages
+    held: OutputLocks = field(default_factory=OutputLocks, repr=False, compare=False)  # on outputs in use
 
     @cached_property
     def store(self) -> Store:

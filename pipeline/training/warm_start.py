@@ -71,7 +71,8 @@ def _check_alike(run: TrainingRun, uri: str, before: BundleSettings) -> None:
     from pipeline.model.network.encoder import architecture
 
     wanted, encoder = run.settings.decoder, run.settings.encoder
-    pairs = {f"decoder.{name}": (getattr(before.decoder, name), getattr(wanted, name)) for name in _SHAPING}
+    shaping = sorted(set(DecoderSettings.model_fields) - settings_with(Effect.NOT_ON_SHAPES, DecoderSettings))
+    pairs = {f"decoder.{name}": (getattr(before.decoder, name), getattr(wanted, name)) for name in shaping}
     pairs["encoder.name"] = before.encoder, encoder.name
     pairs["encoder.side"] = before.pixels.side, encoder.side or architecture(encoder.name).side
     pairs["encoder.fit"] = before.pixels.fit, encoder.fit
@@ -81,6 +82,3 @@ def _check_alike(run: TrainingRun, uri: str, before: BundleSettings) -> None:
                 f"training.start_from={uri} was trained with {name}={was}, and this training asks for {now}; "
                 f"set {name}={was}, or leave training.start_from empty"
             )
-
-
-_SHAPING = sorted(set(DecoderSettings.model_fields) - settings_with(Effect.NOT_ON_SHAPES, DecoderSettings))

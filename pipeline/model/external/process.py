@@ -154,8 +154,7 @@ def _start(
 
 
 def _environment(scratch: str, mark: str) -> dict[str, str]:
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return environment | {
+    return {name: os.environ[name] for name in PASSED_ON if name in os.environ} | {
         "PATH": os.defpath,
         "HOME": scratch,
         "TMPDIR": scratch,

@@ -23,10 +23,7 @@ class GeneratedCaptions(NamedTuple):
 
 
 class Generator(keras.Model):  # type: ignore[misc]
-    """A decoder with a way of choosing words: features [n, positions, channels] to `GeneratedCaptions`.
-
-    Padding, `[UNK]` and `<start>` are never written, and `<end>` is neither the first word nor left out.
-    """
+    """A decoder with a way of choosing words: features [n, positions, channels] to `GeneratedCaptions`."""
 
     def __init__(self, decoder: Decoder, settings: DecodingSettings, vocabulary_size: int) -> None:
         super().__init__(name="writer")
@@ -112,7 +109,7 @@ def _log_probabilities(logits: Any, position: Any, last: Any, settings: Decoding
     ids = ops.arange(ops.shape(logits)[-1])
     never = ids <= START  # padding, unknown and start come first
     too_short = ops.logical_and(position < settings.min_words, ids == END)
-    overlong = ops.logical_and(position >= settings.max_words, ids != END)
+    overlong = ops.logical_and(position >= settings.max_words, ids != END)  # the last position allows `<end>` alone
     barred = ops.logical_or(never, ops.logical_or(too_short, overlong))
     if settings.rare_words:
         logits = logits + settings.rare_words * _rarity(ids)
