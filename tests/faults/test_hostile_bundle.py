@@ -186,4 +186,4 @@ def test_23_a_night_never_runs_code_of_the_artifact_store(home, model, tmp_path)
     assert not marker.exists()
     mlflow.set_tracking_uri(home.tracking_uri)
     mlflow.pyfunc.load_model(CHAMPION)  # whoever asks for the pyfunc does run it
-    assert marker.read_text() == "pyfunc_model.py"
+    assert marker.read_text() == "pyfunc.py"
