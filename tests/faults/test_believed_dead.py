@@ -65,11 +65,11 @@ STOPPING = """
 import os, signal, sys
 from pipeline.storage.tables import commits
 from serving.publish import publish
-named = commits._named
+add_to_log = commits._add_to_log
 def stop(*arguments):
     os.kill(os.getpid(), signal.SIGSTOP)
-    return named(*arguments)
-commits._named = stop
+    return add_to_log(*arguments)
+commits._add_to_log = stop
 print("already published" if publish(sys.argv[1])["already_published"] else "published")
 """
 
