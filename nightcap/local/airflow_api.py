@@ -67,9 +67,9 @@ class AirflowApi:
         if state == "failed":
             raise Permanent(f"{dag} run {run} failed: {self._reasons(dag, run)}")
 
-    def result(self, dag: str, run: str, task: str) -> Any:
-        """The return value of a finished task."""
-        path = f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/xcomEntries/return_value?deserialize=true"
+    def result(self, dag: str, run: str, task: str, key: str = "return_value") -> Any:
+        """The return value of a finished task, or one output of several."""
+        path = f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/xcomEntries/{key}?deserialize=true"
         return self.get(path)["value"]
 
     def task_states(self, dag: str, run: str) -> dict[str, str]:

@@ -44,7 +44,7 @@ def wait_for(process, *ports):
     def listens():
         return set(ports) <= {each.laddr.port for each in listening(process)}
 
-    until(listens, 60, f"nobody listened on {', '.join(ports)}", process=process, pause=0.2)
+    until(listens, 60, f"nobody listened on {', '.join(map(str, ports))}", process=process, pause=0.2)
 
 
 def listening(process):
