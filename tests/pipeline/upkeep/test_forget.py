@@ -1,0 +1,45 @@
+"""Images leave the outputs of trainings, by name and by content."""
+
+import pandas as pd
+
+from pipeline.storage.files import read_json, sha256
+from pipeline.upkeep.forget import Forgetting
+from tests.pipeline.registry.light_registry import home_in
+from tests.pipeline.training.training_outputs import train
+
+
+def trained(tmp_path):
+    home = home_in(tmp_path)
+    done = train(home, "one", {"keep.jpg": "train", "secret.jpg": "val"}, "b" * 64)
+    captions = pd.DataFrame({"image": ["keep.jpg", "secret.jpg"], "caption": ["a dog", "Ada at home"]})
+    captions.to_parquet(done["snapshot"].path / "captions.parquet")
+    return home, done
+
+
+def rows_of(output):
+    return pd.read_parquet(output.path / "images.parquet")["image"].tolist()
+
+
+def test_what_a_snapshot_knew_of_an_image(tmp_path):
+    home, done = trained(tmp_path)
+    (trace,) = Forgetting(home, frozenset({"/data/secret.jpg"}), frozenset()).traces
+    assert (trace.snapshot, trace.names, trace.splits) == (done["snapshot"].path, {"secret.jpg"}, {"val"})
+    assert trace.texts == {"secret.jpg", "Ada at home", sha256(b"secret.jpg"), sha256(b"secret.jpg")[:16]}
+
+
+def test_snapshot_accepted_rows_and_features_lose_it(tmp_path):
+    home, done = trained(tmp_path)
+    forgetting = Forgetting(home, frozenset(), frozenset({sha256(b"secret.jpg")}))
+    assert forgetting.run(forgetting.exposed()) > 0
+    assert rows_of(done["snapshot"]) == rows_of(done["validate"]) == ["keep.jpg"]
+    captions = pd.read_parquet(done["snapshot"].path / "captions.parquet")
+    assert captions["caption"].tolist() == ["a dog"]
+    kept = [sha for index in (home.store / "features").glob("*/*.json") for sha in read_json(index)]
+    assert kept == [sha256(b"keep.jpg")]
+
+
+def test_an_image_that_nobody_knows_changes_nothing(tmp_path):
+    home, done = trained(tmp_path)
+    forgetting = Forgetting(home, frozenset({"/data/other.jpg"}), frozenset())
+    assert (forgetting.traces, forgetting.run([])) == ([], 0)
+    assert rows_of(done["snapshot"]) == ["keep.jpg", "secret.jpg"]
