@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.core.errors import SettingsError
+from pipeline.core.errors import ObjectUnavailable, SettingsError
 from pipeline.storage.files import replacing
 
 OutputOption = Annotated[Path | None, typer.Option(dir_okay=False, help="Write here instead of to standard output.")]
@@ -37,8 +37,10 @@ def _new_file(target: Path) -> Iterator[Callable[[str], object]]:
     with ExitStack() as stack:
         try:
             file = stack.enter_context(replacing(target))
-        except OSError as error:
+        except (OSError, ObjectUnavailable) as error:  # the latter of a full or read-only disk
+            cause = error if isinstance(error, OSError) else error.__cause__
             raise SettingsError(
-                f"--output {target} cannot be written ({error.strerror}); name a file in a folder that exists"
+                f"--output {target} cannot be written ({getattr(cause, 'strerror', cause)}); "
+                "name a file in a folder that exists and has room"
             ) from error
         yield lambda text: file.write(text.encode())

@@ -18,6 +18,11 @@ def module_environment(**changes: str) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(path)} | changes
 
 
+def last_json(text: str) -> dict[str, Any]:
+    """The JSON object in the last line; IndexError, TypeError or ValueError if there is none."""
+    return dict(json.loads(text.strip().splitlines()[-1]))
+
+
 def run_module(
     name: str, *arguments: object, env: dict[str, str], timeout_s: float, folder: Path | str
 ) -> dict[str, Any]:
@@ -39,6 +44,6 @@ def run_module(
         timeout=timeout_s,
     )
     try:
-        return dict(json.loads(ended.stdout.splitlines()[-1]))
+        return last_json(ended.stdout)
     except (IndexError, TypeError, ValueError) as error:
         raise subprocess.CalledProcessError(0, command, ended.stdout, ended.stderr) from error

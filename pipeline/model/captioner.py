@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,8 +60,11 @@ class BundleCaptioner:
 
     def caption(self, pixels: npt.NDArray[np.uint8]) -> list[Caption]:
         """Caption uint8 [n, side, side, 3] for any n: n captions in the same order."""
-        batches = (pixels[start : start + CAPTION_BATCH] for start in range(0, len(pixels), CAPTION_BATCH))
-        return [caption for batch in batches for caption in self._caption_batch(batch)]
+        whole = np.pad(
+            pixels, [(0, -len(pixels) % CAPTION_BATCH), (0, 0), (0, 0), (0, 0)]
+        )  # confidences, too, need whole batches
+        batches = (whole[start : start + CAPTION_BATCH] for start in range(0, len(whole), CAPTION_BATCH))
+        return list(islice(chain.from_iterable(map(self._caption_batch, batches)), len(pixels)))
 
     def pooled_embeddings(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """What the encoder sees of uint8 [n, side, side, 3] on the whole: float32 [n, channels], each of length 1."""

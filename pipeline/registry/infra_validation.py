@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from pipeline.core.environment import Home
 from pipeline.core.errors import NightcapError, PromotionRefused, Retryable
 from pipeline.core.settings import GateSettings
-from pipeline.core.subprocesses import module_environment, run_module
+from pipeline.core.subprocesses import last_json, module_environment, run_module
 from pipeline.model.captioner import CAPTION_BATCH
 from pipeline.model.external.package import ExternalModel
 from pipeline.model.golden import golden_images, reproduce
@@ -71,6 +72,10 @@ def _run(home: Home, uri: str, budget: GateSettings, scratch: str) -> dict[str, 
             "is the machine busy? Raise gate.trial_timeout_s if not the model is at fault"
         ) from error
     except subprocess.CalledProcessError as error:
+        with suppress(IndexError, TypeError, ValueError):  # it may have answered before it was struck
+            answer = last_json(error.stdout or "")
+            if "error" in answer and (answer["retryable"] or -error.returncode not in KILLED):
+                return answer
         if killed := KILLED.get(-error.returncode):
             raise Retryable(f"{uri} on trial {killed}; the version is not at fault: try again") from error
         reason = f"ended with {error.returncode}: {error.stderr.strip()[-500:]}"

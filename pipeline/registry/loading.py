@@ -31,11 +31,11 @@ def load_pinned(home: Home, pinned: PinnedModel, decoding: Mapping[str, Any] | N
 
     `decoding` holds fields of `DecodingSettings` that replace the bundle's own; a wrong one raises SettingsError.
     """
+    if pinned.is_external and decoding:
+        raise SettingsError(f"{pinned.uri} is an external captioner, whose decoding ({', '.join(decoding)}) is its own")
     files = fetch(home, pinned) if is_model_uri(pinned.uri) else read_bundle(Path(pinned.uri), pinned.digest)
     if isinstance(files, Bundle):
         return BundleCaptioner(files, pinned, decoding)
-    if decoding:
-        raise SettingsError(f"{pinned.uri} is an external captioner, whose decoding ({', '.join(decoding)}) is its own")
     from pipeline.model.external.captioner import ExternalCaptioner
 
     return ExternalCaptioner(files, pinned, home.external)

@@ -185,6 +185,8 @@ class Registry:
 
     def page(self, pinned: PinnedModel, artifact: str = "") -> str | None:
         """As `run_page`, of the run that made a version."""
+        if not self._home.mlflow_page:
+            return None
         with self.answering():
             run_id = self._run_of(pinned)
         return self.run_page(run_id, artifact)

@@ -175,7 +175,7 @@ def _check_left_out(left_out: Mapping[str, str], listed: Sequence[ListedImage], 
 
 def _coco(images: Iterable[ListedImage], split: Split) -> dict[str, Any]:
     """A COCO captions file of one split; ids of images count through all splits, by name."""
-    info = {"description": f"Flickr8k, {split}; images squashed to {SIDE}x{SIDE}, JPEG quality {QUALITY}"}
+    info = {"description": f"Flickr8k, {split}; pictures squashed to {SIDE}x{SIDE}, JPEG quality {QUALITY}"}
     numbered = [
         NumberedImage(number, image.name, image.captions)
         for number, image in enumerate(images, start=1)
