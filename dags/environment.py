@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+from airflow.sdk import CronTriggerTimetable
 from croniter import croniter
 
 from pipeline.core.variables import Variable
@@ -30,7 +31,10 @@ def _hours(text: str) -> timedelta:
         raise ValueError("no number of hours; give one such as 72") from error
 
 
-_cron = _accepted_by(croniter.expand, "no cron expression; give one such as 0 2 * * *")
+_cron = _accepted_by(
+    lambda text: croniter.expand(CronTriggerTimetable(text, timezone="UTC").expression),  # with Airflow's presets
+    "no cron expression; give one such as 0 2 * * *",
+)
 _time_zone = _accepted_by(ZoneInfo, "no time zone; give one such as Europe/Paris")
 _time_of_day = _accepted_by(time_of_day, "not a time of the day as HH:MM; give one such as 06:00")
 

@@ -9,7 +9,6 @@ import typer
 
 from nightcap.captioning import DEFAULT_MODEL, ModelOption, load_model
 from nightcap.console import console, working
-from nightcap.explanation_page import IMAGE_SIDE, ExplainedImage, render_explanation
 from nightcap.images import NamedFile
 from pipeline.core.environment import Home
 from pipeline.core.errors import BadImage, SettingsError
@@ -29,11 +28,12 @@ def command(
     ] = None,
 ) -> None:
     """Show where the model looked for each word of an image's caption, and what the word rests on."""
+    from nightcap.explanation_page import ExplainedImage, render_explanation
+    from pipeline.model.explanation import explain
+
     folder = _folder(output)
     data, upright = _read(image)
     captioner = load_model(model, None)
-    from pipeline.model.explanation import explain
-
     with working("explaining"):
         square = pixels(data, captioner.side, captioner.fit, ImageLimits())
         caption = captioner.caption(square[None])[0]
@@ -46,6 +46,8 @@ def command(
 
 
 def _read(image: str) -> tuple[bytes, Image]:
+    from nightcap.explanation_page import IMAGE_SIDE
+
     if not Path(image).is_file():
         raise SettingsError(f"there is no image at {image!r}; name one file")
     try:

@@ -13,8 +13,6 @@ import typer
 from rich.markup import escape
 
 from nightcap.console import console
-from nightcap.local.airflow_api import AirflowApi
-from nightcap.local.stack import USER, LocalStack
 from nightcap.options import values_from
 from pipeline.core.environment import Home
 from pipeline.core.errors import Retryable
@@ -22,6 +20,8 @@ from pipeline.core.settings import train_settings
 from pipeline.core.settings.form import filled_form
 
 if TYPE_CHECKING:
+    from nightcap.local.airflow_api import AirflowApi
+    from nightcap.local.stack import LocalStack
     from pipeline.training.run import TrainingRun
 
 FRESH_IMAGES = 50
@@ -44,6 +44,7 @@ def command(
     ] = None,
 ) -> None:
     """Train, register and caption on a real Airflow on this machine; by default all on built-in images."""
+    from nightcap.local.stack import USER
     from pipeline.data.sources.scenes.dataset import draw_inbox
     from pipeline.training.run import TrainingRun
 
@@ -72,6 +73,8 @@ def command(
 @contextmanager
 def _running_stack(home: Home) -> Iterator[LocalStack]:
     """A running stack; it is stopped at the end, after an error, on SIGTERM and when the terminal closes."""
+    from nightcap.local.stack import LocalStack
+
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP
             signal.signal(number, _interrupt)

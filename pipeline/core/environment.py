@@ -39,7 +39,7 @@ def _roots(text: str) -> tuple[str, ...]:
     roots = tuple(root.strip() for root in text.split(",") if root.strip())
     for root in roots:
         if not root.startswith(("/", "s3://")):
-            raise ValueError(f"{root!r} is neither; use absolute folders and s3://bucket/prefix addresses")
+            raise ValueError(f"{root!r} is a relative path; use absolute folders and s3://bucket/prefix addresses")
     return roots
 
 

@@ -26,14 +26,15 @@ class Variable:
 
     def read(self, environ: Mapping[str, str] = os.environ) -> Any:
         """The checked value; SettingsError names the variable, its value unless that is secret, and a remedy."""
-        text = environ.get(self.name, "").strip()
+        name, text = self.name, environ.get(self.name, "").strip()
         if not text and (text := environ.get(self.former_name, "").strip()):
+            name = self.former_name
             log.warning("%s is now called %s; the old name is read for this release only", self.former_name, self.name)
         try:
             return self.parse(text or self.default)
         except ValueError as error:
             shown = "" if self.secret else f" is {text!r}"
-            raise SettingsError(f"{self.name}{shown}: {error}") from error
+            raise SettingsError(f"{name}{shown}: {error}") from error
 
 
 def env(name: str, description: str, default: str = "", *, required: bool = False, **options: Any) -> Any:

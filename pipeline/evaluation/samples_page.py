@@ -26,11 +26,13 @@ def write_samples(
     ranked = sorted(captions, key=lambda image: -per_image[image]["cider_d"])
     count = min(_COUNT, len(ranked))
     chosen = [ranked[round(place * (len(ranked) - 1) / max(1, count - 1))] for place in range(count)]
-    shown = thumbnails(run, chosen)
+    shown, names = thumbnails(run, chosen), run.accepted.images
+    digests = dict(zip(names["image"], names["sha256"], strict=True))
     rows = [
         {
             "image": image,
-            "thumbnail": shown[image],
+            "thumbnail": shown.get(image),
+            "digest": digests[image][:16],  # by which `forget` finds the page
             "caption": captions[image].text,
             "score": captions[image].score,
             "references": references[image],
@@ -45,4 +47,4 @@ def thumbnails(run: TrainingRun, images: Collection[str]) -> dict[str, str]:
     """Small images by name, as data URIs: MLflow shows one file at a time, so a page holds its images."""
     rows = run.accepted.images[run.accepted.images["image"].isin(images)]
     small = {sha: data_uri(thumbnail(decode(data, run.limits))) for sha, data in read_images(run.source, rows)}
-    return {image: small[sha] for image, sha in zip(rows["image"], rows["sha256"], strict=True)}
+    return {image: small[sha] for image, sha in zip(rows["image"], rows["sha256"], strict=True) if sha in small}

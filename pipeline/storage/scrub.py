@@ -110,4 +110,8 @@ def _mentions(data: bytes, texts: Collection[str]) -> bool:
 def _spellings(text: str) -> Iterator[bytes]:
     yield text.encode("utf-8", "surrogateescape")
     yield json.dumps(text)[1:-1].encode()
-    yield html.escape(text).encode("utf-8", "surrogateescape")
+    escaped = html.escape(text)
+    yield escaped.encode("utf-8", "surrogateescape")
+    yield (
+        escaped.replace("&#x27;", "&#39;").replace("&quot;", "&#34;").encode("utf-8", "surrogateescape")
+    )  # as Jinja does

@@ -163,9 +163,11 @@ def _extract(run: TrainingRun, missing: pd.DataFrame, features: FeatureStore, vi
     from pipeline.training.encoder_stage import load_encoder
 
     settings, model = run.settings.encoder, load_encoder(run.output("encoder"))
-    photographs, done = read_images(run.source, missing), 0
+    photographs, done, size = read_images(run.source, missing), 0, settings.batch_size
     while part := list(islice(photographs, PART_IMAGES)):
         decoded = [view_of(pixels(data, model.facts.side, settings.fit, run.limits), view) for _, data in part]
-        features.add([sha for sha, _ in part], predict_padded(model, settings.batch_size, np.stack(decoded)))
+        batches = (np.stack(decoded[at : at + size]) for at in range(0, len(decoded), size))
+        encoded = [predict_padded(model, size, batch).astype(np.float16) for batch in batches]  # half the memory
+        features.add([sha for sha, _ in part], np.concatenate(encoded))
         done += len(part)
         log.info("extract_features: view %d, %d of %d images", view, done, len(missing))

@@ -31,8 +31,9 @@ class NightSettings(Group):
     )
     manifest: _Path = Field(
         None,
-        description="List of the input's objects, instead of listing it: a Parquet or CSV file of key, etag, size and "
-        "last_modified, or an S3 Inventory's manifest.json; a path or s3://bucket/key under a root.",
+        description="List of the input's objects, instead of listing it: a Parquet or CSV file (with a header, "
+        "perhaps gzipped) of key, etag, size and last_modified, or an S3 Inventory's manifest.json (CSV or Parquet); a "
+        "path or s3://bucket/key under a root.",
     )
     layout: str | None = Field(
         None,
@@ -114,7 +115,9 @@ class NightSettings(Group):
         "for none.",
     )
     max_quarantine_share: _Share = Field(
-        0.05, description="Above this share of quarantined images a night is held back; withheld captions do not count."
+        0.05,
+        description="Above this share of quarantined images a night is held back; captions that are withheld for their "
+        "low confidence do not count.",
     )
     quarantine_floor: int = Field(
         20, ge=1, description="Fewer quarantined images than this never hold a night back, whatever their share."

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,17 @@ def test_a_training_is_refused_with_a_reason(source):
     assert done.returncode == 1
     assert "this installation only loads and runs models and lacks pipeline.t" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_command_line_starts_with_the_packages_of_the_image(source):
+    """This environment has more, so what is imported is compared with the lock."""
+    done = python(source, "import nightcap.cli; print(*{name.partition('.')[0] for name in sys.modules})")
+    assert done.returncode == 0, done.stderr
+    lock = (CHECKOUT / "requirements/serving.txt").read_text()
+    locked = {re.sub(r"[-_.]+", "-", name).lower() for name in re.findall(r"^([\w.-]+)==", lock, re.MULTILINE)}
+    owners = packages_distributions()
+    imported = {re.sub(r"[-_.]+", "-", owners[name][0]).lower() for name in done.stdout.split() if name in owners}
+    assert imported - locked - {"nightcap"} == set()
 
 
 def test_only_commands_that_make_or_remove_need_what_is_gone(source):

@@ -55,7 +55,7 @@ def image_rules(settings: ValidationSettings) -> list[Rule]:
         f"and {settings.max_image_bytes:,} bytes"
     )
     copies = "no image of train in val or test, none of val in test"
-    twins = "no image that looks like one of a split that evaluates it"
+    twins = "no image that looks like one in a split that takes precedence"
     undecodable = tuple(reason for reason in reasons.DECODE_REASONS if reason not in _SIZE)
     return [
         Rule("problem", "the file is as the snapshot lists it", refused=(reasons.MISSING, reasons.SOURCE_CHANGED)),

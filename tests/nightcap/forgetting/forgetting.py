@@ -1,8 +1,8 @@
 """An image that is to be forgotten, all that tells of it, and the search for what is left."""
 
-import html
 import json
 
+import markupsafe
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -55,8 +55,8 @@ def outputs_of(home, source, images):
         write_text(folder / "captions.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
         write_json(folder / "scores.json", {"worst": rows, "images": len(rows)})
         for name, (data, text) in images.items():
-            write_text(folder / "samples" / f"{sha256(data)[:16]}.jpg", "thumbnail")
-            write_text(folder / "samples" / f"{name}.html", f"<p>{html.escape(text)}</p>")
+            card = f'<span data-sha256="{sha256(data)[:16]}">{markupsafe.escape(text)}</span>'
+            write_text(folder / "samples" / f"{name}.html", card)
 
     made = store.run("snapshot", 1, {}, {"source": source}, snapshot)
     checked = store.run("validate", 1, {}, {"snapshot": made.digest}, snapshot)
@@ -78,7 +78,7 @@ def forget(world, *images, **options):
 def traces(root):
     """Files below a folder that still tell of the image, other than the image itself."""
     texts = [NAME, NAME.rpartition("/")[2], SAID, WRITTEN, "bride.jpg", sha256(DATA), sha256(DATA + b"\0")]
-    spelt = {form.encode() for text in texts for form in (text, json.dumps(text)[1:-1], html.escape(text))}
+    spelt = {form.encode() for text in texts for form in (text, json.dumps(text)[1:-1], str(markupsafe.escape(text)))}
     for path in root.rglob("*"):
         if not path.is_file() or path.is_relative_to(root / "inbox"):
             continue

@@ -97,7 +97,7 @@ def test_an_address_that_may_be_a_secret_is_not_repeated():
 @pytest.mark.parametrize(
     ("name", "value", "remedy"),
     [
-        ("NIGHTCAP_ROOTS", "/data, pictures", "'pictures' is neither; use absolute folders and s3://"),
+        ("NIGHTCAP_ROOTS", "/data, pictures", "'pictures' is a relative path; use absolute folders and s3://"),
         ("NIGHTCAP_PROMOTED_ONLY", "yes", "set it to true or false"),
     ],
 )

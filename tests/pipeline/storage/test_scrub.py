@@ -2,6 +2,7 @@
 
 import json
 
+import markupsafe
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -28,6 +29,12 @@ def test_lines_and_entries_of_json_go_where_a_value_is_a_text(tmp_path):
     assert (tmp_path / "x.jsonl").read_text() == '{"image": "a"}\n'
     assert json.loads((tmp_path / "x.json").read_text()) == {"rows": ["kept"], "n": 2}
     assert lines_without(tmp_path / "x.jsonl", [NAME]) is None
+
+
+def test_a_page_that_quotes_a_text_as_a_template_does_is_removed(tmp_path):
+    text = """O'Neil "the bride" & co"""
+    (tmp_path / "page.html").write_text(f"<p>{markupsafe.escape(text)}</p>")
+    assert scrub_folder(tmp_path, [text]) == 1
 
 
 @pytest.mark.parametrize("spelling", [NAME, "/inbox/ada &amp; bob.jpg"])
