@@ -70,7 +70,7 @@ def test_a_rollback_lets_captions_fall_back(run, table, versions):
         "captioner version 1 is the champion (entry 3 of the promotion journal)\n"
         "nights that used version 2, with their captions: n2 (1), n3 (1)\n"
         "2 captions of version 2 are withdrawn\n"
-        "a night of theirs that is under way still publishes; after it: nightcap models withdraw 2\n"
+        "a night under way with such a version still publishes; after it run: nightcap models withdraw 2\n"
     )
     assert captioning(Home.from_environment()) == versions.registry.aliased(NAME, CHAMPION) == "1"
     assert current(table) == {"a": "old", "b": "old"}
@@ -84,7 +84,7 @@ def test_what_a_night_under_way_published_is_withdrawn_after_it(run, table, vers
     done = run("models", "rollback", "--withdraw")
     table.append(rows(row("a", **later(model_version="3", night="n4"), caption="late")), 3)
     table.write_current()
-    after = done.out.splitlines()[-1].partition("after it: nightcap ")[2].split()
+    after = done.out.splitlines()[-1].partition("after it run: nightcap ")[2].split()
     assert run(*after).out == "1 captions of version 3 are withdrawn\n"
     assert captioning(Home.from_environment()) == "2"
     assert current(table) == {"a": "new", "b": "old", "c": "new"}
