@@ -57,7 +57,7 @@ def test_an_epoch_whose_captions_break_off_is_never_chosen_over_a_whole_one(firs
     stage = stage_on_broken_captions(first[0], tmp_path)
     before = stage.validation.score(stage.trainer, 4)
     assert before.whole
-    progress = stage.run(lambda row: None, Progress.starting_from(before.as_dict()))
+    progress = stage.run(lambda row: None, Progress(best=before.as_dict(), kept=before.as_dict()))
     broken = [ValidationScore.of(row) for row in progress.curves if row["val_dangling"] > MOST_DANGLING]
     chosen = ValidationScore.of(progress.kept)
     assert max(quality.cider_d for quality in broken) > chosen.cider_d
@@ -69,7 +69,7 @@ def test_an_epoch_whose_captions_break_off_is_never_chosen_over_a_whole_one(firs
 def test_where_whole_captions_are_not_asked_for_first_such_an_epoch_may_win(first, tmp_path):
     stage = stage_on_broken_captions(first[0], tmp_path, whole_first=False)
     before = stage.validation.score(stage.trainer, 4)
-    progress = stage.run(lambda row: None, Progress.starting_from(before.as_dict()))
+    progress = stage.run(lambda row: None, Progress(best=before.as_dict(), kept=before.as_dict()))
     assert progress.best["val_dangling"] > MOST_DANGLING
     assert progress.best == progress.curves[progress.best_epoch - 1] == toy.best_of(progress.curves)
     assert (tmp_path / DECODER_WEIGHTS).exists()
