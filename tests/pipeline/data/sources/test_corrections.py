@@ -1,5 +1,3 @@
-from datetime import UTC, datetime, timedelta
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,13 +7,8 @@ from pipeline.core.errors import SettingsError
 from pipeline.data.snapshot import Snapshot, in_held_out_share, take_snapshot
 from pipeline.data.sources.factory import open_source
 from pipeline.storage.stage_outputs import Store
-from pipeline.storage.tables.corrections import CORRECTED, Correction, CorrectionTable
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def said(image, caption="what a person says", who="ann", days=0):
-    return Correction(str(image), caption, who, NOW + timedelta(days=days))
+from pipeline.storage.tables.corrections import CORRECTED, CorrectionTable
+from tests.pipeline.storage.tables.correction_rows import correction
 
 
 @pytest.fixture
@@ -53,8 +46,8 @@ def taken(dataset, home, **values):
 def test_corrected_images_join_the_next_snapshot_and_some_judge(new_dataset, home, table, inbox):
     dataset = collected(new_dataset)
     before = taken(dataset, home)
-    table.append([said(file, f"a person sees {file.stem}") for file in inbox[:-1]])
-    table.append([said(inbox[0], "another person does", who="bob")])
+    table.append([correction(file, f"a person sees {file.stem}") for file in inbox[:-1]])
+    table.append([correction(inbox[0], "another person does", who="bob")])
     after = taken(dataset, home)
     assert after.digest != before.digest
     snapshot = Snapshot.load(after.path)
@@ -67,7 +60,7 @@ def test_corrected_images_join_the_next_snapshot_and_some_judge(new_dataset, hom
     assert set(texts) == {"a person sees 0", "another person does"}
     others = snapshot.images[~snapshot.images["image"].isin(corrected["image"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(others, Snapshot.load(before.path).images)
-    table.append([said(inbox[-1])])
+    table.append([correction(inbox[-1])])
     later = Snapshot.load(taken(dataset, home).path).images.set_index("image")["split"]
     assert (later[corrected["image"]] == corrected.set_index("image")["split"]).all()
 
@@ -75,7 +68,7 @@ def test_corrected_images_join_the_next_snapshot_and_some_judge(new_dataset, hom
 def test_without_corrections_snapshots_keep_their_digests(new_dataset, home, table, inbox):
     dataset = collected(new_dataset)
     before = taken(dataset, home)
-    table.append([said(inbox[0])])
+    table.append([correction(inbox[0])])
     assert taken(dataset, home, corrections="none") == before
     table.forget({str(inbox[0])})
     assert taken(dataset, home) == before
@@ -85,7 +78,7 @@ def test_a_corrected_image_that_changes_is_another_snapshot_and_one_that_is_gone
     new_dataset, home, table, inbox, image
 ):
     dataset = collected(new_dataset)
-    table.append([said(file) for file in inbox])
+    table.append([correction(file) for file in inbox])
     first = taken(dataset, home)
     assert taken(dataset, home) == first
     inbox[3].write_bytes(image(900))
@@ -101,7 +94,7 @@ def test_a_corrected_image_that_changes_is_another_snapshot_and_one_that_is_gone
 def test_images_outside_the_roots_are_not_read(new_dataset, home, table, tmp_path_factory, image):
     outside = tmp_path_factory.mktemp("outside") / "a.png"
     outside.write_bytes(image(1))
-    table.append([said(outside)])
+    table.append([correction(outside)])
     with pytest.raises(SettingsError, match="NIGHTCAP_ROOTS"):
         taken(collected(new_dataset), home)
 

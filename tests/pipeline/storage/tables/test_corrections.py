@@ -1,6 +1,6 @@
 """The table of corrections."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import pytest
 from deltalake import DeltaTable
@@ -8,12 +8,7 @@ from deltalake import DeltaTable
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
 from pipeline.storage.tables.corrections import Correction, CorrectionTable
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def correction(image, caption="what a person says", who="ann", days=0):
-    return Correction(str(image), caption, who, NOW + timedelta(days=days))
+from tests.pipeline.storage.tables.correction_rows import correction
 
 
 @pytest.fixture
