@@ -41,8 +41,8 @@ _time_of_day = _accepted_by(time_of_day, "not a time of the day as HH:MM; give o
 SCHEDULE = Variable("NIGHTCAP_SCHEDULE", "When `caption_nightly` runs, as cron.", "0 2 * * *", _cron)
 PUBLISHED_BY = Variable(
     "NIGHTCAP_PUBLISHED_BY",
-    "Time of the day in `NIGHTCAP_TIMEZONE` by which a run of `caption_nightly`, unless of a backfill, must have "
-    "succeeded, or `NIGHTCAP_WEBHOOK` hears that it is late.",
+    "Time of the day in `NIGHTCAP_TIMEZONE` by which a run of `caption_nightly` must have succeeded. Otherwise "
+    "`NIGHTCAP_WEBHOOK` hears that the run is late; backfills do not count.",
     "06:00",
     _time_of_day,
 )

@@ -33,8 +33,9 @@ from serving.upkeep.tables import TendingSettings
 _TARGET = Path(__file__).parents[1] / "docs" / "reference.md"
 
 OTHER_METRICS = (
-    "Runs are at the Pushgateway under job `nightcap_runs` and label `dag` (of nights those that the schedule began or that were held), trainings under `nightcap_training` and the gate under `nightcap_gate`, both with label `model`. The others are "
-    "what `nightcap exporter` serves; the disk's have the label `folder`."
+    "Runs are at the Pushgateway under job `nightcap_runs` with label `dag`; of nights only scheduled and held ones. "
+    "Trainings are under `nightcap_training` and the gate under `nightcap_gate`, both with label `model`. "
+    "`nightcap exporter` serves the others; the disk's have the label `folder`."
 )
 
 OTHER_PROGRAMS = {

@@ -160,8 +160,8 @@ class Home:
     )
     promoted_only: bool = env(
         "NIGHTCAP_PROMOTED_ONLY",
-        "`true` lets nights caption only with versions that were promoted once, or were named as external, so that who "
-        "runs nights cannot put another to work; the stack sets `true`.",
+        "`true` lets nights caption only with versions that were promoted once, or were named as external. Whoever runs "
+        "nights then cannot put another version to work. The stack sets `true`.",
         "false",
         parse=_switch,
     )
