@@ -14,6 +14,7 @@ import typer
 from nightcap.options import CorrectionsOption
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
+from pipeline.core.spreadsheet import text_of
 from pipeline.storage.objects import address_of
 
 if TYPE_CHECKING:
@@ -75,4 +76,4 @@ def _fields(place: str, columns: list[str], row: list[str]) -> dict[str, str]:
             f"{place}: {len(row)} fields, where the first line names {len(columns)} ({', '.join(columns)}); put captions "
             'with commas in quotation marks, and leave no field out: "a dog, running"'
         )
-    return dict(zip(columns, row, strict=True))
+    return dict(zip(columns, map(text_of, row), strict=True))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,6 +15,7 @@ from nightcap.options import CorrectionsOption, TableOption
 from nightcap.output import OutputOption, destination
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
+from pipeline.core.spreadsheet import BOM, csv_line
 
 if TYPE_CHECKING:
     from serving.active_learning import PickCandidate
@@ -73,14 +72,9 @@ def _lines(picked: Sequence[PickCandidate]) -> Iterator[str]:
 
 
 def _table(picked: Sequence[PickCandidate]) -> Iterator[str]:
-    from serving.reporting.outputs.text import cell
-
-    text = io.StringIO()
-    rows = csv.DictWriter(text, ["image", "caption", "said", "reason", "confidence", "score", "distance"])
-    rows.writeheader()
+    yield BOM + csv_line(["image", "caption", "said", "reason", "confidence", "score", "distance"])
     for each in picked:
-        rows.writerow({"image": each.image, "caption": "", "said": cell(each.caption or ""), **_numbers(each)})
-    yield text.getvalue()
+        yield csv_line([each.image, "", each.caption or "", *_numbers(each).values()])
 
 
 def _numbers(candidate: PickCandidate) -> dict[str, Any]:

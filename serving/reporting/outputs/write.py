@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import logging
 from collections.abc import Callable, Collection, Iterator
@@ -12,10 +10,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, Any
 
+from pipeline.core.spreadsheet import BOM, csv_line
 from pipeline.storage.tables import CAPTIONED, HUMAN, CaptionTable
 from serving.reporting.outputs.index import add_to_index
 from serving.reporting.outputs.targets import OutputTarget, target_of
-from serving.reporting.outputs.text import cell, shorten
+from serving.reporting.outputs.text import shorten
 from serving.runs.plan_file import Plan
 
 log = logging.getLogger(__name__)
@@ -138,21 +137,15 @@ def _json_lines(file: IO[bytes]) -> Sink:
 
 
 def _csv_rows(file: IO[bytes]) -> Sink:
-    file.write(_csv_line(_COLUMNS))
-    return lambda records: file.writelines(_csv_line(_cell(each[name]) for name in _COLUMNS) for each in records)
+    file.write((BOM + csv_line(_COLUMNS)).encode())
+    return lambda records: file.writelines(
+        csv_line(_cell(each[name]) for name in _COLUMNS).encode() for each in records
+    )
 
 
-def _csv_line(cells: Any) -> bytes:
-    line = io.StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue().encode()
-
-
-def _cell(value: Any) -> Any:
-    """A number as it is; a text that is no formula; a list with bars between its items."""
-    if value is None or isinstance(value, float):
-        return value
-    return cell(" | ".join(value) if isinstance(value, list) else value)
+def _cell(value: Any) -> str | float | None:
+    """A list with bars between its items; the rest as it is."""
+    return " | ".join(value) if isinstance(value, list) else value
 
 
 def _write_sidecars(job: _Job, records: list[Record]) -> None:

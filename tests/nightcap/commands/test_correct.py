@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.core.spreadsheet import BOM, csv_line
 from pipeline.storage.tables.corrections import CorrectionTable
 
 
@@ -62,3 +63,11 @@ def test_a_file_that_cannot_be_used_is_one_line(run, tmp_path, data, words):
     if data:
         (tmp_path / "corrections.csv").write_bytes(data)
     assert run("correct", tmp_path / "corrections.csv").refused(2, "corrections.csv", *words)
+
+
+def test_a_cell_that_a_list_of_ours_made_harmless_is_read_as_it_was(run, table, tmp_path):
+    file = tmp_path / "list.csv"
+    file.write_text(BOM + csv_line(["image", "caption"]) + csv_line(["/in/a;=b.png", "a dog"]), encoding="utf-8")
+    assert run("correct", file).code == 0
+    (correction,) = table.read()
+    assert correction.image == "/in/a;=b.png"

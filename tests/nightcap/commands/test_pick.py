@@ -17,12 +17,12 @@ def test_the_list_is_one_that_a_person_then_corrects(run, tmp_path):
     images = {str(path) for path in draw_inbox(folder, 12, seed=3)}
     common = ["pick", "--input", folder, "--table", tmp_path / "t", "--corrections", corrections]
     assert run(*common, "--n", "5", "--output", tmp_path / "list.csv").code == 0
-    with (tmp_path / "list.csv").open(newline="") as file:
+    with (tmp_path / "list.csv").open(encoding="utf-8-sig", newline="") as file:
         listed = list(csv.DictReader(file))
     assert len(listed) == 5
     assert {line["image"] for line in listed} < images
     assert {(line["caption"], line["reason"]) for line in listed} == {("", UNSEEN)}
-    with (tmp_path / "done.csv").open("w", newline="") as file:
+    with (tmp_path / "done.csv").open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.DictWriter(file, listed[0])
         writer.writeheader()
         writer.writerows(line | {"caption": "a red circle"} for line in listed)

@@ -32,7 +32,7 @@ def lines(out, night="n1"):
 
 
 def sheet(out, night="n1"):
-    return list(csv.DictReader(io.StringIO((out / f"captions-{night}.csv").read_text(), newline="")))
+    return list(csv.DictReader(io.StringIO((out / f"captions-{night}.csv").read_text("utf-8-sig"), newline="")))
 
 
 def write_by_hand(world, image, caption):
@@ -79,6 +79,7 @@ class Formulas(ColourCaptioner):
 def test_a_spreadsheet_sees_no_formula(world, out):
     world.put("@sum.jpg", image("red"))
     world.night(load=lambda pinned: Formulas(), output=str(out), write_csv=True, alternatives=5)
+    assert (out / "captions-n1.csv").read_bytes().startswith(b'\xef\xbb\xbf"image",')
     (row,) = sheet(out)
     assert row["caption"] == '\'=HYPERLINK("http://x", "y")'
     assert row["alternatives"] == "'+1 | fine"
