@@ -10,10 +10,14 @@ from itertools import count
 import pyarrow.compute as pc
 
 from pipeline.core.environment import Home
+from pipeline.core.errors import SettingsError
 from pipeline.model.interface import PinnedModel
 from pipeline.storage.files import read_json
+from pipeline.storage.name_matching import match_names
+from pipeline.storage.objects import address_of, printable
 from pipeline.storage.tables import QUARANTINED, CaptionTable
 from pipeline.storage.tables.replay import Replay
+from pipeline.storage.tables.schema import one_of
 from serving.planning.model_choice import pin_for_night
 from serving.planning.plan import asked
 from serving.runs.lifecycle import planned_runs
@@ -70,6 +74,26 @@ def in_its_input(settings: NightSettings, home: Home, configured: str | None = N
         return settings
     folder = input_of(home, settings.replay_night)
     return settings.model_copy(update={"input": folder}) if folder else settings
+
+
+def with_known_images(settings: NightSettings, home: Home) -> NightSettings:
+    """Settings with `replay_images` as the table names them; SettingsError if it knows one of them under no name."""
+    if not settings.replay_images:
+        return settings
+    table, wanted = table_of(home, settings.table), tuple(map(printable, settings.replay_images))
+    exact = {
+        image for batch in table.batches(one_of("image", wanted), ["image"]) for image in batch["image"].to_pylist()
+    }
+    if exact.issuperset(wanted):
+        return settings
+    everything = table.batches(pc.scalar(True), ["image"])
+    known = (image for batch in everything for image in batch["image"].to_pylist())
+    matched = match_names(wanted, known, (address_of(settings.input or home.input),))
+    if matched.unknown:
+        raise SettingsError(
+            f"table {table.uri} knows no image {matched.unknown_named()}; nothing was replayed: name images as it does"
+        )
+    return settings.model_copy(update={"replay_images": tuple(dict.fromkeys(matched.found.values()))})
 
 
 def places(table: CaptionTable, replay: Replay, home: Home) -> dict[str, int]:

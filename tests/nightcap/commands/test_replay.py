@@ -18,6 +18,11 @@ def test_a_replay_of_another_folder_says_where_the_images_lie(run, inbox):
     assert "too_small 2" in done
 
 
+def test_an_image_that_nobody_knows_is_said_and_nothing_is_replayed(run, inbox):
+    run("night", "--input", inbox, "--night", "one", "--set", "min_side=4096")
+    assert run("replay", "--image", "/nowhere/0.jpg").refused(2, "knows no image '/nowhere/0.jpg'")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -6,11 +6,12 @@ from itertools import count
 
 import pytest
 
+from pipeline.core.errors import SettingsError
 from pipeline.storage.tables import CaptionTable
 from serving.caption_shard import caption_shard
 from serving.night import run_night
 from serving.planning.plan import plan
-from serving.planning.replay import attempt_of, in_its_input, input_of, places, quarantined
+from serving.planning.replay import attempt_of, in_its_input, input_of, places, quarantined, with_known_images
 from serving.publish import publish
 from tests.serving.night_world import PINNED, ColourCaptioner, image, settings_of, unexpected
 
@@ -59,6 +60,15 @@ def test_only_some_images(broken):
     image = str(broken.home.inbox / "broken.jpg")
     assert replayed(broken, replay_images=[image]).quarantined == 1
     assert replayed(broken, replay_images=[str(broken.home.inbox / "000.jpg")], load=unexpected).counts.planned == 0
+
+
+def test_images_are_named_as_people_write_them_and_an_unknown_one_is_refused_with_a_likely_one(broken):
+    written = ("broken.jpg", f"{broken.home.inbox}//tiny.png".replace("/tiny", "\\tiny"))
+    known = with_known_images(settings_of(replay_images=written), broken.home).replay_images
+    assert known == tuple(str(broken.home.inbox / name) for name in ("broken.jpg", "tiny.png"))
+    assert with_known_images(settings_of(replay_images=known), broken.home).replay_images == known
+    with pytest.raises(SettingsError, match=r"knows no image '/other/broken.png' \(perhaps '.*/broken.jpg'\)"):
+        with_known_images(settings_of(replay_images=("/other/broken.png", "tiny.png")), broken.home)
 
 
 def test_a_night_again_with_another_version(broken):
