@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from dags import environment as dag_variables
-from nightcap.cli import app
+from nightcap.lazy_commands import SECTIONS, imported
 from pipeline.core import reasons
 from pipeline.core.environment import ALLOW_PATHS, ExternalLimits, Home
 from pipeline.core.redaction import PATTERN
@@ -121,8 +120,8 @@ def reference() -> Iterator[str]:
 
 def _commands() -> Iterator[str]:
     yield "\n## Commands"
-    root: Any = typer.main.get_command(app)
-    for name, command in root.commands.items():
+    for name in chain.from_iterable(SECTIONS.values()):
+        command = imported(name)
         children = getattr(command, "commands", {})
         for child, inner in children.items():
             if not inner.hidden:

@@ -120,9 +120,10 @@ install_packages() {
         follow_pip_settings
     fi
     say "Installing the packages of $lock (2.5 GB; some minutes the first time)"
-    # uv's list of every package is left out; what it downloads is shown.
-    "$uv" pip sync --python .venv/bin/python --require-hashes --build-constraints requirements/bootstrap.txt \
-        "$lock" requirements/bootstrap.txt 2>&1 | sed -u '/^ [+~-] /d'
+    # uv's list of every package is left out; what it downloads is shown. Bytecode is compiled here once: where Python
+    # may not write any (PYTHONDONTWRITEBYTECODE, a read-only folder), each start would compile TensorFlow anew.
+    "$uv" pip sync --python .venv/bin/python --compile-bytecode --require-hashes \
+        --build-constraints requirements/bootstrap.txt "$lock" requirements/bootstrap.txt 2>&1 | sed -u '/^ [+~-] /d'
     "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
     wanted_stamp >"$STAMP.new"
     mv "$STAMP.new" "$STAMP"

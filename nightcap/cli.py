@@ -7,52 +7,38 @@ import logging
 import os
 import sys
 import warnings
-from typing import NoReturn
+from importlib.metadata import version
+from typing import Annotated, NoReturn
 
 import typer
 from typer.exceptions import Abort, TyperException
 
-from nightcap.commands import (
-    backup,
-    caption,
-    correct,
-    doctor,
-    evaluate,
-    explain,
-    exporter,
-    forget,
-    gc,
-    models,
-    move,
-    night,
-    pick,
-    prepare,
-    prove,
-    quarantine,
-    replay,
-    run,
-    score,
-    tables,
-    trace,
-    train,
-)
+from nightcap.lazy_commands import LazyCommands
 from pipeline.core.errors import NightcapError, SettingsError
-from pipeline.core.redaction import masked
 from pipeline.core.signals import CODE, Stopped, heeding_sigterm
 
 app = typer.Typer(
-    add_completion=False,
+    cls=LazyCommands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Captioned photographs in, a registered captioning model out; new photographs in, captions out.",
 )
-_commands = [train, caption, explain, night, replay, quarantine, pick, correct, forget, trace]
-_commands += [gc, move, evaluate, score, doctor, exporter, run]
-for module in _commands:
-    app.command(module.__name__.rpartition(".")[2])(module.command)
-for group in (models, tables, backup, prepare, prove):
-    app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nightcap {version('nightcap')}")
+        raise typer.Exit
+
+
+@app.callback()
+def nightcap(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What every command shares."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -90,6 +76,8 @@ def _usage_message(error: TyperException) -> str:
 
 def _fail(message: str, code: int) -> NoReturn:
     if message:
+        from pipeline.core.redaction import masked  # it needs pydantic, which `--help` does not
+
         sys.stderr.write(f"nightcap: {masked(' '.join(message.split()))}\n")
     sys.exit(code)
 
