@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile, mkdtemp
 from typing import IO, TYPE_CHECKING, Any
@@ -37,13 +37,15 @@ def explain_full_disk(path: Path) -> Iterator[None]:
 def replacing(path: Path, prefix: str | None = None, is_synced: bool = True) -> Iterator[IO[bytes]]:
     """Write a file atomically: what the block writes takes the path's place if the block ends without an error.
 
-    The folder must exist. The name of the unfinished file begins with `prefix`. Its bytes are safe on disk before it
-    takes the path's name if `is_synced`. A full disk raises as `explain_full_disk`.
+    The folder must exist. The name of the unfinished file begins with `prefix`. If `is_synced`, its bytes are safe on
+    disk before it takes the path's name, and the name is afterwards. A full disk raises as `explain_full_disk`.
     """
     with explain_full_disk(path), _scratch_file(path, prefix) as file:
         yield file
         _finish(file, is_synced)
         Path(file.name).replace(path)
+        if is_synced:
+            sync_folder(path.parent)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -65,7 +67,18 @@ def create_bytes(path: Path, data: bytes) -> bool:
                 path.hardlink_to(file.name)
             except FileExistsError:
                 return False
+        sync_folder(path.parent)
     return True
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder safe on disk; nothing where the file system cannot."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.storage.files import read_json, write_json, write_parquet, write_text
+from pipeline.storage.files import read_json, write_bytes, write_json, write_parquet
 
 _SHORTEST = 4  # a shorter text is in any page by chance
+
+_DIGEST = re.compile(r"[0-9a-f]{16,64}")
+# What goes on before or after a text within a longer name; bytes above 127 are letters of UTF-8.
+_GOES_ON = rb"[\w~@+%-]|[\x80-\xff]"
 
 _GONE = object()
 
@@ -23,7 +28,7 @@ def scrub_folder(folder: Path, texts: Collection[str]) -> int:
     """Scrub every file below a folder; returns how many were changed or removed.
 
     Rows of Parquet files, lines and entries of JSON are dropped where a value is one of the texts. Other files are
-    removed if they mention one anywhere, or if their name begins with one.
+    removed if they mention one anywhere, or if one is their name, with or without an ending.
     """
     return sum(scrub(path, texts) for path in sorted(folder.rglob("*")) if path.is_file())
 
@@ -36,33 +41,62 @@ def scrub(path: Path, texts: Collection[str]) -> bool:
         case ".jsonl":
             kept = lines_without(path, texts)
             if kept is not None:
-                write_text(path, kept)
+                write_bytes(path, kept)
             return kept is not None
         case ".json":
             return _drop_entries(path, texts)
-    if not (_mentions(path.read_bytes(), texts) or any(path.name.startswith(text) for text in texts)):
+    if not (_mentions(path.read_bytes(), texts) or any(f"{path.name}.".startswith(f"{text}.") for text in texts)):
         return False
     path.unlink()
     return True
 
 
 def drop_mentions(path: Path, texts: Collection[str]) -> bool:
-    """Drop the lines of a log that mention a text, in place for a writer at work; returns whether there were any."""
+    """Drop the lines of a log that mention a text, in place for a writer at work; returns whether there were any.
+
+    The lines are blanked first: a process that stops while the others move up leaves no mention.
+    """
     with path.open("r+b") as file:
-        lines = file.readlines()
-        kept = [line for line in lines if not _mentions(line, texts)]
-        if len(kept) < len(lines):
-            file.seek(0)
-            file.writelines(kept)
-            file.truncate()
-    return len(kept) < len(lines)
+        lines = _lines_of_log(file.read(), texts)
+        if all(is_kept for _, is_kept in lines):
+            return False
+        file.seek(0)
+        file.writelines(line if is_kept else b" " * (len(line) - 1) + b"\n" for line, is_kept in lines)
+        file.flush()
+        late = file.read()  # what a writer added meanwhile
+        file.seek(0)
+        file.writelines([*(line for line, is_kept in lines if is_kept), late])
+        file.truncate()
+    return True
 
 
-def lines_without(path: Path, texts: Collection[str]) -> str | None:
-    """A file of JSON lines without those in which a value is one of the texts; None if there are none."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if line.isspace() or (value := json.loads(line)) == pruned(value, texts)]
-    return "".join(kept) if len(kept) < len(lines) else None
+def lines_without(path: Path, texts: Collection[str]) -> bytes | None:
+    """A file of JSON lines without those in which a value is one of the texts; None if there are none.
+
+    Of a line that is cut short, as a process leaves it that dies, nobody can tell what it named: it is left out.
+    """
+    lines = path.read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if not line.strip() or _is_without(line, texts)]
+    return b"".join(kept) if len(kept) < len(lines) else None
+
+
+def _is_without(line: bytes, texts: Collection[str]) -> bool:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return False
+    return bool(value == pruned(value, texts))
+
+
+def _lines_of_log(data: bytes, texts: Collection[str]) -> list[tuple[bytes, bool]]:
+    """The lines of a log, and whether each is kept; a name with a line break is mentioned by several."""
+    spans = [found.span() for text in texts for found in _mentions_of(data, text)]
+    lines, start = [], 0
+    for line in data.splitlines(keepends=True):
+        end = start + len(line)
+        lines.append((line, not any(first < end and start < last for first, last in spans)))
+        start = end
+    return lines
 
 
 def pruned(value: Any, texts: Collection[str]) -> Any:
@@ -104,14 +138,25 @@ def _drop_entries(path: Path, texts: Collection[str]) -> bool:
 
 def _mentions(data: bytes, texts: Collection[str]) -> bool:
     """Whether bytes hold a text as it is, or as JSON or a page spells it."""
-    return any(spelling in data for text in texts if len(text) >= _SHORTEST for spelling in _spellings(text))
+    return any(any(_mentions_of(data, text)) for text in texts)
+
+
+def _mentions_of(data: bytes, text: str) -> Iterator[re.Match[bytes]]:
+    """Where a text stands by itself: `1.jpg` is not mentioned by `11.jpg`, nor by the path of another `1.jpg`."""
+    for spelling in set(_spellings(text)) if len(text) >= _SHORTEST else ():
+        if spelling in data:  # much faster than the expression
+            yield from re.finditer(_alone(text, re.escape(spelling)), data)
+
+
+def _alone(text: str, spelling: bytes) -> bytes:
+    if _DIGEST.fullmatch(text):
+        return rb"(?<!\w)%b(?!\w)" % spelling
+    above = rb"" if text.startswith("/") else rb"|[/\\]"
+    return rb"(?<!%b|\.%b)%b(?!%b|\.\w|/)" % (_GOES_ON, above, spelling, _GOES_ON)
 
 
 def _spellings(text: str) -> Iterator[bytes]:
-    yield text.encode("utf-8", "surrogateescape")
-    yield json.dumps(text)[1:-1].encode()
     escaped = html.escape(text)
-    yield escaped.encode("utf-8", "surrogateescape")
-    yield (
-        escaped.replace("&#x27;", "&#39;").replace("&quot;", "&#34;").encode("utf-8", "surrogateescape")
-    )  # as Jinja does
+    as_jinja_does = escaped.replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+    for each in (text, json.dumps(text)[1:-1], repr(text)[1:-1], escaped, as_jinja_does):
+        yield each.encode("utf-8", "surrogateescape")

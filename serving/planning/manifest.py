@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -78,10 +79,16 @@ class Manifest:
 
     def _inside(self, key: str, bucket: str | None) -> str | None:
         if not self._folder.uri.startswith(SCHEME):
-            return key
+            return _plain(key)
         own, _, prefix = self._folder.uri[len(SCHEME) :].partition("/")
         prefix = f"{prefix}/" if prefix else ""
         return key[len(prefix) :] if bucket in {None, own} and key.startswith(prefix) else None
+
+
+def _plain(path: str) -> str:
+    """The only spelling of a path in a local folder; a path that leads out of it stays as it is, to be refused."""
+    plain = posixpath.normpath(path)
+    return path if plain == "." or plain.startswith(("/", "../")) or plain == ".." else plain
 
 
 def _batches(file: InventoryFile) -> Iterator[pa.RecordBatch]:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
-from pipeline.storage.files import read_json, write_json, write_text
+from pipeline.storage.files import read_json, write_bytes, write_json
 from pipeline.storage.scrub import lines_without, pruned
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.schema import one_of
@@ -79,5 +79,5 @@ def _strip(run: RunFolder, images: Collection[str]) -> bool:
     forget_outputs(plan, images)
     write_json(run.path, pruned(content, images))
     for path, rest in lists.items():
-        write_text(path, rest)
+        write_bytes(path, rest)
     return True

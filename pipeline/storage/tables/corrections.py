@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
+import pyarrow.compute as pc
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake.exceptions import DeltaError
 
 from pipeline.core.errors import SettingsError
 from pipeline.storage.tables.commits import table_errors
@@ -73,16 +75,27 @@ class CorrectionTable:
 
     def forget(self, images: Collection[str]) -> int:
         """Remove some images from all versions of the table; returns how many rows."""
-        rows = list(self._rows())
-        kept = [row for row in rows if row["image"] not in images]
-        if len(kept) == len(rows):
-            return 0
         with table_errors(self.uri):
-            write_deltalake(self.uri, pa.Table.from_pylist(kept, _SCHEMA), mode="overwrite")
-            table = DeltaTable(self.uri)
-            table.vacuum(0, enforce_retention_duration=False, dry_run=False)
-            table.create_checkpoint()
-        return len(rows) - len(kept) + self.forget(images)  # rows that a compaction wrote meanwhile
+            return sum(iter(lambda: self._forget(images), 0))
+
+    def _forget(self, images: Collection[str]) -> int:
+        """Remove some images, unless somebody else has changed the table meanwhile; returns how many rows it had."""
+        if (table := self._open()) is None:
+            return 0
+        rows = table.to_pyarrow_table()
+        kept = rows.filter(pc.invert(pc.is_in(rows["image"], value_set=pa.array(sorted(images), pa.string()))))
+        removed = len(rows) - len(kept)
+        if removed:
+            try:
+                write_deltalake(table, kept, mode="overwrite", commit_properties=CommitProperties(max_commit_retries=0))
+            except DeltaError:
+                if DeltaTable(self.uri).version() == table.version():
+                    raise
+                return removed
+        table = DeltaTable(self.uri)
+        table.vacuum(0, enforce_retention_duration=False, dry_run=False)
+        table.create_checkpoint()
+        return removed
 
     def compact(self) -> int:
         """Rewrite the table in few files; returns how many fewer. People may add corrections meanwhile."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+from pathlib import Path
 
 from deltalake import DeltaTable
 
@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 KEEP_DAYS = 7
 
 _LOG_KEPT = "delta.logRetentionDuration"
+_LOGGED = re.compile(r"(\d{20})\.")  # commits, checkpoints and checksums, by version
 
 
 def compact_table(table: CaptionTable) -> int:
@@ -61,10 +62,8 @@ def purge(table: CaptionTable) -> None:
         with table_errors(uri):
             if find_table(uri) is not None:
                 _vacuum(uri, keep_days=0)
-                with _no_log_kept(uri):
-                    latest = DeltaTable(uri)
-                    latest.create_checkpoint()
-                    latest.cleanup_metadata()
+                _heal_retention(uri)
+                _cut_log(uri)
 
 
 def _vacuum(uri: str, keep_days: float) -> int:
@@ -86,12 +85,17 @@ def _sweep(uri: str) -> int:
     return len(orphans)
 
 
-@contextmanager
-def _no_log_kept(uri: str) -> Iterator[None]:
-    """Let the log's past be removed at once while the block runs."""
-    before = DeltaTable(uri).metadata().configuration.get(_LOG_KEPT) or "interval 30 days"
-    DeltaTable(uri).alter.set_table_properties({_LOG_KEPT: "interval 0 seconds"})
-    try:
-        yield
-    finally:
-        DeltaTable(uri).alter.set_table_properties({_LOG_KEPT: before})
+def _cut_log(uri: str) -> None:
+    """Write a checkpoint of the latest version, and remove the log before it, the oldest first."""
+    latest = DeltaTable(uri)
+    latest.create_checkpoint()
+    named = ((path, _LOGGED.match(path.name)) for path in sorted((Path(uri) / "_delta_log").iterdir()))
+    for path, logged in named:
+        if logged and int(logged[1]) < latest.version():
+            path.unlink(missing_ok=True)
+
+
+def _heal_retention(uri: str) -> None:
+    """Let a log's past stay for a while, also where an earlier release was killed while it let the past go at once."""
+    if DeltaTable(uri).metadata().configuration.get(_LOG_KEPT) in {None, "interval 0 seconds"}:
+        DeltaTable(uri).alter.set_table_properties({_LOG_KEPT: "interval 30 days"})

@@ -65,3 +65,82 @@ def test_a_log_loses_lines_in_place(tmp_path):
 def test_a_value_that_is_a_text_leaves_nothing():
     assert pruned(NAME, [NAME]) is None
     assert pruned({"a": [1, {"b": "c"}]}, [NAME]) == {"a": [1, {"b": "c"}]}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "11.jpg is gone",
+        "my-1.jpg",
+        "sub/1.jpg",
+        "\N{CJK UNIFIED IDEOGRAPH-732B}1.jpg",
+        "1.jpg.png",
+        "1.jpg~",
+        f"sha256:{'f' * 48}{'a' * 16}",
+        f"{'a' * 16}{'f' * 48}",
+    ],
+)
+def test_a_longer_name_or_number_mentions_nobody(tmp_path, page):
+    (tmp_path / "page.html").write_text(page)
+    (tmp_path / "11.jpg.html").write_text("")
+    assert scrub_folder(tmp_path, ["1.jpg", "a" * 16]) == 0
+
+
+@pytest.mark.parametrize("page", ["<i>1.jpg</i>", "('1.jpg')", "no 1.jpg.", "1.jpg,2.jpg", f"x/{'a' * 16}.png"])
+def test_a_name_or_number_that_stands_alone_is_a_mention(tmp_path, page):
+    (tmp_path / "page.html").write_text(page)
+    assert scrub_folder(tmp_path, ["1.jpg", "a" * 16]) == 1
+
+
+def test_an_address_is_found_behind_a_scheme(tmp_path):
+    (tmp_path / "page.html").write_text("<a href='file:///in/1.jpg'>")
+    assert scrub_folder(tmp_path, ["/in/1.jpg"]) == 1
+
+
+def test_names_with_odd_breaks_do_not_stop_it(tmp_path):
+    """U+2028 ends a line for Python's text, and not in JSON lines."""
+    lines = [{"image": "odd\u2028name.jpg"}, {"image": NAME}, {"image": "b"}]
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    assert scrub_folder(tmp_path, [NAME]) == 1
+    assert [json.loads(line) for line in (tmp_path / "x.jsonl").read_bytes().splitlines()] == [lines[0], lines[2]]
+
+
+def test_a_line_that_is_cut_short_goes(tmp_path):
+    (tmp_path / "x.jsonl").write_text('{"image": "a"}\n{"image": "/inbox/ad')
+    assert lines_without(tmp_path / "x.jsonl", ["/nowhere"]) == b'{"image": "a"}\n'
+
+
+def test_a_log_loses_every_line_of_a_name_with_a_line_break(tmp_path):
+    path = tmp_path / "night.log"
+    path.write_text("one\n/in/a\nb.jpg is corrupt\ntwo\n")
+    assert drop_mentions(path, ["/in/a\nb.jpg"])
+    assert path.read_text() == "one\ntwo\n"
+
+
+def test_a_log_that_was_left_half_done_mentions_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "night.log"
+    path.write_text(f"one\n{NAME} is corrupt\n{'three' * 9}\n")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    real = type(path).open
+
+    class Dying:
+        def __init__(self, file):
+            self.file = file
+
+        def __getattr__(self, name):
+            return killed if name == "truncate" else getattr(self.file, name)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.file.close()
+
+    monkeypatch.setattr(type(path), "open", lambda *given, **named: Dying(real(*given, **named)))
+    with pytest.raises(KeyboardInterrupt):
+        drop_mentions(path, [NAME])
+    monkeypatch.undo()
+    assert NAME not in path.read_text()

@@ -94,3 +94,11 @@ def test_no_parquet_and_no_file(tmp_path):
         list(Manifest(str(tmp_path / "m.parquet"), LocalFolder(tmp_path), [str(tmp_path)]))
     with pytest.raises(SettingsError, match="is no file"):
         Manifest(str(tmp_path / "gone.csv"), LocalFolder(tmp_path), [str(tmp_path)])
+
+
+def test_a_local_path_has_one_spelling(tmp_path):
+    """Else a forgotten image, or one that was captioned, comes again under another address."""
+    keys = ["a/../ok.jpg", "./ok.jpg", "a//b/./ok.jpg", "ok.jpg", "../ok.jpg", "a/../../ok.jpg"]
+    path = write_csv(tmp_path / "m.csv", ["key", "etag", "size"], *([key, "x", "1"] for key in keys))
+    manifest = Manifest(str(path), LocalFolder(tmp_path), [str(tmp_path)])
+    assert [info.name for info in manifest] == ["ok.jpg", "ok.jpg", "a/b/ok.jpg", "ok.jpg", *keys[4:]]

@@ -43,6 +43,35 @@ def test_a_forgotten_image_leaves_nothing_in_the_table(table, home):
     assert len(DeltaTable(table.uri).file_uris()) == 1
 
 
+def test_a_correction_given_while_another_image_is_forgotten_stays(table, monkeypatch):
+    table.append([correction("/secret"), correction("/b")])
+    read = DeltaTable.to_pyarrow_table
+
+    def overtaken(self):
+        rows = read(self)
+        monkeypatch.undo()
+        table.append([correction("/c")])
+        return rows
+
+    monkeypatch.setattr(DeltaTable, "to_pyarrow_table", overtaken)
+    assert table.forget({"/secret"}) >= 1
+    assert [each.image for each in table.read()] == ["/b", "/c"]
+
+
+def test_forgetting_that_was_killed_after_its_commit_is_ended_by_the_next(table, home, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    table.append([correction("/secret/ermintrude.png"), correction("/b")])
+    monkeypatch.setattr(DeltaTable, "vacuum", killed)
+    with pytest.raises(KeyboardInterrupt):
+        table.forget({"/secret/ermintrude.png"})
+    monkeypatch.undo()
+    table.forget({"/secret/ermintrude.png"})
+    files = [file for file in (home.store / "corrections").rglob("*") if file.is_file()]
+    assert not [file for file in files if b"ermintrude" in file.read_bytes()]
+
+
 @pytest.mark.parametrize(
     "wrong", [{"image": ""}, {"caption": "  "}, {"who": "x" * 3000}, {"corrected_at": datetime(2026, 1, 1)}]
 )

@@ -80,6 +80,23 @@ def test_a_purge_leaves_one_version(table):
     assert kept["delta.logRetentionDuration"] == "interval 30 days"
 
 
+def test_a_purge_that_is_killed_leaves_the_log_as_it_should_be_kept(table, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DeltaTable, "create_checkpoint", killed)
+    with pytest.raises(KeyboardInterrupt):
+        purge(table)
+    monkeypatch.undo()
+    assert DeltaTable(table.uri).metadata().configuration["delta.logRetentionDuration"] == "interval 30 days"
+
+
+def test_a_log_that_an_earlier_release_left_without_a_past_is_mended(table):
+    DeltaTable(table.uri).alter.set_table_properties({"delta.logRetentionDuration": "interval 0 seconds"})
+    purge(table)
+    assert DeltaTable(table.uri).metadata().configuration["delta.logRetentionDuration"] == "interval 30 days"
+
+
 @pytest.fixture
 def old(tmp_path):
     """A table made before some columns joined."""
