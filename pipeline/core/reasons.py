@@ -46,7 +46,8 @@ DRIFTED = "drifted"
 DECODE_REASONS = {
     EMPTY: "The file has no bytes.",
     NOT_AN_IMAGE: "The bytes are no image, whatever the file's name says.",
-    UNSUPPORTED_FORMAT: "An image in a format other than JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF and, with the extra `heic`, HEIC.",
+    UNSUPPORTED_FORMAT: "An image in a format other than JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF and, with the extra `heic`, HEIC; or a "
+    "TIFF whose samples cannot be read: convert it to 8 or 16 bits in grey, RGB or CMYK.",
     TRUNCATED: "The file ends before the image does.",
     CORRUPT: "The file starts like an image but cannot be decoded.",
     TOO_LARGE_FILE: "The file has more bytes than the limit.",

@@ -24,6 +24,8 @@ def to_srgb(image: Image.Image) -> Image.Image:
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     elif image.mode in ("I", "F"):
         image = _stretched(image)
+    elif image.mode == "La":
+        image = image.convert("LA")
     if image.has_transparency_data:
         return _over_white(image, profile)
     if image.mode not in ("RGB", "L", "CMYK"):

@@ -14,12 +14,12 @@ from threading import Lock
 from typing import Literal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from pipeline.core import reasons
 from pipeline.core.errors import BadImage
-from pipeline.imaging import heic
+from pipeline.imaging import heic, tiff
 from pipeline.imaging.colour import to_srgb
 
 Fit = Literal["squash", "pad", "crop"]
@@ -34,8 +34,7 @@ _SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"GIF8": "GIF",
     b"BM": "BMP",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
+    **dict.fromkeys(tiff.SIGNATURES, "TIFF"),
 }
 _UNSUPPORTED = {
     b"%PDF": "PDF",
@@ -99,11 +98,12 @@ def open_image(data: bytes, limits: ImageLimits, side: int | None = None) -> Dec
     try:
         if side:
             image.draft(None, (2 * side, 2 * side))
+        tiff.prepare(image)
         with _LARGE if math.prod(image.size) > LARGE_PIXELS else nullcontext():
             image.load()
             _check_pixels(image.size, limits)  # a GIF's frame may outgrow its header
             turn = _TURNS.get(_orientation(image))
-            image = to_srgb(image)
+            image = to_srgb(tiff.corrected(image))
             image = image if turn is None else image.transpose(turn)
     except BadImage:
         raise
@@ -185,7 +185,7 @@ def _broken(data: bytes, error: Exception) -> BadImage:
     if isinstance(error, MemoryError):
         return BadImage(reasons.DECODER_MEMORY, f"decoding {len(data):,} bytes needs more memory than there is")
     name = _format(data)
-    detail = " ".join(str(error).split()) or type(error).__name__
+    detail = "its header is damaged" if isinstance(error, UnidentifiedImageError) else " ".join(str(error).split())
     if name is None:
         unsupported = next((kind for start, kind in _UNSUPPORTED.items() if data.startswith(start)), None)
         if data[4:8] == b"ftyp":
@@ -194,10 +194,13 @@ def _broken(data: bytes, error: Exception) -> BadImage:
             message = f"{unsupported} is not supported; convert it to one of {', '.join(FORMATS)}"
             return BadImage(reasons.UNSUPPORTED_FORMAT, message)
         return BadImage(reasons.NOT_AN_IMAGE, f"no image: the file starts with {data[:16]!r}")
+    failure = tiff.failure(data, error) if name == "TIFF" else None
+    if failure:
+        return failure
     ends_early = any(word in detail.lower() for word in ("truncated", "end of file"))
     if _is_cut(data, name) or ends_early or isinstance(error, EOFError):
         return BadImage(reasons.TRUNCATED, f"the {name} ends too early, after {len(data):,} bytes")
-    return BadImage(reasons.CORRUPT, f"the {name} cannot be decoded: {detail}")
+    return BadImage(reasons.CORRUPT, f"the {name} cannot be decoded: {detail or type(error).__name__}")
 
 
 def _format(data: bytes) -> str | None:
