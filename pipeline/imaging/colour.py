@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
+from pipeline.imaging.png import gamma_table
+
 _STRIP_ROWS = 512
 
 
@@ -20,6 +22,7 @@ def to_srgb(image: Image.Image) -> Image.Image:
     Broken colour profiles are ignored, transparency lies over white, and ranges wider than 16 bits are stretched.
     """
     profile = image.info.get("icc_profile")
+    levels = gamma_table(image)
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     elif image.mode in ("I", "F"):
@@ -27,17 +30,17 @@ def to_srgb(image: Image.Image) -> Image.Image:
     elif image.mode == "La":
         image = image.convert("LA")
     if image.has_transparency_data:
-        return _over_white(image, profile)
+        return _over_white(image, profile, levels)
     if image.mode not in ("RGB", "L", "CMYK"):
         image = image.convert("RGB")
-    return _srgb(image, profile)
+    return _srgb(image, profile, levels)
 
 
-def _over_white(image: Image.Image, profile: bytes | None) -> Image.Image:
+def _over_white(image: Image.Image, profile: bytes | None, levels: list[int] | None) -> Image.Image:
     canvas = Image.new("RGB", image.size, "white")
     for top, stored in _strips(image):
         strip = stored.convert("RGBA")
-        canvas.paste(_srgb(strip.convert("RGB"), profile), (0, top), strip.getchannel("A"))
+        canvas.paste(_srgb(strip.convert("RGB"), profile, levels), (0, top), strip.getchannel("A"))
     return canvas
 
 
@@ -63,13 +66,14 @@ def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
         yield top, image.crop((0, top, image.width, min(top + _STRIP_ROWS, image.height)))
 
 
-def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """An L, RGB or CMYK image as RGB, by its profile if that is usable."""
+def _srgb(image: Image.Image, profile: bytes | None, levels: list[int] | None) -> Image.Image:
+    """An L, RGB or CMYK image as RGB, by its profile if that is usable, or by a table of levels."""
     with suppress(ImageCms.PyCMSError, ValueError):  # then the image counts as untagged
         transform = _transform(profile, image.mode) if profile else None
         if transform:
             return transform.apply(image)
-    return image.convert("RGB")
+    image = image.convert("RGB")
+    return image.point(levels * 3) if levels else image
 
 
 @lru_cache(maxsize=32)

@@ -19,7 +19,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from pipeline.core import reasons
 from pipeline.core.errors import BadImage
-from pipeline.imaging import heic, tiff
+from pipeline.imaging import heic, png, tiff
 from pipeline.imaging.colour import to_srgb
 
 Fit = Literal["squash", "pad", "crop"]
@@ -93,17 +93,15 @@ def open_image(data: bytes, limits: ImageLimits, side: int | None = None) -> Dec
     With the `side` of the final square in pixels, a large JPEG is decoded at a half, quarter or eighth of its size,
     but no smaller than twice that side. Raises BadImage with one of `DECODE_REASONS`.
     """
-    image = _open(data, limits)
-    header = image.size if isinstance(image, JpegImageFile) else None
+    opened = _open(data, limits)
+    header = opened.size if isinstance(opened, JpegImageFile) else None
     try:
         if side:
-            image.draft(None, (2 * side, 2 * side))
-        tiff.prepare(image)
-        with _LARGE if math.prod(image.size) > LARGE_PIXELS else nullcontext():
-            image.load()
-            _check_pixels(image.size, limits)  # a GIF's frame may outgrow its header
-            turn = _TURNS.get(_orientation(image))
-            image = to_srgb(tiff.corrected(image))
+            opened.draft(None, (2 * side, 2 * side))
+        with _LARGE if math.prod(opened.size) > LARGE_PIXELS else nullcontext():
+            stored = _stored(opened, data, limits)
+            turn = _TURNS.get(_orientation(opened))
+            image = to_srgb(stored)
             image = image if turn is None else image.transpose(turn)
     except BadImage:
         raise
@@ -170,6 +168,17 @@ def _open(data: bytes, limits: ImageLimits) -> Image.Image:
         message = f"the image is {width}x{height} pixels; no side may be under {limits.min_side}"
         raise BadImage(reasons.TOO_SMALL, message)
     return image
+
+
+def _stored(opened: Image.Image, data: bytes, limits: ImageLimits) -> Image.Image:
+    """The loaded first frame, its samples as the file's header means them."""
+    planes = tiff.planes(opened, data)
+    if planes is not None:
+        return planes
+    tiff.prepare(opened)
+    opened.load()
+    _check_pixels(opened.size, limits)  # a GIF's frame may outgrow its header
+    return png.corrected(tiff.corrected(opened), data)
 
 
 def _check_pixels(size: tuple[int, int], limits: ImageLimits) -> None:

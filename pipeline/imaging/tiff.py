@@ -55,9 +55,31 @@ def prepare(image: Image.Image) -> None:
     is_misread_plane = image.mode in ("LA", "La", "LAB") or (len(extra) > 1 and any(extra))
     if is_signed_byte or (is_misread_plane and image.tag_v2.get(_PLANAR) == 2):
         raise BadImage(reasons.UNSUPPORTED_FORMAT, f"{_layout(image.tag_v2)} is not supported; {REMEDY}")
-    for at, tile in enumerate(image.tile):
-        raw_mode, *rest = tile.args
-        image.tile[at] = tile._replace(args=(_NATIVE.get(raw_mode, raw_mode), *rest))
+    image.tile = [tile._replace(args=_native(tile.args)) for tile in image.tile]
+
+
+def _native(args: Any) -> tuple[Any, ...]:
+    raw_mode, *rest = args
+    return (_NATIVE.get(raw_mode, raw_mode), *rest)
+
+
+def planes(image: Image.Image, data: bytes) -> Image.Image | None:
+    """The pixels of planes that lie one behind the other as if they were one strip, as tifffile writes them."""
+    if not isinstance(image, TiffImageFile) or image.mode not in ("RGB", "RGBA", "CMYK"):
+        return None
+    tags, bits, count = image.tag_v2, _first(image.tag_v2, _BITS, 1), len(image.mode)
+    places: tuple[int, ...] = next((tags[tag] for tag in _PLACES if tag in tags), ())
+    if tags.get(_PLANAR) != 2 or tags.get(_COMPRESSION, 1) != 1 or len(places) != 1 or bits not in (8, 16):
+        return None
+    if tags.get(_SAMPLES) != count or 1 in tags.get(_EXTRA, ()):
+        raise BadImage(reasons.UNSUPPORTED_FORMAT, f"{_layout(tags)} is not supported; {REMEDY}")
+    height, width = tags[_HEIGHT], tags[_WIDTH]
+    kind = np.dtype(np.uint8 if bits == 8 else np.uint16).newbyteorder("<" if tags.prefix == b"II" else ">")
+    try:
+        values = np.frombuffer(data, kind, count * height * width, *places).reshape(count, height, width)
+    except ValueError as error:
+        raise BadImage(reasons.TRUNCATED, f"the TIFF ends too early, after {len(data):,} bytes") from error
+    return _like(image, np.moveaxis(values >> (bits - 8), 0, -1).astype(np.uint8), image.mode)
 
 
 def corrected(image: Image.Image) -> Image.Image:
@@ -101,8 +123,8 @@ def _tags(data: bytes) -> ImageFileDirectory_v2 | None:
     return None
 
 
-def _like(image: Image.Image, values: np.ndarray) -> Image.Image:
-    changed = Image.fromarray(values)
+def _like(image: Image.Image, values: np.ndarray, mode: str | None = None) -> Image.Image:
+    changed = Image.fromarray(values, mode)
     changed.info = image.info
     return changed
 

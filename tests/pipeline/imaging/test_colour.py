@@ -17,6 +17,21 @@ def test_cmyk_jpeg():
     assert close(images.decode(encoded(photograph().convert("CMYK"), "JPEG", quality=95), LIMITS), photograph())
 
 
+def test_jpegs_in_inks_and_in_rgb_to_the_pixel():
+    stored = photograph()
+    inks = np.asarray(stored.convert("CMYK"))
+    options = {"quality": 100, "subsampling": 0}
+    expected = (255.0 - inks[..., :3]) * (255.0 - inks[..., 3:]) / 255
+    inverted = encoded(Image.fromarray(inks, "CMYK"), "JPEG", **options)  # as Adobe stores inks
+    ycc = np.asarray(Image.fromarray(inks[..., :3].copy()).convert("YCbCr"))
+    ycck = bytearray(encoded(Image.fromarray(255 - np.dstack([ycc, 255 - inks[..., 3]]), "CMYK"), "JPEG", **options))
+    ycck[ycck.index(b"Adobe") + 11] = 2  # the marker's colour transform
+    assert np.abs(images.decode(inverted, LIMITS) - expected).max() < 3
+    assert np.abs(images.decode(bytes(ycck), LIMITS) - expected).max() < 5
+    plain = encoded(stored, "JPEG", quality=100, keep_rgb=True)  # transform 0
+    assert np.abs(np.asarray(images.decode(plain, LIMITS), float) - stored).max() < 3
+
+
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_16_bit_grey_is_scaled_not_clipped(kind):
     ramp = np.linspace(0, 65535, 100 * 50).reshape(50, 100).astype(np.uint16)

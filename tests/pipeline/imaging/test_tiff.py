@@ -38,6 +38,8 @@ READ = [Tiff(grey, bits) for grey in (WHITE_IS_ZERO, BLACK_IS_ZERO) for bits in 
 READ += [
     Tiff(RGB, bits, planar=planar, extra=e) for bits in (8, 16) for planar in (0, 1) for e in ((), (0,), (1,), (2,))
 ]
+READ += [Tiff(kind, bits, planar=True, joined=True, rows=23) for kind in (RGB, CMYK) for bits in (8, 16)]
+READ += [Tiff(RGB, 16, planar=True, joined=True, rows=23, order=">", extra=(2,))]
 READ += [Tiff(CMYK, bits, planar=planar) for bits in (8, 16) for planar in (0, 1)]
 READ += [Tiff(PALETTE), Tiff(PALETTE, 4), Tiff(YCBCR, subsampling=(2, 2), rows=6), Tiff(LAB)]
 READ += [Tiff(BLACK_IS_ZERO, 12), Tiff(BLACK_IS_ZERO, 32), Tiff(BLACK_IS_ZERO, 16, SIGNED, order=">", compression=LZW)]

@@ -23,6 +23,7 @@ class Tiff:
     bits: int = 8
     kind: int = UNSIGNED
     planar: bool = False
+    joined: bool = False  # planes one behind the other, and one offset for all, as tifffile writes them
     tile: tuple[int, int] | None = None  # height and width; else strips
     rows: int = 7  # of a strip
     order: str = "<"
@@ -152,7 +153,7 @@ def _page(tiff, samples, start):
             encoded = _compressed(tiff, block)
             offsets.append(start + len(body))
             counts.append(len(encoded))
-            body += encoded + bytes(len(encoded) % 2)
+            body += encoded + (b"" if tiff.joined else bytes(len(encoded) % 2))
     return body, (offsets, counts)
 
 
@@ -230,6 +231,8 @@ def _lzw(data):
 def _directory(tiff, pointers, shape, start, has_next):
     height, width, samples = shape
     offsets, counts = pointers
+    if tiff.joined:
+        offsets, counts = offsets[:1], [sum(counts)]
     place = 16 if tiff.big else 4
     tags = {
         256: (4, [width]),
