@@ -10,7 +10,10 @@ from airflow.sdk import Asset, CronTriggerTimetable, ExceptionRetryPolicy, Param
 
 from dags import credentials, environment
 from pipeline.core.settings.form import Field
+from pipeline.core.terminal import escape_logs
 from pipeline.core.variables import Variable
+
+escape_logs()  # of every process that reads a DAG file, and so of every task
 
 CAPTIONER = Asset("captioner", uri="x-nightcap://captioner")
 CORRECTIONS = Asset("corrections", uri="x-nightcap://corrections")

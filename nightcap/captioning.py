@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import typer
 
-from nightcap.console import console, load_tensorflow, working
+from nightcap.console import load_tensorflow, show, working
 from pipeline.core.environment import Home
 from pipeline.core.errors import BadInput
 from pipeline.imaging.decode import ImageLimits
@@ -80,7 +80,7 @@ def load(home: Home, pinned: PinnedModel, changes: Mapping[str, Any] | None = No
         load_tensorflow()
     captioner = load_pinned(home, pinned, changes)
     if not pinned.version:
-        console.print(f"{pinned.uri}: a bare folder, origin not verified", style="yellow", markup=False)
+        show(f"{pinned.uri}: a bare folder, origin not verified", "yellow")
     return captioner
 
 

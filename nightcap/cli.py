@@ -16,6 +16,7 @@ from typer.exceptions import Abort, TyperException
 from nightcap.lazy_commands import LazyCommands
 from pipeline.core.errors import NightcapError, SettingsError
 from pipeline.core.signals import CODE, Stopped, heeding_sigterm
+from pipeline.core.terminal import escape_logs, escaped
 
 app = typer.Typer(
     cls=LazyCommands,
@@ -78,7 +79,7 @@ def _fail(message: str, code: int) -> NoReturn:
     if message:
         from pipeline.core.redaction import masked  # it needs pydantic, which `--help` does not
 
-        sys.stderr.write(f"nightcap: {masked(' '.join(message.split()))}\n")
+        sys.stderr.write(f"nightcap: {escaped(masked(' '.join(message.split())))}\n")
     sys.exit(code)
 
 
@@ -92,5 +93,6 @@ def _quieten_libraries() -> None:
     os.environ.setdefault("PYTHONWARNINGS", "ignore")  # for child processes
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
+    escape_logs()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of retracing

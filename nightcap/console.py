@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
+from typing import Any
 
+import typer
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.spinner import Spinner
 
+from pipeline.core.terminal import escaped, escaped_json
+
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _NOISE = "^(I0000 |WARNING: All log messages before absl::InitializeLog)"
+
+
+def show(text: str, style: str | None = None) -> None:
+    """Print a line on standard error as it is, without markup, after its names and captions are made harmless."""
+    console.print(escaped(text), style=style, markup=False)
+
+
+def echo(text: object) -> None:
+    """Print a result on standard output, a line after what it names is made harmless."""
+    typer.echo(escaped(str(text)))
+
+
+def echo_json(value: Any) -> None:
+    """Print a line of JSON on standard output, whose odd characters are JSON's escapes."""
+    typer.echo(escaped_json(json.dumps(value, ensure_ascii=False)))
+
+
+def literal(text: str) -> str:
+    """A name or caption as a part of what `console` prints with markup."""
+    return escape(escaped(text))
 
 
 @contextmanager
@@ -25,10 +50,10 @@ def working(title: str) -> Iterator[Callable[[str], None]]:
     if not console.is_terminal:
         yield lambda text: None
         return
-    spinner = Spinner("dots", escape(title), style="status.spinner")
+    spinner = Spinner("dots", literal(title), style="status.spinner")
     # Redirected, standard output goes where the spinner is; that is wrong for a file or a pipe.
     with Live(spinner, console=console, transient=True, refresh_per_second=12, redirect_stdout=sys.stdout.isatty()):
-        handler = _LatestLine(lambda text: spinner.update(text=escape(f"{title}: {text}")))
+        handler = _LatestLine(lambda text: spinner.update(text=literal(f"{title}: {text}")))
         loggers = [logging.getLogger("pipeline"), logging.getLogger("serving")]
         for logger in loggers:
             logger.addHandler(handler)
@@ -74,6 +99,6 @@ class _LatestLine(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.WARNING:
-            console.print(record.getMessage(), style="yellow", markup=False)
+            show(record.getMessage(), "yellow")
         else:
             self.show(record.getMessage())

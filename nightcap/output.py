@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from pipeline.core.errors import ObjectUnavailable, SettingsError
+from pipeline.core.terminal import escaped_json
 from pipeline.storage.files import replacing
 
 OutputOption = Annotated[Path | None, typer.Option(dir_okay=False, help="Write here instead of to standard output.")]
@@ -18,7 +19,7 @@ OutputOption = Annotated[Path | None, typer.Option(dir_okay=False, help="Write h
 
 @contextmanager
 def destination(output: Path | None) -> Iterator[Callable[[str], object]]:
-    """A function that writes a text; a file appears only when all is written."""
+    """A function that writes JSON; a file appears only when all is written, and standard output has JSON's escapes."""
     if output is None:
         yield _print
     elif output.exists() and not output.is_file():  # a pipe or a device
@@ -29,7 +30,7 @@ def destination(output: Path | None) -> Iterator[Callable[[str], object]]:
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(text)
+    sys.stdout.write(escaped_json(text))
     sys.stdout.flush()  # so that a reader need not wait, and a reader who left is noticed
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nightcap.console import working
+from nightcap.console import echo, working
 from pipeline.core.environment import Home
 from pipeline.upkeep.backup.catalog import Shelf, check_backup
 from pipeline.upkeep.backup.stack import begin_backup, finish_backup, require_restorable, restore_backup
@@ -35,7 +35,7 @@ def finish(
     """Copy MLflow's artifacts and the store, write the digests, and give the backup its name."""
     with working("copying models and outputs"):
         made = finish_backup(Home.from_environment(), Shelf(folder), images)
-    typer.echo(f"{made} is whole")
+    echo(f"{made} is whole")
 
 
 @app.command()
@@ -53,7 +53,7 @@ def check(
             require_restorable(Home.from_environment(), backup)
         else:
             check_backup(backup)
-    typer.echo(f"{backup} is whole")
+    echo(f"{backup} is whole")
 
 
 @app.command()
@@ -62,4 +62,4 @@ def restore(folder: ShelfArgument, name: BackupNameOption = None) -> None:
     backup = Shelf(folder).choose(name or "")
     with working("writing models, outputs and captions"):
         restore_backup(Home.from_environment(), backup)
-    typer.echo(f"{backup} is restored")
+    echo(f"{backup} is restored")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nightcap.captioning import DEFAULT_MODEL, BeamWidthOption, Line, ModelOption, caption_images, load_model
-from nightcap.console import console, working
+from nightcap.console import show, working
 from nightcap.images import NamedImages
 from nightcap.options import StrictOption
 from nightcap.output import OutputOption, destination
@@ -33,7 +33,7 @@ def command(
         captioner = load_model(model, beam)
         with working("captioning") as show_progress:
             counts = _write(caption_images(captioner, images, ImageLimits()), write, show_progress)
-    console.print(f"{counts['captioned']} captioned, {counts['quarantined']} quarantined, {images.ignored} ignored")
+    show(f"{counts['captioned']} captioned, {counts['quarantined']} quarantined, {images.ignored} ignored")
     if strict and counts["quarantined"]:
         raise typer.Exit(3)
 

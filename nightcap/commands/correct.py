@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nightcap.console import echo
 from nightcap.options import CorrectionsOption
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
@@ -39,7 +40,7 @@ def command(
 
     corrections = CorrectionTable(table or Home.from_environment().store / "corrections")
     count = corrections.append(list(_read(file, who or getpass.getuser())))
-    typer.echo(f"{count} corrections in {corrections.uri}")
+    echo(f"{count} corrections in {corrections.uri}")
 
 
 def _read(file: Path, who: str) -> Iterator[Correction]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
 import sys
@@ -12,7 +11,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from nightcap.commands.train import require_registry
-from nightcap.console import console, load_tensorflow, working
+from nightcap.console import echo, echo_json, load_tensorflow, show, working
 from pipeline.core.environment import Home
 from pipeline.core.errors import NightcapError, SettingsError
 from pipeline.core.packages import installed_versions
@@ -46,7 +45,7 @@ def command(
             findings = list(_guarded(check, home))
         for finding in findings:
             broken += finding.good is False
-            typer.echo(f"{ {True: 'ok  ', False: 'FAIL', None: '-   '}[finding.good] } {finding.text}")
+            echo(f"{ {True: 'ok  ', False: 'FAIL', None: '-   '}[finding.good] } {finding.text}")
     if broken:
         raise typer.Exit(1)
 
@@ -61,10 +60,10 @@ def _compare_gpu(home: Home) -> None:
         raise SettingsError(NO_GPU)
     with working("training on the CPU and on the GPU"):
         findings = examine(standard_trials())
-    typer.echo(json.dumps(findings))
+    echo_json(findings)
     run = log_findings(home, findings)
     refuse(findings)
-    console.print(f"this GPU trains as the CPU does; MLflow run {run}")
+    show(f"this GPU trains as the CPU does; MLflow run {run}")
 
 
 def _guarded(check: Callable[[Home], Iterator[Finding]], home: Home) -> Iterator[Finding]:

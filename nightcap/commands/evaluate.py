@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nightcap.captioning import DEFAULT_MODEL, BeamWidthOption, ModelOption, caption_images, load_model
-from nightcap.console import console, working
+from nightcap.console import show, working
 from nightcap.images import NamedFile
 from nightcap.options import AnnotationsOption
 from nightcap.output import OutputOption, destination
@@ -38,7 +38,7 @@ def command(
         reasons = Counter(line.reason for line in lines if line.reason)
         if reasons:
             counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-            console.print(f"{reasons.total()} of {len(lines)} images have no caption and score 0: {counts}")
+            show(f"{reasons.total()} of {len(lines)} images have no caption and score 0: {counts}")
         captions = {line.image: line.caption.text for line in lines if line.caption}
         with working("scoring"):
             report = score_captions(references, captions)

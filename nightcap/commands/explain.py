@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nightcap.captioning import DEFAULT_MODEL, ModelOption, load_model
-from nightcap.console import console, working
+from nightcap.console import echo, show, working
 from nightcap.images import NamedFile
 from pipeline.core.environment import Home
 from pipeline.core.errors import BadImage, SettingsError
@@ -41,8 +41,8 @@ def command(
         explained = ExplainedImage(printable(image), upright, square, caption, explanation)
     name = f"{printable(Path(image).stem)[:50]}-{digest_of([sha256(data), captioner.digest])[:8]}.html"
     write_text(folder / name, render_explanation(explained, captioner))
-    console.print(f"{explained.caption.text} ({explained.caption.score:.2f})", markup=False)
-    typer.echo(folder / name)
+    show(f"{explained.caption.text} ({explained.caption.score:.2f})")
+    echo(folder / name)
 
 
 def _read(image: str) -> tuple[bytes, Image]:

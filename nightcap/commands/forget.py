@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nightcap.console import console, working
+from nightcap.console import echo, show, working
 from nightcap.options import TableOption
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
@@ -26,11 +26,9 @@ def command(
     home = Home.from_environment()
     with working("forgetting") as show_step:
         done = forget_images(home, named, table or home.captions, show_step)
-    console.print(
-        f"{len(named)} images: {done.rows} rows, {done.nights} nights and {done.files} other files are without them"
-    )
+    show(f"{len(named)} images: {done.rows} rows, {done.nights} nights and {done.files} other files are without them")
     for each in done.exposed:
-        typer.echo(describe_exposure(each))
+        echo(describe_exposure(each))
 
 
 def _read(path: Path) -> frozenset[str]:

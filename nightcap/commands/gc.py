@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nightcap.console import console, working
+from nightcap.console import echo, show, working
 from pipeline.core.environment import Home
 from serving.runs.lifecycle import ended_nights, open_models
 
@@ -49,17 +49,17 @@ def command(
         garbage = [*find_garbage(reachable), *ended_nights(home.store, now - night_days * _DAY_S)]
         sizes = {item: item.size for item in garbage}
     for version in old:
-        typer.echo(f"{_size(version.size):>10}  {version}")
+        echo(f"{_size(version.size):>10}  {version}")
     for item, size in sizes.items():
-        typer.echo(f"{_size(size):>10}  {item.what}  {item.paths[0]}")
+        echo(f"{_size(size):>10}  {item.what}  {item.paths[0]}")
     if not yes:
         total = _total([*sizes.values(), *(version.size for version in old)])
-        console.print(f"{total} would be removed with --yes")
+        show(f"{total} would be removed with --yes")
         return
     with working("removing"):
         old = [version for version in old if remove_files(mark(), version)]
         removed = collect(reachable, garbage)
-    console.print(f"{_total([*(sizes[item] for item in removed), *(version.size for version in old)])} removed")
+    show(f"{_total([*(sizes[item] for item in removed), *(version.size for version in old)])} removed")
 
 
 def _total(sizes: Collection[int]) -> str:

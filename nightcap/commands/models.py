@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from nightcap.console import console, working
+from nightcap.console import echo, echo_json, literal, show, working
 from nightcap.options import TableOption, settings_from
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
@@ -40,9 +39,9 @@ def list_versions(
     rows = [_row(version) for version in versions]
     if as_json:
         for row in rows:
-            typer.echo(json.dumps(row))
+            echo_json(row)
     elif not rows:
-        typer.echo(f"no version of {name}" if name else "no versions yet; `nightcap train` registers the first")
+        echo(f"no version of {name}" if name else "no versions yet; `nightcap train` registers the first")
     else:
         Console(width=None if sys.stdout.isatty() else WIDTH).print(_table(rows))
 
@@ -73,7 +72,7 @@ def promote(
     _try(name, version, config, assignments)
     with working("asking MLflow"):
         entry = Promotions(Home.from_environment()).promote_by_hand(name, version, whoami(), why, anyway)
-    typer.echo(f"{name} version {version} is the champion{_entry_note(entry.number if entry else None)}")
+    echo(f"{name} version {version} is the champion{_entry_note(entry.number if entry else None)}")
 
 
 @app.command()
@@ -85,7 +84,7 @@ def verify(
 ) -> None:
     """Load a version in a clean process, reproduce its golden captions and caption a sample."""
     trial = _try(name, version, config, assignments)
-    typer.echo(
+    echo(
         f"{name} version {version}: {trial['golden']:.0f} golden captions reproduced; loaded in {trial['load_s']:.1f} s, "
         f"{trial['seconds_per_image']:.3f} s an image, at most {trial['memory_gib']:.2f} GiB"
     )
@@ -113,14 +112,14 @@ def external(model: ExternalArgument) -> None:
     """
     with working("checking its files"):
         pinned = name_external(Home.from_environment(), model)
-    typer.echo(f"{pinned.uri} may caption, with digest {pinned.digest}")
+    echo(f"{pinned.uri} may caption, with digest {pinned.digest}")
 
 
 @app.command(name="foreign", hidden=True)
 def _foreign(model: ExternalArgument) -> None:
     """Do what `external` does, under its old name."""
     message = "`nightcap models foreign` is now `nightcap models external`; the old name goes with the next release"
-    console.print(message, style="yellow", markup=False)
+    show(message, "yellow")
     external(model)
 
 
@@ -149,12 +148,12 @@ def rollback(
         settings = rollback_settings({"version": version, "why": why, "model_name": name, "table": table})
         done = roll_back(home, settings, whoami())
         given_up = Promotions(home).given_up_by(name, done["entry"]) if withdraw else []
-    typer.echo(f"{name} version {done['version']} is the champion{_entry_note(done['entry'])}")
+    echo(f"{name} version {done['version']} is the champion{_entry_note(done['entry'])}")
     if done["given_up"]:
-        typer.echo(_nights_line(done["given_up"], done["nights"]))
+        echo(_nights_line(done["given_up"], done["nights"]))
     if withdraw:
         _withdraw(table or home.captions, name, given_up)
-        typer.echo(_withdraw_advice(name, given_up, table))
+        echo(_withdraw_advice(name, given_up, table))
 
 
 @app.command(name="withdraw")
@@ -188,10 +187,10 @@ def journal(
     """Show the promotion journal of a model: every promotion and rollback, the newest first."""
     for entry in Journal.of(Home.from_environment()).entries(name):
         if as_json:
-            typer.echo(entry.model_dump_json(by_alias=True))
+            echo_json(entry.model_dump(mode="json", by_alias=True))
         else:
             why = f": {entry.why}" if entry.why else ""
-            typer.echo(
+            echo(
                 f"{entry.number:>4}  {entry.when:%Y-%m-%d %H:%M}  {entry.action} {entry.origin or '-'} -> {entry.target}  "
                 f"{entry.who}{why}"
             )
@@ -215,7 +214,7 @@ def _withdraw(table: Path | str, name: str, versions: list[str]) -> None:
     for version in versions:
         with working("withdrawing captions"):
             count = withdraw(CaptionTable(table), name, version)
-        typer.echo(f"{count} captions of version {version} are withdrawn")
+        echo(f"{count} captions of version {version} are withdrawn")
 
 
 def _withdraw_advice(name: str, given_up: list[str], table: str | None) -> str:
@@ -245,5 +244,6 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         score = "-" if row["test_cider_d"] is None else f"{row['test_cider_d']:.3f}"
         digest = (row["bundle_digest"] or "-")[:12]
-        table.add_row(row["name"], row["version"], ", ".join(row["aliases"]), score, digest, row["created"][:16])
+        cells = (row["name"], row["version"], ", ".join(row["aliases"]), score, digest, row["created"][:16])
+        table.add_row(*map(literal, cells))
     return table

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nightcap.console import working
+from nightcap.console import echo, working
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
 
@@ -31,7 +31,5 @@ def command(
     with working("moving"):
         moved = Move(source.absolute(), Home.from_environment(), database, artifacts).run(dry_run)
     rows = ", ".join(f"{name} {count}" for name, count in sorted(moved.rows.items()))
-    typer.echo(
-        f"{'would move' if dry_run else 'moved'} {moved.artifacts} files of MLflow, {moved.promotions} promotions,"
-    )
-    typer.echo(f"{moved.captions} files of captions, {moved.others} of the store, and rows: {rows}")
+    echo(f"{'would move' if dry_run else 'moved'} {moved.artifacts} files of MLflow, {moved.promotions} promotions,")
+    echo(f"{moved.captions} files of captions, {moved.others} of the store, and rows: {rows}")

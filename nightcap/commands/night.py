@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nightcap.captioning import load
-from nightcap.console import console, working
+from nightcap.console import echo, show, working
 from nightcap.options import NightAssignments, NightConfig, StrictOption, night_settings_from, setting_options
 from pipeline.core.environment import Home
 from pipeline.core.settings.config_file import with_absolute_paths
@@ -82,7 +82,7 @@ def show_summary(summary: Any) -> None:
     """Print a line about a night on the console, and the path of its page on standard output."""
     reasons = ", ".join(f"{count} {reason}" for reason, count in summary.reasons.items())
     counts, model = summary.counts, summary.model
-    console.print(
+    show(
         f"night {summary.night}: {summary.captioned} captioned, {summary.quarantined} quarantined"
         f"{f' ({reasons})' if reasons else ''}, {counts.unchanged} unchanged, {counts.ignored} ignored, "
         f"{summary.backlog} left for later{f' (until {summary.backlog_end})' if summary.backlog and summary.backlog_end else ''}"
@@ -90,4 +90,4 @@ def show_summary(summary: Any) -> None:
         f"{f', by {model.name} version {model.version}' if model.version else ''}"
         f"{'; it was already published' if summary.already_published else ''}"
     )
-    typer.echo(summary.gallery)
+    echo(summary.gallery)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nightcap.captioning import DEFAULT_MODEL, ModelOption, load_model
-from nightcap.console import console, working
+from nightcap.console import show, working
 from nightcap.options import CorrectionsOption, TableOption
 from nightcap.output import OutputOption, destination
 from pipeline.core.environment import Home
@@ -63,7 +63,7 @@ def command(
             write(line)
     reasons = Counter(each.reason for each in picked)
     counts = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    console.print(f"{len(picked)} images{f': {counts}' if counts else ''}")
+    show(f"{len(picked)} images{f': {counts}' if counts else ''}")
 
 
 def _lines(picked: Sequence[PickCandidate]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nightcap.console import console, working
+from nightcap.console import echo, show, working
 from pipeline.core.environment import Home
 
 app = typer.Typer(no_args_is_help=True, help="Public data sets in the form that Nightcap trains on.")
@@ -30,7 +30,7 @@ def flickr8k(
     with working("preparing Flickr8k"):
         report = prepare_flickr8k(images, annotations, target)
     counts = ", ".join(f"{count} {split}" for split, count in report["images"].items())
-    console.print(f"{counts} images, {len(report['left_out'])} left out", markup=False)
+    show(f"{counts} images, {len(report['left_out'])} left out")
     config = target / FLICKR8K_CONFIG
-    console.print(f"train on them with: nightcap train --config {config}", markup=False)
-    typer.echo(config)
+    show(f"train on them with: nightcap train --config {config}")
+    echo(config)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from nightcap.commands.train import require_registry, run_stages
-from nightcap.console import console, load_tensorflow, working
+from nightcap.console import echo, load_tensorflow, show, working
 from nightcap.options import values_from
 from nightcap.output import destination
 from pipeline.core.environment import Home
@@ -58,7 +58,7 @@ def coco(
         proof = _prove(train_settings(values), allow_cpu)
         write(json.dumps(proof, indent=1, ensure_ascii=False) + "\n")
     _show(proof)
-    typer.echo(output)
+    echo(output)
 
 
 def _prove(settings: TrainSettings, allow_cpu: bool) -> dict[str, Any]:
@@ -107,6 +107,6 @@ def _download(settings: TrainSettings) -> float | None:
 def _show(proof: dict[str, Any]) -> None:
     scores = proof["figures"]["scores"]
     figures = "  ".join(f"{name} {value:.3f}" for name, value in scores.items() if value is not None)
-    console.print(f"test split: {figures}")
+    show(f"test split: {figures}")
     if not proof["proves_coco"]:
-        console.print(f"this is no proof for COCO: {'; '.join(proof['because'])}", style="yellow", markup=False)
+        show(f"this is no proof for COCO: {'; '.join(proof['because'])}", "yellow")

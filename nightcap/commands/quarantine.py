@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nightcap.console import console
+from nightcap.console import show
 from nightcap.options import TableOption
 from nightcap.output import OutputOption, destination
 from pipeline.core.environment import Home
@@ -64,7 +64,7 @@ def _of_training(home: Home, folder: str | None) -> Iterator[dict[str, Any]]:
         raise SettingsError(f"no training has validated anything at {file}; run `nightcap train`, or name --training")
     outcome = "rejected" if validation.parent.name == "rejected" else "accepted"
     when = f"{datetime.fromtimestamp(_modified(validation), UTC):%Y-%m-%d %H:%M}"
-    console.print(f"of the training data validated {when} UTC and {outcome}: {validation}", markup=False)
+    show(f"of the training data validated {when} UTC and {outcome}: {validation}")
     yield from pq.read_table(file).to_pylist()
 
 

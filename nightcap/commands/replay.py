@@ -10,7 +10,7 @@ import typer
 
 from nightcap.captioning import load
 from nightcap.commands.night import show_summary
-from nightcap.console import console, working
+from nightcap.console import show, working
 from nightcap.options import NightAssignments, NightConfig, StrictOption, night_settings_from, setting_options
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
@@ -60,7 +60,7 @@ def command(
     if not summary.counts.planned:
         replay = settings.replay((pinned.name, pinned.version))
         reason = _why_nothing(summary.table, replay, settings.input or home.input, home)
-        console.print(f"nothing was replayed; {reason}", style="yellow", markup=False)
+        show(f"nothing was replayed; {reason}", "yellow")
     if strict and summary.quarantined:
         raise typer.Exit(3)
 

@@ -10,9 +10,8 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.markup import escape
 
-from nightcap.console import console
+from nightcap.console import console, literal, show
 from nightcap.options import values_from
 from pipeline.core.environment import Home
 from pipeline.core.errors import Retryable
@@ -56,14 +55,14 @@ def command(
         registered = _run_dag(stack.api(), "train_captioner", filled_form(values), "register")
         if folder is None:
             images = draw_inbox(home.inbox, FRESH_IMAGES, seed=time.time_ns() % 2**32)
-            console.print(f"{len(images)} fresh images are in {home.inbox}")
+            show(f"{len(images)} fresh images are in {home.inbox}")
         summary = _run_dag(stack.api(), "caption_nightly", night, "report")
         _show_training(TrainingRun(settings, home, registered["done"]), registered["version"])
         _show_night(summary)
-        console.print(f"Airflow  {stack.airflow_url}  (user {USER}, password {stack.password})")
-        console.print(f"MLflow   {stack.mlflow_url}")
+        show(f"Airflow  {stack.airflow_url}  (user {USER}, password {stack.password})")
+        show(f"MLflow   {stack.mlflow_url}")
         if not leave:
-            console.print("Airflow and MLflow stay up; Ctrl-C stops them.")
+            show("Airflow and MLflow stay up; Ctrl-C stops them.")
             with suppress(KeyboardInterrupt):
                 while True:
                     stack.check()
@@ -80,14 +79,14 @@ def _running_stack(home: Home) -> Iterator[LocalStack]:
             signal.signal(number, _interrupt)
     stack = LocalStack(home)
     try:
-        console.print(f"Starting Airflow and MLflow; logs are in {home.root / 'logs'}")
+        show(f"Starting Airflow and MLflow; logs are in {home.root / 'logs'}")
         stack.start()
-        console.print(f"Airflow {stack.airflow_url}   MLflow {stack.mlflow_url}")
+        show(f"Airflow {stack.airflow_url}   MLflow {stack.mlflow_url}")
         yield stack
     finally:
         _ignore_signals()
         with suppress(OSError):  # the terminal may be closed
-            console.print("Stopping Airflow and MLflow")
+            show("Stopping Airflow and MLflow")
         stack.stop()
 
 
@@ -106,13 +105,14 @@ def _run_dag(api: AirflowApi, dag: str, conf: dict[str, Any], task: str) -> dict
     """Run a DAG, show every task's state as it changes, and return one task's result; empty if it was skipped."""
     started = time.monotonic()
     run = api.trigger(dag, conf)
-    console.print(f"\n[bold]{dag}[/bold] {api.url}/dags/{dag}/runs/{run}")
+    console.print()
+    console.print(f"[bold]{dag}[/bold] {literal(f'{api.url}/dags/{dag}/runs/{run}')}")
     try:
         for earlier in set(api.active_runs(dag)) - {run}:
-            console.print(f"  waits for {earlier} to end")
+            show(f"  waits for {earlier} to end")
         for name, state in api.state_changes(dag, run):
             if state in STYLES:
-                console.print(f"  {time.monotonic() - started:5.0f} s  [{STYLES[state]}]{state:8}[/] {escape(name)}")
+                console.print(f"  {time.monotonic() - started:5.0f} s  [{STYLES[state]}]{state:8}[/] {literal(name)}")
     except (KeyboardInterrupt, Retryable):
         api.abandon(dag, run)  # else the next start would resume it first
         raise
@@ -128,23 +128,26 @@ def _show_training(run: TrainingRun, version: str) -> None:
         people = f", a reference caption against the others {scores['leave_one_out']['cider_d']:.3f}"
     if "chair" in scores:
         truth = f"; {1 - scores['chair']['chair_i']:.1%} of the objects it names are there"
-    console.print(f"\nvalidation: CIDEr-D {kept['val_cider_d']:.3f}, loss {kept['val_loss']:.3f} nats a word")
-    console.print(
+    console.print()
+    show(f"validation: CIDEr-D {kept['val_cider_d']:.3f}, loss {kept['val_loss']:.3f} nats a word")
+    show(
         f"test split: CIDEr-D {scores['scores']['cider_d']:.3f}, "
         f"the same captions on other images {scores['wrong_pictures_cider_d']:.3f}"
         f"{people}{truth}"
     )
-    console.print(f"{run.settings.registry.model_name} version {version}\n")
+    show(f"{run.settings.registry.model_name} version {version}")
+    console.print()
 
 
 def _show_night(summary: dict[str, Any]) -> None:
     if not summary:
-        console.print("the night found nothing new to caption")
+        show("the night found nothing new to caption")
         return
-    console.print(f"night {summary['night']}: {summary['captioned']} captioned, {summary['quarantined']} quarantined")
+    show(f"night {summary['night']}: {summary['captioned']} captioned, {summary['quarantined']} quarantined")
     from pipeline.storage.tables import CAPTIONED, CaptionTable
 
     rows = CaptionTable(summary["table"]).rows(summary["night"], summary["run"]).to_pylist()
     for row in [row for row in rows if row["status"] == CAPTIONED][:3]:
-        console.print(f"  {escape(PurePath(row['image']).name)}: [bold]{escape(row['caption'])}[/bold]")
-    console.print(f"\nGallery  {summary['gallery']}")
+        console.print(f"  {literal(PurePath(row['image']).name)}: [bold]{literal(row['caption'])}[/bold]")
+    console.print()
+    show(f"Gallery  {summary['gallery']}")

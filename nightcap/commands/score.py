@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nightcap.console import console, working
+from nightcap.console import show, working
 from nightcap.options import AnnotationsOption
 from nightcap.output import OutputOption, destination
 from nightcap.scoring import match_captions, read_captions, references_of, write_report
@@ -24,9 +24,8 @@ def command(
     given = read_captions(captions)
     matched = match_captions(given, references)
     if len(matched) < len(given):
-        console.print(
+        show(
             f"{len(given) - len(matched)} of {len(given)} captions are of images that {annotations} does not describe; ignored",
-            markup=False,
         )
     with destination(output) as write:
         with working("scoring"):

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from nightcap.console import working
+from nightcap.console import echo, working
 from nightcap.options import given, setting_options
 from pipeline.core.errors import SettingsError
 from serving.upkeep.tables import Tending, TendingSettings
@@ -22,7 +22,7 @@ def compact(**options: Any) -> None:
     tending = _open(options)
     with working("compacting"):
         fewer = tending.compact()
-    typer.echo(f"{tending.table.uri} and corrections: {fewer} files fewer")
+    echo(f"{tending.table.uri} and corrections: {fewer} files fewer")
 
 
 @app.command()
@@ -32,7 +32,7 @@ def vacuum(**options: Any) -> None:
     tending = _open(options)
     with working("removing"):
         gone = tending.vacuum()
-    typer.echo(
+    echo(
         f"{tending.table.uri} and corrections: removed {gone['files']} files and {gone['attempts']} unpublished attempts"
     )
 
@@ -43,7 +43,7 @@ def upgrade(**options: Any) -> None:
     """Add the columns that joined since the tables were made; the next night would, too."""
     tending = _open(options)
     added = ", ".join(tending.upgrade())
-    typer.echo(f"{tending.table.uri}: {f'added {added}' if added else 'has every column'}")
+    echo(f"{tending.table.uri}: {f'added {added}' if added else 'has every column'}")
 
 
 def _open(options: dict[str, Any]) -> Tending:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nightcap.console import working
+from nightcap.console import echo, echo_json, working
 from nightcap.options import TableOption
 from nightcap.output import destination
 from pipeline.core.environment import Home
@@ -40,7 +40,11 @@ def command(
             with destination(captions) as write:
                 for row in tracer.captions_of(trace):
                     write(json.dumps(row, ensure_ascii=False) + "\n")
-    typer.echo(json.dumps(trace, ensure_ascii=False) if as_json else "\n".join(_lines(trace)))
+    if as_json:
+        echo_json(trace)
+        return
+    for line in _lines(trace):
+        echo(line)
 
 
 def _lines(trace: dict[str, Any]) -> Iterator[str]:

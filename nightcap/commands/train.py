@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nightcap.console import console, load_tensorflow, working
+from nightcap.console import console, echo, literal, load_tensorflow, show, working
 from nightcap.options import settings_from
 from pipeline.core.environment import Home
 from pipeline.model.model_uri import ModelUri
@@ -82,19 +82,19 @@ def _extract(run: TrainingRun) -> dict[str, float]:
 def _step(name: str, stage: Any, *arguments: Any) -> Any:
     with working(name):
         result = stage(*arguments)
-    console.print(f"[green]✓[/green] {name}")
+    console.print(f"[green]✓[/green] {literal(name)}")
     return result
 
 
 def _show(trained: Trained) -> None:
     scores, version, verdict = trained.run.scores()["scores"], trained.version, trained.verdict
     figures = "  ".join(f"{name} {value:.3f}" for name, value in scores.items() if value is not None)
-    console.print(f"test split: {figures}")
-    console.print(f"samples: {trained.run.output('evaluate').path / 'samples/index.html'}", markup=False)
+    show(f"test split: {figures}")
+    show(f"samples: {trained.run.output('evaluate').path / 'samples/index.html'}")
     if verdict["page"]:
-        console.print(f"verdict: {verdict['page']}", markup=False)
+        show(f"verdict: {verdict['page']}")
     outcome = "promoted" if verdict.get("promoted") else "not promoted"
     if verdict["promote"] and not verdict.get("promoted"):
         outcome = f"waits for a person (`nightcap models promote {version['version']}`)"
-    console.print(f"{version['name']} version {version['version']}, {outcome}: {verdict['reason']}", markup=False)
-    typer.echo(str(ModelUri(version["name"], version["version"])))
+    show(f"{version['name']} version {version['version']}, {outcome}: {verdict['reason']}")
+    echo(str(ModelUri(version["name"], version["version"])))

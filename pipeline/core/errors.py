@@ -28,12 +28,17 @@ from pathlib import Path
 from typing import ClassVar
 
 from pipeline.core.reasons import SOURCE_CHANGED
+from pipeline.core.terminal import escaped
 
 
 class NightcapError(Exception):
     """The root; `exit_code` is what the command line ends with."""
 
     exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        """The message as a console or log may show it; Airflow logs errors by itself."""
+        return escaped(super().__str__())
 
 
 class Retryable(NightcapError):
