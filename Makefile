@@ -9,7 +9,7 @@ $(error TIER is "$(TIER)"; it must be fast or all)
 endif
 PYTEST_TIER := $(if $(filter all,$(TIER)),,-m "not integration")
 WORKERS ?= 2
-PYTEST_WORKERS := -n $(WORKERS) --no-loadscope-reorder
+PYTEST_WORKERS := -n $(WORKERS) --no-loadscope-reorder -p tests.unsteady
 ANY_PYTHON = $(firstword $(PYTHON) $(shell command -v python3 python3.13 python3.12 python3.11) python3)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade)
 COMPILE_LIKE_CI := $(COMPILE) --python-version 3.11

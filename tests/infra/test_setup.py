@@ -242,8 +242,8 @@ def test_make_refuses_an_unknown_tier():
 @pytest.mark.parametrize(
     ("arguments", "command"),
     [
-        (("test",), '.venv/bin/python -m pytest -n 2 --no-loadscope-reorder -m "not integration"'),
-        (("test", "TIER=all", "WORKERS=0"), ".venv/bin/python -m pytest -n 0 --no-loadscope-reorder"),
+        (("test",), '.venv/bin/python -m pytest -n 2 --no-loadscope-reorder -p tests.unsteady -m "not integration"'),
+        (("test", "TIER=all", "WORKERS=0"), ".venv/bin/python -m pytest -n 0 --no-loadscope-reorder -p tests.unsteady"),
         (("run",), ".venv/bin/nightcap run"),
         (("run", "EXIT=1"), ".venv/bin/nightcap run --exit"),
     ],
