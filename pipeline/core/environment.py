@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pipeline.core.redaction import without_user
 from pipeline.core.variables import Variable, env, values_of
 
 ALLOW_PATHS = Variable(
@@ -193,7 +193,7 @@ class Home:
     def mlflow_page(self) -> str:
         """Where people's browsers reach MLflow; empty without a server."""
         server = self.tracking_uri if self.tracking_uri.startswith("http") else ""
-        return re.sub(r"//[^/]*@", "//", self.mlflow_url or server).rstrip("/")  # a browser asks for its own password
+        return without_user(self.mlflow_url or server).rstrip("/")  # a browser asks for its own password
 
     @property
     def promotions(self) -> str:

@@ -6,31 +6,55 @@ import os
 import re
 from collections.abc import Mapping
 from typing import Annotated, Final
+from urllib.parse import quote
 
 from pydantic import AfterValidator, WithJsonSchema
 
 HIDDEN = "***"
 
-# What an address must not hold: a name or password before its host, or a signature after it.
-_USER = re.compile(r"(?<=://)[^/@\s]*@")
-_QUERY = re.compile(
-    r"(?i)(?<=[?&;])([\w.-]*(?:key|token|secret|signature|password|passwd|credential|sig)[\w.-]*)=[^&\s;\"']*"
+# What is secret by its name, in an address' query and in the environment: names that hold one of the first words, or end
+# with one of the second.
+_PARTS: Final = ("key", "token", "secret", "signature", "passw", "passphrase", "pwd", "credential", "x_amz_", "x_goog_")
+_ENDS: Final = ("code", "sig", "auth", "pass", "pw", "sas", "jwt", "otp", "pin", "session", "sessionid", "sid")
+
+
+def _any_case(text: str) -> str:
+    """A pattern without flags, because Airflow's form is checked by a browser, too."""
+    return "".join(f"[{char.upper()}{char}]" if char.isalpha() else "[_-]" for char in text)
+
+
+_SECRET_NAME: Final = (
+    rf"(?:[\w.-]*(?:{'|'.join(map(_any_case, _PARTS))})[\w.-]*|(?:[\w.-]*[_.-])?(?:{'|'.join(map(_any_case, _ENDS))}))"
 )
-PATTERN = r"^(?![^?]*://[^/@]*@)(?!.*[?&;][\w.-]*([Kk]ey|[Tt]oken|[Ss]ecret|[Ss]ignature|[Pp]assword|[Cc]redential)[\w.-]*=).+$"
-_SECRET_NAME: Final = re.compile(r"SECRET|PASSWORD|TOKEN|KEY|CREDENTIAL|WEBHOOK|SQL_ALCHEMY_CONN", re.IGNORECASE)
+# A password may hold any sign but a space; that of a user whose name ends with a colon reaches to the last @.
+_USER: Final = r"(?:[^/@\s]*|[^/@:\s]*:\S*)@"
+# The name and password before an address' host, and a value after a secret name in its query or fragment.
+_SECRET: Final = re.compile(
+    rf"(?P<before>://){_USER}|(?P<name>[?&;#]{_SECRET_NAME}=)[^&\s]*?(?=[\]\"'),.;}}]*(?:&|\s|$))"
+)
+PATTERN = rf"^(?!.*://{_USER})(?!.*[?&;#]{_SECRET_NAME}=).+$"
+_VARIABLE: Final = re.compile(rf"(?!(?:OLD)?PWD$)(?:{_SECRET_NAME}|.*(?:WEBHOOK|SQL_ALCHEMY_CONN).*)")
 _SHORTEST: Final = 6  # a shorter value is in any text by chance
 
 
 def masked(text: str) -> str:
     """A text without the names, passwords and signatures in the addresses that it mentions."""
-    return _QUERY.sub(rf"\1={HIDDEN}", _USER.sub(f"{HIDDEN}@", text))
+    return _SECRET.sub(lambda found: f"://{HIDDEN}@" if found["before"] else f"{found['name']}{HIDDEN}", text)
+
+
+def without_user(address: str) -> str:
+    """An address without the name and password before its host."""
+    return re.sub(f"(?<=://){_USER}", "", address)
 
 
 def scrubbed(text: object, environ: Mapping[str, str] = os.environ) -> str:
-    """A text without names and passwords of addresses, and without values of variables that are called secret."""
+    """A text without names and passwords of addresses, and without values of variables that are called secret.
+
+    A value is taken out as it stands in an address, too.
+    """
     clean = masked(str(text))
-    secrets = {value for name, value in environ.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST}
-    for secret in sorted(secrets, key=len, reverse=True):
+    values = {value for name, value in environ.items() if _VARIABLE.fullmatch(name) and len(value) >= _SHORTEST}
+    for secret in sorted(values | {quote(value, safe="") for value in values}, key=len, reverse=True):
         clean = clean.replace(secret, HIDDEN)
     return clean
 

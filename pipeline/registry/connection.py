@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import RegistryUnavailable, SettingsError
-from pipeline.core.redaction import masked
+from pipeline.core.redaction import masked, without_user
 
 HEALTH_TIMEOUT_S = 5.0
 
@@ -67,4 +67,4 @@ def _unavailable(home: Home, error: Exception) -> RegistryUnavailable:
 
 def shown_uri(home: Home) -> str:
     """The tracking URI without the name and password it may hold."""
-    return masked(re.sub(r"//[^/]*@", "//", home.tracking_uri))
+    return masked(without_user(home.tracking_uri))

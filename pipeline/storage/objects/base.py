@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import Protocol
 
 from pipeline.core.errors import BadInput
 from pipeline.core.reasons import UNSAFE_NAME
+from pipeline.core.redaction import masked, without_user
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".heic", ".heif", ".gif", ".bmp", ".tif", ".tiff", "")
 
@@ -93,5 +93,5 @@ def printable(path: str) -> str:
 
 
 def shown(uri: str) -> str:
-    """An address for a message: without user and password."""
-    return re.sub(r"//[^/@]*@", "//", uri)
+    """An address for a message: without user and password, and no other secret."""
+    return masked(without_user(uri))
