@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import getpass
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,66 +13,62 @@ from nightcap.console import echo
 from nightcap.options import CorrectionsOption
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
-from pipeline.core.spreadsheet import text_of
-from pipeline.storage.objects import address_of
+from pipeline.storage.objects import is_image
 
 if TYPE_CHECKING:
-    from pipeline.storage.tables.corrections import Correction
+    from pipeline.storage.tables.corrections import CorrectionTable
 
 
 def command(
     file: Annotated[
-        Path,
+        str,
         typer.Argument(
-            help="CSV file with the columns image and caption, and perhaps who and when; quote captions with commas."
+            help="CSV file with the columns image and caption, and perhaps who and when; quote captions with commas. "
+            "With --undo also an image."
         ),
     ],
     who: Annotated[str | None, typer.Option(help="Who says so, where the file does not; default this user.")] = None,
     table: CorrectionsOption = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take back the file's corrections, or those of one image (by --who).")
+    ] = False,
 ) -> None:
     """Add people's captions to the table of corrections; they join the next training's snapshot.
 
     Images are named as the table of captions names them. Of each person the newest caption of an image counts.
     """
+    from nightcap.corrections_file import of_known_images, read_corrections
     from pipeline.storage.tables.corrections import CorrectionTable
 
-    corrections = CorrectionTable(table or Home.from_environment().store / "corrections")
-    count = corrections.append(list(_read(file, who or getpass.getuser())))
-    echo(f"{count} corrections in {corrections.uri}")
+    home = Home.from_environment()
+    corrections = CorrectionTable(table or home.store / "corrections")
+    if undo:
+        _take_back(corrections, file, who, home)
+        return
+    given = read_corrections(Path(file), who or getpass.getuser())
+    found = of_known_images(Path(file), given, home)
+    count = corrections.append(found)
+    people = Counter(each.who for each in found)
+    said_by = ", ".join(f"{number} by {person}" for person, number in people.items())
+    echo(f"{count} corrections{f' ({said_by})' if said_by else ''} in {corrections.uri}")
 
 
-def _read(file: Path, who: str) -> Iterator[Correction]:
-    from pipeline.storage.tables.corrections import Correction
+def _take_back(corrections: CorrectionTable, named: str, who: str | None, home: Home) -> None:
+    """Remove the corrections of an image, or those of a file."""
+    from nightcap.corrections_file import read_corrections
+    from pipeline.storage.name_matching import match_names
 
-    now = datetime.now(UTC)
-    for line, row in _rows(file):
-        try:
-            when = datetime.fromisoformat(row["when"]) if row.get("when") else now
-            yield Correction(address_of(row["image"]), row["caption"], row.get("who") or who, when)
-        except (ValueError, KeyError, SettingsError) as error:
-            raise SettingsError(
-                f"{file}:{line}: {error}; a line is image, caption, and perhaps who and when"
-            ) from error
-
-
-def _rows(file: Path) -> list[tuple[int, dict[str, str]]]:
-    """The fields of each line that is not empty, by column, with its number."""
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.reader(stream)
-            columns = next(rows, [])
-            missing = {"image", "caption"} - set(columns)
-            if missing:
-                raise SettingsError(f"{file} lacks the columns {', '.join(sorted(missing))}; its first line names them")
-            return [(rows.line_num, _fields(f"{file}:{rows.line_num}", columns, row)) for row in rows if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SettingsError(f"cannot read {file}: {error}; give a CSV file in UTF-8") from error
-
-
-def _fields(place: str, columns: list[str], row: list[str]) -> dict[str, str]:
-    if len(row) != len(columns):
+    known = [each.image for each in corrections.read()]
+    if "://" in named or (Path(named).suffix and is_image(named)):
+        found = match_names([named], known).found.get(named)
+        taken = corrections.take_back(lambda each: each.image == found and who in {None, each.who})
+    else:
+        given = read_corrections(Path(named), who or getpass.getuser()).values()
+        names = match_names((each.image for each in given), known, (home.input,)).found
+        rows = {(names.get(each.image), each.who, each.caption) for each in given}
+        taken = corrections.take_back(lambda each: (each.image, each.who, each.caption) in rows)
+    if not taken:
         raise SettingsError(
-            f"{place}: {len(row)} fields, where the first line names {len(columns)} ({', '.join(columns)}); put captions "
-            'with commas in quotation marks, and leave no field out: "a dog, running"'
+            f"{named}: {corrections.uri} has no such correction; name the image as it does, and who wrote it with --who"
         )
-    return dict(zip(columns, map(text_of, row), strict=True))
+    echo(f"{len(taken)} corrections taken back from {corrections.uri}")

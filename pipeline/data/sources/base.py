@@ -44,3 +44,6 @@ class Source(Protocol):
 
     def read(self, uris: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
         """Encoded bytes of some images, each URI once, in any order; None where unreadable."""
+
+    def remark(self, uri: str) -> str | None:
+        """What a person who reads why an image is quarantined should know of it, too."""

@@ -47,6 +47,9 @@ class CocoJsonSource:
         unique = dict.fromkeys(uris)
         return zip(unique, self._images.read(unique), strict=True)
 
+    def remark(self, uri: str) -> None:
+        """Nothing."""
+
     @cached_property
     def _entries(self) -> list[CaptionedImage]:
         """The images as the annotation files list them, without their bytes."""

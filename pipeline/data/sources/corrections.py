@@ -2,73 +2,69 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
-from pathlib import PurePosixPath
+from typing import Any
 
 from pipeline.core.errors import SettingsError
 from pipeline.data.sources.base import CaptionedImage, Source
 from pipeline.data.sources.image_files import ImageFiles, open_image_files
 from pipeline.storage.files import digest_of
-from pipeline.storage.objects import require_inside
+from pipeline.storage.objects import address_of, require_inside
 from pipeline.storage.tables.corrections import CORRECTED, Correction, CorrectionTable
 
+log = logging.getLogger(__name__)
 
-class CorrectedSource:
-    """Corrected images before those of another source, which stays as it is.
 
-    `image` and `uri` of a corrected image are `corrected:` and its address. Corrected images come first, so that of
-    two equal images in a split the corrected one stays. An object store is listed folder by folder to find them.
+class CorrectedImages:
+    """Images by their addresses, all below some roots; methods raise ObjectUnavailable if disk or store fails.
+
+    An object store is listed folder by folder to find them.
     """
 
-    def __init__(self, source: Source, table: CorrectionTable, roots: Iterable[str]) -> None:
-        self._source = source
-        self._table = table
+    def __init__(self, roots: Iterable[str]) -> None:
         self._roots = tuple(roots)
         self._opened: dict[str, ImageFiles | None] = {}
 
-    def fingerprint(self) -> str:
-        """Changes with the source, with a correction and with a corrected image."""
-        if not self._corrections:
-            return self._source.fingerprint()
-        names: dict[str, list[str]] = defaultdict(list)
-        for folder, name in map(_place, self._corrections):
-            names[folder].append(name)
-        texts = [(image, each.who, each.caption) for image, rows in self._corrections.items() for each in rows]
-        stamps = {}
-        for folder, listed in names.items():
-            files = self._folder(folder)
-            stamps[folder] = files.stamps(sorted(listed)) if files else dict.fromkeys(sorted(listed))
-        return digest_of([self._source.fingerprint(), texts, stamps])
+    def fault(self, image: str) -> str | None:
+        """Why an image cannot be read; None if it is there."""
+        try:
+            return self.outside(image) or (f"there is no file {image!r}" if self._stamp(image) is None else None)
+        except SettingsError as error:
+            return str(error)
 
-    def captioned_images(self) -> Iterator[CaptionedImage]:
-        """The corrected images, to be put into splits by hash, then the source's."""
-        for image, rows in self._corrections.items():
-            name, captions = CORRECTED + image, tuple(each.caption for each in rows)
-            yield CaptionedImage(name, name, None, captions, self._bytes(image))
-        yield from self._source.captioned_images()
+    def outside(self, image: str) -> str | None:
+        """Why no root holds an image; None if one does."""
+        try:
+            require_inside(image, self._roots)
+        except SettingsError as error:
+            return str(error)
+        return None
 
-    def read(self, uris: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
-        """Encoded bytes of corrected images and of the source's."""
-        corrected = [uri for uri in dict.fromkeys(uris) if uri.startswith(CORRECTED)]
-        for uri in corrected:
-            yield uri, self._bytes(uri.removeprefix(CORRECTED))
-        yield from self._source.read([uri for uri in uris if not uri.startswith(CORRECTED)])
+    def stamps(self, images: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """What changes whenever an image may have changed, by folder and name; None where there is none."""
+        stamps: dict[str, dict[str, Any]] = defaultdict(dict)
+        for image in images:
+            folder, _, name = image.rpartition("/")
+            stamps[folder or "/"][name] = None if self.fault(image) else self._stamp(image)
+        return stamps
 
-    def _bytes(self, image: str) -> bytes | None:
+    def read(self, image: str) -> bytes | None:
+        """An image's encoded bytes; None where unreadable."""
+        if self.fault(image):
+            return None
         folder, name = _place(image)
         files = self._folder(folder)
         return next(iter(files.read([name]))) if files else None
 
-    @cached_property
-    def _corrections(self) -> dict[str, list[Correction]]:
-        by_image: dict[str, list[Correction]] = defaultdict(list)
-        for each in self._table.read():
-            require_inside(each.image, self._roots)
-            by_image[each.image].append(each)
-        return by_image
+    def _stamp(self, image: str) -> Any:
+        folder, name = _place(image)
+        files = self._folder(folder)
+        return files.stamps([name])[name] if files else None
 
     def _folder(self, folder: str) -> ImageFiles | None:
         """The images of a folder, which is opened once; None where it is missing."""
@@ -79,7 +75,60 @@ class CorrectedSource:
         return self._opened[folder]
 
 
+class CorrectedSource:
+    """Corrected images before those of another source, which stays as it is.
+
+    `image` and `uri` of a corrected image are `corrected:` and its address. Corrected images come first, so that of
+    two equal images in a split the corrected one stays. One that is not there, or in no root, is unreadable.
+    """
+
+    def __init__(self, source: Source, table: CorrectionTable, roots: Iterable[str]) -> None:
+        self._source = source
+        self._table = table
+        self._images = CorrectedImages(roots)
+
+    def fingerprint(self) -> str:
+        """Changes with the source, with a correction and with a corrected image."""
+        if not self._corrections:
+            return self._source.fingerprint()
+        texts = [(image, each.who, each.caption) for image, rows in self._corrections.items() for each in rows]
+        return digest_of([self._source.fingerprint(), texts, self._images.stamps(self._corrections)])
+
+    def captioned_images(self) -> Iterator[CaptionedImage]:
+        """The corrected images, to be put into splits by hash, then the source's."""
+        for image, rows in self._corrections.items():
+            name, captions = CORRECTED + image, tuple(each.caption for each in rows)
+            data = self._images.read(image)
+            if data is None:
+                log.warning("%s is quarantined: %s", image, self.remark(name))
+            yield CaptionedImage(name, name, None, captions, data)
+        yield from self._source.captioned_images()
+
+    def read(self, uris: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
+        """Encoded bytes of corrected images and of the source's."""
+        corrected = [uri for uri in dict.fromkeys(uris) if uri.startswith(CORRECTED)]
+        for uri in corrected:
+            yield uri, self._images.read(uri.removeprefix(CORRECTED))
+        yield from self._source.read([uri for uri in uris if not uri.startswith(CORRECTED)])
+
+    def remark(self, uri: str) -> str | None:
+        """Of a corrected image: who corrected it, why it cannot be read, and how to take the corrections back."""
+        if not uri.startswith(CORRECTED):
+            return self._source.remark(uri)
+        image = uri.removeprefix(CORRECTED)
+        people = " and ".join(dict.fromkeys(each.who for each in self._corrections.get(image, ())))
+        fault = f": {why}" if (why := self._images.fault(image)) else ""
+        return f"a correction by {people}{fault}; to take it back: nightcap correct --undo {shlex.quote(image)}"
+
+    @cached_property
+    def _corrections(self) -> dict[str, list[Correction]]:
+        by_image: dict[str, list[Correction]] = defaultdict(list)
+        for each in self._table.read():
+            by_image[each.image].append(each)
+        return by_image
+
+
 def _place(image: str) -> tuple[str, str]:
-    """The folder of an address, and the name in it."""
-    folder, _, name = image.rpartition("/")
-    return folder or "/", PurePosixPath(name).name
+    """The folder of an image and its name there; a local link is followed first."""
+    folder, _, name = address_of(image).rpartition("/")
+    return folder or "/", name

@@ -56,6 +56,9 @@ class TfdsSource:
                 examples = self._examples(part, start, stop)
                 yield from ((named[i], bytes(example["image"])) for i, example in examples if i in named)
 
+    def remark(self, uri: str) -> None:
+        """Nothing."""
+
     @cached_property
     def _builder(self) -> Any:
         import tensorflow_datasets as tfds

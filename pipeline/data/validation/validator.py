@@ -20,10 +20,12 @@ from pipeline.data.validation.near_duplicates import NearDuplicate
 from pipeline.data.validation.profile import Profile, full_profile, half_profiles, profile_drift, stored_profile
 from pipeline.data.validation.rules import caption_rules, dataset_rules, drift_rules, image_rules
 from pipeline.data.validation.waivers import Waiver, waived
+from pipeline.storage.tables.corrections import CORRECTED
 from pipeline.storage.tables.schema import QUARANTINED, TRAINING_QUARANTINE
 
 _IMAGE = ("row", "name")
 _CAPTION = (*_IMAGE, "position")
+_SHOWN, _SHOWN_CHARACTERS = 3, 100  # names in a message
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class ValidationResult:
     quarantine: pd.DataFrame  # the other rows, as `TRAINING_QUARANTINE`
     figures: dict[str, Any]  # counts of both, and the drifts where there is a reference
     suites: dict[str, list[RuleResult]]  # results of the rules by suite
-    failed: list[str]  # dataset rules that failed, with the observed values
+    failed: list[str]  # dataset rules that failed, with the observed values; then what is quarantined
     profile: Profile  # of the accepted rows
     near_duplicates: list[NearDuplicate]  # by rows of the snapshot
 
@@ -63,7 +65,7 @@ class Validator:
 
         accepted = _accepted(snapshot, captions["reason"], images["reason"], facts[["width", "height"]])
         figures = _figures(accepted, captions, images)
-        observed = _dataset_facts(figures)
+        observed = _dataset_facts(snapshot, figures, captions["reason"], images["reason"])
         results["dataset"] = suites.validate("dataset", observed, dataset_rules(settings))
         failed = _failures(results["dataset"], observed)
 
@@ -76,6 +78,8 @@ class Validator:
             results["drift"] = suites.validate("drift", observed, drift_rules(settings))
             failed += _failures(results["drift"], observed) if settings.drift == "reject" else []
         quarantine = _quarantine(snapshot, captions["reason"], images["reason"], duplicates)
+        quarantine["detail"] = _with_remarks(quarantine, snapshot, source)
+        failed += _most_quarantined(quarantine, figures) if failed else []
         return ValidationResult(accepted, quarantine, figures, results, failed, stored_profile(profile), duplicates)
 
     def _reasons(self, kind: str, rows: pd.DataFrame, facts: pd.DataFrame, results: list[RuleResult]) -> pd.DataFrame:
@@ -120,6 +124,14 @@ def _quarantine(
     return rows.reindex(columns=TRAINING_QUARANTINE.names)
 
 
+def _with_remarks(quarantine: pd.DataFrame, snapshot: Snapshot, source: Source) -> list[str | None]:
+    """The details of quarantined rows, with what the source has to say of their images."""
+    uris = dict(zip(snapshot.images["image"], snapshot.images["uri"], strict=True))
+    remarks = {image: source.remark(uris[image]) for image in quarantine["image"].unique()}
+    pairs = zip(quarantine["detail"], quarantine["image"].map(remarks), strict=True)
+    return ["; ".join(text for text in pair if isinstance(text, str)) or None for pair in pairs]
+
+
 def _figures(accepted: Snapshot, captions: pd.DataFrame, images: pd.DataFrame) -> dict[str, Any]:
     splits = accepted.images["split"].value_counts()
     left = int((captions["reason"] == "").sum()) - len(accepted.captions)
@@ -137,10 +149,24 @@ def _counts(rows: pd.DataFrame) -> dict[str, Any]:
     return counts | ({"accepted_by_hand": accepted} if accepted else {})
 
 
-def _dataset_facts(figures: dict[str, Any]) -> pd.DataFrame:
-    """One row of the facts that dataset rules check."""
+def _dataset_facts(
+    snapshot: Snapshot, figures: dict[str, Any], caption_reasons: pd.Series[str], image_reasons: pd.Series[str]
+) -> pd.DataFrame:
+    """One row of the facts that dataset rules check; people's wrong corrections are no fault of the collection's."""
     facts = {f"{split}_images": count for split, count in figures["splits"].items()}
-    for kind in ("image", "caption"):
-        counts = figures[f"{kind}s"]
-        facts[f"{kind}_quarantine_share"] = sum(counts["quarantined"].values()) / max(counts["read"], 1)
+    for kind, rows, reasons in (
+        ("image", snapshot.images, image_reasons),
+        ("caption", snapshot.captions, caption_reasons),
+    ):
+        own = reasons[~rows["image"].str.startswith(CORRECTED)]
+        facts[f"{kind}_quarantine_share"] = float((own != "").sum()) / max(len(own), 1)
     return pd.DataFrame([facts])
+
+
+def _most_quarantined(quarantine: pd.DataFrame, figures: dict[str, Any]) -> list[str]:
+    """Of images and captions, how many are quarantined for each reason, and the first of them."""
+    said = []
+    for (kind, reason), rows in quarantine.groupby(["kind", "reason"], sort=False):
+        first = ", ".join(repr(str(name)[:_SHOWN_CHARACTERS]) for name in rows["image"].unique()[:_SHOWN])
+        said.append(f"{len(rows)} of {figures[f'{kind}s']['read']} {kind}s {reason}, first {first}")
+    return said

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import logging
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ from deltalake.exceptions import DeltaError
 
 from pipeline.core.errors import SettingsError
 from pipeline.storage.tables.commits import table_errors
+
+log = logging.getLogger(__name__)
 
 CORRECTED = "corrected:"  # begins a snapshot's name of an image that people described after a model had
 _LONGEST = 2_000  # characters
@@ -70,20 +73,35 @@ class CorrectionTable:
         """The newest caption of each person of each image, by image and person."""
         newest: dict[tuple[str, str], Correction] = {}
         for row in sorted(self._rows(), key=lambda each: each["corrected_at"]):
-            newest[row["image"], row["who"]] = Correction(**{name: row[name] for name in _SCHEMA.names})
+            try:
+                newest[row["image"], row["who"]] = Correction(**{name: row[name] for name in _SCHEMA.names})
+            except SettingsError as error:
+                log.warning("%s: %s by %s is left out: %s", self.uri, row["image"], row["who"], error)
         return [newest[key] for key in sorted(newest)]
+
+    def take_back(self, unwanted: Callable[[Correction], bool]) -> list[Correction]:
+        """Remove and return the newest captions of people that are unwanted; older ones count again."""
+        taken = [each for each in self.read() if unwanted(each)]
+        gone = [vars(each) for each in taken]
+        with table_errors(self.uri):
+            while self._remove(lambda rows: pa.array([row in gone for row in rows.to_pylist()], pa.bool_())):
+                pass
+        return taken
 
     def forget(self, images: Collection[str]) -> int:
         """Remove some images from all versions of the table; returns how many rows."""
         with table_errors(self.uri):
-            return sum(iter(lambda: self._forget(images), 0))
+            named = pa.array(sorted(images), pa.string())
+            return sum(
+                iter(lambda: self._remove(lambda rows: pc.is_in(rows["image"], value_set=named), for_good=True), 0)
+            )
 
-    def _forget(self, images: Collection[str]) -> int:
-        """Remove some images, unless somebody else has changed the table meanwhile; returns how many rows it had."""
+    def _remove(self, unwanted: Callable[[pa.Table], Any], for_good: bool = False) -> int:
+        """Remove rows of a mask, unless somebody else has changed the table meanwhile; returns how many it had."""
         if (table := self._open()) is None:
             return 0
         rows = table.to_pyarrow_table()
-        kept = rows.filter(pc.invert(pc.is_in(rows["image"], value_set=pa.array(sorted(images), pa.string()))))
+        kept = rows.filter(pc.invert(unwanted(rows)))
         removed = len(rows) - len(kept)
         if removed:
             try:
@@ -92,9 +110,10 @@ class CorrectionTable:
                 if DeltaTable(self.uri).version() == table.version():
                     raise
                 return removed
-        table = DeltaTable(self.uri)
-        table.vacuum(0, enforce_retention_duration=False, dry_run=False)
-        table.create_checkpoint()
+        if for_good:
+            table = DeltaTable(self.uri)
+            table.vacuum(0, enforce_retention_duration=False, dry_run=False)
+            table.create_checkpoint()
         return removed
 
     def compact(self) -> int:

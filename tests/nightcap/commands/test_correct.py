@@ -1,73 +1,64 @@
-"""`nightcap correct`."""
-
-import os
-from datetime import UTC, datetime
-from pathlib import Path
+"""`nightcap correct`; what a file of corrections may hold is tested in test_corrections_file."""
 
 import pytest
 
-from pipeline.core.spreadsheet import BOM, csv_line
+from pipeline.core.environment import Home
 from pipeline.storage.tables.corrections import CorrectionTable
 
 
 @pytest.fixture
-def table():
-    return CorrectionTable(Path(os.environ["NIGHTCAP_HOME"]) / "store" / "corrections")
+def home():
+    return Home.from_environment()
 
 
-def test_lines_of_a_file_are_added(run, table, tmp_path):
+@pytest.fixture
+def table(home):
+    return CorrectionTable(home.store / "corrections")
+
+
+@pytest.fixture
+def images(home):
+    home.inbox.mkdir(parents=True, exist_ok=True)
+    files = [home.inbox / name for name in ("a.png", "b.png")]
+    for file in files:
+        file.touch()
+    yield files
+    for file in files:
+        file.unlink()
+
+
+def written(tmp_path, *lines, columns="image,caption"):
     file = tmp_path / "corrections.csv"
-    file.write_text(
-        "image,caption,who,when\n/in/a.png,a red dog,bob,2026-01-01T00:00:00+00:00\ns3://bucket/c.png,a cat,,\n"
-    )
+    file.write_text("\n".join([columns, *lines]))
+    return file
+
+
+def test_corrections_are_added_once_each_image_is_found_and_taken_back_again(run, table, images, tmp_path):
+    file = written(tmp_path, f"{images[0]},a red dog,bob", f"{images[1]},a cat,", columns="image,caption,who")
     done = run("correct", file, "--who", "ann")
-    assert (done.code, done.out) == (0, f"2 corrections in {table.uri}\n")
-    first, second = table.read()
-    assert (first.image, first.caption, first.who) == ("/in/a.png", "a red dog", "bob")
-    assert first.corrected_at == datetime(2026, 1, 1, tzinfo=UTC)
-    assert (second.image, second.who) == ("s3://bucket/c.png", "ann")
-    file.write_text("image,caption\n/in/a.png,\n")
-    assert run("correct", file).refused(2, "corrections.csv:2: caption of a correction has 0 characters")
+    assert (done.code, done.out) == (0, f"2 corrections (1 by bob, 1 by ann) in {table.uri}\n")
+    assert run("correct", written(tmp_path, f"{images[0]},a blue dog"), "--who", "ann").code == 0
+    assert run("correct", "--undo", images[0], "--who", "bob").out.startswith("1 corrections taken back")
+    assert [(each.caption, each.who) for each in table.read()] == [("a blue dog", "ann"), ("a cat", "ann")]
+    assert run("correct", written(tmp_path, f"{images[0]},a blue dog"), "--undo", "--who", "ann").code == 0
+    assert [each.caption for each in table.read()] == ["a cat"]
+    assert run("correct", "--undo", images[1]).code == 0
+    assert table.read() == []
+    assert run("correct", "--undo", images[1]).refused(2, "has no such correction")
 
 
-@pytest.mark.parametrize(
-    ("columns", "line"),
-    [
-        ("image,caption", "/in/b.png,a dog, running"),
-        ("image,caption,who", "/in/b.png,a dog, running,ann"),
-        ("image,caption", "/in/b.png"),
-    ],
-)
-def test_a_line_with_a_field_too_many_or_too_few_is_named_and_nothing_is_added(run, table, tmp_path, columns, line):
-    file = tmp_path / "corrections.csv"
-    file.write_text(f'{columns}\n\n/in/a.png,"a red dog,\nrunning"{",ann" * columns.count("who")}\n{line}\n')
-    fields, names = line.count(",") + 1, columns.count(",") + 1
+def test_images_that_nobody_knows_are_told_by_line_and_nothing_is_added(run, table, images, tmp_path):
+    file = written(tmp_path, f"{images[0]},a dog", "/photos/never-seen.jpg,a dog", "holiday/IMG_7.jpg,a swing")
     assert run("correct", file).refused(
         2,
-        f"corrections.csv:5: {fields} fields, where the first line names {names}",
-        "put captions with commas in quotation marks",
+        "corrections.csv:3: no night captioned '/photos/never-seen.jpg', and there is no file",
+        "corrections.csv:4: no night captioned ",
+        "holiday/IMG_7.jpg",
+        "2 of 3 lines are wrong, so none was added",
     )
     assert table.read() == []
 
 
-@pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (None, ("No such file",)),
-        (b"image\n/in/a.png\n", ("lacks the columns caption",)),
-        (b"image,caption\n/in/a.png,\xff\n", ("cannot read", "UTF-8")),
-        (b"image,caption,when\n/in/a.png,a dog,yesterday\n", ("corrections.csv:2", "yesterday")),
-    ],
-)
-def test_a_file_that_cannot_be_used_is_one_line(run, tmp_path, data, words):
-    if data:
-        (tmp_path / "corrections.csv").write_bytes(data)
-    assert run("correct", tmp_path / "corrections.csv").refused(2, "corrections.csv", *words)
-
-
-def test_a_cell_that_a_list_of_ours_made_harmless_is_read_as_it_was(run, table, tmp_path):
-    file = tmp_path / "list.csv"
-    file.write_text(BOM + csv_line(["image", "caption"]) + csv_line(["/in/a;=b.png", "a dog"]), encoding="utf-8")
-    assert run("correct", file).code == 0
-    (correction,) = table.read()
-    assert correction.image == "/in/a;=b.png"
+def test_a_correction_that_is_not_there_cannot_be_taken_back(run, images, tmp_path):
+    file = written(tmp_path, f"{images[0]},a dog")
+    assert run("correct", "--undo", file).refused(2, "has no such correction")

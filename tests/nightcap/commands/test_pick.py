@@ -11,7 +11,7 @@ from serving.active_learning import UNSEEN
 
 
 @pytest.mark.usefixtures("trained")
-def test_the_list_is_one_that_a_person_then_corrects(run, tmp_path):
+def test_the_list_is_one_that_a_person_then_corrects(run, tmp_path, monkeypatch):
     """On the champion of scenes: from the list in a file to corrections, which are not proposed again."""
     folder, corrections = tmp_path / "scenes", tmp_path / "corrections"
     images = {str(path) for path in draw_inbox(folder, 12, seed=3)}
@@ -26,6 +26,7 @@ def test_the_list_is_one_that_a_person_then_corrects(run, tmp_path):
         writer = csv.DictWriter(file, listed[0])
         writer.writeheader()
         writer.writerows(line | {"caption": "a red circle"} for line in listed)
+    monkeypatch.setenv("NIGHTCAP_ROOTS", str(tmp_path))
     assert run("correct", tmp_path / "done.csv", "--table", corrections).code == 0
     assert len(CorrectionTable(corrections).read()) == 5
     rest = [json.loads(line) for line in run(*common, "--n", "50").out.splitlines()]

@@ -66,6 +66,9 @@ class ScenesSource:
         for uri in uris:
             yield uri, _bytes(folder / uri)
 
+    def remark(self, uri: str) -> None:
+        """Nothing."""
+
 
 def _bytes(path: Path) -> bytes | None:
     try:

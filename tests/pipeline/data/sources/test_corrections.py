@@ -3,9 +3,11 @@ import pandas as pd
 import pytest
 
 from pipeline.core.environment import Home
-from pipeline.core.errors import SettingsError
+from pipeline.core.reasons import MISSING
+from pipeline.core.settings import ValidationSettings
 from pipeline.data.snapshot import Snapshot, in_held_out_share, take_snapshot
 from pipeline.data.sources.factory import open_source
+from pipeline.data.validation.stage import validate
 from pipeline.storage.stage_outputs import Store
 from pipeline.storage.tables.corrections import CORRECTED, CorrectionTable
 from tests.pipeline.storage.tables.correction_rows import correction
@@ -91,12 +93,26 @@ def test_a_corrected_image_that_changes_is_another_snapshot_and_one_that_is_gone
     )
 
 
-def test_images_outside_the_roots_are_not_read(new_dataset, home, table, tmp_path_factory, image):
-    outside = tmp_path_factory.mktemp("outside") / "a.png"
-    outside.write_bytes(image(1))
-    table.append([correction(outside)])
-    with pytest.raises(SettingsError, match="NIGHTCAP_ROOTS"):
-        taken(collected(new_dataset), home)
+@pytest.mark.parametrize("name", [__file__, "gone.png", "s3://no", "link.png", "s3://elsewhere/a.png"])
+def test_a_correction_of_no_image_is_quarantined_with_who_gave_it_and_the_way_back(
+    new_dataset, home, table, inbox, name, caplog
+):
+    (home.inbox / "link.png").symlink_to(__file__)
+    bad = name if "/" in name else str(home.inbox / name)
+    table.append([correction(bad), correction(bad, who="bob"), correction(inbox[0], "a telephone 030 12345678901")])
+    dataset = collected(new_dataset)
+    snapshot = taken(dataset, home)
+    source = open_source(dataset.settings(), home)
+    found = validate(ValidationSettings(min_images=3), snapshot, source, Store(home.store))
+    rows = pd.read_parquet(found.path / "quarantine.parquet").set_index("image")
+    row = rows[rows["kind"] == "image"].loc[f"{CORRECTED}{bad}"]
+    assert row["reason"] == MISSING
+    assert row["detail"].startswith("a correction by ann and bob: ")
+    assert row["detail"].endswith(f"; to take it back: nightcap correct --undo {bad}")
+    assert row["detail"] in caplog.text
+    assert rows.loc[f"{CORRECTED}{inbox[0]}"].iloc[0]["detail"].startswith("a correction by ann; to take it back")
+    table.take_back(lambda each: each.image == bad)
+    assert bad not in Snapshot.load(taken(dataset, home).path).images["image"].to_string()
 
 
 def test_the_split_of_a_corrected_image_is_its_digest_s():

@@ -48,6 +48,7 @@ def test_too_much_quarantine_rejects_the_dataset_and_keeps_the_evidence(new_data
     message = rejected(dataset, tmp_path, min_images=3, max_quarantine_share=0.01)
     assert "image_quarantine_share is 0.0526316, needed: at most 1% of the images quarantined" in message
     assert "caption_quarantine_share is 0.0215054, needed: at most 1% of the captions quarantined" in message
+    assert "1 of 19 images missing, first 'gone.png'; 2 of 93 captions empty_caption, first 'gone.png'." in message
     index, quarantine = re.search(r"in (\S+index\.html) and (\S+quarantine\.parquet)", message).groups()
     assert "Rejected" in Path(index).read_text()
     assert set(pd.read_parquet(quarantine)["reason"]) == {reasons.MISSING, reasons.EMPTY_CAPTION}

@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
+import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
@@ -70,6 +71,33 @@ def test_forgetting_that_was_killed_after_its_commit_is_ended_by_the_next(table,
     table.forget({"/secret/ermintrude.png"})
     files = [file for file in (home.store / "corrections").rglob("*") if file.is_file()]
     assert not [file for file in files if b"ermintrude" in file.read_bytes()]
+
+
+def test_what_is_taken_back_gives_way_to_what_its_person_said_before(table):
+    table.append([correction("/a", "first"), correction("/a", "second", days=1), correction("/a", who="bob")])
+    assert [each.caption for each in table.take_back(lambda each: each.who == "ann")] == ["second"]
+    assert [(each.who, each.caption) for each in table.read()] == [("ann", "first"), ("bob", "what a person says")]
+    assert table.take_back(lambda each: each.image == "/b") == []
+
+
+def test_what_others_add_meanwhile_stays(table):
+    table.append([correction("/a"), correction("/b")])
+
+    def adding(each):
+        if len(table.read()) == 2:
+            table.append([correction("/c")])
+        return each.image == "/a"
+
+    assert len(table.take_back(adding)) == 1
+    assert [each.image for each in table.read()] == ["/b", "/c"]
+
+
+def test_a_row_that_is_no_correction_hides_no_other(table, caplog):
+    table.append([correction("/a"), correction("/b")])
+    rows = DeltaTable(table.uri).to_pyarrow_table().to_pylist()
+    write_deltalake(table.uri, pa.Table.from_pylist([rows[0] | {"caption": ""}, rows[1]]), mode="overwrite")
+    assert len(table.read()) == 1
+    assert "is left out: caption of a correction has 0 characters" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,106 @@
+"""A file of corrections, and whether its images are any that a training can read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.compute as pc
+
+from pipeline.core.environment import Home
+from pipeline.core.errors import SettingsError
+from pipeline.core.text_files import csv_rows
+from pipeline.storage.name_matching import MatchedNames, match_names
+from pipeline.storage.objects import address_of
+from pipeline.storage.objects.s3 import SCHEME
+from pipeline.storage.tables.corrections import Correction
+from pipeline.storage.tables.schema import one_of
+from serving.runs.roots import roots_of
+
+if TYPE_CHECKING:
+    from pipeline.data.sources.corrections import CorrectedImages
+    from pipeline.storage.tables import CaptionTable
+
+_NEEDS = "give a CSV file with the columns image and caption, and perhaps who and when"
+_SHOWN = 5  # faults in a message
+
+
+def read_corrections(file: Path, who: str) -> dict[int, Correction]:
+    """The corrections of a CSV file by line, by `who` where it names nobody; SettingsError names a wrong line."""
+    now = datetime.now(UTC)
+    corrections = {}
+    for line, row in csv_rows(file, {"image", "caption"}, _NEEDS):
+        try:
+            when = datetime.fromisoformat(row["when"]) if row.get("when") else now
+            person = _person(row.get("who") or who)
+            corrections[line] = Correction(row["image"].strip(), row["caption"].strip(), person, when)
+        except (ValueError, SettingsError) as error:
+            raise SettingsError(
+                f"{file}:{line}: {error}; a line is image, caption, and perhaps who and when"
+            ) from error
+    return corrections
+
+
+def of_known_images(file: Path, corrections: Mapping[int, Correction], home: Home) -> list[Correction]:
+    """Corrections of images as the table of captions names them, or else by their address.
+
+    Raises SettingsError, which names the lines, for images that neither table nor disk has, or that no root holds.
+    """
+    from pipeline.data.sources.corrections import CorrectedImages
+    from pipeline.storage.tables import CaptionTable
+
+    table, files = CaptionTable(home.captions), CorrectedImages(roots_of(home))
+    matched = _matched(table, {each.image for each in corrections.values()}, home)
+    wrong = {line: fault for line, each in corrections.items() if (fault := _fault(each.image, matched, files))}
+    if wrong:
+        shown = "; ".join(f"{file}:{line}: {fault}" for line, fault in list(wrong.items())[:_SHOWN])
+        raise SettingsError(
+            f"{shown}; {len(wrong)} of {len(corrections)} lines are wrong, so none was added; name images as {table.uri} "
+            "does"
+        )
+    return [
+        replace(each, image=matched.found.get(each.image) or address_of(each.image)) for each in corrections.values()
+    ]
+
+
+def _matched(table: CaptionTable, images: Collection[str], home: Home) -> MatchedNames:
+    """The table's names of images; one whose UTF-8 was read as Windows-1252 may be the likely one."""
+    exact = {name for batch in table.batches(one_of("image", images), ["image"]) for name in batch["image"].to_pylist()}
+    if exact.issuperset(images):
+        return MatchedNames({name: name for name in exact}, {})
+    everything = table.batches(pc.scalar(True), ["image"])
+    mended = {image: _mended(image) for image in images}
+    known = (name for batch in everything for name in batch["image"].to_pylist())
+    matched = match_names({*images, *mended.values()}, known, (home.input,))
+    unknown = {
+        name: matched.found.get(mended[name]) or matched.unknown[name] for name in images if name in matched.unknown
+    }
+    return MatchedNames(matched.found, unknown)
+
+
+def _fault(image: str, matched: MatchedNames, files: CorrectedImages) -> str | None:
+    """Why no training can learn from a correction of an image."""
+    if image in matched.found:
+        return files.outside(matched.found[image])
+    fault = files.fault(image) if image.startswith(SCHEME) or Path(image).exists() else f"there is no file {image!r}"
+    likely = f" (perhaps {name!r})" if (name := matched.unknown[image]) else ""
+    return f"no night captioned {image!r}{likely}, and {fault}" if fault else None
+
+
+def _mended(name: str) -> str:
+    """A name whose UTF-8 was read as Windows-1252, as it was."""
+    try:
+        return name.encode("cp1252").decode()
+    except UnicodeError:
+        return name
+
+
+def _person(who: str) -> str:
+    """A person's name; SettingsError for the end of a caption that a comma cut, where the line names no person."""
+    if who != who.lstrip() or re.fullmatch(r"[a-z]+(?: [a-z]+){2,}", who):
+        raise SettingsError(f"who is {who!r}, like the end of a caption; put captions with commas in quotation marks")
+    return who.strip()
