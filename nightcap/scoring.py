@@ -12,6 +12,7 @@ from rich.table import Table
 
 from nightcap.console import console
 from pipeline.core.errors import SettingsError
+from pipeline.core.text_files import file_text
 from pipeline.storage.annotations import captions_by_file_name
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def references_of(annotations: Path) -> dict[str, list[str]]:
 def read_captions(path: Path) -> dict[str, str]:
     """Captions by image from lines of JSON; lines without a caption are left out."""
     captions: dict[str, str | None] = {}
-    for number, line in enumerate(_text(path).split("\n"), start=1):
+    for number, line in enumerate(file_text(path, "--captions needs lines of JSON").split("\n"), start=1):
         if not line.strip():
             continue
         image, caption = _row(line, f"{path}, line {number}")
@@ -77,17 +78,6 @@ def _reference_name(image: str, candidates: list[str]) -> str | None:
             f"image {image!r} could be any of {', '.join(best[:3])}; give the path relative to the images"
         )
     return best[0] if best else None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SettingsError(
-            f"--captions {path} is not UTF-8: byte {error.start} cannot be read; save it as UTF-8"
-        ) from error
-    except OSError as error:
-        raise SettingsError(f"--captions {path} cannot be read: {error.strerror}; name a file of JSON lines") from error
 
 
 def _row(line: str, where: str) -> tuple[str, str | None]:

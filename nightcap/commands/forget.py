@@ -11,6 +11,7 @@ from nightcap.console import echo, show, working
 from nightcap.options import TableOption
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
+from pipeline.core.text_files import file_text
 
 
 def command(
@@ -32,10 +33,7 @@ def command(
 
 
 def _read(path: Path) -> frozenset[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"--images {path} is not UTF-8 ({error.reason}); write an image a line") from error
+    lines = file_text(path, "--images needs an image a line").split("\n")
     named = frozenset(line if "://" in line else str(Path(line).absolute()) for line in map(str.strip, lines) if line)
     if not named:
         raise SettingsError(f"--images {path} names no image; write one a line, as the table of captions names them")

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from pipeline.core.errors import SettingsError
+from pipeline.core.text_files import file_text
 
 Form = TypeVar("Form", bound=BaseModel)
 
 
+def _as_text(value: Any) -> Any:
+    """An id as text: programs write 790, 790.0 and "790" for one."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, int) else value.strip() if isinstance(value, str) else value
+
+
+_Id = Annotated[str, BeforeValidator(_as_text)]
+
+
 class _CocoImage(BaseModel):
-    id: int | str
+    id: _Id
     file_name: str
 
 
 class _CocoCaption(BaseModel):
-    image_id: int | str
+    image_id: _Id
     caption: str
 
 
@@ -39,11 +50,9 @@ class NumberedImage(NamedTuple):
 
 
 def read_form(file: Path, form: type[Form], description: str, needs: str) -> Form:
-    """Read a JSON file; raises SettingsError if it is missing or malformed."""
+    """Read a JSON file in any encoding of `file_text`; raises SettingsError if it is missing or malformed."""
     try:
-        return form.model_validate_json(file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
-    except OSError as error:
-        raise SettingsError(f"cannot read annotation file {file}: {error.strerror or error}; {needs}") from error
+        return form.model_validate_json(file_text(file, needs))
     except ValidationError as error:
         first = error.errors()[0]
         place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")

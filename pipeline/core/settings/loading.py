@@ -12,6 +12,7 @@ from pipeline.core.errors import SettingsError
 from pipeline.core.redaction import masked
 from pipeline.core.settings.base import Group
 from pipeline.core.settings.training import TrainSettings
+from pipeline.core.text_files import file_text
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -47,8 +48,8 @@ def preset(name: str) -> dict[str, Any]:
 def read_yaml(path: Path) -> dict[str, Any]:
     """A settings file as nested values; SettingsError if it is missing, is not YAML or is not a mapping."""
     try:
-        values = yaml_value(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        values = yaml_value(file_text(path, "name a YAML file of settings")) or {}
+    except yaml.YAMLError as error:
         raise SettingsError(f"cannot read settings file {path}: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise SettingsError(f"settings file {path} holds {type(values).__name__}, expected a mapping")

@@ -79,6 +79,7 @@ class CocoJsonSource:
         captions: dict[str, list[str]] = {path: [] for path in list(dict.fromkeys(paths.values()))[: self._max_images]}
         for annotation in parsed.annotations:
             captions.get(paths.get(annotation.image_id, ""), []).append(annotation.caption)
-        if unlisted := sum(annotation.image_id not in paths for annotation in parsed.annotations):
-            log.warning("%s: %d captions belong to images that the file does not list; ignored", file, unlisted)
+        if unlisted := [each.image_id for each in parsed.annotations if each.image_id not in paths]:
+            said = f"{len(unlisted)} of {len(parsed.annotations)} captions belong to images that the file does not list"
+            log.warning("%s: %s, first image_id %s; ignored", file, said, ", ".join(list(dict.fromkeys(unlisted))[:3]))
         return {path: tuple(texts) for path, texts in captions.items()}

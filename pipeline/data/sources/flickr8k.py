@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from pipeline.core.errors import BadImage, SettingsError
 from pipeline.core.reasons import MISSING, NO_CAPTION
+from pipeline.core.text_files import file_text
 from pipeline.data.sources.base import SPLITS, Split
 from pipeline.imaging.decode import ImageLimits, pixels
 from pipeline.storage.annotations import NumberedImage, coco_captions, read_form
@@ -115,26 +116,19 @@ def _tokens(file: Path) -> list[ListedImage]:
     lists = {split: file.parent / f"Flickr_8k.{name}Images.txt" for split, name in _LISTS.items()}
     if absent := [path.name for path in lists.values() if not path.is_file()]:
         raise SettingsError(f"{', '.join(absent)} not found beside {file}; the three split lists must lie there")
-    names = ((name, split) for split, path in lists.items() for name in _text(path).split())
+    names = ((name, split) for split, path in lists.items() for name in file_text(path, _FORMS).split())
     return [ListedImage(name, split, tuple(captions[name])) for name, split in names]
 
 
 def _token_lines(file: Path) -> Iterator[tuple[str, str]]:
     """Image and caption of each line `name.jpg#0<TAB>caption`."""
-    for number, line in enumerate(_text(file).splitlines(), start=1):
+    for number, line in enumerate(file_text(file, _FORMS).split("\n"), start=1):
         place, tab, caption = line.partition("\t")
         name, mark, position = place.rpartition("#")
         if line.strip() and not (tab and mark and position.strip().isdigit()):
             raise SettingsError(f"{file}, line {number}: {line[:60]!r} is not 'name.jpg#0<TAB>caption'; {_FORMS}")
         if line.strip():
             yield name, caption.strip()
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}; {_FORMS}") from error
 
 
 def _write_images(source: Path, listed: Sequence[ListedImage], target: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pipeline.core.errors import SettingsError
 from pipeline.core.reasons import WAIVABLE
+from pipeline.core.text_files import file_text
 
 # The image's SHA-256, or the caption; the image; the reason. It holds for these very bytes or words and reason only.
 Waiver = tuple[str, str, str]
@@ -20,10 +21,11 @@ def read_waivers(path: Path | None) -> frozenset[Waiver]:
     """The waivers in a file of lines as `nightcap quarantine` writes them; none without a file."""
     if path is None:
         return frozenset()
+    needs = "validation.waivers needs lines as nightcap quarantine writes them"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = file_text(path, needs).split("\n")
         return frozenset(_waiver(json.loads(line), f"{path}:{at}") for at, line in enumerate(lines, 1) if line.strip())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except json.JSONDecodeError as error:
         raise SettingsError(
             f"validation.waivers: cannot read {path}: {error}; give lines as nightcap quarantine writes them"
         ) from error

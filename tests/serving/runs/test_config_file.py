@@ -59,7 +59,7 @@ def test_relative_paths_are_relative_to_the_file(file, tmp_path):
         ("stop_at: 25:00", r"NIGHTCAP_NIGHT_CONFIG names .*night.yaml: stop_at.*25:00"),
         ("- 1", "night.yaml holds list"),
         ("a: [", "cannot read settings file .*night.yaml"),
-        (None, "cannot read settings file .*night.yaml.*No such file"),
+        (None, "cannot read .*night.yaml.*No such file"),
     ],
 )
 def test_a_file_that_is_wrong_is_refused(tmp_path, text, words):

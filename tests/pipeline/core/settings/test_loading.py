@@ -96,7 +96,7 @@ def test_assign_makes_a_missing_group_and_refuses_what_has_none():
     [
         (b"training: [", "while parsing"),
         (b"- 1\n- 2\n", "holds list, expected a mapping"),
-        (b"\xff\xfe\x00", "cannot read settings file"),
+        (b"\xff\xfe\x00", "cannot read"),
     ],
 )
 def test_a_broken_settings_file_is_one_line_with_its_path(tmp_path, content, says):

@@ -129,10 +129,10 @@ def test_missing_files_are_told(tmp_path):
 
 
 def test_captions_of_unlisted_images_are_ignored_and_counted(tmp_path, caplog):
-    strays = [{"image_id": 9, "caption": "b"}, {"image_id": "1", "caption": "c"}]
+    strays = [{"image_id": 9, "caption": "b"}, {"image_id": "x", "caption": "c"}, {"image_id": "1", "caption": "d"}]
     source = source_of(tmp_path, json.dumps(GOOD | {"annotations": GOOD["annotations"] + strays}))
-    assert [photo.captions for photo in source.captioned_images()] == [("a",)]
-    assert "2 captions" in caplog.text
+    assert [photo.captions for photo in source.captioned_images()] == [("a", "d")]
+    assert "2 of 4 captions belong to images that the file does not list, first image_id 9, x" in caplog.text
 
 
 def test_fingerprint_follows_images_and_captions_only(dataset, image):

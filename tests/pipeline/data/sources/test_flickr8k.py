@@ -190,6 +190,6 @@ def test_what_is_no_file_is_told(tmp_path):
         read_distribution(tmp_path)
     with pytest.raises(SettingsError, match=r"cannot read .*none\.json: No such file"):
         read_distribution(tmp_path / "none.json")
-    (tmp_path / "latin.txt").write_bytes("café#0\tä".encode("latin-1"))
+    (tmp_path / "latin.txt").write_bytes("кафе#0\tк".encode("cp1251"))
     with pytest.raises(SettingsError, match=r"cannot read .*latin\.txt"):
         read_distribution(tmp_path / "latin.txt")
