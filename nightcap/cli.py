@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import warnings
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Annotated, NoReturn
 
@@ -40,6 +41,10 @@ def nightcap(
     ] = False,
 ) -> None:
     """What every command shares."""
+    from pipeline.core.environment import Home
+
+    with suppress(NightcapError, OSError):  # a command that needs the home says what is wrong
+        Home.from_environment().create()
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -60,7 +60,7 @@ def command(
         _show_training(TrainingRun(settings, home, registered["done"]), registered["version"])
         _show_night(summary)
         show(f"Airflow  {stack.airflow_url}  (user {USER}, password {stack.password})")
-        show(f"MLflow   {stack.mlflow_url}")
+        show(f"MLflow   {stack.mlflow_url}{'  (the same user and password)' if stack.mlflow_login else ''}")
         if not leave:
             show("Airflow and MLflow stay up; Ctrl-C stops them.")
             with suppress(KeyboardInterrupt):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,11 +10,13 @@ from pipeline.registry.sqlite import create_database
 
 
 def main(uri: str, artifacts: str, port: str) -> None:
-    """Serve until stopped."""
+    """Serve until stopped, behind a login if MLFLOW_AUTH_CONFIG_PATH names its settings."""
     create_database(uri, Path(artifacts))
     from mlflow.cli import cli
 
     options = ["--host", "127.0.0.1", "--port", port, "--workers", "1", "--backend-store-uri", uri]
+    if os.environ.get("MLFLOW_AUTH_CONFIG_PATH"):
+        options += ["--app-name", "basic-auth"]
     # Without artifact serving, registered models still load when this server is gone.
     cli(["server", *options, "--no-serve-artifacts", "--default-artifact-root", Path(artifacts).as_uri()])
 

@@ -21,6 +21,7 @@ from nightcap.local.airflow_api import AirflowApi
 from nightcap.local.processes import Service, free_port, stop_services
 from pipeline.core.environment import Home
 from pipeline.core.errors import Permanent, RegistryUnavailable, Retryable
+from pipeline.registry.sqlite import SQLITE
 from pipeline.storage.files import write_text
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -43,6 +44,7 @@ class LocalStack:
     def start(self) -> None:
         """Start every part and wait until all answer."""
         self._lock_home()
+        self.password = _kept_secret(self.home.root / "airflow/password", 9)
         _bypass_proxy()
         self._start_mlflow()
         env = self._environment()
@@ -55,6 +57,13 @@ class LocalStack:
         self._wait("MLflow", lambda: _answers(f"{self.mlflow_url}/health"))
         self._wait("Airflow", lambda: _healthy(f"{self.airflow_url}/api/v2/monitor/health"))
         self.api().add_pools(POOLS)
+
+    @property
+    def mlflow_login(self) -> dict[str, str]:
+        """What clients of the MLflow that was started need in their environment; nothing for a configured one."""
+        if self.mlflow_url == self.home.tracking_uri.rstrip("/"):
+            return {}
+        return {"MLFLOW_TRACKING_USERNAME": USER, "MLFLOW_TRACKING_PASSWORD": self.password}
 
     def api(self) -> AirflowApi:
         """A client of the Airflow that was started."""
@@ -73,6 +82,7 @@ class LocalStack:
 
     def _lock_home(self) -> None:
         """Two schedulers on one SQLite database would run every task twice."""
+        self.home.create()
         path = self.home.root / "airflow" / "lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         file = self._locks.enter_context(path.open("w"))
@@ -93,17 +103,31 @@ class LocalStack:
         self.mlflow_url = f"http://127.0.0.1:{port}"
         command = ["-m", "nightcap.local.mlflow_server", self.home.tracking_uri, str(self.home.artifacts), str(port)]
         env = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        self._services.append(Service("mlflow", [sys.executable, *command], env, self._log("mlflow")))
+        self._services.append(Service("mlflow", [sys.executable, *command], env | self._login(), self._log("mlflow")))
+
+    def _login(self) -> dict[str, str]:
+        """What makes MLflow ask for Airflow's user and password: whoever else uses this machine has neither."""
+        root = self.home.root / "airflow"
+        users, settings = root / "mlflow_users.db", root / "mlflow.ini"
+        write_text(
+            settings,
+            "[mlflow]\ndefault_permission = NO_PERMISSIONS\nauth_cache_ttl_seconds = 60\n"
+            f"admin_username = {USER}\ndatabase_uri = {SQLITE}{str(users).replace('%', '%%')}\n"
+            "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n",
+        )
+        return {
+            "MLFLOW_AUTH_ADMIN_PASSWORD": self.password,
+            "MLFLOW_AUTH_CONFIG_PATH": str(settings),
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": _kept_secret(root / "mlflow_key", 32),
+        }
 
     def _environment(self) -> dict[str, str]:
         root = self.home.root / "airflow"
         root.mkdir(parents=True, exist_ok=True)
         port = free_port(8080)
         self.airflow_url = f"http://127.0.0.1:{port}"
-        self.password = _kept_secret(root / "password", 9)
         passwords = root / "passwords.json"
-        write_text(passwords, json.dumps({USER: self.password}))
-        passwords.chmod(0o600)
+        write_text(passwords, json.dumps({USER: self.password}), is_secret=True)
         settings = {
             "API__BASE_URL": self.airflow_url,
             "API__HOST": "127.0.0.1",
@@ -121,11 +145,14 @@ class LocalStack:
             "DAG_PROCESSOR__REFRESH_INTERVAL": "60",
             "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{root / 'airflow.db'}",
             "LOGGING__BASE_LOG_FOLDER": str(root / "logs"),
+            "LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": "0o600",
+            "LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o700",
             "SCHEDULER__USE_JOB_SCHEDULE": "True",
         }
         variables = {
             "AIRFLOW_HOME": str(root),
             "MLFLOW_TRACKING_URI": self.mlflow_url,
+            **self.mlflow_login,
             "NIGHTCAP_HOME": str(self.home.root),
             "NIGHTCAP_STORE": str(self.home.store),
             "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -160,8 +187,7 @@ class LocalStack:
 def _kept_secret(path: Path, size: int) -> str:
     """A random secret that is made once, readable by its owner only."""
     if not path.is_file():
-        write_text(path, secrets.token_urlsafe(size))
-        path.chmod(0o600)
+        write_text(path, secrets.token_urlsafe(size), is_secret=True)
     return path.read_text(encoding="utf-8").strip()
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.core.redaction import without_user
 from pipeline.core.variables import Variable, env, values_of
 
 ALLOW_PATHS = Variable(
@@ -180,6 +179,12 @@ class Home:
         }
         return cls(**values, external=ExternalLimits(**values_of(ExternalLimits, environ)))
 
+    def create(self) -> None:
+        """Make the folder if it is missing; other users of the machine have no way into it."""
+        if not self.root.is_dir():
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700, exist_ok=True)
+
     def reaching(self, *places: str | None) -> Home:
         """This home with more roots: the places that a user names on the command line are allowed."""
         return replace(self, roots=(*self.roots, *(place for place in places if place)))
@@ -192,6 +197,8 @@ class Home:
     @property
     def mlflow_page(self) -> str:
         """Where people's browsers reach MLflow; empty without a server."""
+        from pipeline.core.redaction import without_user  # it needs pydantic
+
         server = self.tracking_uri if self.tracking_uri.startswith("http") else ""
         return without_user(self.mlflow_url or server).rstrip("/")  # a browser asks for its own password
 

@@ -6,11 +6,11 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile, mkdtemp
 from typing import IO, TYPE_CHECKING, Any
 
 from pipeline.core.errors import ObjectUnavailable
@@ -18,6 +18,8 @@ from pipeline.core.errors import ObjectUnavailable
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_BY_UMASK = 0o666
+_OWNER_ONLY = 0o600
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
@@ -34,13 +36,15 @@ def explain_full_disk(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def replacing(path: Path, prefix: str | None = None, is_synced: bool = True) -> Iterator[IO[bytes]]:
+def replacing(
+    path: Path, prefix: str | None = None, is_synced: bool = True, mode: int = _BY_UMASK
+) -> Iterator[IO[bytes]]:
     """Write a file atomically: what the block writes takes the path's place if the block ends without an error.
 
     The folder must exist. The name of the unfinished file begins with `prefix`. If `is_synced`, its bytes are safe on
     disk before it takes the path's name, and the name is afterwards. A full disk raises as `explain_full_disk`.
     """
-    with explain_full_disk(path), _scratch_file(path, prefix) as file:
+    with explain_full_disk(path), _scratch_file(path, prefix, mode) as file:
         yield file
         _finish(file, is_synced)
         Path(file.name).replace(path)
@@ -48,11 +52,14 @@ def replacing(path: Path, prefix: str | None = None, is_synced: bool = True) -> 
             sync_folder(path.parent)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file atomically, in a folder that is made if it is missing; a full disk raises as `explain_full_disk`."""
+def write_bytes(path: Path, data: bytes, is_secret: bool = False) -> None:
+    """Write a file atomically, in a folder that is made if it is missing; a full disk raises as `explain_full_disk`.
+
+    Only its owner may ever read a secret; who may read another file is the umask's choice.
+    """
     with explain_full_disk(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
+        with replacing(path, mode=_OWNER_ONLY if is_secret else _BY_UMASK) as file:
             file.write(data)
 
 
@@ -82,26 +89,31 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _scratch_file(path: Path, prefix: str | None = None) -> Iterator[IO[bytes]]:
-    """An open file in the same folder; its own name is gone at the end."""
-    with NamedTemporaryFile(dir=path.parent, prefix=prefix or f".{path.name[:80]}.", delete=False) as file:
-        try:
+def _scratch_file(path: Path, prefix: str | None = None, mode: int = _BY_UMASK) -> Iterator[IO[bytes]]:
+    """A new file in the same folder, of the mode from its first moment; its own name is gone at the end."""
+    scratch = _scratch_path(path, prefix)
+    try:
+        with open(scratch, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             yield file
-        finally:
-            Path(file.name).unlink(missing_ok=True)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _scratch_path(path: Path, prefix: str | None = None) -> Path:
+    """An unused name beside a path; unlike `tempfile`'s, what is made there has the mode that the umask leaves."""
+    return path.with_name(f"{prefix or f'.{path.name[:80]}.'}{secrets.token_hex(6)}")
 
 
 def _finish(file: IO[bytes], is_synced: bool = True) -> None:
     file.flush()
-    os.fchmod(file.fileno(), 0o644)
     if is_synced:
         os.fsync(file.fileno())
     file.close()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file atomically."""
-    write_bytes(path, text.encode())
+def write_text(path: Path, text: str, is_secret: bool = False) -> None:
+    """Write a UTF-8 file as `write_bytes` does."""
+    write_bytes(path, text.encode(), is_secret)
 
 
 def write_parquet(path: Path, rows: pa.Table) -> None:
@@ -137,10 +149,10 @@ def creating_folder(target: Path) -> Iterator[Path]:
     """
     with explain_full_disk(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(mkdtemp(dir=target.parent, prefix=f".{target.name[:80]}."))
+        scratch = _scratch_path(target)
+        scratch.mkdir()
         try:
             yield scratch
-            scratch.chmod(0o755)
             try:
                 scratch.replace(target)
             except OSError:

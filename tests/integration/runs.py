@@ -1,9 +1,11 @@
 """Runs of DAGs on a real scheduler, and what there is to read of them."""
 
+import base64
 import json
 import os
 import subprocess
 import sys
+import urllib.request
 
 from deltalake import DeltaTable
 
@@ -16,6 +18,15 @@ model = mlflow.pyfunc.load_model("models:/captioner@champion")
 images = pandas.DataFrame({"image": [Path(path).read_bytes() for path in sys.argv[1:]]})
 print(json.dumps(model.predict(images)["caption"].tolist()))
 """
+
+
+def mlflow_says(stack, query):
+    """MLflow's answer to a GET of its API, from somebody who has the login of `make run`."""
+    request = urllib.request.Request(f"{stack.mlflow_url}/api/2.0/mlflow/{query}")
+    login = base64.b64encode(":".join(stack.mlflow_login.values()).encode()).decode()
+    request.add_header("Authorization", f"Basic {login}")
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.loads(answer.read())
 
 
 def night(api, **params):

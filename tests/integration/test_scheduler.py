@@ -1,12 +1,10 @@
 """The DAGs on a real scheduler: a night too early, a training, nights by hand and by the clock, mistakes, and the end."""
 
-import json
 import os
 import shutil
 import socket
 import sqlite3
 import time
-import urllib.request
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +22,16 @@ from pipeline.storage.tables.corrections import Correction, CorrectionTable
 from pipeline.training.device_check.check import NO_GPU
 from tests.canaries import CANARY, ENVIRONMENT, carried, holding
 from tests.conftest import LENIENT_GATE
-from tests.integration.runs import counted, log_when_there, night, predicted, rows_of, rows_when_there, runs_when_there
+from tests.integration.runs import (
+    counted,
+    log_when_there,
+    mlflow_says,
+    night,
+    predicted,
+    rows_of,
+    rows_when_there,
+    runs_when_there,
+)
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -114,15 +121,10 @@ def test_a_training_succeeds_and_is_promoted(api, stack, trained):
     assert set(states.values()) == {"success"}
     assert {"extract_shard [0]", "extract_shard [1]", "train", "promote"} <= states.keys()
     query = "registered-models/alias?name=captioner&alias=champion"
-    version = json.loads(read(f"{stack.mlflow_url}/api/2.0/mlflow/{query}"))["model_version"]
+    version = mlflow_says(stack, query)["model_version"]
     assert version["version"] == "1"
     events = api.get("assets/events?source_dag_id=train_captioner")["asset_events"]
     assert [(event["name"], event["extra"]["version"]) for event in events] == [("captioner", "1")]
-
-
-def read(url):
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        return answer.read()
 
 
 def test_the_log_of_train_shows_its_progress(api, trained):

@@ -1,6 +1,5 @@
 """How a model earns its place and loses it, on a real scheduler, from the first champion to a rollback."""
 
-import json
 import time
 import urllib.parse
 import urllib.request
@@ -16,6 +15,7 @@ from pipeline.core.environment import Home
 from pipeline.data.sources.scenes.dataset import draw_inbox
 from pipeline.registry.journal import Journal
 from tests.conftest import LENIENT_GATE
+from tests.integration.runs import mlflow_says
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
 
@@ -59,7 +59,7 @@ class Story:
 
     home: Home
     api: AirflowApi
-    mlflow: str
+    stack: LocalStack
     images: int = 0
 
     def run(self, dag, **params):
@@ -127,14 +127,12 @@ class Story:
         return self.ask("registered-models/alias", name="captioner", alias="champion")["model_version"]["version"]
 
     def ask(self, what, **query):
-        address = f"{self.mlflow}/api/2.0/mlflow/{what}?{urllib.parse.urlencode(query)}"
-        with urllib.request.urlopen(address, timeout=60) as answer:
-            return json.loads(answer.read())
+        return mlflow_says(self.stack, f"{what}?{urllib.parse.urlencode(query)}")
 
 
 @pytest.fixture(scope="module")
 def story(home, stack, api):
-    return Story(home, api, stack.mlflow_url)
+    return Story(home, api, stack)
 
 
 def test_a_model_earns_its_place_and_loses_it(story):

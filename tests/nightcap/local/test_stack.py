@@ -1,14 +1,56 @@
-"""What keeps a stack from starting at all."""
+"""What keeps a stack from starting at all, and who may ask its MLflow."""
+
+import base64
+import stat
+import urllib.error
+import urllib.request
 
 import pytest
 
-from nightcap.local.stack import LocalStack
+from nightcap.local.stack import LocalStack, _answers, _kept_secret
 from pipeline.core.environment import Home
 from pipeline.core.errors import RegistryUnavailable
+from tests.until import until
 
 
 def test_an_mlflow_that_does_not_answer_is_told_at_once(tmp_path):
     stack = LocalStack(Home(tmp_path, tmp_path / "store", "http://127.0.0.1:9"))
     with pytest.raises(RegistryUnavailable, match=r"MLflow at http://127\.0\.0\.1:9 does not answer"):
         stack.start()
+    assert stack.mlflow_login == {}
     stack.stop()
+
+
+def test_a_secret_is_made_once_and_its_owners_alone(tmp_path):
+    secret = _kept_secret(tmp_path / "secret", 32)
+    assert len(secret) > 40
+    assert _kept_secret(tmp_path / "secret", 32) == secret
+    assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
+
+
+def status(url, login=None):
+    request = urllib.request.Request(url)
+    if login:
+        token = base64.b64encode(":".join(login).encode()).decode()
+        request.add_header("Authorization", f"Basic {token}")
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_mlflow_asks_for_a_login(tmp_path):
+    home = Home(tmp_path / "50% home", tmp_path / "store", f"sqlite:///{tmp_path}/mlflow.db")
+    home.create()
+    stack = LocalStack(home, password="one that nobody else has")
+    try:
+        stack._start_mlflow()
+        until(lambda: _answers(f"{stack.mlflow_url}/health"), 200, stack._log("mlflow").read_text, pause=0.5)
+        models = f"{stack.mlflow_url}/api/2.0/mlflow/registered-models/search"
+        user, password = stack.mlflow_login.values()
+        assert (status(models), status(models, (user, "guessed"))) == (401, 401)
+        assert status(models, (user, password)) == 200
+        assert status(stack.mlflow_url, (user, password)) == 200
+    finally:
+        stack.stop()

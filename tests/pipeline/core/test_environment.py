@@ -1,3 +1,4 @@
+import stat
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,12 @@ def test_an_address_that_may_be_a_secret_is_not_repeated():
 def test_other_wrong_values_are_refused_with_a_remedy(name, value, remedy):
     with pytest.raises(SettingsError, match=f"{name} is '{value}': {remedy}"):
         Home.from_environment({name: value})
+
+
+def test_a_home_that_is_made_is_its_owners_alone_and_one_that_is_there_stays_as_it_is(tmp_path):
+    home = Home.from_environment({"NIGHTCAP_HOME": str(tmp_path / "deep" / "home")})
+    home.create()
+    assert stat.S_IMODE(home.root.stat().st_mode) == 0o700
+    home.root.chmod(0o755)
+    home.create()
+    assert stat.S_IMODE(home.root.stat().st_mode) == 0o755

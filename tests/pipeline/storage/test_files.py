@@ -3,6 +3,7 @@ import json
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 
 import pytest
@@ -43,6 +44,38 @@ def test_a_file_replaces_the_old_one_and_others_may_read_it(tmp_path):
     assert path.read_bytes() == b"new"
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert names_in(path.parent) == ["file"]
+
+
+@pytest.fixture(params=[0o077, 0o022, 0o002])
+def umask(request):
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_who_may_read_is_the_umasks_choice_from_the_first_moment(tmp_path, umask):
+    with replacing(tmp_path / "file") as file:
+        assert mode(Path(file.name)) == 0o666 & ~umask
+    write_bytes(tmp_path / "new" / "file", b"")
+    create_bytes(tmp_path / "created", b"")
+    with creating_folder(tmp_path / "folder") as scratch:
+        assert mode(scratch) == 0o777 & ~umask
+        write_json(scratch / "file", {})
+    made = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in made if mode(path) != 0o666 & ~umask] == []
+    assert {mode(tmp_path / "folder"), mode(tmp_path / "new")} == {0o777 & ~umask}
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_secret_is_its_owners_alone_from_the_first_moment(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: seen.append(stat.S_IMODE(os.fstat(descriptor).st_mode)))
+    write_text(tmp_path / "secret", "s", is_secret=True)
+    assert (seen[0], mode(tmp_path / "secret")) == (0o600, 0o600)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path):
