@@ -58,8 +58,8 @@ DECODE_REASONS = {
 
 # images of a night or of `nightcap caption`
 NIGHT_REASONS = DECODE_REASONS | {
-    DECODER_TIMEOUT: "Decoding the image took longer than the limit.",
-    DECODER_CRASHED: "The decoder died of the image, twice.",
+    DECODER_TIMEOUT: "Decoding the image took longer than the limit; time in which the computer stood still does not count.",
+    DECODER_CRASHED: "The decoder died of the image three times, the last time with no other image beside it.",
     SOURCE_CHANGED: "The file was changed or deleted after it was listed; its new state is another object.",
     FORBIDDEN: "This user may not read the file.",
     UNSAFE_NAME: "The name cannot be used here: it would lead elsewhere, or the store does not take it.",

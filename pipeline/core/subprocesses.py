@@ -47,3 +47,11 @@ def run_module(
         return last_json(ended.stdout)
     except (IndexError, TypeError, ValueError) as error:
         raise subprocess.CalledProcessError(0, command, ended.stdout, ended.stderr) from error
+
+
+def is_stopped(process: int) -> bool:
+    """Whether a process stands still by SIGSTOP or Ctrl-Z, and so spends no time; False for one that is gone."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] in "Tt"
+    except OSError:
+        return False

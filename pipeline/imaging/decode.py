@@ -153,6 +153,17 @@ def thumbnail(image: Image.Image, side: int = 224) -> bytes:
     return buffer.getvalue()
 
 
+def format_of(data: bytes) -> str | None:
+    """The format that the first bytes tell; None for none of `FORMATS`."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
+        return "AVIF"
+    if data[4:8] == b"ftyp" and data[8:12] in heic.BRANDS and "HEIF" in FORMATS:
+        return "HEIF"
+    return next((name for start, name in _SIGNATURES.items() if data.startswith(start)), None)
+
+
 def _open(data: bytes, limits: ImageLimits) -> Image.Image:
     check_bytes(len(data), limits)
     try:
@@ -193,7 +204,7 @@ def _broken(data: bytes, error: Exception) -> BadImage:
     """The error for bytes that Pillow cannot read."""
     if isinstance(error, MemoryError):
         return BadImage(reasons.DECODER_MEMORY, f"decoding {len(data):,} bytes needs more memory than there is")
-    name = _format(data)
+    name = format_of(data)
     detail = "its header is damaged" if isinstance(error, UnidentifiedImageError) else " ".join(str(error).split())
     if name is None:
         unsupported = next((kind for start, kind in _UNSUPPORTED.items() if data.startswith(start)), None)
@@ -210,16 +221,6 @@ def _broken(data: bytes, error: Exception) -> BadImage:
     if _is_cut(data, name) or ends_early or isinstance(error, EOFError):
         return BadImage(reasons.TRUNCATED, f"the {name} ends too early, after {len(data):,} bytes")
     return BadImage(reasons.CORRUPT, f"the {name} cannot be decoded: {detail or type(error).__name__}")
-
-
-def _format(data: bytes) -> str | None:
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP"
-    if data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis"):
-        return "AVIF"
-    if data[4:8] == b"ftyp" and data[8:12] in heic.BRANDS and "HEIF" in FORMATS:
-        return "HEIC"
-    return next((name for start, name in _SIGNATURES.items() if data.startswith(start)), None)
 
 
 def _is_cut(data: bytes, name: str) -> bool:

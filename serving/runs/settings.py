@@ -93,7 +93,12 @@ class NightSettings(Group):
     decoders: int = Field(
         2, ge=1, le=64, description="Processes of a shard that decode; an image that kills one costs only itself."
     )
-    decode_seconds: float = Field(4.0, gt=0, le=600, description="Most CPU time to decode an image, in seconds.")
+    decode_seconds: float = Field(
+        4.0,
+        gt=0,
+        le=600,
+        description="Most CPU time to decode an image, in seconds; four times as much for HEIC and AVIF.",
+    )
     decoder_memory_mb: int = Field(
         950, ge=100, le=100_000, description="Most memory to decode an image, in megabytes: about 17 a megapixel."
     )

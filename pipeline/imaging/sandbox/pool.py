@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import queue
+import select
 import signal
 import socket
 import subprocess
 import sys
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from pipeline.core.errors import BadImage, DecoderUnavailable
 from pipeline.core.reasons import DECODE_REASONS, DECODER_CRASHED, DECODER_TIMEOUT
-from pipeline.core.subprocesses import module_environment
+from pipeline.core.subprocesses import is_stopped, module_environment
 from pipeline.imaging.decode import check_bytes
 from pipeline.imaging.sandbox import framing
 from pipeline.imaging.sandbox.task import DecodedPixels, Work
@@ -25,6 +27,9 @@ log = logging.getLogger(__name__)
 START_S = 60
 STOP_S = 5
 _TRIES = 2
+_INTERRUPTIONS = 5
+_INTERRUPTED = "interrupted"
+_TICKS = 40  # in the patience for an image
 _LONGEST_ANSWER = 10_000
 
 
@@ -36,7 +41,8 @@ class Decoders:
 
     def __init__(self, work: Work, processes: int) -> None:
         """Start the first process; each other starts when all before it are busy."""
-        self.work = work
+        self.work, self.processes = work, processes
+        self._last_tries = Lock()
         self._idle: queue.LifoQueue[_Decoder | None] = queue.LifoQueue()
         for _ in range(processes - 1):
             self._idle.put(None)
@@ -62,11 +68,33 @@ class Decoders:
             if isinstance(result, DecodedPixels):
                 return result
             if result == DECODER_TIMEOUT:
-                raise BadImage(DECODER_TIMEOUT, f"decoding took more than {self.work.seconds:g} s of CPU")
-        raise BadImage(DECODER_CRASHED, f"the decoder died of it {_TRIES} times")
+                raise BadImage(DECODER_TIMEOUT, f"decoding took more than {self.work.seconds_for(data):g} s of CPU")
+        result = self._try_alone(data)  # memory that others took may have killed both
+        if isinstance(result, DecodedPixels):
+            return result
+        raise BadImage(
+            result, f"the decoder died of it {_TRIES + 1} times, the last time with no other image beside it"
+        )
+
+    def _try_alone(self, data: bytes) -> DecodedPixels | str:
+        """Try while every other decoder rests."""
+        with self._last_tries:
+            others = [self._idle.get() for _ in range(self.processes - 1)]
+            try:
+                return self._try(data)
+            finally:
+                for other in others:
+                    self._idle.put(other)
 
     def _try(self, data: bytes) -> DecodedPixels | str:
-        """The image, or the reason why the decoder died."""
+        """The image, or the reason why the decoder died; time in which it could not run does not count."""
+        for _ in range(_INTERRUPTIONS):
+            result = self._try_once(data)
+            if result != _INTERRUPTED:
+                return result
+        return DECODER_TIMEOUT
+
+    def _try_once(self, data: bytes) -> DecodedPixels | str:
         decoder = self._idle.get()
         try:
             decoder = decoder or _Decoder(self.work)
@@ -89,7 +117,7 @@ class _Decoder:
     """One process and the connection to it."""
 
     def __init__(self, work: Work) -> None:
-        self.work, self._is_ready = work, False
+        self.work, self._is_ready, self._waited = work, False, 0
         command = [sys.executable, "-P", "-m", "pipeline.imaging.sandbox.worker", work.to_json()]
         self._connection, remote = socket.socketpair()
         try:
@@ -117,12 +145,14 @@ class _Decoder:
                 f"a process for decoding images does not start (exit code {code}): {error}; its own output is above"
             ) from error
         self._is_ready = True
-        self._connection.settimeout(self.work.patience_s + STOP_S)
 
     def decode(self, encoded: bytes) -> DecodedPixels:
         """One decoded image; raises OSError if the process died, and BadImage if it refuses the image."""
         side = self.work.side
+        patience_s = self.work.patience_for(encoded)
+        self._connection.settimeout(patience_s + STOP_S)
         framing.send(self._connection, encoded)
+        self._wait(patience_s)
         answer = _answer(framing.receive(self._connection, _LONGEST_ANSWER))
         data = framing.receive(self._connection, side * side * 3)
         if "reason" in answer:
@@ -135,12 +165,23 @@ class _Decoder:
         except (KeyError, ValueError) as error:
             raise ConnectionError(f"it answers {str(answer)[:200]} and {len(data)} bytes") from error
 
+    def _wait(self, patience_s: float) -> None:
+        """Wait for an answer; seconds count only while this process and the decoder could run."""
+        self._waited, tick_s = 0, patience_s / _TICKS
+        while not select.select([self._connection], [], [], tick_s)[0]:
+            self._waited += not is_stopped(self._process.pid)
+            if self._waited > _TICKS + STOP_S / tick_s:
+                raise TimeoutError(f"no answer in {patience_s:g} s")
+
     def cause_of_death(self, error: OSError) -> str:
-        """End the process; returns whether it timed out or crashed."""
+        """End the process; returns whether it timed out, was interrupted or crashed."""
         if isinstance(error, TimeoutError):
             self._process.kill()
         self.stop()
-        is_killed = self._process.returncode in (-signal.SIGPROF, -signal.SIGALRM)
+        code = self._process.returncode
+        if code == -signal.SIGALRM and self._waited < _TICKS / 2:
+            return _INTERRUPTED  # its clock went on while it was stopped
+        is_killed = code in (-signal.SIGPROF, -signal.SIGALRM)
         return DECODER_TIMEOUT if is_killed or isinstance(error, TimeoutError) else DECODER_CRASHED
 
     def stop(self) -> None:

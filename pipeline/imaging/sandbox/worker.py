@@ -44,7 +44,7 @@ def main() -> None:
     with suppress(OSError), socket.socket(fileno=sys.stdin.fileno()) as parent:
         framing.send(parent, b"ready")
         while True:
-            _answer(parent, work, framing.receive(parent, work.limits.max_bytes))
+            _answer(parent, work, bytes(framing.receive(parent, work.limits.max_bytes)))
 
 
 def _limit(work: Work) -> None:
@@ -56,11 +56,11 @@ def _limit(work: Work) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")  # kill this process before the shard
 
 
-def _answer(parent: socket.socket, work: Work, data: bytearray) -> None:
+def _answer(parent: socket.socket, work: Work, data: bytes) -> None:
     answer: dict[str, Any]
-    _set_timers(work.seconds, work.patience_s)
+    _set_timers(work.seconds_for(data), work.patience_for(data))
     try:
-        done = decoded(bytes(data), work)
+        done = decoded(data, work)
     except BadImage as bad:
         answer, pixels = {"reason": bad.reason, "message": str(bad)[:500]}, np.empty(0, np.uint8)
     else:

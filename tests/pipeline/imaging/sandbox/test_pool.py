@@ -27,8 +27,9 @@ PHOTO = encoded(photograph(), "PNG")
 
 # Pillow as it might be with a hole in it: what it does depends on the image's bytes.
 HOLES = """
-import ctypes, io, time
+import ctypes, fcntl, io, os, time
 from PIL import Image
+busy = open(__file__)
 opened = Image.open
 def open_(file, *args, **kwargs):
     data = file.getvalue()
@@ -36,6 +37,14 @@ def open_(file, *args, **kwargs):
     if data.endswith(b"#spin"):
         while True: pass
     if data.endswith(b"#sleep"): time.sleep(600)
+    if data.endswith(b"#pause"): time.sleep(0.5)
+    if data.endswith(b"#slow"):
+        fcntl.flock(busy, fcntl.LOCK_SH)
+        time.sleep(0.3)
+        fcntl.flock(busy, fcntl.LOCK_UN)
+    if data.endswith(b"#crowded"):
+        try: fcntl.flock(busy, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError: os.kill(os.getpid(), 9)
     if data.endswith(b"#swell"): held = [bytearray(2**24) for _ in range(2**10)]
     return opened(file, *args, **kwargs)
 Image.open = open_
@@ -161,3 +170,27 @@ def test_many_threads_share_few():
             assert (done.pixels == n).all()
         assert len(workers()) <= 2
     assert threading.active_count() < 50
+
+
+@pytest.mark.usefixtures("holes")
+@pytest.mark.parametrize("stopped", ["decoder", "both"])
+def test_time_counts_only_while_it_could_run(stopped):
+    """Ctrl-Z, a paused container, a laptop that sleeps: longer than the patience for an image."""
+    with Decoders(Work(LIMITS, 32, "squash", seconds=0.1), 1) as decoders:
+        decoders.decode(PHOTO)
+        (worker,) = workers()
+        stop = f"sleep 0.2; kill -STOP {worker.pid} {os.getpid() if stopped == 'both' else ''}; sleep 2.5; kill -CONT {worker.pid} "
+        with subprocess.Popen(["sh", "-c", f"{stop} {os.getpid()}"], start_new_session=True):
+            assert decoders.decode(PHOTO + b"#pause").width == 60
+
+
+@pytest.mark.usefixtures("holes")
+def test_a_suspect_image_gets_a_last_try_alone():
+    """Its decoder is killed while others work, as for memory that they hold."""
+    with Decoders(WORK, 3) as decoders, ThreadPoolExecutor(3) as pool:
+        beside = [pool.submit(decoders.decode, PHOTO + b"#slow") for _ in range(6)]
+        assert decoders.decode(PHOTO + b"#crowded").width == 60
+        assert all(future.result().width == 60 for future in beside)
+        crash = pool.submit(reason, decoders, PHOTO + b"#crash")
+        assert decoders.decode(PHOTO).width == 60
+        assert crash.result() == "decoder_crashed"

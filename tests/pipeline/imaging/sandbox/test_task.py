@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.errors import BadImage
-from pipeline.imaging.decode import ImageLimits, open_image, resize
+from pipeline.imaging.decode import FORMATS, ImageLimits, open_image, resize
 from pipeline.imaging.sandbox.task import Work, decoded
 from tests.pipeline.imaging.image_bytes import encoded, photograph
 
@@ -12,7 +12,14 @@ from tests.pipeline.imaging.image_bytes import encoded, photograph
 def test_work_survives_json():
     work = Work(ImageLimits(max_bytes=7, max_megapixels=0.5, min_side=3), 32, "pad", seconds=1.5, memory_mb=100)
     assert Work.from_json(work.to_json()) == work
-    assert work.patience_s == 15
+
+
+def test_heic_and_avif_may_take_longer():
+    work = Work(ImageLimits(), 32, "pad", seconds=1.5)
+    heads = {"jpeg": b"\xff\xd8\xff", "avif": b"\0\0\0\x1cftypavif", "heic": b"\0\0\0\x1cftypheic"}
+    seconds = {kind: work.seconds_for(data) for kind, data in heads.items()}
+    assert seconds == {"jpeg": 1.5, "avif": 6.0, "heic": 6.0 if "HEIF" in FORMATS else 1.5}
+    assert work.patience_for(heads["avif"]) == 60
 
 
 def test_pixels_size_and_flags_of_an_image():
