@@ -189,7 +189,7 @@ def _stored(opened: Image.Image, data: bytes, limits: ImageLimits) -> Image.Imag
     tiff.prepare(opened)
     opened.load()
     _check_pixels(opened.size, limits)  # a GIF's frame may outgrow its header
-    return png.corrected(tiff.corrected(opened), data)
+    return png.with_transparency(tiff.corrected(opened), data)
 
 
 def _check_pixels(size: tuple[int, int], limits: ImageLimits) -> None:

@@ -11,7 +11,7 @@ _BITS_AT, _COLOUR_AT = 24, 25  # in the header, which is always the first chunk
 _SRGB = 1 / 2.2
 
 
-def corrected(image: Image.Image, data: bytes) -> Image.Image:
+def with_transparency(image: Image.Image, data: bytes) -> Image.Image:
     """A loaded PNG whose transparent colour fits the decoded samples; other images unchanged.
 
     Pillow reduces samples to 8 bits, and leaves the transparent colour as it stands in the file.
