@@ -1,54 +1,174 @@
-"""Forget images everywhere, in a fixed order: lists, trainings, captions, outputs, logs."""
+"""Forget images everywhere, as one operation that may stop anywhere and goes on when it is called again.
+
+The intent is on the disk before anything is removed. Then come, each to be repeated at will: trainings, unpublished
+runs, lists with galleries and outputs, tables, logs. What a step needs to find its images goes in a later one. In the
+end each place is looked at.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from pipeline.core.environment import Home
+from pipeline.core.errors import ObjectUnavailable
 from pipeline.registry.lineage import Exposed
-from pipeline.storage.forgotten import remember_to_forget
+from pipeline.storage.forgotten import Forgotten, Intent, begun_of, intents_of, remember_to_forget
+from pipeline.storage.name_matching import MatchedNames, match_names
 from pipeline.storage.scrub import drop_mentions
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import CorrectionTable
 from pipeline.storage.tables.maintenance import purge
+from pipeline.storage.tables.schema import one_of
 from pipeline.storage.tables.withdraw import erase
 from pipeline.storage.trash import empty_trash
-from pipeline.upkeep.forget import Forgetting
-from serving.reporting.outputs import write_outputs
-from serving.reporting.report import report
-from serving.upkeep.forget import digests_of, strip_nights, strip_outputs
+from pipeline.upkeep.forget import Forgetting, known_digests, snapshot_images
+from serving.reporting.outputs.text import shorten
+from serving.upkeep.forget import (
+    digests_of,
+    inputs_of,
+    listed_images,
+    look_for,
+    remove_unpublished,
+    strip_nights,
+    strip_outputs,
+    tables_of,
+    text_lengths,
+)
 
 
 class ForgetOutcome(NamedTuple):
-    """The counts of a call."""
+    """What a call did, and what it found when it looked afterwards."""
 
     rows: int  # of captions and corrections, erased
     nights: int  # whose outputs or pages were written again
     files: int  # others that were rewritten or removed
     exposed: list[Exposed]  # registered versions that have learned from the images
+    tables: list[str]  # paths of the tables of captions that were searched
+    names: MatchedNames  # what became of the names that were given
+    unfinished: int  # images of other calls that have not ended
+
+
+class _Job(NamedTuple):
+    home: Home
+    tables: list[CaptionTable]
+    corrections: CorrectionTable
 
 
 def forget_images(
-    home: Home, images: frozenset[str], table: str | Path, show_step: Callable[[str], None]
+    home: Home, named: Collection[str], table: str | Path, show_step: Callable[[str], None]
 ) -> ForgetOutcome:
-    """Remove images, named as in the table of captions, from everywhere; after an error a second call resumes."""
-    captions = CaptionTable(table)
-    remember_to_forget(home.store, images)  # first, so that no night under way brings them back
+    """Remove images from everywhere; after an error, or if it is killed, a second call goes on.
+
+    `table` is searched beside the tables that the home knows. A name that nothing knows is remembered, so that no
+    night captions such an image; the outcome tells it. Raises ObjectUnavailable if a trace is left in the end.
+    """
+    tables = {each.uri: each for each in (CaptionTable(table), *tables_of(home))}
+    job = _Job(home, list(tables.values()), CorrectionTable(home.store / "corrections"))
+    show_step("looking for the images")
+    names = _matched(job, named)
+    images = frozenset(names.found.values())
+    is_begun = any(image in Forgotten.of(home.store) for image in images)
+    intent, forgotten = _begin(job, images, frozenset(map(_address, names.unknown)))
     empty_trash(home)  # nothing else looks there
     show_step("looking for what was trained on them")
-    forgetting = Forgetting(home, images, digests_of(captions, images))
+    digests = {sha for sha in known_digests(home.store) if forgotten.hashed(sha) in intent.contents}
+    forgetting = Forgetting(home, images, frozenset(digests).union(*(digests_of(each, images) for each in job.tables)))
     exposed = forgetting.exposed()
     show_step("removing snapshot rows, features and copies")
     files = forgetting.run(exposed)
+    show_step("writing nights and outputs again")
+    remove_unpublished(home.store, images)
+
+    def is_ours(text: str) -> bool:
+        return forgotten.hashed(text) in intent.captions
+
+    nights = strip_nights(home.store, images, is_ours)
+    nights += strip_outputs(home.store, images, is_ours, look=is_begun)
     show_step("removing captions")
-    nights, outputs = strip_nights(home.store, images), strip_outputs(home.store, images)
-    rows = erase(captions, images) + CorrectionTable(home.store / "corrections").forget(images)
-    purge(captions)
-    for night in nights:
-        report(night)
-    for output in outputs:
-        write_outputs(output)
+    rows = job.corrections.forget(images)
+    for each in job.tables:
+        rows += erase(each, images)
+        purge(each)
     files += sum(drop_mentions(log, images) for log in home.root.rglob("*.log"))
-    return ForgetOutcome(rows, len(nights) + len(outputs), files, exposed)
+    show_step("looking again")
+    left = look_for(home, images, nights) | {"files in MLflow": forgetting.run_artifacts(exposed)}
+    _require_nothing_left(job, images, left)
+    intent.end(home.store)
+    others = [each for each in intents_of(home.store) if each.state != "done"]
+    unfinished = len(frozenset().union(*(each.images for each in others)) - intent.images)
+    return ForgetOutcome(
+        rows=rows,
+        nights=len({(plan.night, plan.run) for plan in nights}),
+        files=files,
+        exposed=exposed,
+        tables=[each.uri for each in job.tables],
+        names=names,
+        unfinished=unfinished,
+    )
+
+
+def _matched(job: _Job, named: Collection[str]) -> MatchedNames:
+    """The images as they are known here; one that an earlier call began to forget is known."""
+    forgotten, begun = Forgotten.of(job.home.store), begun_of(job.home.store)
+    known = {name for name in named if begun and forgotten.hashed(name) in begun}
+    for table in job.tables:
+        known.update(_images(table.batches(one_of("image", named), ["image"])))
+    if known.issuperset(named):
+        return match_names(named, known)
+    everything: Iterable[str] = chain.from_iterable(
+        _images(table.batches(pc.scalar(True), ["image"])) for table in job.tables
+    )
+    others = (*(each.image for each in job.corrections.read()), *snapshot_images(job.home.store))
+    folders = {job.home.input, *inputs_of(job.home.store)}
+    return match_names(named, chain(known, everything, others, listed_images(job.home.store)), sorted(folders))
+
+
+def _begin(job: _Job, images: frozenset[str], unknown: frozenset[str]) -> tuple[Intent, Forgotten]:
+    """Note what is to be removed, and how it is recognised once the tables have lost it; then forget the names."""
+    store = job.home.store
+    forgotten = remember_to_forget(store, ())
+    earlier = [each for each in intents_of(store) if each.images & forgotten.hashes(images)]
+    captions = {
+        shorten(caption, length).strip()
+        for table in job.tables
+        for said in table.all_captions(images).values()
+        for caption in said
+        for length in text_lengths(store)
+    }
+    intent = Intent(
+        images=forgotten.hashes(images | unknown),
+        unknown=forgotten.hashes(unknown),
+        contents=forgotten.hashes(sha for table in job.tables for sha in digests_of(table, images)),
+        captions=forgotten.hashes(captions),
+        tables=frozenset(table.uri for table in job.tables),
+    ).recalls(earlier)
+    intent.write(store)
+    return intent, remember_to_forget(store, images | unknown)
+
+
+def _require_nothing_left(job: _Job, images: frozenset[str], left: dict[str, int]) -> None:
+    """Raise ObjectUnavailable if a place that had the images still has one."""
+    left |= {f"rows of {table.uri}": _rows_in(table, images) for table in job.tables}
+    left |= {f"rows of {table.current_uri}": len(table.current(images)) for table in job.tables}
+    left["corrections"] = sum(each.image in images for each in job.corrections.read())
+    found = ", ".join(f"{count} {place}" for place, count in left.items() if count)
+    if found:
+        raise ObjectUnavailable(f"forgotten images are still in {found}; another process wrote them: run this again")
+
+
+def _address(name: str) -> str:
+    return name if "://" in name else str(Path(name).absolute())
+
+
+def _images(batches: Iterable[pa.RecordBatch]) -> Iterator[str]:
+    return (image for batch in batches for image in batch["image"].to_pylist())
+
+
+def _rows_in(table: CaptionTable, images: Collection[str]) -> int:
+    return sum(len(batch) for batch in table.batches(one_of("image", images), ["image"]))

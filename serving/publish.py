@@ -18,11 +18,12 @@ import pyarrow.parquet as pq
 from pipeline.core.environment import Home
 from pipeline.core.errors import NightHeld, NightRejected, ObjectUnavailable, Permanent
 from pipeline.storage.files import read_json, write_json
-from pipeline.storage.forgotten import Forgotten
+from pipeline.storage.forgotten import Forgotten, heeding_forgotten
 from pipeline.storage.tables import IMAGE, IMAGE_AND_VERSION, SCHEMA, CaptionTable
 from pipeline.storage.tables.maintenance import sweep
 from serving.monitoring.guard import Accepted, guard
 from serving.monitoring.push_night import push_night
+from serving.runs.lifecycle import was_published_meanwhile
 from serving.runs.plan_file import Plan
 
 log = logging.getLogger(__name__)
@@ -83,10 +84,12 @@ def _append(plan: Plan, table: CaptionTable, counts: dict[str, Any], accepted: A
         parts = _Parts(plan, _finished_parts(plan, counts))
         guard(plan, counts, parts.files, accepted)
         key = IMAGE if plan.settings.is_ordinary else IMAGE_AND_VERSION
-        return table.append(parts, plan.table_version, key) > 0 or not _is_in_table(plan, table)
+        with heeding_forgotten(plan.store):  # `nightcap forget` takes the run for published, or it is gone
+            return table.append(parts, plan.table_version, key) > 0 or not _is_in_table(plan, table)
     except (NightRejected, ObjectUnavailable, FileNotFoundError):
         if _is_in_table(plan, table):  # and the parts are being removed
             return False
+        was_published_meanwhile(plan)  # or removed
         raise
 
 

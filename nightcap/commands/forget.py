@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,30 +14,78 @@ from nightcap.options import TableOption
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
 from pipeline.core.text_files import file_text
+from pipeline.storage.objects import printable
 
 
 def command(
     images: Annotated[
         Path, typer.Option(exists=True, dir_okay=False, help="File with an image a line, as the table names them.")
     ],
+    is_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="The file is a JSON list of names, or one a line: for names that no line can hold."
+        ),
+    ] = False,
     table: TableOption = None,
 ) -> None:
-    """Remove images' captions, thumbnails, features and snapshot rows for good, and never caption them again."""
+    """Remove images' captions, thumbnails, features and snapshot rows for good, and never caption them again.
+
+    All tables that the home's nights have written are searched. After an error, run it again: it goes on. It ends with 3
+    if nothing knows one of the names.
+    """
     from nightcap.forgetting import forget_images
 
-    named = _read(images)
+    named = _names_in_json(images) if is_json else _names_in_lines(images)
     home = Home.from_environment()
     with working("forgetting") as show_step:
         done = forget_images(home, named, table or home.captions, show_step)
     show(f"{len(named)} images: {done.rows} rows, {done.nights} nights and {done.files} other files are without them")
+    show(
+        f"looked again at {', '.join(done.tables)}, current captions, corrections, lists, galleries and their thumbnails, "
+        "outputs, caches and MLflow: no trace is left; backups are not searched"
+    )
     for each in done.exposed:
         echo(describe_exposure(each))
+    if done.unfinished:
+        echo(f"earlier calls for {done.unfinished} other images have not ended: run them again with their lists")
+    if done.names.unknown:
+        echo(f"nothing knows {done.names.unknown_named()}; no night will caption such an image")
+        raise typer.Exit(3)
 
 
-def _read(path: Path) -> frozenset[str]:
-    lines = file_text(path, "--images needs an image a line").split("\n")
-    named = frozenset(line if "://" in line else str(Path(line).absolute()) for line in map(str.strip, lines) if line)
-    if not named:
+def _names_in_lines(path: Path) -> frozenset[str]:
+    lines = file_text(path, "--images needs an image a line, or --json and a JSON list").split("\n")
+    return _at_least_one(path, filter(None, map(str.strip, lines)))
+
+
+def _names_in_json(path: Path) -> frozenset[str]:
+    text = file_text(path, "--json needs a list of names, or one name a line")
+    try:
+        names = json.loads(text) if text.lstrip().startswith("[") else [json.loads(line) for line in _lines(text)]
+    except ValueError as error:
+        raise SettingsError(
+            f"--images {path} is no JSON: {error}; write a list of names, or one name a line"
+        ) from error
+    if wrong := [name for name in names if not isinstance(name, str) or not name]:
+        raise SettingsError(f"--images {path} holds {wrong[0]!r}, which is no name; write names as JSON texts")
+    return _at_least_one(path, map(_as_tables_have_it, names))
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in text.split("\n") if line.strip()]
+
+
+def _as_tables_have_it(name: str) -> str:
+    """A name with escapes for bytes that are no UTF-8."""
+    try:
+        return printable(name)
+    except UnicodeEncodeError:  # half a surrogate pair, which names nothing
+        return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _at_least_one(path: Path, names: Iterable[str]) -> frozenset[str]:
+    if not (named := frozenset(names)):
         raise SettingsError(f"--images {path} names no image; write one a line, as the table of captions names them")
     return named
 

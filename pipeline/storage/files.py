@@ -142,24 +142,29 @@ def read_json(path: Path) -> Any:
 
 
 @contextmanager
-def creating_folder(target: Path) -> Iterator[Path]:
+def creating_folder(target: Path, replaces: bool = False) -> Iterator[Path]:
     """Create a folder atomically: yields a scratch folder, which becomes `target` if the block ends without an error.
 
-    If another process made `target` meanwhile, its folder stays. A full disk raises as `explain_full_disk`.
+    If another process made `target` meanwhile, its folder stays, or goes if this one `replaces` it. A full disk raises
+    as `explain_full_disk`.
     """
     with explain_full_disk(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = _scratch_path(target)
         scratch.mkdir()
+        old = _scratch_path(target)
         try:
             yield scratch
+            if replaces and target.is_dir():
+                target.rename(old)
             try:
                 scratch.replace(target)
             except OSError:
                 if not target.is_dir():
                     raise
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            for left in (scratch, old):
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _json_text(value: Any) -> str:

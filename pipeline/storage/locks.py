@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -58,6 +59,57 @@ def exclusive_lock(path: Path) -> Iterator[bool]:
         except OSError:
             is_free = False
         yield is_free
+
+
+_shared: set[tuple[Path, object]] = set()  # locks of this process, which must not wait for itself
+
+
+@contextmanager
+def shared_lock(path: Path) -> Iterator[None]:
+    """Lock a file, which is made if it is missing, beside others who do; no lock where there can be none."""
+    mine = (path, object())
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = _open_to_lock(path)
+    _shared.add(mine)
+    try:
+        if descriptor is not None:
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        _shared.discard(mine)
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+@contextmanager
+def exclusive_lock_in_time(path: Path, patience_s: float) -> Iterator[bool]:
+    """Wait for everybody in `shared_lock` to leave it; yields False if they have not in time, or are this process."""
+    descriptor = _open_to_lock(path)
+    try:
+        yield descriptor is None or _lock_in_time(descriptor, path, patience_s)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _lock_in_time(descriptor: int, path: Path, patience_s: float) -> bool:
+    until = time.monotonic() + patience_s
+    while True:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        if time.monotonic() > until or any(held == path for held, _ in _shared):
+            return False
+        time.sleep(0.02)
+
+
+def _open_to_lock(path: Path) -> int | None:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:  # a store that this process may only read
+        return None
 
 
 def _close(files: dict[Path, int]) -> None:

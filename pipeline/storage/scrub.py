@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.core.terminal import escaped
 from pipeline.storage.files import read_json, write_bytes, write_json, write_parquet
 
 _SHORTEST = 4  # a shorter text is in any page by chance
@@ -45,7 +46,7 @@ def scrub(path: Path, texts: Collection[str]) -> bool:
             return kept is not None
         case ".json":
             return _drop_entries(path, texts)
-    if not (_mentions(path.read_bytes(), texts) or any(f"{path.name}.".startswith(f"{text}.") for text in texts)):
+    if not (mentions(path.read_bytes(), texts) or any(f"{path.name}.".startswith(f"{text}.") for text in texts)):
         return False
     path.unlink()
     return True
@@ -90,7 +91,7 @@ def _is_without(line: bytes, texts: Collection[str]) -> bool:
 
 def _lines_of_log(data: bytes, texts: Collection[str]) -> list[tuple[bytes, bool]]:
     """The lines of a log, and whether each is kept; a name with a line break is mentioned by several."""
-    spans = [found.span() for text in texts for found in _mentions_of(data, text)]
+    spans = [found.span() for text in texts for found in _places_of(data, text)]
     lines, start = [], 0
     for line in data.splitlines(keepends=True):
         end = start + len(line)
@@ -136,12 +137,12 @@ def _drop_entries(path: Path, texts: Collection[str]) -> bool:
     return bool(after != before)
 
 
-def _mentions(data: bytes, texts: Collection[str]) -> bool:
+def mentions(data: bytes, texts: Collection[str]) -> bool:
     """Whether bytes hold a text as it is, or as JSON or a page spells it."""
-    return any(any(_mentions_of(data, text)) for text in texts)
+    return any(any(_places_of(data, text)) for text in texts)
 
 
-def _mentions_of(data: bytes, text: str) -> Iterator[re.Match[bytes]]:
+def _places_of(data: bytes, text: str) -> Iterator[re.Match[bytes]]:
     """Where a text stands by itself: `1.jpg` is not mentioned by `11.jpg`, nor by the path of another `1.jpg`."""
     for spelling in set(_spellings(text)) if len(text) >= _SHORTEST else ():
         if spelling in data:  # much faster than the expression
@@ -156,7 +157,7 @@ def _alone(text: str, spelling: bytes) -> bytes:
 
 
 def _spellings(text: str) -> Iterator[bytes]:
-    escaped = html.escape(text)
-    as_jinja_does = escaped.replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
-    for each in (text, json.dumps(text)[1:-1], repr(text)[1:-1], escaped, as_jinja_does):
+    in_html = html.escape(text)
+    as_jinja_does = in_html.replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+    for each in (text, escaped(text), json.dumps(text)[1:-1], repr(text)[1:-1], in_html, as_jinja_does):
         yield each.encode("utf-8", "surrogateescape")

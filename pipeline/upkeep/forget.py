@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +30,7 @@ class Trace:
     """The images' names, SHA-256, captions of people and splits in the snapshot of a folder."""
 
     snapshot: Path
-    names: frozenset[str]
+    names: frozenset[str]  # in the snapshot, and addresses
     digests: frozenset[str]
     captions: frozenset[str]
     splits: frozenset[str]
@@ -61,9 +61,7 @@ class Forgetting:
         The snapshots come last, as the rest is found through them: a call after a stopped one finds the rest, too.
         """
         texts = self.images.union(*(trace.texts for trace in self.traces))
-        rejected = Registry(self.home).runs_tagged(REJECTED) if self.traces else []
-        runs = ({each.version.run_id for each in exposed} - {""}).union(rejected)
-        changed = sum(scrub_run(self.home, run, texts) for run in sorted(runs))
+        changed = self.run_artifacts(exposed)
         digests = self.digests.union(*(trace.digests for trace in self.traces))
         indexes = sorted((self.home.store / "features").glob("*/*.json"))
         changed += sum(_drop_features(index, digests) for index in indexes)
@@ -72,6 +70,13 @@ class Forgetting:
         snapshots = {trace.snapshot for trace in self.traces}
         ordered = (*sorted(folders - snapshots), *sorted(snapshots))
         return changed + sum(scrub_folder(folder, texts) for folder in ordered)
+
+    def run_artifacts(self, exposed: Collection[Exposed]) -> int:
+        """Remove the images from MLflow's artifacts; the number of changed files, none the second time."""
+        texts = self.images.union(*(trace.texts for trace in self.traces))
+        rejected = Registry(self.home).runs_tagged(REJECTED) if self.traces else []
+        runs = ({each.version.run_id for each in exposed} - {""}).union(rejected)
+        return sum(scrub_run(self.home, run, texts) for run in sorted(runs))
 
     @cached_property
     def _lineage(self) -> Lineage:
@@ -88,8 +93,28 @@ class Forgetting:
         by_name = images["uri"].str.removeprefix(CORRECTED).isin(self.images) | images["image"].isin(self.images)
         rows = images[by_name | images["sha256"].isin(self.digests)]
         texts = captions[captions["image"].isin(rows["image"])]["caption"]
-        names, digests, splits = (frozenset(rows[column]) for column in ("image", "sha256", "split"))
-        return Trace(folder, names, digests - {""}, frozenset(texts), splits)
+        names, uris, digests, splits = (frozenset(rows[column]) for column in ("image", "uri", "sha256", "split"))
+        return Trace(folder, names | uris, digests - {""}, frozenset(texts), splits)
+
+
+def known_digests(store: Path) -> Iterator[str]:
+    """SHA-256 of the images in all snapshots and features of a store, some several times."""
+    for images in _snapshots(store):
+        yield from pd.read_parquet(images, columns=["sha256"])["sha256"]
+    for index in store.glob("features/*/*.json"):
+        yield from read_json(index)
+
+
+def snapshot_images(store: Path) -> Iterator[str]:
+    """The images in all snapshots of a store, by name and by address, some several times."""
+    for images in _snapshots(store):
+        rows = pd.read_parquet(images, columns=["image", "uri"])
+        yield from rows["image"]
+        yield from rows["uri"].str.removeprefix(CORRECTED)
+
+
+def _snapshots(store: Path) -> list[Path]:
+    return sorted(store.glob("stages/snapshot/[0-9a-f]*/images.parquet"))
 
 
 def _drop_features(index: Path, digests: Collection[str]) -> bool:

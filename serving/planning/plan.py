@@ -16,7 +16,7 @@ from pipeline.core.errors import SettingsError
 from pipeline.model.interface import PinnedModel
 from pipeline.registry.last_known import remember
 from pipeline.storage.files import creating_folder, explain_full_disk, write_json
-from pipeline.storage.forgotten import Forgotten
+from pipeline.storage.forgotten import Forgotten, heeding_forgotten
 from pipeline.storage.objects import Folder, address_of, open_folder, require_inside
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.replay import Replay
@@ -160,7 +160,7 @@ def _write_plan(job: _Job, target: Path, forgotten: Forgotten) -> Selection:
         deduplicator = Deduplicator() if settings.manifest else None
         selection = Selection(job.attempt.before, job.done(), forgotten, newest, job.layout, replayed, deduplicator)
         counts = selection.select(job.listing())
-        with creating_folder(target) as scratch:
+        with heeding_forgotten(job.home.store), creating_folder(target) as scratch:
             sizes = _write_shards(newest, settings.shard_size, scratch)
             made = Plan(
                 folder=target.parent,

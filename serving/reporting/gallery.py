@@ -44,11 +44,11 @@ class Card:
 
 
 def write_gallery(plan: Plan, summary: NightSummary, rows: pa.Table) -> None:
-    """Write `gallery/index.html`, with a sample of the published rows, into the run's folder, atomically."""
+    """Write `gallery/index.html`, with a sample of the published rows, into the run's folder; it replaces one there."""
     captions = rows.filter(pc.field("status") == CAPTIONED)
     quarantined = rows.filter(pc.field("status") == QUARANTINED)
     listed = quarantined[:MAX_QUARANTINED].to_pylist()
-    with creating_folder(plan.gallery) as folder:
+    with creating_folder(plan.gallery, replaces=True) as folder:
         cards = list(_cards(plan, _sample(captions, plan.settings.gallery_size), folder))
         page = render(
             Path(__file__).with_suffix(".html"),
@@ -79,7 +79,7 @@ def _cards(plan: Plan, rows: list[dict[str, Any]], folder: Path) -> Iterator[Car
     for row in rows:
         yield Card(
             name=plan.name_of(row["image"]),
-            thumbnail=_thumbnail(plan, images, listed[row["image"]], folder) if images else None,
+            thumbnail=_thumbnail(plan, images, listed.get(row["image"]), folder) if images else None,
             caption=row["caption"],
             alternatives=row["alternatives"] or [],
             score=row["score"],
@@ -98,8 +98,10 @@ def _input(plan: Plan) -> Folder | None:
         return None
 
 
-def _thumbnail(plan: Plan, images: Folder, info: ObjectInfo, folder: Path) -> str | None:
-    """A thumbnail's path relative to the page; None if the image is not there any more."""
+def _thumbnail(plan: Plan, images: Folder, info: ObjectInfo | None, folder: Path) -> str | None:
+    """A thumbnail's path relative to the page; None if the image is not there or not listed any more."""
+    if info is None:
+        return None
     try:
         image = decode(images.read(info), plan.settings.limits(), THUMBNAIL_SIDE)
     except NightcapError as error:

@@ -6,7 +6,10 @@ import os
 from pathlib import Path
 from uuid import uuid4
 
+import pyarrow as pa
+
 from pipeline.storage.files import write_json
+from pipeline.storage.forgotten import Forgotten, heeding_forgotten
 from pipeline.storage.tables import CaptionTable
 from serving.reporting.gallery import write_gallery
 from serving.reporting.outputs import write_outputs
@@ -21,14 +24,30 @@ def report(plan_path: str | Path) -> NightSummary:
     If the night had images, `nights/latest` becomes a link to the run's folder.
     """
     plan = Plan.read(plan_path)
-    rows = CaptionTable(plan.table).rows(plan.night, plan.run)
-    summary = summarize(plan, rows, write_outputs(plan))
-    if not plan.gallery.is_dir():  # a night that is reported again opens no image
-        write_gallery(plan, summary, rows)
-    write_json(plan.summary_file, summary.to_json())
+    summary = _report(plan, anew=False)
     if plan.counts.planned:
         _point(plan.folder.parent.parent / LATEST, plan.folder)
     return summary
+
+
+def report_anew(plan: Plan) -> None:
+    """Write what a run's report says once more, without images that were forgotten since; no page is ever missing."""
+    _report(plan, anew=True)
+
+
+def _report(plan: Plan, anew: bool) -> NightSummary:
+    while True:
+        forgotten = Forgotten.of(plan.store)
+        rows = CaptionTable(plan.table).rows(plan.night, plan.run)
+        rows = rows.filter(pa.array([image not in forgotten for image in rows["image"].to_pylist()], pa.bool_()))
+        summary = summarize(plan, rows, write_outputs(plan))
+        with heeding_forgotten(plan.store) as now:
+            if now == forgotten and (anew or not plan.has_gallery):  # a night that is reported again opens no image
+                write_gallery(plan, summary, rows)
+        write_json(plan.summary_file, summary.to_json())
+        if Forgotten.of(plan.store) == forgotten:
+            return summary
+        anew = True
 
 
 def _point(link: Path, folder: Path) -> None:

@@ -94,6 +94,12 @@ class RunFolder(Group):
         return self.folder / "gallery"
 
     @property
+    def has_gallery(self) -> bool:
+        """Whether the page is there, and not what a power cut left of it."""
+        page = self.gallery / "index.html"
+        return page.is_file() and page.stat().st_size > 0
+
+    @property
     def reference_file(self) -> Path:
         """The reference of the model that the shards loaded."""
         return self.folder / "reference.json"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 from pipeline.storage.files import read_json, write_json
-from pipeline.storage.scrub import pruned
 from serving.runs.lifecycle import RunFolder
 from serving.runs.plan_file import Plan
 
@@ -32,5 +32,14 @@ def prune_index(store: Path, images: Collection[str]) -> None:
     """Remove images from the index: settings of a replay name some."""
     for path in store.glob("outputs/*/*.json"):
         plan = read_json(path)
-        if (rest := pruned(plan, images)) != plan:
+        if (rest := without_images(plan, images)) != plan:
             write_json(path, rest)
+
+
+def without_images(plan: dict[str, Any], images: Collection[str]) -> dict[str, Any]:
+    """The content of a `plan.json` without images; only a replay's settings name any, whatever its folders are called."""
+    named = plan["settings"].get("replay_images")
+    if not named or not set(named) & set(images):
+        return plan
+    kept = [image for image in named if image not in images]
+    return plan | {"settings": plan["settings"] | {"replay_images": kept}}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
 from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError
 from pipeline.storage.files import replacing, sha256
+from pipeline.storage.locks import exclusive_lock
 from pipeline.storage.objects.s3 import SCHEME, S3Address, S3Folder
 
 _LONGEST = 200  # bytes of a part of a name; file systems take 255, and scratch files need some
@@ -49,6 +51,8 @@ class LocalTarget:
                 raise ObjectUnavailable(f"{path} leads out of {self.root} through a link; remove the link")
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path, prefix=_scratch(path), is_synced=False) as file:
+                with suppress(OSError):
+                    fcntl.flock(file, fcntl.LOCK_SH)  # so that nobody takes it for a dead writer's
                 yield file
         except OSError as error:
             raise ObjectUnavailable(f"cannot write {path}: {error.strerror or error}") from error
@@ -71,7 +75,9 @@ class LocalTarget:
         """Remove what writers of the name have left half written when they died."""
         path = self._path(name)
         for left in path.parent.glob(f"{_scratch(path)}*"):
-            left.unlink(missing_ok=True)
+            with exclusive_lock(left) as is_free:
+                if is_free:
+                    left.unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
         return self.root.joinpath(*_parts(name))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, Any
 
 from pipeline.core.spreadsheet import BOM, csv_line
+from pipeline.storage.forgotten import Forgotten, heeding_forgotten
+from pipeline.storage.scrub import mentions
 from pipeline.storage.tables import CAPTIONED, HUMAN, CaptionTable
 from serving.reporting.outputs.index import add_to_index
 from serving.reporting.outputs.targets import OutputTarget, target_of
@@ -26,8 +28,14 @@ _COLUMNS = [
     *("source", "model_name", "model_version", "night"),
 ]
 
+_TEXT_FILES = 256  # are written between two looks at the list of forgotten images
+
 Record = dict[str, Any]
 Sink = Callable[[list[Record]], None]
+
+
+class _ForgottenMeanwhile(Exception):
+    """Images were forgotten since the outputs were begun."""
 
 
 @dataclass
@@ -46,6 +54,7 @@ class _Job:
     plan: Plan
     table: CaptionTable
     target: OutputTarget
+    forgotten: Forgotten  # when the outputs were begun
     written: Written = field(default_factory=Written)
 
 
@@ -60,35 +69,65 @@ def write_outputs(plan: Plan) -> Written | None:
     if settings.output is None:
         return None
     add_to_index(plan)
-    job = _Job(plan, CaptionTable(plan.table), target_of(settings.output, settings.store_patience_s))
-    with ExitStack() as stack:
+    target = target_of(settings.output, settings.store_patience_s)
+    _tidy(target, plan)
+    while (written := _write(_Job(plan, CaptionTable(plan.table), target, Forgotten.of(plan.store)))) is None:
+        log.info("night %s: images were forgotten while its outputs were written; writing them again", plan.night)
+    log.info("night %s: %s in %s", plan.night, written, settings.output)
+    return written
+
+
+def _write(job: _Job) -> Written | None:
+    """Write a run's files; None, and the files of whole runs stay as they were, if images were forgotten meanwhile."""
+    with suppress(_ForgottenMeanwhile), ExitStack() as heeding, ExitStack() as stack:
         sinks = list(_sinks(job, stack))
         for records in _records(job):
             job.written.records += len(records)
             for sink in sinks:
                 sink(records)
-    log.info("night %s: %s in %s", plan.night, job.written, settings.output)
-    return job.written
+        if heeding.enter_context(heeding_forgotten(job.plan.store)) != job.forgotten:
+            raise _ForgottenMeanwhile
+    return job.written if Forgotten.of(job.plan.store) == job.forgotten else None
 
 
-def forget_outputs(plan: Plan, images: Collection[str]) -> None:
-    """Remove a run's files from its output, to be written again, and the images' text files.
+def forget_outputs(plan: Plan, images: Collection[str], is_ours: Callable[[str], bool] = lambda _: False) -> int:
+    """Remove the text files of images, and what died over a run's files left of them; returns how many text files.
 
-    Text files that somebody else wrote stay. Must come before the images are removed from the table, which tells our
-    captions from others.
+    A text file is ours, and goes, if it is one of the captions that the table has of its image, or as `is_ours` says.
     """
     if plan.settings.output is None:
-        return
+        return 0
     target = target_of(plan.settings.output, plan.settings.store_patience_s)
+    _tidy(target, plan)
+    images = [image for image in images if plan.name_of(image) != image]  # others have no text file there
     captions = CaptionTable(plan.table).all_captions(images)
-    for image in images:
-        name = sidecar_name(plan, image)
-        target.tidy(name)
-        if _is_ours(target.read(name), captions.get(image, frozenset())):
-            target.remove(name)
+    return sum(_forget_sidecar(target, plan, image, captions.get(image, frozenset()), is_ours) for image in images)
+
+
+def mentions_in_outputs(plan: Plan, images: Collection[str]) -> bool:
+    """Whether a run's JSON lines or CSV file names one of the images."""
+    if plan.settings.output is None:
+        return False
+    target = target_of(plan.settings.output, plan.settings.store_patience_s)
+    files = (target.read(file_name(plan, ending)) for ending in ("jsonl", "csv"))
+    return any(content and mentions(content, images) for content in files)
+
+
+def _forget_sidecar(
+    target: OutputTarget, plan: Plan, image: str, captions: Collection[str], is_ours: Callable[[str], bool]
+) -> bool:
+    name = sidecar_name(plan, image)
+    target.tidy(name)
+    content = target.read(name)
+    if content is None or not (_is_ours(content, captions) or is_ours(content.decode("utf-8", "replace").strip())):
+        return False
+    target.remove(name)
+    return True
+
+
+def _tidy(target: OutputTarget, plan: Plan) -> None:
     for ending in ("jsonl", "csv"):
         target.tidy(file_name(plan, ending))
-        target.remove(file_name(plan, ending))
 
 
 def file_name(plan: Plan, ending: str) -> str:
@@ -115,7 +154,8 @@ def _records(job: _Job) -> Iterator[list[Record]]:
     """The records of the run's images, some thousands at a time."""
     humans = job.table.human_captions()
     for batch in job.table.published(job.plan.night, job.plan.run, [*_COLUMNS, WITHDRAWN]):
-        yield [_record(job, row, humans.get(row["image"])) for row in batch.to_pylist()]
+        rows = (row for row in batch.to_pylist() if row["image"] not in job.forgotten)
+        yield [_record(job, row, humans.get(row["image"])) for row in rows]
 
 
 def _record(job: _Job, row: Record, human_caption: str | None) -> Record:
@@ -149,6 +189,17 @@ def _cell(value: Any) -> str | float | None:
 
 
 def _write_sidecars(job: _Job, records: list[Record]) -> None:
+    for start in range(0, len(records), _TEXT_FILES):
+        some = records[start : start + _TEXT_FILES]
+        with heeding_forgotten(job.plan.store) as forgotten:
+            _write_some(job, [each for each in some if each["image"] not in forgotten])
+        if (late := Forgotten.of(job.plan.store)) != forgotten:  # where nobody can wait for this process
+            images = [each["image"] for each in some if each["image"] in late]
+            ours = {each["caption"].strip() for each in some if each["caption"]}
+            forget_outputs(job.plan, images, ours.__contains__)
+
+
+def _write_some(job: _Job, records: list[Record]) -> None:
     captions = {each["image"]: each["caption"] for each in records if each["caption"] is not None}
     withdrawn = {each["image"] for each in records if each["status"] == WITHDRAWN}
     texts = {image: job.target.read(sidecar_name(job.plan, image)) for image in captions.keys() | withdrawn}

@@ -15,12 +15,20 @@ def test_a_file_that_cannot_be_used_is_one_line(run, tmp_path, data, words):
     assert run("forget", "--images", tmp_path / "list.txt").refused(2, "--images", "list.txt", *words)
 
 
-def test_an_image_that_nothing_holds_is_no_error(run, tmp_path, monkeypatch):
+def test_an_image_that_nothing_holds_is_told(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "list.txt").write_text("unknown.jpg\n\ns3://bucket/unknown.jpg\n")
-    done = run("forget", "--images", "list.txt")
-    assert (done.code, done.out) == (0, "")
-    assert done.err == "2 images: 0 rows, 0 nights and 0 other files are without them\n"
+    for _ in range(2):
+        done = run("forget", "--images", "list.txt")
+        assert done.code == 3
+        assert done.err.startswith("2 images: 0 rows, 0 nights and 0 other files are without them\n")
+        assert "nothing knows" in done.out and "'unknown.jpg'" in done.out and "'s3://bucket/unknown.jpg'" in done.out
+
+
+@pytest.mark.parametrize("data", ["{}", '["a", 3]', '["a"', '""', "[]"])
+def test_json_that_holds_no_names_is_one_line(run, tmp_path, data):
+    (tmp_path / "list.json").write_text(data)
+    assert run("forget", "--images", tmp_path / "list.json", "--json").refused(2, "list.json")
 
 
 def test_a_version_that_was_evaluated_on_it_may_hold_it():

@@ -70,7 +70,7 @@ def test_what_somebody_else_wrote_into_a_text_file_is_theirs(home):
 def test_images_nobody_knows(home):
     world, _, _ = home
     before = len(world.rows())
-    forget(world, "/nowhere/x.jpg", "s3://bucket/y.jpg")
+    forget(world, "/nowhere/x.jpg", "s3://bucket/y.jpg", code=3)
     assert len(world.rows()) == before
     assert "s3://bucket/y.jpg" in Forgotten.of(world.home.store)
     assert CaptionTable(world.home.captions).version() == 3

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from pipeline.storage.locks import OutputLocks, exclusive_lock
+from pipeline.storage.locks import OutputLocks, exclusive_lock, exclusive_lock_in_time, shared_lock
 
 HOLDING = """
 import sys
@@ -60,3 +60,39 @@ def test_a_lock_ends_with_a_process_that_is_killed(tmp_path):
         process.kill()
         process.wait()
     assert is_free(path)
+
+
+SHARING = """
+import sys
+from pathlib import Path
+from pipeline.storage.locks import shared_lock
+with shared_lock(Path(sys.argv[1])):
+    print(flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_who_wants_to_be_alone_waits_for_others_to_leave(tmp_path):
+    path = tmp_path / "store" / "lock"
+    other = subprocess.Popen([sys.executable, "-c", SHARING, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    other.stdout.readline()
+    with exclusive_lock_in_time(path, 0.1) as is_free:
+        assert not is_free
+    other.kill()
+    other.communicate()
+    with exclusive_lock_in_time(path, 60) as is_free:
+        assert is_free
+
+
+def test_nobody_waits_for_oneself(tmp_path):
+    path = tmp_path / "lock"
+    with shared_lock(path), exclusive_lock_in_time(path, 3600) as is_free:
+        assert not is_free
+    with exclusive_lock_in_time(path, 3600) as is_free:
+        assert is_free
+
+
+def test_no_lock_where_there_can_be_none(tmp_path):
+    (tmp_path / "file").touch()
+    with shared_lock(tmp_path / "file" / "lock"), exclusive_lock_in_time(tmp_path / "file" / "lock", 0) as is_free:
+        assert is_free

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.core.terminal import escaped
 from pipeline.storage.scrub import drop_mentions, lines_without, pruned, scrub, scrub_folder
 
 NAME = "/inbox/ada & bob.jpg"
@@ -115,6 +116,13 @@ def test_a_log_loses_every_line_of_a_name_with_a_line_break(tmp_path):
     path.write_text("one\n/in/a\nb.jpg is corrupt\ntwo\n")
     assert drop_mentions(path, ["/in/a\nb.jpg"])
     assert path.read_text() == "one\ntwo\n"
+
+
+def test_a_log_loses_a_name_as_logs_escape_it(tmp_path):
+    path = tmp_path / "night.log"
+    path.write_text(f"one\n{escaped('/in/a' + chr(10) + 'b.jpg')} is corrupt\n")
+    assert drop_mentions(path, ["/in/a\nb.jpg"])
+    assert path.read_text() == "one\n"
 
 
 def test_a_log_that_was_left_half_done_mentions_nothing(tmp_path, monkeypatch):

@@ -23,8 +23,18 @@ def rows_of(output):
 def test_what_a_snapshot_knew_of_an_image(tmp_path):
     home, done = trained(tmp_path)
     (trace,) = Forgetting(home, frozenset({"/data/secret.jpg"}), frozenset()).traces
-    assert (trace.snapshot, trace.names, trace.splits) == (done["snapshot"].path, {"secret.jpg"}, {"val"})
-    assert trace.texts == {"secret.jpg", "Ada at home", sha256(b"secret.jpg"), sha256(b"secret.jpg")[:16]}
+    assert (trace.snapshot, trace.names, trace.splits) == (
+        done["snapshot"].path,
+        {"secret.jpg", "/data/secret.jpg"},
+        {"val"},
+    )
+    assert trace.texts == {
+        "secret.jpg",
+        "/data/secret.jpg",
+        "Ada at home",
+        sha256(b"secret.jpg"),
+        sha256(b"secret.jpg")[:16],
+    }
 
 
 def test_snapshot_accepted_rows_and_features_lose_it(tmp_path):

@@ -64,8 +64,12 @@ def test_keys_too_long_for_a_bucket_are_keys_that_differ(s3, in_s3):
 def test_tidying_removes_only_half_written_files_of_the_name(tmp_path):
     target = LocalTarget(tmp_path)
     dead, other = target.write("x"), target.write("y")
-    dead.__enter__().write(b"half")
+    half = dead.__enter__()
+    half.write(b"half")
     other.__enter__().write(b"half")
+    target.tidy("x")
+    assert len(list(tmp_path.iterdir())) == 2, "its writer is at work"
+    half.close()  # as its death does
     target.tidy("x")
     left = [path.name for path in tmp_path.iterdir()]
     assert len(left) == 1
