@@ -40,7 +40,7 @@ def command(
         _compare_gpu(home)
         return
     broken = 0
-    for check in (_python, _packages, _folders, _registry, _devices, _optional):
+    for check in (_python, _packages, _folders, _decoders, _registry, _devices, _optional):
         with working("checking"):
             findings = list(_guarded(check, home))
         for finding in findings:
@@ -90,6 +90,19 @@ def _folders(home: Home) -> Iterator[Finding]:
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free
         yield Finding(free > MINIMUM_FREE_BYTES, f"{name} {folder}, {free / 1e9:.1f} GB free")
+
+
+def _decoders(home: Home) -> Iterator[Finding]:
+    from pipeline.core.confinement import FILES, NETWORK
+    from pipeline.imaging.decode import ImageLimits
+    from pipeline.imaging.sandbox import Decoders, Work
+
+    with Decoders(Work(ImageLimits(), 64, "squash"), 1) as decoders:
+        kept = decoders.protections()
+    for protection, way, since in ((FILES, "Landlock", "5.13"), (NETWORK, "seccomp", "3.5")):
+        missing = f"decoders are not kept from {protection}: no {way} here; Linux has it since {since}, if the container lets it"
+        known = f"decoders of images are kept from {protection} by {way}"
+        yield Finding(True if protection in kept else None, known if protection in kept else missing)
 
 
 def _registry(home: Home) -> Iterator[Finding]:

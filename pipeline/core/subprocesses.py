@@ -11,11 +11,46 @@ from typing import Any
 
 import pipeline
 
+# What a child process may find in its environment. Secrets and addresses are not among it.
+_PASSED_ON = frozenset(
+    [
+        "PATH",
+        "HOME",
+        "TMPDIR",
+        "LANG",
+        "LC_ALL",
+        "LC_CTYPE",
+        "TZ",
+        "LD_LIBRARY_PATH",
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONHASHSEED",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE",
+        "NVIDIA_VISIBLE_DEVICES",
+        "NVIDIA_DRIVER_CAPABILITIES",
+    ]
+)
+_PASSED_ON_PREFIXES = ("CUDA_", "TF_", "XLA_", "KERAS_", "OMP_", "OPENBLAS_", "MKL_", "ONEDNN_", "DNNL_")
+_WITH_CREDENTIALS = ("NIGHTCAP_", "MLFLOW_", "AWS_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
-def module_environment(**changes: str) -> dict[str, str]:
-    """This process's environment with the changes, by which another Python finds the same `pipeline`."""
+
+def child_environment(*, credentials: bool = False, **changes: str) -> dict[str, str]:
+    """The environment of any child process: the variables of an allow-list, and the changes.
+
+    With `credentials` also those of the registry and the store, for a child that is to reach them.
+    """
+    prefixes = _PASSED_ON_PREFIXES + (_WITH_CREDENTIALS if credentials else ())
+    passed_on = {
+        name: value for name, value in os.environ.items() if name in _PASSED_ON or name.upper().startswith(prefixes)
+    }
+    return passed_on | changes
+
+
+def module_environment(*, credentials: bool = False, **changes: str) -> dict[str, str]:
+    """`child_environment` by which another Python finds the same `pipeline`."""
     path = filter(None, [str(Path(pipeline.__file__).parents[1]), os.environ.get("PYTHONPATH")])
-    return os.environ | {"PYTHONPATH": os.pathsep.join(path)} | changes
+    return child_environment(credentials=credentials, PYTHONPATH=os.pathsep.join(path)) | changes
 
 
 def last_json(text: str) -> dict[str, Any]:

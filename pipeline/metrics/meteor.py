@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from pipeline.core.subprocesses import child_environment
 from pipeline.metrics.ngrams import TokenSequence
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,15 @@ def _run(jar: list[str], references: Sequence[Sequence[TokenSequence]], captions
         # The jar needs equally many references for all captions; only the best counts, so repeats are harmless.
         _write_lines(reference, [own[at % len(own)] for own in references for at in range(most)])
         command = [*jar, str(test), str(reference), "-r", str(most), "-l", "en", "-norm", "-q"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIME_LIMIT_S, check=True, cwd=name)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_TIME_LIMIT_S,
+            check=True,
+            cwd=name,
+            env=child_environment(),
+        )
     return float(done.stdout)
 
 

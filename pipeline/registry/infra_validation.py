@@ -58,6 +58,7 @@ def try_version(home: Home, uri: str, budget: GateSettings) -> dict[str, float]:
 
 def _run(home: Home, uri: str, budget: GateSettings, scratch: str) -> dict[str, Any]:
     environment = module_environment(
+        credentials=True,
         NIGHTCAP_HOME=scratch,  # an empty cache
         NIGHTCAP_STORE=str(home.store),
         NIGHTCAP_PROMOTIONS=home.promotions,

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.core.confinement import hide
 from pipeline.core.errors import BadImage, DecoderUnavailable
 from pipeline.core.reasons import DECODE_REASONS, DECODER_CRASHED, DECODER_TIMEOUT
 from pipeline.core.subprocesses import is_stopped, module_environment
@@ -40,7 +41,11 @@ class Decoders:
     """
 
     def __init__(self, work: Work, processes: int) -> None:
-        """Start the first process; each other starts when all before it are busy."""
+        """Start the first process; each other starts when all before it are busy.
+
+        From now on this process is hidden from its children, which as the same user might read its environment.
+        """
+        hide()
         self.work, self.processes = work, processes
         self._last_tries = Lock()
         self._idle: queue.LifoQueue[_Decoder | None] = queue.LifoQueue()
@@ -75,6 +80,15 @@ class Decoders:
         raise BadImage(
             result, f"the decoder died of it {_TRIES + 1} times, the last time with no other image beside it"
         )
+
+    def protections(self) -> tuple[str, ...]:
+        """What the kernel keeps from a decoder: `FILES` and `NETWORK`; fewer where it is old."""
+        decoder = self._idle.get() or _Decoder(self.work)
+        try:
+            decoder.wait_until_ready()
+            return decoder.protections
+        finally:
+            self._idle.put(decoder)
 
     def _try_alone(self, data: bytes) -> DecodedPixels | str:
         """Try while every other decoder rests."""
@@ -118,6 +132,7 @@ class _Decoder:
 
     def __init__(self, work: Work) -> None:
         self.work, self._is_ready, self._waited = work, False, 0
+        self.protections: tuple[str, ...] = ()
         command = [sys.executable, "-P", "-m", "pipeline.imaging.sandbox.worker", work.to_json()]
         self._connection, remote = socket.socketpair()
         try:
@@ -137,14 +152,14 @@ class _Decoder:
             return
         self._connection.settimeout(START_S)
         try:
-            framing.receive(self._connection, _LONGEST_ANSWER)
+            ready = _answer(framing.receive(self._connection, _LONGEST_ANSWER))
         except OSError as error:
             self.stop()
             code = self._process.returncode
             raise DecoderUnavailable(
                 f"a process for decoding images does not start (exit code {code}): {error}; its own output is above"
             ) from error
-        self._is_ready = True
+        self.protections, self._is_ready = tuple(ready["protections"]), True
 
     def decode(self, encoded: bytes) -> DecodedPixels:
         """One decoded image; raises OSError if the process died, and BadImage if it refuses the image."""

@@ -1,7 +1,7 @@
 """The decoder process, `python -m pipeline.imaging.sandbox.worker WORK`; its stdin is a socket.
 
 It reads frames of encoded images, and answers each with a frame of JSON (size and flags, or a reason) and one of
-pixels. It limits itself: the kernel kills it at an image's time limit, with or without a living parent, and memory
+pixels. Before the first it gives up its rights, and says which. It limits itself: the kernel kills it at an image's time limit, with or without a living parent, and memory
 beyond the limit is a MemoryError. It ends when the socket does.
 """
 
@@ -29,6 +29,7 @@ from PIL import (  # noqa: F401 - else the first WebP would load the plugins of 
     WebPImagePlugin,
 )
 
+from pipeline.core.confinement import confine
 from pipeline.core.errors import BadImage
 from pipeline.imaging.sandbox import framing
 from pipeline.imaging.sandbox.task import Work, decoded
@@ -41,8 +42,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
     _limit(work)
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())  # libraries print much about bad images
+    protections = confine()
     with suppress(OSError), socket.socket(fileno=sys.stdin.fileno()) as parent:
-        framing.send(parent, b"ready")
+        framing.send(parent, json.dumps({"protections": protections}).encode())
         while True:
             _answer(parent, work, bytes(framing.receive(parent, work.limits.max_bytes)))
 
@@ -52,6 +54,7 @@ def _limit(work: Work) -> None:
     most = pages * resource.getpagesize() + work.memory_mb * 1_000_000
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # where the kernel cannot refuse files, they stay empty
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")  # kill this process before the shard
 

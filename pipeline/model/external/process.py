@@ -20,9 +20,11 @@ from uuid import uuid4
 
 import psutil
 
+from pipeline.core.confinement import hide
 from pipeline.core.environment import ExternalLimits
 from pipeline.core.errors import BadInput, SettingsError
 from pipeline.core.reasons import CAPTIONER_FAILED
+from pipeline.core.subprocesses import child_environment
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +34,6 @@ MAX_ANSWER = 1 << 20
 TAIL = 4000
 ROUNDS = 5
 SETTLE_S = 5.0
-# The variables that it inherits; credentials and addresses are not among them.
-PASSED_ON = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
 
 
 class ExternalProcess:
@@ -43,6 +43,7 @@ class ExternalProcess:
         """Start it and wait until it has loaded the MLflow model in a folder; raises as `ask`, or SettingsError."""
         self._limits, mark = limits, uuid4().hex
         scratch = tempfile.mkdtemp(prefix="nightcap-foreign-")
+        hide()  # it runs as the same user, which may else read our environment
         self._socket, remote = socket.socketpair()
         with remote:
             process = _start(folder, limits, remote, _environment(scratch, mark))
@@ -154,14 +155,13 @@ def _start(
 
 
 def _environment(scratch: str, mark: str) -> dict[str, str]:
-    return {name: os.environ[name] for name in PASSED_ON if name in os.environ} | {
-        "PATH": os.defpath,
-        "HOME": scratch,
-        "TMPDIR": scratch,
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_LOGGING_LEVEL": "ERROR",
-        MARK: mark,
-    }
+    return child_environment(
+        PATH=os.defpath,
+        HOME=scratch,
+        TMPDIR=scratch,
+        MLFLOW_DISABLE_TELEMETRY="true",
+        MLFLOW_LOGGING_LEVEL="ERROR",
+    ) | {MARK: mark}
 
 
 def _end(owner: int, process: subprocess.Popen[bytes], local: socket.socket, mark: str, scratch: str) -> None:

@@ -84,14 +84,14 @@ def _compared(trial: Trial, reference: Mapping[str, Any], result: Mapping[str, A
 def _run_trial(trial: Trial, weights: Path) -> dict[str, Any]:
     log.info("%s: %d steps", trial.name, STEPS)
     # Hidden, for where TensorFlow sees a GPU it places cuDNN's operations there, whatever device is asked for.
-    hidden = {} if trial.gpu else {"CUDA_VISIBLE_DEVICES": "-1"}
+    environment = module_environment() | ({} if trial.gpu else {"CUDA_VISIBLE_DEVICES": "-1"})
     try:
         return run_module(
             "pipeline.training.device_check.steps",
             trial.precision,
             STEPS,
             weights,
-            env=module_environment(**hidden),
+            env=environment,
             timeout_s=TRIAL_TIMEOUT_S,
             folder=weights.parent,
         )

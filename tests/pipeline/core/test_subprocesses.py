@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 import pipeline
-from pipeline.core.subprocesses import module_environment, run_module
+from pipeline.core.subprocesses import child_environment, is_stopped, module_environment, run_module
 
 PROGRAM = """
 import json, os, sys, time
@@ -64,3 +64,25 @@ def test_it_is_killed_when_its_time_is_over(run, tmp_path):
 def test_the_path_of_this_process_is_kept(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/one")
     assert module_environment()["PYTHONPATH"].split(os.pathsep)[1:] == ["/one"]
+
+
+def test_a_child_finds_no_secret_unless_it_is_to_reach_the_registry(monkeypatch):
+    secrets = ["AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD", "NIGHTCAP_WEBHOOK"]
+    others = ["AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "SOME_TOKEN"]
+    for name in secrets + others:
+        monkeypatch.setenv(name, "canary")
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    plain, trusted = child_environment(A="b"), child_environment(credentials=True)
+    assert "canary" not in plain.values()
+    assert (plain["TF_ENABLE_ONEDNN_OPTS"], plain["A"], plain["PATH"]) == ("1", "b", os.environ["PATH"])
+    assert sorted(name for name, value in trusted.items() if value == "canary") == secrets
+
+
+def test_a_process_that_stands_still():
+    with subprocess.Popen(["sleep", "60"]) as process:
+        assert not is_stopped(process.pid)
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        assert is_stopped(process.pid)
+        process.kill()
+    assert not is_stopped(process.pid)

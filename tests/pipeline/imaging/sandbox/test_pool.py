@@ -27,7 +27,7 @@ PHOTO = encoded(photograph(), "PNG")
 
 # Pillow as it might be with a hole in it: what it does depends on the image's bytes.
 HOLES = """
-import ctypes, fcntl, io, os, time
+import ctypes, fcntl, io, os, signal, time
 from PIL import Image
 busy = open(__file__)
 opened = Image.open
@@ -44,7 +44,7 @@ def open_(file, *args, **kwargs):
         fcntl.flock(busy, fcntl.LOCK_UN)
     if data.endswith(b"#crowded"):
         try: fcntl.flock(busy, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError: os.kill(os.getpid(), 9)
+        except OSError: signal.raise_signal(9)
     if data.endswith(b"#swell"): held = [bytearray(2**24) for _ in range(2**10)]
     return opened(file, *args, **kwargs)
 Image.open = open_

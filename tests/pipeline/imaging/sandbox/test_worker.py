@@ -9,6 +9,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
+from pipeline.core.confinement import FILES, NETWORK
 from pipeline.imaging.decode import ImageLimits
 from pipeline.imaging.sandbox.framing import receive, send
 from pipeline.imaging.sandbox.task import Work, decoded
@@ -25,7 +26,7 @@ def worker():
     with ours, subprocess.Popen(command, stdin=theirs.fileno()) as process:
         theirs.close()
         ours.settimeout(60)
-        assert receive(ours, LONGEST) == b"ready"
+        assert set(json.loads(receive(ours, LONGEST))["protections"]) <= {FILES, NETWORK}
         yield process, ours
         ours.close()
         process.wait(10)
