@@ -9,6 +9,7 @@
     │   ├── SettingsError     an argument, setting or file named by the user is wrong
     │   │   └── ModelNotFound
     │   ├── DatasetRejected   a dataset rule failed
+    │   ├── StageOutputRejected  a stage's output is not as the stage wrote it
     │   ├── BundleRejected    a model version is damaged or is not what it claims to be
     │   ├── NightRejected     a night cannot be published as it is
     │   │   └── NightHeld     it is whole, but too odd to publish without a person's word
@@ -78,6 +79,10 @@ class DatasetRejected(Permanent):
         super().__init__(message)
         self.docs = docs  # the page with the findings
         self.page: str | None = None  # its address in MLflow, where a server shows it
+
+
+class StageOutputRejected(Permanent):
+    """A stage's output is not as the stage wrote it."""
 
 
 class BundleRejected(Permanent):

@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.storage.files import creating_folder, digest_of, read_json, write_json
+from pipeline.core.errors import StageOutputRejected
+from pipeline.storage.files import create_json, creating_folder, digest_of, read_json, sha256_file, write_json
 from pipeline.storage.locks import OutputLocks
 
 log = logging.getLogger(__name__)
 
 RECIPE = "stage.json"
+FILES = "files.json"  # the SHA-256 of each file of an output
+# In the store's folder, since outputs list their files: those of earlier versions were taken over then, no others later.
+_SINCE = "outputs.json"
 
 
 @dataclass(frozen=True)
@@ -35,17 +39,19 @@ class StageOutput:
 class Store:
     """Finished outputs of stages under one folder: `stages/<stage>/<digest>/`.
 
-    Outputs that were read or made through this object stay locked against removal.
+    Outputs that were read or made through this object stay locked against removal. An output is used only if its files
+    are those that its stage wrote; another folder at its place raises StageOutputRejected.
     """
 
     root: Path
     locks: OutputLocks = field(default_factory=OutputLocks, repr=False, compare=False)
+    _checked: set[Path] = field(default_factory=set, repr=False, compare=False)
 
     def find(self, stage: str, digest: str) -> StageOutput:
         """An output that an earlier stage reported; raises FileNotFoundError if the store has it no more."""
         folder = self.folder(stage, digest)
         if self._lock(folder):
-            return StageOutput(stage, digest, folder)
+            return self._checked_output(stage, digest)
         raise FileNotFoundError(
             f"stage output {stage}/{digest} is not in the store at {self.root}; run the stage again"
         )
@@ -65,11 +71,12 @@ class Store:
         recipe = {"stage": stage, "version": version, "settings": dict(settings), "inputs": dict(inputs)}
         digest = digest_of(recipe)
         folder = self.folder(stage, digest)
+        self._take_over()
         for name, input_digest in inputs.items():
             self._lock(self.folder(name, input_digest))
         if self._lock(folder):
             log.info("%s: nothing changed, kept %s", stage, digest[:12])
-            return StageOutput(stage, digest, folder)
+            return self._checked_output(stage, digest)
         started = time.monotonic()
         with creating_folder(folder) as scratch:
             write_json(scratch / RECIPE, recipe)
@@ -77,9 +84,10 @@ class Store:
             building.hold(scratch / RECIPE)
             build(scratch)
             write_json(scratch / RECIPE, recipe | {"seconds": round(time.monotonic() - started, 3)})
+            list_files(scratch)
         self._lock(folder)
         log.info("%s: done in %.1f s, %s", stage, time.monotonic() - started, digest[:12])
-        return StageOutput(stage, digest, folder)
+        return self._checked_output(stage, digest)  # it may be another process' that was first
 
     def scratch(self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> Path:
         """A folder for what an unfinished stage may resume from, the same for the same settings and inputs."""
@@ -94,6 +102,27 @@ class Store:
         """Whether an output exists, which then nobody removes; one without a recipe is never removed."""
         return self.locks.hold(folder / RECIPE) or folder.is_dir()
 
+    def _checked_output(self, stage: str, digest: str) -> StageOutput:
+        """An output whose files are those that its stage wrote."""
+        output = StageOutput(stage, digest, self.folder(stage, digest))
+        if output.path not in self._checked:
+            self._take_over()
+            _require_own_files(output)
+            self._checked.add(output.path)
+        return output
+
+    def _take_over(self) -> None:
+        """Once a store: list the files of the outputs that an earlier version made, which listed none."""
+        since = self.root / _SINCE
+        if since.is_file():
+            return
+        taken = [file.parent for file in self.recipes() if _is_unlisted(file)]
+        for folder in taken:
+            list_files(folder)
+        if taken:
+            log.warning("%d outputs of an earlier version in %s are used as they are, this once", len(taken), self.root)
+        create_json(since, {"taken_over": sorted(str(folder.relative_to(self.root)) for folder in taken)})
+
     def recipes(self) -> Iterator[Path]:
         """The recipe file of each finished output."""
         yield from self.root.glob(f"stages/*/[0-9a-f]*/{RECIPE}")
@@ -101,3 +130,51 @@ class Store:
     def folder(self, stage: str, digest: str) -> Path:
         """Where an output lies or would lie."""
         return self.root / "stages" / stage / digest[:32]
+
+
+def list_files(output: Path) -> None:
+    """Write down the files of an output as they are now; whoever changes an output on purpose calls this after it."""
+    write_json(output / FILES, _digests(output))
+
+
+def _require_own_files(output: StageOutput) -> None:
+    """Raise StageOutputRejected for files that the stage did not write so, and for a folder that no stage wrote."""
+    folder = output.path
+    try:
+        listed, recipe = read_json(folder / FILES), _recipe_of(folder / RECIPE)
+    except (OSError, ValueError, AttributeError) as error:
+        raise _rejected(folder, f"was not written by its stage ({error})") from error
+    if digest_of(recipe) != output.digest:
+        raise _rejected(folder, f"has the {RECIPE} of another output")
+    found = _digests(folder)
+    if odd := sorted(name for name in listed.keys() | found.keys() if listed.get(name) != found.get(name)):
+        raise _rejected(folder, f"has files that its stage did not write so: {', '.join(odd[:3])}")
+
+
+def _rejected(folder: Path, fault: str) -> StageOutputRejected:
+    return StageOutputRejected(
+        f"stage output {folder} {fault}; find out who wrote there, remove it and run the stage again"
+    )
+
+
+def _is_unlisted(file: Path) -> bool:
+    """Whether this is the recipe of a whole output from before outputs listed their files."""
+    try:
+        return not (file.parent / FILES).exists() and digest_of(_recipe_of(file)).startswith(file.parent.name)
+    except (ValueError, AttributeError):
+        return False
+
+
+def _recipe_of(file: Path) -> dict[str, Any]:
+    return {name: value for name, value in read_json(file).items() if name != "seconds"}
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file by its path in the folder; a link leads elsewhere, so it has none."""
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir())
+    names = {path.relative_to(folder).as_posix(): path for path in paths}
+    return {
+        name: sha256_file(path) if path.is_file() and not path.is_symlink() else "no file"
+        for name, path in names.items()
+        if name != FILES
+    }

@@ -18,7 +18,7 @@ from pipeline.registry.run_artifacts import scrub_run
 from pipeline.registry.versions import Registry
 from pipeline.storage.files import read_json
 from pipeline.storage.scrub import scrub_folder
-from pipeline.storage.stage_outputs import Store
+from pipeline.storage.stage_outputs import FILES, Store, list_files
 from pipeline.storage.tables.corrections import CORRECTED
 from pipeline.training.features import FeatureStore
 
@@ -69,7 +69,7 @@ class Forgetting:
         folders = {folder for trace in self.traces for folder in self._lineage.made_from(trace.snapshot)}
         snapshots = {trace.snapshot for trace in self.traces}
         ordered = (*sorted(folders - snapshots), *sorted(snapshots))
-        return changed + sum(scrub_folder(folder, texts) for folder in ordered)
+        return changed + sum(_scrub_output(folder, texts) for folder in ordered)
 
     def run_artifacts(self, exposed: Collection[Exposed]) -> int:
         """Remove the images from MLflow's artifacts; the number of changed files, none the second time."""
@@ -115,6 +115,18 @@ def snapshot_images(store: Path) -> Iterator[str]:
 
 def _snapshots(store: Path) -> list[Path]:
     return sorted(store.glob("stages/snapshot/[0-9a-f]*/images.parquet"))
+
+
+def _scrub_output(folder: Path, texts: Collection[str]) -> int:
+    """Scrub a stage's output, whose list of files is then of what is left; the number of changed files.
+
+    A stopped call leaves a list that is wrong, so that nobody uses the output until a call ends.
+    """
+    is_listed = (folder / FILES).is_file()
+    changed = scrub_folder(folder, texts)
+    if is_listed:
+        list_files(folder)
+    return changed
 
 
 def _drop_features(index: Path, digests: Collection[str]) -> bool:

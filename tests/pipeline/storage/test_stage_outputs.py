@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
-from pipeline.storage.files import read_json, write_json, write_text
-from pipeline.storage.stage_outputs import Store
+from pipeline.core.errors import StageOutputRejected
+from pipeline.storage.files import digest_of, read_json, write_json, write_text
+from pipeline.storage.stage_outputs import Store, list_files
 
 KILLED_MIDWAY = """
 import sys, time
@@ -104,6 +105,89 @@ def test_a_digest_identifies_an_output(store):
 
 def test_an_output_without_figures_has_none(store):
     assert store.run("stage", 1, {}, {}, lambda folder: None).figures() == {}
+
+
+RECIPE_OF = {"stage": "stage", "version": 1, "settings": {}, "inputs": {}}
+
+
+def spoil(output, how):
+    match how:
+        case "changed":
+            write_json(output.path / "figures.json", {"calls": 9})
+        case "added":
+            write_text(output.path / "weights.h5", "planted")
+        case "removed":
+            (output.path / "figures.json").unlink()
+        case "linked":
+            (output.path / "figures.json").rename(output.path.parent / "figures.json")
+            (output.path / "figures.json").symlink_to(output.path.parent / "figures.json")
+        case "unlisted":
+            (output.path / "files.json").unlink()
+        case "another's":
+            recipe = read_json(output.path / "stage.json")
+            write_json(output.path / "stage.json", recipe | {"settings": {"a": 2}})
+            list_files(output.path)
+
+
+@pytest.mark.parametrize("how", ["changed", "added", "removed", "linked", "unlisted", "another's"])
+def test_an_output_is_used_only_with_the_files_that_its_stage_wrote(store, how):
+    build = Build()
+    output = store.run("stage", 1, {}, {}, build)
+    spoil(output, how)
+    for use in (
+        lambda: Store(store.root).run("stage", 1, {}, {}, build),
+        lambda: Store(store.root).find("stage", output.digest),
+    ):
+        with pytest.raises(StageOutputRejected, match=rf"stage output {output.path} .* run the stage again"):
+            use()
+    assert build.calls == 1
+
+
+@pytest.mark.parametrize("recipe", [None, RECIPE_OF, RECIPE_OF | {"settings": {"a": 2}}, "no recipe", []])
+def test_a_planted_folder_is_not_adopted(store, recipe):
+    store.run("other", 1, {}, {}, Build())
+    planted = store.folder("stage", digest_of(RECIPE_OF))
+    write_text(planted / "weights.h5", "planted")
+    if recipe is not None:
+        write_json(planted / "stage.json", recipe)
+    with pytest.raises(StageOutputRejected, match="was not written by its stage"):
+        store.run("stage", 1, {}, {}, Build())
+
+
+def test_a_folder_planted_in_a_new_store_is_not_adopted(store):
+    write_text(store.folder("stage", digest_of(RECIPE_OF)) / "weights.h5", "planted")
+    with pytest.raises(StageOutputRejected):
+        store.run("stage", 1, {}, {}, Build())
+
+
+def test_a_folder_planted_while_the_stage_runs_is_not_adopted(store):
+    def build(scratch):
+        write_text(store.folder("stage", digest_of(RECIPE_OF)) / "weights.h5", "planted")
+
+    with pytest.raises(StageOutputRejected):
+        store.run("stage", 1, {}, {}, build)
+
+
+def test_outputs_of_an_earlier_version_are_taken_over_once(store, caplog):
+    old = [store.run("stage", 1, {"a": a}, {}, Build()) for a in (1, 2)]
+    for each in old:
+        (each.path / "files.json").unlink()
+    (store.root / "outputs.json").unlink()
+    build = Build()
+    assert Store(store.root).run("stage", 1, {"a": 1}, {}, build) == old[0]
+    assert Store(store.root).find("stage", old[1].digest) == old[1]
+    assert "2 outputs of an earlier version" in caplog.text
+    assert build.calls == 0
+    (old[0].path / "files.json").unlink()
+    with pytest.raises(StageOutputRejected):
+        Store(store.root).run("stage", 1, {"a": 1}, {}, build)
+
+
+def test_an_output_that_was_changed_on_purpose_is_listed_anew(store):
+    output = store.run("stage", 1, {}, {}, Build())
+    spoil(output, "changed")
+    list_files(output.path)
+    assert Store(store.root).find("stage", output.digest).figures() == {"calls": 9}
 
 
 def test_scratch_is_the_same_for_the_same_recipe_only(store):
