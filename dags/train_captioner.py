@@ -40,10 +40,13 @@ Verdict `{{ verdict.digest[:12] }}`. Nobody answering for {{ task.response_timeo
 def _run(done: dict[str, str] | None = None) -> Any:
     from pipeline.core.environment import Home
     from pipeline.core.settings import train_settings
-    from pipeline.training.run import TrainingRun
+    from pipeline.training.run import TrainingRun, paths_of
 
     settings = train_settings(training_values(get_current_context()["params"]))
-    return TrainingRun(settings, Home.from_environment(), done or {})
+    run = TrainingRun(settings, Home.from_environment(), done or {})
+    configured = training_config()
+    run.require_inside_roots(paths_of(train_settings(configured)) if configured else ())
+    return run
 
 
 def _validate(run: Any) -> Any:

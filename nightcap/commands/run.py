@@ -45,12 +45,12 @@ def command(
     """Train, register and caption on a real Airflow on this machine; by default all on built-in images."""
     from nightcap.local.stack import USER
     from pipeline.data.sources.scenes.dataset import draw_inbox
-    from pipeline.training.run import TrainingRun
+    from pipeline.training.run import TrainingRun, paths_of
 
     values = values_from(config, assignments)
     settings = train_settings(values)
     night = {} if folder is None else {"input": str(folder.resolve())}
-    home = Home.from_environment()
+    home = Home.from_environment().reaching(*paths_of(settings), night.get("input"))
     with _running_stack(home) as stack:
         registered = _run_dag(stack.api(), "train_captioner", filled_form(values), "register")
         if folder is None:

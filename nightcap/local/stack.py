@@ -154,6 +154,7 @@ class LocalStack:
             "MLFLOW_TRACKING_URI": self.mlflow_url,
             **self.mlflow_login,
             "NIGHTCAP_HOME": str(self.home.root),
+            "NIGHTCAP_ROOTS": ",".join(self.home.roots),
             "NIGHTCAP_STORE": str(self.home.store),
             "TF_CPP_MIN_LOG_LEVEL": "2",
         }

@@ -113,7 +113,7 @@ class Home:
     )
     roots: tuple[str, ...] = env(
         "NIGHTCAP_ROOTS",
-        "Absolute folders and `s3://bucket/prefix` addresses with commas between them, under which nights may read and "
+        "Absolute folders and `s3://bucket/prefix` addresses with commas between them, under which nights and trainings may read and "
         "write beside `NIGHTCAP_HOME`: images, manifests, outputs and tables. `NIGHTCAP_CAPTIONS` may be written wherever "
         "it lies.",
         parse=_roots,

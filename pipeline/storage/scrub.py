@@ -6,7 +6,7 @@ import html
 import json
 import re
 from collections.abc import Collection, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core.terminal import escaped
 from pipeline.storage.files import read_json, write_bytes, write_json, write_parquet
+from pipeline.storage.stage_outputs import FILES
 
 _SHORTEST = 4  # a shorter text is in any page by chance
 
@@ -36,6 +37,8 @@ def scrub_folder(folder: Path, texts: Collection[str]) -> int:
 
 def scrub(path: Path, texts: Collection[str]) -> bool:
     """Scrub one file; returns whether it changed."""
+    if path.name == FILES:
+        return _drop_listed(path, texts)
     match path.suffix:
         case ".parquet":
             return _drop_rows(path, texts)
@@ -135,6 +138,15 @@ def _drop_entries(path: Path, texts: Collection[str]) -> bool:
     if after != before:
         write_json(path, after)
     return bool(after != before)
+
+
+def _drop_listed(path: Path, texts: Collection[str]) -> bool:
+    """Drop the files that would be removed for their name from a stage's list of its files."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if not any(PurePosixPath(line[66:]).name.startswith(text) for text in texts)]
+    if kept != lines:
+        write_bytes(path, "".join(kept).encode())
+    return kept != lines
 
 
 def mentions(data: bytes, texts: Collection[str]) -> bool:

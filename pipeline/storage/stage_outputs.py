@@ -10,13 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import StageOutputRejected
-from pipeline.storage.files import create_json, creating_folder, digest_of, read_json, sha256_file, write_json
+from pipeline.core.terminal import escaped
+from pipeline.storage.files import (
+    create_json,
+    creating_folder,
+    digest_of,
+    read_json,
+    sha256_file,
+    write_json,
+    write_text,
+)
 from pipeline.storage.locks import OutputLocks
 
 log = logging.getLogger(__name__)
 
 RECIPE = "stage.json"
-FILES = "files.json"  # the SHA-256 of each file of an output
+FILES = "SHA256SUMS"  # the SHA-256 of each file of an output
 # In the store's folder, since outputs list their files: those of earlier versions were taken over then, no others later.
 _SINCE = "outputs.json"
 
@@ -134,14 +143,15 @@ class Store:
 
 def list_files(output: Path) -> None:
     """Write down the files of an output as they are now; whoever changes an output on purpose calls this after it."""
-    write_json(output / FILES, _digests(output))
+    write_text(output / FILES, "".join(f"{digest}  {name}\n" for name, digest in _digests(output).items()))
 
 
 def _require_own_files(output: StageOutput) -> None:
     """Raise StageOutputRejected for files that the stage did not write so, and for a folder that no stage wrote."""
     folder = output.path
     try:
-        listed, recipe = read_json(folder / FILES), _recipe_of(folder / RECIPE)
+        lines = (folder / FILES).read_text(encoding="utf-8").splitlines()
+        listed, recipe = {line[66:]: line[:64] for line in lines}, _recipe_of(folder / RECIPE)
     except (OSError, ValueError, AttributeError) as error:
         raise _rejected(folder, f"was not written by its stage ({error})") from error
     if digest_of(recipe) != output.digest:
@@ -174,7 +184,7 @@ def _digests(folder: Path) -> dict[str, str]:
     paths = (path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir())
     names = {path.relative_to(folder).as_posix(): path for path in paths}
     return {
-        name: sha256_file(path) if path.is_file() and not path.is_symlink() else "no file"
+        escaped(name): sha256_file(path) if path.is_file() and not path.is_symlink() else "no file"
         for name, path in names.items()
         if name != FILES
     }

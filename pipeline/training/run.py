@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from pipeline.core.environment import Home
 from pipeline.core.settings import TrainSettings
+from pipeline.core.settings.base import PathMark, marks_of
 from pipeline.data.snapshot import Snapshot
 from pipeline.data.sources.base import Source
 from pipeline.data.sources.factory import open_source
@@ -16,6 +17,7 @@ from pipeline.data.validation.measurements import limits_of
 from pipeline.imaging.decode import ImageLimits
 from pipeline.storage.files import read_json
 from pipeline.storage.locks import OutputLocks
+from pipeline.storage.objects import require_inside
 from pipeline.storage.stage_outputs import StageOutput, Store
 
 
@@ -27,6 +29,13 @@ class TrainingRun:
     home: Home
     done: Mapping[str, str] = field(default_factory=dict)  # digests of finished stages' outputs; small enough for XCom
     held: OutputLocks = field(default_factory=OutputLocks, repr=False, compare=False)  # on outputs in use
+
+    def require_inside_roots(self, trusted: Collection[str] = ()) -> None:
+        """Raise SettingsError for a path of the settings that no root of the home holds, and that is not a trusted one."""
+        roots = (str(self.home.root), str(self.home.store), *self.home.roots)
+        for path in paths_of(self.settings):
+            if path not in trusted:
+                require_inside(path, roots)
 
     @cached_property
     def store(self) -> Store:
@@ -63,3 +72,14 @@ class TrainingRun:
     def after(self, output: StageOutput) -> TrainingRun:
         """The run with one more stage finished."""
         return replace(self, done={**self.done, output.stage: output.digest})
+
+
+def paths_of(settings: TrainSettings) -> list[str]:
+    """The folders, files and addresses that settings name; no versions of models."""
+    values, paths = settings.model_dump(mode="json"), []
+    for name, mark in marks_of(TrainSettings, PathMark).items():
+        group, _, field_name = name.partition(".")
+        path = values[group][field_name]
+        if path and path not in mark.words and not path.startswith("models:/"):
+            paths.append(path)
+    return paths

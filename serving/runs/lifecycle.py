@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 LATEST: Final = "latest"
 _DAY_S: Final = 86_400
+_LEAST_DAYS: Final = 1.0
+_LEAST_DAYS_HELD: Final = 7.0
 
 
 class RunFolder(Group):
@@ -209,14 +211,16 @@ def ended_nights(store: Path, since: float) -> Iterator[Garbage]:
 def clear_attempts(store: Path, keep_days: float) -> int:
     """Remove unpublished runs, runs without a plan, parts of published runs, and scratch folders; returns their number.
 
-    Only those that were not written to for `keep_days`.
+    Only those that were not written to for `keep_days`: a day at least, as a night at work may be silent for hours, and
+    a week at least for runs that are held back, which wait for a person.
     """
-    before = time.time() - keep_days * _DAY_S
+    before, held_before = (time.time() - max(keep_days, least) * _DAY_S for least in (_LEAST_DAYS, _LEAST_DAYS_HELD))
     runs = planned_runs(store)
     unpublished = [run.folder for run in runs if not run.has_ended]
+    held = {run.folder for run in runs if run.hold_message is not None}
     leftover_parts = [run.parts for run in runs if run.is_published and run.parts.exists()]
     candidates = (*unpublished, *unplanned_runs(store), *leftover_parts, *scratch_folders(store))
-    stale = [path for path in candidates if written_at(path) < before]
+    stale = [path for path in candidates if written_at(path) < (held_before if path in held else before)]
     for path in stale:
         log.info("removing %s, last written to %.1f days ago", path, (time.time() - written_at(path)) / _DAY_S)
         shutil.rmtree(set_aside(path), ignore_errors=True)

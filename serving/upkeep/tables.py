@@ -25,7 +25,11 @@ class TendingSettings(Group):
         None, description="Delta table of captions, a local path under a root; empty for NIGHTCAP_CAPTIONS."
     )
     keep_days: float = Field(
-        7.0, ge=0, le=3650, description="Days that earlier versions and unpublished attempts stay; more than a night."
+        7.0,
+        ge=0,
+        le=3650,
+        description="Days that earlier versions and unpublished attempts stay; more than a night. Attempts of the last day, "
+        "and held nights of the last week, stay in any case.",
     )
 
 

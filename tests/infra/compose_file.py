@@ -6,7 +6,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMPOSE = Path(sys.executable).with_name("docker-compose")
-# Which account each service of the profile `tools` has, and whether it may write the captions; PostgreSQL's have neither.
+# Which account each service of the profile `tools` has, and whether it may write the captions (None: it has none); PostgreSQL's have no account.
 TOOLS = {
     "backup-captions": ("nights", False),
     "backup-databases": None,
@@ -15,6 +15,9 @@ TOOLS = {
     "restore-databases": None,
     "restore": ("owner", True),
     "move": ("training", True),
+    "forget": ("training", True),
+    "upload": ("pictures", None),
+    "upgrade-mlflow": None,
 }
 
 

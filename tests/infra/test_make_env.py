@@ -20,7 +20,7 @@ def test_env_is_private_random_and_never_replaced(checkout):
     secrets = [dict(re.findall(r"^(\w+)=(.+)$", text, re.MULTILINE)) for text in (first, env.read_text())]
     assert secrets[0].keys() == secrets[1].keys()
     values = [value for made in secrets for value in made.values()]
-    assert len(values) == len(set(values)) == 44
+    assert len(values) == len(set(values)) == 48
     assert all(len(value) >= 44 for value in values)
     assert sorted(path.name for path in checkout.iterdir()) == [".env", ".env.example", "docker-compose.yml", "infra"]
 

@@ -27,6 +27,16 @@ def test_prometheus_takes_the_configuration():
     check("promtool", "check", "config", "prometheus.yml")
 
 
+def test_every_alert_is_bound_to_the_job_that_tells_it():
+    jobs = {job["job_name"]: job for job in yaml.safe_load((FOLDER / "prometheus.yml").read_text())["scrape_configs"]}
+    assert not any(job.get("honor_labels") for job in jobs.values())
+    for rule in RULES:
+        for metric, labels in re.findall(r"(?<!\")(nightcap_\w+)(\{[^}]*\})?", rule["expr"]):
+            job = "nightcap" if metric in exporter.INSTALLATION_METRICS else "pushgateway"
+            assert f'job="{job}"' in labels, rule["alert"]
+            assert job == "nightcap" or "exported_job=" in labels, rule["alert"]
+
+
 def test_alerts_fire_when_they_should():
     check("promtool", "test", "rules", "alerts_test.yml")
 
@@ -45,7 +55,7 @@ def test_every_alert_leads_to_its_section_of_the_runbook():
 
 
 def test_rules_ask_for_metrics_that_there_are():
-    asked = {name for rule in RULES for name in re.findall(r"nightcap_\w+", rule["expr"])}
+    asked = {name for rule in RULES for name in re.findall(r"(nightcap_\w+)\{", rule["expr"])}
     there = {f"{PREFIX}{name}" for name in NIGHT_METRICS} | set(runs.RUN_METRICS) | set(exporter.INSTALLATION_METRICS)
     assert asked <= there
 

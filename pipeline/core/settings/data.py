@@ -59,7 +59,7 @@ class SourceSettings(Group):
     terms: Annotated[Address | None, Effect.NOT_ON_LEARNING] = Field(
         None, description="Licence or terms of the images and captions, for the model card; empty where not known."
     )
-    corrections: Annotated[Address | None, PathMark(file_relative=False, published=True)] = Field(
+    corrections: Annotated[Address | None, PathMark(file_relative=False, published=True, words=("none",))] = Field(
         None,
         description="Delta table of people's corrections that join the snapshot; empty for corrections in NIGHTCAP_STORE, "
         "if there are any; none for none.",
@@ -111,7 +111,7 @@ class ValidationSettings(Group):
     waivers: Annotated[Path | None, PathMark(published=True)] = Field(
         None, description="Lines of nightcap quarantine that a person has read and accepts in spite of their reason."
     )
-    reference: Annotated[str, PathMark(file_relative=False, published=True)] = Field(
+    reference: Annotated[str, PathMark(file_relative=False, published=True, words=("last", "none"))] = Field(
         "last",
         min_length=1,
         description="What the snapshot is compared with: last, the last accepted one of this source; none; or a profile.json.",

@@ -87,7 +87,7 @@ def weights_digest(name: str, weights: str, expected: str | None) -> str:
     digest = sha256_file(Path(weights))
     if expected is not None and digest != expected:
         raise SettingsError(
-            f"encoder.weights: {weights} has SHA-256 {digest}, but encoder.weights_sha256 asks for {expected}"
+            f"encoder.weights: {weights} has another SHA-256 than encoder.weights_sha256, {expected}; compare sha256sum's"
         )
     return digest
 

@@ -122,7 +122,7 @@ def spoil(output, how):
             (output.path / "figures.json").rename(output.path.parent / "figures.json")
             (output.path / "figures.json").symlink_to(output.path.parent / "figures.json")
         case "unlisted":
-            (output.path / "files.json").unlink()
+            (output.path / "SHA256SUMS").unlink()
         case "another's":
             recipe = read_json(output.path / "stage.json")
             write_json(output.path / "stage.json", recipe | {"settings": {"a": 2}})
@@ -171,14 +171,14 @@ def test_a_folder_planted_while_the_stage_runs_is_not_adopted(store):
 def test_outputs_of_an_earlier_version_are_taken_over_once(store, caplog):
     old = [store.run("stage", 1, {"a": a}, {}, Build()) for a in (1, 2)]
     for each in old:
-        (each.path / "files.json").unlink()
+        (each.path / "SHA256SUMS").unlink()
     (store.root / "outputs.json").unlink()
     build = Build()
     assert Store(store.root).run("stage", 1, {"a": 1}, {}, build) == old[0]
     assert Store(store.root).find("stage", old[1].digest) == old[1]
     assert "2 outputs of an earlier version" in caplog.text
     assert build.calls == 0
-    (old[0].path / "files.json").unlink()
+    (old[0].path / "SHA256SUMS").unlink()
     with pytest.raises(StageOutputRejected):
         Store(store.root).run("stage", 1, {"a": 1}, {}, build)
 

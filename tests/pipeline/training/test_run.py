@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from pipeline.core.environment import Home
+from pipeline.core.errors import SettingsError
 from pipeline.core.settings import train_settings
-from pipeline.training.run import TrainingRun
+from pipeline.training.run import TrainingRun, paths_of
 
 
 @pytest.fixture
@@ -28,3 +31,46 @@ def test_what_has_not_run_or_is_gone_has_no_output(run):
 
 def test_images_are_limited_as_validation_asks(run):
     assert (run.limits.max_bytes, run.limits.max_megapixels, run.limits.min_side) == (7, 2, 3)
+
+
+PATHS = [
+    {"source": {"kind": "coco_json", "images": "PATH", "train_annotations": "/home/in.json"}},
+    {"source": {"kind": "coco_json", "images": "/home", "train_annotations": "PATH"}},
+    {"source": {"corrections": "PATH"}},
+    {"source": {"data_dir": "PATH"}},
+    {"validation": {"waivers": "PATH"}},
+    {"validation": {"reference": "PATH"}},
+    {"encoder": {"weights": "PATH"}},
+    {"training": {"start_from": "PATH"}},
+]
+
+
+def with_path(values, path):
+    return {
+        group: {key: path if each == "PATH" else each for key, each in fields.items()}
+        for group, fields in values.items()
+    }
+
+
+@pytest.mark.parametrize("values", PATHS)
+def test_a_form_names_no_path_outside_the_roots(values, tmp_path):
+    home = Home(Path("/home"), Path("/home/store"), "", roots=("/data", "s3://pictures"))
+    for path in ("/home/x", "/data/x", "/data"):
+        TrainingRun(train_settings(with_path(values, path)), home).require_inside_roots()
+    (tmp_path / "link").symlink_to("/etc")
+    for path in (
+        "/etc/passwd",
+        "/data/../etc/passwd",
+        "/database/x",
+        str(tmp_path / "link" / "passwd"),
+        "s3://others/x",
+    ):
+        outside = TrainingRun(train_settings(with_path(values, path)), home)
+        with pytest.raises(SettingsError, match="NIGHTCAP_ROOTS"):
+            outside.require_inside_roots()
+        outside.require_inside_roots(trusted=paths_of(outside.settings))  # of the installation's own file
+
+
+def test_words_and_versions_are_no_paths():
+    values = {"training": {"start_from": "models:/captioner@champion"}, "source": {"corrections": "none"}}
+    assert paths_of(train_settings(values)) == []

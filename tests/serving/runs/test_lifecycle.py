@@ -5,9 +5,11 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from serving.planning.plan import plan
 from serving.publish import publish
-from serving.runs.lifecycle import clear_attempts
+from serving.runs.lifecycle import RunFolder, clear_attempts
 from tests.serving.night_world import PINNED, settings_of
 
 
@@ -28,6 +30,18 @@ def test_only_old_attempts_that_were_not_published_go(world):
     assert clear_attempts(world.home.store, 7) == 2
     assert [world.folder(night).exists() for night in paths] == [True, False, True]
     assert clear_attempts(world.home.store, 7) == 0
+
+
+@pytest.mark.parametrize(("days", "gone"), [(0.5, set()), (2, {"silent"}), (8, {"silent", "held"})])
+def test_no_day_at_all_spares_nights_at_work_and_those_that_wait_for_a_person(world, days, gone):
+    world.fill(2)
+    for night in ("silent", "held"):
+        world.captioned(night)
+    RunFolder(folder=world.folder("held")).hold(["drift"], "too far off")
+    for night in ("silent", "held"):
+        aged(world.folder(night), days)
+    assert clear_attempts(world.home.store, 0) == len(gone)
+    assert {night for night in ("silent", "held") if not world.folder(night).exists()} == gone
 
 
 def test_an_empty_store(tmp_path):

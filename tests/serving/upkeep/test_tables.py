@@ -19,10 +19,10 @@ def test_upkeep_between_nights(world):
     assert tending.compact() > 0
     removed = tending.vacuum()
     assert removed["files"] > 0
-    assert removed["attempts"] == 1
+    assert removed["attempts"] == 0
     assert world.rows() == rows
     assert len(DeltaTable(str(world.home.captions)).file_uris()) == 1
-    assert not world.folder("waits").exists()
+    assert world.folder("waits").exists()  # it may be at work
 
 
 def test_settings_are_checked(world, monkeypatch):
