@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
+import kubernetes_validate
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
@@ -70,7 +71,11 @@ def wrong(schema, document):
 
 
 def test_every_file_is_known():
-    assert {path.name for path in FOLDER.iterdir()} == {"values.yaml", *(f"pod-{role}.yaml" for role in WORKERS)}
+    assert {path.name for path in FOLDER.iterdir()} == {
+        "values.yaml",
+        "networkpolicies.yaml",
+        *(f"pod-{role}.yaml" for role in WORKERS),
+    }
 
 
 @pytest.mark.parametrize("role", WORKERS)
@@ -196,3 +201,37 @@ def test_the_docs_make_every_secret_claim_and_config_map_that_is_named():
     made_by_chart = {"nightcap-environment"}
     assert len(named) >= 11
     assert named - made_by_chart <= set(re.findall(r"nightcap-[a-z0-9-]+", docs))
+
+
+@pytest.fixture(scope="module")
+def policies():
+    return {
+        each["metadata"]["name"]: each for each in yaml.safe_load_all((FOLDER / "networkpolicies.yaml").read_text())
+    }
+
+
+def test_network_policies_are_what_kubernetes_publishes(policies):
+    for policy in policies.values():
+        kubernetes_validate.validate(policy, "1.31", strict=True)
+
+
+def reached(policies, role):
+    """The ends that pods of a role may reach, by the policies that select them."""
+    chosen = [
+        each["spec"]
+        for each in policies.values()
+        if role in each["spec"]["podSelector"]["matchExpressions"][0]["values"]
+    ]
+    assert all("Egress" in each["policyTypes"] for each in chosen)
+    return [end for each in chosen for rule in each["egress"] for end in rule["to"]]
+
+
+def test_a_night_reaches_its_servers_and_nothing_outside(policies, pods):
+    for role, pod in pods.items():
+        assert pod["metadata"]["labels"]["nightcap/role"] == role
+        assert policies["tasks"]["spec"].get("ingress") is None
+        outside = [end for end in reached(policies, role) if "ipBlock" in end]
+        assert bool(outside) == (role != "nights")
+    labels = [end["podSelector"]["matchLabels"] for end in reached(policies, "nights")]
+    assert {each["nightcap/server"] for each in labels if "nightcap/server" in each} == {"mlflow", "s3", "pushgateway"}
+    assert all(end != {} for end in reached(policies, "nights"))
