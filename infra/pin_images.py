@@ -18,10 +18,10 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-HUB = "https://registry-1.docker.io"
+_CHECKOUT = Path(__file__).resolve().parent.parent
+_HUB = "https://registry-1.docker.io"
 # Indexes of several platforms come first: their digest stands for all of them.
-KINDS = (
+_MANIFESTS = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.oci.image.manifest.v1+json",
@@ -63,7 +63,7 @@ def _token(challenge: str) -> str:
 def _get(url: str, headers: dict[str, str]) -> bytes:
     if not url.startswith(("https://", "http://127.0.0.1:")):
         raise ValueError(f"{url} is not https")
-    request = urllib.request.Request(url, headers={"Accept": ", ".join(KINDS), **headers})  # noqa: S310
+    request = urllib.request.Request(url, headers={"Accept": ", ".join(_MANIFESTS), **headers})  # noqa: S310
     with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
         return bytes(answer.read(_LIMIT))
 
@@ -90,14 +90,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Pin, or check."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="only compare")
-    parser.add_argument("--registry", default=HUB, help=f"default {HUB}")
-    parser.add_argument("--env", type=Path, default=CHECKOUT / ".env")
+    parser.add_argument("--registry", default=_HUB, help=f"default {_HUB}")
+    parser.add_argument("--env", type=Path, default=_CHECKOUT / ".env")
     given = parser.parse_args(arguments)
     if not given.env.is_file():
         raise SystemExit(f"{given.env} is not there; run make env first")
     env = given.env.read_text(encoding="utf-8")
     digests = {}
-    for name, (repository, tag) in images((CHECKOUT / "docker-compose.yml").read_text(encoding="utf-8"), env).items():
+    for name, (repository, tag) in images((_CHECKOUT / "docker-compose.yml").read_text(encoding="utf-8"), env).items():
         try:
             digests[name] = digest_of_tag(given.registry, repository, tag)
         except (OSError, ValueError, KeyError) as error:
