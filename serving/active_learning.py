@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from pipeline.core.errors import BadInput, SettingsError
 from pipeline.core.reasons import WITHHELD
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 UNCERTAIN, UNSEEN = "uncertain", "unseen"
 _CHUNK = 64
 _LISTED = 16_384
+_DOUBTED = ["image", "caption", "confidence", "score", "flags"]
 ALIKE = 1e-3  # pooled embeddings nearer than that are of the same image
 
 Embeddings = npt.NDArray[np.float32]
@@ -87,8 +88,8 @@ def doubtful(table: CaptionTable, size: int, under: str | None, without: Collect
     inside = pc.scalar(True) if under is None else pc.starts_with(pc.field("image"), under)
     by_model = (pc.field("status") == CAPTIONED) & (pc.field("source") == MODEL)
     withheld_by_model = (pc.field("status") == QUARANTINED) & (pc.field("reason") == WITHHELD)
-    published = _least_sure(CaptionTable(table.current_uri), by_model & inside, UNCERTAIN, size, without)
-    withheld = _least_sure(table, withheld_by_model & inside, WITHHELD, size, without)
+    published = _least_sure(table.current_rows(by_model & inside, _DOUBTED), UNCERTAIN, size, without)
+    withheld = _least_sure(table.batches(withheld_by_model & inside, _DOUBTED), WITHHELD, size, without)
     later = table.current([each.image for each in withheld])
     without_later = [each for each in withheld if each.image not in later]
     return nsmallest(size, [*without_later, *published], key=lambda each: each.doubt)
@@ -135,11 +136,11 @@ def spread_out(pooled_embeddings: Embeddings, count: int) -> list[tuple[int, flo
 
 
 def _least_sure(
-    table: CaptionTable, condition: ds.Expression, reason: str, size: int, without: Collection[str]
+    batches: Iterable[pa.RecordBatch], reason: str, size: int, without: Collection[str]
 ) -> list[PickCandidate]:
     """The rows of most doubt, one an image; twice as many as are wanted are in memory at most, and a batch."""
     candidates: dict[str, PickCandidate] = {}
-    for batch in table.batches(condition, ["image", "caption", "confidence", "score", "flags"]):
+    for batch in batches:
         is_unflagged = pc.equal(pc.fill_null(pc.list_value_length(batch["flags"]), 0), 0)
         for row in batch.filter(is_unflagged).drop_columns(["flags"]).to_pylist():
             if row["image"] not in without:

@@ -6,6 +6,7 @@ import faulthandler
 import multiprocessing
 import os
 import signal
+import stat
 import sys
 import time
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ EQUAL = ("image", "etag", "sha256", "status", "reason", "caption", "model_versio
 BAD = 50  # one file in so many is no image
 WRITES = {"os.chmod", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "os.truncate"}
 HANGS_S = 200  # a night of a thousand takes seconds
-TOLD = {"fsync", "create", "commit", "committed"}
+TOLD = {"fsync", "create"}
 
 
 @dataclass
@@ -103,7 +104,7 @@ def work(night, write, number):
 def signal_at(write, number, root):
     """Send this process a signal just before its n-th write under a folder.
 
-    A write is a call that makes, fills, names, moves or removes a file, or commits to a table.
+    A write is a call that makes, fills, names, moves or removes a file, or makes a table.
     """
     left, prefix = write, os.fspath(root)
 
@@ -130,18 +131,17 @@ def _writes(event, arguments, prefix):
 def _tell_of_what_python_does_not():
     from deltalake import DeltaTable
 
-    def told(event, function, afterwards="done"):
+    def told(event, function, counts=lambda *_: True):
         def call(*arguments, **options):
-            sys.audit(event)
-            result = function(*arguments, **options)
-            sys.audit(afterwards)
-            return result
+            if counts(*arguments):
+                sys.audit(event)
+            return function(*arguments, **options)
 
         return call
 
-    os.fsync = told("fsync", os.fsync)
+    # To be killed before a folder is synchronised is to be killed before the write that follows.
+    os.fsync = told("fsync", os.fsync, lambda descriptor: not stat.S_ISDIR(os.fstat(descriptor).st_mode))
     DeltaTable.create = told("create", DeltaTable.create)
-    DeltaTable.create_write_transaction = told("commit", DeltaTable.create_write_transaction, "committed")
 
 
 def draw(folder, count):

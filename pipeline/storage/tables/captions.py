@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +13,24 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
-from pipeline.core.errors import Permanent, SettingsError
+from pipeline.core.errors import ObjectUnavailable, Permanent, SettingsError
 from pipeline.core.reasons import SOURCE_CHANGED
 from pipeline.storage.tables.commits import (
+    Change,
     batches_of,
     commit,
     dataset_of,
     find_table,
+    names_of,
     open_table,
     sequence_of,
-    table_errors,
 )
-from pipeline.storage.tables.current import current_rows
+from pipeline.storage.tables.current import best_rows, refresh
+from pipeline.storage.tables.delta_log import table_errors
 from pipeline.storage.tables.replay import Replay, replayed_images
 from pipeline.storage.tables.schema import CAPTIONED, FINAL, HUMAN, QUARANTINED, SCHEMA, USABLE, one_of
+
+log = logging.getLogger(__name__)
 
 Policy = Literal["new", "older_version", "everything"]
 
@@ -102,12 +107,7 @@ class CaptionTable:
 
     def human_captions(self) -> dict[str, str]:
         """The newest caption that a person wrote, by image, unless it was withdrawn."""
-        newest: dict[str, tuple[int, str]] = {}
-        for batch in self.batches(USABLE & (pc.field("source") == HUMAN), ["image", "captioned_at", "caption"]):
-            times = batch["captioned_at"].cast(pa.int64()).to_pylist()
-            for image, time, text in zip(batch["image"].to_pylist(), times, batch["caption"].to_pylist(), strict=True):
-                newest[image] = max(newest.get(image, (time, text)), (time, text), key=lambda caption: caption[0])
-        return {image: text for image, (_, text) in newest.items()}
+        return self._first(USABLE & (pc.field("source") == HUMAN))
 
     def all_captions(self, images: Collection[str]) -> dict[str, frozenset[str]]:
         """Every caption that some images ever had, by models and people, withdrawn or not."""
@@ -119,13 +119,24 @@ class CaptionTable:
         return {image: frozenset(texts) for image, texts in captions.items()}
 
     def current(self, images: Collection[str]) -> dict[str, str]:
-        """The current captions of some images, those that have one."""
-        with table_errors(self.current_uri):
-            table = find_table(self.current_uri)
+        """The current captions of some images, those that have one, by the history: it alone is never behind."""
+        return self._first(USABLE & one_of("image", images))
+
+    def _first(self, condition: ds.Expression) -> dict[str, str]:
+        with table_errors(self.uri):
+            table = find_table(self.uri)
             if table is None:
                 return {}
-            batches = batches_of(dataset_of(table), one_of("image", images), ["image", "caption"])
-            return {row["image"]: row["caption"] for batch in batches for row in batch.to_pylist()}
+            rows = best_rows(dataset_of(table), condition, ["image", "caption"])
+            return dict(zip(rows["image"].to_pylist(), rows["caption"].to_pylist(), strict=True))
+
+    def current_rows(self, condition: ds.Expression, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        """Rows of the current table, few in memory at once; it is made to fit the history first, if it may be written."""
+        try:
+            self.write_current()
+        except ObjectUnavailable as error:
+            log.warning("the current captions are read as they are: %s", error)
+        return CaptionTable(self.current_uri).batches(condition, columns)
 
     def batches(self, condition: ds.Expression, columns: list[str]) -> Iterator[pa.RecordBatch]:
         """Rows that meet a condition, in the table's order, few in memory at once."""
@@ -153,42 +164,36 @@ class CaptionTable:
 
         if not any(len(batch) for batch in rows.to_batches()):
             return 0
-        return self._change(fresh, "append")
+        return self._change(fresh, is_append=True)
 
     def rewrite(self, change: Callable[[pa.RecordBatch], pa.RecordBatch]) -> int:
         """Commit every row as `change` leaves it, in few files; returns how many. Raises Permanent as `append`."""
         with table_errors(self.uri):
             if find_table(self.uri) is None:
                 return 0
-        return self._change(lambda table: map(change, batches_of(dataset_of(table))), "overwrite")
+        return self._change(lambda table: map(change, batches_of(dataset_of(table))), is_append=False)
 
-    def _change(
-        self, batches: Callable[[DeltaTable], Iterator[pa.RecordBatch]], mode: Literal["append", "overwrite"]
-    ) -> int:
+    def _change(self, batches: Callable[[DeltaTable], Iterator[pa.RecordBatch]], is_append: bool) -> int:
         with table_errors(self.uri):
             for _ in range(ATTEMPTS):
                 table = open_table(self.uri)
-                rows = commit(self.uri, table, batches(table), mode, sequence_of(table) + 1)
+                removed, number = () if is_append else names_of(table), sequence_of(table) + 1
+                change = Change(batches(table), removed, number, number, is_append)
+                rows = commit(self.uri, table, change)
                 if rows is not None:
                     return rows
         raise Permanent(f"table {self.uri}: {ATTEMPTS} commits lost against other writers; try again later")
 
     def write_current(self) -> None:
-        """Rewrite the whole current table: an image's human caption if any, else its newest not withdrawn.
+        """Make the current table fit the history: an image's human caption if any, else its newest not withdrawn.
 
-        The table takes the sequence of the history that it was made from, so an older view never replaces a newer.
-        Nothing is written if the table's sequence is not older than the history's. Raises Permanent as `append`.
+        Only files with rows that changed are written anew, all if the table was not made from this history: it was
+        restored, lost its end, or somebody else wrote to it. Nothing is written if both fit. Raises Permanent as
+        `append`.
         """
         with table_errors(self.current_uri):
             for _ in range(ATTEMPTS):
-                history = find_table(self.uri)
-                if history is None:
-                    return
-                current, sequence = open_table(self.current_uri), sequence_of(history)
-                if sequence_of(current) >= sequence:
-                    return
-                rows = current_rows(dataset_of(history))
-                if commit(self.current_uri, current, rows, "overwrite", sequence) is not None:
+                if refresh(self.current_uri, lambda: find_table(self.uri)):
                     return
         raise Permanent(f"table {self.current_uri}: {ATTEMPTS} commits lost against others; publish again later")
 

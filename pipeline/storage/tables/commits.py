@@ -11,11 +11,10 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 from uuid import uuid4
 
 import pyarrow as pa
@@ -26,7 +25,18 @@ from deltalake.exceptions import DeltaError
 from deltalake.schema import Schema
 from deltalake.transaction import AddAction
 
-from pipeline.core.errors import ObjectUnavailable, SettingsError
+from pipeline.core.errors import SettingsError
+from pipeline.storage.files import sync_folder
+from pipeline.storage.tables.delta_log import (
+    CHECKPOINT_EVERY,
+    checkpoint,
+    folder_of,
+    opened,
+    scratch_commits,
+    sizes_of,
+    sync_log,
+    write_commit,
+)
 from pipeline.storage.tables.schema import CORE, SCHEMA
 
 log = logging.getLogger(__name__)
@@ -36,7 +46,7 @@ FILE_ROWS = 1_000_000
 GROUP_ROWS = 65_536
 BATCH_ROWS = 16_384
 
-_CONFIGURATION = {"delta.checkpointInterval": "10"}  # else opening a table reads up to a hundred commits
+_CONFIGURATION = {"delta.checkpointInterval": str(CHECKPOINT_EVERY)}
 
 _OURS = re.compile(r"part-(\d+)-[0-9a-f]{32}\.parquet")
 
@@ -49,20 +59,25 @@ class Staged:
     rows: int
 
 
-@contextmanager
-def table_errors(uri: str) -> Iterator[None]:
-    """Around work on a table: errors of Delta Lake and of the disk become ObjectUnavailable."""
-    try:
-        yield
-    except (DeltaError, OSError) as error:
-        raise ObjectUnavailable(f"table {uri}: {' '.join(str(error).split())}") from error
+@dataclass(frozen=True)
+class Change:
+    """Rows that a commit adds, and files that it removes."""
+
+    batches: Iterable[pa.RecordBatch]  # with `SCHEMA`
+    removed: Collection[str]  # names of files of the table
+    number: int  # in the names of the files; once a commit has taken it, files that bear it can never join the table
+    sequence: int  # of the table after the commit
+    is_append: bool = False  # rows without a sequence take the commit's; without rows nothing is committed
+    file_rows: int = FILE_ROWS
+    # Further applications and their versions, by the names of the table's files after the commit.
+    noted: Callable[[Collection[str]], dict[str, int]] = lambda _: {}
 
 
 def find_table(uri: str) -> DeltaTable | None:
     """The table, if there is one; raises SettingsError if it is not one of captions."""
-    if not DeltaTable.is_deltatable(uri):
+    table = opened(uri)
+    if table is None:
         return None
-    table = DeltaTable(uri)
     missing = CORE - {field.name for field in table.schema().fields}
     if missing:
         raise SettingsError(f"table {uri} lacks the columns {', '.join(sorted(missing))}; name a table of captions")
@@ -72,9 +87,10 @@ def find_table(uri: str) -> DeltaTable | None:
 def open_table(uri: str) -> DeltaTable:
     """The table for writing, created if missing, with every column of `SCHEMA`; many processes may do so at once."""
     try:
-        table = find_table(uri) or DeltaTable.create(
-            uri, SCHEMA, mode="ignore", name=Path(uri).name, configuration=_CONFIGURATION
-        )
+        table = find_table(uri)
+        if table is None:
+            table = DeltaTable.create(uri, SCHEMA, mode="ignore", name=Path(uri).name, configuration=_CONFIGURATION)
+            sync_log(uri)
         return DeltaTable(uri) if add_columns(table) else table
     except DeltaError:
         return DeltaTable(uri)
@@ -86,12 +102,24 @@ def add_columns(table: DeltaTable) -> list[str]:
     missing = [field for field in Schema.from_arrow(SCHEMA).fields if field.name not in existing]
     if missing:
         table.alter.add_columns(missing, commit_properties=_counted(sequence_of(table) + 1))
+        sync_log(folder_of(table))
     return [field.name for field in missing]
 
 
 def sequence_of(table: DeltaTable) -> int:
     """The number of Nightcap's commits."""
     return table.transaction_version(APPLICATION) or 0
+
+
+def names_of(table: DeltaTable) -> set[str]:
+    """The names of the table's files."""
+    return {path.name for path in sizes_of(table)}
+
+
+def number_of(name: str) -> int | None:
+    """The number in a file's name; None for a file of another writer."""
+    ours = _OURS.fullmatch(name)
+    return int(ours[1]) if ours else None
 
 
 def dataset_of(table: DeltaTable) -> ds.Dataset:
@@ -109,101 +137,96 @@ def batches_of(
     return iter(reader.to_batches())
 
 
-def commit(
-    uri: str, table: DeltaTable, batches: Iterable[pa.RecordBatch], mode: Literal["append", "overwrite"], sequence: int
-) -> int | None:
+def commit(uri: str, table: DeltaTable, change: Change) -> int | None:
     """Write rows and commit them; returns their number, or None if somebody else committed first.
 
-    Appending nothing commits nothing. After any other failure, such as a full disk, the files are removed again.
-
-    Args:
-        uri: path of the table.
-        table: the state that the caller read; if there is a newer one, nothing is committed.
-        batches: with `SCHEMA`; `sequence` is set on rows that have none.
-        mode: `overwrite` removes all other rows.
-        sequence: one more than the state's, or for the current table the history's.
+    After any other failure, such as a full disk, the files are removed again. `table` is the state that the caller
+    read; if there is a newer one, nothing is committed.
     """
     try:
-        staged = _stage(Path(uri), batches, sequence)
+        staged = _stage(Path(uri), change)
     except FileNotFoundError:
         if DeltaTable(uri).version() == table.version():
             raise
         return None  # the number was taken meanwhile, and the files were swept away as a dead attempt's
-    if mode == "append" and not staged.rows:
+    if change.is_append and not staged.rows:
         return 0
-    return staged.rows if _add_to_log(uri, table, staged, mode, sequence) else None
+    if not _add_to_log(uri, table, staged, change):
+        return None
+    _keep_checkpoints(uri)
+    return staged.rows
 
 
-def orphaned_files(uri: str) -> list[Path]:
-    """Files of attempts that can never be committed, because their number is taken."""
-    table = DeltaTable(uri)
-    sequence, folder = sequence_of(table), Path(uri)
-    named = {Path(path).name for path in (*table.file_uris(), *table.vacuum(0, enforce_retention_duration=False))}
-    unnamed = ((path, _OURS.fullmatch(path.name)) for path in folder.iterdir() if path.name not in named)
-    return [path for path, ours in unnamed if ours and int(ours[1]) <= sequence]
+def orphaned_files(table: DeltaTable, taken: int) -> list[Path]:
+    """Files of attempts that can never be committed, because their number or version is taken."""
+    folder = folder_of(table)
+    named = names_of(table) | {Path(path).name for path in table.vacuum(0, enforce_retention_duration=False)}
+    unnamed = ((path, number_of(path.name)) for path in folder.iterdir() if path.name not in named)
+    return [path for path, number in unnamed if number is not None and number <= taken] + scratch_commits(table)
 
 
-def _stage(folder: Path, batches: Iterable[pa.RecordBatch], sequence: int) -> Staged:
+def _stage(folder: Path, change: Change) -> Staged:
     actions: list[AddAction] = []
     rows = 0
     try:
-        for file in _files(batches):
-            path = folder / f"part-{sequence:010d}-{uuid4().hex}.parquet"
+        for file in _files(change):
+            path = folder / f"part-{change.number:010d}-{uuid4().hex}.parquet"
             actions.append(AddAction(path.name, 0, {}, 0, True, ""))  # so that a failure removes it
-            metadata = _write(path, file, sequence)
+            metadata = _write(path, file)
             rows += metadata.num_rows
             actions[-1] = _action(path, metadata)
+        sync_folder(folder)
     except BaseException:
         _discard(folder, actions)
         raise
     return Staged(actions, rows)
 
 
-def _files(batches: Iterable[pa.RecordBatch]) -> Iterator[Iterator[pa.Table]]:
+def _files(change: Change) -> Iterator[Iterator[pa.Table]]:
     """The rows of each file, in groups; read all of a file before the next."""
-    groups = _groups(batches)
+    groups = _groups(change)
     for first in groups:
-        yield _up_to(first, groups)
+        yield _up_to(change.file_rows, first, groups)
 
 
-def _up_to(first: pa.Table, groups: Iterator[pa.Table]) -> Iterator[pa.Table]:
+def _up_to(most: int, first: pa.Table, groups: Iterator[pa.Table]) -> Iterator[pa.Table]:
     rows = len(first)
     yield first
-    while rows < FILE_ROWS and (group := next(groups, None)) is not None:
+    while rows < most and (group := next(groups, None)) is not None:
         rows += len(group)
         yield group
 
 
-def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    waiting: list[pa.RecordBatch] = []
-    rows = 0
-    for batch in batches:
-        if len(batch):
-            waiting.append(batch)
-            rows += len(batch)
-        if rows >= GROUP_ROWS:
-            yield pa.Table.from_batches(waiting)
-            waiting, rows = [], 0
+def _groups(change: Change) -> Iterator[pa.Table]:
+    most, waiting, rows = min(GROUP_ROWS, change.file_rows), list[pa.RecordBatch](), 0
+    for batch in change.batches:
+        left = _numbered(batch, change.sequence) if change.is_append else batch
+        while len(left):
+            waiting.append(left[: most - rows])
+            left, rows = left[most - rows :], rows + len(waiting[-1])
+            if rows == most:
+                yield pa.Table.from_batches(waiting)
+                waiting, rows = [], 0
     if waiting:
         yield pa.Table.from_batches(waiting)
 
 
-def _write(path: Path, groups: Iterator[pa.Table], sequence: int) -> pq.FileMetaData:
-    with path.open("xb") as file:
-        first = next(groups)
-        with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
-            writer.write_table(_numbered(first, sequence))
-            for group in groups:
-                writer.write_table(_numbered(group, sequence))
-        file.flush()
-        os.fsync(file.fileno())
-    return pq.read_metadata(path)
-
-
-def _numbered(rows: pa.Table, sequence: int) -> pa.Table:
+def _numbered(rows: pa.RecordBatch, sequence: int) -> pa.RecordBatch:
     """The rows, with the commit's sequence where they have none."""
     column = rows.schema.get_field_index("sequence")
     return rows.set_column(column, rows.schema.field(column), rows["sequence"].fill_null(sequence))
+
+
+def _write(path: Path, groups: Iterator[pa.Table]) -> pq.FileMetaData:
+    with path.open("xb") as file:
+        first = next(groups)
+        with pq.ParquetWriter(file, first.schema, compression="zstd") as writer:
+            writer.write_table(first)
+            for group in groups:
+                writer.write_table(group)
+        file.flush()
+        os.fsync(file.fileno())
+    return pq.read_metadata(path)
 
 
 def _action(path: Path, metadata: pq.FileMetaData) -> AddAction:
@@ -217,24 +240,33 @@ def _action(path: Path, metadata: pq.FileMetaData) -> AddAction:
     return AddAction(path.name, status.st_size, {}, int(status.st_mtime * 1000), True, statistics)
 
 
-def _add_to_log(uri: str, table: DeltaTable, staged: Staged, mode: str, sequence: int) -> bool:
+def _add_to_log(uri: str, table: DeltaTable, staged: Staged, change: Change) -> bool:
     """Add the files to the log; returns False, and removes the files, if somebody else committed first."""
+    added = {action.path for action in staged.actions}
     try:
-        schema = SCHEMA if mode == "append" else dataset_of(table).schema
-        table.create_write_transaction(staged.actions, mode, schema, commit_properties=_counted(sequence))
+        transactions = {APPLICATION: change.sequence} | change.noted((names_of(table) | added) - set(change.removed))
+        is_committed = write_commit(table, staged.actions, change.removed, transactions)
     except BaseException as error:
-        latest = DeltaTable(uri)
-        named = {Path(path).name for path in latest.file_uris()}
-        if any(action.path in named for action in staged.actions):  # the failure came after the commit
+        if added & names_of(DeltaTable(uri)):  # the failure came after the commit
             if not isinstance(error, Exception):
                 raise
             log.warning("table %s: %s", uri, error)
             return True
         _discard(Path(uri), staged.actions)
-        if isinstance(error, DeltaError) and latest.version() != table.version():
-            return False
         raise
-    return True
+    if not is_committed:
+        _discard(Path(uri), staged.actions)
+    return is_committed
+
+
+def _keep_checkpoints(uri: str) -> None:
+    """Write a checkpoint now and then; the commit stands without it."""
+    try:
+        table = DeltaTable(uri)
+        if table.version() % CHECKPOINT_EVERY == 0:
+            checkpoint(table)
+    except (DeltaError, OSError) as error:
+        log.warning("table %s has no new checkpoint: %s", uri, error)
 
 
 def _discard(folder: Path, actions: list[AddAction]) -> None:

@@ -15,7 +15,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from pipeline.core.errors import SettingsError
-from pipeline.storage.tables.commits import table_errors
+from pipeline.storage.tables.delta_log import table_errors
 
 log = logging.getLogger(__name__)
 

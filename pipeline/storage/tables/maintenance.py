@@ -9,7 +9,8 @@ from pathlib import Path
 from deltalake import DeltaTable
 
 from pipeline.storage.tables.captions import CaptionTable
-from pipeline.storage.tables.commits import FILE_ROWS, add_columns, find_table, orphaned_files, table_errors
+from pipeline.storage.tables.commits import FILE_ROWS, add_columns, find_table, orphaned_files, sequence_of
+from pipeline.storage.tables.delta_log import checkpoint, table_errors
 
 log = logging.getLogger(__name__)
 
@@ -20,30 +21,32 @@ _LOGGED = re.compile(r"(\d{20})\.")  # commits, checkpoints and checksums, by ve
 
 
 def compact_table(table: CaptionTable) -> int:
-    """Rewrite the history in as few files as its rows fill, if that saves two or more; returns how many fewer."""
+    """Rewrite the history in as few files as its rows fill, if that saves two or more; returns how many fewer.
+
+    The current table is made to fit in any case.
+    """
     with table_errors(table.uri):
         opened = find_table(table.uri)
         if opened is None:
             return 0
         before = len(opened.file_uris())
         rows = sum(int(fragment.count_rows()) for fragment in opened.to_pyarrow_dataset().get_fragments())
-        if before <= -(-rows // FILE_ROWS) + 1:
-            return 0
-    table.rewrite(lambda batch: batch)
+    if before > -(-rows // FILE_ROWS) + 1:
+        table.rewrite(lambda batch: batch)
     table.write_current()
     return before - len(DeltaTable(table.uri).file_uris())
 
 
 def vacuum_table(table: CaptionTable, keep_days: float = KEEP_DAYS) -> int:
     """Remove files of dead attempts, and those that no version of the last days needs; returns how many."""
-    return sum(_vacuum(uri, keep_days) for uri in (table.uri, table.current_uri))
+    return sum(_vacuum(uri, keep_days, uri == table.uri) for uri in (table.uri, table.current_uri))
 
 
 def sweep(table: CaptionTable) -> None:
     """Remove files of dead attempts, which can never be committed."""
     for uri in (table.uri, table.current_uri):
         with table_errors(uri):
-            _sweep(uri)
+            _sweep(uri, uri == table.uri)
 
 
 def upgrade_table(table: CaptionTable) -> list[str]:
@@ -61,23 +64,25 @@ def purge(table: CaptionTable) -> None:
     for uri in (table.uri, table.current_uri):
         with table_errors(uri):
             if find_table(uri) is not None:
-                _vacuum(uri, keep_days=0)
+                _vacuum(uri, 0, uri == table.uri)
                 _heal_retention(uri)
                 _cut_log(uri)
 
 
-def _vacuum(uri: str, keep_days: float) -> int:
+def _vacuum(uri: str, keep_days: float, is_history: bool) -> int:
     with table_errors(uri):
         opened = find_table(uri)
         if opened is None:
             return 0
-        swept = _sweep(uri)
+        swept = _sweep(uri, is_history)
         # Never full: that would remove files that a writer at work has not yet committed.
         return swept + len(opened.vacuum(round(keep_days * 24), dry_run=False, enforce_retention_duration=False))
 
 
-def _sweep(uri: str) -> int:
-    orphans = orphaned_files(uri) if find_table(uri) else []
+def _sweep(uri: str, is_history: bool) -> int:
+    """Files of the history bear its sequence, those of the current table its version."""
+    table = find_table(uri)
+    orphans = orphaned_files(table, sequence_of(table) if is_history else table.version()) if table else []
     for path in orphans:
         path.unlink(missing_ok=True)
     if orphans:
@@ -88,7 +93,7 @@ def _sweep(uri: str) -> int:
 def _cut_log(uri: str) -> None:
     """Write a checkpoint of the latest version, and remove the log before it, the oldest first."""
     latest = DeltaTable(uri)
-    latest.create_checkpoint()
+    checkpoint(latest)
     named = ((path, _LOGGED.match(path.name)) for path in sorted((Path(uri) / "_delta_log").iterdir()))
     for path, logged in named:
         if logged and int(logged[1]) < latest.version():

@@ -13,8 +13,10 @@ from pipeline.storage.tables.commits import BATCH_ROWS, batches_of
 from pipeline.storage.tables.schema import QUARANTINED, USABLE, one_of
 
 Key = tuple[str, str]
+Age = tuple[int | None, int]  # sequence, and microseconds since 1970
 
 _KEY = ["image", "etag"]
+_AGE = ["sequence", "captioned_at"]
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,9 @@ class Replay:
 def replayed_images(history: ds.Dataset, replay: Replay) -> Iterator[pa.RecordBatch]:
     """Batches of string columns `image` and `etag`, each pair once; only such pairs are in memory."""
     wanted = _candidates(history, replay)
-    for batch in batches_of(history, _settled(replay), [*_KEY, "captioned_at"]):
-        for key, time in _timed_keys(batch):
-            if key in wanted and (replay.is_recaption or time >= wanted[key]):
+    for batch in batches_of(history, _settled(replay), [*_KEY, *_AGE]):
+        for key, age in _aged_keys(batch):
+            if key in wanted and (replay.is_recaption or not _is_older(age, wanted[key])):
                 del wanted[key]
     keys = list(wanted)
     for start in range(0, len(keys), BATCH_ROWS):
@@ -45,8 +47,8 @@ def replayed_images(history: ds.Dataset, replay: Replay) -> Iterator[pa.RecordBa
         yield pa.record_batch([pa.array(images, pa.string()), pa.array(etags, pa.string())], names=_KEY)
 
 
-def _candidates(history: ds.Dataset, replay: Replay) -> dict[Key, int]:
-    """Each pair that the replay selects, with the time of its last such row in microseconds."""
+def _candidates(history: ds.Dataset, replay: Replay) -> dict[Key, Age]:
+    """Each pair that the replay selects, with the age of its last such row."""
     condition = pc.field("status") == QUARANTINED
     if replay.is_recaption:
         condition = pc.field("night") == replay.night
@@ -56,10 +58,11 @@ def _candidates(history: ds.Dataset, replay: Replay) -> dict[Key, int]:
         condition &= one_of("reason", replay.reasons)
     if replay.images:
         condition &= one_of("image", replay.images)
-    latest: dict[Key, int] = {}
-    for batch in batches_of(history, condition, [*_KEY, "captioned_at"]):
-        for key, time in _timed_keys(batch):
-            latest[key] = max(time, latest.get(key, time))
+    latest: dict[Key, Age] = {}
+    for batch in batches_of(history, condition, [*_KEY, *_AGE]):
+        for key, age in _aged_keys(batch):
+            if key not in latest or _is_older(latest[key], age):
+                latest[key] = age
     return latest
 
 
@@ -72,6 +75,12 @@ def _settled(replay: Replay) -> ds.Expression:
     return USABLE | other if replay.reasons else USABLE
 
 
-def _timed_keys(batch: pa.RecordBatch) -> Iterator[tuple[Key, int]]:
+def _aged_keys(batch: pa.RecordBatch) -> Iterator[tuple[Key, Age]]:
+    keys = zip(batch["image"].to_pylist(), batch["etag"].to_pylist(), strict=True)
     times = batch["captioned_at"].cast(pa.int64()).to_pylist()
-    return zip(zip(batch["image"].to_pylist(), batch["etag"].to_pylist(), strict=True), times, strict=True)
+    return zip(keys, zip(batch["sequence"].to_pylist(), times, strict=True), strict=True)
+
+
+def _is_older(age: Age, than: Age) -> bool:
+    """By sequence, as a clock may be wrong for a night; by time if a row has none."""
+    return age < than if age[0] is not None and than[0] is not None else age[1] < than[1]

@@ -50,3 +50,10 @@ def test_replayed_images(table, replay, taken):
 
 def test_no_table(tmp_path):
     assert list(CaptionTable(tmp_path / "none").replayed(Replay())) == []
+
+
+def test_a_quarantine_of_a_night_with_a_clock_ahead_is_settled_by_a_later_caption(tmp_path):
+    table = CaptionTable(tmp_path / "captions")
+    table.append(rows(quarantined("cut", "truncated", **later(400))), 0)
+    table.append(rows(row("cut", **later(1, night="n2"))), 1)
+    assert keys(table.replayed(Replay(frozenset({"truncated"})))) == set()
