@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -46,9 +47,35 @@ def upgrade(**options: Any) -> None:
     echo(f"{tending.table.uri}: {f'added {added}' if added else 'has every column'}")
 
 
-def _open(options: dict[str, Any]) -> Tending:
+@app.command()
+@setting_options(TendingSettings, "table")
+def repair(**options: Any) -> None:
+    """Leave files out of the table that are gone, empty or cut, as after a power cut; no night may be at work.
+
+    Rows of lost commits whose files are whole are taken in again. A lost commit of a compaction, a withdrawal or a
+    forgetting is undone: do it again.
+    """
+    tending = _tending(options)
+    if not Path(tending.table.uri).is_dir():
+        raise _no_table(tending)
+    done = tending.repair()
+    typer.echo(
+        f"{tending.table.uri}: {len(done.files)} damaged files left out{''.join(f', {name}' for name in done.files)}; "
+        f"{done.rows} rows lost with them, {done.found} rows of lost commits taken in again"
+    )
+
+
+def _tending(options: dict[str, Any]) -> Tending:
     tending = Tending.of(given(options))
-    tending = replace(tending, home=tending.home.reaching(options["table"]))
+    return replace(tending, home=tending.home.reaching(options["table"]))
+
+
+def _open(options: dict[str, Any]) -> Tending:
+    tending = _tending(options)
     if not tending.table.version():
-        raise SettingsError(f"no table of captions at {tending.table.uri}; a night makes it")
+        raise _no_table(tending)
     return tending
+
+
+def _no_table(tending: Tending) -> SettingsError:
+    return SettingsError(f"no table of captions at {tending.table.uri}; a night makes it")

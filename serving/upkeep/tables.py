@@ -16,6 +16,7 @@ from serving.runs.roots import table_of
 if TYPE_CHECKING:
     from pipeline.storage.tables import CaptionTable
     from pipeline.storage.tables.corrections import CorrectionTable
+    from pipeline.storage.tables.repair import Repaired
 
 
 class TendingSettings(Group):
@@ -68,6 +69,12 @@ class Tending:
         from pipeline.storage.tables.maintenance import compact_table
 
         return compact_table(self.table) + self.corrections.compact()
+
+    def repair(self) -> Repaired:
+        """Leave out what is damaged of the history, and make the current table fit; returns what was done."""
+        from pipeline.storage.tables.repair import repair_table
+
+        return repair_table(self.table)
 
     def vacuum(self) -> dict[str, int]:
         """Remove files that no version of the last days needs, and abandoned attempts; returns how many of each."""

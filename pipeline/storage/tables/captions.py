@@ -16,7 +16,7 @@ from deltalake import DeltaTable
 from pipeline.core.errors import ObjectUnavailable, Permanent, SettingsError
 from pipeline.core.reasons import SOURCE_CHANGED
 from pipeline.storage.tables.commits import (
-    Change,
+    TableChange,
     batches_of,
     commit,
     dataset_of,
@@ -178,7 +178,7 @@ class CaptionTable:
             for _ in range(ATTEMPTS):
                 table = open_table(self.uri)
                 removed, number = () if is_append else names_of(table), sequence_of(table) + 1
-                change = Change(batches(table), removed, number, number, is_append)
+                change = TableChange(batches(table), removed, number, number, is_append)
                 rows = commit(self.uri, table, change)
                 if rows is not None:
                     return rows

@@ -60,7 +60,7 @@ class Staged:
 
 
 @dataclass(frozen=True)
-class Change:
+class TableChange:
     """Rows that a commit adds, and files that it removes."""
 
     batches: Iterable[pa.RecordBatch]  # with `SCHEMA`
@@ -137,7 +137,7 @@ def batches_of(
     return iter(reader.to_batches())
 
 
-def commit(uri: str, table: DeltaTable, change: Change) -> int | None:
+def commit(uri: str, table: DeltaTable, change: TableChange) -> int | None:
     """Write rows and commit them; returns their number, or None if somebody else committed first.
 
     After any other failure, such as a full disk, the files are removed again. `table` is the state that the caller
@@ -159,13 +159,16 @@ def commit(uri: str, table: DeltaTable, change: Change) -> int | None:
 
 def orphaned_files(table: DeltaTable, taken: int) -> list[Path]:
     """Files of attempts that can never be committed, because their number or version is taken."""
-    folder = folder_of(table)
+    return [path for path in unnamed_files(table) if (number_of(path.name) or 0) <= taken] + scratch_commits(table)
+
+
+def unnamed_files(table: DeltaTable) -> list[Path]:
+    """Files of ours that no version of the table names."""
     named = names_of(table) | {Path(path).name for path in table.vacuum(0, enforce_retention_duration=False)}
-    unnamed = ((path, number_of(path.name)) for path in folder.iterdir() if path.name not in named)
-    return [path for path, number in unnamed if number is not None and number <= taken] + scratch_commits(table)
+    return sorted(path for path in folder_of(table).iterdir() if number_of(path.name) and path.name not in named)
 
 
-def _stage(folder: Path, change: Change) -> Staged:
+def _stage(folder: Path, change: TableChange) -> Staged:
     actions: list[AddAction] = []
     rows = 0
     try:
@@ -182,7 +185,7 @@ def _stage(folder: Path, change: Change) -> Staged:
     return Staged(actions, rows)
 
 
-def _files(change: Change) -> Iterator[Iterator[pa.Table]]:
+def _files(change: TableChange) -> Iterator[Iterator[pa.Table]]:
     """The rows of each file, in groups; read all of a file before the next."""
     groups = _groups(change)
     for first in groups:
@@ -197,7 +200,7 @@ def _up_to(most: int, first: pa.Table, groups: Iterator[pa.Table]) -> Iterator[p
         yield group
 
 
-def _groups(change: Change) -> Iterator[pa.Table]:
+def _groups(change: TableChange) -> Iterator[pa.Table]:
     most, waiting, rows = min(GROUP_ROWS, change.file_rows), list[pa.RecordBatch](), 0
     for batch in change.batches:
         left = _numbered(batch, change.sequence) if change.is_append else batch
@@ -240,7 +243,7 @@ def _action(path: Path, metadata: pq.FileMetaData) -> AddAction:
     return AddAction(path.name, status.st_size, {}, int(status.st_mtime * 1000), True, statistics)
 
 
-def _add_to_log(uri: str, table: DeltaTable, staged: Staged, change: Change) -> bool:
+def _add_to_log(uri: str, table: DeltaTable, staged: Staged, change: TableChange) -> bool:
     """Add the files to the log; returns False, and removes the files, if somebody else committed first."""
     added = {action.path for action in staged.actions}
     try:

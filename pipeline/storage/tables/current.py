@@ -25,7 +25,7 @@ from pipeline.core.errors import Permanent
 from pipeline.storage.files import sha256
 from pipeline.storage.tables.commits import (
     BATCH_ROWS,
-    Change,
+    TableChange,
     batches_of,
     commit,
     dataset_of,
@@ -39,7 +39,7 @@ from pipeline.storage.tables.schema import HUMAN, USABLE, one_of
 
 log = logging.getLogger(__name__)
 
-FILE_ROWS = 4_096  # a changed image has as many rows written anew
+CURRENT_FILE_ROWS = 4_096  # a changed image has as many rows written anew
 MERGED_ROWS = 200_000  # the most that are merged into the table; after more it is written anew as a whole
 
 _FIT = "nightcap-fit"  # an application whose version tells which files of both tables belong together
@@ -47,8 +47,8 @@ _PASS_ROWS = 4_000_000  # whose keys are in memory at once
 _ORDERED_BY = ["image", "source", "captioned_at", "sequence"]
 _FILE = "__filename"
 
-Mask = npt.NDArray[np.bool_]
-Numbers = npt.NDArray[np.int64]
+_Mask = npt.NDArray[np.bool_]
+_Numbers = npt.NDArray[np.int64]
 
 
 def refresh(uri: str, find_history: Callable[[], DeltaTable | None]) -> bool:
@@ -109,11 +109,11 @@ def _fit(history: Collection[str], current: Collection[str]) -> int:
     return int(sha256("\n".join([*sorted(history), "", *sorted(current)]).encode())[:15], 16)
 
 
-def _rebuild(history: DeltaTable, current: DeltaTable) -> Change:
+def _rebuild(history: DeltaTable, current: DeltaTable) -> TableChange:
     return _change(history, current, current_rows(dataset_of(history)), names_of(current))
 
 
-def _merge(history: DeltaTable, current: DeltaTable) -> Change | None:
+def _merge(history: DeltaTable, current: DeltaTable) -> TableChange | None:
     """The newer rows of the history, and those of the files that hold rows that they replace; None if too many."""
     new = _only(dataset_of(history), lambda name: (number_of(name) or 0) > sequence_of(current))
     if new.count_rows() > MERGED_ROWS:
@@ -132,14 +132,14 @@ def _merge(history: DeltaTable, current: DeltaTable) -> Change | None:
 
 def _change(
     history: DeltaTable, current: DeltaTable, batches: Iterator[pa.RecordBatch], removed: Collection[str]
-) -> Change:
+) -> TableChange:
     of_history = names_of(history)
-    return Change(
+    return TableChange(
         batches,
         removed,
         number=current.version() + 1,
         sequence=sequence_of(history),
-        file_rows=FILE_ROWS,
+        file_rows=CURRENT_FILE_ROWS,
         noted=lambda names: {_FIT: _fit(of_history, names)},
     )
 
@@ -150,7 +150,7 @@ def _only(dataset: ds.Dataset, is_wanted: Callable[[str], bool]) -> ds.Dataset:
     return ds.FileSystemDataset(fragments, dataset.schema, ds.ParquetFileFormat())
 
 
-def _is_current(history: ds.Dataset) -> Mask:
+def _is_current(history: ds.Dataset) -> _Mask:
     """bool [rows]: whether a usable row is its image's first; zeros follow for rows that are not usable.
 
     Images are compared by 64-bit hashes: among ten million images, a collision occurs in 1 of 370,000 tables.
@@ -171,8 +171,8 @@ def _is_current(history: ds.Dataset) -> Mask:
 
 
 def _is_first(
-    history: ds.Dataset, images: npt.NDArray[np.uint64], human: Mask, times: Numbers, sequences: Numbers
-) -> Mask:
+    history: ds.Dataset, images: npt.NDArray[np.uint64], human: _Mask, times: _Numbers, sequences: _Numbers
+) -> _Mask:
     """bool [rows]: whether a row is its image's first by (human, sequence, time), the greatest of each.
 
     The sequence decides, as a clock may be wrong for a night. A row of another writer has none, here -1: it stands after
@@ -198,13 +198,13 @@ def _first_times(history: ds.Dataset) -> list[tuple[int, int]]:
     return sorted((time, sequence) for sequence, time in first.items())
 
 
-def _placed(sequences: Numbers, times: Numbers, first: list[tuple[int, int]]) -> Numbers:
+def _placed(sequences: _Numbers, times: _Numbers, first: list[tuple[int, int]]) -> _Numbers:
     begun, numbers = np.array([(0, 0), *first], np.int64).T
     reached = np.maximum.accumulate(numbers)[np.searchsorted(begun, times, "right") - 1]
     return np.where(sequences < 0, reached, sequences)
 
 
-def _keys(rows: pa.RecordBatch | pa.Table) -> tuple[npt.NDArray[np.uint64], Mask, Numbers, Numbers]:
+def _keys(rows: pa.RecordBatch | pa.Table) -> tuple[npt.NDArray[np.uint64], _Mask, _Numbers, _Numbers]:
     """Arrays [rows]: hash of the image, whether a person wrote the row, microseconds since 1970, sequence or -1."""
     return (
         pd.util.hash_array(rows["image"].to_numpy(zero_copy_only=False), categorize=False),

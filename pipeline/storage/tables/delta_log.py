@@ -23,7 +23,7 @@ from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction
 
 from pipeline.core.errors import ObjectUnavailable, Permanent, SettingsError
-from pipeline.storage.files import create_bytes, sync_file, sync_folder
+from pipeline.storage.files import create_bytes, sync_file, sync_folder, write_bytes
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def opened(uri: str) -> DeltaTable | None:
     try:
         return DeltaTable(uri)
     except DeltaError:
-        if not _remove_damaged_checkpoints(uri):
+        if not remove_damaged_checkpoints(uri):
             raise
     return DeltaTable(uri)
 
@@ -80,7 +80,7 @@ def damage_of(uri: str) -> list[Path]:
 
 def damaged_commits(uri: str) -> list[Path]:
     """Commits that are needed and are empty or cut."""
-    return [path for path in _needed(uri) if not _is_whole(path)]
+    return [path for path in _needed(uri) if not is_whole(path)]
 
 
 def damaged_files(table: DeltaTable) -> list[Path]:
@@ -146,6 +146,12 @@ def sync_log(uri: str | Path) -> None:
     sync_folder(Path(uri))
 
 
+def blank_commit(path: Path, first: Path) -> None:
+    """Put a commit without rows in the place of a damaged one; `first` is one that begins a table."""
+    empty = {"commitInfo": {"timestamp": round(time.time() * 1000), "operation": "REPAIR", "engineInfo": "nightcap"}}
+    write_bytes(path, first.read_bytes() if path.name == first.name else f"{json.dumps(empty)}\n".encode())
+
+
 def scratch_commits(table: DeltaTable) -> list[Path]:
     """Unfinished files of commits whose version is taken."""
     scratch = _log(folder_of(table)).glob(".*.json.*")
@@ -202,7 +208,7 @@ def _commits(uri: str | Path) -> list[Path]:
 
 def _needed(uri: str) -> list[Path]:
     """Commits after the last whole checkpoint."""
-    covered = [int(path.name[:20]) for path in _checkpoints(uri) if _is_whole(path)]
+    covered = [int(path.name[:20]) for path in _checkpoints(uri) if is_whole(path)]
     return [path for path in _commits(uri) if int(path.name[:20]) > max(covered, default=-1)]
 
 
@@ -210,7 +216,8 @@ def _checkpoints(uri: str) -> list[Path]:
     return sorted(path for path in _log(uri).glob("*.checkpoint*.parquet") if _CHECKPOINT.fullmatch(path.name))
 
 
-def _is_whole(path: Path) -> bool:
+def is_whole(path: Path) -> bool:
+    """Whether a commit or a Parquet file is neither empty nor cut."""
     try:
         if path.suffix == ".parquet":
             return bool(pq.read_metadata(path).num_rows)
@@ -220,9 +227,9 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
-def _remove_damaged_checkpoints(uri: str) -> bool:
+def remove_damaged_checkpoints(uri: str) -> bool:
     """Remove checkpoints that are empty or cut, if the commits that they stand for are all here; whether any were."""
-    damaged = [path for path in _checkpoints(uri) if not _is_whole(path)]
+    damaged = [path for path in _checkpoints(uri) if not is_whole(path)]
     needed = [int(path.name[:20]) for path in _needed(uri)]
     is_complete = needed == list(range(needed[0], needed[0] + len(needed))) if needed else True
     covered = [int(path.name[:20]) for path in _checkpoints(uri) if path not in damaged]

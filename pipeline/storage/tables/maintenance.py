@@ -39,6 +39,7 @@ def compact_table(table: CaptionTable) -> int:
 
 def vacuum_table(table: CaptionTable, keep_days: float = KEEP_DAYS) -> int:
     """Remove files of dead attempts, and those that no version of the last days needs; returns how many."""
+    table.write_current()
     return sum(_vacuum(uri, keep_days, uri == table.uri) for uri in (table.uri, table.current_uri))
 
 

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -48,9 +49,19 @@ def test_upkeep_of_corrections(run, table):
     assert run("tables", "compact").out == f"{table.uri} and corrections: 0 files fewer\n"
 
 
-@pytest.mark.parametrize("command", ["compact", "vacuum", "upgrade"])
+@pytest.mark.parametrize("command", ["compact", "vacuum", "upgrade", "repair"])
 def test_no_table(run, tmp_path, command):
     assert run("tables", command, "--table", tmp_path / "none").refused(2, "none", "a night makes it")
+
+
+def test_a_damaged_table_is_repaired(run, table):
+    last = Path(table.uri) / "_delta_log" / f"{3:020d}.json"
+    last.write_bytes(b"")
+    assert run("tables", "compact").refused(1, last.name, "nightcap tables repair")
+    assert run("tables", "repair").out == (
+        f"{table.uri}: 1 damaged files left out, {last.name}; 0 rows lost with them, 1 rows of lost commits taken in again\n"
+    )
+    assert current(table) == {"a": "new", "b": "old", "c": "new"}
 
 
 @pytest.fixture

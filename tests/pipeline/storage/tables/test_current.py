@@ -140,7 +140,7 @@ def test_current_of_a_table_from_before_it_noted_its_files(table):
 
 
 def test_only_the_files_with_changed_images_are_written_anew(tmp_path, monkeypatch):
-    monkeypatch.setattr(current_module, "FILE_ROWS", 10)
+    monkeypatch.setattr(current_module, "CURRENT_FILE_ROWS", 10)
     table = CaptionTable(tmp_path / "captions")
     table.append(rows(*(row(f"p{n:03d}") for n in range(100))), 0)
     table.write_current()

@@ -8,7 +8,7 @@ import pytest
 from deltalake import DeltaTable
 
 from pipeline.storage.tables import SCHEMA, CaptionTable
-from pipeline.storage.tables.commits import Change, commit, names_of, open_table
+from pipeline.storage.tables.commits import TableChange, commit, names_of, open_table
 from pipeline.storage.tables.maintenance import compact_table, purge, sweep, upgrade_table, vacuum_table
 from pipeline.storage.tables.schema import CORE
 from tests.pipeline.storage.tables.table_rows import current, files, images, keys, row, rows
@@ -43,7 +43,7 @@ def test_a_night_planned_before_a_compaction_still_publishes_once(table):
 def test_who_read_before_a_compaction_cannot_overwrite_it(table):
     stale, sequence = open_table(table.uri), table.version()
     DeltaTable(table.uri).optimize.compact()  # by somebody who does not count
-    change = Change(rows(row("only")).to_batches(), names_of(stale), sequence + 1, sequence + 1)
+    change = TableChange(rows(row("only")).to_batches(), names_of(stale), sequence + 1, sequence + 1)
     assert commit(table.uri, stale, change) is None
     assert len(images(table)) == 5
 

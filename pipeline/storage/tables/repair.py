@@ -1,0 +1,80 @@
+"""Repair of a table of captions whose files were cut, as by a power cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from pipeline.core.errors import Permanent
+from pipeline.storage.tables.captions import CaptionTable
+from pipeline.storage.tables.commits import TableChange, commit, open_table, sequence_of, unnamed_files
+from pipeline.storage.tables.delta_log import (
+    blank_commit,
+    damaged_commits,
+    damaged_files,
+    is_whole,
+    remove_damaged_checkpoints,
+    table_errors,
+)
+from pipeline.storage.tables.schema import SCHEMA
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What a repair did."""
+
+    files: tuple[str, ...] = ()  # that were gone, empty or cut, and are left out
+    rows: int = 0  # of these files, as far as the log tells; they are lost
+    found: int = 0  # rows of whole files that no commit named any more
+
+
+def repair_table(table: CaptionTable) -> Repaired:
+    """Leave out what is damaged of the history, take in the rows of its lost commits, and make the current table fit.
+
+    A lost commit may have been a compaction, a withdrawal or a forgetting, which is undone then. No night may be at work.
+    """
+    with table_errors(table.uri):
+        commits = _blank(table.uri)
+        history = open_table(table.uri)
+        damaged = damaged_files(history)
+        rows = _leave_out(table.uri, damaged) if damaged else 0
+        lost = [path for path in unnamed_files(open_table(table.uri)) if is_whole(path)] if commits else []
+    found = table.append(_Files(lost), -1) if lost else 0
+    table.write_current()
+    return Repaired(tuple(path.name for path in (*commits, *damaged)), rows, found)
+
+
+@dataclass(frozen=True)
+class _Files:
+    paths: list[Path]
+
+    def to_batches(self) -> Iterator[pa.RecordBatch]:
+        for path in self.paths:
+            yield from ds.dataset(str(path), SCHEMA).to_batches()
+
+
+def _blank(uri: str) -> list[Path]:
+    """Put commits without rows in the place of damaged ones, and a first one if all are gone; their files."""
+    remove_damaged_checkpoints(uri)
+    log, first = Path(uri) / "_delta_log", f"{0:020d}.json"
+    commits = damaged_commits(uri) if any(log.glob("*.json")) else [log / first]
+    with TemporaryDirectory() as folder:
+        open_table(folder)
+        for path in commits:
+            blank_commit(path, Path(folder) / "_delta_log" / first)
+    return commits
+
+
+def _leave_out(uri: str, damaged: list[Path]) -> int:
+    """Take damaged files out of the table; the number of their rows."""
+    table = open_table(uri)
+    names, number = {path.name for path in damaged}, sequence_of(table) + 1
+    actions = pa.table(table.get_add_actions(flatten=True)).select(["path", "num_records"]).to_pylist()
+    if commit(uri, table, TableChange((), names, number, number)) is None:
+        raise Permanent(f"table {uri} is being written to; repair it while no night is at work")
+    return sum(each["num_records"] or 0 for each in actions if each["path"] in names)

@@ -1,0 +1,89 @@
+"""Tables whose files a power cut left empty or cut."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.errors import NightcapError, Permanent
+from pipeline.storage.tables import CaptionTable
+from pipeline.storage.tables.maintenance import compact_table, sweep, vacuum_table
+from pipeline.storage.tables.repair import repair_table
+from tests.pipeline.storage.tables.table_rows import current, row, rows
+
+NIGHTS = 11  # the tenth commit writes a checkpoint
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Some nights of an image each."""
+    folder = tmp_path_factory.mktemp("whole")
+    table = CaptionTable(folder / "captions")
+    for n in range(NIGHTS):
+        table.append(rows(row(f"p{n}", night=f"n{n}")), n)
+        table.write_current()
+    sweep(table)
+    return folder
+
+
+def cut(whole, folder, path, share):
+    shutil.copytree(whole, folder)
+    file = folder / path
+    data = file.read_bytes()
+    file.write_bytes(data[: int(len(data) * share)])
+    return CaptionTable(folder / "captions")
+
+
+def next_night(table):
+    """As a night: it reads the table, publishes, and sweeps."""
+    done = {image for batch in table.processed() for image in batch["image"].to_pylist()}
+    images = [f"p{n}" for n in range(NIGHTS) if f"p{n}" not in done]
+    table.append(rows(*(row(image, night="next") for image in [*images, "new"])), table.version())
+    compact_table(table)
+    sweep(table)
+    return images
+
+
+EVERY = {f"p{n}": f"an image of p{n}" for n in range(NIGHTS)} | {"new": "an image of new"}
+
+
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_every_file_of_a_table_cut(whole, tmp_path, share):
+    """The next night goes on with all rows, or says what to do, after which only rows that are nowhere are missing."""
+    outcomes = {"went on": 0, "repaired": 0}
+    paths = sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file())
+    for number, path in enumerate(paths):
+        table = cut(whole, tmp_path / str(number), path, share)
+        is_live = path.parent.name == "captions" and path.suffix == ".parquet"
+        try:
+            assert next_night(table) == []
+            outcomes["went on"] += 1
+        except NightcapError as error:
+            assert isinstance(error, Permanent), path
+            assert "nightcap tables repair" in str(error)
+            done = repair_table(table)
+            assert path.name in done.files
+            assert (done.rows, done.found) == ((1, 0) if is_live else (0, int(path.name[:20]) > 0)), path
+            assert len(next_night(table)) == is_live
+            outcomes["repaired"] += 1
+        assert current(table) == EVERY, path
+    assert min(outcomes.values()) >= NIGHTS
+
+
+def test_a_log_that_is_gone(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "copy")
+    table = CaptionTable(tmp_path / "copy" / "captions")
+    shutil.rmtree(Path(table.uri) / "_delta_log")
+    with pytest.raises(Permanent, match="nightcap tables repair"):
+        table.version()
+    assert repair_table(table).found == NIGHTS
+    assert next_night(table) == []
+    assert current(table) == EVERY
+
+
+def test_vacuum_mends_a_current_table(whole, tmp_path):
+    for share in (0, 0.5):
+        path = Path("captions_current/_delta_log") / f"{NIGHTS:020d}.json"
+        table = cut(whole, tmp_path / str(share), path, share)
+        vacuum_table(table)
+        assert len(current(table)) == NIGHTS
