@@ -71,9 +71,9 @@ def opened(uri: str) -> DeltaTable | None:
 
 
 def damage_of(uri: str) -> list[Path]:
-    """Commits that are empty or cut; else files of the table that are gone or have not the size that the log tells."""
+    """What is empty or cut of the log; else files of the table that are gone or have not the size that the log tells."""
     try:
-        return damaged_commits(uri) or damaged_files(DeltaTable(uri))
+        return damaged_commits(uri) or damaged_checkpoints(uri) or damaged_files(DeltaTable(uri))
     except (DeltaError, OSError):
         return []
 
@@ -81,6 +81,13 @@ def damage_of(uri: str) -> list[Path]:
 def damaged_commits(uri: str) -> list[Path]:
     """Commits that are needed and are empty or cut."""
     return [path for path in _needed(uri) if not is_whole(path)]
+
+
+def damaged_checkpoints(uri: str) -> list[Path]:
+    """Checkpoints that are empty or cut, unless a later one is whole."""
+    damaged = [path for path in _checkpoints(uri) if not is_whole(path)]
+    covered = [path.name for path in _checkpoints(uri) if path not in damaged]
+    return [path for path in damaged if path.name > max(covered, default="")]
 
 
 def damaged_files(table: DeltaTable) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from pipeline.storage.tables.captions import CaptionTable
 from pipeline.storage.tables.commits import TableChange, commit, open_table, sequence_of, unnamed_files
 from pipeline.storage.tables.delta_log import (
     blank_commit,
+    damaged_checkpoints,
     damaged_commits,
     damaged_files,
     is_whole,
@@ -44,30 +46,32 @@ def repair_table(table: CaptionTable) -> Repaired:
         damaged = damaged_files(history)
         rows = _leave_out(table.uri, damaged) if damaged else 0
         lost = [path for path in unnamed_files(open_table(table.uri)) if is_whole(path)] if commits else []
-    found = table.append(_Files(lost), -1) if lost else 0
+    found = sum(table.append(_File(path), -1) for path in reversed(lost))  # the newest first: it may hold the others
     table.write_current()
     return Repaired(tuple(path.name for path in (*commits, *damaged)), rows, found)
 
 
 @dataclass(frozen=True)
-class _Files:
-    paths: list[Path]
+class _File:
+    path: Path
 
     def to_batches(self) -> Iterator[pa.RecordBatch]:
-        for path in self.paths:
-            yield from ds.dataset(str(path), SCHEMA).to_batches()
+        yield from ds.dataset(str(self.path), SCHEMA).to_batches()
 
 
 def _blank(uri: str) -> list[Path]:
-    """Put commits without rows in the place of damaged ones, and a first one if all are gone; their files."""
+    """Put commits without rows in the place of damaged ones; a log that is lost begins anew. Returns the damaged files."""
     remove_damaged_checkpoints(uri)
     log, first = Path(uri) / "_delta_log", f"{0:020d}.json"
+    lost = damaged_checkpoints(uri)  # whose commits are gone
+    if lost:
+        shutil.rmtree(log)
     commits = damaged_commits(uri) if any(log.glob("*.json")) else [log / first]
     with TemporaryDirectory() as folder:
         open_table(folder)
         for path in commits:
             blank_commit(path, Path(folder) / "_delta_log" / first)
-    return commits
+    return lost or commits
 
 
 def _leave_out(uri: str, damaged: list[Path]) -> int:

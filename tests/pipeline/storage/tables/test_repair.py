@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.core.errors import NightcapError, Permanent
 from pipeline.storage.tables import CaptionTable
-from pipeline.storage.tables.maintenance import compact_table, sweep, vacuum_table
+from pipeline.storage.tables.maintenance import compact_table, purge, sweep, vacuum_table
 from pipeline.storage.tables.repair import repair_table
 from tests.pipeline.storage.tables.table_rows import current, row, rows
 
@@ -76,6 +76,22 @@ def test_a_log_that_is_gone(whole, tmp_path):
     shutil.rmtree(Path(table.uri) / "_delta_log")
     with pytest.raises(Permanent, match="nightcap tables repair"):
         table.version()
+    assert repair_table(table).found == NIGHTS
+    assert next_night(table) == []
+    assert current(table) == EVERY
+
+
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_a_checkpoint_cut_whose_commits_are_gone(whole, tmp_path, share):
+    shutil.copytree(whole, tmp_path / "copy")
+    table = CaptionTable(tmp_path / "copy" / "captions")
+    compact_table(table)
+    purge(table)
+    (checkpoint,) = (Path(table.uri) / "_delta_log").glob("*.checkpoint.parquet")
+    checkpoint.write_bytes(checkpoint.read_bytes()[: int(checkpoint.stat().st_size * share)])
+    with pytest.raises(Permanent, match="nightcap tables repair"):
+        table.version()
+        list(table.processed())
     assert repair_table(table).found == NIGHTS
     assert next_night(table) == []
     assert current(table) == EVERY
