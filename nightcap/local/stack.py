@@ -154,7 +154,7 @@ class LocalStack:
             "MLFLOW_TRACKING_URI": self.mlflow_url,
             **self.mlflow_login,
             "NIGHTCAP_HOME": str(self.home.root),
-            "NIGHTCAP_ROOTS": ",".join(self.home.roots),
+            "NIGHTCAP_ROOTS": ",".join(root for root in self.home.roots if _may_be_listed(root)),
             "NIGHTCAP_STORE": str(self.home.store),
             "TF_CPP_MIN_LOG_LEVEL": "2",
         }
@@ -183,6 +183,11 @@ class LocalStack:
             if time.monotonic() > deadline:
                 raise Retryable(f"{name} did not answer within {START_LIMIT_S:.0f} s; see {self.home.root / 'logs'}")
             time.sleep(0.5)
+
+
+def _may_be_listed(root: str) -> bool:
+    """Whether `NIGHTCAP_ROOTS` can name it; what it cannot name is refused when a task asks for it."""
+    return root.startswith(("/", "s3://")) and "," not in root
 
 
 def _kept_secret(path: Path, size: int) -> str:

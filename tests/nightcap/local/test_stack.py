@@ -28,6 +28,13 @@ def test_a_secret_is_made_once_and_its_owners_alone(tmp_path):
     assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
 
 
+def test_tasks_may_read_what_the_command_named(tmp_path):
+    named = ("/data/photos", "s3://pictures/in", "https://example.org/w.h5", "/data/a,b")
+    home = Home(tmp_path / "home", tmp_path / "store", "http://127.0.0.1:9", roots=named)
+    home.create()
+    assert Home.from_environment(LocalStack(home)._environment()).roots == named[:2]
+
+
 def status(url, login=None):
     request = urllib.request.Request(url)
     if login:
