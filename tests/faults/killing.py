@@ -102,7 +102,7 @@ def work(night, write, number):
 
 
 def signal_at(write, number, root):
-    """Send this process a signal just before its n-th write under a folder.
+    """Send this process a signal just before its n-th write under a folder; returns how to ask how many were made.
 
     A write is a call that makes, fills, names, moves or removes a file, or makes a table.
     """
@@ -117,6 +117,7 @@ def signal_at(write, number, root):
 
     _tell_of_what_python_does_not()
     sys.addaudithook(hook)
+    return lambda: write - left
 
 
 def _writes(event, arguments, prefix):
