@@ -10,14 +10,13 @@ from pathlib import Path
 from pipeline.core.environment import Home
 from pipeline.core.errors import NightcapError
 from pipeline.model.interface import PinnedModel
-from pipeline.storage.tables import CaptionTable
 from serving.caption_shard import Loader, caption_shard
 from serving.planning.plan import plan
 from serving.publish import publish_and_push
 from serving.reporting.report import report
 from serving.reporting.summary import NightSummary
 from serving.runs.lifecycle import unreported_runs
-from serving.runs.plan_file import Attempt, Plan
+from serving.runs.plan_file import Attempt
 from serving.runs.settings import NightSettings
 
 log = logging.getLogger(__name__)
@@ -53,13 +52,9 @@ def _report_others(home: Home, attempt: Attempt) -> None:
     for unreported in unreported_runs(home.store):
         path, (night, run) = unreported.path, unreported.names
         try:
-            if (night, run) != (attempt.night, attempt.run) and _is_in_table(Plan.read(path)):
+            if (night, run) != (attempt.night, attempt.run) and unreported.is_in_table:
                 log.warning("night %s, run %s was published and not reported; that is done now", night, run)
                 publish_and_report(path, home, accept_quarantine=False, accept_drift=False)
         except (NightcapError, OSError, ValueError) as error:  # the plan may be older and not valid any more
             message = "night %s, run %s has no report and perhaps no outputs: %s; the next night tries again"
             log.warning(message, night, run, error)
-
-
-def _is_in_table(plan: Plan) -> bool:
-    return plan.is_published or CaptionTable(plan.table).run_of(plan.night) == plan.run

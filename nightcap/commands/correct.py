@@ -38,6 +38,7 @@ def command(
     Images are named as the table of captions names them. Of each person the newest caption of an image counts.
     """
     from nightcap.corrections_file import of_known_images, read_corrections
+    from pipeline.storage.forgotten import heeding_forgotten
     from pipeline.storage.tables.corrections import CorrectionTable
 
     home = Home.from_environment()
@@ -46,8 +47,12 @@ def command(
         _take_back(corrections, file, who, home)
         return
     given = read_corrections(Path(file), who or getpass.getuser())
-    found = of_known_images(Path(file), given, home)
-    count = corrections.append(found)
+    known = of_known_images(Path(file), given, home)
+    with heeding_forgotten(home.store) as forgotten:
+        found = [each for each in known if each.image not in forgotten]
+        count = corrections.append(found)
+    if len(known) > count:
+        echo(f"{len(known) - count} corrections are of forgotten images and left out")
     people = Counter(each.who for each in found)
     said_by = ", ".join(f"{number} by {person}" for person, number in people.items())
     echo(f"{count} corrections{f' ({said_by})' if said_by else ''} in {corrections.uri}")

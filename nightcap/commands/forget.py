@@ -15,6 +15,7 @@ from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
 from pipeline.core.text_files import file_text
 from pipeline.storage.objects import printable
+from pipeline.upkeep.backup.catalog import Shelf
 
 
 def command(
@@ -28,6 +29,7 @@ def command(
         ),
     ] = False,
     table: TableOption = None,
+    backups: Annotated[Path | None, typer.Option(help="Folder of the backups, which are named and stay.")] = None,
 ) -> None:
     """Remove images' captions, thumbnails, features and snapshot rows for good, and never caption them again.
 
@@ -43,8 +45,9 @@ def command(
     show(f"{len(named)} images: {done.rows} rows, {done.nights} nights and {done.files} other files are without them")
     show(
         f"looked again at {', '.join(done.tables)}, current captions, corrections, lists, galleries and their thumbnails, "
-        "outputs, caches and MLflow: no trace is left; backups are not searched"
+        "outputs, caches and MLflow: no trace is left"
     )
+    show(_of_backups(backups))
     for each in done.exposed:
         echo(describe_exposure(each))
     if done.unfinished:
@@ -52,6 +55,13 @@ def command(
     if done.names.unknown:
         echo(f"nothing knows {done.names.unknown_named()}; no night will caption such an image")
         raise typer.Exit(3)
+
+
+def _of_backups(folder: Path | None) -> str:
+    if folder is None:
+        return "backups are not searched: remove those that hold the images (--backups names them)"
+    names = ", ".join(Shelf(folder).names())
+    return f"{folder} has the backups {names}; they may hold the images" if names else f"{folder} has no backups"
 
 
 def _names_in_lines(path: Path) -> frozenset[str]:

@@ -45,6 +45,7 @@ def command(
     that `nightcap correct` then takes. What people captioned or corrected already is left out.
     """
     from pipeline.model.captioner import BundleCaptioner
+    from pipeline.storage.forgotten import heeding_forgotten
     from pipeline.storage.tables import CaptionTable
     from pipeline.storage.tables.corrections import CorrectionTable
     from serving.active_learning import pick
@@ -58,7 +59,8 @@ def command(
         )
     with working("picking"):
         picked = pick(CaptionTable(table or home.captions), captioner, n, pool or CANDIDATES * n, folder, corrected)
-    with destination(output) as write:
+    with heeding_forgotten(home.store) as forgotten, destination(output) as write:
+        picked = [each for each in picked if each.image not in forgotten]
         for line in _table(picked) if output and output.suffix == ".csv" else _lines(picked):
             write(line)
     reasons = Counter(each.reason for each in picked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import json
@@ -84,6 +85,19 @@ def sync_folder(folder: Path) -> None:
     try:
         with suppress(OSError):
             os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file_system(folder: Path) -> None:
+    """Make everything safe on disk that was written to a folder's file system; much faster than file by file."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        syncfs = getattr(ctypes.CDLL(None), "syncfs", None)
+        if syncfs:
+            syncfs(descriptor)
+        else:
+            os.sync()
     finally:
         os.close(descriptor)
 

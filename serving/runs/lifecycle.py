@@ -121,6 +121,14 @@ class RunFolder(Group):
         return self.published_file.is_file()
 
     @property
+    def is_in_table(self) -> bool:
+        """Whether the table has the captions; it says so also of a run whose process died before it noted that."""
+        from pipeline.storage.tables import CaptionTable
+
+        night, run = self.names
+        return self.is_published or CaptionTable(read_json(self.path)["table"]).run_of(night) == run
+
+    @property
     def has_ended(self) -> bool:
         """Whether a planned run was published, or had nothing to do."""
         return self.is_published or not read_json(self.path)["counts"]["planned"]
@@ -221,6 +229,7 @@ def clear_attempts(store: Path, keep_days: float) -> int:
     leftover_parts = [run.parts for run in runs if run.is_published and run.parts.exists()]
     candidates = (*unpublished, *unplanned_runs(store), *leftover_parts, *scratch_folders(store))
     stale = [path for path in candidates if written_at(path) < (held_before if path in held else before)]
+    stale = [path for path in stale if path not in unpublished or not RunFolder(folder=path).is_in_table]
     for path in stale:
         log.info("removing %s, last written to %.1f days ago", path, (time.time() - written_at(path)) / _DAY_S)
         shutil.rmtree(set_aside(path), ignore_errors=True)

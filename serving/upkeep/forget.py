@@ -63,7 +63,7 @@ def remove_unpublished(store: Path, images: Collection[str]) -> None:
         # A plan that is being made has no parts; a shard that ended late has no plan.
         aside += [set_aside(run) for run in unplanned_runs(store) if RunFolder(folder=run).parts.exists()]
         for run in planned_runs(store):
-            if _has(run, images) and not _is_published(Plan.read(run.path)):
+            if _has(run, images) and not (run.has_ended or run.is_in_table):
                 log.warning("night %s, run %s is removed: it has an image to forget and is unpublished", *run.names)
                 aside.append(set_aside(run.folder))
     for folder in aside:
@@ -79,7 +79,7 @@ def strip_nights(store: Path, images: Collection[str], is_ours: IsOurs = lambda 
     stripped = []
     for run in planned_runs(store):
         plan = Plan.read(run.path)
-        if _is_published(plan) and (_has(run, images) or has_rows(plan)):
+        if (plan.has_ended or plan.is_in_table) and (_has(run, images) or has_rows(plan)):
             _strip(plan, images, is_ours)
             stripped.append(plan)
     return stripped
@@ -157,10 +157,6 @@ def _lists_with(run: RunFolder, images: Collection[str]) -> Iterator[tuple[Path,
     for path in run.shard_lists:
         if (rest := lines_without(path, images)) is not None:
             yield path, rest
-
-
-def _is_published(plan: Plan) -> bool:
-    return plan.has_ended or CaptionTable(plan.table).run_of(plan.night) == plan.run
 
 
 def _nights_with(images: Collection[str]) -> Callable[[Plan], bool]:

@@ -12,6 +12,7 @@ from pipeline.storage.files import read_json
 from serving.publish import publish
 from serving.reporting.outputs.targets import LocalTarget
 from serving.reporting.report import report
+from serving.runs.lifecycle import clear_attempts
 from tests.nightcap.forgetting.forgetting import DATA, NAME, Knowing, traces
 from tests.serving.night_world import image
 
@@ -104,9 +105,6 @@ def test_a_night_that_has_committed_and_goes_on(world, secret, out, monkeypatch,
 
 
 def test_a_night_that_died_after_its_commit_is_reported_by_the_next(world, secret, out, monkeypatch):
-    def died(*_):
-        raise KeyboardInterrupt
-
     path = world.captioned(output=str(out), **OUTPUTS)
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr("serving.publish.CaptionTable.write_current", died)
@@ -190,3 +188,33 @@ def test_a_manifest_brings_nothing_back_under_another_spelling(world, secret):
     keys = "".join(f"{key},{etag},{status.st_size}\n" for key in (f"x/../{NAME}", f"./{NAME}", f".//{NAME}"))
     manifest.write_text(f"key,etag,size\n{keys}")
     assert world.night("n2", manifest=str(manifest)).counts.planned == 0
+
+
+def test_a_correction_of_a_forgotten_image_is_not_taken(world, secret, capsys):
+    world.night()
+    forget(world, secret)
+    sheet = world.home.root.parent / "corrections.csv"
+    sheet.write_text(f"image,caption\n{secret},a bride\n{world.home.inbox}/000.jpg,a colour\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["correct", str(sheet), "--who", "ann"])
+    told = "".join(capsys.readouterr())
+    assert not ended.value.code and "1 corrections are of forgotten images and left out" in told, told
+    assert list(traces(world.home.root)) == []
+
+
+def test_upkeep_leaves_a_run_that_has_committed(world, secret, monkeypatch):
+    """Its process died before it noted that; the next night still has to write its outputs and page."""
+    path = world.captioned()
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("serving.publish.sweep", died)
+        publish(path)
+    world.fill(1, start=50)
+    world.captioned("n2")
+    for file in world.home.store.glob("nights/**/*"):
+        os.utime(file, (1e9, 1e9))
+    assert clear_attempts(world.home.store, keep_days=0) == 1
+    assert world.folder("n1").exists() and not world.folder("n2").exists()
+
+
+def died(*_):
+    raise KeyboardInterrupt

@@ -90,9 +90,13 @@ class Shelf:
         os.sync()
         return self.partial.rename(self.root / made.strftime(NAME))
 
+    def names(self) -> list[str]:
+        """The backups, the oldest first."""
+        return sorted(path.name for path in self.root.glob("*") if _NAMED.fullmatch(path.name))
+
     def choose(self, name: str) -> Path:
         """A backup by its name, or the newest; SettingsError if there is none."""
-        names = sorted(path.name for path in self.root.glob("*") if _NAMED.fullmatch(path.name))
+        names = self.names()
         chosen = name or next(reversed(names), "")
         if chosen not in names:
             present = f"there are {', '.join(names)}" if names else "there is none"

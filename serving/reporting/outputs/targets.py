@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
 from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError
-from pipeline.storage.files import replacing, sha256
+from pipeline.storage.files import replacing, sha256, sync_file_system
 from pipeline.storage.locks import exclusive_lock
 from pipeline.storage.objects.s3 import SCHEME, S3Address, S3Folder
 
@@ -31,6 +31,9 @@ class OutputTarget(Protocol):
 
     def tidy(self, name: str) -> None:
         """Remove what writers of the name have left half written when they died."""
+
+    def sync(self) -> None:
+        """Make safe on the disk what was written."""
 
 
 class LocalTarget:
@@ -79,6 +82,11 @@ class LocalTarget:
                 if is_free:
                     left.unlink(missing_ok=True)
 
+    def sync(self) -> None:
+        """Make safe on the disk what was written."""
+        if self.root.is_dir():
+            sync_file_system(self.root)
+
     def _path(self, name: str) -> Path:
         return self.root.joinpath(*_parts(name))
 
@@ -109,6 +117,9 @@ class S3Target:
 
     def tidy(self, name: str) -> None:
         """Nothing: an object is whole or not there."""
+
+    def sync(self) -> None:
+        """Nothing: the store has it."""
 
     def _key(self, name: str) -> str:
         """The name with the parts that a local folder would give it, so that both hold the same."""

@@ -73,6 +73,7 @@ def write_outputs(plan: Plan) -> Written | None:
     _tidy(target, plan)
     while (written := _write(_Job(plan, CaptionTable(plan.table), target, Forgotten.of(plan.store)))) is None:
         log.info("night %s: images were forgotten while its outputs were written; writing them again", plan.night)
+    target.sync()  # before the report says that it is there
     log.info("night %s: %s in %s", plan.night, written, settings.output)
     return written
 

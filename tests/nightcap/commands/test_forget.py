@@ -25,6 +25,14 @@ def test_an_image_that_nothing_holds_is_told(run, tmp_path, monkeypatch):
         assert "nothing knows" in done.out and "'unknown.jpg'" in done.out and "'s3://bucket/unknown.jpg'" in done.out
 
 
+def test_backups_are_named(run, tmp_path):
+    (tmp_path / "list.txt").write_text("/unknown.jpg")
+    (tmp_path / "backups" / "2026-11-24T020000Z").mkdir(parents=True)
+    (tmp_path / "backups" / ".partial").mkdir()
+    done = run("forget", "--images", tmp_path / "list.txt", "--backups", tmp_path / "backups")
+    assert "has the backups 2026-11-24T020000Z; they may hold the images" in done.err
+
+
 @pytest.mark.parametrize("data", ["{}", '["a", 3]', '["a"', '""', "[]"])
 def test_json_that_holds_no_names_is_one_line(run, tmp_path, data):
     (tmp_path / "list.json").write_text(data)

@@ -21,6 +21,7 @@ from pipeline.storage.files import (
     replacing,
     sha256,
     sha256_file,
+    sync_file_system,
     write_bytes,
     write_json,
     write_text,
@@ -240,3 +241,13 @@ def test_a_value_s_digest_does_not_depend_on_its_order(value, random):
 def test_different_values_have_different_digests(one, other):
     same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
     assert (digest_of(one) == digest_of(other)) == same
+
+
+@pytest.mark.parametrize("has_syncfs", [True, False])
+def test_a_file_system_is_synced_where_it_can_be(tmp_path, monkeypatch, has_syncfs):
+    calls = []
+    monkeypatch.setattr("os.sync", lambda: calls.append("sync"))
+    if not has_syncfs:
+        monkeypatch.setattr("ctypes.CDLL", lambda name: None)
+    sync_file_system(tmp_path)
+    assert calls == [] if has_syncfs else ["sync"]
