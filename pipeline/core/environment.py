@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pipeline.core.errors import SettingsError
+from pipeline.core.uri_paths import plain_path
 from pipeline.core.variables import Variable, env, values_of
 
 ALLOW_PATHS = Variable(
@@ -16,11 +18,11 @@ ALLOW_PATHS = Variable(
 )
 
 
-def _starting_with(*prefixes: str, remedy: str) -> Callable[[str], str]:
+def _starting_with(*prefixes: str, remedy: str, check: Callable[[str], str] = str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text and not text.startswith(prefixes):
             raise ValueError(remedy)
-        return text
+        return check(text)
 
     return parse
 
@@ -48,11 +50,18 @@ def _switch(text: str) -> bool:
     return text == "true"
 
 
-_folder = _starting_with("/", remedy="set it to an absolute folder")
+_folder = _starting_with("/", remedy="set it to an absolute folder", check=plain_path)
 _folder_or_bucket = _starting_with("/", "s3://", remedy="set it to an absolute folder or s3://bucket/prefix")
 _address = _starting_with(
     "http://", "https://", remedy="no address; set it to one that begins with http:// or https://, or leave it out"
 )
+
+
+def _default_root(beside: Path) -> str:
+    try:
+        return plain_path(str(beside / ".nightcap"))
+    except ValueError as error:
+        raise SettingsError(f"{error}, or set NIGHTCAP_HOME to another") from error
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,9 @@ class Home:
         "NIGHTCAP_STORE",
         "An absolute folder for stage outputs, nights and tables. Default: `$NIGHTCAP_HOME/store`.",
         parse=_starting_with(
-            "/", remedy="set it to an absolute local folder (tables and outputs of stages need a file system)"
+            "/",
+            remedy="set it to an absolute local folder (tables and outputs of stages need a file system)",
+            check=plain_path,
         ),
         required=True,
     )
@@ -171,7 +182,7 @@ class Home:
         values = values_of(cls, environ)
         checkout = Path(__file__).resolve().parents[2]
         beside = checkout if (checkout / "pyproject.toml").is_file() else Path.home()
-        root = Path(values["root"] or beside / ".nightcap")
+        root = Path(values["root"] or _default_root(beside))
         values |= {
             "root": root,
             "store": Path(values["store"] or root / "store"),

@@ -6,7 +6,8 @@ and the first of those that tie. Tokens in a caption hardly depend on text beyon
 spaces is tokenised by itself, once.
 
 Known differences, all of them rare: curly apostrophes are straightened everywhere (in the reference `o’clock` and
-`o'clock` are two words), and no token has a space (in the reference `1 1/2` may be one).
+`o'clock` are two words), no token has a space (in the reference `1 1/2` may be one), and text beyond ASCII is
+normalised first.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from __future__ import annotations
 import html
 import re
 from functools import lru_cache
+
+from pipeline.metrics.normalisation import MARKS, normalised
 
 _ABBREVIATIONS = """
     Adj Adm Adv Ala Apr Aug Ave Bhd Blvd Cie Co Col Conn Corp Cos Cpl Ct Dec Dept Det Dr Drs Ens Esq Est Etc Ext
@@ -23,7 +26,10 @@ _ABBREVIATIONS = """
 """
 _CAPITALISED_ABBREVIATIONS = "Ariz Ark Az Calif Colo Del Ill La Mass Mich Minn Miss Okla Ore Pa Penn Tenn Tex Wash"
 
-_LETTER = r"(?:[^\W\d_]|[\u0300-\u036f\u0900-\u0dff\u0e31-\u0e4e])"
+_LETTER = (
+    rf"(?:[^\W\d_]|[\u0900-\u0dff{MARKS}]"
+    r"|(?<=[lL])\u00b7(?=[lL])|(?<=[\u05d0-\u05ea])[\u05f3\u05f4](?=[\u05d0-\u05ea]))"
+)
 _ALNUM = rf"(?:{_LETTER}|\d)"
 _WORD = rf"{_LETTER}{_ALNUM}*"
 _PART = rf"(?:[dolDOL]'{_ALNUM})?{_ALNUM}+"
@@ -89,7 +95,7 @@ _TYPOGRAPHY = str.maketrans(
 )
 # Signs the reference cannot read and drops: controls, joiners, variation selectors, emoji.
 _UNREADABLE = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufe00-\ufe0f\ufeff\U00010000-\U0010ffff]"
+    "[\x00-\x08\x0e-\x1b\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufe00-\ufe0f\ufeff\U00010000-\U0001ffff\U00040000-\U0010ffff]"
 )
 
 
@@ -99,7 +105,7 @@ def tokenize(text: str) -> list[str]:
     `"The man's dog can't sit."` gives `the man 's dog ca n't sit`. Line breaks count as spaces. Brackets stay, as
     `-lrb-` and so on: the evaluation removes them in capitals only, after lower-casing.
     """
-    plain = html.unescape(text).translate(_TYPOGRAPHY)
+    plain = normalised(html.unescape(text)).translate(_TYPOGRAPHY)
     return [token for chunk in _UNREADABLE.sub(" ", plain).split() for token in _tokens(chunk)]
 
 

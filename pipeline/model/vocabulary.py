@@ -9,22 +9,25 @@ from functools import cached_property
 from pathlib import Path
 
 from pipeline.core.errors import BundleRejected
+from pipeline.metrics.normalisation import joined, normalised
 from pipeline.storage.files import write_text
 
 PADDING, UNKNOWN, START, END = range(4)
 SPECIAL = ("", "[UNK]", "<start>", "<end>")
-_JOINERS = frozenset("'-\u2019\u2010\u2011")  # apostrophes and hyphens
+_JOINERS = frozenset("'-\u05f3\u05f4")  # apostrophe and hyphen, geresh and gershayim
 
 
 def standardize(caption: str) -> str:
     """Lower-case words of any language between single spaces, of signs only apostrophes and hyphens between letters."""
-    text = unicodedata.normalize("NFC", caption.lower())  # lower-casing may take letters apart
+    text = unicodedata.normalize("NFC", normalised(caption).lower())  # lower-casing may take letters apart
     kept = [char if _belongs(text, index) else " " for index, char in enumerate(text)]
     return " ".join("".join(kept).split())
 
 
 def _belongs(text: str, index: int) -> bool:
     char = text[index]
+    if char == "\u00b7":  # Catalan's l\u00b7l
+        return text[index - 1 : index + 2] == "l\u00b7l"
     if char in _JOINERS:
         return 0 < index < len(text) - 1 and text[index - 1].isalnum() and text[index + 1].isalnum()
     return unicodedata.category(char)[0] not in "PSZC"
@@ -73,4 +76,4 @@ class Vocabulary:
         """The words up to `<end>`, special ones left out."""
         ids = list(ids)
         ids = ids[: ids.index(END)] if END in ids else ids
-        return " ".join(self.words[index] for index in ids if index >= len(SPECIAL))
+        return joined(self.words[index] for index in ids if index >= len(SPECIAL))

@@ -15,6 +15,7 @@ from pathlib import Path
 from pipeline.core.environment import Home
 from pipeline.core.errors import RegistryUnavailable, SettingsError
 from pipeline.core.redaction import masked, without_user
+from pipeline.core.uri_paths import plain_path
 
 HEALTH_TIMEOUT_S = 5.0
 
@@ -34,8 +35,12 @@ def prepare_client(home: Home) -> None:
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise _unavailable(home, error) from error
     elif home.tracking_uri.startswith("sqlite:///"):
+        try:
+            file = plain_path(home.tracking_uri.removeprefix("sqlite:///"))
+        except ValueError as error:
+            raise SettingsError(f"MLFLOW_TRACKING_URI is {home.tracking_uri!r}: {error}") from error
         with answering(home):
-            Path(home.tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
     elif re.match(r"file:|(?!databricks)[^:]*$", home.tracking_uri):
         raise SettingsError(
             f"MLFLOW_TRACKING_URI is {home.tracking_uri!r}; MLflow no longer keeps runs in a folder: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,24 +10,36 @@ from typing import Any
 
 from pipeline.core.errors import DatasetRejected
 from pipeline.core.settings import VocabularySettings
+from pipeline.metrics.normalisation import NORMALISATION, is_normalised, language_without_spaces
 from pipeline.model.vocabulary import SPECIAL, Vocabulary, standardize
 from pipeline.storage.files import write_json
 from pipeline.storage.stage_outputs import StageOutput
 from pipeline.training.run import TrainingRun
 
+log = logging.getLogger(__name__)
+
 _VERSION = 1
+_LEAST_COVERAGE = 0.5  # of the training captions' words
 
 
 def adapt_vocabulary(run: TrainingRun) -> StageOutput:
     """Write `vocabulary.txt` and figures: size, and coverage of the validation captions."""
     settings = run.settings.vocabulary
+    captions = run.accepted.captions_of("train")["caption"]
     inputs = run.inputs("validate", *({"start"} & run.done.keys()))
+    if any(map(is_normalised, captions)):  # outputs of captions that are as they were stay valid
+        inputs |= {"normalisation": str(NORMALISATION)}
 
     def build(folder: Path) -> None:
         initial = Vocabulary.read(run.output("start").path / "vocabulary.txt") if "start" in run.done else None
-        vocabulary = adapt(settings, run.accepted.captions_of("train")["caption"], initial)
+        vocabulary = adapt(settings, captions, initial)
+        _check_coverage(settings, coverage(vocabulary, captions))
         vocabulary.write(folder / "vocabulary.txt")
-        write_json(folder / "figures.json", coverage(vocabulary, run.accepted.captions_of("val")["caption"]))
+        figures = coverage(vocabulary, run.accepted.captions_of("val")["caption"])
+        if language := language_without_spaces(captions):
+            log.info("adapt_vocabulary: captions are in %s, which has no spaces: each character is a word", language)
+            figures["characters_as_words"] = language
+        write_json(folder / "figures.json", figures)
 
     return run.store.run("adapt_vocabulary", _VERSION, settings.model_dump(mode="json"), inputs, build)
 
@@ -47,6 +60,18 @@ def adapt(settings: VocabularySettings, captions: Iterable[str], initial: Vocabu
     words = [str(word) for word in layer.get_vocabulary(include_special_tokens=False)]
     new = [word for word in words if counts[word] >= settings.min_count and word not in initial.ids]
     return Vocabulary((*initial.words, *new[: max(0, settings.vocabulary_size - len(initial))]))
+
+
+def _check_coverage(settings: VocabularySettings, figures: dict[str, Any]) -> None:
+    """Raise DatasetRejected, before features are extracted, where a model could hardly say a caption."""
+    if figures["val_coverage"] < _LEAST_COVERAGE:
+        unknown = ", ".join(f"{word!r} {count}" for word, count in figures["most_frequent_unknown"][:5])
+        raise DatasetRejected(
+            f"the vocabulary's {figures['size'] - len(SPECIAL)} words are {figures['val_coverage']:.0%} of those in the "
+            f"training captions, and less than {_LEAST_COVERAGE:.0%} makes no captions; the most frequent that it lacks: "
+            f"{unknown}; lower vocabulary.min_count ({settings.min_count}), raise vocabulary.vocabulary_size "
+            f"({settings.vocabulary_size}), or add captions"
+        )
 
 
 def coverage(vocabulary: Vocabulary, captions: Iterable[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
-from pipeline.core.errors import ObjectUnavailable, Permanent, SettingsError
+from pipeline.core.errors import ObjectUnavailable, Permanent
 from pipeline.core.reasons import SOURCE_CHANGED
 from pipeline.storage.tables.commits import (
     TableChange,
@@ -26,7 +26,7 @@ from pipeline.storage.tables.commits import (
     sequence_of,
 )
 from pipeline.storage.tables.current import best_rows, refresh
-from pipeline.storage.tables.delta_log import table_errors
+from pipeline.storage.tables.delta_log import local_table, table_errors
 from pipeline.storage.tables.replay import Replay, replayed_images
 from pipeline.storage.tables.schema import CAPTIONED, FINAL, HUMAN, QUARANTINED, SCHEMA, USABLE, one_of
 
@@ -55,10 +55,7 @@ class CaptionTable:
 
     def __init__(self, uri: str | Path) -> None:
         """Name a table by a local path; nothing is read yet."""
-        if "://" in str(uri):
-            hint = "name a folder on a file system (see docs/decisions/0027)"
-            raise SettingsError(f"table {str(uri)!r} is no local path; {hint}")
-        self.uri = str(Path(uri).absolute())
+        self.uri = local_table(uri)
         self.current_uri = f"{self.uri}_current"
 
     def version(self) -> int:

@@ -15,7 +15,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from pipeline.core.errors import SettingsError
-from pipeline.storage.tables.delta_log import table_errors
+from pipeline.storage.tables.delta_log import local_table, table_errors
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +56,7 @@ class CorrectionTable:
 
     def __init__(self, uri: str | Path) -> None:
         """Name a table by a local path; nothing is read yet."""
-        if "://" in str(uri):
-            raise SettingsError(f"table of corrections {str(uri)!r}: name a local folder by its path")
-        self.uri = str(Path(uri).absolute())
+        self.uri = local_table(uri)
 
     def append(self, corrections: Iterable[Correction]) -> int:
         """Add corrections; returns how many. Several people may add some at once."""

@@ -23,6 +23,7 @@ from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction
 
 from pipeline.core.errors import ObjectUnavailable, Permanent, SettingsError
+from pipeline.core.uri_paths import plain_path
 from pipeline.storage.files import create_bytes, sync_file, sync_folder, write_bytes
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,16 @@ _CHECKPOINT = re.compile(r"\d{20}\.checkpoint\.parquet")
 _HINT = "_last_checkpoint"
 # What others may have switched on and a commit of ours keeps as it is.
 _KEPT_FEATURES = frozenset({"appendOnly", "invariants", "timestampNtz", "changeDataFeed", "generatedColumns"})
+
+
+def local_table(uri: str | Path) -> str:
+    """A table's absolute path; raises SettingsError for other addresses and for paths that Delta Lake would misread."""
+    if "://" in str(uri):
+        raise SettingsError(f"table {str(uri)!r} is no local path; name a folder on a file system (decision 0027)")
+    try:
+        return plain_path(str(Path(uri).absolute()))
+    except ValueError as error:
+        raise SettingsError(f"table {error}, or name another") from error
 
 
 @contextmanager

@@ -42,6 +42,13 @@ def test_a_place_of_another_kind_is_refused_with_its_value(tmp_path, name, value
         Home.from_environment({"NIGHTCAP_HOME": str(tmp_path), name: value})
 
 
+@pytest.mark.parametrize("name", ["NIGHTCAP_HOME", "NIGHTCAP_STORE", "NIGHTCAP_CAPTIONS"])
+@pytest.mark.parametrize("folder", ["a%41b", "a?b", "[a]"])
+def test_a_folder_that_databases_and_tables_would_misread_is_refused(tmp_path, name, folder):
+    with pytest.raises(SettingsError, match=f"{name} is .*which databases and tables cannot have in a path; rename"):
+        Home.from_environment({"NIGHTCAP_HOME": str(tmp_path), name: f"/data/{folder}"})
+
+
 @pytest.mark.parametrize("environ", [{}, {"NIGHTCAP_HOME": "", "NIGHTCAP_STORE": "", "MLFLOW_TRACKING_URI": ""}])
 def test_unset_or_empty_it_is_beside_the_checkout(environ):
     checkout = Path(__file__).resolve().parents[3]

@@ -6,7 +6,7 @@ from threading import Thread
 
 import pytest
 
-from pipeline.core.errors import ModelNotFound, RegistryUnavailable
+from pipeline.core.errors import ModelNotFound, RegistryUnavailable, SettingsError
 from pipeline.registry import connection
 from pipeline.registry.versions import Registry
 from tests.pipeline.registry.light_registry import home_in
@@ -124,3 +124,10 @@ def test_a_database_that_is_none_is_one_line(tmp_path):
     with pytest.raises(RegistryUnavailable, match="does not answer") as caught:
         Registry(at(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path)).versions()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["50%41", "what?"])
+def test_a_database_whose_path_would_be_misread_is_refused_before_anything_is_made(tmp_path, name):
+    with pytest.raises(SettingsError, match=r"MLFLOW_TRACKING_URI is .*rename its folder"):
+        Registry(at(f"sqlite:///{tmp_path / name / 'mlflow.db'}", tmp_path))
+    assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ from pipeline.core.environment import Home
 from pipeline.core.errors import DatasetRejected
 from pipeline.core.settings import TrainSettings, ValidationSettings, VocabularySettings
 from pipeline.model.vocabulary import SPECIAL, Vocabulary, standardize
+from pipeline.storage.files import read_json
 from pipeline.training.run import TrainingRun
 from pipeline.training.vocabulary_stage import adapt, adapt_vocabulary, coverage
 from pipeline.training_pipeline import run_until
@@ -59,14 +60,61 @@ def test_coverage_counts_words_as_often_as_they_stand_there():
     assert figures["most_frequent_unknown"] == [("runs", 2), ("cat", 1)]
 
 
+def validated(dataset, tmp_path, **vocabulary):
+    settings = TrainSettings(
+        source=dataset.settings(),
+        validation=ValidationSettings(min_images=3, near_duplicate_bits=None),
+        vocabulary=VocabularySettings(**vocabulary),
+    )
+    return run_until("validate", TrainingRun(settings, Home(tmp_path, tmp_path / "store", "")))
+
+
+@pytest.fixture
+def captioned(new_dataset, image):
+    """A dataset of three images a split, all with captions of one text and a number."""
+
+    def captioned(text):
+        dataset = new_dataset()
+        for split, first in (("train", 0), ("val", 10), ("test", 20)):
+            for number in range(first, first + 3):
+                dataset.add(f"{number}.png", [text.format(number)], split, image(number))
+        return dataset
+
+    return captioned
+
+
+@pytest.mark.parametrize(
+    ("text", "known"), [("word{0} another{0} third{0} the", "25%"), ("one{0} two{0} three{0}", "0%")]
+)
+def test_a_vocabulary_that_covers_little_stops_the_training_and_says_what_to_do(captioned, tmp_path, text, known):
+    with pytest.raises(DatasetRejected, match=rf"words are {known} of those in .*lower vocabulary.min_count \(2\)"):
+        adapt_vocabulary(validated(captioned(text), tmp_path, min_count=2))
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("一只狗在公园里{}", "Chinese"), ("公園の犬が走る{}", "Japanese"), ("หมาวิ่งในสวน{}", "Thai"), ("a dog {}", None)],
+)
+def test_in_scripts_without_spaces_characters_are_words(captioned, tmp_path, text, language):
+    output = adapt_vocabulary(validated(captioned(text), tmp_path, min_count=2))
+    assert output.figures().get("characters_as_words") == language
+    words = Vocabulary.read(output.path / "vocabulary.txt")
+    assert words.decode(words.encode(text.format(""), 20)) == text.format("").strip()
+
+
+def test_outputs_of_captions_that_are_as_they_were_stay_valid(captioned, tmp_path):
+    plain = adapt_vocabulary(validated(captioned("a café {}"), tmp_path))
+    assert "normalisation" not in read_json(plain.path / "stage.json")["inputs"]
+    curly = adapt_vocabulary(validated(captioned("a dog\u2019s café {}"), tmp_path))
+    assert read_json(curly.path / "stage.json")["inputs"]["normalisation"] == "2"
+
+
 def test_only_training_captions_make_the_vocabulary(new_dataset, tmp_path, image):
     dataset = new_dataset()
     for split, animal, first in (("train", "dog", 0), ("val", "zebra", 10), ("test", "yak", 20)):
         for number in range(first, first + 3):
             dataset.add(f"{number}.png", [f"a {animal} {number}", f"the {animal}"], split, image(number))
-    settings = TrainSettings(source=dataset.settings(), validation=ValidationSettings(min_images=3))
-    run = run_until("validate", TrainingRun(settings, Home(tmp_path, tmp_path / "store", "")))
-    output = adapt_vocabulary(run)
+    output = adapt_vocabulary(validated(dataset, tmp_path))
     words = Vocabulary.read(output.path / "vocabulary.txt").words[4:]
     assert set(words) == {"a", "the", "dog", "0", "1", "2"}
     figures = output.figures()

@@ -87,6 +87,8 @@ def test_a_row_committed_since_drops_only_rows_that_are_no_better(tmp_path):
 def test_addresses_and_disks(tmp_path):
     with pytest.raises(SettingsError, match="is no local path"):
         CaptionTable("s3://bucket/captions")
+    with pytest.raises(SettingsError, match=r"table '/data/50%25' has '%'.*rename its folder, or name another"):
+        CaptionTable("/data/50%25")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ObjectUnavailable, match="file/captions"):
         CaptionTable(tmp_path / "file/captions").append(rows(row("a")), 0)

@@ -17,7 +17,7 @@ from tests.pipeline.storage.tables.table_rows import current, files, images, key
 @pytest.fixture
 def table(tmp_path):
     """Five nights of an image each."""
-    table = CaptionTable(tmp_path / "captions")
+    table = CaptionTable(tmp_path / "a b#\u00e9'\"(1)&+;=@{}:" / "captions")
     for n in range(5):
         table.append(rows(row(f"p{n}", night=f"n{n}")), n)
         table.write_current()
