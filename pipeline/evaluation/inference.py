@@ -112,9 +112,9 @@ def predict_degraded(
     run: TrainingRun, predictor: Predictor, images: pd.DataFrame, kinds: Sequence[str]
 ) -> dict[str, Predictions]:
     """Captions of images after each way to degrade them; `images` as `sample` gives them."""
-    from pipeline.training.encoder_stage import load_encoder
+    from pipeline.training.encoder_stage import load_frozen_encoder
 
-    encoder, fit = load_encoder(run.output("encoder")), run.settings.encoder.fit
+    encoder, fit = load_frozen_encoder(run.output("encoder"), INFERENCE_BATCH), run.settings.encoder.fit
     parts: dict[str, list[Predictions]] = {kind: [] for kind in kinds}
     for start in range(0, len(images), INFERENCE_BATCH):
         batch = images.iloc[start : start + INFERENCE_BATCH]

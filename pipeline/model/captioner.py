@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
@@ -40,18 +41,27 @@ class BundleCaptioner:
         self.name, self.version, self.digest = pinned.name, pinned.version, bundle.digest
         self.engine: str = bundle.settings.engine
         self.side, self.fit = bundle.settings.pixels.side, bundle.settings.pixels.fit
-        self._vocabulary = bundle.vocabulary
         chosen = checked(DecodingSettings, bundle.settings.decoding.model_dump() | dict(decoding or {}))
-        self._encoder, decoder = _encoder(bundle), _decoder(bundle)
+        self.networks = Networks(_encoder(bundle), _decoder(bundle), bundle.vocabulary)  # what the model is made of
+        decoder = self.networks.decoder
         self._generator = Generator(decoder, chosen, len(bundle.vocabulary))
         self._scorer = TeacherForcedScorer(decoder)
         self._confidence = Confidence.read(bundle.path / CONFIDENCE)
         self.reference = read_reference(bundle.path / REFERENCE)  # distributions by name; empty in older bundles
 
-    @property
-    def networks(self) -> Networks:
-        """What the model is made of."""
-        return Networks(self._encoder, self._generator.decoder, self._vocabulary)
+    @cached_property
+    def _encoder(self) -> Any:
+        """The encoder as a graph, made when the first image comes."""
+        from pipeline.model.network.frozen import FrozenEncoder
+
+        return FrozenEncoder(self.networks.encoder, CAPTION_BATCH)
+
+    @cached_property
+    def _writer(self) -> Any:
+        """From features to tokens, scores and what the decoder says of its own words, as a graph."""
+        from pipeline.model.network.frozen import frozen_writer
+
+        return frozen_writer(self._generator, self._scorer, CAPTION_BATCH)
 
     @property
     def withhold_below(self) -> float:
@@ -74,13 +84,12 @@ class BundleCaptioner:
 
     def _caption_batch(self, pixels: npt.NDArray[np.uint8]) -> Iterator[Caption]:
         features = predict_padded(self._encoder, CAPTION_BATCH, pixels)
-        tokens, scores = predict_padded(self._generator, CAPTION_BATCH, features)
-        log_probabilities, entropy, _ = predict_padded(self._scorer, CAPTION_BATCH, features, tokens[:, 0])
+        tokens, scores, log_probabilities, entropy = predict_padded(self._writer, CAPTION_BATCH, features)
         inputs = evidence(features, log_probabilities, entropy, self._confidence.pooled_embeddings)
         for hypotheses, score, confidence, values in zip(
             tokens, scores, self._confidence.estimate(inputs), inputs, strict=True
         ):
-            texts = [self._vocabulary.decode(ids.tolist()) for ids in hypotheses]
+            texts = [self.networks.vocabulary.decode(ids.tolist()) for ids in hypotheses]
             others = dict.fromkeys(text for text in texts[1:] if text and text != texts[0])
             named = dict(zip(EVIDENCE, values.tolist(), strict=True))
             statistics = {name: named[name] for name in IMAGE_STATISTICS}

@@ -16,6 +16,7 @@ from pipeline.data.snapshot import read_images
 from pipeline.data.sources.base import LabelledBox
 from pipeline.imaging.decode import pixels
 from pipeline.model.network.encoder import IMAGENET, Architecture, Encoder, architecture, build_encoder, weights_digest
+from pipeline.model.network.frozen import FrozenEncoder
 from pipeline.storage.files import read_json, sha256_file, write_json
 from pipeline.storage.stage_outputs import StageOutput
 from pipeline.training.run import TrainingRun
@@ -47,6 +48,11 @@ def load_encoder(encoder: StageOutput) -> Encoder:
     facts = read_json(encoder.path / "encoder.json")
     weights = encoder.path / ENCODER_WEIGHTS if facts["weights"] == ENCODER_WEIGHTS else facts["weights"]
     return build_encoder(facts["name"], weights, facts.get("side"))
+
+
+def load_frozen_encoder(encoder: StageOutput, batch: int) -> FrozenEncoder:
+    """The same network as a graph for batches of one size, which is faster."""
+    return FrozenEncoder(load_encoder(encoder), batch)
 
 
 def _kept_stage(run: TrainingRun) -> StageOutput:

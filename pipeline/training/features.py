@@ -160,9 +160,10 @@ def _check_view(run: TrainingRun, view: int) -> None:
 
 
 def _extract(run: TrainingRun, missing: pd.DataFrame, features: FeatureStore, view: int) -> None:
-    from pipeline.training.encoder_stage import load_encoder
+    from pipeline.training.encoder_stage import load_frozen_encoder
 
-    settings, model = run.settings.encoder, load_encoder(run.output("encoder"))
+    settings = run.settings.encoder
+    model = load_frozen_encoder(run.output("encoder"), settings.batch_size)
     photographs, done, size = read_images(run.source, missing), 0, settings.batch_size
     while part := list(islice(photographs, PART_IMAGES)):
         decoded = [view_of(pixels(data, model.facts.side, settings.fit, run.limits), view) for _, data in part]

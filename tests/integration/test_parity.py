@@ -16,7 +16,7 @@ from pipeline.imaging.decode import ImageLimits, pixels
 from pipeline.model.bundle import FORMAT
 from pipeline.storage.files import sha256, sha256_file, write_json
 from pipeline.training.caption_features import caption_features
-from pipeline.training.encoder_stage import ENCODER_WEIGHTS, load_encoder
+from pipeline.training.encoder_stage import ENCODER_WEIGHTS, load_frozen_encoder
 from pipeline.training.features import FeatureStore, extract_shard
 from pipeline.training.run import TrainingRun
 from pipeline.training_pipeline import run_stage
@@ -103,11 +103,11 @@ def test_the_input_pipeline_of_training_sees_and_says_the_same(captioner, eager,
     seen, texts, scores = eager
     networks = []
 
-    def watched(output):
-        networks.append(Watched(load_encoder(output)))
+    def watched(*arguments):
+        networks.append(Watched(load_frozen_encoder(*arguments)))
         return networks[-1]
 
-    monkeypatch.setattr("pipeline.training.encoder_stage.load_encoder", watched)
+    monkeypatch.setattr("pipeline.training.encoder_stage.load_frozen_encoder", watched)
     features, shas = extracted(captioner.fit), [sha256(data) for data in IMAGES.values()]
     [network] = networks
     assert {image.tobytes() for image in seen} <= {image.tobytes() for batch in network.seen for image in batch}

@@ -49,6 +49,7 @@ class Encoder(keras.Model):  # type: ignore[misc]
 
     def __init__(self, name: str, backbone: keras.Model) -> None:
         super().__init__(name=f"encoder_{name}", trainable=False)
+        self.architecture = name
         _, rows, columns, _ = backbone.output_shape
         self.facts = replace(architecture(name), side=backbone.input_shape[1], positions=rows * columns)
         self.backbone = backbone
