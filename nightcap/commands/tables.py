@@ -59,7 +59,7 @@ def repair(**options: Any) -> None:
     if not Path(tending.table.uri).is_dir():
         raise _no_table(tending)
     done = tending.repair()
-    typer.echo(
+    echo(
         f"{tending.table.uri}: {len(done.files)} damaged files left out{''.join(f', {name}' for name in done.files)}; "
         f"{done.rows} rows lost with them, {done.found} rows of lost commits taken in again"
     )

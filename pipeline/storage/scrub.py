@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core.terminal import escaped
 from pipeline.storage.files import read_json, write_bytes, write_json, write_parquet
-from pipeline.storage.stage_outputs import FILES
+from pipeline.storage.stage_outputs import LISTING
 
 _SHORTEST = 4  # a shorter text is in any page by chance
 
@@ -37,7 +37,7 @@ def scrub_folder(folder: Path, texts: Collection[str]) -> int:
 
 def scrub(path: Path, texts: Collection[str]) -> bool:
     """Scrub one file; returns whether it changed."""
-    if path.name == FILES:
+    if path.name == LISTING:
         return _drop_listed(path, texts)
     match path.suffix:
         case ".parquet":

@@ -25,7 +25,7 @@ from pipeline.storage.locks import OutputLocks
 log = logging.getLogger(__name__)
 
 RECIPE = "stage.json"
-FILES = "SHA256SUMS"  # the SHA-256 of each file of an output
+LISTING = "SHA256SUMS"  # the SHA-256 of each file of an output
 # In the store's folder, since outputs list their files: those of earlier versions were taken over then, no others later.
 _SINCE = "outputs.json"
 
@@ -143,14 +143,14 @@ class Store:
 
 def list_files(output: Path) -> None:
     """Write down the files of an output as they are now; whoever changes an output on purpose calls this after it."""
-    write_text(output / FILES, "".join(f"{digest}  {name}\n" for name, digest in _digests(output).items()))
+    write_text(output / LISTING, "".join(f"{digest}  {name}\n" for name, digest in _digests(output).items()))
 
 
 def _require_own_files(output: StageOutput) -> None:
     """Raise StageOutputRejected for files that the stage did not write so, and for a folder that no stage wrote."""
     folder = output.path
     try:
-        lines = (folder / FILES).read_text(encoding="utf-8").splitlines()
+        lines = (folder / LISTING).read_text(encoding="utf-8").splitlines()
         listed, recipe = {line[66:]: line[:64] for line in lines}, _recipe_of(folder / RECIPE)
     except (OSError, ValueError, AttributeError) as error:
         raise _rejected(folder, f"was not written by its stage ({error})") from error
@@ -170,7 +170,7 @@ def _rejected(folder: Path, fault: str) -> StageOutputRejected:
 def _is_unlisted(file: Path) -> bool:
     """Whether this is the recipe of a whole output from before outputs listed their files."""
     try:
-        return not (file.parent / FILES).exists() and digest_of(_recipe_of(file)).startswith(file.parent.name)
+        return not (file.parent / LISTING).exists() and digest_of(_recipe_of(file)).startswith(file.parent.name)
     except (ValueError, AttributeError):
         return False
 
@@ -186,5 +186,5 @@ def _digests(folder: Path) -> dict[str, str]:
     return {
         escaped(name): sha256_file(path) if path.is_file() and not path.is_symlink() else "no file"
         for name, path in names.items()
-        if name != FILES
+        if name != LISTING
     }

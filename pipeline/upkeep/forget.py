@@ -18,7 +18,7 @@ from pipeline.registry.run_artifacts import scrub_run
 from pipeline.registry.versions import Registry
 from pipeline.storage.files import read_json
 from pipeline.storage.scrub import scrub_folder
-from pipeline.storage.stage_outputs import FILES, Store, list_files
+from pipeline.storage.stage_outputs import LISTING, Store, list_files
 from pipeline.storage.tables.corrections import CORRECTED
 from pipeline.training.features import FeatureStore
 
@@ -122,7 +122,7 @@ def _scrub_output(folder: Path, texts: Collection[str]) -> int:
 
     A stopped call leaves a list that is wrong, so that nobody uses the output until a call ends.
     """
-    is_listed = (folder / FILES).is_file()
+    is_listed = (folder / LISTING).is_file()
     changed = scrub_folder(folder, texts)
     if is_listed:
         list_files(folder)
