@@ -93,13 +93,13 @@ def _folders(home: Home) -> Iterator[Finding]:
 
 
 def _decoders(home: Home) -> Iterator[Finding]:
-    from pipeline.core.confinement import FILES, NETWORK
+    from pipeline.core.confinement import FILE_ACCESS, NETWORK_ACCESS
     from pipeline.imaging.decode import ImageLimits
     from pipeline.imaging.sandbox import Decoders, Work
 
     with Decoders(Work(ImageLimits(), 64, "squash"), 1) as decoders:
         kept = decoders.protections()
-    for protection, way, since in ((FILES, "Landlock", "5.13"), (NETWORK, "seccomp", "3.5")):
+    for protection, way, since in ((FILE_ACCESS, "Landlock", "5.13"), (NETWORK_ACCESS, "seccomp", "3.5")):
         missing = f"decoders are not kept from {protection}: no {way} here; Linux has it since {since}, if the container lets it"
         known = f"decoders of images are kept from {protection} by {way}"
         yield Finding(True if protection in kept else None, known if protection in kept else missing)

@@ -87,6 +87,7 @@ def show_summary(summary: Any) -> None:
         f"{f' ({reasons})' if reasons else ''}, {counts.unchanged} unchanged, {counts.ignored} ignored, "
         f"{summary.backlog} left for later{f' (until {summary.backlog_end})' if summary.backlog and summary.backlog_end else ''}"
         f"{f', {counts.later} too new' if counts.later else ''}"
+        f"{f', {counts.again} tried again' if counts.again else ''}"
         f"{f', by {model.name} version {model.version}' if model.version else ''}"
         f"{'; it was already published' if summary.already_published else ''}"
     )

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pipeline
 
-FILES, NETWORK = "files", "network"
+FILE_ACCESS, NETWORK_ACCESS = "files", "network"
 
 _SET_DUMPABLE, _SET_SECCOMP, _SET_NO_NEW_PRIVILEGES = 4, 22, 38
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # on every architecture
@@ -78,17 +78,17 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def confine() -> list[str]:
     """Give up writing files, reading other than this Python's own, and the network; returns what the kernel refuses now.
 
-    `FILES` and `NETWORK` are in the list where the kernel can do so. Call it before the process has threads.
+    `FILE_ACCESS` and `NETWORK_ACCESS` are in the list where the kernel can do so. Call it before the process has threads.
     """
     held = []
     with suppress(OSError):
         _prctl(_SET_NO_NEW_PRIVILEGES, 1)
         with suppress(OSError):
             _restrict_files(own_folders())
-            held.append(FILES)
+            held.append(FILE_ACCESS)
         with suppress(OSError, KeyError):
             _refuse_calls()
-            held.append(NETWORK)
+            held.append(NETWORK_ACCESS)
     return held
 
 

@@ -70,6 +70,10 @@ NIGHT_REASONS = DECODE_REASONS | {
     CAPTION_REJECTED: "The answer of an external captioner is no caption: empty, too long, markup or invisible characters.",
 }
 
+# What may lie in the moment and not in the image: it comes again by itself, at growing distances.
+OF_THE_MOMENT = frozenset({DECODER_TIMEOUT, DECODER_CRASHED, FORBIDDEN, CAPTIONER_FAILED})
+NIGHT_REASONS |= {reason: f"{NIGHT_REASONS[reason]} Of the moment: tried again by itself." for reason in OF_THE_MOMENT}
+
 # images of a training
 IMAGE_REASONS = {
     MISSING: "The file that the source names is not there or cannot be read.",

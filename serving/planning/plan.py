@@ -7,7 +7,7 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pipeline.storage.files import creating_folder, explain_full_disk, write_jso
 from pipeline.storage.forgotten import Forgotten, heeding_forgotten
 from pipeline.storage.objects import Folder, address_of, open_folder, require_inside
 from pipeline.storage.tables import CaptionTable
+from pipeline.storage.tables.passing_troubles import PassingTroubles
 from pipeline.storage.tables.replay import Replay
 from pipeline.storage.tables.withdraw import withdrawn_by_commit
 from serving.planning.cursor import Cursor
@@ -106,11 +107,18 @@ class _Job:
         cursor = Cursor.read(home.store, (folder.uri, table.uri, settings.layout or ""), sequence, withdrawn)
         return cls(settings, home, model, attempt, folder, table, sequence, layout, cursor)
 
-    def done(self) -> Hashes:
+    def done(self, troubles: PassingTroubles) -> Hashes:
         """Images that need no caption any more; a replay names its images itself."""
         if self.replay is not None:
             return hashes_of(())
-        return hashes_of(self.table.processed(self.settings.policy, (self.model.name, self.model.version)))
+        processed = self.table.processed(self.settings.policy, (self.model.name, self.model.version))
+        return hashes_of(chain(processed, troubles.ended.to_batches()))
+
+    def troubles(self, now: datetime) -> PassingTroubles:
+        """Images that come again because their trouble may have passed; on nights of new images only."""
+        if not self.settings.is_ordinary:
+            return PassingTroubles.of((), now)
+        return self.table.passing_troubles(now)
 
     @property
     def replay(self) -> Replay | None:
@@ -158,7 +166,18 @@ def _write_plan(job: _Job, target: Path, forgotten: Forgotten) -> Selection:
     with explain_full_disk(job.home.store), Newest(job.home.store, settings.max_images) as newest:
         replayed = None if job.replay is None else hashes_of(job.table.replayed(job.replay))
         deduplicator = Deduplicator() if settings.manifest else None
-        selection = Selection(job.attempt.before, job.done(), forgotten, newest, job.layout, replayed, deduplicator)
+        troubles = job.troubles(now)
+        selection = Selection(
+            job.attempt.before,
+            job.done(troubles),
+            forgotten,
+            newest,
+            job.layout,
+            replayed,
+            deduplicator,
+            due_again=hashes_of(troubles.due.to_batches()),
+            later_again=hashes_of(troubles.later.to_batches()),
+        )
         counts = selection.select(job.listing())
         with heeding_forgotten(job.home.store), creating_folder(target) as scratch:
             sizes = _write_shards(newest, settings.shard_size, scratch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import compress, islice
 from typing import Protocol
@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.storage.forgotten import Forgotten
 from pipeline.storage.objects import Folder, ObjectInfo
-from serving.planning.image_hashes import Deduplicator, Hashes, Mask, contains, hashed
+from serving.planning.image_hashes import Deduplicator, Hashes, Mask, contains, hashed, hashes_of
 from serving.planning.newest import Newest
 from serving.runs.day_layout import Layout
 from serving.runs.plan_file import PlanCounts
@@ -68,12 +68,15 @@ class Selection:
     layout: Layout | None = None
     replayed: Hashes | None = None  # sorted, of the only objects that a replay selects; None on an ordinary night
     deduplicator: Deduplicator | None = None  # of a listing that may repeat itself; repeated objects are ignored
+    due_again: Hashes = field(default_factory=lambda: hashes_of(()))  # sorted, of objects whose trouble may have passed
+    later_again: Hashes = field(default_factory=lambda: hashes_of(()))  # sorted, of those that wait longer
     first_day: date | None = None  # of any object that needs a caption
     outside_layout: int = 0  # objects that need a caption and whose names do not fit the layout
     _listed: int = 0
     _unchanged: int = 0
     _later: int = 0
     _repeated: int = 0
+    _again: int = 0
 
     def select(self, listing: Listing) -> PlanCounts:
         """Select objects, few in memory at once."""
@@ -87,6 +90,7 @@ class Selection:
             backlog=self._listed - self._unchanged - len(self.newest),
             ignored=listing.ignored + self._repeated,
             later=self._later,
+            again=self._again,
         )
 
     def _add(self, batch: list[ObjectInfo]) -> None:
@@ -95,19 +99,23 @@ class Selection:
             first = self.deduplicator.add(hashes)
             batch, hashes = list(compress(batch, first)), hashes[first]
             self._repeated += len(first) - len(batch)
-        for info, is_done in zip(batch, self._needs_none(batch, hashes), strict=True):
+        again, waits = contains(self.due_again, hashes), contains(self.later_again, hashes)
+        for info, is_done, is_again, waits_longer in zip(
+            batch, self._needs_none(batch, hashes), again, waits, strict=True
+        ):
             is_due = info.modified < self.before
             self._later += not is_due
             self._listed += is_due
             self._unchanged += is_due and bool(is_done)
-            if not is_done:
-                if is_due:
-                    self.newest.add(info)
+            if not is_done and is_due:
+                self.newest.add(info)
+                self._again += bool(is_again)
+            if not is_done or waits_longer:
                 self._note_day(info)
 
     def _needs_none(self, batch: list[ObjectInfo], hashes: Hashes) -> Mask:
         """bool [batch]: whether each object needs no caption."""
-        mask = contains(self.done, hashes)
+        mask = contains(self.done, hashes) | contains(self.later_again, hashes)
         if self.replayed is not None:
             mask |= ~contains(self.replayed, hashes)
         if self.forgotten:

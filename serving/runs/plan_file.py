@@ -58,6 +58,7 @@ class PlanCounts(Group):
     backlog: int  # left for later nights, beyond `max_images`
     ignored: int  # other files, and rows that a manifest repeats
     later: int  # modified after the night's end
+    again: int = 0  # selected although quarantined before, for a reason of the moment
 
 
 class Plan(RunFolder):

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.odd_images import encoded, valid
-from pipeline.core.confinement import FILES, NETWORK
+from pipeline.core.confinement import FILE_ACCESS, NETWORK_ACCESS
 from pipeline.core.errors import BadImage
 from pipeline.core.subprocesses import module_environment, run_module
 from pipeline.imaging.decode import ImageLimits
@@ -42,7 +42,7 @@ def attempt(tmp_path, monkeypatch):
         monkeypatch.setenv(name, "canary-3f9a")
     image = encoded(Image.new("RGB", (40, 40)), "PNG")
     with Decoders(WORK, 1) as decoders:
-        missing = {FILES, NETWORK} - set(decoders.protections())
+        missing = {FILE_ACCESS, NETWORK_ACCESS} - set(decoders.protections())
         if missing:
             pytest.skip(f"this kernel has no protection of {missing}")
 

@@ -82,7 +82,7 @@ class Decoders:
         )
 
     def protections(self) -> tuple[str, ...]:
-        """What the kernel keeps from a decoder: `FILES` and `NETWORK`; fewer where it is old."""
+        """What the kernel keeps from a decoder: `FILE_ACCESS` and `NETWORK_ACCESS`; fewer where it is old."""
         decoder = self._idle.get() or _Decoder(self.work)
         try:
             decoder.wait_until_ready()

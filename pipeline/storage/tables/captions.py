@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol, Self
 
@@ -14,7 +15,7 @@ import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
 from pipeline.core.errors import ObjectUnavailable, Permanent
-from pipeline.core.reasons import SOURCE_CHANGED
+from pipeline.core.reasons import OF_THE_MOMENT, SOURCE_CHANGED
 from pipeline.storage.tables.commits import (
     TableChange,
     batches_of,
@@ -27,6 +28,7 @@ from pipeline.storage.tables.commits import (
 )
 from pipeline.storage.tables.current import best_rows, refresh
 from pipeline.storage.tables.delta_log import local_table, table_errors
+from pipeline.storage.tables.passing_troubles import PassingTroubles
 from pipeline.storage.tables.replay import Replay, replayed_images
 from pipeline.storage.tables.schema import CAPTIONED, FINAL, HUMAN, QUARANTINED, SCHEMA, USABLE, one_of
 
@@ -64,14 +66,22 @@ class CaptionTable:
             table = find_table(self.uri)
             return sequence_of(table) if table else 0
 
+    def passing_troubles(self, now: datetime) -> PassingTroubles:
+        """Images quarantined for reasons of the moment alone that come again, at `now` or later."""
+        columns = [*IMAGE, "captioned_at"]
+        batches = self.batches((pc.field("status") == QUARANTINED) & one_of("reason", OF_THE_MOMENT), columns)
+        return PassingTroubles.of(batches, now)
+
     def processed(self, policy: Policy = "new", model: tuple[str, str] = ("", "")) -> Iterator[pa.RecordBatch]:
         """Images that need no caption, as batches of string columns `image` and `etag`; some may come twice.
 
-        `new` takes images that are captioned, or quarantined for a reason that stays while the etag does;
+        `new` takes images that are captioned, or quarantined for a reason that stays while the etag does, and not for
+        one of the moment, whose images `passing_troubles` tells;
         `older_version` leaves out those that only an older version of the pinned model, or another model, captioned;
         `everything` takes only those that this very version processed.
         """
-        for batch in self.batches(FINAL, [*IMAGE_AND_VERSION, "status", "source"]):
+        final = FINAL & ~one_of("reason", OF_THE_MOMENT) if policy == "new" else FINAL
+        for batch in self.batches(final, [*IMAGE_AND_VERSION, "status", "source"]):
             kept = batch if policy == "new" else batch.filter(_is_done(batch, model, policy))
             yield kept.select(list(IMAGE))
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline.core.confinement import FILES, NETWORK, own_folders
+from pipeline.core.confinement import FILE_ACCESS, NETWORK_ACCESS, own_folders
 from pipeline.core.subprocesses import module_environment
 
 CONFINED = """
@@ -27,9 +27,9 @@ def test_threads_and_imports_go_on():
         [sys.executable, "-c", CONFINED], env=module_environment(), capture_output=True, text=True, check=True
     )
     held, started = json.loads(done.stdout.splitlines()[-1])
-    assert set(held) <= {FILES, NETWORK}
+    assert set(held) <= {FILE_ACCESS, NETWORK_ACCESS}
     assert started == [1]
-    assert FILES not in held or "open" not in done.stdout
+    assert FILE_ACCESS not in held or "open" not in done.stdout
 
 
 def test_no_folder_of_ours_may_be_read_but_the_code():

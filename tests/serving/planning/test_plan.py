@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.errors import SettingsError
+from pipeline.storage.tables import CaptionTable
 from serving.planning.plan import plan
 from serving.runs.plan_file import Plan
 from serving.runs.settings import NightSettings
+from tests.pipeline.storage.tables.table_rows import quarantined, rows
 from tests.serving.night_world import PINNED, image
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -116,3 +118,19 @@ def test_a_plan_without_a_budget_is_newest_first(world):
     made = Plan.read(plan(NightSettings(max_images=None, shard_size=2), world.home, PINNED, world.attempt())["plan"])
     assert made.shards == (2, 2, 1)
     assert [info.name for shard in range(3) for info in made.images(shard)] == [f"{n:03d}.jpg" for n in range(5)]
+
+
+def test_an_image_with_a_trouble_of_the_moment_comes_again_by_itself(world):
+    world.fill(3)
+    first = plan(NightSettings(), world.home, PINNED, world.attempt())
+    forbidden, corrupt, _ = Plan.read(Path(first["plan"])).images(0)
+    rows_of_first = [
+        quarantined(info.uri, reason, etag=info.etag, night="n1", run="r1")
+        for info, reason in ((forbidden, "forbidden"), (corrupt, "corrupt"))
+    ]
+    CaptionTable(world.home.captions).append(rows(*rows_of_first), 0)
+    second = plan(NightSettings(), world.home, PINNED, world.attempt("n2"))
+    assert (second["counts"]["again"], second["counts"]["planned"], second["counts"]["unchanged"]) == (1, 2, 1)
+    assert forbidden.uri in {info.uri for info in Plan.read(Path(second["plan"])).images(0)}
+    everything = plan(NightSettings(policy="everything"), world.home, PINNED, world.attempt("n3"))
+    assert everything["counts"]["again"] == 0

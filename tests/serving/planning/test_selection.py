@@ -90,3 +90,16 @@ def test_listings_count_the_files_that_they_ignore(tmp_path):
     for _ in range(2):
         assert sorted(each.name for each in days) == ["2026/03/01/a.jpg", "2026/03/02/b.jpg"]
     assert (whole.ignored, days.ignored) == (1, 1)
+
+
+def test_what_comes_again_is_counted_and_what_waits_longer_keeps_its_day(select):
+    names = ["2026/03/01/waits.jpg", "2026/03/05/again.jpg", "2026/03/07/new.jpg"]
+    counts, selected, selection = select(
+        [info(name) for name in names],
+        due_again=sorted_hashes(names[1]),
+        later_again=sorted_hashes(names[0]),
+        layout=Layout("%Y/%m/%d"),
+    )
+    assert sorted(selected) == names[1:]
+    assert (counts.again, counts.planned, counts.unchanged) == (1, 2, 1)
+    assert selection.first_day == date(2026, 3, 1)

@@ -9,7 +9,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from pipeline.core.confinement import FILES, NETWORK
+from pipeline.core.confinement import FILE_ACCESS, NETWORK_ACCESS
 from pipeline.imaging.decode import ImageLimits
 from pipeline.imaging.sandbox.framing import receive, send
 from pipeline.imaging.sandbox.task import Work, decoded
@@ -26,7 +26,7 @@ def worker():
     with ours, subprocess.Popen(command, stdin=theirs.fileno()) as process:
         theirs.close()
         ours.settimeout(60)
-        assert set(json.loads(receive(ours, LONGEST))["protections"]) <= {FILES, NETWORK}
+        assert set(json.loads(receive(ours, LONGEST))["protections"]) <= {FILE_ACCESS, NETWORK_ACCESS}
         yield process, ours
         ours.close()
         process.wait(10)
