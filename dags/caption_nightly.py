@@ -45,7 +45,7 @@ def caption_nightly() -> None:
     @task(multiple_outputs=True)
     def plan() -> dict[str, Any]:
         from pipeline.core.environment import Home
-        from pipeline.core.errors import ModelNotFound
+        from pipeline.core.errors import NothingPromoted
         from serving.planning.model_choice import pin_for_night
         from serving.planning.plan import held
         from serving.planning.plan import plan as plan_night
@@ -60,7 +60,7 @@ def caption_nightly() -> None:
         settings = with_known_images(settings, home)
         try:
             model = pin_for_night(settings, home)
-        except ModelNotFound as error:
+        except NothingPromoted as error:
             raise AirflowSkipException(f"nothing is captioned until a model is promoted: {error}") from error
         attempt = attempt_of(settings, home, run.data_interval_end or run.run_after, run.run_id, model)
         bind_contextvars(night=attempt.night)
@@ -77,11 +77,11 @@ def caption_nightly() -> None:
         name_night(plan_path)
         from pipeline.core.environment import Home
         from pipeline.core.signals import heeding_sigterm
-        from pipeline.registry.loading import load_pinned
         from serving.caption_shard import caption_shard
+        from serving.planning.model_choice import load_for_night
 
         with heeding_sigterm():  # Airflow by itself lets the task go on until it is killed
-            return caption_shard(plan_path, shard, partial(load_pinned, Home.from_environment()))
+            return caption_shard(plan_path, shard, partial(load_for_night, Home.from_environment()))
 
     @task
     def publish(plan_path: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+_MODEL = "captioner"  # whoever registers a name owns it, so this one is made before people have accounts
 _NIGHTS = "nights"  # the account, and the usual experiment of its runs
 ROLES = ("exporter", _NIGHTS, "training")
 
@@ -69,6 +70,7 @@ def main(environ: Mapping[str, str] = os.environ) -> None:
     """Make what is missing."""
     server = Server(*(environ[f"MLFLOW_TRACKING_{what}"] for what in ("URI", "USERNAME", "PASSWORD")))
     try:
+        server.make("2.0/mlflow/registered-models/create", name=_MODEL)
         for role in ROLES:
             account = {"username": role, "password": environ[f"MLFLOW_{role.upper()}_PASSWORD"]}
             if not server.make("2.0/mlflow/users/create", **account):

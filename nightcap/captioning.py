@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Annotated, Any, NamedTuple
@@ -11,7 +12,7 @@ import typer
 
 from nightcap.console import load_tensorflow, show, working
 from pipeline.core.environment import Home
-from pipeline.core.errors import BadInput
+from pipeline.core.errors import BadInput, SettingsError
 from pipeline.imaging.decode import ImageLimits
 from pipeline.imaging.sandbox.task import DecodedPixels, Work, decoded
 from pipeline.model.interface import Caption, Captioner, PinnedModel
@@ -20,6 +21,9 @@ _CHUNK = 64
 DEFAULT_MODEL = "models:/captioner@champion"
 
 ModelOption = Annotated[str, typer.Option(help="models:/name@alias, models:/name/version or a bundle's folder.")]
+TrustOption = Annotated[
+    bool, typer.Option("--trust", help="Run an external captioner's code without a question, though nobody named it.")
+]
 BeamWidthOption = Annotated[
     int | None, typer.Option(min=1, max=20, help="Beam width instead of the model's own decoding.")
 ]
@@ -62,23 +66,52 @@ def caption_images(captioner: Captioner, images: Iterable[Any], limits: ImageLim
                 yield Line(image.image, None if caption.reason else caption, caption.reason, item.flags)
 
 
-def load_model(model: str, beam: int | None) -> Captioner:
-    """The captioner that a person named, with another beam width if one was given."""
+def load_model(model: str, beam: int | None, trust: bool = False) -> Captioner:
+    """The captioner that a person named, with another beam width if one was given.
+
+    A person is told whose code is about to run, and asked unless the promotion journal names it; bundles are data.
+    """
     from pipeline.registry.loading import pin
 
     changes = {} if beam is None else {"method": "beam", "beam_width": beam}
     home = Home.from_environment()
     with working("loading the model"):
-        return load(home, pin(home, model), changes)
+        pinned = pin(home, model)
+    if pinned.is_external:
+        _confirm_code(home, pinned, trust)
+    with working("loading the model"):
+        return load(home, pinned, changes, trusted=pinned.is_external)
 
 
-def load(home: Home, pinned: PinnedModel, changes: Mapping[str, Any] | None = None) -> Captioner:
+def _confirm_code(home: Home, pinned: PinnedModel, trust: bool) -> None:
+    """Say whose code is about to run; SettingsError if the journal does not name it and no person trusts it."""
+    from pipeline.registry.journal import Journal
+
+    entry = Journal.of(home).authorising(pinned)
+    named = f"named by {entry.who} on {entry.when:%Y-%m-%d}" if entry else "named by nobody in the promotion journal"
+    code = f"{pinned.uri} runs code of others, with digest {pinned.digest[:12]}, {named}"
+    show(code, "yellow")
+    if entry or trust:
+        return
+    if not (sys.stdin.isatty() and typer.confirm("Run it here, with your files and network?", err=True)):
+        raise SettingsError(f"{code}; --trust runs it this once, `nightcap models external {pinned.uri}` names it")
+
+
+def load_authorised(home: Home, pinned: PinnedModel) -> Captioner:
+    """As `load`; SettingsError for a version that nights may not caption with."""
+    from serving.planning.model_choice import check_for_night
+
+    check_for_night(home, pinned)
+    return load(home, pinned)
+
+
+def load(home: Home, pinned: PinnedModel, changes: Mapping[str, Any] | None = None, trusted: bool = False) -> Captioner:
     """The captioner of a pinned model; the console shows a warning for a folder that no registry has checked."""
     from pipeline.registry.loading import load_pinned
 
     if not pinned.is_external:
         load_tensorflow()
-    captioner = load_pinned(home, pinned, changes)
+    captioner = load_pinned(home, pinned, changes, trusted)
     if not pinned.version:
         show(f"{pinned.uri}: a bare folder, origin not verified", "yellow")
     return captioner

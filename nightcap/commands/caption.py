@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from nightcap.captioning import DEFAULT_MODEL, BeamWidthOption, Line, ModelOption, caption_images, load_model
+from nightcap.captioning import (
+    DEFAULT_MODEL,
+    BeamWidthOption,
+    Line,
+    ModelOption,
+    TrustOption,
+    caption_images,
+    load_model,
+)
 from nightcap.console import show, working
 from nightcap.images import NamedImages
 from nightcap.options import StrictOption
@@ -22,6 +30,7 @@ def command(
     output: OutputOption = None,
     beam: BeamWidthOption = None,
     strict: StrictOption = False,
+    trust: TrustOption = False,
 ) -> None:
     """Caption files and folders: one line of JSON an image, in order.
 
@@ -30,7 +39,7 @@ def command(
     """
     images = NamedImages(inputs)
     with destination(output) as write:
-        captioner = load_model(model, beam)
+        captioner = load_model(model, beam, trust)
         with working("captioning") as show_progress:
             counts = _write(caption_images(captioner, images, ImageLimits()), write, show_progress)
     show(f"{counts['captioned']} captioned, {counts['quarantined']} quarantined, {images.ignored} ignored")

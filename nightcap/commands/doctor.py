@@ -16,7 +16,8 @@ from pipeline.core.environment import Home
 from pipeline.core.errors import NightcapError, SettingsError
 from pipeline.core.packages import installed_versions
 from pipeline.registry.connection import shown_uri
-from pipeline.registry.versions import CHAMPION, Registry
+from pipeline.registry.journal import Journal
+from pipeline.registry.versions import Registry
 
 _PACKAGES = ("apache-airflow", "mlflow", "tensorflow-cpu", "tensorflow", "keras", "great-expectations", "deltalake")
 MINIMUM_FREE_BYTES = 2_000_000_000
@@ -107,7 +108,9 @@ def _decoders(home: Home) -> Iterator[Finding]:
 
 def _registry(home: Home) -> Iterator[Finding]:
     versions = Registry(home).versions()
-    champions = [f"{item.name}/{item.version}" for item in versions if CHAMPION in item.aliases]
+    journal = Journal.of(home)
+    entries = filter(None, map(journal.current, dict.fromkeys(item.name for item in versions)))
+    champions = [f"{entry.model}/{entry.target}" for entry in entries]
     yield Finding(True, f"MLflow at {shown_uri(home)}, model versions: {len(versions)}")
     shown = ", ".join(champions) or "none yet; nights are skipped until one is"
     yield Finding(bool(champions) or None, f"champion {shown}")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nightcap.captioning import DEFAULT_MODEL, BeamWidthOption, ModelOption, caption_images, load_model
+from nightcap.captioning import DEFAULT_MODEL, BeamWidthOption, ModelOption, TrustOption, caption_images, load_model
 from nightcap.console import show, working
 from nightcap.images import NamedFile
 from nightcap.options import AnnotationsOption
@@ -25,13 +25,14 @@ def command(
     model: ModelOption = DEFAULT_MODEL,
     output: OutputOption = None,
     beam: BeamWidthOption = None,
+    trust: TrustOption = False,
 ) -> None:
     """Caption annotated images and score the captions."""
     if not images.is_dir():
         raise SettingsError(f"--images {images} is no folder; name the folder that {annotations} refers to")
     references = references_of(annotations)
     with destination(output) as write:
-        captioner = load_model(model, beam)
+        captioner = load_model(model, beam, trust)
         with working("captioning"):
             files = (NamedFile(name, images / name) for name in references)
             lines = list(caption_images(captioner, files, ImageLimits()))

@@ -105,13 +105,14 @@ ExternalArgument = Annotated[
 
 
 @app.command()
-def external(model: ExternalArgument) -> None:
+def external(model: ExternalArgument, why: WhyOption = "") -> None:
     """Name a registered captioner that others made, so that nights may run its code in a process of its own.
 
-    Its files and signature are checked, none of it is run. Only this version is named, and only with these files.
+    Its files and signature are checked, none of it is run. Only this version is named, and only with these files, in the
+    promotion journal.
     """
     with working("checking its files"):
-        pinned = name_external(Home.from_environment(), model)
+        pinned = name_external(Home.from_environment(), model, whoami(), why)
     echo(f"{pinned.uri} may caption, with digest {pinned.digest}")
 
 

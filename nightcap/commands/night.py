@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nightcap.captioning import load
+from nightcap.captioning import load_authorised
 from nightcap.console import echo, show, working
 from nightcap.options import NightAssignments, NightConfig, StrictOption, night_settings_from, setting_options
 from pipeline.core.environment import Home
@@ -62,7 +62,7 @@ def command(
         if plan := _held_plan(settings, home, attempt):
             summary = publish_and_report(plan, home, settings.accept_quarantine, settings.accept_drift)
         else:
-            summary = run_night(settings, home, pin_for_night(settings, home), partial(load, home), attempt)
+            summary = run_night(settings, home, pin_for_night(settings, home), partial(load_authorised, home), attempt)
     show_summary(summary)
     if strict and summary.quarantined:
         raise typer.Exit(3)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nightcap.captioning import load
+from nightcap.captioning import load_authorised
 from nightcap.commands.night import show_summary
 from nightcap.console import show, working
 from nightcap.options import NightAssignments, NightConfig, StrictOption, night_settings_from, setting_options
@@ -55,7 +55,7 @@ def command(
     attempt = attempt_of(settings, home, datetime.now(UTC))
     with working("captioning"), alerting(home, attempt.night):
         pinned = pin_for_night(settings, home)
-        summary = run_night(settings, home, pinned, partial(load, home), attempt)
+        summary = run_night(settings, home, pinned, partial(load_authorised, home), attempt)
     show_summary(summary)
     if not summary.counts.planned:
         replay = settings.replay((pinned.name, pinned.version))

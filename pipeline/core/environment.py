@@ -170,7 +170,7 @@ class Home:
     )
     promoted_only: bool = env(
         "NIGHTCAP_PROMOTED_ONLY",
-        "`true` lets nights caption only with versions that were promoted once, or were named as external. Whoever runs "
+        "`true` lets nights caption only with versions that the promotion journal names. Whoever runs "
         "nights then cannot put another version to work. The stack sets `true`.",
         "false",
         parse=_switch,

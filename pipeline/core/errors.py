@@ -8,6 +8,7 @@
     ├── Permanent             fails again until a person changes something
     │   ├── SettingsError     an argument, setting or file named by the user is wrong
     │   │   └── ModelNotFound
+    │   │       └── NothingPromoted  no version of a model has ever been promoted
     │   ├── DatasetRejected   a dataset rule failed
     │   ├── StageOutputRejected  a stage's output is not as the stage wrote it
     │   ├── BundleRejected    a model version is damaged or is not what it claims to be
@@ -70,6 +71,10 @@ class SettingsError(Permanent):
 
 class ModelNotFound(SettingsError):
     """No model version or bundle is where the user pointed."""
+
+
+class NothingPromoted(ModelNotFound):
+    """No version of a model has ever been promoted, so nights have nothing to caption with yet."""
 
 
 class DatasetRejected(Permanent):

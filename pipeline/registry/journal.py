@@ -1,10 +1,11 @@
-"""The promotion journal: which version captions, since when, on what evidence and on whose word.
+"""The promotion journal: which version may caption, since when, on what evidence and on whose word.
 
     promotions/00000001.json   promotions/00000002.json   ..
 
 Numbers have no gaps, and no entry is written twice. Creating entry n+1 after reading n is the promotion: of several
 writers one makes the file, by a hard link or S3's If-None-Match, and the others fail. An MLflow alias has no such
-compare-and-swap, so it is only a copy of the journal.
+compare-and-swap, so it is only a copy of the journal. Whoever has an account at MLflow may set tags and aliases, so they
+authorise nothing: an entry names version, digest and engine.
 """
 
 from __future__ import annotations
@@ -14,20 +15,22 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import ObjectUnavailable, Permanent, PromotionConflict, SettingsError
 from pipeline.core.settings import Group
+from pipeline.model.interface import PinnedModel
 from pipeline.storage.objects import Folder, open_folder
 
-Action = Literal["promote", "rollback"]
+Action = Literal["promote", "rollback", "allow"]
+ALLOW: Final = "allow"  # an external captioner may run, and is not the champion
 
 
 class Change(Group):
-    """A promotion or rollback of the registered model `model`."""
+    """A promotion or rollback of the registered model `model`, or the permission to run a version that others made."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -35,7 +38,8 @@ class Change(Group):
     action: Action
     origin: str | None = Field(alias="from")  # the version that captioned until then; None for the first
     target: str = Field(alias="to")  # the version that captions from then on
-    digest: str  # of the target's bundle
+    digest: str  # of the target's bundle, or of an external captioner's files
+    engine: str | None = None  # what computes; None in entries from before it was noted, which are of our own bundles
     verdict: str | None = None  # digest of the gate's verdict; None where a person decided without one
     who: str  # a person or an Airflow run
     why: str = ""
@@ -80,9 +84,23 @@ class Journal:
             if entry is not None and model in {None, entry.model}:
                 yield entry
 
+    def decisions(self, model: str) -> Iterator[Entry]:
+        """The promotions and rollbacks of a model, the newest first."""
+        return (entry for entry in self.entries(model) if entry.action != ALLOW)
+
     def current(self, model: str) -> Entry | None:
-        """The newest entry about a model: its target is the champion. None before the first."""
-        return next(self.entries(model), None)
+        """The newest decision about a model: its target is the champion. None before the first."""
+        return next(self.decisions(model), None)
+
+    def about(self, model: str, version: str) -> Entry | None:
+        """The newest entry that lets a version caption."""
+        return next((entry for entry in self.entries(model) if entry.target == version), None)
+
+    def authorising(self, pinned: PinnedModel) -> Entry | None:
+        """The newest entry that names exactly this version, with this digest and engine."""
+        engines = {pinned.engine} if pinned.is_external else {pinned.engine, None}
+        entries = (entry for entry in self.entries(pinned.name) if entry.target == pinned.version)
+        return next((entry for entry in entries if entry.digest == pinned.digest and entry.engine in engines), None)
 
     def append(self, change: Change, since: int) -> Entry:
         """Write the next entry; PromotionConflict if the model has one after `since`, on which the decision rests.
@@ -100,7 +118,8 @@ class Journal:
         while True:
             number += 1
             entry = Entry(number=number, id=ours, when=when, **change.model_dump())
-            data = entry.model_dump_json(indent=1, by_alias=True).encode() + b"\n"
+            unknown = {"engine"} if entry.engine is None else None
+            data = entry.model_dump_json(indent=1, by_alias=True, exclude=unknown).encode() + b"\n"
             if self._folder.create(_name(number), data):
                 return entry
             other = self._read(number)
@@ -109,11 +128,11 @@ class Journal:
                     f"{self.uri}/{_name(number)} is there, but cannot be read; restore it or remove it"
                 )
             if other.id == ours or _same(other, change):
-                newest = self.current(change.model) or other
+                newest = other if change.action == ALLOW else self.current(change.model) or other
                 if newest.number == other.number:
                     return other
                 other = newest
-            if other.model == change.model:
+            if other.model == change.model and ALLOW not in (other.action, change.action):
                 raise PromotionConflict(
                     f"{change.model} version {change.target} does not become the champion: {other.who} made version "
                     f"{other.target} it meanwhile (promotion journal, entry {other.number}); judge it again"

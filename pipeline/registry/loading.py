@@ -13,6 +13,7 @@ from pipeline.model.captioner import BundleCaptioner
 from pipeline.model.interface import Captioner, PinnedModel
 from pipeline.model.model_uri import is_model_uri
 from pipeline.registry.cache import cached, fetch
+from pipeline.registry.journal import Journal
 from pipeline.registry.last_known import last_known
 
 
@@ -26,11 +27,16 @@ def pin(home: Home, model: str) -> PinnedModel:
     return PinnedModel(bundle.path.name, "", bundle.digest, bundle.settings.engine, str(bundle.path))
 
 
-def load_pinned(home: Home, pinned: PinnedModel, decoding: Mapping[str, Any] | None = None) -> Captioner:
+def load_pinned(
+    home: Home, pinned: PinnedModel, decoding: Mapping[str, Any] | None = None, trusted: bool = False
+) -> Captioner:
     """The captioner of a pinned version, its files checked against the digest. Cached files need no MLflow.
 
-    `decoding` holds fields of `DecodingSettings` that replace the bundle's own; a wrong one raises SettingsError.
+    `decoding` holds fields of `DecodingSettings` that replace the bundle's own; a wrong one raises SettingsError. So does
+    an external captioner that the journal does not name, unless a person has just `trusted` its code. Bundles are data.
     """
+    if pinned.is_external and not trusted:
+        require_authorised(home, pinned)
     if pinned.is_external and decoding:
         raise SettingsError(f"{pinned.uri} is an external captioner, whose decoding ({', '.join(decoding)}) is its own")
     files = fetch(home, pinned) if is_model_uri(pinned.uri) else read_bundle(Path(pinned.uri), pinned.digest)
@@ -39,6 +45,22 @@ def load_pinned(home: Home, pinned: PinnedModel, decoding: Mapping[str, Any] | N
     from pipeline.model.external.captioner import ExternalCaptioner
 
     return ExternalCaptioner(files, pinned, home.external)
+
+
+def require_authorised(home: Home, pinned: PinnedModel) -> None:
+    """Raise SettingsError unless the promotion journal names exactly this version, with this digest and engine."""
+    if Journal.of(home).authorising(pinned) is not None:
+        return
+    if pinned.is_external:
+        raise SettingsError(
+            f"{pinned.uri} runs code of others, and the promotion journal does not name it with digest "
+            f"{pinned.digest[:12]}; tags and aliases in MLflow count for nothing. If you trust its code: "
+            f"nightcap models external {pinned.uri}"
+        )
+    raise SettingsError(
+        f"{pinned.uri} has never been promoted, and NIGHTCAP_PROMOTED_ONLY lets nights caption with no other; promote "
+        "it, or leave the model as it is by default"
+    )
 
 
 def pin_last_known(home: Home, model: str) -> PinnedModel:

@@ -100,13 +100,6 @@ class Registry:
         )
         return _version(self._find(address, lambda: find(address.name, key)))
 
-    def champion(self, name: str) -> PinnedModel | None:
-        """The version that the alias names, or None; `Promotions.champion` is the one that captions."""
-        try:
-            return self.resolve(str(ModelUri(name, alias=CHAMPION)))
-        except ModelNotFound:
-            return None
-
     def aliased(self, name: str, alias: str) -> str | None:
         """The number of the version that an alias names, if any."""
         try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from pipeline.core.errors import BundleRejected
+from pipeline.core.errors import BundleRejected, ModelNotFound
 from pipeline.model.vocabulary import SPECIAL, Vocabulary
 from pipeline.registry.cache import fetch_bundle
 from pipeline.registry.promotions import Promotions
@@ -29,7 +29,7 @@ def compared_words(run: TrainingRun) -> dict[str, Any]:
         return {"size": len(new)}
     try:
         old = fetch_bundle(run.home, champion).vocabulary
-    except BundleRejected as error:
+    except (BundleRejected, ModelNotFound) as error:  # no bundle of ours, or MLflow has lost it
         return {"size": len(new), "champion": champion.version, "unreadable": str(error)}
     lost = frozenset(old.words) - frozenset(new.words)
     published = published_words(CaptionTable(run.home.captions), lost)

@@ -14,14 +14,15 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 
 from pipeline.core.environment import Home
-from pipeline.core.errors import NightcapError, RegistryUnavailable
-from pipeline.registry.journal import Journal
-from pipeline.registry.versions import CHAMPION, Registry
+from pipeline.core.errors import ModelNotFound, NightcapError, RegistryUnavailable
+from pipeline.model.model_uri import ModelUri
+from pipeline.registry.journal import Entry, Journal
+from pipeline.registry.versions import Registry
 
 _MODEL: Final = "captioner"
 INSTALLATION_METRICS: Final = {
-    "nightcap_registry_up": "1 if MLflow answers which version is champion, else 0; a refusal is no answer.",
-    "nightcap_champion": "1 if a version is champion, else 0; absent while that cannot be known.",
+    "nightcap_registry_up": "1 if MLflow answers whether it has the champion, else 0; a refusal is no answer.",
+    "nightcap_champion": "1 if the journal names a champion and MLflow has it, else 0; absent while that cannot be known.",
     "nightcap_disk_size_bytes": "Bytes of the file system that a folder lies on.",
     "nightcap_disk_free_bytes": "Bytes of it that are free.",
 }
@@ -36,9 +37,10 @@ class Installation:
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Measure now."""
-        alias = self._alias()
-        yield _gauge("nightcap_registry_up", alias is not None)
-        champion = self._has_champion(alias)
+        entry, is_known = self._champion()
+        is_there = self._has(entry)
+        yield _gauge("nightcap_registry_up", is_there is not None)
+        champion = (is_there if is_known else None) if is_there is not None else (entry is not None or None)
         if champion is not None:
             yield _gauge("nightcap_champion", champion)
         for name, place in (("size", 0), ("free", 2)):
@@ -48,19 +50,22 @@ class Installation:
                 family.add_metric([str(folder)], shutil.disk_usage(folder)[place])
             yield family
 
-    def _alias(self) -> bool | None:
-        """Whether the registry has the alias; None if it does not answer. `/health` would answer without database or login."""
+    def _champion(self) -> tuple[Entry | None, bool]:
+        """The entry of the journal that names the champion, if any, and whether the journal answers."""
         try:
-            return Registry(self._home).aliased(_MODEL, CHAMPION) is not None
+            return Journal.of(self._home).current(_MODEL), True
+        except NightcapError:
+            return None, False
+
+    def _has(self, entry: Entry | None) -> bool | None:
+        """Whether the registry has a version; None if it does not answer. `/health` would answer without database or login."""
+        try:
+            Registry(self._home).version(str(ModelUri(_MODEL, entry.target if entry else "1")))
+        except ModelNotFound:
+            return False
         except RegistryUnavailable:
             return None
-
-    def _has_champion(self, alias: bool | None) -> bool | None:
-        """By the journal, else by the alias; None where neither answers."""
-        try:
-            return Journal.of(self._home).current(_MODEL) is not None or alias
-        except NightcapError:
-            return None
+        return entry is not None
 
     def _folders(self) -> list[Path]:
         folders = {self._home.root, self._home.store, self._home.captions.parent}

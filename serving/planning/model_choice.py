@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 from pipeline.core.environment import Home
-from pipeline.core.errors import RegistryUnavailable, SettingsError
-from pipeline.model.interface import PinnedModel
+from pipeline.core.errors import RegistryUnavailable
+from pipeline.model.interface import Captioner, PinnedModel
 from serving.runs.settings import NightSettings
 
 log = logging.getLogger(__name__)
@@ -15,21 +15,27 @@ log = logging.getLogger(__name__)
 def pin_for_night(settings: NightSettings, home: Home) -> PinnedModel:
     """The version that `settings.model` names; while MLflow is down, `registry_down` may allow the last known one."""
     pinned = _pinned(settings, home)
-    if home.promoted_only and not pinned.is_external:  # an external one was named by who may change models
-        _require_promoted(home, pinned)
+    check_for_night(home, pinned)
     return pinned
 
 
-def _require_promoted(home: Home, pinned: PinnedModel) -> None:
-    """Whoever may run a night must not caption with a version that the gate or a person has refused."""
-    from pipeline.registry.journal import Journal
+def load_for_night(home: Home, pinned: PinnedModel) -> Captioner:
+    """The captioner of a plan's version, if it still may caption."""
+    from pipeline.registry.loading import load_pinned
 
-    wanted, entries = (pinned.version, pinned.digest), Journal.of(home).entries(pinned.name)
-    if not any((entry.target, entry.digest) == wanted for entry in entries):
-        raise SettingsError(
-            f"{pinned.uri} has never been promoted, and NIGHTCAP_PROMOTED_ONLY lets nights caption with no other; promote "
-            "it, or leave the model as it is by default"
-        )
+    check_for_night(home, pinned)
+    return load_pinned(home, pinned)
+
+
+def check_for_night(home: Home, pinned: PinnedModel) -> None:
+    """Raise SettingsError for a version that nights may not caption with, and for one under a number of another.
+
+    Whoever may run a night must not caption with a version that the gate or a person has refused, nor run others' code.
+    """
+    from pipeline.registry.loading import require_authorised
+
+    if home.promoted_only or pinned.is_external:
+        require_authorised(home, pinned)
 
 
 def _pinned(settings: NightSettings, home: Home) -> PinnedModel:

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from pipeline.registry.cache import fetch_bundle
-from pipeline.registry.versions import CHAMPION, DIGEST_TAG, ENGINE_TAG, Registry
+from pipeline.registry.versions import DIGEST_TAG, ENGINE_TAG, Registry
+from tests.registered_bundle import make_champion
 from tests.serving.night_world import ColourCaptioner
 from tests.toy_bundle import write_bundle
 
@@ -12,6 +13,13 @@ CHAMPION_URI = "models:/captioner@champion"
 
 def register_champion(home, words=("dog",)):
     """Register a bundle and make it the champion; its version."""
+    version = register(home, words)
+    make_champion(home, version)
+    return version
+
+
+def register(home, words):
+    """Register a bundle; its version."""
     import mlflow
 
     registry, model = Registry(home), home.root / "made" / "-".join(words)
@@ -20,9 +28,7 @@ def register_champion(home, words=("dog",)):
     if not registry.versions("captioner"):
         client.create_registered_model("captioner")
     tags = {DIGEST_TAG: digest, ENGINE_TAG: "tensorflow-float32"}
-    version = client.create_model_version("captioner", model.as_uri(), tags=tags).version
-    registry.set_alias("captioner", CHAMPION, version)
-    return str(version)
+    return str(client.create_model_version("captioner", model.as_uri(), tags=tags).version)
 
 
 def loader(home):

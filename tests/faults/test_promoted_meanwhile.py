@@ -1,11 +1,12 @@
 """A version is promoted while a night is at work."""
 
 from pipeline.registry.loading import pin
-from pipeline.registry.versions import CHAMPION, DIGEST_TAG, ENGINE_TAG, Registry
+from pipeline.registry.versions import DIGEST_TAG, ENGINE_TAG, Registry
 from serving.caption_shard import caption_shard
 from serving.planning.plan import plan
 from serving.publish import publish
 from serving.reporting.report import report
+from tests.registered_bundle import make_champion
 from tests.serving.night_world import ColourCaptioner, settings_of
 
 MODEL = "models:/captioner@champion"
@@ -21,7 +22,7 @@ def promote(home, version):
         client.create_registered_model("captioner")
     client.create_model_version("captioner", (home.root / "model").as_uri())
     registry.tag("captioner", version, {DIGEST_TAG: version * 64, ENGINE_TAG: "numpy-float64"})
-    registry.set_alias("captioner", CHAMPION, version)
+    make_champion(home, version)
 
 
 def load(pinned):

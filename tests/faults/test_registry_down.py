@@ -30,7 +30,7 @@ def registry(tmp_path_factory):
 @pytest.fixture
 def world(registry, tmp_path):
     """Surroundings of its own beside that registry; the first version is the champion."""
-    world = World(replace(registry, root=tmp_path, store=tmp_path / "store"))
+    world = World(replace(registry, root=tmp_path, store=tmp_path / "store", journal=registry.promotions))
     world.fill(2)
     return world
 

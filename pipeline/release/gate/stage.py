@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.core.errors import PromotionRefused
+from pipeline.core.errors import BundleRejected, ModelNotFound, PromotionRefused
 from pipeline.data.snapshot import read_images
 from pipeline.evaluation.objects import chair_of
 from pipeline.evaluation.slices import Slice, label_of, slices_of
@@ -23,11 +23,12 @@ from pipeline.metrics.tokenizer import tokenize
 from pipeline.model.captioner import CAPTION_BATCH
 from pipeline.model.interface import Captioner, PinnedModel
 from pipeline.model.model_uri import ModelUri
+from pipeline.registry.cache import cached
 from pipeline.registry.infra_validation import try_version
 from pipeline.registry.journal import Entry
 from pipeline.registry.loading import load_pinned
 from pipeline.registry.promotions import Promotions
-from pipeline.registry.versions import TEST_TAG, Registry
+from pipeline.registry.versions import DIGEST_TAG, TEST_TAG, Registry
 from pipeline.release.gate.candidate import GateCandidate, GateReferences, candidate_of
 from pipeline.release.gate.page import PAGE, write_page
 from pipeline.release.gate.rules import Check, GateVerdict, judge, reason_of
@@ -68,9 +69,9 @@ def judge_version(run: TrainingRun, version: str) -> Outcome:
     since = promotions.journal.last()  # before the champion is read, so that no later one is overlooked
     champion = promotions.champion(name)
     score = float(run.scores()["scores"]["cider_d"])
-    if champion is not None and champion.version == version:
-        return Outcome(False, "it already is the champion", score, score, since)
     pinned = promotions.registry.resolve(str(ModelUri(name, version)))
+    if champion is not None and (champion.version, champion.digest) == (pinned.version, pinned.digest):
+        return Outcome(False, "it already is the champion", score, score, since)
     try:
         output = _verdict(run, promotions, pinned, champion)
     except PromotionRefused as error:
@@ -101,15 +102,16 @@ def _verdict(
 ) -> StageOutput:
     """The verdict and its page as a stage's output: once for the same versions, rules and libraries of the trial."""
     given_up = promotions.given_up(pinned.name, pinned.version)
+    lost = None if champion is None else _lost(run, promotions, champion)
 
     def build(folder: Path) -> None:
         trial = try_version(run.home, pinned.uri, run.settings.gate)
         texts = run.accepted.references("test")
         references = GateReferences(texts)
         own = _challenger(run, pinned, references)
-        other = None if champion is None else _champion(run, promotions.registry, champion, references)
+        other = None if champion is None or lost else _champion(run, promotions.registry, champion, references)
         verdict = judge(own, other, _slices(run, texts), references.images, run.settings.gate)
-        verdict = replace(_unless_given_up(verdict, given_up), trial=trial)
+        verdict = replace(_unless_given_up(_telling_of_lost(verdict, lost), given_up), trial=trial)
         write_json(folder / VERDICT, verdict.as_json())
         write_page(folder, run, verdict, own, other, texts)
 
@@ -119,8 +121,28 @@ def _verdict(
         "champion": champion and [champion.version, champion.digest],
         "given_up": given_up and given_up.number,
         "installed": requirements(),
-    }
+    } | ({"lost": lost} if lost else {})
     return run.store.run("gate", STAGE_VERSION, recipe, run.inputs("validate", "evaluate", "bundle"), build)
+
+
+def _lost(run: TrainingRun, promotions: Promotions, champion: PinnedModel) -> str | None:
+    """Why the champion can be compared with no more: neither MLflow nor the cache has it; None where it can."""
+    try:
+        promotions.require_intact(champion)
+    except (ModelNotFound, BundleRejected) as error:
+        try:
+            cached(run.home, champion)
+        except (ModelNotFound, BundleRejected):
+            return str(error)
+    return None
+
+
+def _telling_of_lost(verdict: GateVerdict, lost: str | None) -> GateVerdict:
+    """Say first that nothing was compared, as the champion is lost: the version was judged as a first one."""
+    if lost is None:
+        return verdict
+    checks = [Check("champion", True, f"nothing is compared, as the champion is lost: {lost}"), *verdict.checks]
+    return replace(verdict, checks=checks, reason=reason_of(checks))
 
 
 def _unless_given_up(verdict: GateVerdict, entry: Entry | None) -> GateVerdict:
@@ -161,7 +183,11 @@ def _recorded(
     run: TrainingRun, registry: Registry, champion: PinnedModel, references: GateReferences
 ) -> dict[str, str] | None:
     """The champion's captions from its own evaluation, if on the same images."""
-    if registry.tags(champion).get(TEST_TAG) != run.scores()["test_digest"]:
+    try:
+        tags = registry.tags(champion)
+    except ModelNotFound:  # the cache has it
+        return None
+    if (tags.get(DIGEST_TAG), tags.get(TEST_TAG)) != (champion.digest, run.scores()["test_digest"]):
         return None
     text = registry.read_file(champion, "evaluation/captions.jsonl")
     rows = [json.loads(line) for line in (text or "").splitlines()]

@@ -7,10 +7,13 @@ from urllib.request import url2pathname
 import pytest
 
 from pipeline.core.environment import Home
-from pipeline.core.errors import BundleRejected
+from pipeline.core.errors import BundleRejected, SettingsError
+from pipeline.model.interface import EXTERNAL
 from pipeline.registry.external import name_external
+from pipeline.registry.journal import Journal
 from pipeline.registry.loading import load_pinned, pin
-from pipeline.registry.versions import DIGEST_TAG, Registry
+from pipeline.registry.promotions import Promotions
+from pipeline.registry.versions import DIGEST_TAG, ENGINE_TAG, Registry
 from tests.pipeline.model.external.strangers import CODE, LIMITS, log_model
 
 
@@ -28,18 +31,31 @@ def test_only_a_version_that_a_person_named_is_run(home):
     registry = Registry(home)
     registry.tag("stranger", uri.rpartition("/")[2], {DIGEST_TAG: "0" * 64})
     with pytest.raises(BundleRejected, match="Nightcap's own"):
-        name_external(home, uri)
+        name_external(home, uri, "ann")
     with pytest.raises(BundleRejected, match="holds no folder artifacts/bundle"):
+        load_pinned(home, pin(home, uri))
+
+
+def test_the_tags_of_a_named_version_alone_run_nothing(home):
+    """As they stand in a registry from before the journal named captioners."""
+    uri = log_model(home, "tagged")
+    Registry(home).tag("tagged", "1", {ENGINE_TAG: EXTERNAL, DIGEST_TAG: "0" * 64})
+    with pytest.raises(SettingsError, match=f"the promotion journal does not name it .*nightcap models external {uri}"):
         load_pinned(home, pin(home, uri))
 
 
 def test_altered_files_are_refused(home):
     uri = log_model(home, "altered")
-    pinned = name_external(home, uri)
-    assert name_external(home, uri) == pinned == pin(home, uri)
+    pinned = name_external(home, uri, "ann", "I read it")
+    assert name_external(home, uri, "bob") == pinned == pin(home, uri)
+    entries = [
+        (each.action, each.target, each.digest, each.engine, each.who) for each in Journal.of(home).entries("altered")
+    ]
+    assert entries == [("allow", "1", pinned.digest, EXTERNAL, "ann")]
+    assert Promotions(home).champion("altered") is None
     code = artifacts(home, "altered") / CODE.name
     code.write_text(code.read_text() + "\n# altered\n")
-    for act in (lambda: load_pinned(home, pinned), lambda: name_external(home, uri)):
+    for act in (lambda: load_pinned(home, pinned), lambda: name_external(home, uri, "ann")):
         with pytest.raises(BundleRejected, match="log it as a new version"):
             act()
 

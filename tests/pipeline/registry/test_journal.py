@@ -1,10 +1,12 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import ObjectUnavailable, Permanent, PromotionConflict, SettingsError
+from pipeline.model.interface import EXTERNAL, PinnedModel
 from pipeline.registry.journal import Change, Journal
 from pipeline.storage.objects import LocalFolder, open_folder
 
@@ -49,6 +51,36 @@ def test_an_entry_is_one_flat_file(journal, tmp_path):
         "why": "the first",
     }
     assert [entry.target for entry in journal.entries("captioner")] == ["2", "1"]
+
+
+def named(version, digest="d", engine=EXTERNAL):
+    return PinnedModel("captioner", version, digest, engine, f"models:/captioner/{version}")
+
+
+def test_an_entry_authorises_one_version_with_its_digest_and_engine(journal):
+    journal.append(change("1"), 0)  # from before engines were noted, so of our own
+    journal.append(change("2", engine="tensorflow-float32"), 1)
+    allowed = journal.append(change("3", action="allow", engine=EXTERNAL), 2)
+    assert journal.authorising(named("3")) == journal.about("captioner", "3") == allowed
+    assert journal.authorising(named("1", engine="tensorflow-float32")).number == 1
+    for other in (
+        named("1"),
+        named("2"),
+        named("3", "e"),
+        named("3", engine="tensorflow-float32"),
+        named("4"),
+        replace(named("3"), name="other"),
+    ):
+        assert journal.authorising(other) is None, other
+
+
+def test_a_permission_makes_no_champion_and_stands_in_nobodys_way(journal):
+    journal.append(change("1"), 0)
+    journal.append(change("3", action="allow", engine=EXTERNAL), 1)
+    assert journal.current("captioner").target == "1"
+    assert journal.append(change("2", "1"), 1).number == 3  # judged before the permission
+    again = journal.append(change("4", action="allow", engine=EXTERNAL), 1)
+    assert (again.number, journal.current("captioner").target) == (4, "2")
 
 
 @pytest.mark.parametrize("count", [*range(1, 10), 33])

@@ -6,7 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.errors import BundleRejected, ModelNotFound, PromotionConflict, PromotionRefused, SettingsError
+from pipeline.core.errors import (
+    BundleRejected,
+    ModelNotFound,
+    NothingPromoted,
+    PromotionConflict,
+    PromotionRefused,
+    SettingsError,
+)
 from pipeline.model.bundle import DECODER
 from pipeline.registry.loading import pin
 from pipeline.registry.promotions import (
@@ -74,11 +81,18 @@ def test_an_alias_that_was_moved_by_hand_is_repaired_with_a_warning(home, promot
     assert caplog.text == ""
 
 
-def test_before_the_first_entry_the_alias_counts(home, promotions):
-    """As in a registry from before there was a journal."""
+def test_before_the_first_entry_nothing_captions_and_the_alias_counts_for_nothing(home, promotions):
+    """Nor in a registry from before there was a journal: a person says once that the version is theirs."""
+    with pytest.raises(NothingPromoted, match="no version of captioner has ever been promoted"):
+        pin(home, URI)
     promotions.registry.set_alias(NAME, CHAMPION, "2")
+    assert captioning(home) is None
+    with pytest.raises(SettingsError, match="nightcap models promote 2 --anyway") as told:
+        pin(home, URI)
+    assert not isinstance(told.value, NothingPromoted)
+    entry = promotions.promote_by_hand(NAME, "2", "me", "from before", anyway=True)
+    assert (entry.number, entry.origin, entry.target, entry.engine) == (1, None, "2", "tensorflow-float32")
     assert pin(home, URI).version == "2"
-    assert promote(promotions, "3").origin == "2"
 
 
 def test_a_journal_that_is_not_where_it_was_is_told_and_the_alias_does_not_count(home, promotions):
@@ -163,7 +177,7 @@ def test_a_rollback_that_is_tried_again_goes_back_no_further(home, promotions):
 
 
 def test_one_goes_back_only_to_what_has_captioned(promotions):
-    promotions.registry.set_alias(NAME, CHAMPION, "2")  # as before there was a journal
+    promote(promotions, "2")
     promote(promotions, "3")
     with pytest.raises(PromotionRefused, match="version 1 has never captioned"):
         promotions.rollback(NAME, "1", "somebody")
@@ -178,7 +192,7 @@ def test_without_an_entry_there_is_nothing_to_go_back_to(home, promotions, alias
         promotions.registry.set_alias(NAME, CHAMPION, aliased)
     with pytest.raises(PromotionRefused, match=r"the journal has no entry, .* `nightcap models promote 1` tries it"):
         promotions.rollback(NAME, "1", "somebody")
-    assert (promotions.journal.last(), captioning(home)) == (0, aliased)
+    assert (promotions.journal.last(), captioning(home)) == (0, None)
 
 
 def test_what_was_rolled_back_from_is_known_until_a_person_promotes_it(promotions):
@@ -232,7 +246,9 @@ def test_a_digest_that_was_changed_after_the_promotion_is_refused(home, promotio
     """Weights and list both altered, and the tag made to fit: the journal still knows."""
     promote(promotions, "1")
     promotions.registry.tag(NAME, "1", {DIGEST_TAG: "0" * 64})
-    with pytest.raises(BundleRejected, match=r"promotion journal, entry 1\), its tag now says 0{64}"):
+    with pytest.raises(
+        BundleRejected, match=r"models:/captioner/1 in MLflow has other bytes .*entry 1\): digest 0{12}"
+    ):
         pin(home, URI)
 
 
@@ -243,8 +259,12 @@ def test_a_champion_that_was_deleted_is_told_with_a_way_out(home, promotions):
         from mlflow import MlflowClient
 
         MlflowClient(home.tracking_uri).delete_model_version(NAME, "2")
-    with pytest.raises(ModelNotFound, match=r"the champion is models:/captioner/2 .*nightcap models rollback VERSION"):
+    with pytest.raises(
+        ModelNotFound, match=r"the champion is models:/captioner/2 .*nightcap models rollback VERSION"
+    ) as told:
         pin(home, URI)
+    assert not isinstance(told.value, NothingPromoted)  # which nights are skipped for
+    assert captioning(home) == "2"
     promotions.rollback(NAME, "1", "me")
     assert pin(home, URI).version == "1"
 

@@ -5,11 +5,12 @@ import pytest
 
 from pipeline.model.interface import EXTERNAL
 from pipeline.model.vocabulary import Vocabulary
-from pipeline.registry.versions import CHAMPION, ENGINE_TAG
+from pipeline.registry.versions import ENGINE_TAG
 from pipeline.release.vocabulary_diff import compare, compared_words, published_words
 from pipeline.storage.tables import CaptionTable
 from tests.pipeline.registry.light_registry import NAME, add_versions, home_in
 from tests.pipeline.storage.tables import table_rows
+from tests.registered_bundle import make_champion
 
 
 def test_what_comes_goes_and_moves_is_counted():
@@ -46,7 +47,7 @@ def test_a_foreign_champion_has_no_words_and_its_files_stay_in_the_cache(tmp_pat
     home = home_in(tmp_path)
     registry = add_versions(home, "one")
     registry.tag(NAME, "1", {ENGINE_TAG: EXTERNAL})
-    registry.set_alias(NAME, CHAMPION, "1")
+    make_champion(home, "1")
     kept = home.root / "cache" / "models" / registry.resolve(f"models:/{NAME}/1").digest / "MLmodel"
     kept.parent.mkdir(parents=True)
     kept.write_text("")

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipeline.core.environment import Home
 from pipeline.registry.journal import Change, Journal
 from serving.monitoring.exporter import exporting
+from tests.pipeline.registry.light_registry import add_versions
 from tests.services import free_port
 
 NOWHERE = "http://127.0.0.1:9"
@@ -42,8 +43,11 @@ def test_a_champion_is_told_from_its_first_promotion_on(home):
     assert served(home)["nightcap_champion", None] == 0
     change = {"model": "captioner", "action": "promote", "from": None, "to": "1", "digest": "d", "who": "test"}
     Journal.of(home).append(Change.model_validate(change), since=0)
+    add_versions(home, "one")
     figures = served(home)
     assert (figures["nightcap_champion", None], figures["nightcap_registry_up", None]) == (1, 1)
+    figures = served(replace(home, tracking_uri=f"sqlite:///{home.root / 'another.db'}"))
+    assert (figures["nightcap_champion", None], figures["nightcap_registry_up", None]) == (0, 1)
 
 
 def test_a_registry_that_is_gone_is_told_and_nothing_said_of_the_champion(home):
@@ -81,7 +85,7 @@ def test_a_registry_that_is_well_but_refuses_or_fails_is_down(home, mlflow, code
     handler, address = mlflow
     there = replace(home, tracking_uri=address)
     figures = served(there)
-    assert (figures["nightcap_champion", None], figures["nightcap_registry_up", None]) == (1, 1)
+    assert (figures["nightcap_champion", None], figures["nightcap_registry_up", None]) == (0, 1)
     handler.code = code
     figures = served(there)
     assert figures["nightcap_registry_up", None] == 0

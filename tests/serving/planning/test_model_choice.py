@@ -6,10 +6,8 @@ import pytest
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
-from pipeline.registry.journal import Change, Journal
-from pipeline.registry.versions import Registry
-from serving.planning.model_choice import pin_for_night
-from tests.faults.registered_bundle import CHAMPION_URI, register_champion
+from serving.planning.model_choice import load_for_night, pin_for_night
+from tests.faults.registered_bundle import CHAMPION_URI, register, register_champion
 from tests.serving.night_world import settings_of
 
 
@@ -19,10 +17,7 @@ def home(tmp_path_factory):
     root = tmp_path_factory.mktemp("home")
     home = Home(root, root / "store", f"sqlite:///{root / 'mlflow.db'}", promoted_only=True)
     register_champion(home, ("dog",))
-    register_champion(home, ("dog", "cat"))
-    first = Registry(home).resolve("models:/captioner/1")
-    told = {"model": "captioner", "action": "promote", "from": None, "to": "1", "digest": first.digest, "who": "test"}
-    Journal.of(home).append(Change.model_validate(told), since=0)
+    register(home, ("dog", "cat"))
     return home
 
 
@@ -37,6 +32,13 @@ def test_what_was_not_does_not_whoever_asks(home):
     bundle = home.root / "made" / "dog-cat" / "artifacts" / "bundle"
     with pytest.raises(SettingsError, match="has never been promoted"):
         pin_for_night(settings_of(model=str(bundle)), home)
+
+
+def test_it_is_asked_again_when_a_night_loads(home):
+    """The plan may be older than the switch, or of somebody else."""
+    refused = pin_for_night(settings_of(model="models:/captioner/2"), replace(home, promoted_only=False))
+    with pytest.raises(SettingsError, match="models:/captioner/2 has never been promoted"):
+        load_for_night(home, refused)
 
 
 def test_without_the_switch_a_person_chooses(home):

@@ -15,14 +15,14 @@ def strangers(tmp_path_factory):
     """A registry with a captioner that a person named."""
     root = tmp_path_factory.mktemp("strangers")
     home = Home(root, root / "store", f"sqlite:///{root / 'mlflow.db'}", external=LIMITS)
-    name_external(home, log_model(home, "stranger"))
+    name_external(home, log_model(home, "stranger"), "ann")
     return home
 
 
 @pytest.fixture
 def stranger(strangers, tmp_path):
     """A night's surroundings where that registry is the registry."""
-    return World(replace(strangers, root=tmp_path, store=tmp_path / "store"))
+    return World(replace(strangers, root=tmp_path, store=tmp_path / "store", journal=strangers.promotions))
 
 
 @pytest.fixture(autouse=True)

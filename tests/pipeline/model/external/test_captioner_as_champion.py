@@ -15,7 +15,7 @@ from tests.pipeline.registry.light_registry import home_in
 def test_a_strangers_captioner_is_tried_promoted_and_gone_back_to(tmp_path):
     """It has no golden captions; a process of the trial's starts one of its own."""
     home = home_in(tmp_path)
-    pinned = [name_external(home, log_model(home, "stranger")) for _ in range(2)]
+    pinned = [name_external(home, log_model(home, "stranger"), "ann") for _ in range(2)]
     tried = try_version(home, pinned[0].uri, GateSettings(sample_images=8))
     assert (tried["golden"], tried["images"]) == (0, 8)
     promotions = Promotions(home)
