@@ -66,9 +66,31 @@ def _captions(model: Any, images: list[bytes]) -> dict[str, Any]:
     import pandas as pd
 
     try:
-        return {"answers": _records(model.predict(pd.DataFrame({"image": images})))}
+        return {"answers": _records(_in_order(model.predict(pd.DataFrame({"image": images})), images))}
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"[:2000]}
+
+
+def _in_order(answer: Any, images: list[bytes]) -> Any:
+    """A table's rows in the order of the images, by their column `image` if it has one, else by their index."""
+    if not hasattr(answer, "iloc") or len(answer) != len(images):
+        return answer
+    order = list(range(len(images)))
+    if "image" in getattr(answer, "columns", ()):
+        given, wanted = list(answer["image"]), [*images]
+    else:
+        given, wanted = list(answer.index), order
+    if given == wanted:
+        return answer
+    places: dict[Any, list[int]] = {}
+    for place, key in enumerate(given):
+        places.setdefault(key, []).append(place)
+    found = [places[key].pop(0) for key in wanted if places.get(key)]
+    if len(found) != len(wanted):
+        raise ValueError(
+            "the rows of its table cannot be told apart: their index is neither that of the images nor 0, 1, .."
+        )
+    return answer.iloc[found]
 
 
 def _records(answer: Any) -> list[dict[str, Any]]:
