@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 
 class OutputLocks:
@@ -110,6 +113,26 @@ def _open_to_lock(path: Path) -> int | None:
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError:  # a store that this process may only read
         return None
+
+
+@contextmanager
+def writing_alone(path: Path) -> Iterator[bool]:
+    """Lock a file, made if missing, until the block ends; wait for who holds it, with a warning.
+
+    Yields False if the file was removed meanwhile, so that whoever comes next locks another.
+    """
+    try:
+        file = path.open("a+b")  # NFS needs write access for an exclusive lock
+    except FileNotFoundError:  # its folder went
+        yield False
+        return
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("another process is at work in %s; waiting until it ends", path.parent)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
 
 
 def _close(files: dict[Path, int]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,11 +22,11 @@ from pipeline.storage.files import (
     write_json,
     write_text,
 )
-from pipeline.storage.locks import OutputLocks
+from pipeline.storage.locks import OutputLocks, writing_alone
 
 log = logging.getLogger(__name__)
 
-RECIPE = "stage.json"
+RECIPE, WRITER = "stage.json", "writer.lock"
 LISTING = "SHA256SUMS"  # the SHA-256 of each file of an output
 # In the store's folder, since outputs list their files: those of earlier versions were taken over then, no others later.
 _SINCE = "outputs.json"
@@ -106,6 +108,20 @@ class Store:
             write_json(folder / RECIPE, {"stage": stage, "inputs": dict(inputs)})
             self.locks.hold(folder / RECIPE)
         return folder
+
+    @contextmanager
+    def resuming(self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> Iterator[Path]:
+        """As `scratch`, for one process at a time: another waits until this one ends, however it ends, and says so.
+
+        The folder goes when the block ends well, as the stage's output is in its place then.
+        """
+        while True:
+            folder = self.scratch(stage, settings, inputs)
+            with writing_alone(folder / WRITER) as is_ours:
+                if is_ours:
+                    yield folder
+                    shutil.rmtree(folder, ignore_errors=True)
+                    return
 
     def _lock(self, folder: Path) -> bool:
         """Whether an output exists, which then nobody removes; one without a recipe is never removed."""

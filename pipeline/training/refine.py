@@ -28,21 +28,19 @@ def refine(run: TrainingRun, watch: ProgressCallback = lambda row: None) -> Stag
     """Write `decoder.weights.h5` of the kept epoch, what it began with among them, and the curves."""
     recipe = run.settings.self_critical.model_dump(mode="json")
     inputs = run.inputs("train")
-    unfinished = run.store.scratch("refine", {"version": _VERSION, **recipe}, inputs)
+    with run.store.resuming("refine", {"version": _VERSION, **recipe}, inputs) as unfinished:
 
-    def build(folder: Path) -> None:
-        before = run.output("train")
-        row = before.figures()["kept"]
-        progress = Progress(best=row, kept=row)
-        if run.settings.self_critical.epochs:
-            progress = criticise(run.settings, before, *splits(run), unfinished, watch)
-        kept = unfinished if progress.kept_epoch else before.path
-        shutil.copyfile(kept / DECODER_WEIGHTS, folder / DECODER_WEIGHTS)
-        write_json(folder / "figures.json", asdict(progress))
+        def build(folder: Path) -> None:
+            before = run.output("train")
+            row = before.figures()["kept"]
+            progress = Progress(best=row, kept=row)
+            if run.settings.self_critical.epochs:
+                progress = criticise(run.settings, before, *splits(run), unfinished, watch)
+            kept = unfinished if progress.kept_epoch else before.path
+            shutil.copyfile(kept / DECODER_WEIGHTS, folder / DECODER_WEIGHTS)
+            write_json(folder / "figures.json", asdict(progress))
 
-    output = run.store.run("refine", _VERSION, recipe, inputs, build)
-    shutil.rmtree(unfinished, ignore_errors=True)
-    return output
+        return run.store.run("refine", _VERSION, recipe, inputs, build)
 
 
 def criticise(

@@ -31,18 +31,17 @@ def train(run: TrainingRun, watch: ProgressCallback = lambda row: None) -> Stage
         "training": settings.training.model_dump(mode="json", exclude={"checkpoint_minutes"}),
     }
     inputs = run.inputs("validate", "adapt_vocabulary", "extract_features", *({"start"} & run.done.keys()))
-    unfinished = run.store.scratch("train", {"version": _VERSION, **groups}, inputs)
+    # The checkpoints go only with the end of the block: a crash before the output is in place must not cost them.
+    with run.store.resuming("train", {"version": _VERSION, **groups}, inputs) as unfinished:
 
-    def build(folder: Path) -> None:
-        examples, validation = splits(run)
-        start = run.output("start") if "start" in run.done else None
-        progress = fit(settings, examples, validation, unfinished, watch, start)
-        shutil.copyfile(unfinished / DECODER_WEIGHTS, folder / DECODER_WEIGHTS)
-        write_json(folder / "figures.json", asdict(progress))
+        def build(folder: Path) -> None:
+            examples, validation = splits(run)
+            start = run.output("start") if "start" in run.done else None
+            progress = fit(settings, examples, validation, unfinished, watch, start)
+            shutil.copyfile(unfinished / DECODER_WEIGHTS, folder / DECODER_WEIGHTS)
+            write_json(folder / "figures.json", asdict(progress))
 
-    output = run.store.run("train", _VERSION, groups, inputs, build)
-    shutil.rmtree(unfinished, ignore_errors=True)  # only now: a crash before the output is in place must not cost it
-    return output
+        return run.store.run("train", _VERSION, groups, inputs, build)
 
 
 def splits(run: TrainingRun) -> tuple[Examples, ValidationSet]:

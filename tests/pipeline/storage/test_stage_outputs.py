@@ -7,6 +7,7 @@ import pytest
 from pipeline.core.errors import StageOutputRejected
 from pipeline.storage.files import digest_of, read_json, write_json, write_text
 from pipeline.storage.stage_outputs import Store, list_files
+from tests.until import until
 
 KILLED_MIDWAY = """
 import sys, time
@@ -188,6 +189,49 @@ def test_an_output_that_was_changed_on_purpose_is_listed_anew(store):
     spoil(output, "changed")
     list_files(output.path)
     assert Store(store.root).find("stage", output.digest).figures() == {"calls": 9}
+
+
+RESUMING = """
+import os, sys, time
+from pathlib import Path
+from pipeline.storage.stage_outputs import Store
+store, name, root = Store(Path(sys.argv[1])), sys.argv[2], Path(sys.argv[1])
+with store.resuming("train", {"a": 1}, {}) as folder:
+    assert not (folder / "taken").exists(), "two at once"
+    (folder / "taken").write_text(name)
+    (root / name).touch()
+    while not (root / f"go-{name}").exists():
+        time.sleep(0.02)
+    (folder / "taken").unlink()
+    output = store.run("train", 1, {}, {}, lambda made: (made / "by").write_text(name))
+    print((output.path / "by").read_text())
+"""
+
+
+def resuming(root, name):
+    command = [sys.executable, "-c", RESUMING, str(root), name]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_second_training_of_one_setting_waits_for_the_first(tmp_path, killed):
+    """It then has the first one's output; a killed one leaves its checkpoints to the next."""
+    first = resuming(tmp_path, "first")
+    until((tmp_path / "first").exists, 60, "the first did not begin", process=first)
+    second = resuming(tmp_path, "second")
+    (tmp_path / "go-second").touch()
+    assert "another process is at work in" in second.stderr.readline()
+    assert not (tmp_path / "second").exists()
+    if killed:
+        [taken] = tmp_path.glob("unfinished/train/*/taken")
+        taken.unlink()
+        first.kill()
+    else:
+        (tmp_path / "go-first").touch()
+    first.communicate(timeout=60)
+    said, errors = second.communicate(timeout=60)
+    assert said.strip() == ("second" if killed else "first"), errors
+    assert not list((tmp_path / "unfinished" / "train").iterdir())
 
 
 def test_scratch_is_the_same_for_the_same_recipe_only(store):
