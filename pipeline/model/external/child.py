@@ -75,11 +75,10 @@ def _in_order(answer: Any, images: list[bytes]) -> Any:
     """A table's rows in the order of the images, by their column `image` if it has one, else by their index."""
     if not hasattr(answer, "iloc") or len(answer) != len(images):
         return answer
-    order = list(range(len(images)))
+    given: list[Any] = list(answer.index)
+    wanted: list[Any] = list(range(len(images)))
     if "image" in getattr(answer, "columns", ()):
-        given, wanted = list(answer["image"]), [*images]
-    else:
-        given, wanted = list(answer.index), order
+        given, wanted = list(answer["image"]), images
     if given == wanted:
         return answer
     places: dict[Any, list[int]] = {}
