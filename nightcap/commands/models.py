@@ -197,6 +197,33 @@ def journal(
             )
 
 
+@app.command(name="repair")
+def repair_registry(
+    name: Annotated[str, typer.Argument(help="The model.")] = "captioner",
+    only_show: Annotated[bool, typer.Option("--dry-run", help="Show them, and mend nothing.")] = False,
+) -> None:
+    """Show the promotion journal and MLflow side by side, and mend what does not fit.
+
+    Alias and tag are set by the journal. A champion that MLflow has lost is registered anew from the same bytes, if the
+    cache or the store of this machine still has them.
+    """
+    from pipeline.release.repair import repair, standings
+
+    home = Home.from_environment()
+    with working("asking MLflow"):
+        found = standings(Promotions(home), name)
+    table = Table(title=literal(name))
+    for title in ("version", "state", "entry", "digest by the journal", "digest in MLflow"):
+        table.add_column(title, overflow="fold")
+    for each in found:
+        number, digest = (str(each.entry.number), each.entry.digest[:12]) if each.entry else ("-", "-")
+        mark = " (champion)" if each.is_champion else ""
+        table.add_row(f"{each.version}{mark}", each.state, number, digest, (each.registered or "-")[:12])
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
+    for line in () if only_show else repair(home, name, whoami()):
+        echo(line)
+
+
 def _entry_note(entry: int | None) -> str:
     return f" (entry {entry} of the promotion journal)" if entry else " already"
 

@@ -229,7 +229,7 @@ class Promotions:
         alias = self.registry.aliased(name, CHAMPION)
         if alias is None:
             return NothingPromoted(
-                f"no version of {name} has ever been promoted, so none captions; make one with `nightcap train` or "
+                f"no model at {ModelUri(name, alias=CHAMPION)}, as no version of {name} has ever been promoted; make one with `nightcap train` or "
                 "`make run`, or promote one with `nightcap models promote VERSION`"
             )
         return SettingsError(
