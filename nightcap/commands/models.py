@@ -207,7 +207,7 @@ def repair_registry(
     Alias and tag are set by the journal. A champion that MLflow has lost is registered anew from the same bytes, if the
     cache or the store of this machine still has them.
     """
-    from pipeline.release.repair import repair, standings
+    from pipeline.release.repair import mend, standings
 
     home = Home.from_environment()
     with working("asking MLflow"):
@@ -220,7 +220,7 @@ def repair_registry(
         mark = " (champion)" if each.is_champion else ""
         table.add_row(f"{each.version}{mark}", each.state, number, digest, (each.registered or "-")[:12])
     Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
-    for line in () if only_show else repair(home, name, whoami()):
+    for line in () if only_show else mend(home, name, whoami()):
         echo(line)
 
 

@@ -56,7 +56,7 @@ def _standing(number: str, entry: Entry | None, version: Version | None, now: En
     return Standing(number, state, entry, version.digest if version else None, now is not None and now.target == number)
 
 
-def repair(home: Home, name: str, who: str) -> Iterator[str]:
+def mend(home: Home, name: str, who: str) -> Iterator[str]:
     """Mend what the journal and MLflow disagree on; a line for each thing that was done, or that a person must do.
 
     A champion that MLflow has lost is registered anew from the same bytes, which another version, the cache or the store

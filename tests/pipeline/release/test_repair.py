@@ -10,7 +10,7 @@ from pipeline.registry.cache import fetch
 from pipeline.registry.loading import pin
 from pipeline.registry.promotions import Promotions
 from pipeline.registry.versions import CHAMPION, REMOVED_TAG
-from pipeline.release.repair import repair, standings
+from pipeline.release.repair import mend, standings
 from tests.pipeline.registry.light_registry import NAME, add_versions, home_in
 
 URI = f"models:/{NAME}@{CHAMPION}"
@@ -43,7 +43,7 @@ def delete(home, version=None):
 
 def test_what_fits_is_left_alone(home):
     assert states(home) == {"3": "unknown to the journal", "2": "intact", "1": "intact"}
-    assert list(repair(home, NAME, "me")) == [f"the champion, models:/{NAME}/2, is intact"]
+    assert list(mend(home, NAME, "me")) == [f"the champion, models:/{NAME}/2, is intact"]
     assert Promotions(home).journal.last() == 2
 
 
@@ -56,7 +56,7 @@ def test_a_deleted_champion_is_registered_anew_from_the_cache(home, lost):
         pin(home, URI)
     assert not isinstance(told.value, NothingPromoted)
     assert states(home)["2"] == "missing"
-    said = list(repair(home, NAME, "me"))
+    said = list(mend(home, NAME, "me"))
     assert "no model at models:/captioner/2" in said[0]
     assert "is the champion (entry 3 of the promotion journal)" in said[-1]
     pinned = pin(home, URI)
@@ -66,7 +66,7 @@ def test_a_deleted_champion_is_registered_anew_from_the_cache(home, lost):
 
 def test_without_the_bytes_the_ways_out_are_told_and_a_new_version_is_promoted(home):
     delete(home, "2")
-    assert "restore MLflow from a backup" in list(repair(home, NAME, "me"))[-1]
+    assert "restore MLflow from a backup" in list(mend(home, NAME, "me"))[-1]
     promotions = Promotions(home)
     entry = promotions.promote_by_hand(NAME, "3", "me", "the next", anyway=True)
     assert (entry.origin, pin(home, URI).version) == ("2", "3")
