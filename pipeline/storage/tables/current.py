@@ -119,12 +119,18 @@ def _merge(history: DeltaTable, current: DeltaTable) -> TableChange | None:
     if new.count_rows() > MERGED_ROWS:
         return None
     rows, present = best_rows(new, USABLE, new.schema.names), dataset_of(current)
-    scanner = present.scanner(["image", "source", _FILE], one_of("image", rows["image"].to_pylist()), BATCH_ROWS)
-    places = scanner.to_table() if len(rows) else pa.table({name: [] for name in ("image", "source", _FILE)})
-    by_people = places.filter(pc.equal(places["source"], HUMAN))["image"] if len(places) else pa.array([], pa.string())
+    if not len(rows):
+        return _change(history, current, iter(()), ())
+    places = present.scanner(
+        ["image", "source", _FILE],
+        one_of("image", rows["image"].to_pylist()),
+        BATCH_ROWS,
+        batch_readahead=2,
+        fragment_readahead=2,
+    ).to_table()
+    by_people = places.filter(pc.equal(places["source"], HUMAN))["image"]
     rows = rows.filter(pc.or_(pc.equal(rows["source"], HUMAN), pc.invert(pc.is_in(rows["image"], by_people))))
-    replaced = pc.is_in(places["image"], rows["image"])
-    touched = frozenset(places.filter(replaced)[_FILE].to_pylist()) if len(places) else frozenset()
+    touched = frozenset(places.filter(pc.is_in(places["image"], rows["image"]))[_FILE].to_pylist())
     left = pc.invert(pc.is_in(pc.field("image"), value_set=rows["image"].combine_chunks()))
     kept = batches_of(_only(present, touched.__contains__), left) if touched else iter(())
     return _change(history, current, chain(kept, rows.to_batches()), {Path(name).name for name in touched})

@@ -10,7 +10,7 @@ from pipeline.storage.tables import HUMAN, CaptionTable
 from pipeline.storage.tables import current as current_module
 from pipeline.storage.tables.maintenance import compact_table
 from pipeline.storage.tables.withdraw import erase, withdraw
-from tests.pipeline.storage.tables.table_rows import START, current, files, later, row, rows
+from tests.pipeline.storage.tables.table_rows import START, current, files, later, quarantined, row, rows
 
 
 def test_current_prefers_people_then_the_newest_that_stands(tmp_path):
@@ -170,6 +170,15 @@ def test_the_current_table_is_the_same_in_one_pass_or_many(tmp_path, monkeypatch
     monkeypatch.setattr(current_module, "_PASS_ROWS", 3)
     table.write_current()
     assert current(table) == {f"p{n}": f"{n + 20}" for n in range(20)}
+
+
+def test_a_night_without_a_caption(table):
+    table.append(rows(quarantined("d", "corrupt")), 2)
+    table.append(rows(row("b", source=HUMAN, caption="by hand", model_version=None)), 3)
+    table.write_current()
+    table.append(rows(quarantined("e", "corrupt"), row("b", **later(5), caption="a model's", model_version="3")), 4)
+    table.write_current()
+    assert current(table) == SECOND | {"b": "by hand"}
 
 
 def name(uri):
