@@ -20,6 +20,7 @@ from pipeline.core.variables import Variable, variables_of
 from pipeline.imaging import quality
 from pipeline.metrics.health import DANGLING_WORDS
 from pipeline.model.reference_profile import CAPTION_STATISTICS, IMAGE_STATISTICS, TOP_CAPTION
+from pipeline.storage.objects import exclusions
 from serving.monitoring import exporter
 from serving.monitoring import push_runs as runs
 from serving.monitoring.metrics import NIGHT_METRICS, PREFIX
@@ -167,6 +168,7 @@ def _default(value: Any) -> str:
 def _reasons() -> Iterator[str]:
     groups = {
         "Images of a night or of `nightcap caption`": reasons.NIGHT_REASONS,
+        "Files that a listing ignores": reasons.IGNORED_REASONS,
         "Images of a training": reasons.IMAGE_REASONS,
         "Captions of a training": reasons.CAPTION_REASONS,
         "Data sets": reasons.DATASET_REASONS,
@@ -174,6 +176,9 @@ def _reasons() -> Iterator[str]:
     for title, codes in groups.items():
         yield f"\n**{title}**\n"
         yield from _table(("reason", "meaning"), ((f"`{code}`", text) for code, text in codes.items()))
+    named = {**exclusions.SYSTEM_FOLDERS, **exclusions.SYSTEM_FOLDERS_ANY_CASE, **exclusions.SYSTEM_PATTERNS}
+    yield "\n**Folders that are left out** (beside those whose names begin with a dot)\n"
+    yield from _table(("folder", "made by"), ((f"`{name}`", text) for name, text in named.items()))
 
 
 def _variables() -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, suppress
 from typing import Any
 
@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.spinner import Spinner
 
 from pipeline.core.terminal import escaped, escaped_json
+from pipeline.storage.objects.ignored import told
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -66,6 +67,18 @@ def working(title: str) -> Iterator[Callable[[str], None]]:
                 logger.removeHandler(handler)
                 logger.setLevel(logging.NOTSET)
                 logger.propagate = True
+
+
+def ignored_in_short(reasons: Mapping[str, int]) -> str:
+    """How many files a listing ignored, and why."""
+    named = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items(), key=lambda item: -item[1]))
+    return f"{sum(reasons.values())} ignored{f' ({named})' if named else ''}"
+
+
+def show_ignored(reasons: Mapping[str, int], examples: Mapping[str, list[str]]) -> None:
+    """Print each reason with its meaning and its first files."""
+    for line in told(reasons, examples):
+        show(line)
 
 
 def load_tensorflow() -> None:

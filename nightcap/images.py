@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.core.errors import BadImage, SettingsError
 from pipeline.core.reasons import FORBIDDEN, MISSING
 from pipeline.imaging.decode import ImageLimits, check_bytes
-from pipeline.storage.objects import Folder, LocalFolder, ObjectInfo, open_folder, printable
+from pipeline.storage.objects import (
+    Exclusions,
+    Folder,
+    Ignored,
+    LocalFolder,
+    ObjectInfo,
+    images_of,
+    open_folder,
+    printable,
+)
+from pipeline.storage.objects.beneath import open_plain, size_of
 
 
 @dataclass(frozen=True)
@@ -22,8 +32,9 @@ class NamedFile:
     def read(self, limits: ImageLimits) -> bytes:
         """Its bytes; raises BadImage if they are too many, or the file is missing or cannot be read."""
         try:
-            check_bytes(self.path.stat().st_size, limits)
-            return self.path.read_bytes()
+            with open_plain(self.path) as file:
+                check_bytes(size_of(file), limits)
+                return file.read(limits.max_bytes + 1)
         except PermissionError as error:
             raise BadImage(FORBIDDEN, f"{self.path} may not be read by this user; check its permissions") from error
         except (OSError, ValueError) as error:  # ValueError: no file can have such a name
@@ -46,10 +57,11 @@ class ListedFile:
 
 @dataclass
 class NamedImages:
-    """All images of some arguments; `ignored` counts other files, once all images were listed."""
+    """All images of some arguments; `ignored` tells of other files, once all images were listed."""
 
     arguments: Sequence[str]
-    ignored: int = 0
+    exclude: Sequence[str] = ()  # globs
+    ignored: Ignored = field(default_factory=Ignored)
 
     def __post_init__(self) -> None:
         if not self.arguments:
@@ -63,12 +75,13 @@ class NamedImages:
                 LocalFolder(Path(argument))
 
     def __iter__(self) -> Iterator[NamedFile | ListedFile]:
-        self.ignored = 0
+        self.ignored.clear()
+        exclusions = Exclusions(self.exclude)
         for argument in self.arguments:
             if "://" not in argument and Path(argument).is_file():
                 yield NamedFile(printable(argument), Path(argument))
             else:
-                folder = open_folder(argument, bound=False)  # a person may link to their own images
-                for info in folder.list():
+                folder = open_folder(argument, bound=False, exclusions=exclusions)  # a person may link to their own
+                for info in images_of(folder):
                     yield ListedFile(printable(f"{argument.rstrip('/')}/{info.name}"), folder, info)
-                self.ignored += folder.ignored
+                self.ignored.join(folder.ignored)

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core.errors import BadInput, BundleRejected
 from pipeline.core.parallel import in_parallel
-from pipeline.core.reasons import UNUSABLE
+from pipeline.core.reasons import FUTURE_DATE, UNUSABLE
 from pipeline.imaging.decode import check_bytes
 from pipeline.imaging.sandbox import Decoders
 from pipeline.model.interface import Caption, Captioner, PinnedModel
@@ -28,7 +28,7 @@ from pipeline.storage.objects import Folder, ObjectInfo
 from pipeline.storage.tables import CAPTIONED, MODEL, QUARANTINED, SCHEMA
 from serving.runs.lifecycle import was_published_meanwhile
 from serving.runs.part_file import keep_reference, with_part_columns
-from serving.runs.plan_file import Plan
+from serving.runs.plan_file import WRONG_CLOCK, Plan
 from serving.runs.settings import NightSettings
 from serving.runs.withholding import is_refused, why_withheld
 
@@ -120,6 +120,12 @@ def decode_image(folder: Folder, info: ObjectInfo, decoders: Decoders, settings:
     return image
 
 
+def _of_a_wrong_clock(info: ObjectInfo) -> ShardImage:
+    message = "%s is quarantined as %s: its time is %s; set it right, or replay this reason to caption it as it is"
+    log.warning(message, info.uri, FUTURE_DATE, info.modified.isoformat())
+    return ShardImage({"image": info.uri, "etag": info.etag, "reason": FUTURE_DATE})
+
+
 def _is_past_deadline(plan: Plan) -> bool:
     return plan.deadline is not None and datetime.now(UTC) >= plan.deadline
 
@@ -146,7 +152,11 @@ def _prefetch(plan: Plan, parts: list[_Part], captioner: Captioner) -> Generator
             begun.append(part)
             yield from part.images
 
+    is_replay = settings.replay(("", "")) is not None  # then a person has seen the wrong time
+
     def read(info: ObjectInfo) -> ShardImage:
+        if info.modified > plan.planned_at + WRONG_CLOCK and not is_replay:
+            return _of_a_wrong_clock(info)
         return decode_image(folder, info, decoders, settings)
 
     with (

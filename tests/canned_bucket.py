@@ -14,11 +14,16 @@ PAGE = 7
 
 @dataclass
 class Bucket:
-    """Objects by key; `asked` are the requests' methods and decoded paths."""
+    """Objects by key; `asked` are the requests' methods and decoded paths.
+
+    `refused` keys are answered with a status and a code, those that are `cut` with fewer bytes than they are said to have.
+    """
 
     endpoint: str = ""
     objects: dict = field(default_factory=dict)
     asked: list = field(default_factory=list)
+    refused: dict = field(default_factory=dict)
+    cut: set = field(default_factory=set)
 
     @property
     def environment(self):
@@ -58,12 +63,17 @@ class Handler(BaseHTTPRequestHandler):
         assert name == "bucket"
         if not key:
             self._answer(200, self._listing(parse_qs(parts.query)))
+        elif key[0] in bucket.refused:
+            status, code = bucket.refused[key[0]]
+            self._answer(status, f"<Error><Code>{code}</Code><Message>of {code}</Message></Error>".encode())
         elif key[0] not in bucket.objects:
             self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
-        elif self.headers["If-Match"].strip('"') != etag(bucket.objects[key[0]]):
+        elif self.headers.get("If-Match", etag(bucket.objects[key[0]])).strip('"') != etag(bucket.objects[key[0]]):
             self._answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
         else:
-            self._answer(200, bucket.objects[key[0]], {"ETag": f'"{etag(bucket.objects[key[0]])}"'})
+            data, asked = bucket.objects[key[0]], self.headers.get("Range", "")
+            first = int(asked.rpartition("-")[2]) + 1 if asked else len(data)
+            self._answer(206 if asked else 200, data[:first], {"ETag": f'"{etag(data)}"'}, key[0] in bucket.cut)
 
     def do_PUT(self):
         bucket = self.server.bucket
@@ -88,13 +98,14 @@ class Handler(BaseHTTPRequestHandler):
             f"</ListBucketResult>"
         ).encode()
 
-    def _answer(self, status, body, headers=None):
+    def _answer(self, status, body, headers=None, is_cut=False):
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body[:-1] if is_cut else body)
+        self.close_connection = is_cut
 
     def log_message(self, *_):
         """The tests' output is theirs."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated
 
 import typer
@@ -17,10 +17,12 @@ from nightcap.captioning import (
     caption_images,
     load_model,
 )
-from nightcap.console import show, working
+from nightcap.console import ignored_in_short, show, show_ignored, working
 from nightcap.images import NamedImages
-from nightcap.options import StrictOption
+from nightcap.options import StrictOption, VerboseOption
 from nightcap.output import OutputOption, destination
+from pipeline.core.errors import SettingsError
+from pipeline.core.globs import glob_pattern
 from pipeline.imaging.decode import ImageLimits
 
 
@@ -31,20 +33,35 @@ def command(
     beam: BeamWidthOption = None,
     strict: StrictOption = False,
     trust: TrustOption = False,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Glob of files and folders to leave out, as *_small.jpg; may be repeated.")
+    ] = None,
+    verbose: VerboseOption = False,
 ) -> None:
     """Caption files and folders: one line of JSON an image, in order.
 
     Do not trust the caption of a line with `flags`: its image is small, blank, dark or blurred. Nights withhold such
     captions.
     """
-    images = NamedImages(inputs)
+    images = NamedImages(inputs, _checked(exclude or ()))
     with destination(output) as write:
         captioner = load_model(model, beam, trust)
         with working("captioning") as show_progress:
             counts = _write(caption_images(captioner, images, ImageLimits()), write, show_progress)
-    show(f"{counts['captioned']} captioned, {counts['quarantined']} quarantined, {images.ignored} ignored")
+    ignored = images.ignored
+    show(f"{counts['captioned']} captioned, {counts['quarantined']} quarantined, {ignored_in_short(ignored.reasons)}")
+    if verbose:
+        show_ignored(ignored.reasons, ignored.examples)
     if strict and counts["quarantined"]:
         raise typer.Exit(3)
+
+
+def _checked(globs: Sequence[str]) -> Sequence[str]:
+    try:
+        glob_pattern(globs)
+    except ValueError as error:
+        raise SettingsError(f"--exclude {error}") from error
+    return globs
 
 
 def _write(

@@ -13,7 +13,7 @@ from nightcap.console import echo
 from nightcap.options import CorrectionsOption
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
-from pipeline.storage.objects import is_image
+from pipeline.storage.objects import kind_of
 
 if TYPE_CHECKING:
     from pipeline.storage.tables.corrections import CorrectionTable
@@ -64,7 +64,7 @@ def _take_back(corrections: CorrectionTable, named: str, who: str | None, home: 
     from pipeline.storage.name_matching import match_names
 
     known = [each.image for each in corrections.read()]
-    if "://" in named or (Path(named).suffix and is_image(named)):
+    if "://" in named or kind_of(named) == "image":
         found = match_names([named], known).found.get(named)
         taken = corrections.take_back(lambda each: each.image == found and who in {None, each.who})
     else:

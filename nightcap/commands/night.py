@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nightcap.captioning import load_authorised
-from nightcap.console import echo, show, working
-from nightcap.options import NightAssignments, NightConfig, StrictOption, night_settings_from, setting_options
+from nightcap.console import echo, ignored_in_short, show, show_ignored, working
+from nightcap.options import (
+    NightAssignments,
+    NightConfig,
+    StrictOption,
+    VerboseOption,
+    night_settings_from,
+    setting_options,
+)
 from pipeline.core.environment import Home
 from pipeline.core.settings.config_file import with_absolute_paths
 from serving.runs.settings import NightSettings
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
     "model",
     "accept_quarantine",
     "accept_drift",
+    "exclude",
     max_images="Most images; the newest come first.",
     alternatives="Next best captions recorded with each; default none.",
     output="Folder that captions are also written to, or s3://bucket/prefix.",
@@ -40,6 +48,7 @@ def command(
     config: NightConfig = None,
     assignments: NightAssignments = None,
     strict: StrictOption = False,
+    verbose: VerboseOption = False,
     **options: Any,
 ) -> None:
     """Caption what is new in a folder and publish it to a table, once.
@@ -64,6 +73,8 @@ def command(
         else:
             summary = run_night(settings, home, pin_for_night(settings, home), partial(load_authorised, home), attempt)
     show_summary(summary)
+    if verbose:
+        show_ignored(summary.counts.ignored_reasons, summary.ignored)
     if strict and summary.quarantined:
         raise typer.Exit(3)
 
@@ -84,7 +95,7 @@ def show_summary(summary: Any) -> None:
     counts, model = summary.counts, summary.model
     show(
         f"night {summary.night}: {summary.captioned} captioned, {summary.quarantined} quarantined"
-        f"{f' ({reasons})' if reasons else ''}, {counts.unchanged} unchanged, {counts.ignored} ignored, "
+        f"{f' ({reasons})' if reasons else ''}, {counts.unchanged} unchanged, {ignored_in_short(counts.ignored_reasons)}, "
         f"{summary.backlog} left for later{f' (until {summary.backlog_end})' if summary.backlog and summary.backlog_end else ''}"
         f"{f', {counts.later} too new' if counts.later else ''}"
         f"{f', {counts.again} tried again' if counts.again else ''}"

@@ -18,6 +18,23 @@ MISSING = "missing"
 SOURCE_CHANGED = "source_changed"
 FORBIDDEN = "forbidden"
 UNSAFE_NAME = "unsafe_name"
+ARCHIVED = "archived"
+UNAVAILABLE = "unavailable"
+DAMAGED = "damaged"
+FUTURE_DATE = "future_date"
+
+OTHER_TYPE = "other_type"
+SYSTEM_FOLDER = "system_folder"
+EXCLUDED = "excluded"
+OWN_FOLDER = "own_folder"
+LINK_ELSEWHERE = "link_elsewhere"
+NO_PLAIN_FILE = "no_plain_file"
+UNLISTED = "unlisted"
+VANISHED = "vanished"
+REPEATED = "repeated"
+OUTSIDE_INPUT = "outside_input"
+NOT_LATEST = "not_latest"
+UNUSABLE_ROW = "unusable_row"
 
 WITHHELD = "withheld"
 UNUSABLE = "unusable"
@@ -63,6 +80,12 @@ NIGHT_REASONS = DECODE_REASONS | {
     SOURCE_CHANGED: "The file was changed or deleted after it was listed; its new state is another object.",
     FORBIDDEN: "This user may not read the file.",
     UNSAFE_NAME: "The name cannot be used here: it would lead elsewhere, or the store does not take it.",
+    ARCHIVED: "The object lies in an archive class such as Glacier; restore it there, then replay this reason.",
+    UNAVAILABLE: "The store or the disk refuses this file alone while it gives others: a customer's key (SSE-C), a KMS key that "
+    "is gone, a bad sector. The log has the answer; mend the file, then replay this reason.",
+    DAMAGED: "The store gives other bytes than its length or checksum says, each time; upload the file again.",
+    FUTURE_DATE: "The file's time is more than a day ahead, so a clock was wrong; set the file's time, or replay this reason to "
+    "caption it as it is.",
     WITHHELD: "The model was not sure enough of its caption, which stays in the table, unpublished.",
     UNUSABLE: "The image has a flag. With unusable=withhold its caption stays in the table, unpublished; with "
     "unusable=quarantine it was not captioned.",
@@ -73,6 +96,23 @@ NIGHT_REASONS = DECODE_REASONS | {
 # What may lie in the moment and not in the image: it comes again by itself, at growing distances.
 OF_THE_MOMENT = frozenset({DECODER_TIMEOUT, DECODER_CRASHED, FORBIDDEN, CAPTIONER_FAILED})
 NIGHT_REASONS |= {reason: f"{NIGHT_REASONS[reason]} Of the moment: tried again by itself." for reason in OF_THE_MOMENT}
+
+# files that a listing passes over; no row tells of them
+IGNORED_REASONS = {
+    OTHER_TYPE: "The name says that the file is no photograph, or one that is not whole yet; it was not opened.",
+    NOT_AN_IMAGE: "The name says nothing, and the first bytes are no image's.",
+    SYSTEM_FOLDER: "In a folder of a NAS, a phone, Windows, macOS or a photo program: thumbnails, deleted files, snapshots.",
+    EXCLUDED: "The setting `exclude` names it.",
+    OWN_FOLDER: "Nightcap's own: its home, store or table lies in the input.",
+    LINK_ELSEWHERE: "A link to a folder, out of the input or to nowhere.",
+    NO_PLAIN_FILE: "A pipe, a socket or a device.",
+    UNLISTED: "A folder or file that cannot be listed; the log has the system's answer.",
+    VANISHED: "It went while it was listed.",
+    REPEATED: "The store or the manifest names it twice.",
+    OUTSIDE_INPUT: "A row of a manifest that lies outside the input.",
+    NOT_LATEST: "A row of a manifest about an older version or a deletion.",
+    UNUSABLE_ROW: "A row of a manifest without a usable name, etag, size or time.",
+}
 
 # images of a training
 IMAGE_REASONS = {

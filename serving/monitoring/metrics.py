@@ -15,7 +15,7 @@ PREFIX: Final = "nightcap_night_"
 NIGHT_METRICS: Final = {
     "images": Metric(
         "status",
-        "Images by what became of them: `captioned`, `quarantined`, `left`, `unchanged`, `backlog`, `ignored`.",
+        "Images by what became of them: `captioned`, `quarantined`, `left`, `unchanged`, `backlog`, `ignored`, `later` (too new).",
     ),
     "quarantined_images": Metric("reason", "Quarantined images by reason."),
     "quarantined_share": Metric("", "Quarantined images among those captioned or quarantined, 0 to 1."),
@@ -42,7 +42,7 @@ def samples_of(plan: Plan, statistics: NightStatistics, ended: datetime, publish
     """All metrics of a night."""
     for status in ("captioned", "quarantined", "left"):
         yield Sample("images", getattr(statistics, status), status)
-    for status in ("unchanged", "backlog", "ignored"):
+    for status in ("unchanged", "backlog", "ignored", "later"):
         yield Sample("images", getattr(plan.counts, status), status)
     for reason, count in statistics.reasons.items():
         yield Sample("quarantined_images", count, reason)

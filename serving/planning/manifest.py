@@ -9,12 +9,15 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from pipeline.core.errors import SettingsError
-from pipeline.storage.objects import Folder, ObjectInfo, is_hidden, is_image
+from pipeline.core.reasons import NOT_LATEST, OTHER_TYPE, OUTSIDE_INPUT, UNUSABLE_ROW
+from pipeline.storage.objects import Exclusions, Folder, Ignored, ObjectInfo, is_hidden, kind_of, printable
 from pipeline.storage.objects.addresses import RETRY_DEADLINE_S
+from pipeline.storage.objects.base import moment_of
 from pipeline.storage.objects.s3 import SCHEME
 from serving.planning.inventory import InventoryFile, files_of
 
@@ -42,15 +45,24 @@ class Manifest:
     `is_delete_marker`. Without times its own order stands for newest first.
     """
 
-    def __init__(self, uri: str, folder: Folder, roots: Iterable[str], patience_s: float = RETRY_DEADLINE_S) -> None:
+    def __init__(
+        self,
+        uri: str,
+        folder: Folder,
+        roots: Iterable[str],
+        patience_s: float = RETRY_DEADLINE_S,
+        exclusions: Exclusions | None = None,
+    ) -> None:
         """Open a manifest of a folder: a local path or `s3://bucket/key`, with all its files under a root."""
         self._uri, self._folder = uri, folder
         self._files = files_of(uri, roots, patience_s)
-        self.ignored = 0  # rows of the latest complete reading: no image, outside the input, or no latest version
+        self._exclusions = exclusions or Exclusions()
+        self.ignored = Ignored()  # rows of the latest complete reading
+        self.unlisted: list[str] = []  # a manifest is read whole or not at all
 
     def __iter__(self) -> Iterator[ObjectInfo]:
         """The objects, few in memory at once; SettingsError if a file is malformed or lacks a column."""
-        self.ignored = 0
+        self.ignored.clear()
         try:
             for file in self._files:
                 for batch in _batches(file):
@@ -59,23 +71,25 @@ class Manifest:
             raise SettingsError(f"cannot read manifest {self._uri}: {' '.join(str(error).split())}") from error
 
     def _objects(self, batch: pa.RecordBatch, is_encoded: bool) -> Iterator[ObjectInfo]:
-        for row in batch.to_pylist():
-            if is_encoded:
+        for row in _rows(batch):
+            if is_encoded and row["key"] is not None:
                 row["key"] = unquote_plus(row["key"])
-            name = self._name(row)
-            if name is None:
-                self.ignored += 1
+            name = None if row["key"] is None else self._inside(row["key"], row.get("bucket"))
+            reason = self._why_ignored(name, row)
+            if name is None or reason:
+                self.ignored.add(reason or OUTSIDE_INPUT, printable(str(row["key"])))
             else:
                 yield self._folder.info(name, row["etag"], row["size"], row.get("modified") or _UNDATED)
 
-    def _name(self, row: dict[str, Any]) -> str | None:
-        """An object's name in the folder; None if it is ignored."""
-        if any(row[column] is None for column in _NEEDED):
-            return None
+    def _why_ignored(self, name: str | None, row: dict[str, Any]) -> str | None:
+        """Why a row is ignored; None if its object may be an image."""
         if row.get("is_latest") is False or row.get("is_delete_marker"):
-            return None
-        name = self._inside(row["key"], row.get("bucket"))
-        return name if name and is_image(name) and not is_hidden(name) else None
+            return NOT_LATEST
+        if any(row[column] is None for column in _NEEDED):
+            return UNUSABLE_ROW
+        if not name or name.endswith("/"):
+            return OUTSIDE_INPUT if name is None else OTHER_TYPE
+        return OTHER_TYPE if kind_of(name) == "other" or is_hidden(name) else self._exclusions.why(name)
 
     def _inside(self, key: str, bucket: str | None) -> str | None:
         if not self._folder.uri.startswith(SCHEME):
@@ -100,17 +114,48 @@ def _batches(file: InventoryFile) -> Iterator[pa.RecordBatch]:
             yield from _renamed(table.iter_batches(columns=list(columns)), columns)
         return
     columns = _columns(file.uri, list(file.columns or _header(file)))
-    options = pacsv.ConvertOptions(
-        include_columns=list(columns), column_types={given: _TYPES[ours] for given, ours in columns.items()}
-    )
+    options = pacsv.ConvertOptions(include_columns=list(columns), column_types=dict.fromkeys(columns, pa.string()))
     with pacsv.open_csv(file.open(), pacsv.ReadOptions(column_names=file.columns), convert_options=options) as batches:
         yield from _renamed(batches, columns)
 
 
 def _renamed(batches: Iterable[pa.RecordBatch], columns: dict[str, str]) -> Iterator[pa.RecordBatch]:
-    schema = pa.schema([(ours, _TYPES[ours]) for ours in columns.values()])
     for batch in batches:
-        yield batch.select(list(columns)).rename_columns(schema.names).cast(schema)
+        made = {ours: _typed(batch[given], _TYPES[ours]) for given, ours in columns.items()}
+        yield pa.RecordBatch.from_arrays(list(made.values()), names=list(made))
+
+
+def _typed(column: pa.Array, wanted: pa.DataType) -> pa.Array:
+    """A column as a type; one value that the type cannot hold becomes null, unless none fits."""
+    if pa.types.is_timestamp(column.type) and pa.types.is_timestamp(wanted):
+        return column.cast(pa.timestamp(column.type.unit, "UTC"), safe=False)
+    text = pc.if_else(pc.equal(column, ""), None, column) if column.type == pa.string() else column
+    try:
+        return text.cast(wanted)
+    except pa.ArrowInvalid:
+        made = [_one(value, wanted) for value in text]
+        if all(value is None for value in made):
+            raise
+        return pa.array(made, wanted)
+
+
+def _one(value: pa.Scalar, wanted: pa.DataType) -> Any:
+    try:
+        return value.cast(wanted).as_py()
+    except (pa.ArrowInvalid, ValueError, OverflowError):
+        return None
+
+
+def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """The rows of a batch, with times that Python can hold."""
+    times = batch.schema.get_field_index("modified")
+    if times < 0:
+        return list(batch.to_pylist())
+    column = batch.column(times)
+    units = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[column.type.unit]
+    moments = [None if time is None else moment_of(time / units) for time in column.cast(pa.int64()).to_pylist()]
+    rows = batch.drop_columns(["modified"]).to_pylist()
+    return [row | {"modified": moment} for row, moment in zip(rows, moments, strict=True)]
 
 
 def _header(file: InventoryFile) -> list[str]:

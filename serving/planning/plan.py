@@ -17,7 +17,8 @@ from pipeline.model.interface import PinnedModel
 from pipeline.registry.last_known import remember
 from pipeline.storage.files import creating_folder, explain_full_disk, write_json
 from pipeline.storage.forgotten import Forgotten, heeding_forgotten
-from pipeline.storage.objects import Folder, address_of, open_folder, require_inside
+from pipeline.storage.objects import Exclusions, Folder, ImageCheck, address_of, open_folder, require_inside
+from pipeline.storage.objects.s3 import SCHEME
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.passing_troubles import PassingTroubles
 from pipeline.storage.tables.replay import Replay
@@ -29,7 +30,7 @@ from serving.planning.newest import Newest
 from serving.planning.selection import DayListing, Listing, Selection, WholeListing, days_from
 from serving.runs.day_layout import Layout
 from serving.runs.lifecycle import RunFolder, held_night, set_aside, shard_path
-from serving.runs.plan_file import Attempt, Plan
+from serving.runs.plan_file import WRONG_CLOCK, Attempt, Plan
 from serving.runs.roots import roots_of, table_of
 from serving.runs.settings import NightSettings
 
@@ -104,7 +105,9 @@ class _Job:
         folder = _open_input(settings, home)
         layout = Layout(settings.layout) if settings.layout else None
         withdrawn = withdrawn_by_commit(table) if layout else {}
-        cursor = Cursor.read(home.store, (folder.uri, table.uri, settings.layout or ""), sequence, withdrawn)
+        cursor = Cursor.read(
+            home.store, (folder.uri, table.uri, settings.layout or "", *(settings.exclude or ())), sequence, withdrawn
+        )
         return cls(settings, home, model, attempt, folder, table, sequence, layout, cursor)
 
     def done(self, troubles: PassingTroubles) -> Hashes:
@@ -127,7 +130,8 @@ class _Job:
     def listing(self) -> Listing:
         settings = self.settings
         if settings.manifest:
-            return Manifest(settings.manifest, self.folder, roots_of(self.home), settings.store_patience_s)
+            roots, exclusions = roots_of(self.home), self.folder.exclusions
+            return Manifest(settings.manifest, self.folder, roots, settings.store_patience_s, exclusions)
         if self.layout and self.cursor.day and settings.is_ordinary:
             days = days_from(self.cursor.day, self.attempt.before, settings.late_days)
             log.info("listing %s from %s to %s", self.folder.uri, *days)
@@ -165,18 +169,20 @@ def _write_plan(job: _Job, target: Path, forgotten: Forgotten) -> Selection:
     now, settings = datetime.now(UTC), job.settings
     with explain_full_disk(job.home.store), Newest(job.home.store, settings.max_images) as newest:
         replayed = None if job.replay is None else hashes_of(job.table.replayed(job.replay))
-        deduplicator = Deduplicator() if settings.manifest else None
+        may_repeat = settings.manifest or job.folder.uri.startswith(SCHEME)
         troubles = job.troubles(now)
         selection = Selection(
-            job.attempt.before,
-            job.done(troubles),
-            forgotten,
-            newest,
-            job.layout,
-            replayed,
-            deduplicator,
+            before=job.attempt.before,
+            done=job.done(troubles),
+            forgotten=forgotten,
+            newest=newest,
+            layout=job.layout,
+            replayed=replayed,
+            deduplicator=Deduplicator() if may_repeat else None,
             due_again=hashes_of(troubles.due.to_batches()),
             later_again=hashes_of(troubles.later.to_batches()),
+            check=ImageCheck(job.folder),
+            latest=now + WRONG_CLOCK,
         )
         counts = selection.select(job.listing())
         with heeding_forgotten(job.home.store), creating_folder(target) as scratch:
@@ -195,6 +201,7 @@ def _write_plan(job: _Job, target: Path, forgotten: Forgotten) -> Selection:
                 settings=settings,
                 counts=counts,
                 shards=sizes,
+                ignored=selection.ignored.examples,
             )
             write_json(scratch / made.path.name, made.model_dump(mode="json"))
     return selection
@@ -227,7 +234,19 @@ def _open_input(settings: NightSettings, home: Home) -> Folder:
     require_inside(uri, roots_of(home))
     if settings.output is not None:
         require_inside(settings.output, roots_of(home))
-    return open_folder(uri, settings.store_patience_s)
+    return open_folder(uri, settings.store_patience_s, exclusions=_exclusions(uri, settings, home))
+
+
+def _exclusions(uri: str, settings: NightSettings, home: Home) -> Exclusions:
+    """What a person excludes, and Nightcap's own folders in the input: galleries must not be captioned."""
+    own = (home.root, home.store, home.captions, settings.table or home.captions)
+    if uri.startswith(SCHEME):
+        return Exclusions(settings.exclude or ())
+    folder, kept = Path(uri).resolve(), [Path(each).resolve() for each in own]
+    if folder in kept or folder.is_relative_to(home.store.resolve()):
+        raise SettingsError(f"input {uri} is a folder that Nightcap keeps itself; name a folder of photographs")
+    inside = (each.relative_to(folder).as_posix() for each in kept if each.is_relative_to(folder))
+    return Exclusions(settings.exclude or (), inside)
 
 
 def _refuse_other_job(made: Plan, settings: NightSettings, home: Home) -> None:

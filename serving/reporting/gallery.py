@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from pipeline.core.errors import NightcapError
 from pipeline.core.pages import render
-from pipeline.core.reasons import NIGHT_REASONS
+from pipeline.core.reasons import IGNORED_REASONS, NIGHT_REASONS
 from pipeline.imaging.decode import decode, thumbnail
 from pipeline.storage.files import creating_folder, sha256, write_bytes, write_text
 from pipeline.storage.objects import Folder, ObjectInfo
@@ -59,6 +59,7 @@ def write_gallery(plan: Plan, summary: NightSummary, rows: pa.Table) -> None:
             quarantined=[(plan.name_of(row["image"]), row["reason"]) for row in listed],
             quarantined_total=len(quarantined),
             reasons=NIGHT_REASONS,
+            ignored_reasons=IGNORED_REASONS,
             duration=_duration(summary.seconds),
             monitoring=monitoring_view(plan, captions),
         )

@@ -29,6 +29,7 @@ class NightSummary:
     table: str
     version: int  # the table's writer sequence after the night
     counts: PlanCounts
+    ignored: dict[str, list[str]]  # the first files that were ignored, by reason
     captioned: int
     quarantined: int
     reasons: dict[str, int]  # quarantined images by reason, the most frequent first
@@ -64,6 +65,7 @@ def summarize(plan: Plan, rows: pa.Table, output: Written | None = None) -> Nigh
         table=plan.table,
         version=outcome.get("version", plan.table_version),
         counts=plan.counts,
+        ignored=plan.ignored,
         **{key: outcome[key] for key in _NO_OUTCOME},
         backlog=waiting,
         backlog_nights=nights,

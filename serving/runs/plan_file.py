@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from pydantic import Field
 
 from pipeline.core.errors import ObjectUnavailable, SettingsError
 from pipeline.core.settings import Group
@@ -16,6 +18,8 @@ from pipeline.storage.files import read_json
 from pipeline.storage.objects import Folder, ObjectInfo, open_folder
 from serving.runs.lifecycle import LATEST, RunFolder, shard_path
 from serving.runs.settings import NightSettings
+
+WRONG_CLOCK = timedelta(1)  # a file whose time is further ahead than this has it from a wrong clock
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~:+-]{0,199}")
 
@@ -59,6 +63,7 @@ class PlanCounts(Group):
     ignored: int  # other files, and rows that a manifest repeats
     later: int  # modified after the night's end
     again: int = 0  # selected although quarantined before, for a reason of the moment
+    ignored_reasons: dict[str, int] = Field({})  # by a code of `IGNORED_REASONS`
 
 
 class Plan(RunFolder):
@@ -76,6 +81,7 @@ class Plan(RunFolder):
     settings: NightSettings
     counts: PlanCounts
     shards: tuple[int, ...]  # images in each
+    ignored: dict[str, list[str]] = Field({})  # the first files that were ignored, by reason
 
     @classmethod
     def read(cls, path: str | Path) -> Plan:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
+from pipeline.core.globs import glob_pattern
 from pipeline.core.redaction import Address
 from pipeline.core.settings import Group, PathMark, checked
 from serving.runs.clock import TIME_OF_DAY, next_time
@@ -34,6 +35,11 @@ class NightSettings(Group):
         description="List of the input's objects, instead of listing it: a Parquet or CSV file (with a header, "
         "perhaps gzipped) of key, etag, size and last_modified, or an S3 Inventory's manifest.json (CSV or Parquet); a "
         "path or s3://bucket/key under a root.",
+    )
+    exclude: tuple[str, ...] | None = Field(
+        None,
+        description="Globs, a line each, of files and folders that are left out: *_small.jpg at any depth, /private or "
+        "2026/**/raw from the input on. System folders are left out anyway.",
     )
     layout: str | None = Field(
         None,
@@ -175,6 +181,12 @@ class NightSettings(Group):
     @classmethod
     def _whole_layout(cls, text: str | None) -> str | None:
         return Layout(text).text if text else None
+
+    @field_validator("exclude")
+    @classmethod
+    def _sound_globs(cls, globs: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        glob_pattern(globs or ())
+        return globs
 
     @field_validator("time_zone")
     @classmethod

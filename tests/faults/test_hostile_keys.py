@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import BadInput
-from pipeline.storage.objects import S3Folder, is_hidden, is_image, open_folder
+from pipeline.storage.objects import S3Folder, is_hidden, kind_of, open_folder
 from pipeline.storage.objects.base import printable
 from serving.reporting.outputs import LocalTarget
 from tests.serving.night_world import World, image
@@ -57,7 +57,9 @@ def test_19_keys_are_names_only(bucket, objects, prefix):
     folder = folder_at(bucket.endpoint, f"s3://bucket/{prefix}")
     found = {info.name: folder.read(info) for info in folder.list()}
     inside = {name[len(below) :]: data for name, data in bucket.objects.items() if name.startswith(below)}
-    wanted = {n: d for n, d in inside.items() if is_image(n) and not is_hidden(n) and n and not n.endswith("/")}
+    wanted = {
+        n: d for n, d in inside.items() if kind_of(n) != "other" and not is_hidden(n) and n and not n.endswith("/")
+    }
     assert found == wanted
     assert {path for _, path in bucket.asked} == {"/bucket"} | {f"/bucket/{below}{name}" for name in found}
 

@@ -149,6 +149,18 @@ def test_11_what_is_changed_or_deleted_after_the_listing_is_source_changed(night
     assert world.night("n2", input=uri).captioned == 1
 
 
+def test_21_2_an_object_with_a_customers_key_is_quarantined_and_comes_again_by_a_replay(night):
+    store, uri, world = night
+    client, key = store.client(), {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
+    client.put_object(**where(uri, "000.jpg"), Body=image("white"), **key)
+    summary = world.night(input=uri)
+    assert (summary.captioned, summary.reasons) == (39, {"unavailable": 1})
+    again = world.night("n2", input=uri, replay_reasons=["unavailable"])
+    assert again.reasons == {"unavailable": 1}
+    client.put_object(**where(uri, "000.jpg"), Body=image("white"))
+    assert world.night("n3", input=uri, replay_reasons=["unavailable"]).captioned == 1  # this store's etag is the same
+
+
 @pytest.mark.parametrize("wrong", [{"AWS_SECRET_ACCESS_KEY": "canary-secret"}, {"AWS_ACCESS_KEY_ID": "canary-key"}])
 def test_wrong_credentials_are_told_at_once_in_one_line_without_them(night, monkeypatch, wrong):
     store, uri, world = night

@@ -58,12 +58,14 @@ def test_a_folder_is_in_the_order_of_its_paths_bytes(here):
 
 
 def test_a_folder_counts_what_it_ignores_and_a_file_by_name_never_is(here):
-    put(here, "d/a.JPG", "d/none", "d/notes.txt", "d/sub/films.mp4", "notes.txt")
+    put(here, "d/a.JPG", "d/notes.txt", "d/sub/films.mp4", "notes.txt")
+    (here / "d/none").write_bytes(b"\xff\xd8\xff")
+    (here / "d/README").write_bytes(b"# no image")
     images = NamedImages(["d", "notes.txt", "d/notes.txt"])
     assert [image.image for image in images] == ["d/a.JPG", "d/none", "notes.txt", "d/notes.txt"]
-    assert images.ignored == 2
+    assert images.ignored.reasons == {"other_type": 2, "not_an_image": 1}
     assert len(list(images)) == 4
-    assert images.ignored == 2
+    assert images.ignored.count == 3
 
 
 def test_links_of_ones_own_folder_may_lead_anywhere(here):
@@ -77,7 +79,7 @@ def test_links_of_ones_own_folder_may_lead_anywhere(here):
         ("chosen/one.jpg", b"x"),
         ("chosen/two.jpg", b"x"),
     ]
-    assert images.ignored == 1
+    assert images.ignored.count == 1
 
 
 def test_names_that_are_no_utf8_are_escaped_and_still_read(here):
@@ -151,4 +153,4 @@ def test_images_of_a_bucket(monkeypatch):
         images = NamedImages(["s3://bucket/in/"])
         found = {image.image: image.read(ImageLimits()) for image in images}
     assert found == {"s3://bucket/in/a.jpg": b"one", "s3://bucket/in/b/c.png": b"three"}
-    assert images.ignored == 1
+    assert images.ignored.count == 1

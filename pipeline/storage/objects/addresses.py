@@ -7,21 +7,28 @@ from pathlib import Path
 
 from pipeline.core.errors import SettingsError
 from pipeline.storage.objects.base import Folder, shown
+from pipeline.storage.objects.exclusions import Exclusions
 from pipeline.storage.objects.local import LocalFolder
 from pipeline.storage.objects.s3 import SCHEME, S3Address, S3Folder
 
 RETRY_DEADLINE_S = 300
 
 
-def open_folder(uri: str, patience_s: float = RETRY_DEADLINE_S, connections: int = 10, bound: bool = True) -> Folder:
+def open_folder(
+    uri: str,
+    patience_s: float = RETRY_DEADLINE_S,
+    connections: int = 10,
+    bound: bool = True,
+    exclusions: Exclusions | None = None,
+) -> Folder:
     """The folder at a local path or `s3://bucket/prefix`; no store is asked yet.
 
     A store may fail to answer for `patience_s`, and at most `connections` threads read from it at once. If `bound`,
-    links in a local folder must stay in it.
+    links in a local folder must stay in it. Listings leave out the exclusions, at least the folders of systems.
     """
     if uri.startswith(SCHEME):
-        return S3Folder(uri, patience_s, connections)
-    return LocalFolder(local_path(uri), bound)
+        return S3Folder(uri, patience_s, connections, exclusions)
+    return LocalFolder(local_path(uri), bound, exclusions)
 
 
 def local_path(uri: str) -> Path:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Protocol
 
 from pipeline.core.errors import BadInput
 from pipeline.core.reasons import UNSAFE_NAME
 from pipeline.core.redaction import masked, without_user
+from pipeline.storage.objects.exclusions import Exclusions
+from pipeline.storage.objects.ignored import Ignored
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".heic", ".heif", ".gif", ".bmp", ".tif", ".tiff", "")
+# As far as a time may be from what Python can hold, so that no time zone leads beyond.
+EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
+LATEST_TIME = datetime(9999, 12, 30, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +40,15 @@ class Folder(Protocol):
     """
 
     uri: str  # as `open_folder` takes it
-    ignored: int  # files that the latest complete `list` left out: no image, no plain file, or a link elsewhere
+    exclusions: Exclusions  # what listings leave out
+    ignored: Ignored  # files that the latest complete `list` left out, by reason
+    unlisted: list[str]  # folders that the latest complete `list` could not list, and that are still there
 
     def list(self, under: str = "") -> Iterator[ObjectInfo]:
-        """Every object with an image's suffix or none, at any depth below the folder `under`."""
+        """Every object whose name does not tell another type than an image, at any depth below the folder `under`.
+
+        What a name that says nothing holds is told by `head`: see `images_of`.
+        """
 
     def folders(self, under: str = "") -> Iterator[str]:
         """Names of the folders directly in the folder `under`, each relative to this folder."""
@@ -46,22 +56,44 @@ class Folder(Protocol):
     def info(self, name: str, etag: str, size: int, modified: datetime) -> ObjectInfo:
         """An object as somebody else listed it; nothing is read."""
 
+    def head(self, info: ObjectInfo) -> bytes:
+        """The first `HEAD_BYTES` of a listed object, or all if it has fewer; raises as `read`."""
+
     def read(self, info: ObjectInfo) -> bytes:
-        """The bytes that were listed; raises SourceChanged if they are gone, and BadInput `forbidden`."""
+        """The bytes that were listed.
+
+        Raises SourceChanged if they are gone, and BadInput `forbidden`, `archived`, `damaged` or, if the store or disk
+        refuses this object alone, `unavailable`.
+        """
 
     def create(self, name: str, data: bytes) -> bool:
         """Create one object atomically, unless one of that name exists; returns whether this call did."""
 
-    def get(self, name: str) -> bytes | None:
-        """The bytes that one object has now; None if there is none. Raises BadInput `forbidden`, too."""
+    def get(self, name: str, most_bytes: int | None = None) -> bytes | None:
+        """The bytes that one object has now; None if there is none.
+
+        Raises BadInput `forbidden` and, before it reads more than `most_bytes`, `too_large_file`.
+        """
 
     def delete(self, name: str) -> None:
         """Remove one object, if it exists."""
 
 
-def is_image(name: str) -> bool:
-    """Whether a name has an image's suffix or none."""
-    return os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122 - once for each of millions
+def moment_of(seconds: float) -> datetime:
+    """Seconds since 1970 as a time; the nearest that Python holds where a file says the year 30828, or one before 1."""
+    try:
+        return min(max(_EPOCH + timedelta(seconds=seconds), EARLIEST), LATEST_TIME)
+    except (OverflowError, ValueError):
+        return LATEST_TIME if seconds > 0 else EARLIEST
+
+
+def moment_told(text: str | None) -> datetime:
+    """A time that a store tells as ISO 8601; the earliest where it tells none or an odd one, so its object is due."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+        return moment_of((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
+        return EARLIEST
 
 
 def is_hidden(name: str) -> bool:

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import IO, Any, Self, TypeVar
 
-from pipeline.core.errors import ObjectUnavailable, SettingsError, SourceChanged
-from pipeline.storage.objects.base import ObjectInfo, is_hidden, is_image, printable, safe_name, shown
+from pipeline.core.errors import BadInput, NightcapError, ObjectUnavailable, SettingsError, SourceChanged
+from pipeline.core.reasons import DAMAGED, OTHER_TYPE, REPEATED, TOO_LARGE_FILE, UNAVAILABLE
+from pipeline.storage.objects.base import ObjectInfo, is_hidden, moment_told, printable, safe_name, shown
+from pipeline.storage.objects.exclusions import Exclusions
+from pipeline.storage.objects.ignored import Ignored
+from pipeline.storage.objects.image_names import HEAD_BYTES, kind_of
 from pipeline.storage.objects.retry import RetryDeadline, TransientError
-from pipeline.storage.objects.s3_client import PART_BYTES, Access, connect, endpoint_of, longest_try, translated
+from pipeline.storage.objects.s3_client import (
+    PART_BYTES,
+    Access,
+    BadBody,
+    KeyRefused,
+    connect,
+    endpoint_of,
+    longest_try,
+    translated,
+)
 
 SCHEME = "s3://"
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 _PRECONDITION_FAILED = 412
+_BAD_BODIES = 5  # bodies of one object in a row that do not fit their length or checksum, and it is damaged
+_OTHERS_ASKED = 8  # objects that are tried to learn whether the store fails or one object
 _CHUNK = 4096  # bytes; a read waits for all of them, however slowly they arrive
 
 _Result = TypeVar("_Result")
@@ -51,7 +66,9 @@ class S3Address:
 class S3Folder:
     """A prefix in a bucket, at the endpoint and with the credentials that boto3 finds."""
 
-    def __init__(self, uri: str, patience_s: float = 300, connections: int = 10) -> None:
+    def __init__(
+        self, uri: str, patience_s: float = 300, connections: int = 10, exclusions: Exclusions | None = None
+    ) -> None:
         """Name `s3://bucket` or `s3://bucket/prefix`; nothing is asked of the store yet.
 
         The store may fail to answer for `patience_s`, at least 10; at most `connections` threads read at once. Raises
@@ -59,37 +76,84 @@ class S3Folder:
         """
         self._address = S3Address.parse(uri)
         self.uri = str(self._address)
-        self.ignored = 0
+        self.exclusions = exclusions or Exclusions()
+        self.ignored = Ignored()
+        self.unlisted: list[str] = []
         self._client = connect(patience_s, connections)
         self._patience = RetryDeadline(patience_s, longest_try(patience_s))
+        self._given: str | None = None  # the key of an object that could be read
 
     def list(self, under: str = "") -> Iterator[ObjectInfo]:
-        """Every object with an image's suffix or none, in the store's order; hidden names are skipped."""
-        self.ignored = 0
+        """Every object whose name tells no other type, in the store's order; hidden names are skipped."""
+        self.ignored.clear()
+        before = None
         for page in self._pages(Prefix=self._below(under)):
             for item in page.get("Contents", ()):
                 name = item["Key"][len(self._address.prefix) :]
                 if is_hidden(name) or name.endswith("/") or not name:  # a slash ends what stands for a folder
                     continue
-                if is_image(name):
-                    yield self.info(name, item["ETag"], item["Size"], _moment(item["LastModified"]))
+                reason = self._why_ignored(name, before)
+                before = name
+                if reason:
+                    self.ignored.add(reason, self._uri_of(name))
                 else:
-                    self.ignored += 1
+                    yield self.info(
+                        name, item.get("ETag", ""), item.get("Size", 0), moment_told(item.get("LastModified"))
+                    )
+
+    def _why_ignored(self, name: str, before: str | None) -> str | None:
+        if name == before:
+            return REPEATED
+        return OTHER_TYPE if kind_of(name) == "other" else self.exclusions.why(name)
 
     def folders(self, under: str = "") -> Iterator[str]:
         """Names of the common prefixes directly below `under`."""
         for page in self._pages(Prefix=self._below(under), Delimiter="/"):
             for item in page.get("CommonPrefixes", ()):
-                yield item["Prefix"][len(self._address.prefix) : -1]
+                name = item["Prefix"][len(self._address.prefix) : -1]
+                if not self.exclusions.why_folder(name):
+                    yield name
 
     def info(self, name: str, etag: str, size: int, modified: datetime) -> ObjectInfo:
         """An object as somebody else listed it; the ETag may be quoted."""
-        uri = printable(f"{SCHEME}{self._address.bucket}/{self._address.prefix}{name}")
-        return ObjectInfo(name, uri, etag.strip('"'), size, modified)
+        return ObjectInfo(name, self._uri_of(name), etag.strip('"'), size, modified)
+
+    def head(self, info: ObjectInfo) -> bytes:
+        """The first bytes of a listed object."""
+        if not info.size:
+            return b""
+        first = f"bytes=0-{HEAD_BYTES - 1}"
+        return self._call("read", info.uri, lambda end: self._get_current(self._where(info.name), end, Range=first))
 
     def read(self, info: ObjectInfo) -> bytes:
         """The bytes that were listed."""
-        return self._call("read", info.uri, lambda end: self._get(info, end))
+        bad_bodies = 0
+
+        def get(end: float) -> bytes:
+            nonlocal bad_bodies
+            try:
+                with translated(f"read {info.uri}", endpoint_of(self._client), "read"):
+                    return self._get(info, end)
+            except BadBody as error:
+                bad_bodies += 1
+                if bad_bodies >= _BAD_BODIES and self._gives_others(info.name):
+                    message = f"{info.uri} came {bad_bodies} times with other bytes than its length or checksum says ({error})"
+                    raise BadInput(DAMAGED, f"{message}; upload it again, or replay {DAMAGED}") from error
+                raise
+
+        try:
+            data = self._patience.call(f"read {info.uri}", get)
+        except KeyRefused as refused:
+            if self._gives_others(info.name):
+                raise
+            raise refused.of_the_store from refused
+        except ObjectUnavailable as error:
+            if self._gives_others(info.name):
+                message = f"{error}; the store gives other objects: mend this one, then replay {UNAVAILABLE}"
+                raise BadInput(UNAVAILABLE, message) from error
+            raise
+        self._given = info.name
+        return data
 
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:
@@ -114,18 +178,23 @@ class S3Folder:
         where = self._where(safe_name(name))
         return self._call("write", name, lambda _: self._put_new(where, data))
 
-    def get(self, name: str) -> bytes | None:
+    def get(self, name: str, most_bytes: int | None = None) -> bytes | None:
         """The bytes of one object, if it exists."""
         where = self._where(safe_name(name))
         try:
-            return self._call("read", name, lambda end: self._get_current(where, end))
+            return self._call("read", name, lambda end: self._get_current(where, end, most_bytes))
         except SourceChanged:  # the store has no such object
             return None
+        except KeyRefused as refused:
+            raise refused.of_the_store from refused
 
     def delete(self, name: str) -> None:
         """Remove one object, if it exists."""
         where = self._where(safe_name(name))
         self._call("write", name, lambda _: self._client.delete_object(**where))
+
+    def _uri_of(self, name: str) -> str:
+        return printable(f"{SCHEME}{self._address.bucket}/{self._address.prefix}{name}")
 
     def _where(self, name: str) -> dict[str, str]:
         return {"Bucket": self._address.bucket, "Key": self._address.prefix + name}
@@ -161,8 +230,33 @@ class S3Folder:
                 page = following.result()
             yield page
 
+    def _gives_others(self, name: str) -> bool:
+        """Whether the store gives another object at the first try."""
+        try:
+            with translated(f"list {self.uri}", endpoint_of(self._client), "list"):
+                keys = [self._given] if self._given not in {None, name} else self._other_names(name)
+        except (NightcapError, TransientError):
+            return False
+        return any(self._gives(key) for key in keys if key is not None)
+
+    def _other_names(self, name: str) -> Sequence[str | None]:
+        """A few names from all of the first page of a listing."""
+        page = self._client.list_objects_v2(Bucket=self._address.bucket, Prefix=self._address.prefix)
+        keys = [item["Key"][len(self._address.prefix) :] for item in page.get("Contents", ()) if item.get("Size")]
+        others = [key for key in keys if key != name]
+        return others[:: -(-len(others) // _OTHERS_ASKED) or 1]
+
+    def _gives(self, name: str) -> bool:
+        try:
+            with translated(f"read {self._uri_of(name)}", endpoint_of(self._client), "read"):
+                end = time.monotonic() + self._patience.longest_try_s
+                return bool(self._get_current(self._where(name), end, Range="bytes=0-0"))
+        except (NightcapError, TransientError):
+            return False
+
     def _get(self, info: ObjectInfo, end: float) -> bytes:
-        answer = self._client.get_object(**self._where(info.name), IfMatch=f'"{info.etag}"')
+        unchanged = {"IfMatch": f'"{info.etag}"'} if info.etag else {}
+        answer = self._client.get_object(**self._where(info.name), **unchanged)
         with closing(answer["Body"]) as body:  # itself as a context is the raw stream, with other errors
             if answer["ETag"].strip('"') != info.etag or answer["ContentLength"] != info.size:
                 raise SourceChanged(
@@ -170,8 +264,12 @@ class S3Folder:
                 )
             return _read_body(body, end)
 
-    def _get_current(self, where: dict[str, str], end: float) -> bytes:
-        with closing(self._client.get_object(**where)["Body"]) as body:
+    def _get_current(self, where: dict[str, str], end: float, most_bytes: int | None = None, **more: str) -> bytes:
+        answer = self._client.get_object(**where, **more)
+        with closing(answer["Body"]) as body:
+            if most_bytes is not None and answer["ContentLength"] > most_bytes:
+                size = f"{answer['ContentLength']:,} bytes; {most_bytes:,} are allowed"
+                raise BadInput(TOO_LARGE_FILE, f"{self.uri} has under {where['Key']!r} {size}")
             return _read_body(body, end)
 
     def _put_new(self, where: dict[str, str], data: bytes) -> bool:
@@ -199,8 +297,3 @@ def _read_body(body: Any, end: float) -> bytes:
         if time.monotonic() > end:
             raise TransientError("it comes too slowly")
     return b"".join(pieces)
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError, SourceChanged
-from pipeline.core.reasons import FORBIDDEN, UNSAFE_NAME
+from pipeline.core.reasons import ARCHIVED, FORBIDDEN, UNAVAILABLE, UNSAFE_NAME
 from pipeline.storage.objects.retry import MIN_SECONDS, TransientError
 
 PART_BYTES = 8 << 20
@@ -27,6 +27,18 @@ _MAY_PASS = {
     "RequestTimeout", "RequestTimeoutException", "SlowDown", "Throttling", "OperationAborted",
     "ConditionalRequestConflict",
 }  # fmt: skip
+
+
+class BadBody(TransientError):
+    """The body of an answer does not fit its length or its checksum."""
+
+
+class KeyRefused(BadInput):
+    """The store refuses one object; of the store itself, if it refuses all."""
+
+    def __init__(self, message: str, of_the_store: ObjectUnavailable) -> None:
+        super().__init__(UNAVAILABLE, message)
+        self.of_the_store = of_the_store
 
 
 def connect(patience_s: float, connections: int) -> Any:
@@ -99,7 +111,23 @@ def _refusal(response: dict[str, Any], what: str, endpoint: str, access: Access)
     if code in _CREDENTIALS or status == 401 or (status == 403 and access != "read"):
         return SettingsError(f"{message}; check the AWS credentials, their rights, the region and the clock")
     store_error = ObjectUnavailable(f"{message}; check AWS_ENDPOINT_URL and the region")
-    return _bad_object(message, status, code, access) or store_error
+    bad_object = _bad_object(message, status, code, access)
+    if bad_object is None and access == "read" and 400 <= status < 500:
+        return KeyRefused(f"{message}{_advice(code, response)}; mend it, then replay {UNAVAILABLE}", store_error)
+    return bad_object or store_error
+
+
+def _advice(code: str, response: dict[str, Any]) -> str:
+    """What an answer about one object says of it."""
+    told = " ".join(str(response.get("Error", {}).get("Message", "")).split())[:200]
+    words = f" ({told})" if told else ""
+    if code.startswith("KMS"):
+        return f"{words}: its KMS key is gone, disabled or not for these credentials"
+    if "encrypt" in told.lower() or "sse" in told.lower():
+        return (
+            f"{words}: it is encrypted with a customer's key (SSE-C), which Nightcap is not given; copy it without one"
+        )
+    return f"{words}, although other objects come"
 
 
 def _bad_object(message: str, status: int, code: str, access: Access) -> BadInput | None:
@@ -108,7 +136,9 @@ def _bad_object(message: str, status: int, code: str, access: Access) -> BadInpu
         return BadInput(UNSAFE_NAME, f"{message}; the store does not take that name")
     if access == "read" and status in {404, 412}:
         return SourceChanged(f"{message}: it was deleted or changed after it was listed")
-    if access == "read" and status == 403:
+    if access == "read" and code == "InvalidObjectState":
+        return BadInput(ARCHIVED, f"{message}: it lies in an archive class; restore it, then replay {ARCHIVED}")
+    if access == "read" and status == 403 and not code.startswith("KMS"):
         return BadInput(FORBIDDEN, f"{message}; check the rights of these AWS credentials")
     return None
 
@@ -126,7 +156,9 @@ def _failure(error: Exception, what: str, endpoint: str) -> Exception:
         return SettingsError(f"cannot {what}: no usable AWS credentials ({kind}); set them as boto3 reads them")
     if isinstance(error, aws.ParamValidationError):
         return BadInput(UNSAFE_NAME, f"cannot {what}: the name cannot be sent")
-    if isinstance(error, (aws.HTTPClientError, aws.IncompleteReadError, aws.FlexibleChecksumError)):
+    if isinstance(error, (aws.IncompleteReadError, aws.FlexibleChecksumError, aws.ResponseStreamingError)):
+        return BadBody(f"{endpoint}: {kind}")
+    if isinstance(error, aws.HTTPClientError):
         return TransientError(f"{endpoint}: {kind}")
     return ObjectUnavailable(f"cannot {what}: {kind} from the AWS client")
 

@@ -103,7 +103,7 @@ def test_a_rotated_image_is_captioned_upright(whole, twins, alone):
 
 
 def test_only_results_are_on_standard_output_and_only_the_count_beside_it(whole):
-    assert whole.err == "4 captioned, 5 quarantined, 1 ignored\n"
+    assert whole.err == "4 captioned, 5 quarantined, 1 ignored (1 other_type)\n"
     assert whole.code == 3  # --strict
 
 

@@ -8,6 +8,7 @@ CODES = {name: value for name, value in vars(reasons).items() if name.isupper() 
 def test_every_code_is_its_constant_s_name_and_has_a_description():
     assert {name.lower() for name in CODES} == set(CODES.values())
     described = reasons.NIGHT_REASONS | reasons.IMAGE_REASONS | reasons.CAPTION_REASONS | reasons.DATASET_REASONS
+    described |= reasons.IGNORED_REASONS
     assert set(described) == set(CODES.values())
 
 

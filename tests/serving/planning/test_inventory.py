@@ -61,7 +61,7 @@ def check(manifest):
     """Two files of the same three rows."""
     infos = list(manifest)
     assert {(info.name, info.etag, info.size, info.modified) for info in infos} == {("café +1%.jpg", "abc", 12, NIGHT)}
-    assert (len(infos), manifest.ignored) == (2, 4)
+    assert (len(infos), manifest.ignored.count) == (2, 4)
 
 
 def test_an_s3_inventory_as_csv(tmp_path, bucket):

@@ -42,7 +42,7 @@ def test_csv(tmp_path, bucket):
     assert (first.name, first.uri, first.etag, first.size) == ("a,b.jpg", "s3://bucket/in/a,b.jpg", "abc", 12)
     assert first.modified == NIGHT
     assert (second.name, second.etag) == ("sub/../d", "def-2")
-    assert manifest.ignored == 4
+    assert manifest.ignored.reasons == {"other_type": 2, "outside_input": 1, "unusable_row": 1}
 
 
 def test_parquet_as_s3_inventory_writes_it(tmp_path, bucket):
@@ -59,7 +59,7 @@ def test_parquet_as_s3_inventory_writes_it(tmp_path, bucket):
     pq.write_table(pa.table(rows), tmp_path / "m.parquet")
     manifest = Manifest(str(tmp_path / "m.parquet"), bucket, [str(tmp_path)])
     assert [(info.name, info.etag, info.modified) for info in manifest] == [("a.jpg", "x", NIGHT)]
-    assert manifest.ignored == 3
+    assert manifest.ignored.reasons == {"not_latest": 2, "outside_input": 1}
 
 
 def test_of_a_local_folder_and_without_times(tmp_path):

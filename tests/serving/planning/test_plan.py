@@ -134,3 +134,45 @@ def test_an_image_with_a_trouble_of_the_moment_comes_again_by_itself(world):
     assert forbidden.uri in {info.uri for info in Plan.read(Path(second["plan"])).images(0)}
     everything = plan(NightSettings(policy="everything"), world.home, PINNED, world.attempt("n3"))
     assert everything["counts"]["again"] == 0
+
+
+def test_21_3_a_file_of_a_wrong_clock_is_quarantined_and_comes_again_by_a_replay(world):
+    world.fill(2)
+    os.utime(world.home.inbox / "000.jpg", (2_130_000_000, 2_130_000_000))  # in 2037
+    tomorrow = world.now.timestamp() + 3600
+    os.utime(world.home.inbox / "001.jpg", (tomorrow, tomorrow))
+    summary = world.night()
+    assert (summary.captioned, summary.reasons, summary.counts.later) == (0, {"future_date": 1}, 1)
+    assert world.night("n2").counts.unchanged == 1
+    again = world.night("n3", replay_reasons=["future_date"])
+    assert (again.captioned, again.quarantined) == (1, 0)
+
+
+def test_21_6_what_is_excluded_or_a_system_s_is_told_and_not_captioned(world):
+    world.fill(1)
+    for name in ("a_small.jpg", "private/b.jpg", "@eaDir/c.jpg/SYNOPHOTO_THUMB_M.jpg", "notes.txt", "scan.1"):
+        world.put(name, image("red") if name != "scan.1" else b"a text")
+    world.put("photo.jpg_large", image("blue"))
+    summary = world.night(exclude=["*_small.jpg", "/private"])
+    assert (summary.captioned, summary.quarantined) == (2, 0)
+    reasons = {"excluded": 2, "system_folder": 1, "other_type": 1, "not_an_image": 1}
+    assert summary.counts.ignored_reasons == reasons
+    assert summary.counts.ignored == 5
+    assert summary.ignored["not_an_image"] == [str(world.home.inbox / "scan.1")]
+    page = (world.folder() / "gallery" / "index.html").read_text()
+    assert all(reason in page for reason in reasons)
+    with pytest.raises(ValueError, match="names nothing"):
+        NightSettings(exclude=[""])
+
+
+def test_22_16_nightcap_s_own_folders_in_an_input_are_left_out_or_refused(world):
+    photos = world.home.root / "photos"
+    home = replace(world.home, root=photos / "nightcap", store=photos / "nightcap/store", roots=(str(photos),))
+    for path in (photos / "a.jpg", home.store / "nights/n0/gallery/thumbs/1.jpg"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(image("red"))
+    made = plan(NightSettings(input=str(photos)), home, PINNED, world.attempt())
+    assert (made["counts"]["planned"], made["counts"]["ignored_reasons"]) == (1, {"own_folder": 1})
+    for own in (home.root, home.store, home.store / "nights"):
+        with pytest.raises(SettingsError, match="keeps itself"):
+            plan(NightSettings(input=str(own)), home, PINNED, world.attempt("n2"))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.storage.forgotten import Forgotten
-from pipeline.storage.objects import LocalFolder, ObjectInfo
+from pipeline.storage.objects import Ignored, LocalFolder, ObjectInfo
 from serving.planning.image_hashes import Deduplicator, hashed
 from serving.planning.newest import Newest
 from serving.planning.selection import DayListing, Selection, WholeListing, days_from
@@ -24,7 +24,8 @@ def info(name, hours_before=1):
 class Listed(list):
     """Objects as a listing."""
 
-    ignored = 0
+    ignored = Ignored()
+    unlisted = ()
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_listings_count_the_files_that_they_ignore(tmp_path):
     assert sorted(each.name[-5:] for each in whole) == ["a.jpg", "b.jpg", "c.jpg"]
     for _ in range(2):
         assert sorted(each.name for each in days) == ["2026/03/01/a.jpg", "2026/03/02/b.jpg"]
-    assert (whole.ignored, days.ignored) == (1, 1)
+    assert (whole.ignored.reasons, days.ignored.reasons) == ({"other_type": 1}, {"other_type": 1})
 
 
 def test_what_comes_again_is_counted_and_what_waits_longer_keeps_its_day(select):

@@ -1,6 +1,7 @@
 """Listing and reading a local folder."""
 
 import os
+import subprocess
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.errors import BadInput, ObjectUnavailable, SourceChanged
-from pipeline.storage.objects import LocalFolder, open_folder
+from pipeline.storage.objects import Exclusions, LocalFolder, open_folder
 
 
 def put(root, *names, data=b"x"):
@@ -45,9 +46,11 @@ def test_suffixes_hidden_files_and_links(tmp_path):
     os.mkfifo(root / "pipe.jpg")
     folder = LocalFolder(root)
     assert names(folder) == ["a.png", "in.jpg", "noext", "sub/c.webp"]
-    assert folder.ignored == len(["note.txt", "archive.jpg.part", "out.jpg", "nowhere.jpg", "loop", "pipe.jpg"])
+    assert folder.ignored.count == len(["note.txt", "archive.jpg.part", "out.jpg", "nowhere.jpg", "loop", "pipe.jpg"])
     assert len(names(folder)) == 4
-    assert folder.ignored == 6
+    assert folder.ignored.count == 6
+    assert folder.ignored.reasons == {"other_type": 2, "link_elsewhere": 3, "no_plain_file": 1}
+    assert folder.ignored.examples["no_plain_file"] == [str(root / "pipe.jpg")]
 
 
 name = st.text(st.characters(exclude_characters="/\0.", codec="utf-8"), min_size=1, max_size=5)
@@ -125,7 +128,7 @@ def test_permissions(as_nobody):
         (root / "closed").chmod(0)
         folder = LocalFolder(root)
         (info,) = folder.list()
-        assert folder.ignored == 1
+        assert (folder.ignored.reasons, folder.unlisted) == ({"unlisted": 1}, ["closed"])
         with pytest.raises(BadInput) as caught:
             folder.read(info)
         assert caught.value.reason == "forbidden"
@@ -146,3 +149,68 @@ def test_a_write_does_not_follow_a_link_out(tmp_path):
     assert (tmp_path / "root/new/b.txt").read_bytes() == b"y"
     with pytest.raises(BadInput, match="no file can be called"):
         folder.create("k" * 300, b"")
+
+
+@pytest.mark.parametrize("seconds", [910692730085, -99_999_999_999])
+def test_21_1_a_time_that_python_cannot_hold_costs_nothing(tmp_path, seconds):
+    put(tmp_path, "a.jpg", "b.jpg")
+    try:
+        os.utime(tmp_path / "a.jpg", (seconds, seconds))
+    except OverflowError:
+        pytest.skip("this system's times are narrower")
+    folder = LocalFolder(tmp_path)
+    first, second = folder.list()
+    held = (tmp_path / "a.jpg").stat().st_mtime == seconds  # ext4 takes the nearest that it can hold
+    assert not held or first.modified.year in {9999, 1}
+    assert (folder.read(first), folder.read(second)) == (b"x", b"x")
+
+
+def test_21_2_a_file_that_alone_cannot_be_read_is_its_own_fault_and_the_disk_s_if_none_can(tmp_path):
+    (tmp_path / "a.jpg").symlink_to("/proc/self/mem")  # opens, and answers EIO
+    folder = LocalFolder(tmp_path, bound=False)
+    (info,) = folder.list()
+    with pytest.raises(ObjectUnavailable, match="cannot read"):
+        folder.read(info)
+    put(tmp_path, "b.jpg")
+    with pytest.raises(BadInput, match="other files can be read") as caught:
+        folder.read(info)
+    assert caught.value.reason == "unavailable"
+
+
+def test_21_6_system_folders_own_folders_and_globs_are_left_out(tmp_path):
+    put(
+        tmp_path,
+        "2026/a.jpg",
+        "2026/@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg",
+        "#recycle/b.jpg",
+        "home/store/c.jpg",
+        "d_small.jpg",
+    )
+    folder = LocalFolder(tmp_path, exclusions=Exclusions(["*_small.jpg"], ["home"]))
+    assert names(folder) == ["2026/a.jpg"]
+    assert folder.ignored.reasons == {"system_folder": 2, "own_folder": 1, "excluded": 1}
+    assert list(folder.list("2026/@eaDir")) == []
+
+
+def test_22_17_a_tree_of_a_thousand_folders_is_listed(tmp_path):
+    at = str(tmp_path / "tree")
+    for _ in range(1000):  # by hand, as Python's own functions for trees call themselves
+        Path(at).mkdir()
+        at += "/d"
+    Path(f"{at[:-2]}/deep.jpg").write_bytes(b"x")
+    folder = LocalFolder(tmp_path)
+    (info,) = folder.list()
+    assert folder.read(info) == b"x"
+    subprocess.run(["rm", "-r", tmp_path / "tree"], check=True)
+
+
+def test_22_17_a_folder_that_goes_while_it_is_listed_costs_itself_only(tmp_path):
+    put(tmp_path, "a/1.jpg", "b/2.jpg", "c/3.jpg")
+    folder = LocalFolder(tmp_path)
+    listing = folder.list()
+    found = [next(listing).name]
+    (tmp_path / "b/2.jpg").unlink()
+    (tmp_path / "b").rmdir()
+    found += [info.name for info in listing]
+    assert found == ["a/1.jpg", "c/3.jpg"]
+    assert (folder.ignored.reasons, folder.unlisted) == ({"vanished": 1}, [])

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from pipeline.core.errors import SourceChanged
-from pipeline.storage.objects import S3Folder
+from pipeline.core.errors import BadInput, ObjectUnavailable, SourceChanged
+from pipeline.storage.objects import Exclusions, S3Folder, images_of
 
 
 def test_pages_follow_each_other_and_may_be_left(bucket):
@@ -28,4 +28,76 @@ def test_other_bytes_under_a_listed_name_are_refused(bucket):
     for info in (first, second):
         with pytest.raises(SourceChanged):
             folder.read(info)
-    assert folder.ignored == 0
+    assert folder.ignored.count == 0
+
+
+@pytest.fixture
+def folder(bucket):
+    bucket.objects = {f"in/{number}.jpg": b"image" for number in range(5)}
+    return S3Folder("s3://bucket/in", patience_s=12)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ((400, "InvalidRequest"), "unavailable"),
+        ((400, "InvalidArgument"), "unavailable"),
+        ((400, "KMS.DisabledException"), "unavailable"),
+        ((403, "KMS.AccessDeniedException"), "unavailable"),
+        ((405, "MethodNotAllowed"), "unavailable"),
+        ((409, "Conflict"), "unavailable"),
+        ((403, "InvalidObjectState"), "archived"),
+        ((403, "AccessDenied"), "forbidden"),
+    ],
+)
+def test_an_answer_about_one_object_is_its_own(bucket, folder, answer, reason):
+    bucket.refused = {"in/0.jpg": answer}
+    first, *others = folder.list()
+    for _ in range(2):  # before any other was read, and after
+        with pytest.raises(BadInput, match=f"answers {answer[0]} {answer[1]}") as caught:
+            folder.read(first)
+        assert caught.value.reason == reason
+        assert {folder.read(info) for info in others} == {b"image"}
+
+
+@pytest.mark.parametrize("answer", [(400, "InvalidRequest"), (405, "MethodNotAllowed"), (409, "Conflict")])
+def test_an_answer_that_all_objects_give_is_the_store_s_fault(bucket, folder, answer):
+    infos = list(folder.list())
+    assert folder.read(infos[1]) == b"image"
+    bucket.refused = dict.fromkeys(bucket.objects, answer)
+    for info in infos:
+        with pytest.raises(ObjectUnavailable, match="check AWS_ENDPOINT_URL"):
+            folder.read(info)
+
+
+def test_a_body_that_never_fits_its_length_is_damaged(bucket, folder, monkeypatch):
+    monkeypatch.setattr("pipeline.storage.objects.retry._LONGEST_PAUSE_S", 0.01)
+    bucket.cut = {"in/0.jpg"}
+    first, *_ = folder.list()
+    with pytest.raises(BadInput, match="5 times with other bytes") as caught:
+        folder.read(first)
+    assert caught.value.reason == "damaged"
+
+
+def test_system_folders_and_keys_that_come_twice_are_ignored(bucket):
+    names = ["@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg", "x/$Recycle.Bin/b.jpg", "._c.jpg", "d.jpg", "private/e.jpg"]
+    bucket.objects = {f"in/{name}": b"" for name in names}
+    folder = S3Folder("s3://bucket/in", exclusions=Exclusions(["private"]))
+    assert [info.name for info in folder.list()] == ["d.jpg"]
+    assert folder.ignored.reasons == {"system_folder": 2, "excluded": 1}
+    assert list(folder.folders()) == []
+
+
+def test_names_that_say_nothing_cost_a_few_bytes_and_others_none(bucket):
+    photo = b"\xff\xd8\xff" + bytes(1000)
+    bucket.objects = {
+        "photo.jpg_large": photo,
+        "README": b"# text" + bytes(100),
+        "a.jpg": photo,
+        "b.txt": b"",
+        "empty": b"",
+    }
+    folder = S3Folder("s3://bucket")
+    assert [info.name for info in images_of(folder)] == ["a.jpg", "photo.jpg_large"]
+    assert folder.ignored.reasons == {"other_type": 1, "not_an_image": 2}
+    assert [path for _, path in bucket.asked] == ["/bucket", "/bucket/README", "/bucket/photo.jpg_large"]

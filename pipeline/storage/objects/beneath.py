@@ -1,0 +1,83 @@
+"""The one way to open a file that others may have put there: what was opened is what is checked."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+_FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # a pipe or a tape is not waited for
+_LINKS = {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}  # how a link answers that may not be followed
+
+
+class OutsideRoot(OSError):
+    """The name leads out of its root, through a link or `..`."""
+
+
+class NoPlainFile(OSError):
+    """A folder, a pipe, a socket or a device."""
+
+
+@contextmanager
+def open_beneath(root: Path, name: str) -> Iterator[IO[bytes]]:
+    """Open a regular file below a folder, whatever becomes of the folders and links on the way meanwhile.
+
+    Each part is opened by itself, from the folder that was opened before it, and no link is followed. Links on the way
+    are resolved first, and must stay inside. Raises OutsideRoot, NoPlainFile, or another OSError as `open` does.
+    """
+    with _plain(_opened_beneath(root, name), root / name) as file:
+        yield file
+
+
+@contextmanager
+def open_plain(path: Path) -> Iterator[IO[bytes]]:
+    """Open a regular file wherever links lead; raises NoPlainFile, or another OSError as `open` does."""
+    with _plain(os.open(path, _FILE), path) as file:
+        yield file
+
+
+def size_of(file: IO[bytes]) -> int:
+    """The bytes of an open file."""
+    return os.fstat(file.fileno()).st_size
+
+
+@contextmanager
+def _plain(descriptor: int, path: Path) -> Iterator[IO[bytes]]:
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise NoPlainFile(errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL, "it is no plain file", str(path))
+    with os.fdopen(descriptor, "rb") as file:
+        yield file
+
+
+def _opened_beneath(root: Path, name: str) -> int:
+    try:
+        return _opened_without_links(root, name)
+    except OSError as error:
+        if error.errno not in _LINKS:
+            raise
+        home, real = os.path.realpath(root), os.path.realpath(root / name)
+        if not real.startswith(f"{home.rstrip('/')}/"):
+            raise OutsideRoot(errno.EXDEV, f"it leads out of {root}", str(root / name)) from error
+        return _opened_without_links(home, os.path.relpath(real, home))
+
+
+def _opened_without_links(root: str | Path, name: str) -> int:
+    *folders, last = [part for part in name.split("/") if part not in {"", "."}] or ["."]
+    if ".." in folders or last == "..":
+        raise OSError(errno.ELOOP, "a part leads upwards", name)
+    at = os.open(root, _FOLDER & ~os.O_NOFOLLOW)
+    try:
+        for folder in folders:
+            inner = os.open(folder, _FOLDER, dir_fd=at)
+            os.close(at)
+            at = inner
+        return os.open(last, _FILE | os.O_NOFOLLOW, dir_fd=at)
+    finally:
+        os.close(at)

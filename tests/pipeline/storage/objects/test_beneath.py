@@ -1,0 +1,75 @@
+"""A file is opened beneath its root or not at all."""
+
+import os
+import threading
+
+import pytest
+
+from pipeline.core.errors import NightcapError
+from pipeline.storage.objects import LocalFolder
+from pipeline.storage.objects.beneath import NoPlainFile, OutsideRoot, open_beneath, open_plain, size_of
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name in ("root/a/b.jpg", "outside/b.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(name.encode())
+    return tmp_path / "root"
+
+
+def test_links_inside_are_followed_and_others_refused(root):
+    (root / "in").symlink_to("a")
+    (root / "in.jpg").symlink_to("in/b.jpg")
+    (root / "out").symlink_to("../outside")
+    (root / "out.jpg").symlink_to("out/b.jpg")
+    (root / "loop").symlink_to("loop")
+    for name in ("a/b.jpg", "in/b.jpg", "in.jpg", "a/../a/b.jpg", "./a//b.jpg"):
+        with open_beneath(root, name) as file:
+            assert file.read() == b"root/a/b.jpg"
+            assert size_of(file) == 12
+    for name in ("out/b.jpg", "out.jpg", "../outside/b.jpg", "../root-2/b.jpg"):
+        with pytest.raises(OutsideRoot), open_beneath(root, name):
+            pass
+    for name in ("gone.jpg", "a/b.jpg/c", "loop"):
+        with pytest.raises(OSError), open_beneath(root, name):
+            pass
+
+
+def test_only_plain_files_are_opened_and_a_pipe_is_not_waited_for(root):
+    os.mkfifo(root / "pipe.jpg")
+    for name in ("pipe.jpg", "a", "."):
+        with pytest.raises(NoPlainFile), open_beneath(root, name):
+            pass
+        with pytest.raises(NoPlainFile), open_plain(root / name):
+            pass
+
+
+def test_20_6_no_byte_from_outside_while_a_folder_is_swapped_for_a_link(root):
+    (root.parent / "link").symlink_to("outside")
+    os.utime(root / "a/b.jpg", ns=(0, 0))
+    os.utime(root.parent / "outside/b.jpg", ns=(0, 0))
+    (root.parent / "outside/b.jpg").write_bytes(b"SECRET/a/b.j")  # as long, so only the path tells them apart
+    os.utime(root.parent / "outside/b.jpg", ns=(0, 0))
+    folder, stop = LocalFolder(root), threading.Event()
+    (info,) = folder.list()
+
+    def swap():
+        while not stop.is_set():
+            (root / "a").rename(root.parent / "aside")
+            (root.parent / "link").rename(root / "a")
+            (root / "a").rename(root.parent / "link")
+            (root.parent / "aside").rename(root / "a")
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    seen = set()
+    for _ in range(4000):
+        try:
+            seen.add(folder.read(info))
+        except NightcapError:
+            seen.add(None)
+    stop.set()
+    thread.join()
+    assert seen <= {b"root/a/b.jpg", None}
+    assert len(seen) == 2, "the folder was never caught as a link; or never as a folder"
