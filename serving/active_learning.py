@@ -20,7 +20,7 @@ from pipeline.core.errors import BadInput, SettingsError
 from pipeline.core.reasons import WITHHELD
 from pipeline.imaging.decode import ImageLimits, pixels
 from pipeline.model.captioner import BundleCaptioner
-from pipeline.storage.objects import Folder, ObjectInfo, address_of, open_folder
+from pipeline.storage.objects import Folder, ObjectInfo, address_of, images_of, open_folder
 from pipeline.storage.tables import CAPTIONED, MODEL, QUARANTINED, CaptionTable
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ def unseen(table: CaptionTable, folder: Folder, size: int, without: Collection[s
     batches = table.batches(pc.scalar(True), ["image"])
     hashes = [_hashes(batch["image"].to_numpy(zero_copy_only=False)) for batch in batches]
     in_table = np.unique(np.concatenate(hashes)) if hashes else np.zeros(0, np.uint64)
-    new = ((key, uri) for key, uri in _new(folder.list(), in_table) if uri not in without)
+    new = ((key, uri) for key, uri in _new(images_of(folder), in_table) if uri not in without)
     return [PickCandidate(uri, UNSEEN) for _, uri in nsmallest(size, new)]
 
 
@@ -181,7 +181,7 @@ def _with_captions(
 def _pixels(captioner: BundleCaptioner, image: str, limits: ImageLimits) -> npt.NDArray[np.uint8] | None:
     folder, _, name = image.rpartition("/")
     try:
-        data = open_folder(folder or "/", bound=False).get(name)
+        data = open_folder(folder or "/", bound=False).get(name, limits.max_bytes)
         return None if data is None else pixels(data, captioner.side, captioner.fit, limits)
     except (BadInput, SettingsError) as error:  # the latter: its folder is gone
         log.warning("%s is not proposed: %s", image, error)

@@ -155,7 +155,7 @@ def _prefetch(plan: Plan, parts: list[_Part], captioner: Captioner) -> Generator
     is_replay = settings.replay(("", "")) is not None  # then a person has seen the wrong time
 
     def read(info: ObjectInfo) -> ShardImage:
-        if info.modified > plan.planned_at + WRONG_CLOCK and not is_replay:
+        if info.modified > max(plan.planned_at, plan.before) + WRONG_CLOCK and not is_replay:
             return _of_a_wrong_clock(info)
         return decode_image(folder, info, decoders, settings)
 

@@ -182,7 +182,7 @@ def _write_plan(job: _Job, target: Path, forgotten: Forgotten) -> Selection:
             due_again=hashes_of(troubles.due.to_batches()),
             later_again=hashes_of(troubles.later.to_batches()),
             check=ImageCheck(job.folder),
-            latest=now + WRONG_CLOCK,
+            latest=max(now, job.attempt.before) + WRONG_CLOCK,
         )
         counts = selection.select(job.listing())
         with heeding_forgotten(job.home.store), creating_folder(target) as scratch:

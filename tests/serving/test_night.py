@@ -93,7 +93,7 @@ def test_the_newest_come_first_within_the_budget(world):
 
 def test_images_after_the_nights_end_wait(world):
     world.fill(2)
-    future = (world.now + timedelta(days=1)).timestamp()
+    future = (world.now + timedelta(hours=20)).timestamp()
     os.utime(world.put("later.jpg", image("red")), (future, future))
     world.put("notes.txt", b"")
     counts = world.night().counts

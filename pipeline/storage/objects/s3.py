@@ -23,6 +23,7 @@ from pipeline.storage.objects.retry import RetryDeadline, TransientError
 from pipeline.storage.objects.s3_client import (
     PART_BYTES,
     Access,
+    BadAnswer,
     BadBody,
     KeyRefused,
     connect,
@@ -122,8 +123,8 @@ class S3Folder:
         """The first bytes of a listed object."""
         if not info.size:
             return b""
-        first = f"bytes=0-{HEAD_BYTES - 1}"
-        return self._call("read", info.uri, lambda end: self._get_current(self._where(info.name), end, Range=first))
+        where = self._where(info.name) | {"Range": f"bytes=0-{HEAD_BYTES - 1}"}
+        return self._call("read", info.uri, lambda end: self._get_current(where, end))
 
     def read(self, info: ObjectInfo) -> bytes:
         """The bytes that were listed."""
@@ -148,7 +149,7 @@ class S3Folder:
                 raise
             raise refused.of_the_store from refused
         except ObjectUnavailable as error:
-            if self._gives_others(info.name):
+            if isinstance(error.__cause__, (BadAnswer, BadBody)) and self._gives_others(info.name):
                 message = f"{error}; the store gives other objects: mend this one, then replay {UNAVAILABLE}"
                 raise BadInput(UNAVAILABLE, message) from error
             raise
@@ -249,8 +250,8 @@ class S3Folder:
     def _gives(self, name: str) -> bool:
         try:
             with translated(f"read {self._uri_of(name)}", endpoint_of(self._client), "read"):
-                end = time.monotonic() + self._patience.longest_try_s
-                return bool(self._get_current(self._where(name), end, Range="bytes=0-0"))
+                where = self._where(name) | {"Range": "bytes=0-0"}
+                return bool(self._get_current(where, time.monotonic() + self._patience.longest_try_s))
         except (NightcapError, TransientError):
             return False
 
@@ -264,8 +265,8 @@ class S3Folder:
                 )
             return _read_body(body, end)
 
-    def _get_current(self, where: dict[str, str], end: float, most_bytes: int | None = None, **more: str) -> bytes:
-        answer = self._client.get_object(**where, **more)
+    def _get_current(self, where: dict[str, str], end: float, most_bytes: int | None = None) -> bytes:
+        answer = self._client.get_object(**where)
         with closing(answer["Body"]) as body:
             if most_bytes is not None and answer["ContentLength"] > most_bytes:
                 size = f"{answer['ContentLength']:,} bytes; {most_bytes:,} are allowed"

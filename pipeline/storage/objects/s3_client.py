@@ -33,6 +33,10 @@ class BadBody(TransientError):
     """The body of an answer does not fit its length or its checksum."""
 
 
+class BadAnswer(TransientError):
+    """The store answers one request with a fault of its own, which may be about one object."""
+
+
 class KeyRefused(BadInput):
     """The store refuses one object; of the store itself, if it refuses all."""
 
@@ -105,7 +109,8 @@ def _refusal(response: dict[str, Any], what: str, endpoint: str, access: Access)
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     message = f"cannot {what}: {endpoint} answers {status} {code}".rstrip()
     if status >= 500 or status == 429 or code in _MAY_PASS:
-        return TransientError(f"{endpoint} answers {status} {code}".rstrip())
+        kind = TransientError if status in {429, 503} or code in _MAY_PASS else BadAnswer
+        return kind(f"{endpoint} answers {status} {code}".rstrip())
     if code == "NoSuchBucket":
         return SettingsError(f"cannot {what}: {endpoint} has no such bucket; create it or name another")
     if code in _CREDENTIALS or status == 401 or (status == 403 and access != "read"):

@@ -139,7 +139,7 @@ def test_an_image_with_a_trouble_of_the_moment_comes_again_by_itself(world):
 def test_21_3_a_file_of_a_wrong_clock_is_quarantined_and_comes_again_by_a_replay(world):
     world.fill(2)
     os.utime(world.home.inbox / "000.jpg", (2_130_000_000, 2_130_000_000))  # in 2037
-    tomorrow = world.now.timestamp() + 3600
+    tomorrow = world.now.timestamp() + 3600  # within a day
     os.utime(world.home.inbox / "001.jpg", (tomorrow, tomorrow))
     summary = world.night()
     assert (summary.captioned, summary.reasons, summary.counts.later) == (0, {"future_date": 1}, 1)
