@@ -19,7 +19,7 @@ from pipeline.storage.objects import (
     open_folder,
     printable,
 )
-from pipeline.storage.objects.beneath import open_plain, size_of
+from pipeline.storage.objects.beneath import open_plain, open_size
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class NamedFile:
         """Its bytes; raises BadImage if they are too many, or the file is missing or cannot be read."""
         try:
             with open_plain(self.path) as file:
-                check_bytes(size_of(file), limits)
+                check_bytes(open_size(file), limits)
                 return file.read(limits.max_bytes + 1)
         except PermissionError as error:
             raise BadImage(FORBIDDEN, f"{self.path} may not be read by this user; check its permissions") from error

@@ -41,7 +41,7 @@ def open_plain(path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
-def size_of(file: IO[bytes]) -> int:
+def open_size(file: IO[bytes]) -> int:
     """The bytes of an open file."""
     return os.fstat(file.fileno()).st_size
 

@@ -16,7 +16,7 @@ from pipeline.core.reasons import NOT_AN_IMAGE
 if TYPE_CHECKING:
     from pipeline.storage.objects.base import Folder, ObjectInfo
 
-Kind = Literal["image", "other", "unclear"]
+NamedKind = Literal["image", "other", "unclear"]
 
 HEAD_BYTES = 64
 _IMAGES = """
@@ -41,7 +41,7 @@ _THREADS = 10
 _BATCH = 500
 
 
-def kind_of(name: str) -> Kind:
+def kind_of(name: str) -> NamedKind:
     """What a name says: an image, another type, or nothing (no suffix, or one such as `.1` or `.jpg_large`)."""
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - once for each of millions
     if suffix in SUFFIXES:

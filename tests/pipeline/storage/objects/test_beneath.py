@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.core.errors import NightcapError
 from pipeline.storage.objects import LocalFolder
-from pipeline.storage.objects.beneath import NoPlainFile, OutsideRoot, open_beneath, open_plain, size_of
+from pipeline.storage.objects.beneath import NoPlainFile, OutsideRoot, open_beneath, open_plain, open_size
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_links_inside_are_followed_and_others_refused(root):
     for name in ("a/b.jpg", "in/b.jpg", "in.jpg", "a/../a/b.jpg", "./a//b.jpg"):
         with open_beneath(root, name) as file:
             assert file.read() == b"root/a/b.jpg"
-            assert size_of(file) == 12
+            assert open_size(file) == 12
     for name in ("out/b.jpg", "out.jpg", "../outside/b.jpg", "../root-2/b.jpg"):
         with pytest.raises(OutsideRoot), open_beneath(root, name):
             pass
