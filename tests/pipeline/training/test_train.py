@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from pipeline.core.errors import SettingsError
-from pipeline.core.settings import DecoderSettings
+from pipeline.core.settings import DecoderSettings, VocabularySettings
 from pipeline.data.snapshot import Snapshot
-from pipeline.model.vocabulary import PADDING
+from pipeline.model.vocabulary import PADDING, SPECIAL
 from pipeline.training.batches import Examples
 from pipeline.training.features import FeatureStore
 from pipeline.training.loop import DECODER_WEIGHTS
 from pipeline.training.train import fit, new_decoder
 from pipeline.training.validation_score import ValidationSet
+from pipeline.training.vocabulary_stage import adapt
 from tests.pipeline.training import toy
 
 EPOCHS = 4
@@ -40,6 +41,18 @@ def test_it_learns(whole):
     assert progress.best == progress.curves[progress.best_epoch - 1] == toy.best_of(progress.curves)
     assert progress.kept == progress.curves[progress.kept_epoch - 1] == toy.kept_of(progress.curves, tolerance=0.5)
     assert all(row["seconds"] > 0 for row in progress.curves)
+
+
+def test_captions_without_spaces_between_words_are_learnt(tmp_path, monkeypatch):
+    def captions_of(number):
+        return [f"一只{'红蓝绿灰'[number % 4]}色的{'狗猫鸟'[number % 3]}。"]
+
+    words = adapt(VocabularySettings(), [text for number in range(12) for text in captions_of(number)])
+    monkeypatch.setattr(toy, "captions_of", captions_of)
+    monkeypatch.setattr(toy, "VOCABULARY", words)
+    assert len(words) == len(SPECIAL) + 11
+    progress = toy.trained(tmp_path / "training", epochs=12)
+    assert progress.curves[-1]["val_cider_d"] > 1  # of captions that say something
 
 
 @pytest.mark.parametrize("standardised", [True, False])
