@@ -94,7 +94,8 @@ NIGHT_REASONS = DECODE_REASONS | {
 }
 
 # What may lie in the moment and not in the image: it comes again by itself, at growing distances.
-OF_THE_MOMENT = frozenset({DECODER_TIMEOUT, DECODER_CRASHED, FORBIDDEN, CAPTIONER_FAILED})
+# Not `captioner_failed`: the image was alone then, and a night of three such images would give up its captioner.
+OF_THE_MOMENT = frozenset({DECODER_TIMEOUT, DECODER_CRASHED, FORBIDDEN})
 NIGHT_REASONS |= {reason: f"{NIGHT_REASONS[reason]} Of the moment: tried again by itself." for reason in OF_THE_MOMENT}
 
 # files that a listing passes over; no row tells of them
