@@ -73,7 +73,7 @@ def test_a_malformed_line_is_named(run, annotations, tmp_path, line, words):
 
 @pytest.mark.parametrize(
     ("data", "words"),
-    [(None, "No such file"), (b'{"image": "\xff', "not UTF-8: byte 11")],
+    [(None, "No such file"), (b'{"image": "\x81', "byte 11 is no UTF-8")],
 )
 def test_captions_that_cannot_be_read(run, annotations, tmp_path, data, words):
     if data:
