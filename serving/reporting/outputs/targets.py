@@ -147,14 +147,15 @@ def _scratch(path: Path) -> str:
 
 
 def _parts(name: str) -> list[str]:
-    return [_part(part) for part in PurePosixPath(name.lstrip("/")).parts]
+    """One file a name: an empty part, or one that is a dot, has a name of its own, too."""
+    return [_part(part) for part in name.split("/")]
 
 
 def _part(part: str) -> str:
     """A part of a name as a file may be called: no way up, nothing that is not printable, not too long."""
     safe = "".join(char if char.isprintable() and char != "\\" else "_" for char in part)
     encoded = safe.encode("utf-8", "replace")
-    if safe in {".", ".."} or safe != part or len(encoded) > _LONGEST:
+    if safe in {"", ".", ".."} or safe != part or len(encoded) > _LONGEST:
         stem, ending = encoded[: _LONGEST - 32].decode("utf-8", "ignore").lstrip("."), PurePosixPath(safe).suffix
         kept = ending if len(ending.encode("utf-8", "replace")) <= 8 else ""
         return f"{stem}~{sha256(part.encode('utf-8', 'surrogatepass'))[:16]}{kept}"

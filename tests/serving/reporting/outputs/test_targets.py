@@ -85,3 +85,12 @@ def test_an_output_names_a_folder_or_a_prefix(uri, kind):
 def test_an_output_elsewhere_is_refused():
     with pytest.raises(SettingsError, match="is no local path"):
         target_of("https://host/x", 10)
+
+
+@pytest.mark.parametrize("other", ["a//b.jpg.txt", "/a/b.jpg.txt", "a/./b.jpg.txt", "./a/b.jpg.txt"])
+def test_two_keys_never_share_a_file(tmp_path, other):
+    target = LocalTarget(tmp_path)
+    for name in ("c/a/b.jpg.txt", f"c/{other}"):
+        with target.write(name) as file:
+            file.write(name.encode())
+    assert [target.read(name) for name in ("c/a/b.jpg.txt", f"c/{other}")] == [b"c/a/b.jpg.txt", f"c/{other}".encode()]
