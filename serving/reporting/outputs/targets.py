@@ -11,6 +11,7 @@ from typing import IO, Protocol
 from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError
 from pipeline.storage.files import replacing, sha256, sync_file_system
 from pipeline.storage.locks import exclusive_lock
+from pipeline.storage.objects.beneath import NoPlainFile, open_plain
 from pipeline.storage.objects.s3 import SCHEME, S3Address, S3Folder
 
 _LONGEST = 200  # bytes of a part of a name; file systems take 255, and scratch files need some
@@ -64,9 +65,12 @@ class LocalTarget:
         """What has the name; None if nothing has."""
         path = self._path(name)
         try:
-            return path.read_bytes()
+            with open_plain(path) as file:
+                return file.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except NoPlainFile:  # a pipe is not waited for; it is somebody's all the same
+            return b""
         except OSError as error:
             raise ObjectUnavailable(f"cannot read {path}: {error.strerror or error}") from error
 

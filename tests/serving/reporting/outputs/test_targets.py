@@ -1,5 +1,7 @@
 """Names under an output."""
 
+import os
+
 import pytest
 
 from pipeline.core.errors import ObjectUnavailable, SettingsError
@@ -13,6 +15,11 @@ def test_names_that_differ_are_files_that_differ(tmp_path):
         with place.write(name) as file:
             file.write(name.encode())
     assert [place.read(name) for name in names] == [name.encode() for name in names]
+
+
+def test_22_17_a_pipe_that_has_a_name_is_somebody_s_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.jpg.txt")
+    assert LocalTarget(tmp_path).read("x.jpg.txt") == b""
 
 
 def test_a_link_out_of_the_prefix_is_not_followed(tmp_path):
