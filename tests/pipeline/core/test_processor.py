@@ -50,7 +50,7 @@ def test_it_is_chosen_before_tensorflow_is_imported(module):
         "import os, sys\n"
         "class Hook:\n"
         "    def find_spec(self, name, *_):\n"
-        "        if name == 'tensorflow': print(os.environ.get('TF_ENABLE_ONEDNN_OPTS')); os._exit(0)\n"
+        "        if name == 'tensorflow': print(os.environ.get('TF_ENABLE_ONEDNN_OPTS'), flush=True); os._exit(0)\n"
         "sys.meta_path.insert(0, Hook())\n"
         f"import {module}\n"
         "import tensorflow"
