@@ -14,7 +14,7 @@ from nightcap.console import load_tensorflow, show, working
 from pipeline.core.environment import Home
 from pipeline.core.errors import BadInput, SettingsError
 from pipeline.imaging.decode import ImageLimits
-from pipeline.imaging.sandbox.task import DecodedPixels, Work, decoded
+from pipeline.imaging.sandbox import DecodedPixels, Decoders, Work
 from pipeline.model.interface import Caption, Captioner, PinnedModel
 
 _CHUNK = 64
@@ -54,8 +54,13 @@ class Line(NamedTuple):
 def caption_images(captioner: Captioner, images: Iterable[Any], limits: ImageLimits) -> Iterator[Line]:
     """A line for each image, in their order; an image has `image` and `read(limits)`."""
     work, stream = Work(limits, captioner.side, captioner.fit), iter(images)
+    with Decoders(work, 1) as decoders:
+        yield from _caption_images(captioner, stream, decoders)
+
+
+def _caption_images(captioner: Captioner, stream: Iterator[Any], decoders: Decoders) -> Iterator[Line]:
     while chunk := list(islice(stream, _CHUNK)):
-        items = [_decode(image, work) for image in chunk]
+        items = [_decode(image, decoders) for image in chunk]
         good = [item.pixels for item in items if not isinstance(item, str)]
         captions = iter(captioner.caption(np.stack(good)) if good else [])
         for image, item in zip(chunk, items, strict=True):
@@ -117,9 +122,9 @@ def load(home: Home, pinned: PinnedModel, changes: Mapping[str, Any] | None = No
     return captioner
 
 
-def _decode(image: Any, work: Work) -> DecodedPixels | str:
+def _decode(image: Any, decoders: Decoders) -> DecodedPixels | str:
     """An image's pixels, or the reason why it cannot be decoded."""
     try:
-        return decoded(image.read(work.limits), work)
+        return decoders.decode(image.read(decoders.work.limits))
     except BadInput as error:
         return error.reason

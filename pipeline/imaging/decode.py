@@ -144,12 +144,17 @@ def pixels(data: bytes, side: int, fit: Fit, limits: ImageLimits) -> np.ndarray:
     return resize(decode(data, limits, side), side, fit)
 
 
-def thumbnail(image: Image.Image, side: int = 224) -> bytes:
-    """A JPEG of an RGB image whose longer side is at most `side` pixels; aspect ratio kept."""
+def reduced(image: Image.Image, side: int) -> Image.Image:
+    """A copy whose longer side is at most `side` pixels; aspect ratio kept."""
     small = image.copy()
     small.thumbnail((side, side), Image.Resampling.BICUBIC)
+    return small
+
+
+def thumbnail(image: Image.Image, side: int = 224) -> bytes:
+    """A JPEG of an RGB image whose longer side is at most `side` pixels; aspect ratio kept."""
     buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=85, optimize=True)
+    reduced(image, side).save(buffer, "JPEG", quality=85, optimize=True)
     return buffer.getvalue()
 
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from PIL import Image
 
 from pipeline.core.errors import NightcapError
 from pipeline.core.pages import render
 from pipeline.core.reasons import IGNORED_REASONS, NIGHT_REASONS
-from pipeline.imaging.decode import decode, thumbnail
+from pipeline.imaging.decode import thumbnail
+from pipeline.imaging.sandbox import Decoders
 from pipeline.storage.files import creating_folder, sha256, write_bytes, write_text
 from pipeline.storage.objects import Folder, ObjectInfo
 from pipeline.storage.tables import CAPTIONED, QUARANTINED
@@ -77,17 +79,18 @@ def _cards(plan: Plan, rows: list[dict[str, Any]], folder: Path) -> Iterator[Car
     planned = (info for shard in range(len(plan.shards)) for info in plan.images(shard))
     listed = {info.uri: info for info in planned if info.uri in shown}
     images = _input(plan)
-    for row in rows:
-        yield Card(
-            name=plan.name_of(row["image"]),
-            thumbnail=_thumbnail(plan, images, listed.get(row["image"]), folder) if images else None,
-            caption=row["caption"],
-            alternatives=row["alternatives"] or [],
-            score=row["score"],
-            probability=None if row["score"] is None else math.exp(min(row["score"], 0.0)),
-            width=row["width"],
-            height=row["height"],
-        )
+    with Decoders(plan.settings.work(THUMBNAIL_SIDE, "keep"), 1) as decoders:
+        for row in rows:
+            yield Card(
+                name=plan.name_of(row["image"]),
+                thumbnail=_thumbnail(decoders, images, listed.get(row["image"]), folder) if images else None,
+                caption=row["caption"],
+                alternatives=row["alternatives"] or [],
+                score=row["score"],
+                probability=None if row["score"] is None else math.exp(min(row["score"], 0.0)),
+                width=row["width"],
+                height=row["height"],
+            )
 
 
 def _input(plan: Plan) -> Folder | None:
@@ -99,16 +102,16 @@ def _input(plan: Plan) -> Folder | None:
         return None
 
 
-def _thumbnail(plan: Plan, images: Folder, info: ObjectInfo | None, folder: Path) -> str | None:
+def _thumbnail(decoders: Decoders, images: Folder, info: ObjectInfo | None, folder: Path) -> str | None:
     """A thumbnail's path relative to the page; None if the image is not there or not listed any more."""
     if info is None:
         return None
     try:
-        image = decode(images.read(info), plan.settings.limits(), THUMBNAIL_SIDE)
+        pixels = decoders.decode(images.read(info)).pixels
     except NightcapError as error:
         log.warning("no thumbnail: %s", error)
         return None
-    small = thumbnail(image, THUMBNAIL_SIDE)
+    small = thumbnail(Image.fromarray(pixels), THUMBNAIL_SIDE)
     name = f"thumbnails/{sha256(small)[:16]}.jpg"
     write_bytes(folder / name, small)
     return name

@@ -223,8 +223,8 @@ class NightSettings(Group):
 
         return ImageLimits(self.max_image_bytes, self.max_megapixels, self.min_side)
 
-    def work(self, side: int, fit: Fit) -> Work:
-        """The work of decoders for a model that takes squares of `side` pixels."""
+    def work(self, side: int, fit: Fit | Literal["keep"]) -> Work:
+        """The work of decoders for a model that takes squares of `side` pixels, or for pages."""
         from pipeline.imaging.sandbox import Work
 
         return Work(self.limits(), side, fit, self.decode_seconds, self.decoder_memory_mb)

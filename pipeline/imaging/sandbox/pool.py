@@ -175,7 +175,8 @@ class _Decoder:
             raise BadImage(reason, answer["message"])
         try:
             width, height = answer["size"]
-            pixels = np.frombuffer(data, np.uint8).reshape(side, side, 3)
+            rows, columns = answer["shape"] if self.work.fit == "keep" else (side, side)
+            pixels = np.frombuffer(data, np.uint8).reshape(rows, columns, 3)
             return DecodedPixels(pixels, width, height, tuple(answer["flags"]))
         except (KeyError, ValueError) as error:
             raise ConnectionError(f"it answers {str(answer)[:200]} and {len(data)} bytes") from error

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.imaging.decode import Fit, ImageLimits, format_of, open_image, resize
+from pipeline.imaging.decode import Fit, ImageLimits, format_of, open_image, reduced, resize
 from pipeline.imaging.quality import flags_of
 
 SLOWNESS = {"HEIF": 4.0, "AVIF": 4.0}
@@ -21,8 +22,8 @@ class Work:
     """How a decoder treats every image."""
 
     limits: ImageLimits
-    side: int  # of the square result in pixels
-    fit: Fit
+    side: int  # of the square result in pixels; the longer side at most where its shape is kept
+    fit: Fit | Literal["keep"]
     seconds: float = 4.0  # CPU time per image, of most formats
     memory_mb: int = 900  # address space in megabytes for decoding, beyond the decoder's own
 
@@ -47,7 +48,10 @@ class Work:
 
 @dataclass(frozen=True)
 class DecodedPixels:
-    """An image as the model takes it, uint8 [side, side, 3], 0..255; the upright original's size; and `FLAGS`."""
+    """An image as the model takes it, uint8 [side, side, 3], 0..255; the upright original's size; and `FLAGS`.
+
+    With the fit `keep` it is a small image of the original's shape.
+    """
 
     pixels: npt.NDArray[np.uint8]
     width: int
@@ -58,5 +62,8 @@ class DecodedPixels:
 def decoded(data: bytes, work: Work) -> DecodedPixels:
     """Decode and resize an image; the caller limits time and memory."""
     image = open_image(data, work.limits, work.side)
-    pixels = resize(image.image, work.side, work.fit)
+    if work.fit == "keep":
+        pixels = np.asarray(reduced(image.image, work.side))
+    else:
+        pixels = resize(image.image, work.side, work.fit)
     return DecodedPixels(pixels, image.width, image.height, flags_of(image.image, image.width, image.height))

@@ -68,6 +68,7 @@ def _answer(parent: socket.socket, work: Work, data: bytes) -> None:
         answer, pixels = {"reason": bad.reason, "message": str(bad)[:500]}, np.empty(0, np.uint8)
     else:
         answer, pixels = {"size": [done.width, done.height], "flags": done.flags}, done.pixels
+        answer["shape"] = pixels.shape[:2]
     finally:
         _set_timers(0, 0)
     framing.send(parent, json.dumps(answer).encode())

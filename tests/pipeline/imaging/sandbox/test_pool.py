@@ -76,6 +76,14 @@ def test_it_decodes_as_the_library_does():
         assert reason(decoders, b"") == "empty"
 
 
+def test_a_small_image_keeps_its_shape():
+    image = photograph(600, 400)
+    with Decoders(Work(LIMITS, 90, "keep"), 1) as decoders:
+        done = decoders.decode(encoded(image, "PNG"))
+    np.testing.assert_array_equal(done.pixels, images.reduced(image, 90))
+    assert (done.pixels.shape, done.width, done.height) == ((60, 90, 3), 600, 400)
+
+
 @pytest.mark.usefixtures("holes")
 def test_a_poisoned_image_fails_alone():
     with Decoders(Work(LIMITS, 32, "squash", seconds=1, memory_mb=150), 2) as decoders, ThreadPoolExecutor(4) as pool:

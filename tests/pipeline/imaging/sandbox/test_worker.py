@@ -36,7 +36,7 @@ def test_each_image_is_answered_with_its_size_and_pixels_or_a_reason(worker):
     _, parent = worker
     data = encoded(photograph(40, 50))
     send(parent, data)
-    assert json.loads(receive(parent, LONGEST)) == {"size": [40, 50], "flags": ["blurred"]}
+    assert json.loads(receive(parent, LONGEST)) == {"size": [40, 50], "flags": ["blurred"], "shape": [32, 32]}
     pixels = np.frombuffer(receive(parent, LONGEST), np.uint8).reshape(32, 32, 3)
     np.testing.assert_array_equal(pixels, decoded(data, WORK).pixels)
     send(parent, b"<html>")
