@@ -14,6 +14,7 @@ from pipeline.data.sources.base import SPLITS, CaptionedImage
 from pipeline.data.sources.image_files import open_image_files
 from pipeline.storage.annotations import read_coco_captions
 from pipeline.storage.files import digest_of, sha256_file
+from pipeline.storage.name_matching import MatchedNames
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class CocoJsonSource:
         files = (settings.train_annotations, settings.val_annotations, settings.test_annotations)
         self._files = {split: file for split, file in zip(SPLITS, files, strict=True) if file}
         self._max_images = settings.max_images
+        self._missing: dict[str, str] = {}  # what to say of a path that no image has
 
     def fingerprint(self) -> str:
         """SHA-256 over the annotation files and every named image's size and time, or ETag."""
@@ -47,8 +49,9 @@ class CocoJsonSource:
         unique = dict.fromkeys(uris)
         return zip(unique, self._images.read(unique), strict=True)
 
-    def remark(self, uri: str) -> None:
-        """Nothing."""
+    def remark(self, uri: str) -> str | None:
+        """Of an image that is not there: the likely one."""
+        return self._missing.get(uri) if self._entries else None
 
     @cached_property
     def _entries(self) -> list[CaptionedImage]:
@@ -68,10 +71,12 @@ class CocoJsonSource:
     def _captions(self, file: Path) -> dict[str, tuple[str, ...]]:
         """Captions by path inside the images folder, both in the file's order."""
         parsed = read_coco_captions(file)
+        matched = self._images.matched(entry.file_name for entry in parsed.images)
         paths = {
-            entry.id: self._images.path(entry.file_name, f"{file}: images[{i}]")
+            entry.id: self._images.path(matched.found.get(entry.file_name, entry.file_name), f"{file}: images[{i}]")
             for i, entry in enumerate(parsed.images)
         }
+        self._note_missing(matched, file)
         if len(paths) < len(parsed.images):
             raise SettingsError(
                 f"{file}: {len(parsed.images) - len(paths)} images repeat the id of another; ids name one image"
@@ -83,3 +88,11 @@ class CocoJsonSource:
             said = f"{len(unlisted)} of {len(parsed.annotations)} captions belong to images that the file does not list"
             log.warning("%s: %s, first image_id %s; ignored", file, said, ", ".join(list(dict.fromkeys(unlisted))[:3]))
         return {path: tuple(texts) for path, texts in captions.items()}
+
+    def _note_missing(self, matched: MatchedNames, file: Path) -> None:
+        for name, likely in matched.unknown.items():
+            perhaps = f"; perhaps {likely!r}" if likely else ""
+            self._missing[self._images.path(name, str(file))] = f"source.images has no file {name!r}{perhaps}"
+        if matched.unknown:
+            count, named = len(matched.unknown), matched.unknown_named()
+            log.warning("%s: %d of its images are not in source.images: %s", file, count, named)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from errno import EACCES, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM
 from functools import cached_property
@@ -10,7 +11,8 @@ from typing import Any, Protocol, TypeVar
 
 from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError
 from pipeline.core.parallel import in_parallel
-from pipeline.storage.objects import ObjectInfo, S3Folder
+from pipeline.storage.name_matching import MatchedNames, match_names, same_to_the_eye
+from pipeline.storage.objects import LocalFolder, ObjectInfo, S3Folder
 from pipeline.storage.objects.s3 import SCHEME
 
 _READERS = 16
@@ -24,6 +26,9 @@ class ImageFiles(Protocol):
 
     def path(self, name: str, where: str) -> str:
         """A name as a normal path; `where` it stood is for the message."""
+
+    def matched(self, names: Iterable[str]) -> MatchedNames:
+        """The path of each name that an image has, if only to the eye, or with folders above this place before it."""
 
     def stamps(self, paths: Iterable[str]) -> dict[str, Any]:
         """What changes whenever an image may have changed, by path; None where there is none."""
@@ -56,6 +61,11 @@ class LocalImageFiles:
             raise _outside(name, where, str(self._root))
         return str(path)
 
+    def matched(self, names: Iterable[str]) -> MatchedNames:
+        """Each name as it is, else by a listing of the folder."""
+        listed = (info.name for info in LocalFolder(self._root).list())
+        return _matched(names, str(self._root), self._is_file, listed)
+
     def stamps(self, paths: Iterable[str]) -> dict[str, Any]:
         """Size and time of each file."""
         return {path: self._unless_absent(path, _size_and_time) for path in paths}
@@ -63,6 +73,9 @@ class LocalImageFiles:
     def read(self, paths: Iterable[str]) -> Iterator[bytes | None]:
         """The files' bytes."""
         return (self._unless_absent(path, _bytes) for path in paths)
+
+    def _is_file(self, path: str) -> bool:
+        return os.path.isfile(self._root / path)  # noqa: PTH113 - False, whatever fails
 
     def _unless_absent(self, path: str, read: Callable[[Path], _T]) -> _T | None:
         try:
@@ -80,11 +93,15 @@ class StoredImageFiles:
         self._folder = folder
 
     def path(self, name: str, where: str) -> str:
-        """A name as a normal path that stays below the prefix."""
+        """A name as it is listed, else as a normal path that stays below the prefix."""
         path = _lexical(name)
-        if path is None:
+        if path is None and name not in self._listed:
             raise _outside(name, where, self._folder.uri)
-        return str(path)
+        return name if name in self._listed else str(path)
+
+    def matched(self, names: Iterable[str]) -> MatchedNames:
+        """Each name in the listing."""
+        return _matched(names, self._folder.uri, lambda path: path in self._listed, self._listed)
 
     def stamps(self, paths: Iterable[str]) -> dict[str, Any]:
         """The ETag of each object."""
@@ -104,6 +121,25 @@ class StoredImageFiles:
     @cached_property
     def _listed(self) -> dict[str, ObjectInfo]:
         return {info.name: info for info in self._folder.list()}
+
+
+def _matched(names: Iterable[str], root: str, is_there: Callable[[str], bool], listed: Iterable[str]) -> MatchedNames:
+    """Match names by `is_there`, and only those that are not there with the paths that are listed."""
+    found, absent, root = dict[str, str](), list[str](), root.rstrip("/")
+    for name in dict.fromkeys(names):
+        paths = map(_lexical, (name, same_to_the_eye(name)))
+        if there := [str(path) for path in paths if path is not None and is_there(str(path))]:
+            found[name] = there[0]
+        else:
+            absent.append(name)
+    if not absent:
+        return MatchedNames(found, {})
+    parts = root.split("/")
+    places = ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]
+    others = match_names(absent, (f"{root}/{path}" for path in listed), places)
+    found |= {name: path.removeprefix(f"{root}/") for name, path in others.found.items()}
+    unknown = {name: likely and likely.removeprefix(f"{root}/") for name, likely in others.unknown.items()}
+    return MatchedNames(found, unknown)
 
 
 def _lexical(name: str) -> PurePosixPath | None:

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import unicodedata
 
 import pytest
 
@@ -56,6 +57,63 @@ def test_entries_naming_one_file_are_one_photograph(dataset, image):
     assert [(photo.image, photo.captions) for photo in dataset.source().captioned_images()] == [
         ("a.png", ("one", "two"))
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "there"),
+    [
+        ("images\\a.png", "a.png"),
+        (".\\sub\\a.png", "sub/a.png"),
+        ("sub\\a.png", "sub/a.png"),
+        ("images/sub/a.png", "sub/a.png"),
+        ("sub//./a.png", "sub/a.png"),
+        (unicodedata.normalize("NFC", "é/é.png"), unicodedata.normalize("NFD", "é/é.png")),
+        (unicodedata.normalize("NFD", "é.png"), unicodedata.normalize("NFC", "é.png")),
+        ("images\\" + unicodedata.normalize("NFD", "é.png"), unicodedata.normalize("NFC", "é.png")),
+        ("{images}/sub/a.png", "sub/a.png"),
+        ("{above}/images/a.png", "a.png"),
+        ("{linked}/a.png", "a.png"),
+        ("a\\b.png", "a\\b.png"),
+    ],
+)
+def test_a_name_that_only_looks_different_is_its_image(dataset, image, written, there):
+    dataset.add(there, data=image(1))
+    (dataset.folder / "linked").symlink_to("images")
+    folders = {"images": dataset.images, "above": dataset.folder.parent / dataset.folder.name}
+    dataset.entries["train"] = [(written.format(linked=dataset.folder / "linked", **folders), ["a caption"])]
+    found = list(dataset.source().captioned_images())
+    assert [(photo.image, photo.uri, photo.data) for photo in found] == [(there, there, image(1))]
+
+
+def test_captions_of_two_spellings_join_and_exact_names_come_first(dataset, image):
+    composed, decomposed = (unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD"))
+    dataset.add("sub/a.png", ["one"], data=image(1))
+    dataset.add("sub\\a.png", ["two"])
+    dataset.add(composed, ["composed"], data=image(2))
+    dataset.add(decomposed, ["decomposed"], data=image(3))
+    found = {photo.uri: (photo.captions, photo.data) for photo in dataset.source().captioned_images()}
+    assert found == {
+        "sub/a.png": (("one", "two"), image(1)),
+        composed: (("composed",), image(2)),
+        decomposed: (("decomposed",), image(3)),
+    }
+
+
+def test_a_name_that_matches_nothing_is_said_with_the_likely_one(dataset, image, caplog):
+    dataset.add("images/a.png", data=image(1))
+    dataset.add("a.png")
+    dataset.add("b.png", data=image(2))
+    dataset.add("B.jpeg")
+    dataset.add("qqqqqqqqqqq.tif")
+    source = dataset.source()
+    remarks = [source.remark(name) for name in ("a.png", "b.png", "B.jpeg", "qqqqqqqqqqq.tif")]
+    assert remarks == [
+        "source.images has no file 'a.png'; perhaps 'images/a.png'",
+        None,
+        "source.images has no file 'B.jpeg'; perhaps 'b.png'",
+        "source.images has no file 'qqqqqqqqqqq.tif'",
+    ]
+    assert "3 of its images are not in source.images: 'a.png' (perhaps 'images/a.png'), 'B.jpeg'" in caplog.text
 
 
 def test_max_images_is_per_split(dataset):

@@ -1,6 +1,7 @@
 """Training images under a prefix in an object store."""
 
 import json
+import unicodedata
 
 import pytest
 
@@ -39,6 +40,20 @@ def test_the_fingerprint_follows_the_objects_and_reading_keeps_to_what_was_liste
     bucket.objects["photos/a.jpg"] = b"changed"
     assert source(tmp_path, "a.jpg", "b.jpg").fingerprint() != before
     assert [photo.data for photo in first.captioned_images()] == [None, b"b"]
+
+
+def test_names_are_matched_as_the_eye_sees_them(bucket, tmp_path):
+    nfd = unicodedata.normalize("NFD", "é.jpg")
+    bucket.objects = {f"photos/{name}": name.encode() for name in ("a/b.jpg", nfd, "c//d.jpg")}
+    names = ("photos\\a\\b.jpg", "é.jpg", "s3://bucket/photos/c//d.jpg", "a/B.png")
+    made = source(tmp_path, *names)
+    assert [(photo.uri, photo.data) for photo in made.captioned_images()] == [
+        ("a/b.jpg", b"a/b.jpg"),
+        (nfd, nfd.encode()),
+        ("c//d.jpg", b"c//d.jpg"),
+        ("a/B.png", None),
+    ]
+    assert made.remark("a/B.png") == "source.images has no file 'a/B.png'; perhaps 'a/b.jpg'"
 
 
 def test_a_name_that_leads_outside_is_refused(bucket, tmp_path):
