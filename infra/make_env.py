@@ -4,6 +4,7 @@ import base64
 import os
 import re
 import secrets
+import string
 import sys
 import tempfile
 from pathlib import Path
@@ -15,16 +16,97 @@ PRESENT = (
 )
 
 
+_ROUNDS, _BOXES = 16, 4  # of Blowfish
+
+
 def filled(example: str) -> str:
-    """The example with a secret behind each `NAME=` that has none."""
-    return re.sub(r"^(?!#).*=$", lambda line: line[0] + _secret(line[0]), example, flags=re.MULTILINE)
+    """The example with a secret behind each `NAME=` that has none, and behind each `NAME_HASH=` the hash of NAME's."""
+    made: dict[str, str] = {}
+
+    def fill(line: re.Match[str]) -> str:
+        name = line[1]
+        secret = made[name] = _hashed(made[name[:-5]]) if name.endswith("_HASH") else _secret(name)
+        return f"{name}={secret}"
+
+    return re.sub(r"^(\w+)=$", fill, example, flags=re.MULTILINE)
 
 
 def _secret(name: str) -> str:
     # Hexadecimal is safe in a URL and in an S3 signature; Fernet takes nothing but padded base64.
-    if name == "AIRFLOW_FERNET_KEY=":
+    if name == "AIRFLOW_FERNET_KEY":
         return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     return secrets.token_hex(32)
+
+
+def _hashed(secret: str) -> str:
+    # In quotes, because Compose would take a dollar for a variable's. 256 random bits need no more than the lowest cost.
+    return f"'{bcrypt(secret.encode(), secrets.token_bytes(16))}'"
+
+
+def bcrypt(password: bytes, salt: bytes, cost: int = 4) -> str:
+    """The hash that Prometheus' servers compare a password of up to 71 bytes with; Python's library has none.
+
+    Source: Provos and Mazieres, A Future-Adaptable Password Scheme (1999).
+    """
+    digits = _pi(_ROUNDS + 2 + _BOXES * 256)
+    keys, boxes = digits[: _ROUNDS + 2], digits[_ROUNDS + 2 :]
+    key, seed = _words((password + b"\0") * 72)[: _ROUNDS + 2], _words(salt)
+    _expand(keys, boxes, key, seed)
+    for _ in range(1 << cost):
+        _expand(keys, boxes, key, [0])
+        _expand(keys, boxes, (seed * 5)[: _ROUNDS + 2], [0])
+    text = _words(b"OrpheanBeholderScryDoubt")
+    for _ in range(64):
+        for place in range(0, len(text), 2):
+            text[place : place + 2] = _enciphered(keys, boxes, *text[place : place + 2])
+    code = b"".join(word.to_bytes(4, "big") for word in text)[:23]
+    return f"$2b${cost:02}${_base64(salt)}{_base64(code)}"
+
+
+def _pi(count: int) -> list[int]:
+    """The first 32-bit words of pi behind the point, by Machin's formula."""
+    one = 1 << (32 * count + 64)
+
+    def arctangent(inverse: int) -> int:
+        power = one // inverse
+        total, divisor, sign = power, 1, 1
+        while power:
+            power //= inverse * inverse
+            divisor, sign = divisor + 2, -sign
+            total += sign * (power // divisor)
+        return total
+
+    behind = (16 * arctangent(5) - 4 * arctangent(239) - 3 * one) >> 64
+    return _words(behind.to_bytes(4 * count, "big"))
+
+
+def _expand(keys: list[int], boxes: list[int], key: list[int], seed: list[int]) -> None:
+    for place, word in enumerate(key):
+        keys[place] ^= word
+    left = right = turn = 0
+    for table in (keys, boxes):
+        for place in range(0, len(table), 2):
+            left ^= seed[turn % len(seed)]
+            right ^= seed[(turn + 1) % len(seed)]
+            left, right = table[place : place + 2] = _enciphered(keys, boxes, left, right)
+            turn += 2
+
+
+def _enciphered(keys: list[int], boxes: list[int], left: int, right: int) -> tuple[int, int]:
+    for turn in range(_ROUNDS):
+        left ^= keys[turn]
+        mixed = boxes[left >> 24] + boxes[256 + (left >> 16 & 255)] ^ boxes[512 + (left >> 8 & 255)]
+        left, right = right ^ (mixed + boxes[768 + (left & 255)] & 0xFFFFFFFF), left
+    return right ^ keys[_ROUNDS + 1], left ^ keys[_ROUNDS]
+
+
+def _words(data: bytes) -> list[int]:
+    return [int.from_bytes(data[place : place + 4], "big") for place in range(0, len(data), 4)]
+
+
+def _base64(data: bytes) -> str:
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits
+    return base64.b64encode(data).decode().rstrip("=").translate(str.maketrans(letters + "+/", "./" + letters))
 
 
 def write_once(path: Path, text: str) -> None:

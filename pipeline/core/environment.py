@@ -135,6 +135,11 @@ class Home:
         parse=_address,
         secret=True,
     )
+    pushgateway_password: str = env(
+        "NIGHTCAP_PUSHGATEWAY_PASSWORD",
+        "Password of the account `nightcap` at the Pushgateway. Default: it asks for no login.",
+        secret=True,
+    )
     webhook: str = env(
         "NIGHTCAP_WEBHOOK",
         "Address that a JSON object is POSTed to when a night fails, is held back or, where a triggerer runs, is late. It "

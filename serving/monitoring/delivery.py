@@ -6,10 +6,12 @@ import json
 import logging
 import os
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from functools import partial
+from typing import Any, Final, NamedTuple
 
+from pipeline.core.environment import Home
 from pipeline.core.redaction import scrubbed
 
 log = logging.getLogger(__name__)
@@ -49,8 +51,15 @@ def warn_undelivered(receiver: str, content: str, secrets: Mapping[str, str] | N
         log.warning("%s did not receive %s: %s", receiver, content, scrubbed(error, os.environ | dict(secrets or {})))
 
 
+def pushgateway_login(home: Home) -> Callable[..., Any]:
+    """The handler by which Prometheus' client logs in at the Pushgateway, where a password is set."""
+    from prometheus_client.exposition import basic_auth_handler
+
+    return partial(basic_auth_handler, username="nightcap", password=home.pushgateway_password or None)
+
+
 def push_samples(
-    url: str, job: str, group: Mapping[str, str], metrics: Mapping[str, Metric], samples: Iterable[Sample], add: bool
+    home: Home, job: str, group: Mapping[str, str], metrics: Mapping[str, Metric], samples: Iterable[Sample], add: bool
 ) -> None:
     """Push gauges of a group, whose labels are `job` and `group`; `add` keeps the group's gauges of other names."""
     from prometheus_client import CollectorRegistry, Gauge, push_to_gateway, pushadd_to_gateway
@@ -63,7 +72,7 @@ def push_samples(
             gauges[name] = Gauge(name, metric.meaning, [metric.label] if metric.label else [], registry=registry)
         (gauges[name].labels(label) if label else gauges[name]).set(value)
     push = pushadd_to_gateway if add else push_to_gateway
-    push(url, job, registry, dict(group), _TIMEOUT_S)
+    push(home.pushgateway, job, registry, dict(group), _TIMEOUT_S, pushgateway_login(home))
 
 
 def post_json(url: str, body: Mapping[str, str]) -> None:

@@ -30,4 +30,4 @@ def push_night(plan: Plan, home: Home, published: bool) -> None:
         metrics = {f"{PREFIX}{name}": metric for name, metric in NIGHT_METRICS.items()}
         prefixed = [sample._replace(metric=f"{PREFIX}{sample.metric}") for sample in samples]
         with warn_undelivered("the Pushgateway", content):
-            push_samples(home.pushgateway, JOB, {"table": plan.table}, metrics, prefixed, add=False)
+            push_samples(home, JOB, {"table": plan.table}, metrics, prefixed, add=False)

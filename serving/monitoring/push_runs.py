@@ -55,4 +55,4 @@ def _push(home: Home, job: str, group: Mapping[str, str], values: Mapping[str, f
     metrics = {name: Metric("", RUN_METRICS[name]) for name in values}
     samples = [Sample(name, value) for name, value in values.items()]
     with warn_undelivered("the Pushgateway", ", ".join(values)):
-        push_samples(home.pushgateway, job, group, metrics, samples, add)
+        push_samples(home, job, group, metrics, samples, add)

@@ -133,7 +133,10 @@ def test_no_secret_is_written_out(values, environment, pods):
 def test_everything_that_compose_sets_is_set_here(values, environment, services, pods):
     asked = set().union(*(set(each["environment"]) for name, each in services.items() if name.startswith("worker-")))
     assert len(asked) > 35
-    of_pods = {each["name"] for each in container(pods["nights"])["env"]} | {"NIGHTCAP_WEBHOOK"}
+    of_pods = {each["name"] for each in container(pods["nights"])["env"]} | {
+        "NIGHTCAP_PUSHGATEWAY_PASSWORD",
+        "NIGHTCAP_WEBHOOK",
+    }
     given = set(environment) | of_pods | {name for name, value in BY_CHART.items() if values[value]}
     assert {INSTEAD.get(name, name) for name in asked - CELERY - FORMER_NAMES} - given == set()
 
@@ -151,7 +154,7 @@ def test_every_value_is_text_as_a_config_map_wants(environment):
     assert {name: value for name, value in environment.items() if not isinstance(value, str)} == {}
 
 
-def test_pods_and_services_read_the_same_list_and_an_optional_webhook(values, pods):
+def test_pods_and_services_read_the_same_list_and_optional_secrets(values, pods):
     for pod in pods.values():
         assert container(pod)["envFrom"] == yaml.safe_load(values["extraEnvFrom"])
 

@@ -1,19 +1,25 @@
 """Delivery to a Pushgateway and a webhook."""
 
+from pathlib import Path
+
+from pipeline.core.environment import Home
 from serving.monitoring.delivery import Metric, Sample, push_samples, warn_undelivered
 from tests.faults.listening import pushes
+
+
+def home_of(listener):
+    return Home(Path("/n"), Path("/n/store"), "", pushgateway=f"http://127.0.0.1:{listener.server_port}")
 
 
 def test_samples_of_one_metric_share_a_gauge(listener):
     metrics = {"images": Metric("status", "Images."), "seconds": Metric("", "Seconds.")}
     samples = [Sample("images", 3, "captioned"), Sample("images", 1, "left"), Sample("seconds", 2.5)]
-    push_samples(f"http://127.0.0.1:{listener.server_port}", "job", {"table": "t"}, metrics, samples, add=False)
+    push_samples(home_of(listener), "job", {"table": "t"}, metrics, samples, add=False)
     assert pushes(listener) == [{'images{status="captioned"}': 3, 'images{status="left"}': 1, "seconds": 2.5}]
 
 
 def test_adding_keeps_other_gauges_of_the_group(listener):
-    address = f"http://127.0.0.1:{listener.server_port}"
-    push_samples(address, "job", {}, {"x": Metric("", "X.")}, [Sample("x", 1)], add=True)
+    push_samples(home_of(listener), "job", {}, {"x": Metric("", "X.")}, [Sample("x", 1)], add=True)
     assert [method for method, _, _ in listener.heard] == ["POST"]
 
 

@@ -3,17 +3,21 @@
 import shutil
 import subprocess
 import time
+import urllib.error
 import urllib.request
+from base64 import b64encode
 from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from infra.make_env import bcrypt
 from pipeline.core.environment import Home
 from serving.monitoring.push_runs import push_run_end, push_training, push_verdict
 from tests.services import free_port
 
 PUSHGATEWAY = shutil.which("prometheus-pushgateway")
+PASSWORD = "canary-of-the-pushgateway"
 VERDICT = {"promote": True, "challenger": 1.25, "champion": None}
 
 
@@ -29,11 +33,18 @@ def gateway(home, tmp_path):
     address = f"127.0.0.1:{free_port()}"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     # Debian's would otherwise keep what it is told in a place of the whole machine.
-    command = [PUSHGATEWAY, f"--web.listen-address={address}", f"--persistence.file={tmp_path / 'told'}"]
+    login = tmp_path / "web.yml"
+    login.write_text(f"basic_auth_users: {{nightcap: '{bcrypt(PASSWORD.encode(), bytes(16))}'}}")
+    command = [
+        PUSHGATEWAY,
+        f"--web.config.file={login}",
+        f"--web.listen-address={address}",
+        f"--persistence.file={tmp_path / 'told'}",
+    ]
     process = subprocess.Popen(command, **quiet)
     try:
         wait_for(f"http://{address}/-/ready")
-        yield replace(home, pushgateway=f"http://{address}")
+        yield replace(home, pushgateway=f"http://{address}", pushgateway_password=PASSWORD)
     finally:
         process.terminate()
         process.wait(10)
@@ -43,6 +54,8 @@ def wait_for(url):
     for _ in range(100):
         try:
             urllib.request.urlopen(url, timeout=5).close()
+        except urllib.error.HTTPError:
+            return
         except OSError:
             time.sleep(0.1)
         else:
@@ -51,7 +64,9 @@ def wait_for(url):
 
 
 def told(home):
-    with urllib.request.urlopen(f"{home.pushgateway}/metrics", timeout=5) as answer:
+    login = {"Authorization": f"Basic {b64encode(f'nightcap:{PASSWORD}'.encode()).decode()}"}
+    request = urllib.request.Request(f"{home.pushgateway}/metrics", headers=login)
+    with urllib.request.urlopen(request, timeout=5) as answer:
         families = list(text_string_to_metric_families(answer.read().decode()))
     return {
         (sample.name, sample.labels.get("dag") or sample.labels.get("model")): sample.value
@@ -92,6 +107,15 @@ def test_a_training_tells_its_effort(gateway):
         "nightcap_training_epochs": 3,
         "nightcap_training_cider_d": 0.57,
     }
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("password", ["", "another-canary"])
+def test_nobody_pushes_without_the_login(gateway, caplog, password):
+    push_run_end(replace(gateway, pushgateway_password=password), "caption_nightly", succeeded=True)
+    assert "the Pushgateway did not receive nightcap_run_succeeded_timestamp_seconds: HTTP Error 401" in caplog.text
+    assert not password or password not in caplog.text
+    assert told(gateway) == {}
 
 
 def test_a_gateway_that_is_gone_stops_nobody(home, caplog):
