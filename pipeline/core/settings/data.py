@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from pipeline.core.globs import glob_pattern
 from pipeline.core.redaction import Address
 from pipeline.core.settings.base import Effect, Group, PathMark
 
@@ -26,6 +27,11 @@ class SourceSettings(Group):
     ] = Field(
         None,
         description="coco_json: the folder, or s3://bucket/prefix, that the annotations' file names are relative to.",
+    )
+    exclude: Annotated[tuple[str, ...] | None, Effect.ON_SNAPSHOT_IF_SET] = Field(
+        None,
+        description="coco_json: globs of files and folders whose images are left out: *_small.jpg at any depth, /private from "
+        "`images` on. System folders are left out anyway.",
     )
     train_annotations: _File = Field(None, description="coco_json: captions that fit the model.")
     val_annotations: _File = Field(None, description="coco_json: captions that choose; cut from train if empty.")
@@ -70,6 +76,12 @@ class SourceSettings(Group):
     corrections_to_train: int = Field(
         500, ge=1, description="How many new corrections start a training by themselves (`watch_corrections`)."
     )
+
+    @field_validator("exclude")
+    @classmethod
+    def _sound_globs(cls, globs: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        glob_pattern(globs or ())
+        return globs
 
     @model_validator(mode="after")
     def _files_are_named(self) -> Self:

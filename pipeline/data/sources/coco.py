@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from pipeline.core.errors import SettingsError
+from pipeline.core.reasons import IGNORED_REASONS
 from pipeline.core.settings import SourceSettings
 from pipeline.data.sources.base import SPLITS, CaptionedImage
 from pipeline.data.sources.image_files import open_image_files
 from pipeline.storage.annotations import read_coco_captions
 from pipeline.storage.files import digest_of, sha256_file
 from pipeline.storage.name_matching import MatchedNames
+from pipeline.storage.objects import Exclusions
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +33,7 @@ class CocoJsonSource:
         self._images = open_image_files(settings.images)
         files = (settings.train_annotations, settings.val_annotations, settings.test_annotations)
         self._files = {split: file for split, file in zip(SPLITS, files, strict=True) if file}
+        self._exclusions = Exclusions(settings.exclude or ())
         self._max_images = settings.max_images
         self._missing: dict[str, str] = {}  # what to say of a path that no image has
 
@@ -81,13 +85,22 @@ class CocoJsonSource:
             raise SettingsError(
                 f"{file}: {len(parsed.images) - len(paths)} images repeat the id of another; ids name one image"
             )
-        captions: dict[str, list[str]] = {path: [] for path in list(dict.fromkeys(paths.values()))[: self._max_images]}
+        wanted = self._wanted(paths.values(), file)
+        captions: dict[str, list[str]] = {path: [] for path in wanted[: self._max_images]}
         for annotation in parsed.annotations:
             captions.get(paths.get(annotation.image_id, ""), []).append(annotation.caption)
         if unlisted := [each.image_id for each in parsed.annotations if each.image_id not in paths]:
             said = f"{len(unlisted)} of {len(parsed.annotations)} captions belong to images that the file does not list"
             log.warning("%s: %s, first image_id %s; ignored", file, said, ", ".join(list(dict.fromkeys(unlisted))[:3]))
         return {path: tuple(texts) for path, texts in captions.items()}
+
+    def _wanted(self, paths: Iterable[str], file: Path) -> list[str]:
+        """Each path once, without those that are left out."""
+        reasons = {path: self._exclusions.why(path) for path in paths}
+        counts = Counter(reason for reason in reasons.values() if reason)
+        for reason, count in counts.items():
+            log.warning("%s: %d images are left out as %s. %s", file, count, reason, IGNORED_REASONS[reason])
+        return [path for path, reason in reasons.items() if reason is None]
 
     def _note_missing(self, matched: MatchedNames, file: Path) -> None:
         for name, likely in matched.unknown.items():

@@ -100,4 +100,5 @@ def test_the_effects_of_settings_of_a_training():
         "people_terms",
         "max_train_images",
         "corrections_held_out",
+        "exclude",
     }

@@ -116,6 +116,26 @@ def test_a_name_that_matches_nothing_is_said_with_the_likely_one(dataset, image,
     assert "3 of its images are not in source.images: 'a.png' (perhaps 'images/a.png'), 'B.jpeg'" in caplog.text
 
 
+def test_system_folders_and_what_globs_name_are_left_out(dataset, image, caplog):
+    wanted = ["a/photo.png", "b/photo.png"]
+    system = ["@eaDir/photo.png/thumbnail.png", "a/#recycle/photo.png", "$Recycle.bin/photo.png"]
+    for name in ("private/photo.png", *system, "a/photo_small.png", *wanted):
+        dataset.add(name, data=image(1))
+    entries = dataset.entries["train"]
+    entries[-1] = ("b\\photo.png", ["a caption"])
+    entries[0] = ("images/private/photo.png", ["a caption"])
+    source = dataset.source(exclude=("/private", "*_small.png"), max_images=10)
+    assert [photo.uri for photo in source.captioned_images()] == wanted
+    assert "train.json: 3 images are left out as system_folder" in caplog.text
+    assert "train.json: 2 images are left out as excluded" in caplog.text
+    assert source.fingerprint() != dataset.source(exclude=("/private",)).fingerprint()
+
+
+def test_a_malformed_glob_is_refused(dataset):
+    with pytest.raises(ValueError, match="'//' names nothing"):
+        dataset.settings(exclude=("//",))
+
+
 def test_max_images_is_per_split(dataset):
     dataset.fill(12, "train")
     dataset.fill(11, "test")
