@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,14 +15,13 @@ from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
 from pipeline.core.text_files import csv_rows
 from pipeline.storage.name_matching import MatchedNames, match_names
-from pipeline.storage.objects import address_of
+from pipeline.storage.objects import address_of, require_inside
 from pipeline.storage.objects.s3 import SCHEME
 from pipeline.storage.tables.corrections import Correction
 from pipeline.storage.tables.schema import one_of
 from serving.runs.roots import roots_of
 
 if TYPE_CHECKING:
-    from pipeline.data.sources.corrections import CorrectedImages
     from pipeline.storage.tables import CaptionTable
 
 _NEEDS = "give a CSV file with the columns image and caption, and perhaps who and when"
@@ -50,12 +49,11 @@ def of_known_images(file: Path, corrections: Mapping[int, Correction], home: Hom
 
     Raises SettingsError, which names the lines, for images that neither table nor disk has, or that no root holds.
     """
-    from pipeline.data.sources.corrections import CorrectedImages
     from pipeline.storage.tables import CaptionTable
 
-    table, files = CaptionTable(home.captions), CorrectedImages(roots_of(home))
+    table, roots = CaptionTable(home.captions), roots_of(home)
     matched = _matched(table, {each.image for each in corrections.values()}, home)
-    wrong = {line: fault for line, each in corrections.items() if (fault := _fault(each.image, matched, files))}
+    wrong = {line: fault for line, each in corrections.items() if (fault := _fault(each.image, matched, roots))}
     if wrong:
         shown = "; ".join(f"{file}:{line}: {fault}" for line, fault in list(wrong.items())[:_SHOWN])
         raise SettingsError(
@@ -82,11 +80,19 @@ def _matched(table: CaptionTable, images: Collection[str], home: Home) -> Matche
     return MatchedNames(matched.found, unknown)
 
 
-def _fault(image: str, matched: MatchedNames, files: CorrectedImages) -> str | None:
+def _fault(image: str, matched: MatchedNames, roots: Iterable[str]) -> str | None:
     """Why no training can learn from a correction of an image."""
     if image in matched.found:
-        return files.outside(matched.found[image])
-    fault = files.fault(image) if image.startswith(SCHEME) or Path(image).exists() else f"there is no file {image!r}"
+        try:
+            require_inside(matched.found[image], roots)
+        except SettingsError as error:
+            return str(error)
+        return None
+    fault: str | None = f"there is no file {image!r}"
+    if image.startswith(SCHEME) or Path(image).exists():
+        from pipeline.data.sources.corrections import CorrectedImages  # the image of nights lacks it
+
+        fault = CorrectedImages(roots).fault(image)
     likely = f" (perhaps {name!r})" if (name := matched.unknown[image]) else ""
     return f"no night captioned {image!r}{likely}, and {fault}" if fault else None
 

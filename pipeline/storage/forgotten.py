@@ -172,4 +172,4 @@ def _intents(store: Path) -> Path:
 
 
 def _lock(store: Path) -> Path:
-    return store / ".forgetting"
+    return store / "forgotten.lock"

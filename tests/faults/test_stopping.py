@@ -24,7 +24,7 @@ STEP = 1 if os.environ.get("NIGHTCAP_SOAK") else 3  # which writes SIGTERM comes
 COMMAND = """
 import sys, time
 from pathlib import Path
-import pipeline.registry.loading, pipeline.core.signals
+import serving.planning.model_choice, pipeline.core.signals
 from nightcap import cli
 from nightcap.commands import night
 from serving import caption_shard
@@ -39,8 +39,8 @@ def hang(folder, info, captioner, limits):
     Path(sys.argv[1]).touch()
     time.sleep(600)
 
-pipeline.registry.loading.pin = lambda home, model: PINNED
-night.load = lambda home, pinned: Slow()
+serving.planning.model_choice.pin_for_night = lambda settings, home: PINNED
+night.load_authorised = lambda home, pinned: Slow()
 if sys.argv[1]:
     caption_shard.decode_image, pipeline.core.signals._GRACE_S = hang, 1
 cli.main(sys.argv[2:])

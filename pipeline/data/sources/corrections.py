@@ -33,17 +33,10 @@ class CorrectedImages:
     def fault(self, image: str) -> str | None:
         """Why an image cannot be read; None if it is there."""
         try:
-            return self.outside(image) or (f"there is no file {image!r}" if self._stamp(image) is None else None)
-        except SettingsError as error:
-            return str(error)
-
-    def outside(self, image: str) -> str | None:
-        """Why no root holds an image; None if one does."""
-        try:
             require_inside(image, self._roots)
+            return f"there is no file {image!r}" if self._stamp(image) is None else None
         except SettingsError as error:
             return str(error)
-        return None
 
     def stamps(self, images: Iterable[str]) -> dict[str, dict[str, Any]]:
         """What changes whenever an image may have changed, by folder and name; None where there is none."""
