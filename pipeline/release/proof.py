@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 from pipeline.core.errors import SettingsError
 from pipeline.core.settings import Effect, TrainSettings, settings_with, train_settings
 from pipeline.data.sources.base import SPLITS
+from pipeline.model.network.encoder import weights_sha256
 from pipeline.storage.files import read_json
 from pipeline.training.encoder_stage import load_encoder
 from pipeline.training.environment import versions
@@ -80,15 +80,6 @@ def proof_shortfalls(
     compared = ours.keys() - _REPORTED_APART - settings_with(Effect.NOT_ON_LEARNING, TrainSettings)
     changed = sorted(name for name in compared if ours[name] != preset[name])
     return reasons + [f"{name} is {ours[name]!r}, in the preset {preset[name]!r}" for name in changed]
-
-
-def weights_sha256(network: Any) -> str:
-    """SHA-256 over an encoder's weights, in order, as float32: independent of their file."""
-    digest = hashlib.sha256()
-    for weight in network.weights:
-        values = weight.numpy().astype("<f4")
-        digest.update(f"{values.shape}".encode() + values.tobytes())
-    return digest.hexdigest()
 
 
 def _flat(settings: TrainSettings) -> dict[str, Any]:

@@ -15,7 +15,15 @@ from pipeline.core.errors import DatasetRejected, SettingsError
 from pipeline.data.snapshot import read_images
 from pipeline.data.sources.base import LabelledBox
 from pipeline.imaging.decode import pixels
-from pipeline.model.network.encoder import IMAGENET, Architecture, Encoder, architecture, build_encoder, weights_digest
+from pipeline.model.network.encoder import (
+    IMAGENET,
+    Architecture,
+    Encoder,
+    architecture,
+    build_encoder,
+    weights_digest,
+    weights_sha256,
+)
 from pipeline.model.network.frozen import FrozenEncoder
 from pipeline.storage.files import read_json, sha256_file, write_json
 from pipeline.storage.stage_outputs import StageOutput
@@ -40,14 +48,35 @@ def provide_encoder(run: TrainingRun) -> StageOutput:
     facts |= {"side": settings.side} if settings.side else {}
     if "start" in run.done:
         _check_same(run.output("start").path / ENCODER_WEIGHTS, settings.name, weights)
-    return run.store.run("encoder", _VERSION, facts, {}, lambda folder: write_json(folder / "encoder.json", facts))
+
+    def build(folder: Path) -> None:
+        # Keras' weights have only a name, so their values say which they are.
+        values = (
+            {"values_sha256": weights_sha256(build_encoder(settings.name, IMAGENET))} if weights == IMAGENET else {}
+        )
+        write_json(folder / "encoder.json", facts | values)
+
+    return run.store.run("encoder", _VERSION, facts, {}, build)
 
 
 def load_encoder(encoder: StageOutput) -> Encoder:
-    """The frozen network of a finished encoder stage."""
+    """The frozen network of a finished encoder stage; SettingsError if its weights are not those of that time."""
     facts = read_json(encoder.path / "encoder.json")
-    weights = encoder.path / ENCODER_WEIGHTS if facts["weights"] == ENCODER_WEIGHTS else facts["weights"]
-    return build_encoder(facts["name"], weights, facts.get("side"))
+    if facts["weights"] == ENCODER_WEIGHTS:
+        return build_encoder(facts["name"], encoder.path / ENCODER_WEIGHTS)
+    network = build_encoder(facts["name"], facts["weights"], facts.get("side"))
+    if facts["weights"] != IMAGENET:
+        if sha256_file(Path(facts["weights"])) != facts["digest"]:
+            raise SettingsError(
+                f"encoder.weights: {facts['weights']} has changed since this training began; "
+                "put the former file back, or start the training again"
+            )
+    elif facts.get("values_sha256") not in (None, weights_sha256(network)):  # earlier versions wrote none
+        raise SettingsError(
+            f"encoder.weights=imagenet: Keras' weights of {facts['name']} are not those of {encoder.path}; "
+            "remove them from Keras' cache (~/.keras/models), or give a file with encoder.weights"
+        )
+    return network
 
 
 def load_frozen_encoder(encoder: StageOutput, batch: int) -> FrozenEncoder:

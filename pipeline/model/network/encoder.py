@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,6 +92,15 @@ def weights_digest(name: str, weights: str, expected: str | None) -> str:
             f"encoder.weights: {weights} has another SHA-256 than encoder.weights_sha256, {expected}; compare sha256sum's"
         )
     return digest
+
+
+def weights_sha256(network: Any) -> str:
+    """SHA-256 over an encoder's weights, in order, as float32: independent of their file."""
+    digest = hashlib.sha256()
+    for weight in network.weights:
+        values = weight.numpy().astype("<f4")
+        digest.update(f"{values.shape}".encode() + values.tobytes())
+    return digest.hexdigest()
 
 
 def scenes_backbone(facts: Architecture) -> keras.Model:

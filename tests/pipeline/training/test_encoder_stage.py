@@ -1,10 +1,12 @@
+import keras
 import pytest
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import DatasetRejected, SettingsError
 from pipeline.core.settings import EncoderSettings, TrainSettings
 from pipeline.data.snapshot import Snapshot
-from pipeline.storage.files import read_json, sha256_file
+from pipeline.model.network.encoder import build_encoder, weights_sha256
+from pipeline.storage.files import read_json, sha256_file, write_json
 from pipeline.training.encoder_stage import ENCODER_WEIGHTS, load_encoder, provide_encoder, train_scenes_encoder
 from pipeline.training.run import TrainingRun
 
@@ -56,6 +58,46 @@ def test_weights_that_turn_out_wrong_when_loaded_are_a_settings_error(tmp_path, 
     output = provide_encoder(run_with(tmp_path, name="mobilenet", weights=str(weights)))
     with pytest.raises(SettingsError, match="does not hold weights of mobilenet without top"):
         load_encoder(output)
+
+
+def test_a_weights_file_that_changes_while_a_training_runs_is_refused(tmp_path):
+    weights = tmp_path / "w.weights.h5"
+    for seed in (1, 0):
+        keras.utils.set_random_seed(seed)
+        build_encoder("mobilenet", None).backbone.save_weights(weights)
+        if seed:
+            output = provide_encoder(run_with(tmp_path, name="mobilenet", weights=str(weights)))
+            load_encoder(output)
+    with pytest.raises(
+        SettingsError, match=f"encoder.weights: {weights} has changed since .* start the training again"
+    ):
+        load_encoder(output)
+
+
+def test_weights_of_keras_are_known_by_their_values(tmp_path, monkeypatch):
+    drawn = keras.applications.mobilenet.MobileNet
+
+    def keras_gives(seed):
+        """Stands for the download: the same network with other values."""
+
+        def construct(include_top, weights, input_shape):
+            assert weights == "imagenet"
+            keras.utils.set_random_seed(seed)
+            return drawn(include_top=include_top, weights=None, input_shape=input_shape)
+
+        monkeypatch.setattr(keras.applications.mobilenet, "MobileNet", construct)
+
+    run = run_with(tmp_path, name="mobilenet", weights="imagenet", side=96)
+    keras_gives(0)
+    output = provide_encoder(run)
+    facts = read_json(output.path / "encoder.json")
+    assert facts["values_sha256"] == weights_sha256(load_encoder(output))
+    keras_gives(1)
+    assert provide_encoder(run_with(tmp_path, name="mobilenet", weights="imagenet", side=96)) == output
+    with pytest.raises(SettingsError, match=f"Keras' weights of mobilenet are not those of {output.path}; remove"):
+        load_encoder(output)
+    write_json(output.path / "encoder.json", {name: facts[name] for name in facts if name != "values_sha256"})
+    load_encoder(output)  # as an earlier version wrote it
 
 
 def test_the_scenes_encoder_learns_and_is_kept_by_its_digest(tiny_run):
