@@ -13,7 +13,7 @@ from serving.runs.settings import NightSettings, night_settings
 NIGHT_CONFIG = Variable(
     "NIGHTCAP_NIGHT_CONFIG",
     "An absolute path of a YAML file of night settings that fills the form of `caption_nightly`, and so every scheduled "
-    "night's. Default: none.",
+    "night's. With NIGHTCAP_PROMOTED_ONLY no task may be able to change it. Default: none.",
 )
 
 

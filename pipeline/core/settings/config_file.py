@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
 from pipeline.core.settings.base import Group, PathMark, marks_of
 from pipeline.core.settings.loading import read_yaml, train_settings
 from pipeline.core.settings.training import TrainSettings
-from pipeline.core.variables import Variable
+from pipeline.core.variables import Variable, variables_of
+
+log = logging.getLogger(__name__)
 
 TRAIN_CONFIG = Variable(
     "NIGHTCAP_TRAIN_CONFIG",
     "An absolute path of a settings file that fills the form of `train_captioner`; enough new corrections then start it. "
-    "Default: none.",
+    "With NIGHTCAP_PROMOTED_ONLY no task may be able to change it. Default: none.",
 )
 
 
@@ -44,11 +49,40 @@ def config_named(
     if not path:
         return {}
     values = config_file(kind, Path(path))
+    _judge_place(variable, Path(path), environ)
     try:
         check(values)
     except SettingsError as error:
         raise SettingsError(f"{variable.name} names {path}: {error}") from error
     return values
+
+
+def _judge_place(variable: Variable, path: Path, environ: Mapping[str, str]) -> None:
+    """Refuse a file that this process may change where only promoted versions may caption, else warn of it."""
+    changeable = next((place for place in _places(path) if _may_change(place)), None)
+    if changeable is None:
+        return
+    found = f"{variable.name} names {path}, and a task may change {changeable}"
+    remedy = "put settings files where only another account may write, or mount their folder read-only"
+    if dict(variables_of(Home))["promoted_only"].read(environ):
+        raise SettingsError(f"{found}, so who runs nights could change what a training does; {remedy}")
+    log.warning("%s; before others have accounts, %s", found, remedy)
+
+
+def _places(path: Path) -> tuple[Path, ...]:
+    """A file and the folders above it, as it is named and where links lead."""
+    real = path.resolve()
+    return path, *path.parents, real, *real.parents
+
+
+def _may_change(place: Path) -> bool:
+    about = place.stat()
+    if os.statvfs(place).f_flag & os.ST_RDONLY:
+        return False
+    if about.st_uid == os.geteuid():
+        return True  # an owner may give itself the right
+    sticky = about.st_mode & stat.S_ISVTX  # there nobody replaces what is another's
+    return not sticky and os.access(place, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def training_config(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
