@@ -17,6 +17,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.spinner import Spinner
 
+from pipeline.core.subprocesses import child_environment
 from pipeline.core.terminal import escaped, escaped_json
 from pipeline.storage.objects.ignored import told
 
@@ -93,7 +94,12 @@ def _filtered_stderr() -> Iterator[None]:
     with (
         os.fdopen(os.dup(2), "w", buffering=1) as ours,
         redirect_stderr(ours),  # Python's own lines, the spinner among them, go straight
-        subprocess.Popen(["grep", "-vE", _NOISE], stdin=subprocess.PIPE, stdout=ours) as grep,  # noqa: S607
+        subprocess.Popen(
+            ["grep", "-vE", _NOISE],  # noqa: S607
+            stdin=subprocess.PIPE,
+            stdout=ours,
+            env=child_environment(),
+        ) as grep,
     ):
         assert grep.stdin is not None
         os.dup2(grep.stdin.fileno(), 2)

@@ -12,6 +12,7 @@ import psutil
 
 import pipeline
 from pipeline.core.packages import installed_versions
+from pipeline.core.subprocesses import child_environment
 from pipeline.training.precision import policy
 
 _PACKAGES = ("nightcap", "tensorflow", "tensorflow-cpu", "keras", "tensorflow-datasets", "numpy", "pillow", "mlflow")
@@ -45,7 +46,13 @@ def _git(checkout: Path) -> dict[str, Any] | None:
         return None
     try:
         commit, changes = (
-            subprocess.run(["git", "-C", checkout, *words], capture_output=True, text=True, check=True).stdout  # noqa: S607
+            subprocess.run(
+                ["git", "-C", checkout, *words],  # noqa: S607
+                env=child_environment(),
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
             for words in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
         )
     except (OSError, subprocess.CalledProcessError):

@@ -73,3 +73,14 @@ def test_the_last_words_of_a_crash_arrive():
     assert done.returncode == -6
     assert "this processor lacks AVX" in done.stderr
     assert "oneDNN" not in done.stderr
+
+
+def test_the_filter_of_lines_learns_no_secret(tmp_path, monkeypatch):
+    grep = tmp_path / "grep"
+    grep.write_text(f'#!/bin/sh\nenv > "{tmp_path}/seen"\ncat\n')
+    grep.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-3f9a")
+    assert python(LOADING, capture_output=True).returncode == 1
+    assert "PATH=" in (seen := (tmp_path / "seen").read_text())
+    assert "canary-3f9a" not in seen
