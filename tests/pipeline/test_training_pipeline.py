@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline import training_pipeline as stages
-from pipeline.registry.versions import Registry
+from pipeline.registry.promotions import Promotions
 from pipeline.storage.files import read_json
 from pipeline.storage.stage_outputs import RECIPE, Store
 from pipeline.training import run as training_run
@@ -77,7 +77,7 @@ def test_what_training_took_counts_both_stages(tiny_run):
 
 
 def test_the_champion_is_what_was_trained(tiny_run):
-    champion = Registry(tiny_run.home).champion("captioner")
+    champion = Promotions(tiny_run.home).champion("captioner")
     assert champion.digest == tiny_run.output("bundle").figures()["bundle_digest"]
     assert tiny_run.scores()["images"] == 12
 

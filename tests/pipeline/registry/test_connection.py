@@ -92,7 +92,7 @@ def test_a_missing_model_is_missing_although_mlflow_with_accounts_refuses_it(gua
     _, registry = guarded
     with pytest.raises(ModelNotFound, match="no model at models:/captioner@champion"):
         registry.resolve("models:/captioner@champion")
-    assert registry.champion("captioner") is None
+    assert registry.aliased("captioner", "champion") is None
 
 
 def answer_once(server, answer):

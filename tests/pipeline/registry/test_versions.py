@@ -22,7 +22,8 @@ def registry(tiny_run):
 
 def test_a_version_is_found_by_alias_and_by_number(registry, tiny_run):
     by_number = registry.resolve("models:/captioner/1")
-    assert by_number == registry.resolve("models:/captioner@champion") == registry.champion("captioner")
+    assert by_number == registry.resolve("models:/captioner@champion")
+    assert registry.aliased("captioner", "champion") == by_number.version
     assert by_number.uri == "models:/captioner/1"
     assert by_number.digest == tiny_run.output("bundle").figures()["bundle_digest"]
     assert by_number.engine == "tensorflow-float32"
@@ -67,7 +68,7 @@ def test_a_malformed_uri_is_refused_with_the_two_forms(registry, path):
 
 
 def test_an_empty_registry_has_no_champion(empty_home):
-    assert Registry(empty_home).champion("captioner") is None
+    assert Registry(empty_home).aliased("captioner", "champion") is None
     with pytest.raises(ModelNotFound, match=r"mlflow\.db; make one with `nightcap train`"):
         Registry(empty_home).resolve("models:/captioner@champion")
 

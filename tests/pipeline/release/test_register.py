@@ -129,7 +129,7 @@ def test_the_first_version_may_be_promoted_and_the_champion_stays(elsewhere):
     assert (verdict["champion"], verdict["since"]) == (None, 0)
     assert stages.promote_version(elsewhere, "1", verdict, "somebody")["promoted"]
     assert stages.promote_version(elsewhere, "1", verdict, "somebody")["promoted"]  # stopped before it heard of it
-    assert Registry(elsewhere.home).champion("captioner").version == "1"
+    assert Promotions(elsewhere.home).champion("captioner").version == "1"
     [entry] = Promotions(elsewhere.home).journal.entries("captioner")
     assert (entry.who, entry.verdict, entry.why) == ("somebody", verdict["digest"], verdict["reason"])
     again = stages.gate(elsewhere, "1")

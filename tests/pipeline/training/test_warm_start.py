@@ -10,7 +10,7 @@ from pipeline.core.settings import VocabularySettings, assign, train_settings
 from pipeline.data.sources.factory import open_source
 from pipeline.model.vocabulary import Vocabulary
 from pipeline.registry.lineage import START_TAG
-from pipeline.registry.versions import Registry
+from pipeline.registry.promotions import Promotions
 from pipeline.release.register import _tags
 from pipeline.storage.files import digest_of
 from pipeline.training import run as training_run
@@ -94,7 +94,7 @@ def test_another_version_behind_the_alias_is_another_training(tiny_run):
 
 def test_its_version_says_what_it_began_with(tiny_run, monkeypatch):
     monkeypatch.setattr(TrainingRun, "scores", lambda run: {"scores": {"cider_d": 0.5}, "test_digest": "3" * 64})
-    champion = Registry(tiny_run.home).champion("captioner")
+    champion = Promotions(tiny_run.home).champion("captioner")
     assert _tags(continuing(tiny_run), "4" * 64)[START_TAG] == champion.digest
     assert START_TAG not in _tags(tiny_run, "4" * 64)
 

@@ -106,7 +106,7 @@ def test_one_that_cannot_be_loaded_fails_before_any_write(stranger, tmp_path):
         )
     )
     uri = log_model(stranger.home, "broken", code)
-    name_external(stranger.home, uri)
+    name_external(stranger.home, uri, "ann")
     put(stranger, (1, 2, 3))
     with pytest.raises(BundleRejected, match=r"broken version 1 cannot be loaded: .*no gears"):
         night_of(stranger, uri)

@@ -20,7 +20,7 @@ from tests.pipeline.model.external.strangers import log_model
 def test_what_takes_or_gives_something_else_is_no_captioner(stranger, unfit):
     uri = log_model(stranger.home, "unfit", **unfit)
     with pytest.raises(BundleRejected, match=r"signature|metadata"):
-        name_external(stranger.home, uri)
+        name_external(stranger.home, uri, "ann")
     assert DIGEST_TAG not in Registry(stranger.home).version(uri).tags
 
 
