@@ -211,7 +211,7 @@ def leads_to_its_pages(story, run):
         "Data Docs": "/artifactPath/data_docs/index.html",
         "Verdict": page,
     }
-    assert all(address.startswith(f"{story.mlflow}/#/experiments/") for address in found.values())
+    assert all(address.startswith(f"{story.stack.mlflow_url}/#/experiments/") for address in found.values())
     for folder in (f"gate/{digest}", "data_docs"):
         held = story.ask("artifacts/list", run_id=about, path=folder)["files"]
         assert f"{folder}/index.html" in {file["path"] for file in held}

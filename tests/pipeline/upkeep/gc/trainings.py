@@ -1,8 +1,8 @@
 """What is left of trainings after some of it was removed."""
 
 from pipeline.registry.lineage import Lineage
-from pipeline.storage.files import read_json, write_json
-from pipeline.storage.stage_outputs import Store
+from pipeline.storage.files import digest_of, read_json, write_json
+from pipeline.storage.stage_outputs import RECIPE, Store
 from tests.pipeline.training.training_outputs import train
 
 DEAD = "f" * 64  # the bundle of the training that nobody wants
@@ -38,7 +38,8 @@ def plan(home, night, digest, planned=1):
 
 
 def unwanted(home, stage):
-    """The folder's name of a stage of the training that nobody wants; digests may be cut to it."""
+    """The digest of a stage of the training that nobody wants."""
     lineage = Lineage(Store(home.store))
     bundle = lineage.bundles[DEAD]
-    return next(folder.name for folder in lineage.above([bundle]) if folder.parent.name == stage)
+    [folder] = [folder for folder in lineage.above([bundle]) if folder.parent.name == stage]
+    return digest_of({name: value for name, value in read_json(folder / RECIPE).items() if name != "seconds"})
