@@ -54,8 +54,8 @@ class CocoJsonSource:
         return zip(unique, self._images.read(unique), strict=True)
 
     def remark(self, uri: str) -> str | None:
-        """Of an image that is not there: the likely one."""
-        return self._missing.get(uri) if self._entries else None
+        """Of an image that is not there: the likely one; of one that cannot be read: why."""
+        return self._missing.get(uri) if self._entries and uri in self._missing else self._images.fault(uri)
 
     @cached_property
     def _entries(self) -> list[CaptionedImage]:

@@ -16,9 +16,10 @@ from pipeline.core.errors import BadImage, SettingsError
 from pipeline.core.reasons import MISSING, NO_CAPTION
 from pipeline.core.text_files import file_text
 from pipeline.data.sources.base import SPLITS, Split
-from pipeline.imaging.decode import ImageLimits, pixels
+from pipeline.imaging.decode import ImageLimits, check_bytes, pixels
 from pipeline.storage.annotations import NumberedImage, coco_captions, read_form
 from pipeline.storage.files import creating_folder, sha256_file, write_json, write_text
+from pipeline.storage.objects.beneath import open_plain, open_size
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ SIDE = 224
 QUALITY = 85
 FLICKR8K_CONFIG = "flickr8k.yaml"
 REPORT = "prepared.json"
+_LIMITS = ImageLimits()
 MAX_LEFT_OUT = 0.05  # more is a wrong or half unpacked folder, and figures would not compare
 
 _LISTS: dict[Split, str] = {"train": "train", "val": "dev", "test": "test"}  # as in Flickr_8k.devImages.txt
@@ -149,11 +151,13 @@ def _squashed(path: Path, captions: Iterable[str]) -> bytes:
     if not any(caption.strip() for caption in captions):
         raise BadImage(NO_CAPTION, f"{path.name} has no caption")
     try:
-        data = path.read_bytes()
+        with open_plain(path) as file:
+            check_bytes(open_size(file), _LIMITS)
+            data = file.read(_LIMITS.max_bytes + 1)
     except OSError as error:
         raise BadImage(MISSING, f"{path} cannot be read: {error.strerror}") from error
     buffer = io.BytesIO()
-    Image.fromarray(pixels(data, SIDE, "squash", ImageLimits())).save(buffer, "JPEG", quality=QUALITY)
+    Image.fromarray(pixels(data, SIDE, "squash", _LIMITS)).save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()
 
 

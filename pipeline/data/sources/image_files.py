@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterable, Iterator
 from errno import EACCES, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError
 from pipeline.core.parallel import in_parallel
 from pipeline.storage.name_matching import MatchedNames, match_names, same_to_the_eye
 from pipeline.storage.objects import LocalFolder, ObjectInfo, S3Folder
+from pipeline.storage.objects.beneath import NoPlainFile, OutsideRoot, open_beneath, open_size
 from pipeline.storage.objects.s3 import SCHEME
+
+MOST_BYTES = 1_100_000_000  # a file that training reads; 170 megapixels, which settings allow, in RGB of 16 bits
 
 _READERS = 16
 _ABSENT = {ENOENT, ENOTDIR, EISDIR, EACCES, EPERM, ELOOP, ENAMETOOLONG}
-
-_T = TypeVar("_T")
 
 
 class ImageFiles(Protocol):
@@ -34,7 +35,10 @@ class ImageFiles(Protocol):
         """What changes whenever an image may have changed, by path; None where there is none."""
 
     def read(self, paths: Iterable[str]) -> Iterator[bytes | None]:
-        """Encoded bytes in the order of the paths; None where unreadable."""
+        """Encoded bytes in the order of the paths; None where unreadable or more than `MOST_BYTES`."""
+
+    def fault(self, path: str) -> str | None:
+        """Why an image that is there cannot be read."""
 
 
 def open_image_files(images: str | None) -> ImageFiles:
@@ -68,22 +72,45 @@ class LocalImageFiles:
 
     def stamps(self, paths: Iterable[str]) -> dict[str, Any]:
         """Size and time of each file."""
-        return {path: self._unless_absent(path, _size_and_time) for path in paths}
+        return {path: self._stamp(path) for path in paths}
 
     def read(self, paths: Iterable[str]) -> Iterator[bytes | None]:
         """The files' bytes."""
-        return (self._unless_absent(path, _bytes) for path in paths)
+        return (self._read(path) for path in paths)
+
+    def fault(self, path: str) -> str | None:
+        """By opening the file."""
+        try:
+            with open_beneath(self._root, path) as file:
+                return _too_large(path, open_size(file))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            return f"{path!r} cannot be read: {error}"
+
+    def _read(self, path: str) -> bytes | None:
+        if _lexical(path) is None:
+            raise _outside(path, "an image", str(self._root))
+        try:
+            with open_beneath(self._root, path) as file:
+                return None if _too_large(path, open_size(file)) else file.read(MOST_BYTES)
+        except OutsideRoot as error:
+            raise _outside(path, "an image", str(self._root)) from error
+        except NoPlainFile:
+            return None
+        except OSError as error:
+            _require_absent(path, error)
+            return None
 
     def _is_file(self, path: str) -> bool:
         return os.path.isfile(self._root / path)  # noqa: PTH113 - False, whatever fails
 
-    def _unless_absent(self, path: str, read: Callable[[Path], _T]) -> _T | None:
+    def _stamp(self, path: str) -> list[int] | None:
         try:
-            return read(self._root / self.path(path, "an image"))
+            return _size_and_time(self._root / self.path(path, "an image"))
         except OSError as error:
-            if error.errno in _ABSENT:
-                return None
-            raise ObjectUnavailable(f"cannot read {path!r}: {error}; try again when the file system answers") from error
+            _require_absent(path, error)
+            return None
 
 
 class StoredImageFiles:
@@ -111,10 +138,15 @@ class StoredImageFiles:
         """The objects' bytes, as they were listed."""
         return in_parallel(self._bytes, paths, _READERS)
 
+    def fault(self, path: str) -> str | None:
+        """By the size that the store lists."""
+        info = self._listed.get(path)
+        return _too_large(path, info.size) if info else None
+
     def _bytes(self, path: str) -> bytes | None:
         info = self._listed.get(self.path(path, "an image"))
         try:
-            return self._folder.read(info) if info else None
+            return self._folder.read(info) if info and not _too_large(path, info.size) else None
         except BadInput:
             return None
 
@@ -159,5 +191,10 @@ def _size_and_time(file: Path) -> list[int]:
     return [stat.st_size, stat.st_mtime_ns]
 
 
-def _bytes(file: Path) -> bytes | None:
-    return file.read_bytes() if file.is_file() else None
+def _require_absent(path: str, error: OSError) -> None:
+    if error.errno not in _ABSENT:
+        raise ObjectUnavailable(f"cannot read {path!r}: {error}; try again when the file system answers") from error
+
+
+def _too_large(path: str, size: int) -> str | None:
+    return f"{path!r} has {size:,} bytes; a training reads at most {MOST_BYTES:,}" if size > MOST_BYTES else None

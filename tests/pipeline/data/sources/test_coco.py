@@ -136,6 +136,34 @@ def test_a_malformed_glob_is_refused(dataset):
         dataset.settings(exclude=("//",))
 
 
+def test_what_is_no_plain_file_or_huge_is_not_read(dataset, image):
+    os.mkfifo(dataset.images / "pipe.png")
+    with (dataset.images / "huge.png").open("wb") as file:
+        file.truncate(10**12)
+    for name in ("pipe.png", "huge.png"):
+        dataset.add(name)
+    dataset.add("a.png", data=image(1))
+    source = dataset.source()
+    assert [photo.data for photo in source.captioned_images()] == [None, None, image(1)]
+    assert "source.images has no file 'pipe.png'" in source.remark("pipe.png")
+    assert source.remark("huge.png") == (
+        "'huge.png' has 1,000,000,000,000 bytes; a training reads at most 1,100,000,000"
+    )
+    assert source.remark("a.png") is None
+
+
+def test_a_link_that_leads_outside_after_it_was_listed_is_not_followed(dataset, image):
+    dataset.add("sub/a.png", data=image(1))
+    source = dataset.source()
+    photographs = source.captioned_images()
+    assert source.fingerprint()
+    (dataset.images / "sub" / "a.png").unlink()
+    (dataset.folder / "secret.png").write_bytes(image(2))
+    (dataset.images / "sub" / "a.png").symlink_to(dataset.folder / "secret.png")
+    with pytest.raises(SettingsError, match=r"'sub/a\.png', which does not stay inside"):
+        list(photographs)
+
+
 def test_max_images_is_per_split(dataset):
     dataset.fill(12, "train")
     dataset.fill(11, "test")

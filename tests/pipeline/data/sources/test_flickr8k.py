@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -114,6 +115,15 @@ def test_what_cannot_be_read_is_reported_and_left_out(images, token, tmp_path, c
     assert broken not in {image["file_name"] for image in listed}
     assert not (tmp_path / "out" / "images" / broken).exists()
     assert "2 of the 47 images" in caplog.text
+
+
+def test_a_pipe_and_a_huge_file_are_left_out_unread(images, token, tmp_path):
+    pipe, huge = NAMES["train"][3], NAMES["train"][4]
+    (images / pipe).unlink()
+    os.mkfifo(images / pipe)
+    os.truncate(images / huge, 10**12)
+    report = prepare_flickr8k(images, token, tmp_path / "out")
+    assert report["left_out"] == {pipe: "missing", huge: "too_large_file"}
 
 
 def test_an_image_without_captions_is_left_out(images, token, tmp_path):

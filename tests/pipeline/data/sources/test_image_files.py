@@ -7,6 +7,7 @@ import pytest
 
 from nightcap.options import settings_from
 from pipeline.core.errors import SettingsError
+from pipeline.data.sources import image_files
 from pipeline.data.sources.coco import CocoJsonSource
 
 
@@ -54,6 +55,15 @@ def test_names_are_matched_as_the_eye_sees_them(bucket, tmp_path):
         ("a/B.png", None),
     ]
     assert made.remark("a/B.png") == "source.images has no file 'a/B.png'; perhaps 'a/b.jpg'"
+
+
+def test_a_huge_object_is_not_asked_for(bucket, tmp_path, monkeypatch):
+    monkeypatch.setattr(image_files, "MOST_BYTES", 3)
+    bucket.objects = {"photos/a.jpg": b"abcd", "photos/b.jpg": b"abc"}
+    made = source(tmp_path, "a.jpg", "b.jpg")
+    assert [photo.data for photo in made.captioned_images()] == [None, b"abc"]
+    assert ("GET", "/bucket/photos/a.jpg") not in bucket.asked
+    assert made.remark("a.jpg") == "'a.jpg' has 4 bytes; a training reads at most 3"
 
 
 def test_a_name_that_leads_outside_is_refused(bucket, tmp_path):
