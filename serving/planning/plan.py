@@ -143,7 +143,7 @@ def _plan_job(job: _Job, target: Path) -> None:
     """Write `plan.json` and the shards' lists, atomically; then the next night's cursor."""
     selection = _without_forgotten(job, target)
     if job.layout and job.settings.is_ordinary and not job.settings.manifest:
-        job.cursor.move(_next_day(selection, job))
+        job.cursor.move(_next_day(selection, job, job.layout))
 
 
 def _without_forgotten(job: _Job, target: Path) -> Selection:
@@ -207,14 +207,20 @@ def _write_plan(job: _Job, target: Path, forgotten: Forgotten) -> Selection:
     return selection
 
 
-def _next_day(selection: Selection, job: _Job) -> date | None:
-    """The next night's first day; None if new objects lie outside the layout, as listing by days would miss them."""
+def _next_day(selection: Selection, job: _Job, layout: Layout) -> date | None:
+    """The next night's first day, which passes only days that were listed.
+
+    None to list everything: new objects lie outside the layout, or nothing tells which days were listed.
+    """
     if selection.outside_layout:
         message = "layout %r does not fit the names of %d new objects in %s; the next night lists everything again"
         log.warning(message, job.settings.layout, selection.outside_layout, job.folder.uri)
         return None
-    until = job.attempt.before.date()
-    return min(selection.first_day or until, until)
+    unlisted = [day for name in selection.unlisted if (day := layout.day(f"{name}/"))]
+    days = [job.attempt.before.date(), *unlisted, *([selection.first_day] if selection.first_day else [])]
+    if selection.last_day is not None and not any(map(layout.is_above_days, selection.unlisted)):
+        return min(days)
+    return min(*days, job.cursor.day) if job.cursor.day else None  # as if nothing had been listed
 
 
 def _write_shards(newest: Newest, size: int, folder: Path) -> tuple[int, ...]:

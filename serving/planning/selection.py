@@ -72,9 +72,11 @@ class DayListing:
         self.ignored.clear()
         self.unlisted.clear()
         for name in self.layout.folders(self.folder, self.first, self.last):
+            self.unlisted += self.folder.unlisted  # above the day's folder
             yield from self.folder.list(name)
             self.ignored.join(self.folder.ignored)
             self.unlisted += self.folder.unlisted
+        self.unlisted += self.folder.unlisted
 
 
 @dataclass
@@ -96,6 +98,7 @@ class Selection:
     last_day: date | None = None  # of any object at all
     outside_layout: int = 0  # objects that need a caption and whose names do not fit the layout
     ignored: Ignored = field(default_factory=Ignored)
+    unlisted: frozenset[str] = frozenset()  # folders that are there and could not be listed
     _listed: int = 0
     _unchanged: int = 0
     _later: int = 0
@@ -107,6 +110,7 @@ class Selection:
         while batch := list(islice(stream, _BATCH)):
             self._add(batch)
         self.ignored.join(listing.ignored)
+        self.unlisted = frozenset(listing.unlisted)
         return PlanCounts(
             listed=self._listed,
             unchanged=self._unchanged,

@@ -33,6 +33,12 @@ class Layout:
         except ValueError:
             return None
 
+    def is_above_days(self, folder: str) -> bool:
+        """Whether a folder, by its name, may hold the folders of days."""
+        parts = folder.split("/")
+        fits = (re.fullmatch(_expression(part), name) for part, name in zip(self._parts, parts, strict=False))
+        return len(parts) < len(self._parts) and all(fits)
+
     def folders(self, folder: Folder, first: date, last: date) -> Iterator[str]:
         """Names of the folders of some days, which need not exist."""
         for days in range((last - first).days + 1):

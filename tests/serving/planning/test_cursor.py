@@ -95,6 +95,38 @@ def test_what_is_withdrawn_while_a_night_is_planned_is_the_next_ones(world, monk
     assert night(world, "2026-03-10", 3).planned == 1
 
 
+def test_22_10_a_cursor_passes_no_day_while_the_input_is_not_mounted(world):
+    put(world, "2026-03-01")
+    assert night(world, "2026-03-02", 1).listed == 1
+    mounted = world.home.root / "mounted"
+    world.home.inbox.rename(mounted)
+    world.home.inbox.mkdir()
+    for day in range(3, 9):
+        assert night(world, f"2026-03-{day:02d}", day).listed == 0
+    world.home.inbox.rmdir()
+    mounted.rename(world.home.inbox)
+    put(world, "2026-03-03", "unseen.jpg")
+    assert night(world, "2026-03-09", 9).planned == 1
+
+
+def test_22_10_a_cursor_passes_no_day_that_could_not_be_listed(world):
+    """A path of more than 4,096 bytes cannot be listed, by root either."""
+    put(world, "2026-03-01")
+    assert night(world, "2026-03-02", 1).planned == 1
+    folder = os.open(world.home.inbox / "2026/03/01", os.O_RDONLY)
+    for name in ["a" * 200, *("b" * 240 for _ in range(16))]:
+        os.mkdir(name, dir_fd=folder)
+        inner = os.open(name, os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = inner
+    os.close(os.open("deep.jpg", os.O_CREAT | os.O_WRONLY, dir_fd=folder))
+    os.utime("deep.jpg", (1_772_366_400, 1_772_366_400), dir_fd=folder)
+    os.close(folder)
+    assert [night(world, f"2026-03-{day:02d}", day).planned for day in (3, 9, 20)] == [0, 0, 0]
+    (world.home.inbox / "2026/03/01" / ("a" * 200)).rename(world.home.inbox / "2026/03/01/a")
+    assert night(world, "2026-03-21", 21).planned == 1
+
+
 def test_other_policies_list_everything(world):
     put(world, "2026-03-01")
     put(world, "2026-03-09")

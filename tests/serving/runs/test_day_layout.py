@@ -38,3 +38,9 @@ def test_folders_of_days(tmp_path):
         (tmp_path / name).mkdir(parents=True)
     found = list(Layout("*/%Y/%m/%d").folders(LocalFolder(tmp_path), date(2026, 11, 22), date(2026, 11, 23)))
     assert found == ["a/2026/11/22", "b/2026/11/22", "a/2026/11/23", "b/2026/11/23"]
+
+
+def test_folders_above_days_are_known_by_name():
+    layout = Layout("*/%Y/%m-%d")
+    above = ["cam", "cam/2026", "cam/2026/03-05", "cam/x", "cam/2026/03-05/sub"]
+    assert [layout.is_above_days(name) for name in above] == [True, True, False, False, False]
