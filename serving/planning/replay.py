@@ -20,7 +20,7 @@ from pipeline.storage.tables.replay import Replay
 from pipeline.storage.tables.schema import one_of
 from serving.planning.model_choice import pin_for_night
 from serving.planning.plan import asked
-from serving.runs.lifecycle import planned_runs
+from serving.runs.lifecycle import claim_name, planned_runs
 from serving.runs.plan_file import Attempt, Plan
 from serving.runs.roots import table_of
 from serving.runs.settings import NightSettings
@@ -32,14 +32,16 @@ def attempt_of(
     """The night that ends at an aware moment; a replay of `night` is called `night.r2`, the next `night.r3`.
 
     A replay that was planned and not published is resumed under its name. A replay with other settings, or whose
-    model is another version by now, gets the next name. A plan without images takes no name.
+    model is another version by now, gets the next name. A plan without images takes no name. Without a `run`, a new
+    attempt has a name of its own, claimed in the store, even if several begin in one second.
 
     Args:
         run: Airflow's run id; by default that of the resumed replay, else one named by the moment.
         model: the pinned version; by default pinned here, if a replay may be resumed.
     """
+    by_moment = Attempt.at(moment)
     if settings.replay_night is None:
-        return Attempt.at(moment, run=run)
+        return Attempt.at(moment, None if run else claim_name(home.store / "nights", by_moment.night), run)
     table = table_of(home, settings.table)
     pinned = cache(lambda: model or pin_for_night(settings, home))
 
@@ -53,7 +55,8 @@ def attempt_of(
         for name, plans in planned
         if table.run_of(name) is None and all(is_resumable(made) for made in plans)
     )
-    return Attempt(name, run or (resumed[-1].run if resumed else Attempt.at(moment).run), moment)
+    run = run or (resumed[-1].run if resumed else claim_name(home.store / "nights" / name, by_moment.run))
+    return Attempt(name, run, moment)
 
 
 def _planned(home: Home, name: str) -> list[Plan]:

@@ -19,6 +19,8 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -26,7 +28,7 @@ from pydantic import Field
 
 from pipeline.core.errors import NightRejected
 from pipeline.core.settings import Group
-from pipeline.storage.files import read_json, write_json
+from pipeline.storage.files import explain_full_disk, read_json, write_json
 from pipeline.storage.trash import Garbage, written_at
 
 if TYPE_CHECKING:
@@ -153,6 +155,23 @@ class RunFolder(Group):
         return True
 
 
+def claim_name(folder: Path, name: str) -> str:
+    """A name in a folder that nobody else has, with `.2` or more at its end if the given one is taken.
+
+    It is claimed by a folder of that name. Of processes that claim one name at once, each gets another.
+    """
+    tried, numbers = name, count(2)
+    with explain_full_disk(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            try:
+                (folder / tried).mkdir()
+            except FileExistsError:
+                tried = f"{name}.{next(numbers)}"
+            else:
+                return tried
+
+
 def planned_runs(store: Path, night: str | None = None) -> list[RunFolder]:
     """Runs that have a plan, of one night or of all, by name."""
     nights = (store / "nights").glob("[!.]*") if night is None else [store / "nights" / Path(night).name]
@@ -233,6 +252,10 @@ def clear_attempts(store: Path, keep_days: float) -> int:
     for path in stale:
         log.info("removing %s, last written to %.1f days ago", path, (time.time() - written_at(path)) / _DAY_S)
         shutil.rmtree(set_aside(path), ignore_errors=True)
+    for night in store.glob("nights/[!.]*"):
+        if night.name != LATEST and written_at(night) < before:
+            with suppress(OSError):  # only an empty one goes: a name that was claimed and never planned
+                night.rmdir()
     return len(stale)
 
 

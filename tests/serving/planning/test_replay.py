@@ -190,3 +190,29 @@ def test_where_the_images_of_a_replay_lie(broken, tmp_path):
     assert found(replay_reasons=["truncated"]) == {}
     (broken.home.store / "nights" / "n1").rename(tmp_path / "gone")
     assert found(replay_reasons=["too_small"]) == {inbox: 1}
+
+
+def test_jobs_that_begin_in_one_second_get_a_night_each(world, tmp_path):
+    """The second would take the first one's plan for its own, and say that it was done."""
+    world.fill(2)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "red.jpg").write_bytes(image("red"))
+    world.home = world.home.reaching(str(other))
+    jobs = [settings_of(), settings_of(input=str(other)), settings_of()]
+    attempts = [attempt_of(asked, world.home, world.now) for asked in jobs]
+    nights = [
+        run_night(asked, world.home, PINNED, world.load, each) for asked, each in zip(jobs, attempts, strict=True)
+    ]
+    assert [(night.captioned, night.already_published) for night in nights] == [(2, False), (1, False), (0, False)]
+    assert [each.night.partition("Z")[2] for each in attempts] == ["", ".2", ".3"]
+
+
+def test_replays_of_a_night_that_begin_in_one_second_are_runs_of_their_own(broken):
+    """Who publishes second hears that another run has published the night."""
+    asked = [settings_of(replay_night="n1", replay_reasons=["too_small"], min_side=side) for side in (1, 2)]
+    first, second = (attempt_of(each, broken.home, broken.now, model=PINNED) for each in asked)
+    assert (first.night, first.run) != (second.night, second.run)
+    assert run_night(asked[0], broken.home, PINNED, broken.load, first).captioned == 1
+    with pytest.raises(SettingsError, match="already in table"):
+        run_night(asked[1], broken.home, PINNED, broken.load, second)

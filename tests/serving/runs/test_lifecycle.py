@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from serving.planning.plan import plan
 from serving.publish import publish
-from serving.runs.lifecycle import RunFolder, clear_attempts
+from serving.runs.lifecycle import RunFolder, claim_name, clear_attempts
 from tests.serving.night_world import PINNED, settings_of
 
 
@@ -42,6 +43,20 @@ def test_no_day_at_all_spares_nights_at_work_and_those_that_wait_for_a_person(wo
         aged(world.folder(night), days)
     assert clear_attempts(world.home.store, 0) == len(gone)
     assert {night for night in ("silent", "held") if not world.folder(night).exists()} == gone
+
+
+def test_names_of_nights_that_were_claimed_and_never_planned_go(world):
+    for name in ("old", "young"):
+        claim_name(world.home.store / "nights", name)
+    aged(world.home.store / "nights" / "old", 8)
+    clear_attempts(world.home.store, 7)
+    assert [path.name for path in (world.home.store / "nights").iterdir()] == ["young"]
+
+
+def test_of_processes_that_claim_one_name_each_gets_another(tmp_path):
+    with ThreadPoolExecutor(8) as threads:
+        names = list(threads.map(lambda _: claim_name(tmp_path / "nights", "n"), range(24)))
+    assert sorted(names) == sorted(["n", *(f"n.{number}" for number in range(2, 25))])
 
 
 def test_an_empty_store(tmp_path):
