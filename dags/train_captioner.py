@@ -40,13 +40,19 @@ Verdict `{{ verdict.digest[:12] }}`. Nobody answering for {{ task.response_timeo
 def _run(done: dict[str, str] | None = None) -> Any:
     from pipeline.core.environment import Home
     from pipeline.core.settings import train_settings
-    from pipeline.training.run import TrainingRun, paths_of
+    from pipeline.training.run import TrainingRun
 
     settings = train_settings(training_values(get_current_context()["params"]))
-    run = TrainingRun(settings, Home.from_environment(), done or {})
+    return TrainingRun(settings, Home.from_environment(), done or {})
+
+
+def _require_inside_roots(run: Any) -> None:
+    """Asked once a run, whose form never changes: the installation's own file may change while a training runs."""
+    from pipeline.core.settings import train_settings
+    from pipeline.training.run import paths_of
+
     configured = training_config()
     run.require_inside_roots(paths_of(train_settings(configured)) if configured else ())
-    return run
 
 
 def _validate(run: Any) -> Any:
@@ -76,7 +82,10 @@ def train_captioner() -> None:
     def stage_task(stage: stages.Stage) -> Any:
         @task(task_id=stage.name, **(ON_GPU if stage.on_gpu else {}))
         def run_stage(done: dict[str, str]) -> dict[str, str]:
-            return dict(stages.run_stage(stage.name, _run(done)).done)
+            run = _run(done)
+            if not done:
+                _require_inside_roots(run)
+            return dict(stages.run_stage(stage.name, run).done)
 
         return run_stage
 

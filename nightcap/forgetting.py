@@ -115,18 +115,34 @@ def forget_images(
 
 def _matched(job: _Job, named: Collection[str]) -> MatchedNames:
     """The images as they are known here; one that an earlier call began to forget is known."""
-    forgotten, begun = Forgotten.of(job.home.store), begun_of(job.home.store)
-    known = {name for name in named if begun and forgotten.hashed(name) in begun}
-    for table in job.tables:
-        known.update(_images(table.batches(one_of("image", named), ["image"])))
-    if known.issuperset(named):
-        return match_names(named, known)
+    folders = sorted({job.home.input, *inputs_of(job.home.store)})
+    begun = _begun(job.home.store, named, folders)
+    rest = [name for name in named if name not in begun]
+    known = {name for table in job.tables for name in _images(table.batches(one_of("image", rest), ["image"]))}
+    if known.issuperset(rest):
+        return MatchedNames(begun | {name: name for name in rest}, {})
     everything: Iterable[str] = chain.from_iterable(
         _images(table.batches(pc.scalar(True), ["image"])) for table in job.tables
     )
-    others = (*(each.image for each in job.corrections.read()), *snapshot_images(job.home.store))
-    folders = {job.home.input, *inputs_of(job.home.store)}
-    return match_names(named, chain(known, everything, others, listed_images(job.home.store)), sorted(folders))
+    corrected = (each.image for each in job.corrections.read())
+    seen = match_names(rest, chain(known, everything, corrected, listed_images(job.home.store)), folders)
+    # Names in snapshots are relative to other folders: an image of the night's is none of them for its last part.
+    learnt = match_names(seen.unknown, snapshot_images(job.home.store))
+    unknown = {name: seen.unknown[name] or likely for name, likely in learnt.unknown.items()}
+    return MatchedNames(begun | dict(seen.found) | dict(learnt.found), unknown)
+
+
+def _begun(store: Path, named: Collection[str], folders: Collection[str]) -> dict[str, str]:
+    """The names that a call before began to forget, as it knew them: nothing else may know them any more."""
+    begun = begun_of(store)
+    if not begun:
+        return {}
+    forgotten, known = Forgotten.of(store), dict[str, str]()
+    for name in named:
+        forms = (name, _address(name), *(f"{folder.rstrip('/')}/{name}" for folder in folders))
+        if form := next((form for form in forms if forgotten.hashed(form) in begun), None):
+            known[name] = form
+    return known
 
 
 def _begin(job: _Job, images: frozenset[str], unknown: frozenset[str]) -> tuple[Intent, Forgotten]:

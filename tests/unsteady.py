@@ -41,7 +41,7 @@ class SecondRun:
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", nodeid]
         done = subprocess.run(command, cwd=self.config.rootpath, stdout=subprocess.PIPE, text=True, check=False)
         print(f"\n{nodeid}, once more:\n{done.stdout}")
-        return done.returncode == 0
+        return done.returncode == 0 and " passed" in done.stdout.splitlines()[-1]  # and was not skipped
 
     def pytest_unconfigure(self):
         for nodeid in self.unsteady:

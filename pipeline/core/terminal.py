@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 import traceback
+import unicodedata
 from types import TracebackType
 from typing import Any, Final
 
@@ -60,7 +61,7 @@ def _traceback(error: BaseException) -> str:
 
 
 def _is_harmless(char: str) -> bool:
-    return (char.isprintable() and not _BLANK.match(char)) or char == "\N{IDEOGRAPHIC SPACE}"
+    return (char.isprintable() and not _BLANK.match(char)) or unicodedata.category(char) == "Zs"
 
 
 def _escape(char: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import logging
 import re
 from collections.abc import Iterator
@@ -83,7 +84,7 @@ def csv_rows(file: Path, needed: set[str], needs: str) -> Iterator[tuple[int, di
     columns, delimiter = _columns(lines.partition("\n")[0], named[1] if named else _DELIMITERS)
     if missing := needed - set(columns):
         raise SettingsError(f"{file} lacks the columns {', '.join(sorted(missing))}; its first line names them")
-    rows = csv.reader(lines.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    rows = csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter, strict=True)
     try:
         next(rows)
         for row in rows:

@@ -65,7 +65,8 @@ class Promotions:
         if entry is None:
             return None
         self._repair(entry, expected=entry.target)
-        return _pinned(entry)
+        named = self.journal.about(name, entry.target)  # perhaps later, and with the engine that an old entry lacks
+        return _pinned(named if named and named.digest == entry.digest else entry)
 
     def promote(
         self, name: str, version: str, since: int, who: str, verdict: str | None = None, why: str = ""
@@ -210,7 +211,7 @@ class Promotions:
             raise ModelNotFound(f"the champion is {uri} ({where}); {error}, or {advice}") from error
         if pinned.digest != entry.digest:
             raise BundleRejected(f"{_other_bytes(entry, pinned.digest)}; {advice}")
-        if pinned.is_external and entry.engine is None:
+        if pinned.is_external and self.journal.authorising(pinned) is None:
             raise BundleRejected(
                 f"{uri} is the champion ({where}), but the entry does not say that it runs code of others, as it is from "
                 f"an older Nightcap; name it again: nightcap models external {uri}"

@@ -132,6 +132,8 @@ def writing_alone(path: Path) -> Iterator[bool]:
         except BlockingIOError:
             log.warning("another process is at work in %s; waiting until it ends", path.parent)
             fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:  # a network file system without locks
+            log.warning("%s cannot be locked (%s); let only one process at a time work there", path.parent, error)
         yield path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
 
 

@@ -6,7 +6,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,8 @@ class Store:
             return
         taken = [file.parent for file in self.recipes() if _is_unlisted(file)]
         for folder in taken:
-            list_files(folder)
+            with suppress(FileNotFoundError):  # `gc` removed it meanwhile
+                list_files(folder)
         if taken:
             log.warning("%d outputs of an earlier version in %s are used as they are, this once", len(taken), self.root)
         create_json(since, {"taken_over": sorted(str(folder.relative_to(self.root)) for folder in taken)})

@@ -17,7 +17,7 @@ from pipeline.core.environment import Home
 from pipeline.core.errors import ModelNotFound, NightcapError, RegistryUnavailable
 from pipeline.model.model_uri import ModelUri
 from pipeline.registry.journal import Entry, Journal
-from pipeline.registry.versions import Registry
+from pipeline.registry.versions import REMOVED_TAG, Registry
 
 _MODEL: Final = "captioner"
 INSTALLATION_METRICS: Final = {
@@ -58,14 +58,17 @@ class Installation:
             return None, False
 
     def _has(self, entry: Entry | None) -> bool | None:
-        """Whether the registry has a version; None if it does not answer. `/health` would answer without database or login."""
+        """Whether the registry has the entry's version and bytes; None if it does not answer.
+
+        `/health` would answer without database or login.
+        """
         try:
-            Registry(self._home).version(str(ModelUri(_MODEL, entry.target if entry else "1")))
+            found = Registry(self._home).version(str(ModelUri(_MODEL, entry.target if entry else "1")))
         except ModelNotFound:
             return False
         except RegistryUnavailable:
             return None
-        return entry is not None
+        return entry is not None and found.digest in {None, entry.digest} and REMOVED_TAG not in found.tags
 
     def _folders(self) -> list[Path]:
         folders = {self._home.root, self._home.store, self._home.captions.parent}

@@ -134,14 +134,16 @@ def _thumbnails(page: Path) -> Iterator[Path]:
 
 def _strip(plan: Plan, images: Collection[str], is_ours: IsOurs) -> None:
     """Remove images from a published run; its lists come last, as they tell a later call that it is to be done."""
+    content = read_json(plan.path)
+    rest = without_images(content, images)
+    clean = Plan.model_validate(rest | {"folder": plan.folder})
     shutil.rmtree(plan.parts, ignore_errors=True)  # a process that published it may have died over them
     forget_outputs(plan, images, is_ours)
     if plan.has_ended:
-        report_anew(plan)
+        report_anew(clean)
     else:  # it is being published; or its process died over that, and the next night goes on with it
-        write_outputs(plan)
-    content = read_json(plan.path)
-    if (rest := without_images(content, images)) != content:
+        write_outputs(clean)
+    if rest != content:
         write_json(plan.path, rest)
     for path, lines in _lists_with(plan, images):
         write_bytes(path, lines)

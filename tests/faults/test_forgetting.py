@@ -4,11 +4,14 @@ import json
 import os
 from itertools import count
 
+import pandas as pd
 import pytest
 
 from nightcap.cli import main
 from nightcap.forgetting import forget_images
 from pipeline.storage.files import read_json
+from pipeline.storage.forgotten import intents_of
+from pipeline.storage.stage_outputs import Store
 from serving.publish import publish
 from serving.reporting.outputs.targets import LocalTarget
 from serving.reporting.report import report
@@ -177,6 +180,41 @@ def test_the_likely_name_is_told(world, secret, capsys):
     assert forget_listed(world, f"{secret[:-4]}.JPG\n") == 3
     assert f"perhaps '{secret}'" in "".join(capsys.readouterr())
     assert len(world.rows()) == 4
+
+
+def test_an_image_that_a_training_has_by_the_same_last_name_is_another(world, secret):
+    """Names in snapshots are relative to folders of their own."""
+
+    def snapshot(folder):
+        listed = {"image": [NAME], "uri": [f"/elsewhere/{NAME}"], "sha256": ["0" * 64], "split": ["train"]}
+        pd.DataFrame(listed).to_parquet(folder / "images.parquet")
+        pd.DataFrame({"image": [NAME], "caption": ["a dog"]}).to_parquet(folder / "captions.parquet")
+
+    made = Store(world.home.store).run("snapshot", 1, {}, {"source": "other"}, snapshot)
+    assert forget(world, secret).names.unknown.keys() == {secret}
+    assert list(pd.read_parquet(made.path / "images.parquet")["image"]) == [NAME]
+    assert world.night().counts.planned == 3
+
+
+def test_a_second_call_goes_on_by_a_relative_name(world, secret, monkeypatch):
+    world.night()
+    with monkeypatch.context() as patch:
+        patch.setattr("nightcap.forgetting.look_for", died)
+        with pytest.raises(KeyboardInterrupt):
+            forget(world, NAME)
+    assert len(world.rows()) == 3
+    outcome = forget(world, NAME)
+    assert (outcome.names.found, outcome.names.unknown) == ({NAME: secret}, {})
+    assert all(intent.state == "done" for intent in intents_of(world.home.store))
+
+
+def test_an_image_that_a_later_night_ignored_leaves_its_page(world, secret):
+    world.night()
+    world.fill(2, start=50)
+    world.night("n2", exclude=("*bride*",))
+    assert [secret] in read_json(world.folder("n2") / "plan" / "plan.json")["ignored"].values()
+    forget(world, secret)
+    assert list(traces(world.home.root)) == []
 
 
 def test_a_manifest_brings_nothing_back_under_another_spelling(world, secret):

@@ -42,9 +42,8 @@ def address(listener):
 @pytest.fixture
 def world(tmp_path, address, monkeypatch):
     """A home whose services listen, as the environment names it."""
-    home = Home(
-        tmp_path, tmp_path / "store", f"sqlite:///{tmp_path / 'mlflow.db'}", (), address, f"{address}/hook/{SECRET}"
-    )
+    registry, webhook = f"sqlite:///{tmp_path / 'mlflow.db'}", f"{address}/hook/{SECRET}"
+    home = Home(tmp_path, tmp_path / "store", registry, pushgateway=address, webhook=webhook)
     monkeypatch.setenv("NIGHTCAP_HOME", str(home.root))
     monkeypatch.setenv("NIGHTCAP_PUSHGATEWAY", home.pushgateway)
     monkeypatch.setenv("NIGHTCAP_WEBHOOK", home.webhook)
@@ -147,7 +146,7 @@ def test_22_airflow_alerts_with_the_reason(world, listener):
 
 def test_services_that_are_down_only_warn(world, listener, caplog):
     gone = "http://127.0.0.1:1"
-    world.home = Home(world.home.root, world.home.store, gone, (), gone, f"{gone}/{SECRET}")
+    world.home = Home(world.home.root, world.home.store, gone, pushgateway=gone, webhook=f"{gone}/{SECRET}")
     world.fill(3)
     assert world.night(experiment="nights").captioned == 3
     warnings = [record.message for record in caplog.records if "did not receive the metrics of night" in record.message]
@@ -166,7 +165,7 @@ def scenes(tiny_run, tmp_path, address):
     """Runs a night of the images in a folder with a model of drawn scenes."""
     trained = tiny_run.home
     roots, journal = (str(tmp_path),), trained.promotions
-    home = Home(trained.root, tmp_path / "store", trained.tracking_uri, roots, address, journal=journal)
+    home = Home(trained.root, tmp_path / "store", trained.tracking_uri, roots, pushgateway=address, journal=journal)
     pinned = pin(home, "models:/captioner@champion")
 
     def night(folder, name="n1", **settings):

@@ -9,7 +9,7 @@ from functools import cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
-from pipeline.core.errors import NightcapError
+from pipeline.core.errors import BadInput
 from pipeline.core.parallel import in_parallel
 from pipeline.core.reasons import NOT_AN_IMAGE
 
@@ -94,7 +94,7 @@ def images_of(folder: Folder, under: str = "") -> Iterator[ObjectInfo]:
 def _may_be_image(folder: Folder, info: ObjectInfo) -> bool:
     try:
         return begins_like_an_image(folder.head(info))
-    except NightcapError:
+    except BadInput:
         return True
 
 

@@ -21,7 +21,7 @@ import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from pipeline.core.errors import Permanent
+from pipeline.core.errors import Permanent, SettingsError
 from pipeline.storage.files import sha256
 from pipeline.storage.tables.commits import (
     BATCH_ROWS,
@@ -84,9 +84,10 @@ def _open(uri: str) -> DeltaTable:
     """The current table, made anew if it is damaged, as all of it is in the history."""
     try:
         return open_table(uri)
+    except SettingsError:  # somebody else's table
+        raise
     except (DeltaError, Permanent) as error:
         log.warning("table %s cannot be read and is made anew: %s", uri, error)
-        shutil.rmtree(Path(uri) / "_delta_log")
         shutil.rmtree(uri)
         return open_table(uri)
 

@@ -6,6 +6,7 @@ outputs/<night>/<run>.json      in the store, a copy of `plan.json`
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,11 @@ def prune_index(store: Path, images: Collection[str]) -> None:
 
 
 def without_images(plan: dict[str, Any], images: Collection[str]) -> dict[str, Any]:
-    """The content of a `plan.json` without images; only a replay's settings name any, whatever its folders are called."""
-    named = plan["settings"].get("replay_images")
-    if not named or not set(named) & set(images):
-        return plan
-    kept = [image for image in named if image not in images]
-    return plan | {"settings": plan["settings"] | {"replay_images": kept}}
+    """The content of a `plan.json` without images, which a replay's settings and examples of ignored files may name."""
+    named, ignored = plan["settings"].get("replay_images") or [], plan.get("ignored") or {}
+    if not {*named, *chain.from_iterable(ignored.values())}.isdisjoint(images):
+        kept = [image for image in named if image not in images]
+        examples = {reason: [name for name in names if name not in images] for reason, names in ignored.items()}
+        settings = plan["settings"] | ({"replay_images": kept} if named else {})
+        plan = plan | {"settings": settings} | ({"ignored": examples} if ignored else {})
+    return plan

@@ -81,3 +81,8 @@ def test_a_log_and_a_traceback_hold_no_forged_line():
     assert "  ERROR forged\\x9b" in lines
     assert "\x1b" not in done.stderr
     assert [line for line in lines[1:] if not line.startswith(("  ", "Traceback", "ERROR failed"))] == []
+
+
+def test_spaces_of_all_scripts_stay():
+    name = "Screenshot 9.41\u202fPM, 10\u00a0h\u3000.png"
+    assert escaped(name) == name

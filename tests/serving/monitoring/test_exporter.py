@@ -41,11 +41,13 @@ def served(home):
 
 def test_a_champion_is_told_from_its_first_promotion_on(home):
     assert served(home)["nightcap_champion", None] == 0
-    change = {"model": "captioner", "action": "promote", "from": None, "to": "1", "digest": "d", "who": "test"}
+    digest = add_versions(home, "one").version("models:/captioner/1").digest
+    change = {"model": "captioner", "action": "promote", "from": None, "to": "1", "digest": digest, "who": "test"}
     Journal.of(home).append(Change.model_validate(change), since=0)
-    add_versions(home, "one")
     figures = served(home)
     assert (figures["nightcap_champion", None], figures["nightcap_registry_up", None]) == (1, 1)
+    Journal.of(home).append(Change.model_validate(change | {"digest": "d"}), since=1)  # other bytes by that number
+    assert served(home)["nightcap_champion", None] == 0
     figures = served(replace(home, tracking_uri=f"sqlite:///{home.root / 'another.db'}"))
     assert (figures["nightcap_champion", None], figures["nightcap_registry_up", None]) == (0, 1)
 

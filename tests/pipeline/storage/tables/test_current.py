@@ -2,10 +2,13 @@
 
 import shutil
 from datetime import timedelta
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from pipeline.core.errors import SettingsError
 from pipeline.storage.tables import HUMAN, CaptionTable
 from pipeline.storage.tables import current as current_module
 from pipeline.storage.tables.maintenance import compact_table
@@ -137,6 +140,23 @@ def test_current_of_a_table_from_before_it_noted_its_files(table):
     write_deltalake(table.current_uri, rows(row("a"), row("stale")))
     table.write_current()
     assert current(table) == SECOND
+
+
+def test_a_table_of_others_in_its_place_is_left_alone(tmp_path):
+    table = CaptionTable(tmp_path / "captions")
+    table.append(rows(row("a")), 0)
+    write_deltalake(table.current_uri, pa.table({"mine": [1, 2]}))
+    with pytest.raises(SettingsError, match="lacks the columns"):
+        table.write_current()
+    assert DeltaTable(table.current_uri).to_pyarrow_table().num_rows == 2
+
+
+def test_current_that_lost_its_log_is_made_anew(table):
+    before = current(table)
+    shutil.rmtree(Path(table.current_uri) / "_delta_log")
+    table.append(rows(row("fresh", caption="new")), 1)
+    table.write_current()
+    assert current(table) == before | {"fresh": "new"}
 
 
 def test_only_the_files_with_changed_images_are_written_anew(tmp_path, monkeypatch):
