@@ -26,7 +26,7 @@ def fetch(home: Home, pinned: PinnedModel) -> Bundle | ExternalModel:
         log.info("fetching %s", pinned.uri)
     except BundleRejected as error:
         log.warning("the cached copy is damaged and fetched anew: %s", error)
-    folder = _folder(home, pinned)
+    folder = cached_folder(home, pinned.digest)
     shutil.rmtree(folder, ignore_errors=True)
     return download(Registry(home), pinned, folder)
 
@@ -42,7 +42,7 @@ def fetch_bundle(home: Home, pinned: PinnedModel) -> Bundle:
 
 def cached(home: Home, pinned: PinnedModel) -> Bundle | ExternalModel:
     """A version's files as the cache has them: raises ModelNotFound if absent, BundleRejected if damaged."""
-    folder = _folder(home, pinned)
+    folder = cached_folder(home, pinned.digest)
     model = _read(pinned, folder)
     with suppress(OSError):
         os.utime(folder)  # the time of its last use
@@ -59,5 +59,6 @@ def _read(pinned: PinnedModel, folder: Path) -> Bundle | ExternalModel:
     return (read_external if pinned.is_external else read_bundle)(folder, pinned.digest)
 
 
-def _folder(home: Home, pinned: PinnedModel) -> Path:
-    return home.root / "cache" / "models" / pinned.digest
+def cached_folder(home: Home, digest: str) -> Path:
+    """Where the cache keeps the files of a digest."""
+    return home.root / "cache" / "models" / digest

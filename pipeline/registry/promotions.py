@@ -26,7 +26,7 @@ from pipeline.model.interface import PinnedModel
 from pipeline.model.model_uri import ModelUri
 from pipeline.registry.cache import download
 from pipeline.registry.journal import Action, Change, Entry, Journal
-from pipeline.registry.versions import CHAMPION, REMOVED_TAG, Registry
+from pipeline.registry.versions import CHAMPION, Registry
 
 GATE_TAG, VERDICT_TAG, VERDICT_DIGEST_TAG, JUDGED_AGAINST_TAG = "gate", "verdict", "verdict_digest", "judged_against"
 PASSED, REFUSED, NOBODY = "passed", "refused", "nobody"
@@ -222,9 +222,9 @@ class Promotions:
         """Pin a version that MLflow has: digest and engine as the journal says if it names the version, else by its tags."""
         version = self.registry.version(uri)
         entry = self.journal.about(version.name, version.version)
-        if entry and entry.engine and version.digest in (None, entry.digest) and REMOVED_TAG not in version.tags:
+        if entry and entry.engine and version.holds(entry.digest):
             return _pinned(entry)
-        return self.registry.resolve(uri)
+        return version.pinned(uri)
 
     def _nothing_promoted(self, name: str) -> SettingsError:
         alias = self.registry.aliased(name, CHAMPION)

@@ -59,6 +59,21 @@ class Version:
         """Whether others made it, and a person named it as a captioner."""
         return self.tags.get(ENGINE_TAG) == EXTERNAL
 
+    def holds(self, digest: str) -> bool:
+        """Whether its files are there and, as far as its tag says, have this digest."""
+        return self.digest in {None, digest} and REMOVED_TAG not in self.tags
+
+    def pinned(self, uri: str) -> PinnedModel:
+        """Pin it, for who named it by `uri`; ModelNotFound if its files were removed, BundleRejected without a digest."""
+        if REMOVED_TAG in self.tags:
+            raise ModelNotFound(f"the files of {uri} were removed on {self.tags[REMOVED_TAG]}; train it again")
+        if self.digest is None:
+            raise BundleRejected(
+                f"{uri} is version {self.version} without a {DIGEST_TAG} tag; Nightcap did not register it. If it is an "
+                f"external captioner that you trust to run here, name it: nightcap models external {uri}"
+            )
+        return PinnedModel(self.name, self.version, self.digest, self.tags.get(ENGINE_TAG, ""), str(self.uri))
+
 
 class Registry:
     """The registry that `home.tracking_uri` names; without an answer of MLflow, methods raise RegistryUnavailable."""
@@ -78,17 +93,8 @@ class Registry:
         return answering(self._home)
 
     def resolve(self, uri: str) -> PinnedModel:
-        """Pin a model URI to one version; ModelNotFound if its files were removed, BundleRejected without a digest."""
-        version = self.version(uri)
-        if REMOVED_TAG in version.tags:
-            raise ModelNotFound(f"the files of {uri} were removed on {version.tags[REMOVED_TAG]}; train it again")
-        if version.digest is None:
-            raise BundleRejected(
-                f"{uri} is version {version.version} without a {DIGEST_TAG} tag; Nightcap did not register it. If it is an "
-                f"external captioner that you trust to run here, name it: nightcap models external {uri}"
-            )
-        engine = version.tags.get(ENGINE_TAG, "")
-        return PinnedModel(version.name, version.version, version.digest, engine, str(version.uri))
+        """Pin a model URI to one version; raises as `Version.pinned`."""
+        return self.version(uri).pinned(uri)
 
     def version(self, uri: str) -> Version:
         """The version behind `models:/name@alias` or `models:/name/version`, whoever registered it."""

@@ -13,6 +13,7 @@ from typing import Literal
 from pipeline.core.environment import Home
 from pipeline.core.errors import BundleRejected, ModelNotFound
 from pipeline.model.bundle import Bundle, read_bundle
+from pipeline.registry.cache import cached_folder
 from pipeline.registry.journal import Entry
 from pipeline.registry.lineage import Lineage
 from pipeline.registry.promotions import Promotions
@@ -93,7 +94,7 @@ def mend(home: Home, name: str, who: str) -> Iterator[str]:
 
 def _bundle(home: Home, digest: str) -> Bundle | None:
     """A whole bundle with a digest, of the cache or of a training's output."""
-    folders = [home.root / "cache" / "models" / digest]
+    folders = [cached_folder(home, digest)]
     with suppress(OSError):
         made = Lineage(Store(home.store)).bundles.get(digest)
         folders += [made / "bundle"] if made else []

@@ -17,7 +17,7 @@ from pipeline.core.environment import Home
 from pipeline.core.errors import ModelNotFound, NightcapError, RegistryUnavailable
 from pipeline.model.model_uri import ModelUri
 from pipeline.registry.journal import Entry, Journal
-from pipeline.registry.versions import REMOVED_TAG, Registry
+from pipeline.registry.versions import Registry
 
 _MODEL: Final = "captioner"
 INSTALLATION_METRICS: Final = {
@@ -40,9 +40,10 @@ class Installation:
         entry, is_known = self._champion()
         is_there = self._has(entry)
         yield _gauge("nightcap_registry_up", is_there is not None)
-        champion = (is_there if is_known else None) if is_there is not None else (entry is not None or None)
-        if champion is not None:
-            yield _gauge("nightcap_champion", champion)
+        if entry is not None:
+            yield _gauge("nightcap_champion", is_there is not False)  # while MLflow is down, the journal counts
+        elif is_known and is_there is not None:
+            yield _gauge("nightcap_champion", False)
         for name, place in (("size", 0), ("free", 2)):
             metric = f"nightcap_disk_{name}_bytes"
             family = GaugeMetricFamily(metric, INSTALLATION_METRICS[metric], labels=["folder"])
@@ -68,7 +69,7 @@ class Installation:
             return False
         except RegistryUnavailable:
             return None
-        return entry is not None and found.digest in {None, entry.digest} and REMOVED_TAG not in found.tags
+        return entry is not None and found.holds(entry.digest)
 
     def _folders(self) -> list[Path]:
         folders = {self._home.root, self._home.store, self._home.captions.parent}
