@@ -16,6 +16,7 @@ from typer.exceptions import Abort, TyperException
 
 from nightcap.lazy_commands import LazyCommands
 from pipeline.core.errors import NightcapError, SettingsError
+from pipeline.core.redaction import masked
 from pipeline.core.signals import CODE, Stopped, heeding_sigterm
 from pipeline.core.terminal import escape_logs, escaped
 
@@ -82,8 +83,6 @@ def _usage_message(error: TyperException) -> str:
 
 def _fail(message: str, code: int) -> NoReturn:
     if message:
-        from pipeline.core.redaction import masked  # it needs pydantic, which `--help` does not
-
         sys.stderr.write(f"nightcap: {escaped(masked(' '.join(message.split())))}\n")
     sys.exit(code)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.core.errors import SettingsError
+from pipeline.core.redaction import without_user
 from pipeline.core.uri_paths import plain_path
 from pipeline.core.variables import Variable, env, values_of
 
@@ -213,8 +214,6 @@ class Home:
     @property
     def mlflow_page(self) -> str:
         """Where people's browsers reach MLflow; empty without a server."""
-        from pipeline.core.redaction import without_user  # it needs pydantic
-
         server = self.tracking_uri if self.tracking_uri.startswith("http") else ""
         return without_user(self.mlflow_url or server).rstrip("/")  # a browser asks for its own password
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Final
 from urllib.parse import quote
-
-from pydantic import AfterValidator, WithJsonSchema
 
 HIDDEN = "***"
 
@@ -57,16 +55,3 @@ def scrubbed(text: object, environ: Mapping[str, str] = os.environ) -> str:
     for secret in sorted(values | {quote(value, safe="") for value in values}, key=len, reverse=True):
         clean = clean.replace(secret, HIDDEN)
     return clean
-
-
-def _without_secrets(text: str) -> str:
-    if masked(text) != text:
-        raise ValueError(
-            "holds a name, password or signature, which would be kept with the model; "
-            "leave it to the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, a profile)"
-        )
-    return text
-
-
-# A path or an address in settings; Airflow's form refuses a secret before it keeps it.
-Address = Annotated[str, AfterValidator(_without_secrets), WithJsonSchema({"type": "string", "pattern": PATTERN})]

@@ -43,7 +43,7 @@ _NATIVE = {"I;16BS": "I;16NS", "I;16S": "I;16NS", "I;32BS": "I;32NS", "I;32S": "
 """libtiff gives samples in this machine's byte order, and Pillow takes some for the file's."""
 
 
-REMEDY = "convert it to 8 or 16 bits in grey, RGB or CMYK"
+_REMEDY = "convert it to 8 or 16 bits in grey, RGB or CMYK"
 
 
 def prepare(image: Image.Image) -> None:
@@ -54,7 +54,7 @@ def prepare(image: Image.Image) -> None:
     is_signed_byte = image.mode == "L" and _first(image.tag_v2, _FORMAT, 1) != 1
     is_misread_plane = image.mode in ("LA", "La", "LAB") or (len(extra) > 1 and any(extra))
     if is_signed_byte or (is_misread_plane and image.tag_v2.get(_PLANAR) == 2):
-        raise BadImage(reasons.UNSUPPORTED_FORMAT, f"{_layout(image.tag_v2)} is not supported; {REMEDY}")
+        raise _unsupported(image.tag_v2)
     image.tile = [tile._replace(args=_native(tile.args)) for tile in image.tile]
 
 
@@ -72,13 +72,13 @@ def planes(image: Image.Image, data: bytes) -> Image.Image | None:
     if tags.get(_PLANAR) != 2 or tags.get(_COMPRESSION, 1) != 1 or len(places) != 1 or bits not in (8, 16):
         return None
     if tags.get(_SAMPLES) != count or 1 in tags.get(_EXTRA, ()):
-        raise BadImage(reasons.UNSUPPORTED_FORMAT, f"{_layout(tags)} is not supported; {REMEDY}")
+        raise _unsupported(tags)
     height, width = tags[_HEIGHT], tags[_WIDTH]
     kind = np.dtype(np.uint8 if bits == 8 else np.uint16).newbyteorder("<" if tags.prefix == b"II" else ">")
     try:
         values = np.frombuffer(data, kind, count * height * width, *places).reshape(count, height, width)
     except ValueError as error:
-        raise BadImage(reasons.TRUNCATED, f"the TIFF ends too early, after {len(data):,} bytes") from error
+        raise _truncated(data) from error
     return _like(image, np.moveaxis(values >> (bits - 8), 0, -1).astype(np.uint8), image.mode)
 
 
@@ -105,11 +105,19 @@ def failure(data: bytes, error: Exception) -> BadImage | None:
     if tags is None:
         return None
     if not _is_whole(tags, len(data)):
-        return BadImage(reasons.TRUNCATED, f"the TIFF ends too early, after {len(data):,} bytes")
+        return _truncated(data)
     is_known = not isinstance(error, (UnidentifiedImageError, KeyError))
     if is_known and tags.get(_COMPRESSION, 1) in _COMPRESSIONS:
         return None
-    return BadImage(reasons.UNSUPPORTED_FORMAT, f"{_layout(tags)} is not supported; {REMEDY}")
+    return _unsupported(tags)
+
+
+def _unsupported(tags: ImageFileDirectory_v2) -> BadImage:
+    return BadImage(reasons.UNSUPPORTED_FORMAT, f"{_layout(tags)} is not supported; {_REMEDY}")
+
+
+def _truncated(data: bytes) -> BadImage:
+    return BadImage(reasons.TRUNCATED, f"the TIFF ends too early, after {len(data):,} bytes")
 
 
 def _tags(data: bytes) -> ImageFileDirectory_v2 | None:

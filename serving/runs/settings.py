@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator
 
 from pipeline.core.globs import glob_pattern
-from pipeline.core.redaction import Address
 from pipeline.core.settings import Group, PathMark, checked
+from pipeline.core.settings.base import Address
 from serving.runs.clock import TIME_OF_DAY, next_time
 from serving.runs.day_layout import Layout
 

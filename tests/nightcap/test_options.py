@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from nightcap.options import given, night_settings_from, setting_options, settings_from, values_from
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
-from pipeline.core.redaction import Address
 from pipeline.core.settings import Group
+from pipeline.core.settings.base import Address
 
 
 def config(folder, text):

@@ -6,13 +6,28 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema, model_validator
+
+from pipeline.core.redaction import PATTERN, masked
 
 log = logging.getLogger(__name__)
 
 Mark = TypeVar("Mark", "PathMark", "Effect")
+
+
+def _without_secrets(text: str) -> str:
+    if masked(text) != text:
+        raise ValueError(
+            "holds a name, password or signature, which would be kept with the model; "
+            "leave it to the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, a profile)"
+        )
+    return text
+
+
+# A path or an address in settings; Airflow's form refuses a secret before it keeps it.
+Address = Annotated[str, AfterValidator(_without_secrets), WithJsonSchema({"type": "string", "pattern": PATTERN})]
 
 
 class Group(BaseModel):

@@ -8,8 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from pipeline.core.globs import glob_pattern
-from pipeline.core.redaction import Address
-from pipeline.core.settings.base import Effect, Group, PathMark
+from pipeline.core.settings.base import Address, Effect, Group, PathMark
 
 _File = Annotated[Path | None, PathMark()]
 _Share = Annotated[float, Effect.ON_SNAPSHOT]

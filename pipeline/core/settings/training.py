@@ -6,8 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.core.redaction import Address
-from pipeline.core.settings.base import Effect, Group, PathMark
+from pipeline.core.settings.base import Address, Effect, Group, PathMark
 from pipeline.core.settings.data import SourceSettings, ValidationSettings, VocabularySettings
 
 EncoderName = Literal["scenes", "inception_resnet_v2", "resnet50", "mobilenet", "xception"]
