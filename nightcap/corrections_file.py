@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pyarrow.compute as pc
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
@@ -22,6 +21,7 @@ from pipeline.storage.tables.schema import one_of
 from serving.runs.roots import roots_of
 
 if TYPE_CHECKING:
+    from pipeline.data.sources.corrections import CorrectedImages
     from pipeline.storage.tables import CaptionTable
 
 _NEEDS = "give a CSV file with the columns image and caption, and perhaps who and when"
@@ -52,8 +52,11 @@ def of_known_images(file: Path, corrections: Mapping[int, Correction], home: Hom
     from pipeline.storage.tables import CaptionTable
 
     table, roots = CaptionTable(home.captions), roots_of(home)
+    corrected = cache(partial(_corrected_images, roots))
     matched = _matched(table, {each.image for each in corrections.values()}, home)
-    wrong = {line: fault for line, each in corrections.items() if (fault := _fault(each.image, matched, roots))}
+    wrong = {
+        line: fault for line, each in corrections.items() if (fault := _fault(each.image, matched, roots, corrected))
+    }
     if wrong:
         shown = "; ".join(f"{file}:{line}: {fault}" for line, fault in list(wrong.items())[:_SHOWN])
         raise SettingsError(
@@ -67,20 +70,26 @@ def of_known_images(file: Path, corrections: Mapping[int, Correction], home: Hom
 
 def _matched(table: CaptionTable, images: Collection[str], home: Home) -> MatchedNames:
     """The table's names of images; one whose UTF-8 was read as Windows-1252 may be the likely one."""
-    exact = {name for batch in table.batches(one_of("image", images), ["image"]) for name in batch["image"].to_pylist()}
+    exact = set(table.images(one_of("image", images)))
     if exact.issuperset(images):
         return MatchedNames({name: name for name in exact}, {})
-    everything = table.batches(pc.scalar(True), ["image"])
     mended = {image: _mended(image) for image in images}
-    known = (name for batch in everything for name in batch["image"].to_pylist())
-    matched = match_names({*images, *mended.values()}, known, (home.input,))
+    matched = match_names({*images, *mended.values()}, table.images(), (home.input,))
     unknown = {
         name: matched.found.get(mended[name]) or matched.unknown[name] for name in images if name in matched.unknown
     }
     return MatchedNames(matched.found, unknown)
 
 
-def _fault(image: str, matched: MatchedNames, roots: Iterable[str]) -> str | None:
+def _corrected_images(roots: Iterable[str]) -> CorrectedImages:
+    from pipeline.data.sources.corrections import CorrectedImages  # the image of nights lacks it
+
+    return CorrectedImages(roots)
+
+
+def _fault(
+    image: str, matched: MatchedNames, roots: Iterable[str], corrected: Callable[[], CorrectedImages]
+) -> str | None:
     """Why no training can learn from a correction of an image."""
     if image in matched.found:
         try:
@@ -90,9 +99,7 @@ def _fault(image: str, matched: MatchedNames, roots: Iterable[str]) -> str | Non
         return None
     fault: str | None = f"there is no file {image!r}"
     if image.startswith(SCHEME) or Path(image).exists():
-        from pipeline.data.sources.corrections import CorrectedImages  # the image of nights lacks it
-
-        fault = CorrectedImages(roots).fault(image)
+        fault = corrected().fault(image)
     likely = f" (perhaps {name!r})" if (name := matched.unknown[image]) else ""
     return f"no night captioned {image!r}{likely}, and {fault}" if fault else None
 

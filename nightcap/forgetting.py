@@ -7,13 +7,10 @@ end each place is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import ObjectUnavailable
@@ -118,12 +115,10 @@ def _matched(job: _Job, named: Collection[str]) -> MatchedNames:
     folders = sorted({job.home.input, *inputs_of(job.home.store)})
     begun = _begun(job.home.store, named, folders)
     rest = [name for name in named if name not in begun]
-    known = {name for table in job.tables for name in _images(table.batches(one_of("image", rest), ["image"]))}
+    known = {name for table in job.tables for name in table.images(one_of("image", rest))}
     if known.issuperset(rest):
         return MatchedNames(begun | {name: name for name in rest}, {})
-    everything: Iterable[str] = chain.from_iterable(
-        _images(table.batches(pc.scalar(True), ["image"])) for table in job.tables
-    )
+    everything = chain.from_iterable(table.images() for table in job.tables)
     corrected = (each.image for each in job.corrections.read())
     seen = match_names(rest, chain(known, everything, corrected, listed_images(job.home.store)), folders)
     # Names in snapshots are relative to other folders: an image of the night's is none of them for its last part.
@@ -150,12 +145,13 @@ def _begin(job: _Job, images: frozenset[str], unknown: frozenset[str]) -> tuple[
     store = job.home.store
     forgotten = remember_to_forget(store, ())
     earlier = [each for each in intents_of(store) if each.images & forgotten.hashes(images)]
+    lengths = text_lengths(store)
     captions = {
         shorten(caption, length).strip()
         for table in job.tables
         for said in table.all_captions(images).values()
         for caption in said
-        for length in text_lengths(store)
+        for length in lengths
     }
     intent = Intent(
         images=forgotten.hashes(images | unknown),
@@ -170,8 +166,8 @@ def _begin(job: _Job, images: frozenset[str], unknown: frozenset[str]) -> tuple[
 
 def _require_nothing_left(job: _Job, images: frozenset[str], left: dict[str, int]) -> None:
     """Raise ObjectUnavailable if a place that had the images still has one."""
-    left |= {f"rows of {table.uri}": _rows_in(table, images) for table in job.tables}
-    left |= {f"rows of {table.current_uri}": len(table.current(images)) for table in job.tables}
+    for table in (each for history in job.tables for each in (history, CaptionTable(history.current_uri))):
+        left[f"rows of {table.uri}"] = sum(1 for _ in table.images(one_of("image", images)))
     left["corrections"] = sum(each.image in images for each in job.corrections.read())
     found = ", ".join(f"{count} {place}" for place, count in left.items() if count)
     if found:
@@ -180,11 +176,3 @@ def _require_nothing_left(job: _Job, images: frozenset[str], left: dict[str, int
 
 def _address(name: str) -> str:
     return name if "://" in name else str(Path(name).absolute())
-
-
-def _images(batches: Iterable[pa.RecordBatch]) -> Iterator[str]:
-    return (image for batch in batches for image in batch["image"].to_pylist())
-
-
-def _rows_in(table: CaptionTable, images: Collection[str]) -> int:
-    return sum(len(batch) for batch in table.batches(one_of("image", images), ["image"]))

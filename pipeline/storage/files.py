@@ -134,14 +134,6 @@ def sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
-def sync_tree(folder: Path) -> None:
-    """Make all files below a folder, and their names, safe on disk."""
-    for root, _, files in os.walk(folder):
-        for name in files:
-            sync_file(Path(root, name))
-        sync_folder(Path(root))
-
-
 def write_text(path: Path, text: str, is_secret: bool = False) -> None:
     """Write a UTF-8 file as `write_bytes` does."""
     write_bytes(path, text.encode(), is_secret)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePosixPath
 
+from pipeline.storage.objects.base import printable
+
 _MOST_COMPARED = 100_000  # known names that an unknown one is compared with for its likeness
 _MOST_LIKENED = 20  # unknown names that get such a comparison
 _SHOWN = 5
@@ -123,7 +125,7 @@ class _Search:
 def _printable(path: str) -> str:
     """A path as the table of captions has it, where bytes that are no UTF-8 are escapes such as `\\xff`."""
     try:
-        return os.fsencode(path).decode("utf-8", "backslashreplace")
+        return printable(path)
     except UnicodeEncodeError:  # half a surrogate pair, which no file's name has
         return ascii(path)
 

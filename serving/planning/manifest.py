@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core.errors import SettingsError
 from pipeline.core.reasons import NOT_LATEST, OTHER_TYPE, OUTSIDE_INPUT, UNUSABLE_ROW
-from pipeline.storage.objects import Exclusions, Folder, Ignored, ObjectInfo, is_hidden, kind_of, printable
+from pipeline.storage.objects import Folder, Ignored, ObjectInfo, is_hidden, kind_of, printable
 from pipeline.storage.objects.addresses import RETRY_DEADLINE_S
 from pipeline.storage.objects.base import moment_of
 from pipeline.storage.objects.s3 import SCHEME
@@ -45,18 +45,10 @@ class Manifest:
     `is_delete_marker`. Without times its own order stands for newest first.
     """
 
-    def __init__(
-        self,
-        uri: str,
-        folder: Folder,
-        roots: Iterable[str],
-        patience_s: float = RETRY_DEADLINE_S,
-        exclusions: Exclusions | None = None,
-    ) -> None:
+    def __init__(self, uri: str, folder: Folder, roots: Iterable[str], patience_s: float = RETRY_DEADLINE_S) -> None:
         """Open a manifest of a folder: a local path or `s3://bucket/key`, with all its files under a root."""
         self._uri, self._folder = uri, folder
         self._files = files_of(uri, roots, patience_s)
-        self._exclusions = exclusions or Exclusions()
         self.ignored = Ignored()  # rows of the latest complete reading
         self.unlisted: list[str] = []  # a manifest is read whole or not at all
 
@@ -89,7 +81,7 @@ class Manifest:
             return UNUSABLE_ROW
         if not name or name.endswith("/"):
             return OUTSIDE_INPUT if name is None else OTHER_TYPE
-        return OTHER_TYPE if kind_of(name) == "other" or is_hidden(name) else self._exclusions.why(name)
+        return OTHER_TYPE if kind_of(name) == "other" or is_hidden(name) else self._folder.exclusions.why(name)
 
     def _inside(self, key: str, bucket: str | None) -> str | None:
         if not self._folder.uri.startswith(SCHEME):

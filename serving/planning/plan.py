@@ -130,8 +130,7 @@ class _Job:
     def listing(self) -> Listing:
         settings = self.settings
         if settings.manifest:
-            roots, exclusions = roots_of(self.home), self.folder.exclusions
-            return Manifest(settings.manifest, self.folder, roots, settings.store_patience_s, exclusions)
+            return Manifest(settings.manifest, self.folder, roots_of(self.home), settings.store_patience_s)
         if self.layout and self.cursor.day and settings.is_ordinary:
             days = days_from(self.cursor.day, self.attempt.before, settings.late_days)
             log.info("listing %s from %s to %s", self.folder.uri, *days)

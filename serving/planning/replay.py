@@ -84,14 +84,9 @@ def with_known_images(settings: NightSettings, home: Home) -> NightSettings:
     if not settings.replay_images:
         return settings
     table, wanted = table_of(home, settings.table), tuple(map(printable, settings.replay_images))
-    exact = {
-        image for batch in table.batches(one_of("image", wanted), ["image"]) for image in batch["image"].to_pylist()
-    }
-    if exact.issuperset(wanted):
+    if set(table.images(one_of("image", wanted))).issuperset(wanted):
         return settings
-    everything = table.batches(pc.scalar(True), ["image"])
-    known = (image for batch in everything for image in batch["image"].to_pylist())
-    matched = match_names(wanted, known, (address_of(settings.input or home.input),))
+    matched = match_names(wanted, table.images(), (address_of(settings.input or home.input),))
     if matched.unknown:
         raise SettingsError(
             f"table {table.uri} knows no image {matched.unknown_named()}; nothing was replayed: name images as it does"

@@ -79,6 +79,8 @@ def _cards(plan: Plan, rows: list[dict[str, Any]], folder: Path) -> Iterator[Car
     planned = (info for shard in range(len(plan.shards)) for info in plan.images(shard))
     listed = {info.uri: info for info in planned if info.uri in shown}
     images = _input(plan)
+    if not rows:  # a decoder takes a while to start
+        return
     with Decoders(plan.settings.work(THUMBNAIL_SIDE, "keep"), 1) as decoders:
         for row in rows:
             yield Card(

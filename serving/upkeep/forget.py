@@ -42,8 +42,9 @@ def inputs_of(store: Path) -> set[str]:
 def listed_images(store: Path) -> Iterator[str]:
     """The images in the lists of nights, some several times."""
     for run in planned_runs(store):
-        for shard in range(len(Plan.read(run.path).shards)):
-            yield from (info.uri for info in Plan.read(run.path).images(shard))
+        plan = Plan.read(run.path)
+        for shard in range(len(plan.shards)):
+            yield from (info.uri for info in plan.images(shard))
 
 
 def digests_of(table: CaptionTable, images: Collection[str]) -> frozenset[str]:
@@ -97,10 +98,11 @@ def strip_outputs(
     has_rows, stripped = _nights_with(images), []
     for plan in indexed_runs(store):
         is_due = has_rows(plan) and not plan.path.is_file()
-        if is_due or (look and (mentions_in_outputs(plan, images) or forget_outputs(plan, images, is_ours))):
-            forget_outputs(plan, images, is_ours)
-            write_outputs(plan)
-            stripped.append(plan)
+        if is_due or look:
+            removed = forget_outputs(plan, images, is_ours)
+            if is_due or removed or mentions_in_outputs(plan, images):
+                write_outputs(plan)
+                stripped.append(plan)
     return stripped
 
 

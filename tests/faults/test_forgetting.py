@@ -5,13 +5,18 @@ import os
 from itertools import count
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from deltalake import DeltaTable, write_deltalake
 
 from nightcap.cli import main
 from nightcap.forgetting import forget_images
+from pipeline.core.errors import ObjectUnavailable
 from pipeline.storage.files import read_json
 from pipeline.storage.forgotten import intents_of
 from pipeline.storage.stage_outputs import Store
+from pipeline.storage.tables.maintenance import purge
 from serving.publish import publish
 from serving.reporting.outputs.targets import LocalTarget
 from serving.reporting.report import report
@@ -206,6 +211,20 @@ def test_a_second_call_goes_on_by_a_relative_name(world, secret, monkeypatch):
     outcome = forget(world, NAME)
     assert (outcome.names.found, outcome.names.unknown) == ({NAME: secret}, {})
     assert all(intent.state == "done" for intent in intents_of(world.home.store))
+
+
+def test_a_row_that_the_current_table_alone_has_is_told(world, secret, monkeypatch):
+    world.night()
+    uri = f"{world.home.captions}_current"
+    row = pa.table(DeltaTable(uri).to_pyarrow_table()).filter(pc.field("image") == secret)
+
+    def bring_back(table):
+        purge(table)
+        write_deltalake(uri, row, mode="append")
+
+    monkeypatch.setattr("nightcap.forgetting.purge", bring_back)
+    with pytest.raises(ObjectUnavailable, match=rf"still in 1 rows of {uri}"):
+        forget(world, secret)
 
 
 def test_an_image_that_a_later_night_ignored_leaves_its_page(world, secret):

@@ -33,7 +33,6 @@ class CorrectedImages:
     def fault(self, image: str) -> str | None:
         """Why an image cannot be read; None if it is there."""
         try:
-            require_inside(image, self._roots)
             return f"there is no file {image!r}" if self._stamp(image) is None else None
         except SettingsError as error:
             return str(error)
@@ -43,7 +42,10 @@ class CorrectedImages:
         stamps: dict[str, dict[str, Any]] = defaultdict(dict)
         for image in images:
             folder, _, name = image.rpartition("/")
-            stamps[folder or "/"][name] = None if self.fault(image) else self._stamp(image)
+            named = stamps[folder or "/"]
+            named[name] = None
+            with suppress(SettingsError):
+                named[name] = self._stamp(image)
         return stamps
 
     def read(self, image: str) -> bytes | None:
@@ -55,6 +57,7 @@ class CorrectedImages:
         return next(iter(files.read([name]))) if files else None
 
     def _stamp(self, image: str) -> Any:
+        require_inside(image, self._roots)
         folder, name = _place(image)
         files = self._folder(folder)
         return files.stamps([name])[name] if files else None

@@ -121,10 +121,12 @@ class StoredImageFiles:
 
     def path(self, name: str, where: str) -> str:
         """A name as it is listed, else as a normal path that stays below the prefix."""
+        if name in self._listed:
+            return name
         path = _lexical(name)
-        if path is None and name not in self._listed:
+        if path is None:
             raise _outside(name, where, self._folder.uri)
-        return name if name in self._listed else str(path)
+        return str(path)
 
     def matched(self, names: Iterable[str]) -> MatchedNames:
         """Each name in the listing."""
@@ -159,11 +161,12 @@ def _matched(names: Iterable[str], root: str, is_there: Callable[[str], bool], l
     """Match names by `is_there`, and only those that are not there with the paths that are listed."""
     found, absent, root = dict[str, str](), list[str](), root.rstrip("/")
     for name in dict.fromkeys(names):
-        paths = map(_lexical, (name, same_to_the_eye(name)))
-        if there := [str(path) for path in paths if path is not None and is_there(str(path))]:
-            found[name] = there[0]
-        else:
+        paths = dict.fromkeys(map(_lexical, (name, same_to_the_eye(name))))
+        there = next((str(path) for path in paths if path is not None and is_there(str(path))), None)
+        if there is None:
             absent.append(name)
+        else:
+            found[name] = there
     if not absent:
         return MatchedNames(found, {})
     parts = root.split("/")

@@ -41,9 +41,6 @@ class Ignored:
         self.reasons.clear()
         self.examples.clear()
 
-    def __str__(self) -> str:
-        return ", ".join(f"{count} {reason}" for reason, count in self.reasons.most_common())
-
 
 def told(reasons: Mapping[str, int], examples: Mapping[str, list[str]]) -> list[str]:
     """Lines for a person: each reason with its meaning, its count and its first files."""

@@ -80,9 +80,9 @@ class ImageCheck:
         return [info.name not in no_images for info in infos]
 
 
-def images_of(folder: Folder, under: str = "") -> Iterator[ObjectInfo]:
+def images_of(folder: Folder) -> Iterator[ObjectInfo]:
     """The images of a folder; other files are counted in `folder.ignored`."""
-    check, stream = ImageCheck(folder), folder.list(under)
+    check, stream = ImageCheck(folder), folder.list()
     while batch := list(islice(stream, _BATCH)):
         for info, is_image in zip(batch, check.are_images(batch), strict=True):
             if is_image:

@@ -27,7 +27,7 @@ from pipeline.core.reasons import (
 )
 from pipeline.storage.files import create_bytes
 from pipeline.storage.objects.base import ObjectInfo, moment_of, printable, safe_name
-from pipeline.storage.objects.beneath import NoPlainFile, OutsideRoot, open_beneath, open_plain
+from pipeline.storage.objects.beneath import NoPlainFile, OutsideRoot, open_beneath, open_plain, open_size
 from pipeline.storage.objects.exclusions import Exclusions
 from pipeline.storage.objects.ignored import Ignored
 from pipeline.storage.objects.image_names import HEAD_BYTES, kind_of
@@ -105,7 +105,7 @@ class LocalFolder:
         """The bytes of one file, if it exists."""
         try:
             with self._opened(safe_name(name)) as file:
-                size = os.fstat(file.fileno()).st_size
+                size = open_size(file)
                 if most_bytes is not None and size > most_bytes:
                     raise BadInput(TOO_LARGE_FILE, f"{self._path(name)} has {size:,} bytes; {most_bytes:,} are allowed")
                 return file.read()
@@ -160,12 +160,14 @@ class LocalFolder:
         return BadInput(UNAVAILABLE, f"{error}; other files can be read: restore this one, then replay {UNAVAILABLE}")
 
     def _gives_others(self, name: str) -> bool:
-        others = LocalFolder(self.root, self.bound, self.exclusions)
-        known = [self._read_before] if self._read_before and self._read_before.name != name else []
+        before = self._read_before
+        if before and before.name != name:
+            return self._gives(before)
         try:
+            others = LocalFolder(self.root, self.bound, self.exclusions)  # this one's figures stay as they are
             listed = (info for info in others.list() if info.name != name and info.size)
-            return any(others._gives(info) for info in known or islice(listed, _OTHERS_ASKED))
-        except ObjectUnavailable:
+            return any(map(self._gives, islice(listed, _OTHERS_ASKED)))
+        except (OSError, SettingsError, ObjectUnavailable):  # the folder itself fails
             return False
 
     def _gives(self, info: ObjectInfo) -> bool:

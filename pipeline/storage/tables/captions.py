@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 Policy = Literal["new", "older_version", "everything"]
 
 ATTEMPTS = 30
+_ALL = pc.scalar(True)
 IMAGE = ("image", "etag")
 IMAGE_AND_VERSION = (*IMAGE, "model_name", "model_version")
 
@@ -144,6 +145,10 @@ class CaptionTable:
         except ObjectUnavailable as error:
             log.warning("the current captions are read as they are: %s", error)
         return CaptionTable(self.current_uri).batches(condition, columns)
+
+    def images(self, condition: ds.Expression = _ALL) -> Iterator[str]:
+        """The images of rows that meet a condition, some several times, few in memory at once."""
+        return (image for batch in self.batches(condition, ["image"]) for image in batch["image"].to_pylist())
 
     def batches(self, condition: ds.Expression, columns: list[str]) -> Iterator[pa.RecordBatch]:
         """Rows that meet a condition, in the table's order, few in memory at once."""

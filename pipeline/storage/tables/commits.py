@@ -133,8 +133,14 @@ def batches_of(
     dataset: ds.Dataset, condition: ds.Expression | None = None, columns: list[str] | None = None
 ) -> Iterator[pa.RecordBatch]:
     """Rows in the table's order, few of them in memory at once."""
-    reader = dataset.scanner(columns, condition, BATCH_ROWS, batch_readahead=2, fragment_readahead=1)
-    return iter(reader.to_batches())
+    return iter(scanner_of(dataset, condition, columns).to_batches())
+
+
+def scanner_of(
+    dataset: ds.Dataset, condition: ds.Expression | None = None, columns: list[str] | None = None
+) -> ds.Scanner:
+    """A scanner that reads little ahead."""
+    return dataset.scanner(columns, condition, BATCH_ROWS, batch_readahead=2, fragment_readahead=1)
 
 
 def commit(uri: str, table: DeltaTable, change: TableChange) -> int | None:

@@ -24,7 +24,6 @@ from deltalake.exceptions import DeltaError
 from pipeline.core.errors import Permanent, SettingsError
 from pipeline.storage.files import sha256
 from pipeline.storage.tables.commits import (
-    BATCH_ROWS,
     TableChange,
     batches_of,
     commit,
@@ -32,6 +31,7 @@ from pipeline.storage.tables.commits import (
     names_of,
     number_of,
     open_table,
+    scanner_of,
     sequence_of,
 )
 from pipeline.storage.tables.delta_log import damaged_files
@@ -66,8 +66,7 @@ def refresh(uri: str, find_history: Callable[[], DeltaTable | None]) -> bool:
 def best_rows(history: ds.Dataset, condition: ds.Expression, columns: Collection[str]) -> pa.Table:
     """Of the rows that meet a condition each image's first by (human, newest); all of them are in memory."""
     names = list(dict.fromkeys([*columns, *_ORDERED_BY]))
-    scanner = history.scanner(names, condition, BATCH_ROWS, batch_readahead=2, fragment_readahead=1)
-    rows = scanner.to_table()
+    rows = scanner_of(history, condition, names).to_table()
     return rows.filter(pa.array(_is_first(history, *_keys(rows)))).select(list(columns))
 
 
@@ -122,13 +121,8 @@ def _merge(history: DeltaTable, current: DeltaTable) -> TableChange | None:
     rows, present = best_rows(new, USABLE, new.schema.names), dataset_of(current)
     if not len(rows):
         return _change(history, current, iter(()), ())
-    places = present.scanner(
-        ["image", "source", _FILE],
-        one_of("image", rows["image"].to_pylist()),
-        BATCH_ROWS,
-        batch_readahead=2,
-        fragment_readahead=2,
-    ).to_table()
+    replaced = one_of("image", rows["image"].to_pylist())
+    places = scanner_of(present, replaced, ["image", "source", _FILE]).to_table()
     by_people = places.filter(pc.equal(places["source"], HUMAN))["image"]
     rows = rows.filter(pc.or_(pc.equal(rows["source"], HUMAN), pc.invert(pc.is_in(rows["image"], by_people))))
     touched = frozenset(places.filter(pc.is_in(places["image"], rows["image"]))[_FILE].to_pylist())

@@ -142,7 +142,6 @@ def write_commit(
         if path.exists():  # and whoever came first has swept away the scratch file
             return False
         raise
-    sync_folder(folder)
     return True
 
 

@@ -205,7 +205,7 @@ def _write_some(job: _Job, records: list[Record]) -> None:
     withdrawn = {each["image"] for each in records if each["status"] == WITHDRAWN}
     texts = {image: job.target.read(sidecar_name(job.plan, image)) for image in captions.keys() | withdrawn}
     differing = {image for image in captions if texts[image] not in {None, _sidecar(captions[image])}} | withdrawn
-    ours, current = job.table.all_captions(differing), job.table.current(differing)
+    ours, current = (job.table.all_captions(differing), job.table.current(differing)) if differing else ({}, {})
     for image, text in texts.items():
         # An old run that is reported again must not replace a newer run's caption by its own.
         _write_sidecar(job, image, current.get(image, captions.get(image)), text, ours.get(image, frozenset()))

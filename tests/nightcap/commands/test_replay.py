@@ -1,7 +1,5 @@
 """`nightcap replay`."""
 
-import time
-
 import pytest
 
 
@@ -12,7 +10,6 @@ def test_a_replay_of_another_folder_says_where_the_images_lie(run, inbox):
     told = " ".join(lost.err.split())
     assert f"2 in {inbox}; name one with --input" in told
     assert "2 captioned, 0 quarantined" in run("replay", "--reason", "too_small", "--night", "one").err
-    time.sleep(1)  # a night is named by its second
     done = " ".join(run("replay", "--reason", "too_small").err.split())
     assert "nothing was replayed; quarantined in" in done
     assert "too_small 2" in done

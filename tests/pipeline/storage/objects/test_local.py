@@ -177,6 +177,19 @@ def test_21_2_a_file_that_alone_cannot_be_read_is_its_own_fault_and_the_disk_s_i
     assert caught.value.reason == "unavailable"
 
 
+def test_21_2_a_folder_that_fails_itself_may_come_again(tmp_path):
+    root = tmp_path / "in"
+    root.mkdir()
+    put(root, "a.jpg")
+    folder = LocalFolder(root)
+    (info,) = folder.list()
+    (root / "a.jpg").unlink()
+    root.rmdir()
+    root.symlink_to(root)  # the system gives up on it
+    with pytest.raises(ObjectUnavailable, match="cannot read"):
+        folder.read(info)
+
+
 def test_21_6_system_folders_own_folders_and_globs_are_left_out(tmp_path):
     put(
         tmp_path,

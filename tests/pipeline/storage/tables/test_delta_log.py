@@ -6,8 +6,9 @@ import pytest
 from deltalake import DeltaTable
 
 from pipeline.core.errors import SettingsError
+from pipeline.storage import files
 from pipeline.storage.files import sync_folder
-from pipeline.storage.tables import SCHEMA, CaptionTable, delta_log
+from pipeline.storage.tables import SCHEMA, CaptionTable
 from pipeline.storage.tables.delta_log import opened, write_commit
 from tests.pipeline.storage.tables.table_rows import row, rows
 
@@ -15,10 +16,10 @@ from tests.pipeline.storage.tables.table_rows import row, rows
 def test_a_commit_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     table, order = CaptionTable(tmp_path / "captions"), []
     table.append(rows(row("a")), 0)
-    link, fsync = Path.hardlink_to, delta_log.sync_folder
+    link, fsync = Path.hardlink_to, files.sync_folder
     monkeypatch.setattr("pipeline.storage.files.os.fsync", lambda number: order.append("synced"))
     monkeypatch.setattr(Path, "hardlink_to", lambda path, other: (order.append(path.suffix), link(path, other)))
-    monkeypatch.setattr(delta_log, "sync_folder", lambda folder: (order.append(Path(folder).name), fsync(folder)))
+    monkeypatch.setattr(files, "sync_folder", lambda folder: (order.append(Path(folder).name), fsync(folder)))
     table.append(rows(row("b")), 1)
     named = order.index(".json")
     assert order[named - 1] == "synced"
