@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 
 from pipeline.core.environment import Home
 from pipeline.core.settings import TrainSettings
+from pipeline.data.snapshot import rewriting
 from pipeline.data.sources.factory import corrections_of
 from pipeline.data.validation.reference_profiles import ReferenceProfiles, collection_of
-from pipeline.metrics.gendered_words import neutral
 from pipeline.storage.stage_outputs import Store
 from pipeline.storage.tables.corrections import CORRECTED
 
@@ -19,7 +19,7 @@ def new_corrections(settings: TrainSettings, home: Home) -> int:
     table = corrections_of(settings.source, home)
     if table is None:
         return 0
-    rewrite = neutral if settings.source.people_terms == "neutral" else str
+    rewrite = rewriting(settings.source)
     trained = _in_last_snapshot(settings, home)
     return sum((each.image, rewrite(each.caption)) not in trained for each in table.read())
 

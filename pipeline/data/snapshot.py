@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from pipeline.core.errors import SettingsError, SourceChanged
 from pipeline.core.settings import Effect, SourceSettings, settings_with
 from pipeline.data.sources.base import SPLITS, CaptionedImage, LabelledBox, Source
 from pipeline.metrics.gendered_words import neutral
+from pipeline.metrics.normalisation import DOTLESS, dotless
 from pipeline.storage.files import digest_of, sha256, write_json
 from pipeline.storage.stage_outputs import StageOutput, Store
 from pipeline.storage.tables.corrections import CORRECTED
@@ -87,8 +88,7 @@ def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Sta
 
     def build(folder: Path) -> None:
         tables = _tables(source.captioned_images())
-        if settings.people_terms == "neutral":
-            tables["captions"]["caption"] = tables["captions"]["caption"].map(neutral)
+        tables["captions"]["caption"] = tables["captions"]["caption"].map(rewriting(settings))
         images = tables["images"]
         corrected = images["image"].str.startswith(CORRECTED)
         kept_apart = in_held_out_share(images[corrected], settings.corrections_held_out)
@@ -103,6 +103,14 @@ def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Sta
     if_set = settings_with(Effect.ON_SNAPSHOT_IF_SET, SourceSettings)
     shaping |= settings.model_dump(mode="json", include=if_set, exclude_defaults=True)
     return store.run("snapshot", _VERSION, shaping, {"source": source.fingerprint()}, build)
+
+
+def rewriting(settings: SourceSettings) -> Callable[[str], str]:
+    """How a snapshot writes a caption of its source: in the language's case, and without people's gender if so set."""
+    rewrite = neutral if settings.people_terms == "neutral" else str
+    if settings.language not in DOTLESS:
+        return rewrite
+    return lambda caption: rewrite(dotless(caption))
 
 
 def cut(images: pd.DataFrame, settings: SourceSettings) -> pd.Series[str]:

@@ -10,19 +10,15 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+DOTLESS = ("tr", "az")  # languages in which I is a capital ı
 NORMALISATION = 2  # the number of this form; vocabularies of form 1 kept typographic variants apart
 
 _HAN = "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _KANA = "\u3040-\u30fa\u30fc-\u312f\u31f0-\u31ff"
-_SCRIPTS = {  # of languages without spaces between words
-    "Chinese": _HAN,
-    "Japanese": _KANA,
-    "Thai": "\u0e01-\u0e2e\u0e30-\u0e4e\u0e50-\u0e59",
-    "Lao": "\u0e80-\u0eff",
-    "Burmese": "\u1000-\u1049\u1050-\u109f\ua9e0-\ua9ff\uaa60-\uaa7f",
-    "Khmer": "\u1780-\u17d3\u17d7\u17dc-\u17f9",
-}
-_SPACELESS = "".join(_SCRIPTS.values())
+_THAI, _LAO = "\u0e01-\u0e2e\u0e30-\u0e4e\u0e50-\u0e59", "\u0e80-\u0eff"
+_BURMESE = "\u1000-\u1049\u1050-\u109f\ua9e0-\ua9ff\uaa60-\uaa7f"
+_KHMER = "\u1780-\u17d3\u17d7\u17dc-\u17f9"
+_SPACELESS = _HAN + _KANA + _THAI + _LAO + _BURMESE + _KHMER  # scripts without spaces between words
 
 # Combining marks, as characters of a regular expression's set.
 MARKS = "".join(
@@ -59,10 +55,15 @@ def normalised(text: str) -> str:
         return text
     text = _COMPATIBLE.sub(lambda run: unicodedata.normalize("NFKC", run[0]), unicodedata.normalize("NFC", text))
     text = _HYPHEN.sub("-", _APOSTROPHE.sub("'", _UNSEEN.sub("", text)))
-    text = _TURKISH.sub(lambda word: word[0].replace("I", "\u0131").replace("\u0130", "i"), text)
+    text = _TURKISH.sub(lambda word: dotless(word[0]), text)
     text = _ELA_GEMINADA.sub("\u00b7", text)
     text = _HEBREW_QUOTE.sub(lambda sign: "\u05f3" if sign[1] else "\u05f4", text)
     return _CHARACTER.sub(r" \g<0> ", _OTHER_PUNCTUATION.sub(" ", text))
+
+
+def dotless(text: str) -> str:
+    """Turkish or Azeri text with capital I and İ in lower case: ı and i."""
+    return unicodedata.normalize("NFC", text).replace("I", "\u0131").replace("\u0130", "i")
 
 
 def is_normalised(text: str) -> bool:
@@ -73,13 +74,3 @@ def is_normalised(text: str) -> bool:
 def joined(words: Iterable[str]) -> str:
     """Words as a caption, without spaces in scripts that have none."""
     return _BETWEEN.sub("", " ".join(words))
-
-
-def language_without_spaces(texts: Iterable[str]) -> str | None:
-    """The language of most of the texts' letters, if it is written without spaces."""
-    letters = "".join(char for text in texts for char in text if char.isalpha())
-    counts = {name: len(re.findall(f"[{chars}]", letters)) for name, chars in _SCRIPTS.items()}
-    if counts["Japanese"] * 10 > counts["Chinese"]:  # it has Han characters, too
-        counts["Japanese"] += counts.pop("Chinese")
-    most = max(counts, key=lambda name: counts[name])
-    return most if sum(counts.values()) * 2 > len(letters) else None

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import DatasetRejected
+from pipeline.core.languages import SPACELESS, contradiction, detected, scripts_in
 from pipeline.core.settings import VocabularySettings
-from pipeline.metrics.normalisation import NORMALISATION, is_normalised, language_without_spaces
+from pipeline.metrics.normalisation import NORMALISATION, is_normalised
 from pipeline.model.vocabulary import SPECIAL, Vocabulary, standardize
 from pipeline.storage.files import write_json
 from pipeline.storage.stage_outputs import StageOutput
@@ -31,15 +32,13 @@ def adapt_vocabulary(run: TrainingRun) -> StageOutput:
         inputs |= {"normalisation": str(NORMALISATION)}
 
     def build(folder: Path) -> None:
+        language = _language(run.settings.source.language, captions)
         initial = Vocabulary.read(run.output("start").path / "vocabulary.txt") if "start" in run.done else None
         vocabulary = adapt(settings, captions, initial)
         _check_coverage(settings, coverage(vocabulary, captions))
         vocabulary.write(folder / "vocabulary.txt")
         figures = coverage(vocabulary, run.accepted.captions_of("val")["caption"])
-        if language := language_without_spaces(captions):
-            log.info("adapt_vocabulary: captions are in %s, which has no spaces: each character is a word", language)
-            figures["characters_as_words"] = language
-        write_json(folder / "figures.json", figures)
+        write_json(folder / "figures.json", figures | language)
 
     return run.store.run("adapt_vocabulary", _VERSION, settings.model_dump(mode="json"), inputs, build)
 
@@ -60,6 +59,23 @@ def adapt(settings: VocabularySettings, captions: Iterable[str], initial: Vocabu
     words = [str(word) for word in layer.get_vocabulary(include_special_tokens=False)]
     new = [word for word in words if counts[word] >= settings.min_count and word not in initial.ids]
     return Vocabulary((*initial.words, *new[: max(0, settings.vocabulary_size - len(initial))]))
+
+
+def _language(given: str | None, captions: Iterable[str]) -> dict[str, str | None]:
+    """Figures of the captions' language; DatasetRejected where the given one has another script."""
+    scripts = scripts_in(captions)
+    if given and (reason := contradiction(given, scripts)):
+        raise DatasetRejected(
+            f"source.language is {given}, but of the training captions {reason}; correct the setting or leave it empty, or "
+            f"check source.train_annotations"
+        )
+    code, how = given or detected(scripts), "given" if given else "detected"
+    script = max(scripts, key=lambda name: scripts[name], default="none").title()
+    log.info("adapt_vocabulary: language of the captions: %s (%s), script: %s", code or "not told apart", how, script)
+    if code in SPACELESS:
+        log.info("adapt_vocabulary: %s has no spaces: each character is a word", SPACELESS[code])
+    spaceless = {"characters_as_words": SPACELESS[code]} if code in SPACELESS else {}
+    return {"language": code, "language_is": how, "script": script, **spaceless}
 
 
 def _check_coverage(settings: VocabularySettings, figures: dict[str, Any]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from pipeline.core.globs import glob_pattern
+from pipeline.core.languages import language_code
 from pipeline.core.settings.base import Address, Effect, Group, PathMark
 
 _File = Annotated[Path | None, PathMark()]
@@ -60,6 +61,15 @@ class SourceSettings(Group):
     )
     people_terms: Annotated[Literal["as_written", "neutral"], Effect.ON_SNAPSHOT_IF_SET] = Field(
         "as_written", description="neutral: people's gender is left out of all captions (a man becomes a person)."
+    )
+    language: Annotated[
+        Annotated[str, AfterValidator(language_code)] | None,
+        BeforeValidator(lambda given: given or None),
+        Effect.ON_SNAPSHOT_IF_SET,
+    ] = Field(
+        None,
+        description="Code of the captions' language, such as en, zh, ja, th or tr; captions in another script stop the "
+        "training, and tr and az read I as their capital of the dotless i. Empty to detect it from the script.",
     )
     terms: Annotated[Address | None, Effect.NOT_ON_LEARNING] = Field(
         None, description="Licence or terms of the images and captions, for the model card; empty where not known."

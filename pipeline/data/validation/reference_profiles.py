@@ -16,10 +16,12 @@ from pipeline.storage.stage_outputs import Store
 
 log = logging.getLogger(__name__)
 
-# What differs from one delivery of a source to the next: how much is taken of it, and the names of its lists.
+# What differs from one delivery of a source to the next: how much is taken of it, and the names of its lists. Naming the
+# language makes no other source.
 _PASSING = {
     "max_images", "max_train_images", "scene_count", "scene_seed", "val_cut", "test_cut", "terms", "corrections",
-    "corrections_held_out", "corrections_to_train", "exclude", "train_annotations", "val_annotations", "test_annotations",
+    "corrections_held_out", "corrections_to_train", "exclude", "language", "train_annotations", "val_annotations",
+    "test_annotations",
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from pipeline.core.settings import SourceSettings
 from pipeline.data.snapshot import Snapshot, check_images, cut, read_images, take_snapshot
 from pipeline.data.sources.base import LabelledBox
 from pipeline.data.sources.factory import open_source
+from pipeline.storage.files import read_json
 from pipeline.storage.stage_outputs import Store
 
 
@@ -102,6 +103,21 @@ def test_neutral_people_terms_are_applied_to_every_split_and_are_another_snapsho
         assert changed.references(split)[f"{split}.png"] == ["A person and their dog", "two children"]
     assert changed.images.equals(written.images)
     assert list(changed.captions["caption"][:100]) == list(written.captions["caption"][:100])
+
+
+def test_a_language_decides_the_case_and_none_is_the_snapshot_of_before(dataset, store):
+    dataset.fill(20)
+    dataset.add("t.png", ["ILIK B\u0130R I\u015eIK"], "test", None)
+    before, turkish, english = (
+        taken(dataset, store),
+        taken(dataset, store, language="TR"),
+        taken(dataset, store, language="en"),
+    )
+    assert "language" not in read_json(before.path / "stage.json")["settings"]
+    assert len({before.digest, turkish.digest, english.digest}) == 3
+    words = {each.digest: Snapshot.load(each.path).references("test")["t.png"] for each in (before, turkish, english)}
+    assert words[before.digest] == words[english.digest] == ["ILIK B\u0130R I\u015eIK"]
+    assert words[turkish.digest] == ["\u0131L\u0131K BiR \u0131\u015e\u0131K"]
 
 
 def test_the_content_digest_does_not_depend_on_file_times(dataset, store, tmp_path):

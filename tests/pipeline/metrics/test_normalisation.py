@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.metrics.normalisation import is_normalised, joined, language_without_spaces, normalised
+from pipeline.metrics.normalisation import dotless, is_normalised, joined, normalised
 from pipeline.metrics.tokenizer import tokenize
 from pipeline.model.vocabulary import standardize
 
@@ -91,8 +91,8 @@ def test_what_changes_is_known():
     assert all(map(is_normalised, ["a dog\u2019s", "\u72d7\u72d7", "soft\u00adhyphen"]))
 
 
-def test_the_script_of_most_letters_counts():
-    assert language_without_spaces(["\u4e00\u53ea\u72d7 a b"]) == "Chinese"
-    assert language_without_spaces(["\u516c\u5712\u306e\u72ac"]) == "Japanese"
-    assert language_without_spaces(["a dog \u72d7"]) is None
-    assert language_without_spaces([]) is None
+@pytest.mark.parametrize(
+    ("text", "read"), [("ILIK I\u015eIK", "\u0131lik"), ("\u0130yi", "iyi"), ("I\u0307yi", "iyi"), ("ad", "ad")]
+)
+def test_dotless_letters(text, read):
+    assert standardize(dotless(text)).split()[0].replace("\u0131k", "ik") == read

@@ -168,6 +168,21 @@ def test_it_says_what_it_was_shown_and_on_what_terms():
     assert "CC BY 4.0" in section(card_with({"preset": "coco"}), "Data")
 
 
+def test_the_language_of_the_captions():
+    """Figures of trainings before have none."""
+
+    def told(**figures):
+        return section(card_with(adapt_vocabulary=FIGURES["adapt_vocabulary"] | figures), "Data")
+
+    assert "Language" not in told()
+    thai = told(language="th", language_is="detected", script="Thai", characters_as_words="Thai")
+    assert "Language of the captions: `th`, detected by their script. Each character counts as a word." in thai
+    given = told(language="en", language_is="given", script="Latin")
+    assert "Language of the captions: `en`, as set (`source.language`).\n" in given
+    unknown = told(language=None, language_is="detected", script="Latin")
+    assert "Language of the captions: not set (`source.language`); the script is Latin.\n" in unknown
+
+
 def test_a_model_of_drawn_scenes_claims_nothing_about_photographs():
     card = card_with({"preset": "scenes"})
     assert "drawn image of coloured shapes" in summary(card)

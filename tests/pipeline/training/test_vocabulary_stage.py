@@ -60,9 +60,9 @@ def test_coverage_counts_words_as_often_as_they_stand_there():
     assert figures["most_frequent_unknown"] == [("runs", 2), ("cat", 1)]
 
 
-def validated(dataset, tmp_path, **vocabulary):
+def validated(dataset, tmp_path, language=None, **vocabulary):
     settings = TrainSettings(
-        source=dataset.settings(),
+        source=dataset.settings(language=language),
         validation=ValidationSettings(min_images=3, near_duplicate_bits=None),
         vocabulary=VocabularySettings(**vocabulary),
     )
@@ -100,6 +100,34 @@ def test_in_scripts_without_spaces_characters_are_words(captioned, tmp_path, tex
     assert output.figures().get("characters_as_words") == language
     words = Vocabulary.read(output.path / "vocabulary.txt")
     assert words.decode(words.encode(text.format(""), 20)) == text.format("").strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "figures"),
+    [
+        ("หมาวิ่งในสวน{}", None, ("th", "detected", "Thai")),
+        ("หมาวิ่งในสวน{}", "th", ("th", "given", "Thai")),
+        ("公園の犬が走る{}", "ja-JP", ("ja", "given", "Han")),
+        ("a dog runs {}", None, (None, "detected", "Latin")),
+        ("a dog runs {}", "en", ("en", "given", "Latin")),
+    ],
+)
+def test_the_language_is_said(captioned, tmp_path, caplog, text, given, figures):
+    with caplog.at_level("INFO"):
+        output = adapt_vocabulary(validated(captioned(text), tmp_path, given))
+    assert tuple(output.figures()[name] for name in ("language", "language_is", "script")) == figures
+    assert (
+        f"language of the captions: {figures[0] or 'not told apart'} ({figures[1]}), script: {figures[2]}"
+        in caplog.text
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "given"), [("一只狗在公园里{}", "ja"), ("a dog runs {}", "th"), ("หมาวิ่งในสวน{}", "en")]
+)
+def test_a_language_of_another_script_stops_the_training(captioned, tmp_path, text, given):
+    with pytest.raises(DatasetRejected, match=f"source.language is {given}, but .* is written in"):
+        adapt_vocabulary(validated(captioned(text), tmp_path, given))
 
 
 def test_outputs_of_captions_that_are_as_they_were_stay_valid(captioned, tmp_path):

@@ -98,6 +98,7 @@ def test_the_effects_of_settings_of_a_training():
     assert settings_with(Effect.ON_SNAPSHOT, SourceSettings) == {"kind", "val_cut", "test_cut", "max_images"}
     assert settings_with(Effect.ON_SNAPSHOT_IF_SET, SourceSettings) == {
         "people_terms",
+        "language",
         "max_train_images",
         "corrections_held_out",
         "exclude",

@@ -75,6 +75,7 @@ def test_more_images_of_a_source_are_the_same_collection():
     few, many = SourceSettings(scene_count=100), SourceSettings(scene_count=200)
     assert collection_of(few) == collection_of(many)
     assert collection_of(few) != collection_of(SourceSettings(people_terms="neutral"))
+    assert collection_of(few) == collection_of(few.model_copy(update={"language": "en"})) == "9ae200c736962558"
 
 
 def test_a_delivery_under_another_name_is_compared_with_the_one_before(tmp_path):
