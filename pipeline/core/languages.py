@@ -8,31 +8,36 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 _LANGUAGES: Final = {  # by the first word of their letters' Unicode names, HAN for CJK
-    "LATIN": "af az bs ca cs cy da de en es et eu fi fr ga gl ha hr hu id is it lb lt lv ms mt nb nl nn no pl pt ro sk sl so sq sr"
-    " sv sw tl tr uz vi zu",
-    "CYRILLIC": "az be bg kk ky mk mn ru sr tg tt uk uz",
-    "ARABIC": "ar fa ku ps sd ug ur",
-    "DEVANAGARI": "hi mr ne sa",
+    "LATIN": "aa af ak an ay az bi bm br bs ca ch co cs cy da de ee en eo es et eu ff fi fj fo fr fy ga gd gl gn"
+    " gv ha ho hr ht hu hz ia id ie ig ik io is it jv kg ki kj kk kl kr ku kw la lb lg li ln lt lu lv mg"
+    " mh mi ms mt na nb nd ng nl nn no nr nv ny oc om pl pt qu rm rn ro rw sc se sg sk sl sm sn so sq sr"
+    " ss st su sv sw tk tl tn to tr ts tt tw ty uz ve vi vo wa wo xh yo za zu",
+    "CYRILLIC": "ab av az ba be bg bs ce cu cv kk ku kv ky mk mn os ro ru sr tg tk tt uk uz",
+    "ARABIC": "ar az fa ha kk ks ku ky ms pa ps sd tg ug ur uz",
+    "DEVANAGARI": "bh hi ks mr ne pi sa sd",
     "ETHIOPIC": "am ti",
     "TIBETAN": "bo dz",
     "BENGALI": "as bn",
+    "CANADIAN": "cr iu oj",
     "HEBREW": "he yi",
     "HAN": "ja zh",
     "HIRAGANA": "ja",
     "KATAKANA": "ja",
     **{"ARMENIAN": "hy", "GEORGIAN": "ka", "GREEK": "el", "HANGUL": "ko", "KHMER": "km", "LAO": "lo", "MYANMAR": "my"},
     **{"GUJARATI": "gu", "GURMUKHI": "pa", "KANNADA": "kn", "MALAYALAM": "ml", "ORIYA": "or", "SINHALA": "si"},
-    **{"TAMIL": "ta", "TELUGU": "te", "THAI": "th"},
+    **{"AVESTAN": "ae", "MONGOLIAN": "mn", "TAMIL": "ta", "TELUGU": "te", "THAANA": "dv", "THAI": "th", "YI": "ii"},
 }
 SPACELESS: Final = {"zh": "Chinese", "ja": "Japanese", "th": "Thai", "lo": "Lao", "my": "Burmese", "km": "Khmer"}
-_CODES: Final = sorted(set(" ".join(_LANGUAGES.values()).split()))
+_CODES: Final = frozenset(" ".join(_LANGUAGES.values()).split())
 
 
 def language_code(text: str) -> str:
     """The code in `zh`, `ZH` or `zh-TW`; ValueError if it is none of a language with a known script."""
     code = text.strip().lower().replace("_", "-").partition("-")[0]
     if code not in _CODES:
-        raise ValueError(f"{text!r} is no code of a language; give one of {', '.join(_CODES)}, or leave it empty")
+        raise ValueError(
+            f"{text!r} is no code of a language in ISO 639-1; give one such as en, zh or tr, or leave it empty"
+        )
     return code
 
 
