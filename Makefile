@@ -44,7 +44,7 @@ docs: setup ## Write docs/reference.md from the code, and docs/system.svg from d
 	$(BIN)/python infra/make_reference.py
 	$(BIN)/python infra/make_system_svg.py
 
-env: ## Write .env with fresh random secrets for docker compose
+env: ## Write .env with random secrets for docker compose, or add what it lacks
 	@$(ANY_PYTHON) infra/make_env.py
 
 lock: setup ## Lock the requirements again (UPGRADE=1 takes newer versions)

@@ -1,4 +1,7 @@
-"""Write .env from .env.example with a random secret for every empty variable; any plain Python 3 runs this."""
+"""Write .env from .env.example with a random secret for every empty variable; any plain Python 3 runs this.
+
+Where .env is there, it gains the variables that it lacks, and no line of it changes.
+"""
 
 import base64
 import os
@@ -11,24 +14,25 @@ from pathlib import Path
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 PRESENT = (
-    "{path} is already there and its secrets belong to the volumes made with it; nothing was changed. "
+    "{path} lacks nothing, and its secrets belong to the volumes made with it; nothing was changed. "
     "To start anew, remove the volumes (docker compose --profile '*' down --volumes) and then the file."
 )
-
+_VARIABLE = re.compile(r"^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=[ \t]*(\S.*?)[ \t\r]*$", re.MULTILINE)  # with a value
 
 _ROUNDS, _BOXES = 16, 4  # of Blowfish
 
 
-def filled(example: str) -> str:
-    """The example with a secret behind each `NAME=` that has none, and behind each `NAME_HASH=` the hash of NAME's."""
+def filled(example: str, kept: dict[str, str]) -> dict[str, str]:
+    """The variables of the example that `kept` lacks, with a secret for each, and for each `NAME_HASH` NAME's hash."""
     made: dict[str, str] = {}
-
-    def fill(line: re.Match[str]) -> str:
-        name = line[1]
-        secret = made[name] = _hashed(made[name[:-5]]) if name.endswith("_HASH") else _secret(name)
-        return f"{name}={secret}"
-
-    return re.sub(r"^(\w+)=$", fill, example, flags=re.MULTILINE)
+    for name in re.findall(r"^(\w+)=$", example, flags=re.MULTILINE):
+        if name not in kept:
+            hashed = name.endswith("_HASH")
+            made[name] = _hashed((kept | made)[name[:-5]].strip("'\"")) if hashed else _secret(name)
+    orphan = next((name for name in made if f"{name}_HASH" in kept), None)
+    if orphan:
+        raise SystemExit(f"{orphan} is missing, and its hash is there; remove {orphan}_HASH and run make env again")
+    return made
 
 
 def _secret(name: str) -> str:
@@ -109,25 +113,42 @@ def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode().rstrip("=").translate(str.maketrans(letters + "+/", "./" + letters))
 
 
-def write_once(path: Path, text: str) -> None:
-    """Write a file atomically that only its owner reads; FileExistsError if it is there."""
+def write_private(path: Path, text: str, replace: bool) -> None:
+    """Write a file atomically that only its owner reads; FileExistsError if it is there and shall not be replaced."""
     descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=".env.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-        os.link(scratch, path)  # unlike a rename, a link never replaces
+        if replace:
+            Path(scratch).replace(path)
+        else:
+            os.link(scratch, path)  # unlike a rename, a link never replaces
     finally:
-        Path(scratch).unlink()
+        Path(scratch).unlink(missing_ok=True)
 
 
 def main() -> None:
-    """Write .env beside .env.example."""
-    path = _CHECKOUT / ".env"
-    try:
-        write_once(path, filled((_CHECKOUT / ".env.example").read_text(encoding="utf-8")))
-    except FileExistsError:
-        raise SystemExit(PRESENT.format(path=path)) from None
+    """Write .env beside .env.example, or what it lacks."""
+    path = (_CHECKOUT / ".env").resolve()
+    example = (_CHECKOUT / ".env.example").read_text(encoding="utf-8")
+    if path.is_file():
+        sys.stdout.write(_completed(path, example) + "\n")
+        return
+    made = filled(example, {})
+    text = re.sub(r"^(\w+)=$", lambda line: f"{line[1]}={made[line[1]]}", example, flags=re.MULTILINE)
+    write_private(path, text, replace=False)
     sys.stdout.write(f"wrote {path} with random secrets; only you can read it\n")
+
+
+def _completed(path: Path, example: str) -> str:
+    """Append what a .env lacks; a sentence that tells what was done."""
+    text = path.read_text(encoding="utf-8")
+    made = filled(example, dict(_VARIABLE.findall(text)))
+    if not made:
+        return PRESENT.format(path=path)
+    added = "".join(f"{name}={value}\n" for name, value in made.items())
+    write_private(path, f"{text.rstrip()}\n\n# Added by a later `make env`.\n{added}", replace=True)
+    return f"added to {path} what it lacked, and changed nothing else: {', '.join(made)}"
 
 
 if __name__ == "__main__":

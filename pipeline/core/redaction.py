@@ -24,8 +24,10 @@ def _any_case(text: str) -> str:
 _SECRET_NAME: Final = (
     rf"(?:[\w.-]*(?:{'|'.join(map(_any_case, _PARTS))})[\w.-]*|(?:[\w.-]*[_.-])?(?:{'|'.join(map(_any_case, _ENDS))}))"
 )
+# A host with its port, or an IPv6 address, and what can follow it: an @ behind that belongs to a path or to other text.
+_HOST: Final = r"(?:[^/@:\s]*:\d{1,5}|\[[^\]@/\s]*\](?::\d{1,5})?)[/?#\"'`<>)\]}\\]"
 # A password may hold any sign but a space; that of a user whose name ends with a colon reaches to the last @.
-_USER: Final = r"(?:[^/@\s]*|[^/@:\s]*:\S*)@"
+_USER: Final = rf"(?!{_HOST})(?:[^/@\s]*|[^/@:\s]*:\S*)@"
 # The name and password before an address' host, and a value after a secret name in its query or fragment.
 _SECRET: Final = re.compile(
     rf"(?P<before>://){_USER}|(?P<name>[?&;#]{_SECRET_NAME}=)[^&\s]*?(?=[\]\"'),.;}}]*(?:&|\s|$))"

@@ -1,14 +1,16 @@
 """infra/make_env.py: secrets are random, private and never replaced."""
 
+import base64
 import ctypes
 import ctypes.util
 import re
 import stat
+import string
 
 import pytest
 
 from infra.make_env import bcrypt
-from tests.infra.compose_file import make_env
+from tests.infra.compose_file import compose, make_env
 
 
 def test_env_is_private_random_and_never_replaced(checkout):
@@ -17,8 +19,8 @@ def test_env_is_private_random_and_never_replaced(checkout):
     first = env.read_text()
     assert stat.S_IMODE(env.stat().st_mode) == 0o600
     again = make_env(checkout)
-    assert again.returncode == 1
-    assert str(env) in again.stderr
+    assert again.returncode == 0
+    assert f"{env} lacks nothing" in again.stdout
     assert env.read_text() == first
     env.unlink()
     make_env(checkout)
@@ -28,6 +30,55 @@ def test_env_is_private_random_and_never_replaced(checkout):
     assert len(values) == len(set(values)) == 52
     assert all(len(value) >= 44 for value in values)
     assert sorted(path.name for path in checkout.iterdir()) == [".env", ".env.example", "docker-compose.yml", "infra"]
+
+
+def variables(env):
+    return dict(re.findall(r"^(\w+)=(.+)$", env.read_text(), re.MULTILINE))
+
+
+def test_an_old_env_gains_what_it_lacks_and_keeps_every_line(checkout):
+    make_env(checkout)
+    env = checkout / ".env"
+    lacking = ["S3_PICTURES_ACCESS_KEY", "MLFLOW_SECRET_KEY", "PUSHGATEWAY_PASSWORD", "PUSHGATEWAY_PASSWORD_HASH"]
+    kept = [line for line in env.read_text().splitlines() if line.partition("=")[0] not in lacking]
+    old = "\n".join([*kept, "MLFLOW_SECRET_KEY=", "export MINE = 'a b' ", "# S3_PICTURES_ACCESS_KEY=no"])
+    env.write_text(old)
+    env.chmod(0o640)
+    told = make_env(checkout)
+    assert (told.returncode, told.stdout) == (
+        0,
+        f"added to {env} what it lacked, and changed nothing else: {', '.join(lacking)}\n",
+    )
+    assert env.read_text().startswith(f"{old}\n\n# Added")
+    assert stat.S_IMODE(env.stat().st_mode) == 0o600
+    made = variables(env)
+    assert len({made[name] for name in lacking}) == len(lacking)
+    assert f"{env} lacks nothing" in make_env(checkout).stdout
+    assert compose(checkout, "config").returncode == 0
+
+
+def test_a_hash_is_made_of_the_password_that_is_there(checkout):
+    make_env(checkout)
+    env = checkout / ".env"
+    password, hashed = (variables(env)[f"PUSHGATEWAY_PASSWORD{end}"] for end in ("", "_HASH"))
+    env.write_text(env.read_text().replace(f"PUSHGATEWAY_PASSWORD_HASH={hashed}\n", ""))
+    assert make_env(checkout).returncode == 0
+    again = variables(env)["PUSHGATEWAY_PASSWORD_HASH"].strip("'")
+    assert again != hashed.strip("'")
+    salt = bytes_of(again[7:29])
+    assert bcrypt(password.encode(), salt) == again
+    env.write_text(re.sub(r"^PUSHGATEWAY_PASSWORD=.*\n", "", env.read_text(), flags=re.MULTILINE))
+    before = env.read_text()
+    told = make_env(checkout)
+    assert told.returncode == 1
+    assert "PUSHGATEWAY_PASSWORD is missing, and its hash is there; remove PUSHGATEWAY_PASSWORD_HASH" in told.stderr
+    assert env.read_text() == before
+
+
+def bytes_of(salt):
+    """The inverse of bcrypt's own base64."""
+    letters = string.ascii_uppercase + string.ascii_lowercase + string.digits
+    return base64.b64decode(salt.translate(str.maketrans("./" + letters, letters + "+/")) + "==")
 
 
 @pytest.mark.parametrize("password", ["", "café", "a" * 71])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,30 +59,66 @@ def config_named(
 
 def _judge_place(variable: Variable, path: Path, environ: Mapping[str, str]) -> None:
     """Refuse a file that this process may change where only promoted versions may caption, else warn of it."""
-    changeable = next((place for place in _places(path) if _may_change(place)), None)
+    changeable = next(_changeable(path.absolute()), None)
     if changeable is None:
         return
     found = f"{variable.name} names {path}, and a task may change {changeable}"
-    remedy = "put settings files where only another account may write, or mount their folder read-only"
+    remedy = (
+        "keep settings files, and every folder and link that leads to them, where only another account may write, or "
+        "mount their folder read-only in a folder that no task may rename"
+    )
     if dict(variables_of(Home))["promoted_only"].read(environ):
         raise SettingsError(f"{found}, so who runs nights could change what a training does; {remedy}")
     log.warning("%s; before others have accounts, %s", found, remedy)
 
 
-def _places(path: Path) -> tuple[Path, ...]:
-    """A file and the folders above it, as it is named and where links lead."""
-    real = path.resolve()
-    return path, *path.parents, real, *real.parents
+def _changeable(path: Path) -> Iterator[Path]:
+    """The file, then the folders from it upwards, by which this process may change what an absolute path leads to."""
+    steps = list(_steps(path))
+    if _may_write(steps[-1]):
+        yield steps[-1]
+    yield from (step.parent for step in reversed(steps) if _may_replace(step))
 
 
-def _may_change(place: Path) -> bool:
-    about = place.stat()
-    if os.statvfs(place).f_flag & os.ST_RDONLY:
+def _steps(path: Path) -> Iterator[Path]:
+    """Every name that is looked up on the way to an existing file, each in its real folder; links one by one."""
+    names, place = list(reversed(path.parts[1:])), Path(path.anchor)
+    while names:
+        name = names.pop()
+        if name == os.pardir:
+            place = place.parent
+            continue
+        step = place / name
+        yield step
+        if not step.is_symlink():
+            place = step
+            continue
+        target = step.readlink()
+        place = Path(target.anchor) if target.is_absolute() else place
+        names += reversed(target.parts[1:] if target.is_absolute() else target.parts)
+
+
+def _may_replace(step: Path) -> bool:
+    """Whether this process may put another file, folder or link at a name."""
+    folder, about = step.parent.stat(), step.lstat()
+    if not _may_write(step.parent):
         return False
-    if about.st_uid == os.geteuid():
+    if folder.st_mode & stat.S_ISVTX and os.geteuid() not in (folder.st_uid, about.st_uid):
+        return False
+    # A folder that is read-only in one that is not is the root of a mount, which nobody can rename.
+    return stat.S_ISLNK(about.st_mode) or not _is_read_only(step)
+
+
+def _may_write(place: Path) -> bool:
+    if _is_read_only(place):
+        return False
+    if place.stat().st_uid == os.geteuid():
         return True  # an owner may give itself the right
-    sticky = about.st_mode & stat.S_ISVTX  # there nobody replaces what is another's
-    return not sticky and os.access(place, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+    return os.access(place, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _is_read_only(place: Path) -> bool:
+    return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
 
 
 def training_config(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:

@@ -39,6 +39,9 @@ PLAIN = [
     "https://example.org:8443/a/b.h5?design=2&encode=1&passage=3",
     "s3://bucket/key=1/token=2/2026:01@noon.jpg",
     "CC BY 4.0, see https://example.org/terms",
+    "http://mlflow:5000/runs/me@example.org",
+    "http://[::1]:5000/runs?of=me@example.org",
+    "http://[fe80::1]/a:b@c",
 ]
 
 
@@ -89,6 +92,20 @@ def test_secrets_are_taken_out_of_a_text():
     environ = {"AWS_SECRET_ACCESS_KEY": "abcdefgh", "MY_TOKEN": "short", "HOME": "/home/me"}
     text = scrubbed("s3 abcdefgh at https://me:pw@host/x in /home/me, short", environ)
     assert text == "s3 *** at https://***@host/x in /home/me, short"
+
+
+HOSTS = st.sampled_from(["h", "db.example.org", "10.0.0.1", "[::1]", "[fe80::1%25eth0]"])
+
+
+@given(HOSTS, st.integers(0, 65535), st.sampled_from("/?#\"')>"), st.text("/:@.,;(x1 "))
+def test_what_follows_a_port_is_no_password(host, port, end, rest):
+    text = f"cannot reach http://{host}:{port}{end}{rest}, ask me@example.org"
+    assert masked(text) == text
+
+
+@pytest.mark.parametrize("password", ["1", "12345", "123456/7", "1,/", "1;/x", "80:/x", "0x/1"])
+def test_a_password_of_digits_is_one(password):
+    assert masked(f"http://user:{password}@h/x") == f"http://{HIDDEN}@h/x"
 
 
 TEXTS = st.text(st.sampled_from("/:@?&;#=.'\"%+-_ aZ1*é")) | st.text()
