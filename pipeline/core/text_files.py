@@ -7,8 +7,10 @@ import csv
 import io
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import Protocol
 
 from pipeline.core.errors import SettingsError
 from pipeline.core.spreadsheet import text_of
@@ -23,8 +25,17 @@ _MARKS = (  # UTF-32's mark begins with UTF-16's
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _DELIMITERS = ",;\t|"
+_CHUNK = 1 << 16  # bytes that are decoded at once
+_LONGEST_LINE = 1 << 20  # characters
 # Text of another code page, read as Windows-1252, has signs inside words or long runs of accented letters.
 _NOT_1252 = re.compile(r"[^\W\d_][^\w\s\x00-\x7f\u2018\u2019\u2013\u2014·]+[^\W\d_]|[¹²³][^\W\d_]|[^\W\d_\x00-\x7f]{4}")
+
+
+class Readable(Protocol):
+    """An open file or another stream of bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes; none at the end."""
 
 
 def file_text(file: Path, needs: str) -> str:
@@ -33,29 +44,51 @@ def file_text(file: Path, needs: str) -> str:
     Raises SettingsError, which ends with `needs`, where the file cannot be read or has another encoding.
     """
     try:
-        return decode_text(file.read_bytes(), str(file)).replace("\r\n", "\n").replace("\r", "\n")
+        with file.open("rb") as stream:
+            return "".join(texts_of(stream, str(file), needs))
     except OSError as error:
         raise SettingsError(f"cannot read {file}: {error.strerror or error}; {needs}") from error
-    except UnicodeDecodeError as error:
-        fault = f"byte {error.start} is no {error.encoding.upper()} ({error.reason})"
-        raise SettingsError(f"cannot read {file}: {fault}; save it as UTF-8; {needs}") from error
 
 
-def decode_text(data: bytes, name: str) -> str:
-    """Bytes as text, as `file_text` does; raises UnicodeDecodeError."""
+def texts_of(stream: Readable, name: str, needs: str) -> Iterator[str]:
+    """The text of a stream in pieces, read as `file_text` does; messages call it `name`."""
+    newlines = io.IncrementalNewlineDecoder(None, translate=True)
+    for text in _decoded(stream, name, needs):
+        yield newlines.decode(text)
+    yield newlines.decode("", final=True)
+
+
+def _decoded(stream: Readable, name: str, needs: str) -> Iterator[str]:
+    """Text in pieces; from the first byte on that is no UTF-8, Windows-1252 if all before is ASCII."""
+    chunks = iter(lambda: stream.read(_CHUNK), b"")
+    first = next(chunks, b"")
+    encoding, read = _encoding(first)
+    decoder, is_ascii, refusal = codecs.getincrementaldecoder(encoding)(), encoding == "utf-8", None
+    for chunk in chain([first[read:]], chunks, [None]):
+        data = chunk or b""
+        read += len(data)
+        try:
+            text = decoder.decode(data, final=chunk is None)
+        except UnicodeDecodeError as error:
+            fault = f"byte {read - len(error.object) + error.start} is no {error.encoding.upper()} ({error.reason})"
+            refusal = SettingsError(f"cannot read {name}: {fault}; save it as UTF-8; {needs}")
+            if not is_ascii:
+                raise refusal from error
+            decoder = codecs.getincrementaldecoder("cp1252")("replace")
+            text = decoder.decode(error.object)
+            log.warning("%s is not UTF-8; read as Windows-1252 (Western European)", name)
+        if refusal and ("\ufffd" in text or _NOT_1252.search(text)):
+            raise refusal
+        is_ascii = is_ascii and text.isascii()
+        yield text
+
+
+def _encoding(data: bytes) -> tuple[str, int]:
+    """The encoding that the first bytes tell, and the length of its mark."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
-            return data[len(mark) :].decode(encoding)
-    if (encoding := _without_mark(data)) != "utf-8":
-        return data.decode(encoding)
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", "replace")
-        if "\ufffd" in text or _NOT_1252.search(text):
-            raise
-    log.warning("%s is not UTF-8; read as Windows-1252 (Western European)", name)
-    return text
+            return encoding, len(mark)
+    return _without_mark(data), 0
 
 
 def _without_mark(data: bytes) -> str:
@@ -71,27 +104,62 @@ def _without_mark(data: bytes) -> str:
 
 
 def csv_rows(file: Path, needed: set[str], needs: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """The fields of each line that is not empty, by column, with the line's number.
+    """The fields of each line of a table by column, with the line's number; what `spreadsheet.cell` added is taken off.
 
-    Fields are parted by commas, semicolons, tabs or bars, as the first line or a line `sep=;` before it tells. Names
-    of columns count in any case. Raises SettingsError as `file_text`, for a column that lacks and for a line with a
-    field too many or too few.
+    Raises SettingsError as `csv_table`, for a column that lacks and for a line with a field too many or too few.
     """
-    text = file_text(file, needs)
-    named = re.match(r"\s*\"?sep=(.)\"?[,;\t|]*\n", text, re.IGNORECASE)
-    lines = text[named.end() if named else 0 :].lstrip("\n")
-    skipped = text[: len(text) - len(lines)].count("\n")
-    columns, delimiter = _columns(lines.partition("\n")[0], named[1] if named else _DELIMITERS)
-    if missing := needed - set(columns):
-        raise SettingsError(f"{file} lacks the columns {', '.join(sorted(missing))}; its first line names them")
-    rows = csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter, strict=True)
     try:
-        next(rows)
-        for row in rows:
-            if any(field.strip() for field in row):
-                yield skipped + rows.line_num, _fields(f"{file}:{skipped + rows.line_num}", columns, row)
-    except csv.Error as error:
-        raise SettingsError(f"{file}:{skipped + rows.line_num}: {error}; {needs}") from error
+        with file.open("rb") as stream:
+            columns, rows = csv_table(stream, str(file), needs)
+            if missing := needed - set(columns):
+                raise SettingsError(f"{file} lacks the columns {', '.join(sorted(missing))}; its first line names them")
+            for line, row in rows:
+                yield line, _by_column(f"{file}:{line}", columns, row)
+    except OSError as error:
+        raise SettingsError(f"cannot read {file}: {error.strerror or error}; {needs}") from error
+
+
+def csv_table(
+    stream: Readable, name: str, needs: str, columns: Sequence[str] | None = None
+) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """Names of the columns in lower case, and the fields of each line that is not empty, with the line's number.
+
+    The first line names the columns, unless they are given. Commas, semicolons, tabs or bars part the fields, as it
+    tells, or a line `sep=;` before it; commas where columns are given. Few lines are in memory at once. Raises
+    SettingsError as `file_text`, and where quotation marks do not match.
+    """
+    lines = _lines(texts_of(stream, name, needs), name, needs)
+    first, skipped, delimiters = "", -1, _DELIMITERS
+    for first in lines:
+        skipped += 1
+        if named := re.fullmatch(r"\s*\"?sep=(.)\"?[,;\t|]*\n", first, re.IGNORECASE):
+            delimiters = named[1]
+        elif first.strip():
+            break
+    names, delimiter = _columns(first, delimiters) if columns is None else (list(columns), ",")
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
+        try:
+            for number, row in enumerate(reader):
+                while len(row) > len(names) and not row[-1].strip():  # spreadsheets fill up lines
+                    row.pop()
+                if (number or columns is not None) and any(field.strip() for field in row):
+                    yield skipped + reader.line_num, row
+        except csv.Error as error:
+            raise SettingsError(f"{name}:{skipped + reader.line_num}: {error}; {needs}") from error
+
+    return names, rows()
+
+
+def _lines(texts: Iterator[str], name: str, needs: str) -> Iterator[str]:
+    rest = ""
+    for text in texts:
+        *lines, rest = (rest + text).split("\n")
+        yield from (f"{line}\n" for line in lines)
+        if len(rest) > _LONGEST_LINE:
+            raise SettingsError(f"{name} has a line of more than {_LONGEST_LINE:,} characters; {needs}")
+    yield from [rest] if rest else []
 
 
 def _columns(line: str, delimiters: str) -> tuple[list[str], str]:
@@ -101,9 +169,7 @@ def _columns(line: str, delimiters: str) -> tuple[list[str], str]:
     return [name.strip().lower() for name in named[delimiter]], delimiter
 
 
-def _fields(place: str, columns: list[str], row: list[str]) -> dict[str, str]:
-    while len(row) > len(columns) and not row[-1].strip():  # spreadsheets fill up lines
-        row.pop()
+def _by_column(place: str, columns: list[str], row: list[str]) -> dict[str, str]:
     if len(row) != len(columns):
         raise SettingsError(
             f"{place}: {len(row)} fields, where the first line names {len(columns)} ({', '.join(columns)}); put captions "

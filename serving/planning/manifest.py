@@ -2,47 +2,48 @@
 
 from __future__ import annotations
 
+import logging
 import posixpath
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote_plus
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from pipeline.core.errors import SettingsError
 from pipeline.core.reasons import NOT_LATEST, OTHER_TYPE, OUTSIDE_INPUT, UNUSABLE_ROW
+from pipeline.core.text_files import csv_table
 from pipeline.storage.objects import Folder, Ignored, ObjectInfo, is_hidden, kind_of, printable
 from pipeline.storage.objects.addresses import RETRY_DEADLINE_S
-from pipeline.storage.objects.base import moment_of
+from pipeline.storage.objects.base import moment_of, read_moment
 from pipeline.storage.objects.s3 import SCHEME
 from serving.planning.inventory import InventoryFile, files_of
 
-_NAMES = {name: name for name in ("key", "etag", "size", "bucket")} | {
+log = logging.getLogger(__name__)
+
+_NAMES: Final = {name: name for name in ("key", "etag", "size", "bucket")} | {
     "lastmodified": "modified",
     "lastmodifieddate": "modified",
     "islatest": "is_latest",
     "isdeletemarker": "is_delete_marker",
 }
-_TYPES = {
-    **dict.fromkeys(("key", "etag", "bucket"), pa.string()),
-    **dict.fromkeys(("is_latest", "is_delete_marker"), pa.bool_()),
-    "size": pa.int64(),
-    "modified": pa.timestamp("us", "UTC"),
-}
-_NEEDED = ("key", "etag", "size")
-_UNDATED = datetime.fromtimestamp(0, UTC)
+_NEEDED: Final = ("key", "etag", "size")
+_NEEDS: Final = "a manifest lists key, etag and size, and may have last_modified"
+_NULL: Final = frozenset({"", "null", "\\n", "none", "nan", "n/a"})  # in lower case, as databases and tables write it
+_WHOLE: Final = re.compile(r"\s*\+?(\d{1,18})(?:\.0*)?\s*")
+_UNDATED: Final = datetime.fromtimestamp(0, UTC)
+_Row = dict[str, Any]  # by our names of the columns
 
 
 class Manifest:
     """A list of objects in a file, or in several that an S3 Inventory's manifest.json names.
 
     Columns, in any case and with or without underscores: `key` (in a bucket the whole key, else the path in the
-    folder), `etag`, `size`; and if there are `last_modified` or `last_modified_date`, `bucket`, `is_latest` and
-    `is_delete_marker`. Without times its own order stands for newest first.
+    folder), `etag`, `size`; and if there are `last_modified` or `last_modified_date` (ISO 8601; UTC without a zone),
+    `bucket`, `is_latest` and `is_delete_marker`. Without times its own order stands for newest first.
     """
 
     def __init__(self, uri: str, folder: Folder, roots: Iterable[str], patience_s: float = RETRY_DEADLINE_S) -> None:
@@ -53,31 +54,35 @@ class Manifest:
         self.unlisted: list[str] = []  # a manifest is read whole or not at all
 
     def __iter__(self) -> Iterator[ObjectInfo]:
-        """The objects, few in memory at once; SettingsError if a file is malformed or lacks a column."""
+        """The objects, few in memory at once; SettingsError if a file is malformed, lacks a column or has no usable row."""
         self.ignored.clear()
         try:
-            for file in self._files:
-                for batch in _batches(file):
-                    yield from self._objects(batch, file.is_encoded)
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            yield from self._objects()
+        except (pa.ArrowException, OSError) as error:
             raise SettingsError(f"cannot read manifest {self._uri}: {' '.join(str(error).split())}") from error
 
-    def _objects(self, batch: pa.RecordBatch, is_encoded: bool) -> Iterator[ObjectInfo]:
-        for row in _rows(batch):
-            if is_encoded and row["key"] is not None:
-                row["key"] = unquote_plus(row["key"])
-            name = None if row["key"] is None else self._inside(row["key"], row.get("bucket"))
-            reason = self._why_ignored(name, row)
-            if name is None or reason:
-                self.ignored.add(reason or OUTSIDE_INPUT, printable(str(row["key"])))
-            else:
-                yield self._folder.info(name, row["etag"], row["size"], row.get("modified") or _UNDATED)
+    def _objects(self) -> Iterator[ObjectInfo]:
+        count, first = 0, ""
+        for file in self._files:
+            for place, given in _rows(file):
+                row, fault = _typed(given, file.is_encoded)
+                name = None if row["key"] is None else self._inside(row["key"], row.get("bucket"))
+                if reason := self._why_ignored(name, row, fault):
+                    first = first or (f"{place}: {fault}" if reason == UNUSABLE_ROW else "")
+                    self.ignored.add(reason, place if row["key"] is None else printable(row["key"]))
+                else:
+                    yield self._folder.info(str(name), row["etag"], row["size"], row.get("modified") or _UNDATED)
+                count += 1
+        if unusable := self.ignored.reasons[UNUSABLE_ROW]:
+            if unusable == count:
+                raise SettingsError(f"cannot read manifest {self._uri}: none of its {count} rows can be used; {first}")
+            log.warning("manifest %s: %d of %d rows are ignored; the first, %s", self._uri, unusable, count, first)
 
-    def _why_ignored(self, name: str | None, row: dict[str, Any]) -> str | None:
+    def _why_ignored(self, name: str | None, row: _Row, fault: str | None) -> str | None:
         """Why a row is ignored; None if its object may be an image."""
         if row.get("is_latest") is False or row.get("is_delete_marker"):
             return NOT_LATEST
-        if any(row[column] is None for column in _NEEDED):
+        if fault:
             return UNUSABLE_ROW
         if not name or name.endswith("/"):
             return OUTSIDE_INPUT if name is None else OTHER_TYPE
@@ -97,62 +102,92 @@ def _plain(path: str) -> str:
     return path if plain == "." or plain.startswith(("/", "../")) or plain == ".." else plain
 
 
-def _batches(file: InventoryFile) -> Iterator[pa.RecordBatch]:
-    """A file's rows under our names and with our types."""
-    batches: Iterable[pa.RecordBatch]
+def _rows(file: InventoryFile) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The place of each row in a file, and its values under our names; none where a line has too many or too few."""
     if file.is_parquet:
-        with pq.ParquetFile(file.open()) as table:
-            columns = _columns(file.uri, table.schema_arrow.names)
-            yield from _renamed(table.iter_batches(columns=list(columns)), columns)
+        yield from _parquet_rows(file)
         return
-    columns = _columns(file.uri, list(file.columns or _header(file)))
-    options = pacsv.ConvertOptions(include_columns=list(columns), column_types=dict.fromkeys(columns, pa.string()))
-    with pacsv.open_csv(file.open(), pacsv.ReadOptions(column_names=file.columns), convert_options=options) as batches:
-        yield from _renamed(batches, columns)
+    with file.open() as stream:
+        given, lines = csv_table(stream, f"manifest {file.uri}", _NEEDS, file.columns)
+        places = {ours: given.index(name) for name, ours in _columns(file.uri, given).items()}
+        for line, fields in lines:
+            fits = len(fields) == len(given)
+            yield f"{file.uri}:{line}", {ours: fields[place] for ours, place in places.items()} if fits else {}
 
 
-def _renamed(batches: Iterable[pa.RecordBatch], columns: dict[str, str]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        made = {ours: _typed(batch[given], _TYPES[ours]) for given, ours in columns.items()}
-        yield pa.RecordBatch.from_arrays(list(made.values()), names=list(made))
+def _parquet_rows(file: InventoryFile) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    number = 0
+    with pq.ParquetFile(file.open()) as table:
+        columns = _columns(file.uri, table.schema_arrow.names)
+        for batch in table.iter_batches(columns=list(columns)):
+            values = [_values(batch[name]) for name in columns]
+            for row in zip(*values, strict=True):
+                number += 1
+                yield f"{file.uri}: row {number}", dict(zip(columns.values(), row, strict=True))
 
 
-def _typed(column: pa.Array, wanted: pa.DataType) -> pa.Array:
-    """A column as a type; one value that the type cannot hold becomes null, unless none fits."""
-    if pa.types.is_timestamp(column.type) and pa.types.is_timestamp(wanted):
-        return column.cast(pa.timestamp(column.type.unit, "UTC"), safe=False)
-    text = pc.if_else(pc.equal(column, ""), None, column) if column.type == pa.string() else column
-    try:
-        return text.cast(wanted)
-    except pa.ArrowInvalid:
-        made = [_one(value, wanted) for value in text]
-        if all(value is None for value in made):
-            raise
-        return pa.array(made, wanted)
-
-
-def _one(value: pa.Scalar, wanted: pa.DataType) -> Any:
-    try:
-        return value.cast(wanted).as_py()
-    except (pa.ArrowInvalid, ValueError, OverflowError):
-        return None
-
-
-def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    """The rows of a batch, with times that Python can hold."""
-    times = batch.schema.get_field_index("modified")
-    if times < 0:
-        return list(batch.to_pylist())
-    column = batch.column(times)
+def _values(column: pa.Array) -> list[Any]:
+    """A column's values, times as Python can hold them."""
+    if not pa.types.is_timestamp(column.type):
+        return list(column.to_pylist())
     units = {"s": 1, "ms": 1e3, "us": 1e6, "ns": 1e9}[column.type.unit]
-    moments = [None if time is None else moment_of(time / units) for time in column.cast(pa.int64()).to_pylist()]
-    rows = batch.drop_columns(["modified"]).to_pylist()
-    return [row | {"modified": moment} for row, moment in zip(rows, moments, strict=True)]
+    return [None if time is None else moment_of(time / units) for time in column.cast(pa.int64()).to_pylist()]
 
 
-def _header(file: InventoryFile) -> list[str]:
-    with pacsv.open_csv(file.open()) as batches:
-        return list(batches.schema.names)
+def _typed(given: Mapping[str, Any], is_encoded: bool) -> tuple[_Row, str | None]:
+    """A row's values with their types, null where there is none, and why it cannot be used."""
+    row: _Row = {"key": None}
+    fault = None if given else "it has more or fewer fields than there are columns"
+    for name, value in given.items():
+        try:
+            row[name] = _READ[name](value)
+        except (ValueError, KeyError):
+            row[name] = None
+            if not _is_null(value):
+                fault = f"{name} is {str(value)[:100]!r}"
+    if is_encoded and row["key"]:
+        row["key"] = unquote_plus(row["key"])
+    if not fault and (missing := [name for name in _NEEDED if row[name] is None or row[name] == ""]):
+        fault = f"it has no {' and no '.join(missing)}"
+    return row, fault
+
+
+def _is_null(value: Any) -> bool:
+    return str(value).strip().lower() in _NULL
+
+
+def _key(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _text(value: Any) -> str | None:
+    return None if _is_null(value) else str(value).strip()
+
+
+def _size(value: Any) -> int:
+    """Whole bytes, perhaps padded or with a decimal zero; ValueError if the text is no such number."""
+    if digits := _WHOLE.fullmatch(str(value)):
+        return int(digits[1])
+    raise ValueError
+
+
+def _moment(value: Any) -> datetime:
+    return value if isinstance(value, datetime) else read_moment(str(value).strip())
+
+
+def _flag(value: Any) -> bool:
+    return {"true": True, "1": True, "false": False, "0": False}[str(value).strip().lower()]
+
+
+_READ: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "key": _key,
+    "etag": _text,
+    "bucket": _text,
+    "size": _size,
+    "modified": _moment,
+    "is_latest": _flag,
+    "is_delete_marker": _flag,
+}
 
 
 def _columns(uri: str, given: list[str]) -> dict[str, str]:
@@ -161,7 +196,7 @@ def _columns(uri: str, given: list[str]) -> dict[str, str]:
     missing = [name for name in _NEEDED if name not in columns.values()]
     if missing or len(set(columns.values())) < len(columns):
         raise SettingsError(
-            f"manifest {uri} has the columns {', '.join(given)}; it needs each of key, etag and size once, and may have "
+            f"manifest {uri} has the columns {', '.join(given) or 'none'}; it needs each of key, etag and size once, and may have "
             f"last_modified"
         )
     return columns

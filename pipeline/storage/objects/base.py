@@ -87,11 +87,16 @@ def moment_of(seconds: float) -> datetime:
         return LATEST_TIME if seconds > 0 else EARLIEST
 
 
+def read_moment(text: str) -> datetime:
+    """A time in ISO 8601, in UTC where it names no zone; ValueError if it is none."""
+    moment = datetime.fromisoformat(text)
+    return moment_of((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
 def moment_told(text: str | None) -> datetime:
     """A time that a store tells as ISO 8601; the earliest where it tells none or an odd one, so its object is due."""
     try:
-        moment = datetime.fromisoformat(text or "")
-        return moment_of((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+        return read_moment(text or "")
     except (ValueError, OverflowError):
         return EARLIEST
 

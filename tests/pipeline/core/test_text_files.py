@@ -1,4 +1,5 @@
 import codecs
+import io
 import logging
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.errors import SettingsError
-from pipeline.core.text_files import csv_rows, decode_text, file_text
+from pipeline.core.text_files import csv_rows, file_text, texts_of
 
 UNICODE = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
 
@@ -21,7 +22,7 @@ def rows_of(tmp_path, text, encoding="utf-8"):
 @given(text=st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=40))
 def test_text_is_read_in_every_encoding_of_unicode(encoding, text):
     given = '{"caption": "' + text
-    assert decode_text(given.encode(encoding), "") == given
+    assert "".join(texts_of(io.BytesIO(given.encode(encoding)), "", "")) == given
 
 
 @pytest.mark.parametrize("encoding", UNICODE)
@@ -56,6 +57,36 @@ def test_other_code_pages_are_refused_rather_than_misread(tmp_path, text, encodi
         SettingsError, match=r"cannot read .*file: byte \d+ is no UTF-8 .*; save it as UTF-8; give a list"
     ):
         file_text(tmp_path / "file", "give a list")
+
+
+class Dripping(io.BytesIO):
+    """A stream that is read in pieces that cut characters and line ends."""
+
+    def read(self, size=-1):
+        return super().read(min(size, 257))
+
+
+@pytest.mark.parametrize("encoding", [*UNICODE, "cp1252"])
+def test_a_stream_is_read_as_a_file_is(tmp_path, encoding, caplog):
+    text = "image\r\n" * 200 + "Ça, déjà\r\n" * 200
+    (tmp_path / "file").write_bytes(text.encode(encoding))
+    read = "".join(texts_of(Dripping(text.encode(encoding)), "stream", ""))
+    assert read == file_text(tmp_path / "file", "") == text.replace("\r\n", "\n")
+    assert ("stream is not UTF-8" in caplog.text) == (encoding == "cp1252")
+
+
+@pytest.mark.parametrize(
+    ("data", "place"),
+    [
+        (b"a" * 600 + b"\xe9\xe9\xe9\xe9 dog", 600),
+        ("é".encode() * 300 + b"\xe9 dog", 600),
+        (b"a" * 600 + "собака".encode("cp1251"), 600),
+        (codecs.BOM_UTF16_LE + b"a\0" * 300 + b"b", 602),
+    ],
+)
+def test_the_place_of_a_fault_is_that_in_the_stream(data, place):
+    with pytest.raises(SettingsError, match=rf"^cannot read s: byte {place} is no UTF"):
+        list(texts_of(Dripping(data), "s", ""))
 
 
 def test_a_cut_or_missing_file_is_refused(tmp_path):
@@ -95,6 +126,7 @@ def test_lines_are_numbered_as_in_the_file(tmp_path):
         ("", "lacks the columns caption, image"),
         ("image;caption\n/a;b;c\n", "rows.csv:2: 3 fields, where the first line names 2"),
         ('image,caption\n/a,"a dog\n', "rows.csv:2: unexpected end of data"),
+        ("image,caption\n/a," + "x" * (1 << 20), "a line of more than 1,048,576 characters"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused(tmp_path, text, message):
