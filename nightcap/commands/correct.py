@@ -17,6 +17,7 @@ from pipeline.storage.objects import kind_of
 
 if TYPE_CHECKING:
     from pipeline.storage.tables.corrections import CorrectionTable
+    from serving.runs.plan_file import Plan
 
 
 def command(
@@ -33,13 +34,15 @@ def command(
         bool, typer.Option("--undo", help="Take back the file's corrections, or those of one image (by --who).")
     ] = False,
 ) -> None:
-    """Add people's captions to the table of corrections; they join the next training's snapshot.
+    """Add people's captions to the table of corrections: they are current at once, and join the next training's snapshot.
 
-    Images are named as the table of captions names them. Of each person the newest caption of an image counts.
+    Images are named as the table of captions names them. Of each person the newest caption of an image counts. No night
+    replaces one, and the outputs of nights that hold its image are written again.
     """
     from nightcap.corrections_file import of_known_images, read_corrections
     from pipeline.storage.forgotten import heeding_forgotten
     from pipeline.storage.tables.corrections import CorrectionTable
+    from serving.upkeep.correct import publish_corrections
 
     home = Home.from_environment()
     corrections = CorrectionTable(table or home.store / "corrections")
@@ -51,17 +54,19 @@ def command(
     with heeding_forgotten(home.store) as forgotten:
         found = [each for each in known if each.image not in forgotten]
         count = corrections.append(found)
+        nights = publish_corrections(home, corrections, {each.image for each in found})
     if len(known) > count:
         echo(f"{len(known) - count} corrections are of forgotten images and left out")
     people = Counter(each.who for each in found)
     said_by = ", ".join(f"{number} by {person}" for person, number in people.items())
-    echo(f"{count} corrections{f' ({said_by})' if said_by else ''} in {corrections.uri}")
+    echo(f"{count} corrections{f' ({said_by})' if said_by else ''} in {corrections.uri}{_written(nights)}")
 
 
 def _take_back(corrections: CorrectionTable, named: str, who: str | None, home: Home) -> None:
     """Remove the corrections of an image, or those of a file."""
     from nightcap.corrections_file import read_corrections
     from pipeline.storage.name_matching import match_names
+    from serving.upkeep.correct import withdraw_corrections
 
     known = [each.image for each in corrections.read()]
     if "://" in named or kind_of(named) == "image":
@@ -76,4 +81,9 @@ def _take_back(corrections: CorrectionTable, named: str, who: str | None, home: 
         raise SettingsError(
             f"{named}: {corrections.uri} has no such correction; name the image as it does, and who wrote it with --who"
         )
-    echo(f"{len(taken)} corrections taken back from {corrections.uri}")
+    nights = withdraw_corrections(home, taken)
+    echo(f"{len(taken)} corrections taken back from {corrections.uri}{_written(nights)}")
+
+
+def _written(nights: list[Plan]) -> str:
+    return f"; outputs of {len(nights)} nights were written again" if nights else ""

@@ -66,7 +66,7 @@ def _lines(trace: dict[str, Any]) -> Iterator[str]:
 def _caption_line(row: dict[str, Any]) -> str:
     caption = f'"{row["caption"]}"' if row["caption"] else f"quarantined: {row['reason']}"
     model = f"{row['model_name']} version {row['model_version'] or '(a folder)'}"
-    by = "a person" if row["source"] == "human" else model
+    by = (row["who"] or "a person") if row["source"] == "human" else model
     withdrawn = ", withdrawn" if row["withdrawn"] else ""
     night = f", night {row['night']}, run {row['run']}" if row["night"] else ""
     return f"{caption} by {by}{night}, {row['captioned_at'][:16]}{withdrawn}"

@@ -32,7 +32,7 @@ Row = dict[str, Any]
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _COLUMNS = [
     *("image", "etag", "sha256", "status", "reason", "caption", "score", "source", "withdrawn", "captioned_at"),
-    *("model_name", "model_version", "engine", "night", "run"),
+    *("model_name", "model_version", "engine", "night", "run", "who"),
 ]
 _VERDICT = {"gate": GATE_TAG, "reason": VERDICT_TAG, "digest": VERDICT_DIGEST_TAG, "against": JUDGED_AGAINST_TAG}
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Collection, Iterator
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 from pipeline.core.environment import Home
 from pipeline.storage.files import read_json, write_bytes, write_json
@@ -16,7 +14,7 @@ from pipeline.storage.scrub import lines_without, mentions
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.schema import one_of
 from serving.reporting.outputs import forget_outputs, mentions_in_outputs, write_outputs
-from serving.reporting.outputs.index import indexed_runs, prune_index, without_images
+from serving.reporting.outputs.index import indexed_runs, nights_with, prune_index, without_images
 from serving.reporting.report import report_anew
 from serving.runs.lifecycle import RunFolder, planned_runs, scratch_folders, set_aside, unplanned_runs
 from serving.runs.plan_file import Plan
@@ -76,7 +74,7 @@ def strip_nights(store: Path, images: Collection[str], is_ours: IsOurs = lambda 
 
     Must come before the images are removed from the table, which tells their text files from others, and their nights.
     """
-    has_rows = _nights_with(images)
+    has_rows = nights_with(images)
     stripped = []
     for run in planned_runs(store):
         plan = Plan.read(run.path)
@@ -95,7 +93,7 @@ def strip_outputs(
     `look` at the files themselves, of all nights.
     """
     prune_index(store, images)
-    has_rows, stripped = _nights_with(images), []
+    has_rows, stripped = nights_with(images), []
     for plan in indexed_runs(store):
         is_due = has_rows(plan) and not plan.path.is_file()
         if is_due or look:
@@ -161,17 +159,6 @@ def _lists_with(run: RunFolder, images: Collection[str]) -> Iterator[tuple[Path,
     for path in run.shard_lists:
         if (rest := lines_without(path, images)) is not None:
             yield path, rest
-
-
-def _nights_with(images: Collection[str]) -> Callable[[Plan], bool]:
-    """Whether a night's table has rows of the night for images."""
-
-    @cache
-    def runs_of(table: str) -> set[tuple[Any, Any]]:
-        batches = CaptionTable(table).batches(one_of("image", images), ["night", "run"])
-        return {(row["night"], row["run"]) for batch in batches for row in batch.to_pylist()}
-
-    return lambda plan: (plan.night, plan.run) in runs_of(plan.table)
 
 
 def _plans(store: Path) -> Iterator[Path]:

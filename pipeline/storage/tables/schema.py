@@ -38,11 +38,12 @@ SCHEMA = pa.schema(
         pa.field("flags", pa.list_(pa.field("element", pa.string()))),
         pa.field("confidence", pa.float64()),  # estimated CIDEr-D
         pa.field("sequence", pa.int64()),  # of the commit that added the row, set by the table
+        pa.field("who", pa.string()),  # wrote a caption with the source `HUMAN`
     ]
 )
 
 # Columns that every table of captions has; the others joined later and may be null or absent.
-CORE = frozenset(SCHEMA.names) - {"confidence", "sequence"}
+CORE = frozenset(SCHEMA.names) - {"confidence", "sequence", "who"}
 
 # A quarantined row of a night is in the table of captions, one of a training in `TRAINING_QUARANTINE`.
 COMMON_QUARANTINE = pa.schema(

@@ -5,12 +5,15 @@ outputs/<night>/<run>.json      in the store, a copy of `plan.json`
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from pipeline.storage.files import read_json, write_json
+from pipeline.storage.tables import CaptionTable
+from pipeline.storage.tables.schema import one_of
 from serving.runs.lifecycle import RunFolder
 from serving.runs.plan_file import Plan
 
@@ -27,6 +30,17 @@ def indexed_runs(store: Path) -> Iterator[Plan]:
     for path in sorted(store.glob("outputs/*/*.json")):
         folder = RunFolder.of(store, path.parent.name, path.stem).folder
         yield Plan.model_validate(read_json(path) | {"folder": folder})
+
+
+def nights_with(images: Collection[str]) -> Callable[[Plan], bool]:
+    """Whether a night's table has rows of the night for images."""
+
+    @cache
+    def runs_of(table: str) -> set[tuple[Any, Any]]:
+        batches = CaptionTable(table).batches(one_of("image", images), ["night", "run"])
+        return {(row["night"], row["run"]) for batch in batches for row in batch.to_pylist()}
+
+    return lambda plan: (plan.night, plan.run) in runs_of(plan.table)
 
 
 def prune_index(store: Path, images: Collection[str]) -> None:

@@ -3,11 +3,13 @@
 import pytest
 
 from pipeline.core.environment import Home
+from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import CorrectionTable
 
 
 @pytest.fixture
-def home():
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("NIGHTCAP_STORE", str(tmp_path / "store"))
     return Home.from_environment()
 
 
@@ -57,6 +59,24 @@ def test_images_that_nobody_knows_are_told_by_line_and_nothing_is_added(run, tab
         "2 of 3 lines are wrong, so none was added",
     )
     assert table.read() == []
+
+
+def test_a_correction_is_what_the_table_and_every_output_say_until_it_is_taken_back(
+    run, home, inbox, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("NIGHTCAP_ROOTS", str(inbox))
+    out = tmp_path / "out"
+    assert run("night", "--input", inbox, "--output", out, "--sidecars", "--night", "one").code == 0
+    image, text = str(inbox / "a.jpg"), out / "a.jpg.txt"
+    of_model = text.read_text()
+    done = run("correct", written(tmp_path, f"{image},a red dog"), "--who", "ann")
+    assert done.out.endswith("; outputs of 1 nights were written again\n")
+    assert text.read_text() == "a red dog\n"
+    assert CaptionTable(home.captions).current([image]) == {image: "a red dog"}
+    assert '"a red dog" by ann, ' in run("trace", image).out
+    assert run("correct", "--undo", image).out.endswith("; outputs of 1 nights were written again\n")
+    assert text.read_text() == of_model
+    assert '"a red dog" by ann, ' in run("trace", image).out
 
 
 def test_a_correction_that_is_not_there_cannot_be_taken_back(run, images, tmp_path):

@@ -120,7 +120,7 @@ def test_an_old_table_is_read_as_it_is(old):
 
 
 def test_an_old_table_gains_columns_by_command_or_by_the_next_night(old):
-    assert upgrade_table(old) == ["confidence", "sequence"]
+    assert upgrade_table(old) == ["confidence", "sequence", "who"]
     assert upgrade_table(old) == []
     assert old.append(rows(row("b", confidence=0.5)), old.version()) == 1
     values = {each["image"]: each["confidence"] for each in DeltaTable(old.uri).to_pyarrow_table().to_pylist()}

@@ -31,4 +31,4 @@ def test_one_of_none_is_no_row():
 def test_columns_of_the_quarantine_are_those_of_captions():
     assert set(COMMON_QUARANTINE) <= {field.with_nullable(True) for field in SCHEMA}
     assert TRAINING_QUARANTINE.names[: len(COMMON_QUARANTINE.names)] == COMMON_QUARANTINE.names
-    assert set(SCHEMA.names) - CORE == {"confidence", "sequence"}
+    assert set(SCHEMA.names) - CORE == {"confidence", "sequence", "who"}
