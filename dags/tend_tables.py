@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import dag, get_current_context, task
 
-from dags.common import NIGHT_DAG, form, timetable
+from dags.common import NIGHT_DAG, TRAINING_ARGS, form, timetable
 from dags.environment import UPKEEP_SCHEDULE
 from pipeline.core.settings.form import fields_of
 from serving.upkeep.tables import TendingSettings
@@ -20,7 +20,7 @@ def _tending() -> Any:
 
 @dag(schedule=timetable(UPKEEP_SCHEDULE), params=form(fields_of(TendingSettings)), doc_md=__doc__, **NIGHT_DAG)
 def tend_tables() -> None:
-    """Upgrade, compact, vacuum; nights may run meanwhile."""
+    """Upgrade, compact, vacuum; nights may run meanwhile. Corrections are training's, which alone may write them."""
 
     @task
     def upgrade() -> list[str]:
@@ -34,7 +34,12 @@ def tend_tables() -> None:
     def vacuum() -> dict[str, int]:
         return _tending().vacuum()
 
+    @task(**TRAINING_ARGS)
+    def tend_corrections() -> dict[str, int]:
+        return _tending().tend_corrections()
+
     upgrade() >> compact() >> vacuum()
+    tend_corrections()
 
 
 tend_tables()

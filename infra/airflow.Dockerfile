@@ -24,7 +24,9 @@ RUN uv pip install --python /opt/nightcap/bin/python --no-cache --no-deps --no-b
 # hadolint ignore=DL3006
 FROM ${PYTHON_IMAGE}
 RUN useradd --uid 10001 --user-group --create-home --skel /dev/null --home-dir /var/lib/nightcap nightcap \
-    && install --directory --owner nightcap --group nightcap /opt/airflow /var/lib/captions
+    && install --directory --owner nightcap --group nightcap /opt/airflow /opt/airflow/logs /var/lib/captions \
+        /var/lib/nightcap/cache /var/lib/nightcap/store /var/lib/nightcap/store/nights /var/lib/nightcap/store/outputs \
+        /var/lib/nightcap/store/cursors /var/lib/nightcap/store/last_known
 COPY --from=build /opt/nightcap /opt/nightcap
 COPY --chmod=755 infra/healthcheck.py /opt/nightcap/bin/healthcheck
 COPY --chmod=755 infra/airflow-init.sh /opt/nightcap/bin/airflow-init

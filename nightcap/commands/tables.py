@@ -22,7 +22,7 @@ def compact(**options: Any) -> None:
     """Write the history, and the table of corrections, into few files; no row changes."""
     tending = _open(options)
     with working("compacting"):
-        fewer = tending.compact()
+        fewer = tending.compact() + tending.corrections.compact()
     echo(f"{tending.table.uri} and corrections: {fewer} files fewer")
 
 
@@ -33,6 +33,7 @@ def vacuum(**options: Any) -> None:
     tending = _open(options)
     with working("removing"):
         gone = tending.vacuum()
+        gone["files"] += tending.corrections.vacuum(tending.settings.keep_days)
     echo(
         f"{tending.table.uri} and corrections: removed {gone['files']} files and {gone['attempts']} unpublished attempts"
     )

@@ -73,7 +73,7 @@ def shared_lock(path: Path) -> Iterator[None]:
     mine = (path, object())
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = _open_to_lock(path)
+    descriptor = _open_to_lock(path) or _open_to_share(path)
     _shared.add(mine)
     try:
         if descriptor is not None:
@@ -95,6 +95,13 @@ def exclusive_lock_in_time(path: Path, patience_s: float) -> Iterator[bool]:
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _open_to_share(path: Path) -> int | None:
+    try:
+        return os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
 
 
 def _lock_in_time(descriptor: int, path: Path, patience_s: float) -> bool:

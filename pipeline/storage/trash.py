@@ -89,6 +89,6 @@ def _below(folder: Path) -> Iterator[Path]:
         yield from (Path(root, name) for name in (*folders, *files))
 
 
-def _trash_folders(home: Home) -> tuple[Path, Path]:
-    """On the same file systems as the garbage, as a folder cannot be renamed across."""
-    return home.store / TRASH, home.root / "cache" / TRASH
+def _trash_folders(home: Home) -> tuple[Path, ...]:
+    """On the same file systems as the garbage, as a folder cannot be renamed across; the innermost first."""
+    return home.store / "nights" / TRASH, home.root / "cache" / TRASH, home.store / TRASH

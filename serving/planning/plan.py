@@ -166,7 +166,8 @@ def _without_forgotten(job: _Job, target: Path) -> Selection:
 
 def _write_plan(job: _Job, target: Path, forgotten: Forgotten) -> Selection:
     now, settings = datetime.now(UTC), job.settings
-    with explain_full_disk(job.home.store), Newest(job.home.store, settings.max_images) as newest:
+    nights = job.home.store / "nights"  # which a night may write, though it may only read the rest of the store
+    with explain_full_disk(nights), Newest(nights, settings.max_images) as newest:
         replayed = None if job.replay is None else hashes_of(job.table.replayed(job.replay))
         may_repeat = settings.manifest or job.folder.uri.startswith(SCHEME)
         troubles = job.troubles(now)

@@ -65,10 +65,10 @@ class Tending:
         return upgrade_table(self.table)
 
     def compact(self) -> int:
-        """Write the history and the corrections into few files; returns how many fewer they are."""
+        """Write the history into few files; returns how many fewer they are."""
         from pipeline.storage.tables.maintenance import compact_table
 
-        return compact_table(self.table) + self.corrections.compact()
+        return compact_table(self.table)
 
     def repair(self) -> Repaired:
         """Leave out what is damaged of the history, and make the current table fit; returns what was done."""
@@ -81,5 +81,8 @@ class Tending:
         from pipeline.storage.tables.maintenance import vacuum_table
 
         days = self.settings.keep_days
-        files = vacuum_table(self.table, days) + self.corrections.vacuum(days)
-        return {"files": files, "attempts": clear_attempts(self.home.store, days)}
+        return {"files": vacuum_table(self.table, days), "attempts": clear_attempts(self.home.store, days)}
+
+    def tend_corrections(self) -> dict[str, int]:
+        """Compact and vacuum the table of corrections; returns how many files fewer, and how many were removed."""
+        return {"fewer": self.corrections.compact(), "files": self.corrections.vacuum(self.settings.keep_days)}

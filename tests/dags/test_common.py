@@ -27,6 +27,7 @@ def queues(facts, kind, what="queue"):
 def test_training_and_what_needs_a_gpu_may_have_workers_of_their_own(facts):
     assert set(queues(facts, "usual").values()) == {"default"}
     made = {key for key in queues(facts, "usual") if key[0] in ("train_captioner", "rollback_captioner", "doctor_gpu")}
+    made |= {("tend_tables", "tend_corrections"), ("watch_corrections", "count")}
     apart = queues(facts, "training_apart")
     assert {key for key, queue in apart.items() if queue == "training"} == made
     names = ("provide_encoder", "extract_shard", "train", "refine", "calibrate", "evaluate")

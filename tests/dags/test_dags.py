@@ -30,7 +30,7 @@ ORDER = {
         "publish": ["caption", "plan"],
         "report": ["plan", "publish"],
     },
-    "tend_tables": {"upgrade": [], "compact": ["upgrade"], "vacuum": ["compact"]},
+    "tend_tables": {"upgrade": [], "compact": ["upgrade"], "vacuum": ["compact"], "tend_corrections": []},
     "rollback_captioner": {"rollback": []},
     "watch_corrections": {"count": []},
     "doctor_gpu": {"examine": []},

@@ -16,6 +16,7 @@ TOOLS = {
     "restore": ("owner", True),
     "move": ("training", True),
     "forget": ("training", True),
+    "upgrade-volumes": None,
     "upload": ("pictures", None),
     "upgrade-mlflow": None,
 }

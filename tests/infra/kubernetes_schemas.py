@@ -36,7 +36,13 @@ AMOUNTS = {
     "nvidia.com/gpu": {"const": "1"},
 }
 RESOURCES = exactly(requests=exactly(["nvidia.com/gpu"], **AMOUNTS), limits=exactly(["nvidia.com/gpu"], **AMOUNTS))
-MOUNT = exactly(["readOnly"], name=TEXT, mountPath={"type": "string", "pattern": "^/"}, readOnly={"type": "boolean"})
+MOUNT = exactly(
+    ["readOnly", "subPath"],
+    name=TEXT,
+    mountPath={"type": "string", "pattern": "^/"},
+    readOnly={"type": "boolean"},
+    subPath={"type": "string", "pattern": r"^[^/.]"},
+)
 CLAIM = exactly(name=TEXT, persistentVolumeClaim=exactly(claimName=TEXT))
 CONTAINER = exactly(
     name={"const": "base"},  # the executor puts its command into the container of this name

@@ -171,6 +171,19 @@ def test_roles_have_the_accounts_and_mounts_of_compose(services, pods):
         assert captions.get("readOnly", False) == ("captions:/var/lib/captions:ro" in services[service]["volumes"])
 
 
+def test_nights_write_the_same_places_of_the_home_as_in_compose(values, services, pods):
+    mounts = container(pods["nights"])["volumeMounts"]
+    writable = {each["mountPath"] for each in mounts if each["name"] == "home" and not each.get("readOnly")}
+    given = [each.split(":") for each in services["worker-nights"]["volumes"] if isinstance(each, str)]
+    theirs = {target for _, target, *mode in given if not mode}
+    assert writable == {path for path in theirs if path.startswith("/var/lib/nightcap")}
+    assert "/var/lib/nightcap" not in writable
+    inner = {each["mountPath"]: each["subPath"] for each in mounts if "subPath" in each}
+    assert inner.pop("/var/lib/nightcap/cache") == "cache/nights"  # not training's own
+    assert inner == {path: path.removeprefix("/var/lib/nightcap/") for path in inner}
+    assert [each.get("readOnly") for each in values["volumeMounts"]] == [True]
+
+
 def test_only_the_gpu_pod_asks_for_a_device_and_for_the_nodes_that_have_one(pods):
     asking = {role for role, pod in pods.items() if "nvidia.com/gpu" in container(pod)["resources"]["limits"]}
     placed = {role for role, pod in pods.items() if {"nodeSelector", "tolerations"} & pod["spec"].keys()}

@@ -183,6 +183,8 @@ class Composed:
         for volume in service.get("volumes", []):
             place = self._mounts(name)[volume["target"]]
             place.mkdir(parents=True, exist_ok=True)
+            if volume["target"] == "/opt/airflow/logs":
+                self._link_logs(name, place)
             if volume["type"] == "volume" or place == Path(volume["source"]):
                 continue
             for path in Path(volume["source"]).iterdir():
@@ -192,10 +194,17 @@ class Composed:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(self._plain(self._whole["configs"][config["source"]]["content"], name))
 
+    def _link_logs(self, name: str, place: Path) -> None:
+        """Where the service's Airflow, whose other files are its own, finds the logs of all."""
+        own = self._mounts(name)["/opt/airflow"]
+        own.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            (own / "logs").symlink_to(place)
+
     def _mounts(self, name: str) -> dict[str, Path]:
         """Where what a container has under a path lies here."""
         service = self._whole["services"][name]
-        found = {"/srv/nightcap": CHECKOUT}
+        found = {"/srv/nightcap": CHECKOUT, "/opt/airflow": self.folder / "files" / name / "airflow"}
         for volume in service.get("volumes", []):
             ours = volume["source"].startswith(str(self.folder / "clone"))
             bound = self.folder / "files" / name / "bound" if ours else Path(volume["source"])

@@ -1,5 +1,7 @@
 """Locks on files in use end with their process."""
 
+import errno
+import os
 import subprocess
 import sys
 
@@ -70,6 +72,25 @@ with shared_lock(Path(sys.argv[1])):
     print(flush=True)
     sys.stdin.read()
 """
+
+
+def test_who_may_only_read_a_store_shares_its_lock(tmp_path, monkeypatch):
+    path = tmp_path / "lock"
+    path.touch()
+    opened = os.open
+
+    def read_only(name, flags, *mode):
+        if flags & os.O_RDWR:
+            raise OSError(errno.EROFS, "read-only")
+        return opened(name, flags, *mode)
+
+    monkeypatch.setattr(os, "open", read_only)
+    with shared_lock(path):
+        monkeypatch.undo()
+        with exclusive_lock_in_time(path, 0.1) as is_free:
+            assert not is_free
+    with exclusive_lock_in_time(path, 0.1) as is_free:
+        assert is_free
 
 
 def test_who_wants_to_be_alone_waits_for_others_to_leave(tmp_path):

@@ -20,6 +20,7 @@ def test_upkeep_between_nights(world):
     removed = tending.vacuum()
     assert removed["files"] > 0
     assert removed["attempts"] == 0
+    assert tending.tend_corrections() == {"fewer": 0, "files": 0}
     assert world.rows() == rows
     assert len(DeltaTable(str(world.home.captions)).file_uris()) == 1
     assert world.folder("waits").exists()  # it may be at work
