@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
 from pipeline.core.text_files import csv_rows
+from pipeline.registry.promotions import whoami
 from pipeline.storage.name_matching import MatchedNames, match_names
 from pipeline.storage.objects import address_of, require_inside
 from pipeline.storage.objects.s3 import SCHEME
@@ -26,16 +28,24 @@ if TYPE_CHECKING:
 
 _NEEDS = "give a CSV file with the columns image and caption, and perhaps who and when"
 _SHOWN = 5  # faults in a message
+# Several words in lower case that are more likely a caption's end than the name of a person.
+_CAPTION_END = re.compile(
+    r"^(?=(?:[a-z]+ ){2,}[a-z]+$)"
+    r"(?:(?:an?|the|[a-z]{3,}ing) |.* (?:the|in|on|at|of|with|and|is|are|from|near|behind|under|over|into|while) )"
+)
 
 
-def read_corrections(file: Path, who: str) -> dict[int, Correction]:
-    """The corrections of a CSV file by line, by `who` where it names nobody; SettingsError names a wrong line."""
-    now = datetime.now(UTC)
+def read_corrections(file: Path, who: str | None) -> dict[int, Correction]:
+    """The corrections of a CSV file by line; SettingsError names a wrong line.
+
+    Where a line names no person, they are by `who`, else by this user.
+    """
+    now, other = datetime.now(UTC), name_of_person(who)
     corrections = {}
     for line, row in csv_rows(file, {"image", "caption"}, _NEEDS):
         try:
             when = datetime.fromisoformat(row["when"]) if row.get("when") else now
-            person = _person(row.get("who") or who)
+            person = _person(row["who"], row["caption"]) if row.get("who", "").strip() else other
             corrections[line] = Correction(row["image"].strip(), row["caption"].strip(), person, when)
         except (ValueError, SettingsError) as error:
             raise SettingsError(
@@ -112,8 +122,14 @@ def _mended(name: str) -> str:
         return name
 
 
-def _person(who: str) -> str:
+def _person(who: str, caption: str) -> str:
     """A person's name; SettingsError for the end of a caption that a comma cut, where the line names no person."""
-    if who != who.lstrip() or re.fullmatch(r"[a-z]+(?: [a-z]+){2,}", who):
+    is_cut = who != who.lstrip() and caption == caption.lstrip()  # a line may have blanks after all its commas
+    if is_cut or _CAPTION_END.search(who.strip()):
         raise SettingsError(f"who is {who!r}, like the end of a caption; put captions with commas in quotation marks")
-    return who.strip()
+    return name_of_person(who)
+
+
+def name_of_person(who: str | None) -> str:
+    """The name in one form, however it was typed; that of this user where there is none."""
+    return unicodedata.normalize("NFC", " ".join((who or whoami()).split()))

@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 
 from pipeline.core.settings import DecoderSettings, DecodingSettings
+from pipeline.metrics.normalisation import NORMALISATION
 from pipeline.model.bundle import (
     CARD,
     CONFIDENCE,
@@ -27,6 +28,7 @@ CHOSEN = BundleSettings(
     pixels=PixelSettings(side=112, fit="pad", interpolation="bicubic"),
     decoder=DecoderSettings(units=16),
     decoding=DecodingSettings(method="greedy"),
+    normalisation=NORMALISATION,
 )
 
 

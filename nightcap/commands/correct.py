@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -49,7 +48,7 @@ def command(
     if undo:
         _take_back(corrections, file, who, home)
         return
-    given = read_corrections(Path(file), who or getpass.getuser())
+    given = read_corrections(Path(file), who)
     known = of_known_images(Path(file), given, home)
     with heeding_forgotten(home.store) as forgotten:
         found = [each for each in known if each.image not in forgotten]
@@ -64,16 +63,17 @@ def command(
 
 def _take_back(corrections: CorrectionTable, named: str, who: str | None, home: Home) -> None:
     """Remove the corrections of an image, or those of a file."""
-    from nightcap.corrections_file import read_corrections
+    from nightcap.corrections_file import name_of_person, read_corrections
     from pipeline.storage.name_matching import match_names
     from serving.upkeep.correct import withdraw_corrections
 
     known = [each.image for each in corrections.read()]
     if "://" in named or kind_of(named) == "image":
         found = match_names([named], known).found.get(named)
-        taken = corrections.take_back(lambda each: each.image == found and who in {None, each.who})
+        people = None if who is None else {who, name_of_person(who)}
+        taken = corrections.take_back(lambda each: each.image == found and (people is None or each.who in people))
     else:
-        given = read_corrections(Path(named), who or getpass.getuser()).values()
+        given = read_corrections(Path(named), who).values()
         names = match_names((each.image for each in given), known, (home.input,)).found
         rows = {(names.get(each.image), each.who, each.caption) for each in given}
         taken = corrections.take_back(lambda each: (each.image, each.who, each.caption) in rows)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import Final
 
 DOTLESS = ("tr", "az")  # languages in which I is a capital ı
-NORMALISATION = 2  # the number of this form; vocabularies of form 1 kept typographic variants apart
+NORMALISATION: Final = 2  # the number of this form; vocabularies of form 1 kept typographic variants apart
 
 _HAN = "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _KANA = "\u3040-\u30fa\u30fc-\u312f\u31f0-\u31ff"

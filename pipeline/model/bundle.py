@@ -51,6 +51,7 @@ class BundleSettings(Group):
     pixels: PixelSettings
     decoder: DecoderSettings
     decoding: DecodingSettings
+    normalisation: Literal[1, 2] = 1  # the form of the words; bundles that name none are of the first
 
     @model_validator(mode="before")
     @classmethod
@@ -97,7 +98,8 @@ def read_bundle(folder: Path, expected_digest: str | None = None) -> Bundle:
             f"{folder}: {SUMS} has digest {digest}, the registry says {expected_digest}; register it anew"
         )
     _check_files(folder)
-    return Bundle(folder, digest, _read_settings(folder), Vocabulary.read(folder / VOCABULARY))
+    settings = _read_settings(folder)
+    return Bundle(folder, digest, settings, Vocabulary.read(folder / VOCABULARY, settings.normalisation))
 
 
 def _check_files(folder: Path) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from pipeline.data.snapshot import read_images
 from pipeline.imaging.decode import INTERPOLATION, pixels
+from pipeline.metrics.normalisation import NORMALISATION
 from pipeline.model.bundle import (
     CARD,
     CONFIDENCE,
@@ -74,6 +75,7 @@ def _bundle_settings(run: TrainingRun, side: int) -> BundleSettings:
         pixels=PixelSettings(side=side, fit=run.settings.encoder.fit, interpolation=INTERPOLATION),
         decoder=run.settings.decoder,
         decoding=run.settings.decoding,
+        normalisation=NORMALISATION,
     )
 
 

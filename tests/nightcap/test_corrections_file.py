@@ -42,6 +42,8 @@ def test_a_line_may_name_its_person_and_time(tmp_path):
         ("image,caption\n\n/b,a dog, running", ":3: 3 fields, where the first line names 2"),
         ("image,caption,who\n/b,a dog, running", ":2: who is ' running', like the end of a caption"),
         ("image,caption,who\n/b,a dog,running on the beach", ":2: who is 'running on the beach'"),
+        ("image,caption,who\n/b,a dog,smiling brown dog", ":2: who is 'smiling brown dog'"),
+        ("image,caption,who\n/b,a man,a small dog", ":2: who is 'a small dog'"),
         ("image,caption,who\n/b,a dog, running,ann", ":2: 4 fields, where the first line names 3"),
         ("image,caption\n/b", ":2: 1 fields"),
         ("image,caption,when\n/in/a.png,a dog,yesterday\n", ":2: .*yesterday"),
@@ -50,6 +52,41 @@ def test_a_line_may_name_its_person_and_time(tmp_path):
 def test_a_wrong_line_is_named(tmp_path, text, words):
     with pytest.raises(SettingsError, match=f"corrections.csv{words}"):
         read_corrections(written(tmp_path, text), "ann")
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        "anna van berg",
+        "maria del mar lopez",
+        "nguyen van an",
+        "martin luther king",
+        "Anna van den Berg",
+        "O'Brien, Pat",
+        "J. R. R. Tolkien",
+        "\u674e \u5c0f \u9f99",
+        "user 1000",
+    ],
+)
+def test_names_of_people_are_taken(tmp_path, who):
+    """Also with blanks around, in a line that has one after each comma, and in another form of Unicode."""
+    typed = unicodedata.normalize("NFD", who)
+    for line in (f'/b,a dog,"{typed} "', f'/b, a dog,"{typed}"', f"/b;a dog;{typed}"):
+        separator = ";" if ";" in line else ","
+        file = written(tmp_path, f"{separator.join(('image', 'caption', 'who'))}\n{line}\n")
+        assert [each.who for each in read_corrections(file, None).values()] == [who]
+
+
+def test_blanks_after_all_commas_are_no_cut_caption(tmp_path):
+    file = written(tmp_path, "image, caption, who\n/b, a dog, Anna\n")
+    (correction,) = read_corrections(file, None).values()
+    assert (correction.caption, correction.who) == ("a dog", "Anna")
+
+
+@pytest.mark.parametrize("who", ["on the grass", "J. Doe "])
+def test_a_name_on_the_command_line_is_no_caption(tmp_path, who):
+    (correction,) = read_corrections(written(tmp_path, "image,caption\n/b,a dog\n"), who).values()
+    assert correction.who == who.strip()
 
 
 def test_an_image_is_in_the_table_or_on_disk_and_below_a_root(home, tmp_path):

@@ -41,6 +41,20 @@ def test_words_in_any_language(caption, words):
     assert standardize(caption) == words
 
 
+@pytest.mark.parametrize(
+    ("caption", "words"),
+    [
+        ("\u4e00\u53ea \u72d7\u3002", ["\u4e00\u53ea", "\u72d7"]),
+        ("l\u2019homme col\u00b7legi", ["l\u2019homme", "col", "legi"]),
+        ("soft\u00adhyphen \uff24\uff4f\uff47", ["soft", "hyphen", "\uff44\uff4f\uff47"]),
+    ],
+)
+def test_words_of_the_first_form_are_as_they_were(caption, words):
+    vocabulary = Vocabulary((*SPECIAL, *words), normalisation=1)
+    assert standardize(caption, normalisation=1).split() == words
+    assert vocabulary.decode(vocabulary.encode(caption, 9)) == " ".join(words)
+
+
 @pytest.mark.parametrize(("one", "other"), [("H\u0331", "\u1e96"), ("J\u030c", "\u01f0"), ("\u212b", "A\u030a")])
 def test_one_word_however_its_letters_are_written(one, other):
     assert standardize(one) == standardize(other) == standardize(standardize(one))
