@@ -52,10 +52,11 @@ def file_text(file: Path, needs: str) -> str:
 
 def texts_of(stream: Readable, name: str, needs: str) -> Iterator[str]:
     """The text of a stream in pieces, read as `file_text` does; messages call it `name`."""
-    newlines = io.IncrementalNewlineDecoder(None, translate=True)
-    for text in _decoded(stream, name, needs):
-        yield newlines.decode(text)
-    yield newlines.decode("", final=True)
+    newlines, before = io.IncrementalNewlineDecoder(None, translate=True), "\n"
+    for piece in chain(_decoded(stream, name, needs), [None]):
+        text = newlines.decode(piece or "", final=piece is None)
+        yield (before + text).replace("\n\ufeff", "\n")[len(before) :]  # joined files have a mark at each beginning
+        before = ("\n" if text.endswith("\n") else "") if text else before
 
 
 def _decoded(stream: Readable, name: str, needs: str) -> Iterator[str]:

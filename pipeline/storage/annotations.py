@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError, model_validator
 
 from pipeline.core.errors import SettingsError
 from pipeline.core.text_files import file_text
+
+log = logging.getLogger(__name__)
 
 Form = TypeVar("Form", bound=BaseModel)
 
@@ -18,7 +24,19 @@ def _as_text(value: Any) -> Any:
     """An id as text: programs write 790, 790.0 and "790" for one."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return str(value) if isinstance(value, int) else value.strip() if isinstance(value, str) else value
+    return (
+        str(value)
+        if isinstance(value, int)
+        else value.strip().strip("\u200b\ufeff")
+        if isinstance(value, str)
+        else value
+    )
+
+
+def _number(identifier: str) -> str:
+    """An id without what pads a number; other ids as they are."""
+    number = re.fullmatch(r"0*(\d+?)(?:\.0*)?", identifier)
+    return str(int(number[1])) if number and len(identifier) < 100 else identifier
 
 
 _Id = Annotated[str, BeforeValidator(_as_text)]
@@ -35,10 +53,21 @@ class _CocoCaption(BaseModel):
 
 
 class CocoCaptions(BaseModel):
-    """A file of COCO's captions format; other keys are ignored."""
+    """A file of COCO's captions format; other keys are ignored. A caption's `image_id` is as the images have it."""
 
     images: list[_CocoImage]
     annotations: list[_CocoCaption]
+
+    @model_validator(mode="after")
+    def _ids_as_listed(self) -> Self:
+        """Programs write 9, "000000000009" and "9.0" for one; where ids are alike but for that, they are not matched."""
+        listed = {each.id for each in self.images}
+        counts = Counter(map(_number, listed))
+        by_number = {_number(each): each for each in listed if counts[_number(each)] == 1}
+        for each in self.annotations:
+            if each.image_id not in listed:
+                each.image_id = by_number.get(_number(each.image_id), each.image_id)
+        return self
 
 
 class NumberedImage(NamedTuple):
@@ -51,14 +80,35 @@ class NumberedImage(NamedTuple):
 
 def read_form(file: Path, form: type[Form], description: str, needs: str) -> Form:
     """Read a JSON file in any encoding of `file_text`; raises SettingsError if it is missing or malformed."""
+    text = file_text(file, needs)
     try:
-        return form.model_validate_json(file_text(file, needs))
+        read = form.model_validate_json(text)
+        json.loads(text, object_pairs_hook=_require_once)
     except ValidationError as error:
         first = error.errors()[0]
         place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
-        fault = f"{place}: {first['msg']}" if place else first["msg"]
+        fault = f"{place}: {first['msg']}" if place else first["msg"] + _hint(first["msg"], text)
         message = f"{file} is no {description}: {fault} ({error.error_count()} such faults); {needs}"
         raise SettingsError(message) from error
+    except ValueError as error:
+        raise SettingsError(f"{file} is no {description}: {error}; {needs}") from error
+    return read
+
+
+def _require_once(pairs: list[tuple[str, Any]]) -> None:
+    """Readers take the last of two values, so that one is lost without a word."""
+    if len(dict(pairs)) < len(pairs):
+        name = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"the key {name!r} stands twice in one object; keep one")
+
+
+def _hint(fault: str, text: str) -> str:
+    """What may be the matter with a text that is no JSON."""
+    if "trailing characters" in fault:
+        return ", after a whole JSON value; JSON lines and joined files are to be made one object"
+    if re.search(r"line 1 column [12]$", fault):
+        return f"; it begins with {text[:20]!r}"
+    return "" if text.strip() else "; it is empty"
 
 
 def coco_captions(info: Mapping[str, str], images: Sequence[NumberedImage], side: int, first_id: int) -> dict[str, Any]:
@@ -75,9 +125,23 @@ def coco_captions(info: Mapping[str, str], images: Sequence[NumberedImage], side
 
 
 def read_coco_captions(file: Path) -> CocoCaptions:
-    """Read a file of COCO's captions format; raises as `read_form`."""
+    """Read a file of COCO's captions format; raises as `read_form`, and where ids name two images or no caption's image."""
     needs = "it needs images (id, file_name) and annotations (image_id, caption)"
-    return read_form(file, CocoCaptions, "COCO captions file", needs)
+    parsed = read_form(file, CocoCaptions, "COCO captions file", needs)
+    names: dict[str, str] = {}
+    repeated = [each.id for each in parsed.images if names.setdefault(each.id, each.file_name) != each.file_name]
+    if repeated:
+        raise SettingsError(
+            f"{file}: {len(repeated)} images repeat the id of another, first {repeated[0]}; ids name one image"
+        )
+    unlisted = [each.image_id for each in parsed.annotations if each.image_id not in names]
+    if unlisted:
+        said = f"{len(unlisted)} of {len(parsed.annotations)} captions belong to images that the file does not list"
+        said += f", first image_id {', '.join(list(dict.fromkeys(unlisted))[:3])}"
+        if len(unlisted) == len(parsed.annotations):
+            raise SettingsError(f"{file}: {said}; ids of its images are such as {', '.join(list(names)[:3]) or 'none'}")
+        log.warning("%s: %s; ignored", file, said)
+    return parsed
 
 
 def captions_by_file_name(file: Path) -> dict[str, list[str]]:

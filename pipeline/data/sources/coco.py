@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from pipeline.core.errors import SettingsError
 from pipeline.core.reasons import IGNORED_REASONS
 from pipeline.core.settings import SourceSettings
 from pipeline.data.sources.base import SPLITS, CaptionedImage
@@ -81,17 +80,10 @@ class CocoJsonSource:
             for i, entry in enumerate(parsed.images)
         }
         self._note_missing(matched, file)
-        if len(paths) < len(parsed.images):
-            raise SettingsError(
-                f"{file}: {len(parsed.images) - len(paths)} images repeat the id of another; ids name one image"
-            )
         wanted = self._wanted(paths.values(), file)
         captions: dict[str, list[str]] = {path: [] for path in wanted[: self._max_images]}
         for annotation in parsed.annotations:
             captions.get(paths.get(annotation.image_id, ""), []).append(annotation.caption)
-        if unlisted := [each.image_id for each in parsed.annotations if each.image_id not in paths]:
-            said = f"{len(unlisted)} of {len(parsed.annotations)} captions belong to images that the file does not list"
-            log.warning("%s: %s, first image_id %s; ignored", file, said, ", ".join(list(dict.fromkeys(unlisted))[:3]))
         return {path: tuple(texts) for path, texts in captions.items()}
 
     def _wanted(self, paths: Iterable[str], file: Path) -> list[str]:

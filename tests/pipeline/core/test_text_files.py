@@ -59,6 +59,12 @@ def test_other_code_pages_are_refused_rather_than_misread(tmp_path, text, encodi
         file_text(tmp_path / "file", "give a list")
 
 
+def test_joined_files_have_a_mark_at_the_beginning_of_each(tmp_path):
+    (tmp_path / "file").write_bytes("\ufeff\ufeffa\r\n\ufeffb \ufeffc\n".encode())
+    assert file_text(tmp_path / "file", "") == "a\nb \ufeffc\n"
+    assert "".join(texts_of(Dripping("x\n\ufeff".encode() * 300), "", "")) == "x\n" * 300
+
+
 class Dripping(io.BytesIO):
     """A stream that is read in pieces that cut characters and line ends."""
 

@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from pipeline.core.errors import SettingsError
-from pipeline.storage.annotations import CocoCaptions, NumberedImage, coco_captions, read_form
+from pipeline.storage.annotations import (
+    CocoCaptions,
+    NumberedImage,
+    captions_by_file_name,
+    coco_captions,
+    read_coco_captions,
+    read_form,
+)
 from pipeline.storage.files import write_json
 
 
@@ -52,6 +59,14 @@ def test_ids_match_as_text(written):
     [
         ('{"numbers": [1, "a"]}', r"is no list of numbers: numbers\[1\]: .*\(1 such faults\); give numbers"),
         ("[", "is no list of numbers: Invalid JSON"),
+        (
+            '{"numbers": [1]}\n{"numbers": [2]}',
+            "at line 2 column 1, after a whole JSON value; JSON lines and joined files",
+        ),
+        ("{'numbers': [1]}", 'line 1 column 2; it begins with "'),
+        (" \n", "is no list of numbers: Invalid JSON: .*; it is empty"),
+        ('{"numbers": [1], "numbers": [2]}', "the key 'numbers' stands twice in one object; keep one; give numbers"),
+        ('{"numbers": [1], "other": [{"a": 1, "a": NaN}]}', "the key 'a' stands twice"),
     ],
 )
 def test_a_fault_is_one_line_that_names_its_place(tmp_path, text, message):
@@ -59,6 +74,53 @@ def test_a_fault_is_one_line_that_names_its_place(tmp_path, text, message):
     with pytest.raises(SettingsError, match=message) as caught:
         read_form(tmp_path / "numbers.json", Numbers, "list of numbers", "give numbers")
     assert "\n" not in str(caught.value)
+
+
+def captions_file(tmp_path, images, annotations):
+    """Of ids and file names, and of ids and captions."""
+    content = {
+        "images": [{"id": each, "file_name": name} for each, name in images],
+        "annotations": [{"image_id": each, "caption": text, "score": float("nan")} for each, text in annotations],
+    }
+    (tmp_path / "c.json").write_text(json.dumps(content))
+    return tmp_path / "c.json"
+
+
+@pytest.mark.parametrize(
+    ("listed", "written"),
+    [
+        ("000000000009", 9),
+        (9, "000000000009"),
+        ("9.0", 9),
+        (9, "9.00"),
+        (9, "\uff19"),
+        (0, "000"),
+        ("\u200b9\ufeff", 9),
+    ],
+)
+def test_ids_match_however_a_number_is_padded(tmp_path, listed, written):
+    file = captions_file(tmp_path, [(listed, "a.jpg"), (10, "b.jpg")], [(written, "a dog"), ("10", "a cat")])
+    assert captions_by_file_name(file) == {"a.jpg": ["a dog"], "b.jpg": ["a cat"]}
+
+
+def test_ids_that_only_padding_tells_apart_are_matched_as_they_are(tmp_path, caplog):
+    file = captions_file(tmp_path, [("01", "a.jpg"), (1, "b.jpg")], [("01", "a"), (1, "b"), ("001", "?")])
+    assert captions_by_file_name(file) == {"a.jpg": ["a"], "b.jpg": ["b"]}
+    assert "1 of 3 captions belong to images that the file does not list, first image_id 001" in caplog.text
+
+
+def test_captions_of_no_listed_image_are_refused_with_ids_of_both(tmp_path):
+    file = captions_file(tmp_path, [("img-1", "a.jpg")], [(1, "a dog"), (2, "a cat")])
+    with pytest.raises(SettingsError, match=r"2 of 2 captions .* image_id 1, 2; ids of its images are such as img-1"):
+        read_coco_captions(file)
+
+
+def test_an_id_names_one_image(tmp_path):
+    assert captions_by_file_name(captions_file(tmp_path, [(1, "a.jpg"), ("1", "a.jpg")], [(1, "a")])) == {
+        "a.jpg": ["a"]
+    }
+    with pytest.raises(SettingsError, match="1 images repeat the id of another, first 1"):
+        captions_by_file_name(captions_file(tmp_path, [(1, "a.jpg"), ("1", "b.jpg")], [(1, "a")]))
 
 
 def test_a_missing_file_is_a_settings_error(tmp_path):
