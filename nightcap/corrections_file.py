@@ -17,7 +17,7 @@ from pipeline.core.text_files import csv_rows
 from pipeline.registry.promotions import whoami
 from pipeline.storage.name_matching import MatchedNames, match_names
 from pipeline.storage.objects import address_of, require_inside
-from pipeline.storage.objects.s3 import SCHEME
+from pipeline.storage.objects.s3_address import SCHEME
 from pipeline.storage.tables.corrections import Correction
 from pipeline.storage.tables.schema import one_of
 from serving.runs.roots import roots_of

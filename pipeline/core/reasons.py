@@ -82,7 +82,7 @@ NIGHT_REASONS = DECODE_REASONS | {
     UNSAFE_NAME: "The name cannot be used here: it would lead elsewhere, or the store does not take it.",
     ARCHIVED: "The object lies in an archive class such as Glacier; restore it there, then replay this reason.",
     UNAVAILABLE: "The store or the disk refuses this file alone while it gives others: a customer's key (SSE-C), a KMS key that "
-    "is gone, a bad sector. The log has the answer; mend the file, then replay this reason.",
+    "is gone, lost disks of a store, a bad sector. The log has the answer; mend the file, or replay this reason at once.",
     DAMAGED: "The store gives other bytes than its length or checksum says, each time; upload the file again.",
     FUTURE_DATE: "The file's time is more than a day ahead, so a clock was wrong; set the file's time, or replay this reason to "
     "caption it as it is.",
@@ -95,7 +95,7 @@ NIGHT_REASONS = DECODE_REASONS | {
 
 # What may lie in the moment and not in the image: it comes again by itself, at growing distances.
 # Not `captioner_failed`: the image was alone then, and a night of three such images would give up its captioner.
-OF_THE_MOMENT = frozenset({DECODER_TIMEOUT, DECODER_CRASHED, FORBIDDEN})
+OF_THE_MOMENT = frozenset({DECODER_TIMEOUT, DECODER_CRASHED, FORBIDDEN, UNAVAILABLE})
 NIGHT_REASONS |= {reason: f"{NIGHT_REASONS[reason]} Of the moment: tried again by itself." for reason in OF_THE_MOMENT}
 
 # files that a listing passes over; no row tells of them

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Self
 
 from pipeline.storage.files import digest_of, read_json, write_json
+from pipeline.storage.objects.image_names import rules_digest
 
 
 @dataclass(frozen=True)
 class Cursor:
     """The first day with an object that a night did not find in the table.
 
-    All older objects are in the table, and stay there unless a version is withdrawn. So whatever became of that
+    All older images are in the table, and stay there unless a version is withdrawn. So whatever became of that
     night's own images, the next night finds the rest by listing from that day on.
     """
 
@@ -29,15 +30,17 @@ class Cursor:
     def read(cls, store: Path, of: tuple[str, ...], sequence: int, withdrawn: Mapping[str, int]) -> Self:
         """The cursor that the last night left for an input, a table and a layout.
 
-        Without a day, if the table's sequence is behind the cursor, as it is another table then; or if rows were
-        withdrawn since, as an image of any day may be without a caption again.
+        Without a day, if the table's sequence is behind the cursor, as it is another table then; if rows were withdrawn
+        since, as an image of any day may be without a caption again; or if other rules told then what is an image.
 
         Sequence and withdrawn rows must be read before the table's rows: later changes count for the next night.
         """
         path = store / "cursors" / f"{digest_of(of)}.json"
         if path.is_file():
             saved = read_json(path)
-            if saved["sequence"] <= sequence and Counter(withdrawn) <= Counter(saved.get("withdrawn", {})):
+            is_of_this_table = saved["sequence"] <= sequence
+            all_withdrawn_known = Counter(withdrawn) <= Counter(saved.get("withdrawn", {}))
+            if is_of_this_table and all_withdrawn_known and saved.get("rules") == rules_digest():
                 return cls(path, date.fromisoformat(saved["day"]), sequence, withdrawn)
         return cls(path, None, sequence, withdrawn)
 
@@ -46,5 +49,5 @@ class Cursor:
         if day is None:
             self.path.unlink(missing_ok=True)
         else:
-            content = {"day": day.isoformat(), "sequence": self.sequence, "withdrawn": dict(self.withdrawn)}
-            write_json(self.path, content)
+            seen = {"sequence": self.sequence, "withdrawn": dict(self.withdrawn), "rules": rules_digest()}
+            write_json(self.path, {"day": day.isoformat(), **seen})

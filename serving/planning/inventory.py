@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from pipeline.core.errors import BadInput, SettingsError
 from pipeline.storage.objects import require_inside
-from pipeline.storage.objects.s3 import SCHEME, S3Folder
+from pipeline.storage.objects.s3 import S3Folder
+from pipeline.storage.objects.s3_address import SCHEME
 
 _DESCRIPTION = "manifest.json"
 

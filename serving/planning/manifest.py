@@ -19,7 +19,7 @@ from pipeline.core.text_files import csv_table
 from pipeline.storage.objects import Folder, Ignored, ObjectInfo, is_hidden, kind_of, printable
 from pipeline.storage.objects.addresses import RETRY_DEADLINE_S
 from pipeline.storage.objects.base import moment_of, read_moment
-from pipeline.storage.objects.s3 import SCHEME
+from pipeline.storage.objects.s3_address import SCHEME
 from serving.planning.inventory import InventoryFile, files_of
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from pipeline.registry.last_known import remember
 from pipeline.storage.files import creating_folder, explain_full_disk, write_json
 from pipeline.storage.forgotten import Forgotten, heeding_forgotten
 from pipeline.storage.objects import Exclusions, Folder, ImageCheck, address_of, open_folder, require_inside
-from pipeline.storage.objects.s3 import SCHEME
+from pipeline.storage.objects.s3_address import SCHEME
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.passing_troubles import PassingTroubles
 from pipeline.storage.tables.replay import Replay

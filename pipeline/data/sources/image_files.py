@@ -14,7 +14,7 @@ from pipeline.core.parallel import in_parallel
 from pipeline.storage.name_matching import MatchedNames, match_names, same_to_the_eye
 from pipeline.storage.objects import LocalFolder, ObjectInfo, S3Folder
 from pipeline.storage.objects.beneath import NoPlainFile, OutsideRoot, open_beneath, open_size
-from pipeline.storage.objects.s3 import SCHEME
+from pipeline.storage.objects.s3_address import SCHEME
 
 MOST_BYTES = 1_100_000_000  # a file that training reads; 170 megapixels, which settings allow, in RGB of 16 bits
 

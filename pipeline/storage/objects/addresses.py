@@ -9,7 +9,8 @@ from pipeline.core.errors import SettingsError
 from pipeline.storage.objects.base import Folder, shown
 from pipeline.storage.objects.exclusions import Exclusions
 from pipeline.storage.objects.local import LocalFolder
-from pipeline.storage.objects.s3 import SCHEME, S3Address, S3Folder
+from pipeline.storage.objects.s3 import S3Folder
+from pipeline.storage.objects.s3_address import SCHEME, S3Address
 
 RETRY_DEADLINE_S = 300
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import mmap
 import os
 import stat
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from typing import IO
 
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # a pipe or a tape is not waited for
+_BLOCK = 4096  # bytes; what a disk gives past the cache is whole blocks, into aligned memory
 _LINKS = {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}  # how a link answers that may not be followed
 
 
@@ -44,6 +47,22 @@ def open_plain(path: Path) -> Iterator[IO[bytes]]:
 def open_size(file: IO[bytes]) -> int:
     """The bytes of an open file."""
     return os.fstat(file.fileno()).st_size
+
+
+def read_past_cache(file: IO[bytes]) -> bytes:
+    """The first block of an open file as its disk gives it now, where the system can ask the disk; raises OSError."""
+    descriptor, block = file.fileno(), mmap.mmap(-1, _BLOCK)
+    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | getattr(os, "O_DIRECT", 0))
+        return block[: os.preadv(descriptor, [block], 0)]
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.EOPNOTSUPP}:
+            raise
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, flags)
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    return os.pread(descriptor, _BLOCK, 0)
 
 
 @contextmanager

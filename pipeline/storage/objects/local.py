@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -27,7 +27,14 @@ from pipeline.core.reasons import (
 )
 from pipeline.storage.files import create_bytes
 from pipeline.storage.objects.base import ObjectInfo, moment_of, printable, safe_name
-from pipeline.storage.objects.beneath import NoPlainFile, OutsideRoot, open_beneath, open_plain, open_size
+from pipeline.storage.objects.beneath import (
+    NoPlainFile,
+    OutsideRoot,
+    open_beneath,
+    open_plain,
+    open_size,
+    read_past_cache,
+)
 from pipeline.storage.objects.exclusions import Exclusions
 from pipeline.storage.objects.ignored import Ignored
 from pipeline.storage.objects.image_names import HEAD_BYTES, kind_of
@@ -157,23 +164,21 @@ class LocalFolder:
         """An error that concerns one file, if the disk gives others."""
         if isinstance(error, BadInput) or not self._gives_others(name):
             return error
-        return BadInput(UNAVAILABLE, f"{error}; other files can be read: restore this one, then replay {UNAVAILABLE}")
+        return BadInput(UNAVAILABLE, f"{error}; the disk gives other files: restore this one, or replay {UNAVAILABLE}")
 
     def _gives_others(self, name: str) -> bool:
-        before = self._read_before
-        if before and before.name != name:
-            return self._gives(before)
+        known = [self._read_before] if self._read_before and self._read_before.name != name else []
         try:
             others = LocalFolder(self.root, self.bound, self.exclusions)  # this one's figures stay as they are
             listed = (info for info in others.list() if info.name != name and info.size)
-            return any(map(self._gives, islice(listed, _OTHERS_ASKED)))
+            return any(map(self._gives, chain(known, islice(listed, _OTHERS_ASKED))))
         except (OSError, SettingsError, ObjectUnavailable):  # the folder itself fails
             return False
 
     def _gives(self, info: ObjectInfo) -> bool:
         try:
             with self._opened(info.name) as file:
-                return bool(file.read(1))
+                return bool(read_past_cache(file))
         except (OSError, ValueError):
             return False
 

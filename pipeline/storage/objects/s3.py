@@ -2,66 +2,43 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
-from typing import IO, Any, Self, TypeVar
+from typing import IO, Any, TypeVar
 
-from pipeline.core.errors import BadInput, NightcapError, ObjectUnavailable, SettingsError, SourceChanged
+from pipeline.core.errors import BadInput, NightcapError, ObjectUnavailable, SourceChanged
 from pipeline.core.reasons import DAMAGED, OTHER_TYPE, REPEATED, TOO_LARGE_FILE, UNAVAILABLE
-from pipeline.storage.objects.base import ObjectInfo, is_hidden, moment_told, printable, safe_name, shown
+from pipeline.storage.objects.base import ObjectInfo, is_hidden, moment_told, printable, safe_name
 from pipeline.storage.objects.exclusions import Exclusions
 from pipeline.storage.objects.ignored import Ignored
 from pipeline.storage.objects.image_names import HEAD_BYTES, kind_of
 from pipeline.storage.objects.retry import RetryDeadline, TransientError
+from pipeline.storage.objects.s3_address import SCHEME, S3Address
 from pipeline.storage.objects.s3_client import (
     PART_BYTES,
     Access,
     BadAnswer,
     BadBody,
+    Busy,
     KeyRefused,
     connect,
     endpoint_of,
     longest_try,
+    read_body,
     translated,
 )
 
-SCHEME = "s3://"
-
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 _PRECONDITION_FAILED = 412
-_BAD_BODIES = 5  # bodies of one object in a row that do not fit their length or checksum, and it is damaged
+_TRIES = 5  # faults of one object in a row, and others are asked for, to learn whether it is at fault alone
+_LATER_TRIES = 2  # answers of 500 and the like, once an object was at fault alone: the patience is for the store
 _OTHERS_ASKED = 8  # objects that are tried to learn whether the store fails or one object
-_CHUNK = 4096  # bytes; a read waits for all of them, however slowly they arrive
 
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True)
-class S3Address:
-    """A bucket and the prefix of keys in it, which is empty or ends with a slash."""
-
-    bucket: str
-    prefix: str
-
-    @classmethod
-    def parse(cls, uri: str) -> Self:
-        """An address from `s3://bucket/prefix`; raises SettingsError for other texts."""
-        bucket, _, prefix = uri[len(SCHEME) :].partition("/")
-        prefix = prefix.strip("/")
-        odd = prefix and any(part in {"", ".", ".."} for part in prefix.split("/"))
-        if not uri.startswith(SCHEME) or not _BUCKET.fullmatch(bucket) or odd or not prefix.isprintable():
-            raise SettingsError(f"{shown(uri)!r} is no address in an object store; use s3://bucket/prefix")
-        return cls(bucket, f"{prefix}/" if prefix else "")
-
-    def __str__(self) -> str:
-        return f"{SCHEME}{self.bucket}/{self.prefix}".rstrip("/")
 
 
 class S3Folder:
@@ -83,6 +60,7 @@ class S3Folder:
         self._client = connect(patience_s, connections)
         self._patience = RetryDeadline(patience_s, longest_try(patience_s))
         self._given: str | None = None  # the key of an object that could be read
+        self._knows_bad_ones = False  # whether an object was at fault while others could be read
 
     def list(self, under: str = "") -> Iterator[ObjectInfo]:
         """Every object whose name tells no other type, in the store's order; hidden names are skipped."""
@@ -124,37 +102,55 @@ class S3Folder:
         if not info.size:
             return b""
         where = self._where(info.name) | {"Range": f"bytes=0-{HEAD_BYTES - 1}"}
-        return self._call("read", info.uri, lambda end: self._get_current(where, end))
+        return self._listed(info, lambda end: self._get_current(where, end))
 
     def read(self, info: ObjectInfo) -> bytes:
         """The bytes that were listed."""
-        bad_bodies = 0
+        data = self._listed(info, lambda end: self._get(info, end))
+        self._given = info.name
+        return data
 
-        def get(end: float) -> bytes:
-            nonlocal bad_bodies
+    def _listed(self, info: ObjectInfo, get: Callable[[float], bytes]) -> bytes:
+        """What `get` reads of a listed object; faults of this object alone become BadInput."""
+        what, faults = f"read {info.uri}", 0
+
+        def tried(end: float) -> bytes:
+            nonlocal faults
             try:
-                with translated(f"read {info.uri}", endpoint_of(self._client), "read"):
-                    return self._get(info, end)
-            except BadBody as error:
-                bad_bodies += 1
-                if bad_bodies >= _BAD_BODIES and self._gives_others(info.name):
-                    message = f"{info.uri} came {bad_bodies} times with other bytes than its length or checksum says ({error})"
-                    raise BadInput(DAMAGED, f"{message}; upload it again, or replay {DAMAGED}") from error
+                with translated(what, endpoint_of(self._client), "read"):
+                    return get(end)
+            except TransientError as error:
+                faults += 1
+                tries = self._tries_after(error)
+                if tries and faults % tries == 0 and self._gives_others(info.name):
+                    raise self._at_fault(info, f"failed {faults} times: {error}", error) from error
                 raise
 
         try:
-            data = self._patience.call(f"read {info.uri}", get)
+            return self._patience.call(what, tried)
         except KeyRefused as refused:
             if self._gives_others(info.name):
                 raise
             raise refused.of_the_store from refused
         except ObjectUnavailable as error:
             if isinstance(error.__cause__, (BadAnswer, BadBody)) and self._gives_others(info.name):
-                message = f"{error}; the store gives other objects: mend this one, then replay {UNAVAILABLE}"
-                raise BadInput(UNAVAILABLE, message) from error
+                raise self._at_fault(info, str(error), error.__cause__) from error
             raise
-        self._given = info.name
-        return data
+
+    def _tries_after(self, error: TransientError) -> int | None:
+        """After how many such faults of one object others are asked for; None to wait as long as for the store."""
+        if isinstance(error, Busy):
+            return _TRIES if self._knows_bad_ones else None
+        if isinstance(error, BadAnswer):
+            return _LATER_TRIES if self._knows_bad_ones else _TRIES
+        return _TRIES if isinstance(error, BadBody) else None
+
+    def _at_fault(self, info: ObjectInfo, fault: str, error: TransientError) -> BadInput:
+        self._knows_bad_ones = True
+        reason = DAMAGED if isinstance(error, BadBody) else UNAVAILABLE
+        remedy = "upload it again" if reason == DAMAGED else "mend this one"
+        message = f"{info.uri}: {fault}; the store gives other objects: {remedy}, then replay {reason}"
+        return BadInput(reason, message)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:
@@ -263,7 +259,7 @@ class S3Folder:
                 raise SourceChanged(
                     f"{info.uri} changed after it was listed: etag was {info.etag}, is {answer['ETag']}"
                 )
-            return _read_body(body, end)
+            return read_body(body, end)
 
     def _get_current(self, where: dict[str, str], end: float, most_bytes: int | None = None) -> bytes:
         answer = self._client.get_object(**where)
@@ -271,7 +267,7 @@ class S3Folder:
             if most_bytes is not None and answer["ContentLength"] > most_bytes:
                 size = f"{answer['ContentLength']:,} bytes; {most_bytes:,} are allowed"
                 raise BadInput(TOO_LARGE_FILE, f"{self.uri} has under {where['Key']!r} {size}")
-            return _read_body(body, end)
+            return read_body(body, end)
 
     def _put_new(self, where: dict[str, str], data: bytes) -> bool:
         try:
@@ -288,13 +284,3 @@ class S3Folder:
         parts = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=4)
         with path.open("rb") as file:  # upload_file would wrap the client's errors in others
             self._client.upload_fileobj(file, *where.values(), Config=parts)
-
-
-def _read_body(body: Any, end: float) -> bytes:
-    """A whole body, which must arrive before the end, however slowly."""
-    pieces = []
-    while piece := body.read(_CHUNK):
-        pieces.append(piece)
-        if time.monotonic() > end:
-            raise TransientError("it comes too slowly")
-    return b"".join(pieces)

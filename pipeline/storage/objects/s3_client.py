@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from pipeline.core.reasons import ARCHIVED, FORBIDDEN, UNAVAILABLE, UNSAFE_NAME
 from pipeline.storage.objects.retry import MIN_SECONDS, TransientError
 
 PART_BYTES = 8 << 20
+_CHUNK = 4096  # bytes; a read waits for all of them, however slowly they arrive
 
 Access = Literal["list", "read", "write"]
 
@@ -35,6 +37,10 @@ class BadBody(TransientError):
 
 class BadAnswer(TransientError):
     """The store answers one request with a fault of its own, which may be about one object."""
+
+
+class Busy(BadAnswer):
+    """The store asks for fewer requests; MinIO also says so of one object whose disks are lost."""
 
 
 class KeyRefused(BadInput):
@@ -87,6 +93,16 @@ def endpoint_of(client: Any) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
+def read_body(body: Any, end: float) -> bytes:
+    """A whole body, which must arrive before the end, however slowly."""
+    pieces = []
+    while piece := body.read(_CHUNK):
+        pieces.append(piece)
+        if time.monotonic() > end:
+            raise TransientError("it comes too slowly")
+    return b"".join(pieces)
+
+
 @contextmanager
 def translated(what: str, endpoint: str, access: Access) -> Iterator[None]:
     """Translate the errors of a call, such as `list s3://bucket/in`; those that may pass become TransientError."""
@@ -109,7 +125,7 @@ def _refusal(response: dict[str, Any], what: str, endpoint: str, access: Access)
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     message = f"cannot {what}: {endpoint} answers {status} {code}".rstrip()
     if status >= 500 or status == 429 or code in _MAY_PASS:
-        kind = TransientError if status in {429, 503} or code in _MAY_PASS else BadAnswer
+        kind = Busy if status in {429, 503} or code in _MAY_PASS else BadAnswer
         return kind(f"{endpoint} answers {status} {code}".rstrip())
     if code == "NoSuchBucket":
         return SettingsError(f"cannot {what}: {endpoint} has no such bucket; create it or name another")
@@ -117,7 +133,7 @@ def _refusal(response: dict[str, Any], what: str, endpoint: str, access: Access)
         return SettingsError(f"{message}; check the AWS credentials, their rights, the region and the clock")
     store_error = ObjectUnavailable(f"{message}; check AWS_ENDPOINT_URL and the region")
     bad_object = _bad_object(message, status, code, access)
-    if bad_object is None and access == "read" and 400 <= status < 500:
+    if bad_object is None and access == "read" and 300 <= status < 500:
         return KeyRefused(f"{message}{_advice(code, response)}; mend it, then replay {UNAVAILABLE}", store_error)
     return bad_object or store_error
 
@@ -162,7 +178,7 @@ def _failure(error: Exception, what: str, endpoint: str) -> Exception:
     if isinstance(error, aws.ParamValidationError):
         return BadInput(UNSAFE_NAME, f"cannot {what}: the name cannot be sent")
     if isinstance(error, (aws.IncompleteReadError, aws.FlexibleChecksumError, aws.ResponseStreamingError)):
-        return BadBody(f"{endpoint}: {kind}")
+        return BadBody(f"{endpoint} sends other bytes than the length or checksum says ({kind})")
     if isinstance(error, aws.HTTPClientError):
         return TransientError(f"{endpoint}: {kind}")
     return ObjectUnavailable(f"cannot {what}: {kind} from the AWS client")

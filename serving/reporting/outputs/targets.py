@@ -12,7 +12,8 @@ from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError
 from pipeline.storage.files import replacing, sha256, sync_file_system
 from pipeline.storage.locks import exclusive_lock
 from pipeline.storage.objects.beneath import NoPlainFile, open_plain
-from pipeline.storage.objects.s3 import SCHEME, S3Address, S3Folder
+from pipeline.storage.objects.s3 import S3Folder
+from pipeline.storage.objects.s3_address import SCHEME, S3Address
 
 _LONGEST = 200  # bytes of a part of a name; file systems take 255, and scratch files need some
 LONGEST_KEY = 1024  # bytes of a key in a bucket

@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 import pytest
 
+from pipeline.storage.files import read_json, write_json
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.withdraw import withdraw
 from serving.planning.cursor import Cursor
@@ -147,6 +148,19 @@ def test_a_cursor_is_kept_by_input_table_and_layout(tmp_path):
 def test_a_cursor_of_an_older_table_or_with_more_withdrawn_rows_has_no_day(tmp_path, sequence, withdrawn, is_kept):
     Cursor.read(tmp_path, ("in",), 3, {"a": 1}).move(date(2026, 3, 1))
     assert (Cursor.read(tmp_path, ("in",), sequence, withdrawn).day is not None) is is_kept
+
+
+def test_21_7_days_that_were_listed_by_other_rules_are_listed_once_more(world):
+    """An earlier version passed over `.jfif`, and its cursor says nothing of rules."""
+    put(world, "2026-01-01")
+    days = ("2026-01-02", "2026-03-09", "2026-03-10")
+    assert [night(world, day, number).listed for number, day in enumerate(days)] == [1, 1, 0]
+    put(world, "2026-01-01", "saved.jfif")
+    (path,) = (world.home.store / "cursors").iterdir()
+    write_json(path, {key: value for key, value in read_json(path).items() if key != "rules"})
+    assert night(world, "2026-03-11", 3).planned == 1
+    assert night(world, "2026-03-12", 4).listed == 2, "from the first day of what was new"
+    assert night(world, "2026-03-20", 5).listed == 0
 
 
 def test_a_cursor_without_a_day_is_removed(tmp_path):

@@ -2,12 +2,20 @@
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
 from pipeline.core.errors import NightcapError
 from pipeline.storage.objects import LocalFolder
-from pipeline.storage.objects.beneath import NoPlainFile, OutsideRoot, open_beneath, open_plain, open_size
+from pipeline.storage.objects.beneath import (
+    NoPlainFile,
+    OutsideRoot,
+    open_beneath,
+    open_plain,
+    open_size,
+    read_past_cache,
+)
 
 
 @pytest.fixture
@@ -73,3 +81,31 @@ def test_20_6_no_byte_from_outside_while_a_folder_is_swapped_for_a_link(root):
     thread.join()
     assert seen <= {b"root/a/b.jpg", None}
     assert len(seen) == 2, "the folder was never caught as a link; or never as a folder"
+
+
+def read_from_disks():
+    """Bytes that this process has had read from disks so far."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("read_bytes:")).split()[1])
+
+
+def test_21_2_past_the_cache_the_disk_itself_is_asked(tmp_path):
+    file = tmp_path / "a.jpg"
+    with file.open("wb") as writing:
+        writing.write(b"x" * 10_000)
+        os.fsync(writing.fileno())
+    assert len(file.read_bytes()) == 10_000
+    before = read_from_disks()
+    with open_plain(file) as opened:
+        assert read_past_cache(opened) == b"x" * 4096
+    if read_from_disks() == before:
+        pytest.skip("this file system has no disk")
+    assert read_from_disks() - before >= 4096
+
+
+def test_past_the_cache_a_short_file_ends(tmp_path):
+    (tmp_path / "a").write_bytes(b"few")
+    with open_plain(tmp_path / "a") as file:
+        assert read_past_cache(file) == b"few"
+    with open_plain(Path("/proc/self/mem")) as file, pytest.raises(OSError, match="Input/output error"):
+        read_past_cache(file)

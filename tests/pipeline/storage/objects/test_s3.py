@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.core.errors import BadInput, ObjectUnavailable, SourceChanged
 from pipeline.storage.objects import Exclusions, S3Folder, images_of
+from tests.faulty_proxy import Faults, faulty_proxy
 
 
 def test_pages_follow_each_other_and_may_be_left(bucket):
@@ -46,6 +47,8 @@ def folder(bucket):
         ((403, "KMS.AccessDeniedException"), "unavailable"),
         ((405, "MethodNotAllowed"), "unavailable"),
         ((409, "Conflict"), "unavailable"),
+        ((301, "PermanentRedirect"), "unavailable"),
+        ((307, "TemporaryRedirect"), "unavailable"),
         ((403, "InvalidObjectState"), "archived"),
         ((403, "AccessDenied"), "forbidden"),
     ],
@@ -74,9 +77,56 @@ def test_a_body_that_never_fits_its_length_is_damaged(bucket, folder, monkeypatc
     monkeypatch.setattr("pipeline.storage.objects.retry._LONGEST_PAUSE_S", 0.01)
     bucket.cut = {"in/0.jpg"}
     first, *_ = folder.list()
-    with pytest.raises(BadInput, match="5 times with other bytes") as caught:
+    with pytest.raises(BadInput, match=r"failed 5 times: .* sends other bytes") as caught:
         folder.read(first)
     assert caught.value.reason == "damaged"
+
+
+@pytest.fixture
+def faulty(bucket, monkeypatch):
+    """The same folder behind a proxy, which may answer what a request holds with 500 or 503."""
+    monkeypatch.setattr("pipeline.storage.objects.s3_client._TRIES", 1)  # of the AWS client
+    monkeypatch.setattr("pipeline.storage.objects.retry._LONGEST_PAUSE_S", 0.01)
+    bucket.objects = {f"in/{number}.jpg": b"image" for number in range(5)}
+    faults = Faults()
+    with faulty_proxy(bucket.endpoint, faults) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        yield S3Folder("s3://bucket/in"), faults
+
+
+def test_21_2_objects_that_alone_answer_500_cost_a_few_tries_and_later_ones_fewer(faulty):
+    folder, faults = faulty
+    first, second, *others = folder.list()
+    for info, tries in ((first, 5), (second, 2)):
+        faults.only, faults.errors, faults.struck = f"GET /bucket/in/{info.name}", 1, 0
+        for read in (folder.read, folder.head)[: 1 if info is first else 2]:
+            with pytest.raises(
+                BadInput, match=f"failed {tries} times: .* answers 500 .* gives other objects"
+            ) as caught:
+                read(info)
+            assert caught.value.reason == "unavailable"
+        assert faults.struck == (tries if info is first else 2 * tries)
+        assert {folder.read(each) for each in others} == {b"image"}
+
+
+def test_21_2_one_object_for_which_the_store_is_always_busy_is_at_fault_at_the_end_of_the_patience(faulty):
+    _, faults = faulty
+    folder = S3Folder("s3://bucket/in", patience_s=10)
+    first, *_ = folder.list()
+    faults.only, faults.throttles = "GET /bucket/in/0.jpg", 1
+    folder._patience.seconds = 1.5 + folder._patience.longest_try_s  # ten is the least that may be set
+    with pytest.raises(BadInput, match=r"gave up after .* gives other objects") as caught:
+        folder.read(first)
+    assert caught.value.reason == "unavailable"
+
+
+def test_a_store_that_answers_500_for_all_is_waited_for(faulty):
+    folder, faults = faulty
+    first, *_ = folder.list()
+    folder._patience.seconds = 1.5 + folder._patience.longest_try_s
+    faults.errors = 1
+    with pytest.raises(ObjectUnavailable, match="try again when the object store answers"):
+        folder.read(first)
 
 
 def test_system_folders_and_keys_that_come_twice_are_ignored(bucket):
