@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from pipeline.core.errors import SettingsError, SourceChanged
 from pipeline.core.settings import Effect, SourceSettings, settings_with
 from pipeline.data.sources.base import SPLITS, CaptionedImage, LabelledBox, Source
+from pipeline.imaging.decode import DECODING, decoding_of
 from pipeline.metrics.gendered_words import neutral
 from pipeline.metrics.normalisation import DOTLESS, dotless
 from pipeline.storage.files import digest_of, sha256, write_json
@@ -87,7 +88,7 @@ def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Sta
     """
 
     def build(folder: Path) -> None:
-        tables = _tables(source.captioned_images())
+        tables, decoding = _tables(source.captioned_images())
         tables["captions"]["caption"] = tables["captions"]["caption"].map(rewriting(settings))
         images = tables["images"]
         corrected = images["image"].str.startswith(CORRECTED)
@@ -97,7 +98,7 @@ def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Sta
             tables = _fewer(tables, settings.max_train_images)
         for name, schema in SCHEMAS.items():
             pq.write_table(pa.Table.from_pandas(tables[name], schema, preserve_index=False), folder / f"{name}.parquet")
-        write_json(folder / "figures.json", _figures(tables))
+        write_json(folder / "figures.json", _figures(tables) | {"decoding": decoding, "decodings": DECODING})
 
     shaping = settings.model_dump(mode="json", include=settings_with(Effect.ON_SNAPSHOT, SourceSettings))
     if_set = settings_with(Effect.ON_SNAPSHOT_IF_SET, SourceSettings)
@@ -111,6 +112,19 @@ def rewriting(settings: SourceSettings) -> Callable[[str], str]:
     if settings.language not in DOTLESS:
         return rewrite
     return lambda caption: rewrite(dotless(caption))
+
+
+def decoding_of_images(snapshot: StageOutput, source: Source) -> int:
+    """The first decoding (see `DECODING`) that gives all images of a snapshot the pixels of today.
+
+    A snapshot says so itself, but one from before this decoding, whose images are read once more.
+    """
+    figures = snapshot.figures()
+    if figures.get("decodings") == DECODING:
+        return int(figures["decoding"])
+    images = Snapshot.load(snapshot.path).images
+    found = check_images(source, images[images["sha256"] != ""])
+    return max((decoding_of(data) for _, _, data in found if isinstance(data, bytes)), default=1)
 
 
 def cut(images: pd.DataFrame, settings: SourceSettings) -> pd.Series[str]:
@@ -167,20 +181,22 @@ def _changed(image: str, uri: str, listed: str, current: str | None) -> SourceCh
     )
 
 
-def _tables(source: Iterable[CaptionedImage]) -> dict[str, pd.DataFrame]:
-    """The tables' rows; of the images' bytes only the digest is kept."""
+def _tables(source: Iterable[CaptionedImage]) -> tuple[dict[str, pd.DataFrame], int]:
+    """The tables' rows, and the latest decoding that an image needs; of the images' bytes only the digest is kept."""
     rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in SCHEMAS}
     names: set[str] = set()
+    decoding = 1
     for each in source:
         image, data = each.image, each.data
         if image in names:
             raise SettingsError(f"the source lists two images named {image!r}; names must be unique")
         names.add(image)
         digest = "" if data is None else sha256(data)
+        decoding = max(decoding, decoding_of(data or b""))
         rows["images"].append((image, each.uri, digest, each.split, len(data or b"")))
         rows["captions"] += [(image, position, text) for position, text in enumerate(each.captions)]
         rows["objects"] += [(image, box.label, box.left, box.top, box.width, box.height) for box in each.objects]
-    return {name: pd.DataFrame(rows[name], columns=schema.names) for name, schema in SCHEMAS.items()}
+    return {name: pd.DataFrame(rows[name], columns=schema.names) for name, schema in SCHEMAS.items()}, decoding
 
 
 def _fewer(tables: dict[str, pd.DataFrame], most: int) -> dict[str, pd.DataFrame]:

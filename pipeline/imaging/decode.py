@@ -26,6 +26,8 @@ Fit = Literal["squash", "pad", "crop"]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", *heic.register_heic())
 INTERPOLATION = "bicubic"  # antialiased, as Pillow does it
+DECODING = 2
+"""The number of this decoding, raised when bytes decode to other pixels than before; `decoding_of` then says which."""
 LARGE_PIXELS = 12_000_000  # larger ones, which may need 20 bytes a pixel, are decoded one at a time
 GREY = (127, 127, 127)  # what `pad` adds; near zero after most networks' preprocessing
 
@@ -167,6 +169,12 @@ def format_of(data: bytes) -> str | None:
     if data[4:8] == b"ftyp" and data[8:12] in heic.BRANDS and "HEIF" in FORMATS:
         return "HEIF"
     return next((name for start, name in _SIGNATURES.items() if data.startswith(start)), None)
+
+
+def decoding_of(data: bytes) -> int:
+    """The number of the first decoding that gives these bytes the pixels of today."""
+    name = format_of(data)
+    return 2 if name == "TIFF" or (name == "PNG" and png.has_own_colours(data)) else 1
 
 
 def _open(data: bytes, limits: ImageLimits) -> Image.Image:

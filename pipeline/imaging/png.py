@@ -31,6 +31,13 @@ def with_transparency(image: Image.Image, data: bytes) -> Image.Image:
     return image
 
 
+def has_own_colours(data: bytes) -> bool:
+    """Whether a PNG may have a transparent colour or a gamma that `with_transparency` or `gamma_table` heeds."""
+    header = data[: data.find(b"IDAT")]
+    is_keyed = data[_COLOUR_AT : _COLOUR_AT + 1] in (bytes((_GREY,)), bytes((_RGB,))) and b"tRNS" in header
+    return is_keyed or (b"gAMA" in header and b"sRGB" not in header)
+
+
 def gamma_table(image: Image.Image) -> list[int] | None:
     """sRGB levels for the 256 stored ones, where only a gamma tells what they mean; None if they are sRGB as stored."""
     gamma = image.info.get("gamma")

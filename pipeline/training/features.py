@@ -21,6 +21,7 @@ import pandas as pd
 
 from pipeline.core.errors import DatasetRejected, ObjectUnavailable
 from pipeline.data.snapshot import read_images
+from pipeline.data.validation.stage import accepted_decoding
 from pipeline.imaging.decode import pixels
 from pipeline.model.padded_batches import predict_padded
 from pipeline.storage.files import digest_of, read_json, write_bytes, write_json
@@ -69,7 +70,8 @@ class FeatureStore:
     def of(cls, run: TrainingRun, view: int = WHOLE_VIEW) -> FeatureStore:
         """The features of the run's encoder under its way of fitting images, of one view of them."""
         facts = read_json(run.output("encoder").path / "encoder.json")
-        folder = features_folder(run.home.store, facts, run.settings.encoder.fit, view)
+        decoding = accepted_decoding(run.output("validate").path)
+        folder = features_folder(run.home.store, facts, run.settings.encoder.fit, view, decoding)
         while not run.held.hold(folder / USE):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / USE).touch()
@@ -106,10 +108,16 @@ class FeatureStore:
         write_json(self.root / f"{name}.json", list(shas))
 
 
-def features_folder(store: Path, encoder: Mapping[str, Any], fit: str, view: int = WHOLE_VIEW) -> Path:
-    """Where the features of an encoder lie, given what its stage wrote of it, of one view of images fitted in one way."""
+def features_folder(
+    store: Path, encoder: Mapping[str, Any], fit: str, view: int = WHOLE_VIEW, decoding: int = 1
+) -> Path:
+    """Where the features of an encoder lie, given what its stage wrote of it, of one view of images fitted in one way.
+
+    Each decoding (see `DECODING`) has its own, as an image decoded otherwise has other features.
+    """
     identity = {"version": _VERSION, "name": encoder["name"], "digest": encoder["digest"], "fit": fit}
     identity |= {"view": view} if view != WHOLE_VIEW else {}
+    identity |= {"decoding": decoding} if decoding > 1 else {}
     identity |= {"side": encoder["side"]} if "side" in encoder else {}
     return store / "features" / f"{encoder['name']}-{digest_of(identity)[:16]}"
 

@@ -13,19 +13,20 @@ from pyarrow import parquet
 
 from pipeline.core.errors import DatasetRejected
 from pipeline.core.settings import ValidationSettings
-from pipeline.data.snapshot import SCHEMAS, Snapshot
+from pipeline.data.snapshot import SCHEMAS, Snapshot, decoding_of_images
 from pipeline.data.sources.base import Source
 from pipeline.data.validation.overview_page import write_overview
 from pipeline.data.validation.reference_profiles import ReferenceProfiles, reference_for
 from pipeline.data.validation.validator import ValidationResult, Validator
 from pipeline.data.validation.waivers import read_waivers
 from pipeline.storage.files import digest_of, read_json, write_json
-from pipeline.storage.stage_outputs import StageOutput, Store
+from pipeline.storage.stage_outputs import RECIPE, StageOutput, Store
 from pipeline.storage.tables.schema import TRAINING_QUARANTINE
 
 log = logging.getLogger(__name__)
 
 _VERSION = 2
+_DECODING = "decoding"  # in the recipe, unless it is the first
 DOCS = "data_docs"
 PROFILE = "profile.json"
 
@@ -52,6 +53,8 @@ def validate(
     reference = None if references is None else reference_for(settings.reference, references, snapshot.digest)
     waivers = read_waivers(settings.waivers)
     shaping = settings.model_dump(mode="json", exclude={"waivers", "reference"}) | settings.constants
+    decoding = decoding_of_images(snapshot, source)
+    shaping |= {_DECODING: decoding} if decoding > 1 else {}
     inputs = {"snapshot": snapshot.digest}
     inputs |= {"reference": digest_of(reference)} if reference else {}
     inputs |= {"waivers": digest_of(sorted(waivers))} if waivers else {}
@@ -75,6 +78,11 @@ def validate(
         references.accept(snapshot.digest, read_json(output.path / PROFILE))
     log.info("validate: results are in %s", output.path / DOCS / "index.html")
     return output
+
+
+def accepted_decoding(validation: Path) -> int:
+    """The decoding (see `DECODING`) that the images of a finished validation were decoded with."""
+    return int(read_json(validation / RECIPE)["settings"].get(_DECODING, 1))
 
 
 def _write(folder: Path, result: ValidationResult) -> None:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pipeline.core.errors import BadInput
 from pipeline.core.parallel import in_parallel
@@ -105,8 +105,15 @@ def images_of(folder: Folder) -> Iterator[ObjectInfo]:
 
 def rules_digest() -> str:
     """Changes with the rules that say which listed files are images; what former rules passed over is looked at again."""
-    names = (SUFFIXES, _other_suffixes(), _BRANDS, SYSTEM_FOLDERS, SYSTEM_FOLDERS_ANY_CASE, SYSTEM_PATTERNS)
-    return digest_of([*map(sorted, names), [start.hex() for start in _STARTS]])
+    names: Sequence[Iterable[Any]] = (
+        SUFFIXES,
+        _other_suffixes(),
+        _BRANDS,
+        SYSTEM_FOLDERS,
+        SYSTEM_FOLDERS_ANY_CASE,
+        SYSTEM_PATTERNS,
+    )
+    return digest_of([*(sorted(each) for each in names), [start.hex() for start in _STARTS]])
 
 
 @cache

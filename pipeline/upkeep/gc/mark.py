@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
+from pipeline.data.validation.stage import accepted_decoding
 from pipeline.registry.connection import shown_uri
 from pipeline.registry.lineage import ACCEPTED_TAG, SNAPSHOT_TAG, Lineage
 from pipeline.registry.promotions import Promotions
@@ -128,8 +129,9 @@ class Reachable:
             if {encoder, accepted} <= self.outputs:
                 images = pq.read_table(accepted / "images.parquet", columns=["sha256"])
                 facts, shas = read_json(encoder / "encoder.json"), frozenset(images["sha256"].to_pylist())
+                fit, decoding = recipe["settings"]["fit"], accepted_decoding(accepted)
                 for view in range(recipe["settings"]["views"]):
-                    yield features_folder(self.home.store, facts, recipe["settings"]["fit"], view), shas
+                    yield features_folder(self.home.store, facts, fit, view, decoding), shas
 
 
 def _inputs_of(folder: Path) -> dict[str, str]:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from pipeline.core.errors import SettingsError, SourceChanged
 from pipeline.core.settings import SourceSettings
-from pipeline.data.snapshot import Snapshot, check_images, cut, read_images, take_snapshot
+from pipeline.data.snapshot import Snapshot, check_images, cut, decoding_of_images, read_images, take_snapshot
 from pipeline.data.sources.base import LabelledBox
 from pipeline.data.sources.factory import open_source
-from pipeline.storage.files import read_json
+from pipeline.storage.files import read_json, write_json
 from pipeline.storage.stage_outputs import Store
 
 
@@ -241,3 +241,15 @@ def test_one_file_listed_twice_is_checked_twice(dataset, store, image):
     images = Snapshot.load(taken(dataset, store).path).images
     found = [name for name, _, data in check_images(dataset.source(), images) if data == image(500)]
     assert sorted(found) == ["same.png", "train:same.png"]
+
+
+@pytest.mark.parametrize(("kind", "first"), [("PNG", 1), ("JPEG", 1), ("TIFF", 2)])
+def test_21_4_a_snapshot_knows_since_which_decoding_its_images_have_these_pixels(dataset, store, image, kind, first):
+    """One of before that knew nothing of it is read once more."""
+    dataset.fill(3)
+    dataset.add("last.jpg", data=image(9, format=kind))
+    output = taken(dataset, store)
+    assert decoding_of_images(output, None) == first
+    figures = output.figures()
+    write_json(output.path / "figures.json", {name: figures[name] for name in figures if "decoding" not in name})
+    assert decoding_of_images(output, dataset.source()) == first

@@ -86,3 +86,19 @@ def test_transparency_with_a_gamma():
     decoded = np.asarray(images.decode(data, ImageLimits()))
     assert decoded[0, 0].tolist() == [255, 255, 255]
     assert decoded[-1, 0].tolist() == [round(255 * (188 / 255) ** (1 / 2.2))] * 3
+
+
+@pytest.mark.parametrize(
+    ("colour", "before", "first"),
+    [
+        (RGB, [], 1),
+        (RGBA, [], 1),
+        (RGB, [(b"tRNS", bytes(6))], 2),
+        (GREY, [(b"tRNS", bytes(2))], 2),
+        (PALETTE, [(b"PLTE", bytes(6)), (b"tRNS", bytes(2))], 1),
+        (RGB, [(b"gAMA", struct.pack(">I", 100_000))], 2),
+        (RGB, [(b"gAMA", struct.pack(">I", 45_455)), (b"sRGB", b"\0")], 1),
+    ],
+)
+def test_21_4_only_pngs_that_were_read_otherwise_have_a_later_decoding(colour, before, first):
+    assert images.decoding_of(written(colour, 8, np.zeros((9, 9, CHANNELS[colour]), int), *before)) == first

@@ -40,14 +40,14 @@ def dataset(new_dataset):
     return dataset
 
 
-def accept(run):
+def accept(run, **recipe):
     """The run with every image of its snapshot accepted."""
 
     def build(folder):
         for name in SCHEMAS:
             shutil.copy(run.output("snapshot").path / f"{name}.parquet", folder)
 
-    return run.after(run.store.run("validate", 1, {}, run.inputs("snapshot"), build))
+    return run.after(run.store.run("validate", 1, recipe, run.inputs("snapshot"), build))
 
 
 @pytest.fixture
@@ -120,6 +120,12 @@ def test_features_are_what_the_frozen_network_gives_for_the_image(run_on, datase
 def test_another_way_of_fitting_has_features_of_its_own(run_on):
     extracted(run_on())
     assert sums(extracted(run_on(fit="crop")))["extracted"] == 14
+    assert sums(extracted(run_on()))["extracted"] == 0
+
+
+def test_21_4_images_that_decode_otherwise_than_before_have_features_of_their_own(run_on):
+    extracted(run_on())
+    assert sums(extracted(accept(run_on(), decoding=2)))["extracted"] == 14
     assert sums(extracted(run_on()))["extracted"] == 0
 
 

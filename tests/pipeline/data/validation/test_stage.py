@@ -9,6 +9,7 @@ from pipeline.core.errors import DatasetRejected
 from pipeline.core.settings import ValidationSettings
 from pipeline.data.snapshot import take_snapshot
 from pipeline.data.validation import validate
+from pipeline.data.validation.stage import accepted_decoding
 from pipeline.storage.files import read_json
 from pipeline.storage.stage_outputs import Store
 from tests.pipeline.data.validation.bad_dataset import LENIENT
@@ -66,3 +67,12 @@ def test_the_stage_writes_what_shaped_it(validated):
     recipe = read_json(validated.output.path / "stage.json")
     assert recipe["inputs"] == {"snapshot": validated.snapshot.digest}
     assert recipe["settings"]["max_megapixels"] == 1.0
+
+
+def test_21_4_a_dataset_whose_images_decode_otherwise_than_before_is_validated_anew(new_dataset, image, tmp_path):
+    dataset, store = new_dataset(), Store(tmp_path / "store")
+    for first, split in ((0, "train"), (100, "val"), (200, "test")):
+        dataset.fill(3, split, first)
+    dataset.add("scan.tif", data=image(9, format="TIFF"))
+    snapshot = take_snapshot(dataset.settings(), dataset.source(), store)
+    assert accepted_decoding(validate(LENIENT, snapshot, dataset.source(), store).path) == 2
