@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import SettingsError
@@ -15,6 +16,7 @@ from pipeline.data.sources.base import CaptionedImage, Source
 from pipeline.data.sources.image_files import ImageFiles, open_image_files
 from pipeline.storage.files import digest_of
 from pipeline.storage.objects import address_of, require_inside
+from pipeline.storage.objects.s3_address import SCHEME
 from pipeline.storage.tables.corrections import CORRECTED, Correction, CorrectionTable
 
 log = logging.getLogger(__name__)
@@ -52,15 +54,28 @@ class CorrectedImages:
         """An image's encoded bytes; None where unreadable."""
         if self.fault(image):
             return None
-        folder, name = _place(image)
-        files = self._folder(folder)
-        return next(iter(files.read([name]))) if files else None
+        with suppress(SettingsError):  # it has become a link out of its root
+            folder, name = self._place(image)
+            files = self._folder(folder)
+            return next(iter(files.read([name]))) if files else None
+        return None
 
     def _stamp(self, image: str) -> Any:
         require_inside(image, self._roots)
-        folder, name = _place(image)
+        folder, name = self._place(image)
         files = self._folder(folder)
         return files.stamps([name])[name] if files else None
+
+    def _place(self, image: str) -> tuple[str, str]:
+        """Where to open an image from, and its name there: its root, or its folder in a store, which is listed."""
+        address = address_of(image)
+        if image.startswith(SCHEME):
+            folder, _, name = address.rpartition("/")
+            return folder, name
+        for root in (address_of(root) for root in self._roots if not root.startswith(SCHEME)):
+            if Path(address).is_relative_to(root):
+                return root, str(Path(address).relative_to(root))
+        raise SettingsError(f"{image!r} leads out of the roots")
 
     def _folder(self, folder: str) -> ImageFiles | None:
         """The images of a folder, which is opened once; None where it is missing."""
@@ -122,9 +137,3 @@ class CorrectedSource:
         for each in self._table.read():
             by_image[each.image].append(each)
         return by_image
-
-
-def _place(image: str) -> tuple[str, str]:
-    """The folder of an image and its name there; a local link is followed first."""
-    folder, _, name = address_of(image).rpartition("/")
-    return folder or "/", name

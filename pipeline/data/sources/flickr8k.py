@@ -19,7 +19,7 @@ from pipeline.data.sources.base import SPLITS, Split
 from pipeline.imaging.decode import ImageLimits, check_bytes, pixels
 from pipeline.storage.annotations import NumberedImage, coco_captions, read_form
 from pipeline.storage.files import creating_folder, sha256_file, write_json, write_text
-from pipeline.storage.objects.beneath import open_plain, open_size
+from pipeline.storage.objects.beneath import open_beneath, open_size
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ def _write_images(source: Path, listed: Sequence[ListedImage], target: Path) -> 
     left_out: dict[str, str] = {}
     for done, image in enumerate(listed, start=1):
         try:
-            (target / image.name).write_bytes(_squashed(source / image.name, image.captions))
+            (target / image.name).write_bytes(_squashed(source, image))
         except BadImage as error:
             left_out[image.name] = error.reason
         if done % 500 == 0:
@@ -147,15 +147,15 @@ def _write_images(source: Path, listed: Sequence[ListedImage], target: Path) -> 
     return left_out
 
 
-def _squashed(path: Path, captions: Iterable[str]) -> bytes:
-    if not any(caption.strip() for caption in captions):
-        raise BadImage(NO_CAPTION, f"{path.name} has no caption")
+def _squashed(source: Path, image: ListedImage) -> bytes:
+    if not any(caption.strip() for caption in image.captions):
+        raise BadImage(NO_CAPTION, f"{image.name} has no caption")
     try:
-        with open_plain(path) as file:
+        with open_beneath(source, image.name) as file:
             check_bytes(open_size(file), _LIMITS)
             data = file.read(_LIMITS.max_bytes + 1)
     except OSError as error:
-        raise BadImage(MISSING, f"{path} cannot be read: {error.strerror}") from error
+        raise BadImage(MISSING, f"{source / image.name} cannot be read: {error.strerror}") from error
     buffer = io.BytesIO()
     Image.fromarray(pixels(data, SIDE, "squash", _LIMITS)).save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()

@@ -17,6 +17,7 @@ from pipeline.data.sources.scenes.dataset import (
     write_scenes,
 )
 from pipeline.storage.files import digest_of, read_json
+from pipeline.storage.objects.beneath import open_beneath
 
 log = logging.getLogger(__name__)
 
@@ -58,20 +59,21 @@ class ScenesSource:
                 name = entry["file_name"]
                 boxes = tuple(LabelledBox(item["label"], *item["box"]) for item in objects[name])
                 uri = f"{IMAGES_FOLDER}/{name}"
-                yield CaptionedImage(name, uri, split, tuple(captions[entry["id"]]), _bytes(folder / uri), boxes)
+                yield CaptionedImage(name, uri, split, tuple(captions[entry["id"]]), _bytes(folder, uri), boxes)
 
     def read(self, uris: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
         """Encoded bytes of images named by their path inside the dataset."""
         folder = self.dataset()
         for uri in uris:
-            yield uri, _bytes(folder / uri)
+            yield uri, _bytes(folder, uri)
 
     def remark(self, uri: str) -> None:
         """Nothing."""
 
 
-def _bytes(path: Path) -> bytes | None:
+def _bytes(folder: Path, uri: str) -> bytes | None:
     try:
-        return path.read_bytes()
+        with open_beneath(folder, uri) as file:
+            return file.read()
     except OSError:
         return None

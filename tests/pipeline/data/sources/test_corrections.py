@@ -1,3 +1,6 @@
+import threading
+from contextlib import suppress
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,6 +9,7 @@ from pipeline.core.environment import Home
 from pipeline.core.reasons import MISSING
 from pipeline.core.settings import ValidationSettings
 from pipeline.data.snapshot import Snapshot, in_held_out_share, take_snapshot
+from pipeline.data.sources.corrections import CorrectedImages
 from pipeline.data.sources.factory import open_source
 from pipeline.data.validation.stage import validate
 from pipeline.storage.stage_outputs import Store
@@ -113,6 +117,31 @@ def test_a_correction_of_no_image_is_quarantined_with_who_gave_it_and_the_way_ba
     assert rows.loc[f"{CORRECTED}{inbox[0]}"].iloc[0]["detail"].startswith("a correction by ann; to take it back")
     table.take_back(lambda each: each.image == bad)
     assert bad not in Snapshot.load(taken(dataset, home).path).images["image"].to_string()
+
+
+def test_21_a_corrected_image_whose_folder_becomes_a_link_meanwhile_never_leads_out_of_its_root(tmp_path):
+    for name in ("root/a/b.png", "outside/b.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(name.encode())
+    inner, stop = tmp_path / "root/a", threading.Event()
+    (tmp_path / "link").symlink_to(tmp_path / "outside")
+
+    def swap():
+        while not stop.is_set():
+            inner.rename(tmp_path / "aside")
+            (tmp_path / "link").rename(inner)
+            inner.rename(tmp_path / "link")
+            (tmp_path / "aside").rename(inner)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    images, seen = CorrectedImages([str(tmp_path / "root")]), set()
+    for _ in range(1000):
+        with suppress(OSError):  # the link became a folder while its target was asked for
+            seen.add(images.read(str(inner / "b.png")))
+    stop.set()
+    thread.join()
+    assert {b"root/a/b.png"} <= seen <= {b"root/a/b.png", None}
 
 
 def test_the_split_of_a_corrected_image_is_its_digest_s():
