@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self, TypeVar
 
@@ -39,6 +40,11 @@ def _number(identifier: str) -> str:
     return str(int(number[1])) if number and len(identifier) < 100 else identifier
 
 
+def _no_nan(value: Any) -> Any:
+    """A table's program writes NaN where there is none."""
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
 _Id = Annotated[str, BeforeValidator(_as_text)]
 
 
@@ -49,7 +55,7 @@ class _CocoImage(BaseModel):
 
 class _CocoCaption(BaseModel):
     image_id: _Id
-    caption: str
+    caption: Annotated[str | None, BeforeValidator(_no_nan)] = None
 
 
 class CocoCaptions(BaseModel):
@@ -57,6 +63,10 @@ class CocoCaptions(BaseModel):
 
     images: list[_CocoImage]
     annotations: list[_CocoCaption]
+
+    def captions(self) -> Iterator[tuple[str, str]]:
+        """The image's id and the caption of each annotation that has one; others may be boxes."""
+        return ((each.image_id, each.caption) for each in self.annotations if each.caption is not None)
 
     @model_validator(mode="after")
     def _ids_as_listed(self) -> Self:
@@ -134,11 +144,26 @@ def read_coco_captions(file: Path) -> CocoCaptions:
         raise SettingsError(
             f"{file}: {len(repeated)} images repeat the id of another, first {repeated[0]}; ids name one image"
         )
-    unlisted = [each.image_id for each in parsed.annotations if each.image_id not in names]
+    others = [place for place, each in enumerate(parsed.annotations) if each.caption is None]
+    if others:
+        place = f"annotations[{others[0]}].caption"
+        if len(others) == len(parsed.annotations):
+            raise SettingsError(
+                f"{file} is no COCO captions file: {place}: Field required ({len(others)} such faults); {needs}"
+            )
+        log.warning(
+            "%s: %d of %d annotations have no caption, first %s; ignored",
+            file,
+            len(others),
+            len(parsed.annotations),
+            place,
+        )
+    captioned = [image for image, _ in parsed.captions()]
+    unlisted = [image for image in captioned if image not in names]
     if unlisted:
-        said = f"{len(unlisted)} of {len(parsed.annotations)} captions belong to images that the file does not list"
+        said = f"{len(unlisted)} of {len(captioned)} captions belong to images that the file does not list"
         said += f", first image_id {', '.join(list(dict.fromkeys(unlisted))[:3])}"
-        if len(unlisted) == len(parsed.annotations):
+        if len(unlisted) == len(captioned):
             raise SettingsError(f"{file}: {said}; ids of its images are such as {', '.join(list(names)[:3]) or 'none'}")
         log.warning("%s: %s; ignored", file, said)
     return parsed
@@ -149,6 +174,6 @@ def captions_by_file_name(file: Path) -> dict[str, list[str]]:
     parsed = read_coco_captions(file)
     names = {entry.id: entry.file_name for entry in parsed.images}
     captions: dict[str, list[str]] = {name: [] for name in names.values()}
-    for annotation in parsed.annotations:
-        captions.get(names.get(annotation.image_id, ""), []).append(annotation.caption)
+    for image, caption in parsed.captions():
+        captions.get(names.get(image, ""), []).append(caption)
     return captions

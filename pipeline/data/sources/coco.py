@@ -82,8 +82,8 @@ class CocoJsonSource:
         self._note_missing(matched, file)
         wanted = self._wanted(paths.values(), file)
         captions: dict[str, list[str]] = {path: [] for path in wanted[: self._max_images]}
-        for annotation in parsed.annotations:
-            captions.get(paths.get(annotation.image_id, ""), []).append(annotation.caption)
+        for image, caption in parsed.captions():
+            captions.get(paths.get(image, ""), []).append(caption)
         return {path: tuple(texts) for path, texts in captions.items()}
 
     def _wanted(self, paths: Iterable[str], file: Path) -> list[str]:

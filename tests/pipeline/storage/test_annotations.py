@@ -115,6 +115,20 @@ def test_captions_of_no_listed_image_are_refused_with_ids_of_both(tmp_path):
         read_coco_captions(file)
 
 
+@pytest.mark.parametrize("other", [{"caption": None}, {"caption": float("nan")}, {"bbox": [0, 0, 1, 1]}])
+def test_annotations_without_a_caption_are_ignored_and_told(tmp_path, caplog, other):
+    file = captions_file(tmp_path, [(1, "a.jpg")], [(1, "a dog")])
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps(content | {"annotations": [*content["annotations"], {"image_id": 1} | other]}))
+    assert captions_by_file_name(file) == {"a.jpg": ["a dog"]}
+    assert "1 of 2 annotations have no caption, first annotations[1].caption; ignored" in caplog.text
+    file.write_text(json.dumps(content | {"annotations": [{"image_id": 1} | other]}))
+    with pytest.raises(
+        SettingsError, match=r"is no COCO captions file: annotations\[0\].caption: Field required \(1 such"
+    ):
+        captions_by_file_name(file)
+
+
 def test_an_id_names_one_image(tmp_path):
     assert captions_by_file_name(captions_file(tmp_path, [(1, "a.jpg"), ("1", "a.jpg")], [(1, "a")])) == {
         "a.jpg": ["a"]
