@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import Permanent, SettingsError
+from pipeline.core.uri_paths import plain_path
 from pipeline.storage.files import read_json, sha256_file, write_bytes, write_json
 from pipeline.upkeep.backup.folders import every_file
 
@@ -63,7 +64,14 @@ class Shelf:
             yield
 
     def begin(self) -> Path:
-        """An empty folder for the next backup; the rest of a stopped one is removed, or SettingsError raised."""
+        """An empty folder for the next backup; the rest of a stopped one is removed, or SettingsError raised.
+
+        Delta Lake must open the copied tables, so SettingsError refuses a path that it would misread, too.
+        """
+        try:
+            plain_path(str(self.partial.absolute()))
+        except ValueError as error:
+            raise SettingsError(f"folder of backups: {error}, or name another") from error
         try:
             shutil.rmtree(self.partial)
         except FileNotFoundError:

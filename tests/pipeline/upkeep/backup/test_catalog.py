@@ -40,6 +40,14 @@ def test_what_was_stopped_is_no_backup_and_makes_room(tmp_path):
         shelf.finish({})
 
 
+@pytest.mark.parametrize("name", ["a%41", "50%", "a?b", "a\\b", "a^b"])
+def test_a_folder_in_which_delta_lake_finds_no_table_is_refused_at_the_start(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(SettingsError, match=r"folder of backups: .*rename its folder, or name another"):
+        Shelf(tmp_path / name).begin()
+    assert not list((tmp_path / name).iterdir())
+
+
 def test_what_was_stopped_and_cannot_go_is_told(tmp_path, monkeypatch):
     def refused(path):
         raise PermissionError(13, "Permission denied", str(path))
