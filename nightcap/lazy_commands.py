@@ -23,11 +23,13 @@ SECTIONS: Final = {
         "replay": "Caption quarantined images again after a fix, or a night again with another version; history stays.",
     },
     "Review": {
+        "app": "Review captions in a browser: search them, accept them, write them anew. Until stopped.",
         "explain": "Show where the model looked for each word of an image's caption, and what the word rests on.",
         "quarantine": "List quarantined images and captions, a line of JSON each: image, sha256, status, reason, caption "
         "and more.",
         "pick": "List the images whose captions by people would teach a model most: it is unsure of them, and they differ.",
-        "correct": "Add people's captions to the table of corrections; they join the next training's snapshot.",
+        "correct": "Add people's captions to the table of corrections: they are current at once, and join the next "
+        "training's snapshot.",
         "trace": "Show where an image's captions come from, which models were trained on it, and in which nights they "
         "captioned.",
     },

@@ -1,0 +1,139 @@
+"""The application's pages over HTTP, for whoever has its key."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+
+from pipeline.core.errors import NightcapError, SettingsError
+from pipeline.core.pages.templates import render
+from serving.app.caption_index import CaptionQuery, Order
+from serving.app.review import Conflict, Review
+from serving.app.reviewed_images import ReviewedImages
+
+COOKIE: Final = "nightcap"
+_FOLDER: Final = Path(__file__).parent
+_LONGEST_FORM: Final = 100_000  # bytes
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; script-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def create_app(review: Review, images: ReviewedImages, key: str) -> FastAPI:
+    """The application, which answers only to those who bring its key, first as `?key=`, then as a cookie."""
+    app = FastAPI(openapi_url=None)
+
+    @app.middleware("http")
+    async def guard(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+        response = _admit(request, key) or await answer(request)
+        response.headers.update(_HEADERS)
+        return response
+
+    @app.exception_handler(NightcapError)
+    def explain(_: Request, error: NightcapError) -> HTMLResponse:
+        return _page("failed.html", 409 if isinstance(error, Conflict) else 400, error=error)
+
+    @app.get("/")
+    def nights() -> HTMLResponse:
+        return _page("nights.html", nights=review.nights(), who=review.who)
+
+    @app.get("/review")
+    def show(
+        words: str = "",
+        night: str = "",
+        source: Literal["", "model", "human"] = "",
+        order: Order = "confidence",
+        at: Annotated[int, Query(ge=0)] = 0,
+    ) -> HTMLResponse:
+        return _review_page(review, CaptionQuery(words, night, source, order), at)
+
+    @app.get("/image")
+    def image(name: str, size: Literal["small", "large"] = "large") -> Response:
+        data = images.jpeg(name, size) if review.index.of(name) else None
+        return Response(data, 200 if data else 404, media_type="image/jpeg")
+
+    @app.post("/caption")
+    def caption(form: Fields) -> RedirectResponse:
+        review.save(form["image"], form["caption"], form["shown"])
+        return _next(form)
+
+    @app.post("/undo")
+    def undo(form: Fields) -> RedirectResponse:
+        review.undo(form["image"])
+        return _next(form)
+
+    @app.get("/review.js")
+    def script() -> FileResponse:
+        return FileResponse(_FOLDER / "review.js", media_type="text/javascript")
+
+    return app
+
+
+def _admit(request: Request, key: str) -> Response | None:
+    """A response for whom the pages are not, or who comes with the key for the first time."""
+    if secrets.compare_digest(request.query_params.get("key", "").encode(), key.encode()):
+        response = RedirectResponse(request.url.path, 303)
+        response.set_cookie(COOKIE, key, httponly=True, samesite="strict")
+        return response
+    if secrets.compare_digest(request.cookies.get(COOKIE, "").encode(), key.encode()):
+        return None
+    return _page(
+        "failed.html", 403, error="Open the address that `nightcap app` has printed; the key in it lets you in."
+    )
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a form, each empty where the browser sent none."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > _LONGEST_FORM:
+            raise SettingsError(f"the form is longer than {_LONGEST_FORM:,} bytes; write less")
+    fields = dict.fromkeys(("image", "caption", "shown", "next"), "")
+    return fields | dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+Fields = Annotated[dict[str, str], Depends(_form)]
+
+
+def _next(form: dict[str, str]) -> RedirectResponse:
+    return RedirectResponse(f"/review?{urlencode(parse_qsl(form['next']))}", 303)
+
+
+def _review_page(review: Review, query: CaptionQuery, at: int) -> HTMLResponse:
+    review.index.refresh()
+    total, found = review.index.find(query, at, 1)
+
+    def place(number: int) -> str:
+        return urlencode({**asdict(query), "at": number})
+
+    return _page(
+        "review.html",
+        query=query,
+        nights=review.index.nights(),
+        who=review.who,
+        total=total,
+        at=at,
+        shown=found[0] if found else None,
+        image=urlencode({"name": found[0].image}) if found else "",
+        before=place(at - 1) if at else None,
+        after=place(at + 1) if at + 1 < total else None,
+        # A caption that a person has written is none of the model's any more, so the next one takes its place.
+        next=place(at if query.source == "model" else at + 1),
+        again=place(at),
+    )
+
+
+def _page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    return HTMLResponse(render(_FOLDER / name, **values), status)

@@ -1,0 +1,69 @@
+"""What a person does with captions."""
+
+import pytest
+
+from pipeline.core.errors import SettingsError
+from pipeline.storage.forgotten import remember_to_forget
+from pipeline.storage.tables import CaptionTable
+from pipeline.storage.tables.corrections import CorrectionTable
+from serving.app.review import Conflict, Review
+
+
+def current(world, image):
+    return CaptionTable(world.home.captions).current([image]).get(image)
+
+
+def test_words_are_a_row_and_a_correction_until_they_are_taken_back(world):
+    image = world.fill(2)[0]
+    world.night()
+    review = Review(world.home, "ann")
+    model = current(world, image)
+    review.save(image, " by hand ", model)
+    assert (current(world, image), review.index.of(image).who) == ("by hand", "ann")
+    assert [each.caption for each in CorrectionTable(world.home.store / "corrections").read()] == ["by hand"]
+    review.undo(image)
+    assert (current(world, image), review.index.of(image).source) == (model, "model")
+    with pytest.raises(SettingsError, match="ann wrote no caption"):
+        review.undo(image)
+
+
+def test_the_second_of_two_is_shown_the_words_of_the_first(world):
+    image = world.fill(1)[0]
+    world.night()
+    ann, bob = (Review(world.home, who) for who in ("ann", "bob"))
+    model = current(world, image)
+    ann.save(image, "ann's words", model)
+    with pytest.raises(Conflict, match="changed by ann") as caught:
+        bob.save(image, "bob's words", model)
+    assert caught.value.now.caption == bob.index.of(image).caption == "ann's words"
+    bob.save(image, "bob's words", "ann's words")
+    assert current(world, image) == "bob's words"
+    with pytest.raises(SettingsError, match="no caption of"):
+        Review(world.home, "eve").undo(image)
+
+
+def test_a_forgotten_image_gets_no_words(world):
+    image = world.fill(1)[0]
+    world.night()
+    review = Review(world.home, "ann")
+    remember_to_forget(world.home.store, [image])
+    with pytest.raises(Conflict):
+        review.save(image, "by hand", current(world, image))
+    assert CorrectionTable(world.home.store / "corrections").read() == []
+
+
+def test_held_nights_come_first(world):
+    world.fill(1)
+    world.night("n1")
+    world.folder("n1").joinpath("published.json").rename(world.folder("n1") / "aside")
+    (world.folder("n1") / "held.json").write_text('{"message": "too many alike"}')
+    world.fill(1, start=50)
+    world.night("n2")
+    world.night("n3")
+    lines = Review(world.home, "ann").nights()
+    assert [(line.night, line.state, line.captioned) for line in lines] == [
+        ("n1", "held", 0),
+        ("n3", "nothing new", 0),
+        ("n2", "published", 1),
+    ]
+    assert (lines[0].message, lines[2].model) == ("too many alike", "captioner 3")

@@ -1,0 +1,94 @@
+"""The pages over HTTP."""
+
+import re
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+from fastapi.testclient import TestClient
+
+from pipeline.storage.tables import CaptionTable
+from serving.app.review import Review
+from serving.app.reviewed_images import ReviewedImages
+from serving.app.server import create_app
+from tests.pipeline.storage.tables.table_rows import row, rows
+
+KEY = "the-key"
+ODD = "<script>alert(1)</script>\"'&"
+
+
+@pytest.fixture
+def image(world):
+    image = world.fill(1)[0]
+    world.night()
+    return image
+
+
+@pytest.fixture
+def client(world, image):
+    with ReviewedImages(world.home) as images:
+        yield TestClient(create_app(Review(world.home, "ann"), images, KEY), cookies={"nightcap": KEY})
+
+
+def fields(page):
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text.replace("&amp;", "&")))
+
+
+def current(world, image):
+    return CaptionTable(world.home.captions).current([image])[image]
+
+
+def test_only_who_has_the_key_comes_in(client):
+    stranger = TestClient(client.app)
+    for path in ("/", "/review", "/image?name=x", "/review.js", "/?key=other"):
+        refused = stranger.get(path)
+        assert (refused.status_code, "nightcap app" in refused.text) == (403, True)
+    assert stranger.post("/caption", data={"image": "x"}).status_code == 403
+    welcome = stranger.get(f"/?key={KEY}", follow_redirects=False)
+    assert (welcome.status_code, welcome.headers["location"]) == (303, "/")
+    assert {"HttpOnly", "SameSite=strict"} <= set(welcome.headers["set-cookie"].split("; "))
+    assert stranger.get("/").status_code == 200
+
+
+def test_a_caption_is_found_shown_written_anew_and_taken_back(client, world, image):
+    model = current(world, image)
+    page = client.get("/review", params={"words": model.split()[-1], "source": "model"})
+    assert model in page.text and fields(page)["image"] == image
+    assert client.get("/image", params={"name": image}).headers["content-type"] == "image/jpeg"
+    done = client.post("/caption", data=fields(page) | {"caption": "by hand"}, follow_redirects=False)
+    query = parse_qs(urlsplit(done.headers["location"]).query)
+    assert (done.status_code, query["at"], query["source"]) == (303, ["0"], ["model"])
+    assert current(world, image) == "by hand"
+    page = client.get("/review?source=human")
+    assert "by hand" in page.text and "Take my words back" in page.text
+    assert client.post("/undo", data=fields(page)).status_code == 200
+    assert current(world, image) == model
+
+
+def test_words_that_changed_meanwhile_are_told_and_nothing_is_written(client, world, image):
+    form = fields(client.get("/review"))
+    client.post("/caption", data=form | {"caption": "first"})
+    late = client.post("/caption", data=form | {"caption": "second"})
+    assert (late.status_code, "changed by ann" in late.text) == (409, True)
+    assert current(world, image) == "first"
+
+
+@pytest.mark.parametrize("caption", ["", " ", "x" * 2_001])
+def test_words_that_are_no_caption_are_refused(client, world, image, caption):
+    form = fields(client.get("/review"))
+    before = current(world, image)
+    assert client.post("/caption", data=form | {"caption": caption}).status_code == 400
+    assert current(world, image) == before
+    assert client.post("/caption", content=b"x" * 100_001).status_code == 400
+
+
+def test_names_and_captions_are_text_on_every_page(world):
+    table = CaptionTable(world.home.captions)
+    table.append(rows(row(f"/in/{ODD}.jpg", caption=ODD, alternatives=[ODD], night=ODD, model_name=ODD)), 0)
+    with ReviewedImages(world.home) as images:
+        client = TestClient(create_app(Review(world.home, ODD), images, KEY), cookies={"nightcap": KEY})
+        page = client.get("/review")
+        assert "<script>alert" not in page.text and page.text.count("&lt;script&gt;alert") >= 6
+        assert "script-src 'self'" in page.headers["content-security-policy"]
+        assert client.get(f"/review?words={quote(ODD)}&night={quote(ODD)}").status_code == 200
+        assert client.get("/image", params={"name": "/etc/passwd"}).status_code == 404
+        assert client.get("/image", params={"name": f"/in/{ODD}.jpg"}).status_code == 400
