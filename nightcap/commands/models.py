@@ -17,7 +17,7 @@ from nightcap.options import TableOption, settings_from
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
 from pipeline.model.model_uri import ModelUri
-from pipeline.registry.external import name_external
+from pipeline.registry.external import name_external, revoke_external
 from pipeline.registry.journal import Journal
 from pipeline.registry.promotions import Promotions, whoami
 from pipeline.registry.versions import CIDER_TAG, Registry
@@ -114,6 +114,18 @@ def external(model: ExternalArgument, why: WhyOption = "") -> None:
     with working("checking its files"):
         pinned = name_external(Home.from_environment(), model, whoami(), why)
     echo(f"{pinned.uri} may caption, with digest {pinned.digest}")
+
+
+@app.command()
+def revoke(model: ExternalArgument, why: WhyOption = "") -> None:
+    """Let a captioner that others made run no more; nights are refused it when they pin and when they load.
+
+    Captions that it has published stay: `nightcap models withdraw` takes them back. If it is the champion, make another
+    the champion, or nights stop.
+    """
+    with working("writing the promotion journal"):
+        entry = revoke_external(Home.from_environment(), model, whoami(), why)
+    echo(f"models:/{entry.model}/{entry.target} may caption no more{_entry_note(entry.number)}")
 
 
 @app.command(name="foreign", hidden=True)

@@ -1,4 +1,4 @@
-"""A person names an external registered version as a captioner in the journal; only then may nights run it."""
+"""A person names an external registered version as a captioner in the journal, or revokes it; only named ones run."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import tempfile
 from pathlib import Path
 
 from pipeline.core.environment import Home
-from pipeline.core.errors import BundleRejected
+from pipeline.core.errors import BundleRejected, SettingsError
 from pipeline.model.external.package import read_external
 from pipeline.model.interface import EXTERNAL, PinnedModel
-from pipeline.registry.journal import ALLOW, Change, Journal
+from pipeline.model.model_uri import ModelUri
+from pipeline.registry.journal import ALLOW, REVOKE, Change, Entry, Journal
 from pipeline.registry.versions import DIGEST_TAG, ENGINE_TAG, Registry
 
 log = logging.getLogger(__name__)
@@ -43,3 +44,19 @@ def name_external(home: Home, uri: str, who: str, why: str = "") -> PinnedModel:
     registry.tag(version.name, version.version, {ENGINE_TAG: EXTERNAL, DIGEST_TAG: model.digest})
     log.info("%s is named as an external captioner with digest %s", pinned_uri, model.digest)
     return pinned
+
+
+def revoke_external(home: Home, uri: str, who: str, why: str = "") -> Entry:
+    """Let a version of others caption no more, also where MLflow has lost it; SettingsError if none may run."""
+    address, journal = ModelUri.parse(uri), Journal.of(home)
+    version = address.version or Registry(home).version(uri).version
+    since, named = journal.last(), journal.about(address.name, version)
+    if named is None or named.engine != EXTERNAL or named.action == REVOKE:
+        raise SettingsError(
+            f"{uri} is version {version}, and the promotion journal in {journal.uri} lets no external captioner run as "
+            f"that; `nightcap models journal {address.name}` lists its entries"
+        )
+    change = {"model": address.name, "action": REVOKE, "origin": None, "target": version, "who": who, "why": why}
+    entry = journal.append(Change.model_validate(change | {"digest": named.digest, "engine": EXTERNAL}), since)
+    log.info("%s may caption no more, entry %d", ModelUri(address.name, version), entry.number)
+    return entry

@@ -14,6 +14,7 @@ import uuid
 from bisect import bisect_left
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, Literal
 
@@ -25,12 +26,14 @@ from pipeline.core.settings import Group
 from pipeline.model.interface import PinnedModel
 from pipeline.storage.objects import Folder, open_folder
 
-Action = Literal["promote", "rollback", "allow"]
+Action = Literal["promote", "rollback", "allow", "revoke"]
 ALLOW: Final = "allow"  # an external captioner may run, and is not the champion
+REVOKE: Final = "revoke"  # it may run no more, by whatever entry before this one
+_PERMISSIONS: Final = {ALLOW, REVOKE}
 
 
 class Change(Group):
-    """A promotion or rollback of the registered model `model`, or the permission to run a version that others made."""
+    """A promotion or rollback of the registered model `model`, or whether a version that others made may run."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -86,20 +89,22 @@ class Journal:
 
     def decisions(self, model: str) -> Iterator[Entry]:
         """The promotions and rollbacks of a model, the newest first."""
-        return (entry for entry in self.entries(model) if entry.action != ALLOW)
+        return (entry for entry in self.entries(model) if entry.action not in _PERMISSIONS)
 
     def current(self, model: str) -> Entry | None:
         """The newest decision about a model: its target is the champion. None before the first."""
         return next(self.decisions(model), None)
 
     def about(self, model: str, version: str) -> Entry | None:
-        """The newest entry that lets a version caption."""
+        """The newest entry that names a version."""
         return next((entry for entry in self.entries(model) if entry.target == version), None)
 
     def authorising(self, pinned: PinnedModel) -> Entry | None:
-        """The newest entry that names exactly this version, with this digest and engine."""
+        """The newest entry that names exactly this version, with this digest and engine; of others' none before a `revoke`."""
         engines = {pinned.engine} if pinned.is_external else {pinned.engine, None}
         entries = (entry for entry in self.entries(pinned.name) if entry.target == pinned.version)
+        if pinned.is_external:
+            entries = takewhile(lambda entry: entry.action != REVOKE, entries)
         return next((entry for entry in entries if entry.digest == pinned.digest and entry.engine in engines), None)
 
     def append(self, change: Change, since: int) -> Entry:
@@ -128,11 +133,11 @@ class Journal:
                     f"{self.uri}/{_name(number)} is there, but cannot be read; restore it or remove it"
                 )
             if other.id == ours or _same(other, change):
-                newest = other if change.action == ALLOW else self.current(change.model) or other
+                newest = other if change.action in _PERMISSIONS else self.current(change.model) or other
                 if newest.number == other.number:
                     return other
                 other = newest
-            if other.model == change.model and ALLOW not in (other.action, change.action):
+            if other.model == change.model and _PERMISSIONS.isdisjoint((other.action, change.action)):
                 raise PromotionConflict(
                     f"{change.model} version {change.target} does not become the champion: {other.who} made version "
                     f"{other.target} it meanwhile (promotion journal, entry {other.number}); judge it again"

@@ -213,8 +213,8 @@ class Promotions:
             raise BundleRejected(f"{_other_bytes(entry, pinned.digest)}; {advice}")
         if pinned.is_external and self.journal.authorising(pinned) is None:
             raise BundleRejected(
-                f"{uri} is the champion ({where}), but the entry does not say that it runs code of others, as it is from "
-                f"an older Nightcap; name it again: nightcap models external {uri}"
+                f"{uri} is the champion ({where}) and runs code of others, but was revoked since, or the entry is from an "
+                f"older Nightcap and does not say so; {advice}, or name it again: nightcap models external {uri}"
             )
         return pinned
 

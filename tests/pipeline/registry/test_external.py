@@ -7,13 +7,15 @@ from urllib.request import url2pathname
 import pytest
 
 from pipeline.core.environment import Home
-from pipeline.core.errors import BundleRejected, SettingsError
+from pipeline.core.errors import BundleRejected, PromotionRefused, SettingsError
 from pipeline.model.interface import EXTERNAL
-from pipeline.registry.external import name_external
+from pipeline.registry.external import name_external, revoke_external
 from pipeline.registry.journal import Journal
-from pipeline.registry.loading import load_pinned, pin
+from pipeline.registry.loading import load_pinned, pin, require_authorised
 from pipeline.registry.promotions import Promotions
 from pipeline.registry.versions import DIGEST_TAG, ENGINE_TAG, Registry
+from serving.planning.model_choice import load_for_night, pin_for_night
+from serving.runs.settings import NightSettings
 from tests.pipeline.model.external.strangers import CODE, LIMITS, log_model
 
 
@@ -58,6 +60,29 @@ def test_altered_files_are_refused(home):
     for act in (lambda: load_pinned(home, pinned), lambda: name_external(home, uri, "ann")):
         with pytest.raises(BundleRejected, match="log it as a new version"):
             act()
+
+
+def test_a_captioner_that_is_revoked_runs_no_more(home):
+    uri = log_model(home, "revoked")
+    pinned = name_external(home, uri, "ann")
+    require_authorised(home, pinned)
+    entry = revoke_external(home, uri, "bob", "it phones home")
+    assert (entry.action, entry.who, entry.why, entry.digest) == ("revoke", "bob", "it phones home", pinned.digest)
+    for act in (
+        lambda: load_pinned(home, pinned),
+        lambda: load_pinned(home, pin(home, uri)),
+        lambda: pin_for_night(NightSettings(model=uri), home),
+        lambda: load_for_night(home, pinned),  # of a plan from before
+    ):
+        with pytest.raises(SettingsError, match=f"does not name it .*nightcap models external {uri}"):
+            act()
+    with pytest.raises(PromotionRefused, match="name it first"):
+        Promotions(home).promote("revoked", "1", 0, "ann")
+    for other in (uri, "models:/revoked/7"):
+        with pytest.raises(SettingsError, match="lets no external captioner run as that"):
+            revoke_external(home, other, "bob")
+    assert name_external(home, uri, "ann") == pinned
+    require_authorised(home, pinned)
 
 
 def artifacts(home, name):

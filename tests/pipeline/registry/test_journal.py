@@ -74,6 +74,18 @@ def test_an_entry_authorises_one_version_with_its_digest_and_engine(journal):
         assert journal.authorising(other) is None, other
 
 
+def test_what_is_revoked_is_authorised_by_no_earlier_entry(journal):
+    journal.append(change("3", action="allow", engine=EXTERNAL, digest="e"), 0)
+    journal.append(change("3", action="allow", engine=EXTERNAL), 1)
+    journal.append(change("3", engine=EXTERNAL), 2)  # the champion
+    journal.append(change("3", action="revoke", engine=EXTERNAL), 3)
+    assert journal.authorising(named("3")) is journal.authorising(named("3", "e")) is None
+    assert journal.current("captioner").number == 3
+    again = journal.append(change("3", action="allow", engine=EXTERNAL), 4)
+    assert journal.authorising(named("3")) == again
+    assert journal.authorising(named("3", "e")) is None
+
+
 def test_a_permission_makes_no_champion_and_stands_in_nobodys_way(journal):
     journal.append(change("1"), 0)
     journal.append(change("3", action="allow", engine=EXTERNAL), 1)
