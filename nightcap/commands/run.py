@@ -60,7 +60,7 @@ def command(
         _show_training(TrainingRun(settings, home, registered["done"]), registered["version"])
         _show_night(summary)
         show(f"Airflow  {stack.airflow_url}  (user {USER}, password {stack.password})")
-        show(f"MLflow   {stack.mlflow_url}{'  (the same user and password)' if stack.mlflow_login else ''}")
+        show(f"MLflow   {stack.mlflow_url}{_login_of(stack)}")
         if not leave:
             show("Airflow and MLflow stay up; Ctrl-C stops them.")
             with suppress(KeyboardInterrupt):
@@ -151,3 +151,11 @@ def _show_night(summary: dict[str, Any]) -> None:
         console.print(f"  {literal(PurePath(row['image']).name)}: [bold]{literal(row['caption'])}[/bold]")
     console.print()
     show(f"Gallery  {summary['gallery']}")
+
+
+def _login_of(stack: LocalStack) -> str:
+    if not stack.mlflow_login:
+        return ""
+    if stack.mlflow_password == stack.password:
+        return "  (the same user and password)"
+    return f"  (the same user, the password in {stack.home.root / 'airflow/mlflow_password'})"

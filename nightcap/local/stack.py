@@ -7,13 +7,14 @@ import http.client
 import json
 import os
 import secrets
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,7 +64,13 @@ class LocalStack:
         """What clients of the MLflow that was started need in their environment; nothing for a configured one."""
         if self.mlflow_url == self.home.tracking_uri.rstrip("/"):
             return {}
-        return {"MLFLOW_TRACKING_USERNAME": USER, "MLFLOW_TRACKING_PASSWORD": self.password}
+        return {"MLFLOW_TRACKING_USERNAME": USER, "MLFLOW_TRACKING_PASSWORD": self.mlflow_password}
+
+    @property
+    def mlflow_password(self) -> str:
+        """The password of the user `admin` at the MLflow that was started: Airflow's, unless a person wrote another."""
+        own = self.home.root / "airflow/mlflow_password"
+        return (own.read_text(encoding="utf-8").strip() if own.is_file() else "") or self.password
 
     def api(self) -> AirflowApi:
         """A client of the Airflow that was started."""
@@ -106,7 +113,7 @@ class LocalStack:
         self._services.append(Service("mlflow", [sys.executable, *command], env | self._login(), self._log("mlflow")))
 
     def _login(self) -> dict[str, str]:
-        """What makes MLflow ask for Airflow's user and password: whoever else uses this machine has neither."""
+        """What makes MLflow ask for a user and password: whoever else uses this machine has neither."""
         root = self.home.root / "airflow"
         users, settings = root / "mlflow_users.db", root / "mlflow.ini"
         write_text(
@@ -115,8 +122,9 @@ class LocalStack:
             f"admin_username = {USER}\ndatabase_uri = {SQLITE}{str(users).replace('%', '%%')}\n"
             "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n",
         )
+        _set_password(users, self.mlflow_password)
         return {
-            "MLFLOW_AUTH_ADMIN_PASSWORD": self.password,
+            "MLFLOW_AUTH_ADMIN_PASSWORD": self.mlflow_password,
             "MLFLOW_AUTH_CONFIG_PATH": str(settings),
             "MLFLOW_FLASK_SERVER_SECRET_KEY": _kept_secret(root / "mlflow_key", 32),
         }
@@ -195,6 +203,19 @@ def _kept_secret(path: Path, size: int) -> str:
     if not path.is_file():
         write_text(path, secrets.token_urlsafe(size), is_secret=True)
     return path.read_text(encoding="utf-8").strip()
+
+
+def _set_password(users: Path, password: str) -> None:
+    """Change the password in MLflow's table of users, whose own start leaves a user that exists as it is."""
+    if not users.is_file():
+        return
+    from werkzeug.security import check_password_hash, generate_password_hash
+
+    with closing(sqlite3.connect(users)) as database, database:
+        for (known,) in database.execute("SELECT password_hash FROM users WHERE username = ?", (USER,)).fetchall():
+            if not check_password_hash(known, password):
+                hashed = generate_password_hash(password)
+                database.execute("UPDATE users SET password_hash = ? WHERE username = ?", (hashed, USER))
 
 
 def _bypass_proxy() -> None:

@@ -102,9 +102,8 @@ class Journal:
     def authorising(self, pinned: PinnedModel) -> Entry | None:
         """The newest entry that names exactly this version, with this digest and engine; of others' none before a `revoke`."""
         engines = {pinned.engine} if pinned.is_external else {pinned.engine, None}
-        entries = (entry for entry in self.entries(pinned.name) if entry.target == pinned.version)
-        if pinned.is_external:
-            entries = takewhile(lambda entry: entry.action != REVOKE, entries)
+        about = (entry for entry in self.entries(pinned.name) if entry.target == pinned.version)
+        entries = takewhile(lambda entry: not (pinned.is_external and entry.action == REVOKE), about)
         return next((entry for entry in entries if entry.digest == pinned.digest and entry.engine in engines), None)
 
     def append(self, change: Change, since: int) -> Entry:

@@ -26,15 +26,15 @@ from pipeline.model.model_uri import ModelUri
 from pipeline.registry.cache import cached
 from pipeline.registry.infra_validation import try_version
 from pipeline.registry.journal import Entry
+from pipeline.registry.lineage import Lineage
 from pipeline.registry.loading import load_pinned
 from pipeline.registry.promotions import Promotions
-from pipeline.registry.versions import DIGEST_TAG, TEST_TAG, Registry
 from pipeline.release.gate.candidate import GateCandidate, GateReferences, candidate_of
 from pipeline.release.gate.page import PAGE, write_page
 from pipeline.release.gate.rules import Check, GateVerdict, judge, reason_of
 from pipeline.release.requirements import requirements
 from pipeline.storage.files import read_json, sha256_file, write_json
-from pipeline.storage.stage_outputs import StageOutput
+from pipeline.storage.stage_outputs import RECIPE, StageOutput
 from pipeline.training.run import TrainingRun
 
 log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ def _verdict(
         texts = run.accepted.references("test")
         references = GateReferences(texts)
         own = _challenger(run, pinned, references)
-        other = None if champion is None or lost else _champion(run, promotions.registry, champion, references)
+        other = None if champion is None or lost else _champion(run, champion, references)
         verdict = judge(own, other, _slices(run, texts), references.images, run.settings.gate)
         verdict = replace(_unless_given_up(_telling_of_lost(verdict, lost), given_up), trial=trial)
         write_json(folder / VERDICT, verdict.as_json())
@@ -166,8 +166,8 @@ def _challenger(run: TrainingRun, pinned: PinnedModel, references: GateReference
     return candidate_of(pinned.version, pinned.digest, references, captions, chair=chair, withheld=withheld)
 
 
-def _champion(run: TrainingRun, registry: Registry, champion: PinnedModel, references: GateReferences) -> GateCandidate:
-    captions = _recorded(run, registry, champion, references) or _captioned(run, champion)
+def _champion(run: TrainingRun, champion: PinnedModel, references: GateReferences) -> GateCandidate:
+    captions = _recorded(run, champion, references) or _captioned(run, champion)
     texts, boxes = run.accepted.references("test"), run.accepted.boxes("test")
     chair = chair_of(run.settings.source.kind, captions, boxes, texts).get("chair_i")
     return candidate_of(champion.version, champion.digest, references, captions, chair=chair)
@@ -179,19 +179,22 @@ def _slices(run: TrainingRun, references: Mapping[str, list[str]]) -> dict[str, 
     return {label_of(name, part): part for name, parts in slices.items() for part in parts}
 
 
-def _recorded(
-    run: TrainingRun, registry: Registry, champion: PinnedModel, references: GateReferences
-) -> dict[str, str] | None:
-    """The champion's captions from its own evaluation, if on the same images."""
+def _recorded(run: TrainingRun, champion: PinnedModel, references: GateReferences) -> dict[str, str] | None:
+    """The champion's captions from its own evaluation in this store, if on the same images.
+
+    What MLflow keeps of it counts for nothing, as any of its accounts may have written that.
+    """
+    bundle = Lineage(run.store).bundles.get(champion.digest)
+    if bundle is None:
+        return None
     try:
-        tags = registry.tags(champion)
-    except ModelNotFound:  # the cache has it
+        evaluated = run.store.find("evaluate", read_json(bundle / RECIPE)["inputs"]["evaluate"]).path
+    except FileNotFoundError:  # `gc` removed it
         return None
-    if (tags.get(DIGEST_TAG), tags.get(TEST_TAG)) != (champion.digest, run.scores()["test_digest"]):
+    if read_json(evaluated / "scores.json").get("test_digest") != run.scores()["test_digest"]:
         return None
-    text = registry.read_file(champion, "evaluation/captions.jsonl")
-    rows = [json.loads(line) for line in (text or "").splitlines()]
-    captions = {row["image"]: row["caption"] for row in rows}
+    lines = (evaluated / "captions.jsonl").read_text(encoding="utf-8").splitlines()
+    captions = {row["image"]: row["caption"] for row in map(json.loads, lines)}
     return captions if captions.keys() == set(references.images) else None
 
 

@@ -59,5 +59,13 @@ def test_mlflow_asks_for_a_login(tmp_path):
         assert (status(models), status(models, (user, "guessed"))) == (401, 401)
         assert status(models, (user, password)) == 200
         assert status(stack.mlflow_url, (user, password)) == 200
+        stack.stop()
+        (home.root / "airflow" / "mlflow_password").write_text("MLflow's alone\n")
+        stack._start_mlflow()
+        until(lambda: _answers(f"{stack.mlflow_url}/health"), 200, stack._log("mlflow").read_text, pause=0.5)
+        models = f"{stack.mlflow_url}/api/2.0/mlflow/registered-models/search"
+        assert [status(models, (user, word)) for word in (password, "MLflow's alone")] == [401, 200]
+        assert stack.mlflow_login["MLFLOW_TRACKING_PASSWORD"] == "MLflow's alone"
+        assert stack.password == password
     finally:
         stack.stop()

@@ -19,7 +19,7 @@ from pipeline.registry.promotions import (
 )
 from pipeline.registry.versions import CHALLENGER, CHAMPION, CIDER_TAG, DIGEST_TAG, ENGINE_TAG, TEST_TAG, Registry
 from pipeline.release.gate import stage
-from pipeline.storage.files import digest_of, read_json, sha256_file
+from pipeline.storage.files import read_json, sha256_file
 
 
 def scores_of(run):
@@ -148,8 +148,16 @@ def test_another_bundle_is_another_version_and_the_challenger(elsewhere, second)
 
 @pytest.fixture(scope="module")
 def judged(elsewhere, second):
-    """The verdict on the second against the first, whose captions were recorded."""
+    """The verdict on the second against the first, whose captions were recorded; others stand in MLflow meanwhile."""
+    registry = Registry(second.home)
+    [first] = [item for item in registry.versions("captioner") if item.version == "1"]
+    planted = "".join(json.dumps({"image": name, "caption": "nothing"}) + "\n" for name in images_of(second))
+    client_of(second).log_text(first.run_id, planted, "evaluation/captions.jsonl")
     return stages.gate(second, "2")
+
+
+def images_of(run):
+    return list(run.accepted.references("test"))
 
 
 def test_a_challenger_is_compared_with_the_champion_s_recorded_captions(elsewhere, second, judged):
@@ -201,12 +209,14 @@ def test_where_other_libraries_are_installed_they_are_on_trial_again(second, jud
 
 
 def test_a_champion_judged_on_other_images_captions_ours_now(elsewhere, second):
-    registry = Registry(second.home)
-    before_images_counted = digest_of(second.accepted.references("test"))
-    registry.tag("captioner", "1", {TEST_TAG: before_images_counted, CIDER_TAG: "9.0"})
+    """Its evaluation is of before images counted, or gone; what the tags say counts for nothing."""
+    Registry(second.home).tag("captioner", "1", {CIDER_TAG: "9.0"})
+    evaluated = elsewhere.output("evaluate").path
+    evaluated.rename(evaluated.with_name(f".{evaluated.name}"))
     margin = second.settings.gate.model_copy(update={"margin_points": -50})
     settings = second.settings.model_copy(update={"gate": margin})
     verdict = stages.gate(replace(second, settings=settings), "2")
+    evaluated.with_name(f".{evaluated.name}").rename(evaluated)
     assert verdict["champion"] == pytest.approx(scores_of(elsewhere)["scores"]["cider_d"], abs=0.01)
     assert verdict["promote"]
     assert list((second.home.store / "stages").glob("champion_captions/*"))
