@@ -16,6 +16,7 @@ TOOLS = {
     "restore": ("owner", True),
     "move": ("training", True),
     "forget": ("training", True),
+    "correct": ("nights", True),
     "upgrade-volumes": None,
     "upload": ("pictures", None),
     "upgrade-mlflow": None,

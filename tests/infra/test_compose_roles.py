@@ -154,6 +154,7 @@ ASKS = {
     "upload": {"s3"},
     "upgrade-mlflow": {"postgres"},
     "upgrade-volumes": set(),
+    "correct": {"s3"},
 }
 
 

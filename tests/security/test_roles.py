@@ -26,7 +26,7 @@ TRAININGS = [
 TRAININGS += ["forgotten.lock", "rejected/x", "unfinished/train/abc/stage.json", "promotions/00000001.json"]
 
 NIGHT = """
-import errno, sys
+import errno, os, sys
 from dataclasses import replace
 from pathlib import Path
 from tests.serving.night_world import World
@@ -48,6 +48,8 @@ for folder in (world.home.store, world.home.root):
         print("renamed:", folder)
     except OSError:
         pass
+sys.stdout.flush()
+os._exit(0)  # threads of Arrow that still run abort a process that ends by itself
 """
 
 
