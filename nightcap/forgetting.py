@@ -62,10 +62,11 @@ def forget_images(
 ) -> ForgetOutcome:
     """Remove images from everywhere; after an error, or if it is killed, a second call goes on.
 
-    `table` is searched beside the tables that the home knows. A name that nothing knows is remembered, so that no
+    `table` is searched beside the tables that the home knows or an unfinished call has searched. A name that nothing knows is remembered, so that no
     night captions such an image; the outcome tells it. Raises ObjectUnavailable if a trace is left in the end.
     """
-    tables = {each.uri: each for each in (CaptionTable(table), *tables_of(home))}
+    begun = (uri for each in intents_of(home.store) if each.state == "begun" for uri in each.tables)
+    tables = {each.uri: each for each in (CaptionTable(table), *tables_of(home), *map(CaptionTable, begun))}
     job = _Job(home, list(tables.values()), CorrectionTable(home.store / "corrections"))
     show_step("looking for the images")
     names = _matched(job, named)

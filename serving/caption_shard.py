@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.core.errors import BadInput, BundleRejected
+from pipeline.core.errors import BadInput, BundleRejected, FileDamaged
 from pipeline.core.parallel import in_parallel
 from pipeline.core.reasons import FUTURE_DATE, UNUSABLE
 from pipeline.imaging.decode import check_bytes
@@ -26,6 +26,7 @@ from pipeline.model.interface import Caption, Captioner, PinnedModel
 from pipeline.storage.files import read_json, sha256, write_json, write_parquet
 from pipeline.storage.objects import Folder, ObjectInfo
 from pipeline.storage.tables import CAPTIONED, MODEL, QUARANTINED, SCHEMA
+from pipeline.storage.tables.delta_log import is_whole
 from serving.runs.lifecycle import was_published_meanwhile
 from serving.runs.part_file import keep_reference, with_part_columns
 from serving.runs.plan_file import WRONG_CLOCK, Plan
@@ -70,6 +71,9 @@ def caption_shard(plan_path: str | Path, shard: int, load: Loader) -> dict[str, 
         except FileNotFoundError:  # perhaps the attempt that published the run has removed the parts
             if not was_published_meanwhile(plan):
                 raise
+        except FileDamaged:  # or the list is without images that were forgotten since the run was published
+            if not plan.is_in_table:
+                raise
     return dict(read_json(plan.shard_file(shard)))
 
 
@@ -77,7 +81,7 @@ def _finish_shard(plan: Plan, shard: int, load: Loader) -> None:
     """Write the missing parts and the shard's counts, unless another attempt publishes the run first."""
     images, size = plan.images(shard), plan.settings.part_size
     parts = [_Part(path, images[place * size :][:size]) for place, path in enumerate(plan.part_files(shard))]
-    missing = [part for part in parts if not part.path.exists()]
+    missing = [part for part in parts if not is_whole(part.path)]
     if missing and not _is_past_deadline(plan):
         _caption_parts(plan, missing, load(plan.model))
     counts = {"shard": shard, **_count(parts)}
@@ -209,7 +213,7 @@ def _count(parts: list[_Part]) -> dict[str, Any]:
     reasons: Counter[str | None] = Counter()
     left = 0
     for part in parts:
-        if part.path.exists():
+        if is_whole(part.path):
             reasons.update(pq.read_table(part.path, columns=["reason"])["reason"].to_pylist())
         else:
             left += len(part.images)

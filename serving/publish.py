@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import NightHeld, NightRejected, ObjectUnavailable, Permanent
-from pipeline.storage.files import read_json, write_json
+from pipeline.storage.files import read_json, read_json_if_whole, write_json
 from pipeline.storage.forgotten import Forgotten, heeding_forgotten
 from pipeline.storage.tables import IMAGE, IMAGE_AND_VERSION, SCHEMA, CaptionTable
+from pipeline.storage.tables.delta_log import is_whole
 from pipeline.storage.tables.maintenance import sweep
 from serving.monitoring.guard import Accepted, guard
 from serving.monitoring.push_night import push_night
@@ -105,13 +106,12 @@ def _is_in_table(plan: Plan, table: CaptionTable) -> bool:
 
 def _counts(plan: Plan) -> dict[str, Any]:
     """The sums of the shards' counts, checked against the plan."""
-    unfinished = [shard for shard in range(len(plan.shards)) if not plan.shard_file(shard).is_file()]
-    if unfinished:
+    shards = [read_json_if_whole(plan.shard_file(shard)) for shard in range(len(plan.shards))]
+    if unfinished := [number for number, counts in enumerate(shards) if counts is None]:
         raise NightRejected(
             f"night {plan.night!r}, run {plan.run!r}: shards {unfinished} of {len(plan.shards)} have not finished; "
             f"run them, then publish"
         )
-    shards = [read_json(plan.shard_file(shard)) for shard in range(len(plan.shards))]
     total = {key: sum(shard[key] for shard in shards) for key in ("captioned", "quarantined", "left")}
     if sum(total.values()) != plan.counts.planned:
         raise NightRejected(f"night {plan.night!r}: {total} do not add up to the {plan.counts.planned} planned images")
@@ -141,7 +141,7 @@ class _Parts:
 
 def _finished_parts(plan: Plan, counts: dict[str, Any]) -> list[Path]:
     """In the order of the plan; checked against the shards' counts."""
-    files = [path for shard in range(len(plan.shards)) for path in plan.part_files(shard) if path.exists()]
+    files = [path for shard in range(len(plan.shards)) for path in plan.part_files(shard) if is_whole(path)]
     rows = sum(pq.read_metadata(path).num_rows for path in files)
     if rows != counts["captioned"] + counts["quarantined"]:
         raise NightRejected(

@@ -11,6 +11,7 @@
     │   │       └── NothingPromoted  no version of a model has ever been promoted
     │   ├── DatasetRejected   a dataset rule failed
     │   ├── StageOutputRejected  a stage's output is not as the stage wrote it
+    │   ├── FileDamaged       a file is empty or cut, as a power cut leaves one
     │   ├── BundleRejected    a model version is damaged or is not what it claims to be
     │   ├── NightRejected     a night cannot be published as it is
     │   │   └── NightHeld     it is whole, but too odd to publish without a person's word
@@ -88,6 +89,10 @@ class DatasetRejected(Permanent):
 
 class StageOutputRejected(Permanent):
     """A stage's output is not as the stage wrote it."""
+
+
+class FileDamaged(Permanent, ValueError):
+    """A file is empty or cut, as a power cut leaves one."""
 
 
 class BundleRejected(Permanent):

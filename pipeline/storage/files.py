@@ -6,6 +6,7 @@ import ctypes
 import errno
 import hashlib
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -14,10 +15,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from pipeline.core.errors import ObjectUnavailable
+from pipeline.core.errors import FileDamaged, ObjectUnavailable
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+log = logging.getLogger(__name__)
 
 _BY_UMASK = 0o666
 _OWNER_ONLY = 0o600
@@ -160,16 +163,33 @@ def create_json(path: Path, value: Any) -> bool:
 
 
 def read_json(path: Path) -> Any:
-    """Parse a UTF-8 JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Parse a UTF-8 JSON file; FileDamaged if it is empty or cut."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FileDamaged(
+            f"{path} is empty, cut or no JSON ({error}), as a power cut leaves a file; restore it from a backup, or "
+            f"remove it to have it made anew"
+        ) from error
+
+
+def read_json_if_whole(path: Path) -> Any:
+    """As `read_json`; None if there is no such file, or if it is empty or cut, which is logged."""
+    try:
+        return read_json(path)
+    except FileNotFoundError:
+        return None
+    except FileDamaged as error:
+        log.warning("%s", error)
+        return None
 
 
 @contextmanager
 def creating_folder(target: Path, replaces: bool = False) -> Iterator[Path]:
     """Create a folder atomically: yields a scratch folder, which becomes `target` if the block ends without an error.
 
-    If another process made `target` meanwhile, its folder stays, or goes if this one `replaces` it. A full disk raises
-    as `explain_full_disk`.
+    What is in it is safe on the disk before it takes the name, and the name is afterwards. If another process made
+    `target` meanwhile, its folder stays, or goes if this one `replaces` it. A full disk raises as `explain_full_disk`.
     """
     with explain_full_disk(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -178,6 +198,7 @@ def creating_folder(target: Path, replaces: bool = False) -> Iterator[Path]:
         old = _scratch_path(target)
         try:
             yield scratch
+            sync_file_system(scratch)
             if replaces and target.is_dir():
                 target.rename(old)
             try:
@@ -185,6 +206,7 @@ def creating_folder(target: Path, replaces: bool = False) -> Iterator[Path]:
             except OSError:
                 if not target.is_dir():
                     raise
+            sync_folder(target.parent)
         finally:
             for left in (scratch, old):
                 shutil.rmtree(left, ignore_errors=True)

@@ -24,7 +24,7 @@ from pipeline.data.snapshot import read_images
 from pipeline.data.validation.stage import accepted_decoding
 from pipeline.imaging.decode import pixels
 from pipeline.model.padded_batches import predict_padded
-from pipeline.storage.files import digest_of, read_json, write_bytes, write_json
+from pipeline.storage.files import digest_of, read_json, read_json_if_whole, write_bytes, write_json
 from pipeline.storage.stage_outputs import StageOutput
 from pipeline.training.augmentation import WHOLE_VIEW, view_of
 from pipeline.training.run import TrainingRun
@@ -81,8 +81,12 @@ class FeatureStore:
     def _places(self) -> dict[str, tuple[_Part, int]]:
         places = {}
         for index in sorted(self.root.glob("*.json")):
-            part = _Part.of(index.with_suffix(".npy"))
-            places.update({sha: (part, row) for row, sha in enumerate(read_json(index))})
+            try:
+                part = _Part.of(index.with_suffix(".npy"))
+            except (ValueError, EOFError) as error:
+                log.warning("%s is empty or cut, and is left out: %s", index.with_suffix(".npy"), error)
+            else:
+                places.update({sha: (part, row) for row, sha in enumerate(digests_in(index))})
         return places
 
     def __contains__(self, sha: str) -> bool:
@@ -106,6 +110,11 @@ class FeatureStore:
         np.save(buffer, np.ascontiguousarray(features, np.float16))
         write_bytes(self.root / f"{name}.npy", buffer.getvalue())
         write_json(self.root / f"{name}.json", list(shas))
+
+
+def digests_in(index: Path) -> list[str]:
+    """SHA-256 of the images of a part, in its order; none if its index is empty or cut, so that the part counts as none."""
+    return list(read_json_if_whole(index) or ())
 
 
 def features_folder(

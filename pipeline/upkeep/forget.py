@@ -16,11 +16,10 @@ from pipeline.data.validation.rejected_runs import REJECTED
 from pipeline.registry.lineage import Exposed, Lineage
 from pipeline.registry.run_artifacts import scrub_run
 from pipeline.registry.versions import Registry
-from pipeline.storage.files import read_json
 from pipeline.storage.scrub import scrub_folder
 from pipeline.storage.stage_outputs import LISTING, Store, list_files
 from pipeline.storage.tables.corrections import CORRECTED
-from pipeline.training.features import FeatureStore
+from pipeline.training.features import FeatureStore, digests_in
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +101,7 @@ def known_digests(store: Path) -> Iterator[str]:
     for images in _snapshots(store):
         yield from pd.read_parquet(images, columns=["sha256"])["sha256"]
     for index in store.glob("features/*/*.json"):
-        yield from read_json(index)
+        yield from digests_in(index)
 
 
 def snapshot_images(store: Path) -> Iterator[str]:
@@ -131,9 +130,9 @@ def _scrub_output(folder: Path, texts: Collection[str]) -> int:
 
 def _drop_features(index: Path, digests: Collection[str]) -> bool:
     """Write a part anew without some images; whether it had them."""
-    shas = read_json(index)
+    shas = digests_in(index)
     keep = [row for row, sha in enumerate(shas) if sha not in digests]
-    if len(keep) == len(shas):
+    if shas and len(keep) == len(shas):
         return False
     if keep:
         grids = np.load(index.with_suffix(".npy"), mmap_mode="r")

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from pipeline.core.pages import Bar, bar_chart
 from pipeline.model.reference_profile import TOP_CAPTION
-from pipeline.storage.files import read_json
+from pipeline.storage.files import read_json_if_whole
 from serving.monitoring.drift import Drift
 from serving.monitoring.statistics import NightStatistics, Spread
 from serving.runs.plan_file import Plan
@@ -61,9 +61,10 @@ class MonitoringView:
 
 def monitoring_view(plan: Plan, captions: pa.Table) -> MonitoringView | None:
     """What to show of a run, whose captioned rows are given; None if there are no statistics."""
-    if not plan.statistics_file.is_file():
+    content = read_json_if_whole(plan.statistics_file)
+    if content is None:
         return None
-    statistics = NightStatistics.model_validate(read_json(plan.statistics_file))
+    statistics = NightStatistics.model_validate(content)
     frequent = pc.value_counts(captions["caption"]).to_pylist()
     top = max(frequent, key=lambda item: (item["counts"], item["values"]), default=None)
     drifts, spreads = statistics.drifts, statistics.spreads

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from pipeline.core.environment import Home
-from pipeline.storage.files import read_json
+from pipeline.storage.files import read_json_if_whole
 from serving.monitoring.delivery import push_samples, warn_undelivered
 from serving.monitoring.metrics import NIGHT_METRICS, PREFIX, samples_of
 from serving.monitoring.mlflow_nights import log_night
@@ -18,9 +18,10 @@ JOB: Final = "nightcap"
 
 def push_night(plan: Plan, home: Home, published: bool) -> None:
     """Push the metrics, once when the night is held back and once when it is published; an undelivered push is a warning."""
-    if not plan.statistics_file.is_file() or not plan.claim_push(published):
+    content = read_json_if_whole(plan.statistics_file)
+    if content is None or not plan.claim_push(published):
         return
-    statistics = NightStatistics.model_validate(read_json(plan.statistics_file))
+    statistics = NightStatistics.model_validate(content)
     samples = list(samples_of(plan, statistics, datetime.now(UTC), published))
     content = f"the metrics of night {plan.night}"
     if plan.settings.experiment:

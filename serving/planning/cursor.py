@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Self
 
-from pipeline.storage.files import digest_of, read_json, write_json
+from pipeline.storage.files import digest_of, read_json_if_whole, write_json
 from pipeline.storage.objects.image_names import rules_digest
 
 
@@ -36,8 +36,7 @@ class Cursor:
         Sequence and withdrawn rows must be read before the table's rows: later changes count for the next night.
         """
         path = store / "cursors" / f"{digest_of(of)}.json"
-        if path.is_file():
-            saved = read_json(path)
+        if saved := read_json_if_whole(path):
             is_of_this_table = saved["sequence"] <= sequence
             all_withdrawn_known = Counter(withdrawn) <= Counter(saved.get("withdrawn", {}))
             if is_of_this_table and all_withdrawn_known and saved.get("rules") == rules_digest():

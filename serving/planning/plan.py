@@ -49,14 +49,29 @@ def plan(settings: NightSettings, home: Home, model: PinnedModel, attempt: Attem
     Returns:
         Small JSON: `night`, `run`, `plan` (path of `plan.json`), `shards` (how many) and `counts`.
     """
-    path = RunFolder.of(home.store, attempt.night, attempt.run).path
-    if not path.is_file():
-        _plan_job(_Job.open(settings, home, model, attempt), path.parent)
-    made = Plan.read(path)
+    run = RunFolder.of(home.store, attempt.night, attempt.run)
+    if not _is_planned(run):
+        job = _Job.open(settings, home, model, attempt)
+        _remove_damaged(run)
+        _plan_job(job, run.path.parent)
+    made = Plan.read(run.path)
     _refuse_other_job(made, settings, home)
     remember(home, settings.model, model)
     log.info("night %s, run %s: %s", made.night, made.run, made.counts)
     return _as_json(made)
+
+
+def _is_planned(run: RunFolder) -> bool:
+    """Whether a run has a plan, and lists that are whole or not needed any more."""
+    return run.has_plan and (run.is_in_table or Plan.read(run.path).has_whole_lists)
+
+
+def _remove_damaged(run: RunFolder) -> None:
+    """Remove a run whose plan or lists a power cut has damaged, with its parts: they are of these lists."""
+    if run.path.is_file():
+        log.warning("night %s, run %s is planned anew, as its plan is damaged", *run.names)
+        with suppress(FileNotFoundError):  # another process was first
+            shutil.rmtree(set_aside(run.folder))
 
 
 def held(home: Home, night: str) -> dict[str, Any]:

@@ -76,8 +76,7 @@ def _sample(captions: pa.Table, size: int) -> list[dict[str, Any]]:
 
 def _cards(plan: Plan, rows: list[dict[str, Any]], folder: Path) -> Iterator[Card]:
     shown = {row["image"] for row in rows}
-    planned = (info for shard in range(len(plan.shards)) for info in plan.images(shard))
-    listed = {info.uri: info for info in planned if info.uri in shown}
+    listed = {info.uri: info for info in plan.listed() if info.uri in shown}
     images = _input(plan)
     if not rows:  # a decoder takes a while to start
         return

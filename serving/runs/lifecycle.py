@@ -28,7 +28,7 @@ from pydantic import Field
 
 from pipeline.core.errors import NightRejected
 from pipeline.core.settings import Group
-from pipeline.storage.files import explain_full_disk, read_json, write_json
+from pipeline.storage.files import explain_full_disk, read_json, read_json_if_whole, write_json
 from pipeline.storage.trash import Garbage, written_at
 
 if TYPE_CHECKING:
@@ -73,6 +73,11 @@ class RunFolder(Group):
         return self.folder / "plan" / "plan.json"
 
     @property
+    def has_plan(self) -> bool:
+        """Whether `plan.json` is there, and not what a power cut left of it."""
+        return read_json_if_whole(self.path) is not None
+
+    @property
     def shard_lists(self) -> list[Path]:
         """The lists of the shards' images."""
         return sorted(self.path.parent.glob("*.jsonl"))
@@ -101,7 +106,7 @@ class RunFolder(Group):
     def has_gallery(self) -> bool:
         """Whether the page is there, and not what a power cut left of it."""
         page = self.gallery / "index.html"
-        return page.is_file() and page.stat().st_size > 0
+        return page.is_file() and page.read_bytes().rstrip().endswith(b"</html>")
 
     @property
     def reference_file(self) -> Path:
@@ -120,7 +125,7 @@ class RunFolder(Group):
     @property
     def is_published(self) -> bool:
         """Whether `publish` has finished; the table may have the captions before."""
-        return self.published_file.is_file()
+        return read_json_if_whole(self.published_file) is not None
 
     @property
     def is_in_table(self) -> bool:
@@ -139,7 +144,9 @@ class RunFolder(Group):
     def hold_message(self) -> str | None:
         """Why the run is held back; None if it is not."""
         file = self.folder / "held.json"
-        return str(read_json(file)["message"]) if file.is_file() and not self.is_published else None
+        if not file.is_file() or self.is_published:
+            return None
+        return str((read_json_if_whole(file) or {"message": f"{file}, which says why, is damaged"})["message"])
 
     def hold(self, guards: Sequence[str], message: str) -> None:
         """Note that guards hold the run back."""
@@ -173,10 +180,10 @@ def claim_name(folder: Path, name: str) -> str:
 
 
 def planned_runs(store: Path, night: str | None = None) -> list[RunFolder]:
-    """Runs that have a plan, of one night or of all, by name."""
+    """Runs that have a whole plan, of one night or of all, by name."""
     nights = (store / "nights").glob("[!.]*") if night is None else [store / "nights" / Path(night).name]
     plans = (path for each in nights if each.name != LATEST for path in each.glob("[!.]*/plan/plan.json"))
-    return [RunFolder.holding(path) for path in sorted(plans)]
+    return [run for run in map(RunFolder.holding, sorted(plans)) if run.has_plan]
 
 
 def shard_path(folder: Path, shard: int) -> Path:
@@ -217,7 +224,8 @@ def held_night(store: Path, night: str) -> Path | None:
 def unreported_runs(store: Path) -> Iterator[RunFolder]:
     """Runs with images that were not reported; the table may have their captions, if their process died."""
     for run in planned_runs(store):
-        if not run.summary_file.is_file() and read_json(run.path)["counts"]["planned"]:
+        is_told = run.is_published and read_json_if_whole(run.summary_file) is not None
+        if not is_told and read_json(run.path)["counts"]["planned"]:
             yield run
 
 
@@ -246,7 +254,8 @@ def clear_attempts(store: Path, keep_days: float) -> int:
     unpublished = [run.folder for run in runs if not run.has_ended]
     held = {run.folder for run in runs if run.hold_message is not None}
     leftover_parts = [run.parts for run in runs if run.is_published and run.parts.exists()]
-    candidates = (*unpublished, *unplanned_runs(store), *leftover_parts, *scratch_folders(store))
+    unplanned = [path for path in unplanned_runs(store) if not RunFolder(folder=path).is_published]
+    candidates = (*unpublished, *unplanned, *leftover_parts, *scratch_folders(store))
     stale = [path for path in candidates if written_at(path) < (held_before if path in held else before)]
     stale = [path for path in stale if path not in unpublished or not RunFolder(folder=path).is_in_table]
     for path in stale:
@@ -267,9 +276,9 @@ def set_aside(run: Path) -> Path:
 
 
 def unplanned_runs(store: Path) -> Iterator[Path]:
-    """Folders of runs without a plan: the plan is being made, or a shard wrote after the run was removed."""
+    """Folders of runs without a whole plan: it is being made or damaged, or a shard wrote after the run was removed."""
     for run in store.glob("nights/[!.]*/[!.]*"):
-        if run.parent.name != LATEST and run.is_dir() and not RunFolder(folder=run).path.is_file():
+        if run.parent.name != LATEST and run.is_dir() and not RunFolder(folder=run).has_plan:
             yield run
 
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from pipeline.model.interface import Caption
 from pipeline.model.reference_profile import Distribution, word_count
-from pipeline.storage.files import write_json
+from pipeline.storage.files import read_json_if_whole, write_json
 from pipeline.storage.tables import CAPTIONED
 
 SECONDS: Final = "watch.seconds"
@@ -79,5 +79,5 @@ def read_parts(files: Sequence[Path]) -> Iterator[PartBatch]:
 def keep_reference(path: Path, captioner: Any) -> None:
     """Write the reference of the loaded model; an external captioner has none."""
     reference: Mapping[str, Distribution] = getattr(captioner, "reference", {})
-    if reference and not path.exists():
+    if reference and read_json_if_whole(path) is None:
         write_json(path, {name: item.to_json() for name, item in reference.items()})

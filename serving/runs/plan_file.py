@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,13 +13,15 @@ from typing import Any
 
 from pydantic import Field
 
-from pipeline.core.errors import ObjectUnavailable, SettingsError
+from pipeline.core.errors import FileDamaged, ObjectUnavailable, SettingsError
 from pipeline.core.settings import Group
 from pipeline.model.interface import PinnedModel
 from pipeline.storage.files import read_json
 from pipeline.storage.objects import Folder, ObjectInfo, open_folder
 from serving.runs.lifecycle import LATEST, RunFolder, shard_path
 from serving.runs.settings import NightSettings
+
+log = logging.getLogger(__name__)
 
 WRONG_CLOCK = timedelta(1)  # a file whose time is further ahead than this has it from a wrong clock
 
@@ -107,9 +111,28 @@ class Plan(RunFolder):
         return image.removeprefix(self.input.rstrip("/") + "/")
 
     def images(self, shard: int) -> list[ObjectInfo]:
-        """One shard's images."""
-        with shard_path(self.path.parent, shard).open(encoding="utf-8") as lines:
-            return [_object(line) for line in lines]
+        """The images of one shard of an unpublished run; FileDamaged if its list is not as it was planned."""
+        path = shard_path(self.path.parent, shard)
+        images = list(_objects(path))
+        if len(images) != self.shards[shard]:
+            raise FileDamaged(
+                f"{path} names {len(images)} of {self.shards[shard]} images, as a power cut leaves a list; plan the night "
+                f"again under its name, or let the next night caption its images"
+            )
+        return images
+
+    def listed(self) -> Iterator[ObjectInfo]:
+        """The images that the lists name; images that were forgotten, and what a power cut left of a line, are not."""
+        return (image for path in self.shard_lists for image in _objects(path))
+
+    @property
+    def has_whole_lists(self) -> bool:
+        """Whether the lists of an unpublished run are as they were planned."""
+        try:
+            return all(self.images(shard) for shard in range(len(self.shards)))
+        except (FileDamaged, FileNotFoundError) as error:
+            log.warning("%s", error)
+            return False
 
     def part_files(self, shard: int) -> list[Path]:
         """Where the shard's parts are written, in the order of its images."""
@@ -127,6 +150,13 @@ def shard_line(info: ObjectInfo) -> str:
     return json.dumps([info.name, info.uri, info.etag, info.size, info.modified.isoformat()]) + "\n"
 
 
-def _object(line: str) -> ObjectInfo:
-    name, uri, etag, size, modified = json.loads(line)
-    return ObjectInfo(name, uri, etag, size, datetime.fromisoformat(modified))
+def _objects(path: Path) -> Iterator[ObjectInfo]:
+    """The images that a list names; a line that is no whole one is logged."""
+    with path.open("rb") as lines:
+        for line in lines:
+            try:
+                name, uri, etag, size, modified = json.loads(line)
+            except ValueError as error:
+                log.warning("%s has a line that is cut, and goes on without it: %s", path, error)
+            else:
+                yield ObjectInfo(name, uri, etag, size, datetime.fromisoformat(modified))

@@ -14,7 +14,7 @@ from pipeline.storage.scrub import lines_without, mentions
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.schema import one_of
 from serving.reporting.outputs import forget_outputs, mentions_in_outputs, write_outputs
-from serving.reporting.outputs.index import indexed_runs, nights_with, prune_index, without_images
+from serving.reporting.outputs.index import index_entries, indexed_runs, nights_with, prune_index, without_images
 from serving.reporting.report import report_anew
 from serving.runs.lifecycle import RunFolder, planned_runs, scratch_folders, set_aside, unplanned_runs
 from serving.runs.plan_file import Plan
@@ -28,7 +28,7 @@ IsOurs = Callable[[str], bool]  # whether a text file says what we once wrote
 
 def tables_of(home: Home) -> list[CaptionTable]:
     """Every table of captions that the home knows: its own, and those of its nights and their outputs."""
-    plans = (read_json(path) for path in (*_plans(home.store), *home.store.glob("outputs/*/*.json")))
+    plans = (read_json(path) for path in (*_plans(home.store), *index_entries(home.store)))
     return [CaptionTable(path) for path in dict.fromkeys([str(home.captions), *(plan["table"] for plan in plans)])]
 
 
@@ -40,9 +40,7 @@ def inputs_of(store: Path) -> set[str]:
 def listed_images(store: Path) -> Iterator[str]:
     """The images in the lists of nights, some several times."""
     for run in planned_runs(store):
-        plan = Plan.read(run.path)
-        for shard in range(len(plan.shards)):
-            yield from (info.uri for info in plan.images(shard))
+        yield from (info.uri for info in Plan.read(run.path).listed())
 
 
 def digests_of(table: CaptionTable, images: Collection[str]) -> frozenset[str]:
@@ -52,18 +50,22 @@ def digests_of(table: CaptionTable, images: Collection[str]) -> frozenset[str]:
 
 
 def remove_unpublished(store: Path, images: Collection[str]) -> None:
-    """Remove what dead processes left half written, and unpublished runs with the images.
+    """Remove what dead processes left half written, and unpublished runs with the images or with damaged lists.
 
     The next night plans the other images of such a run anew. The table says what was published, and nobody publishes
     meanwhile. Must come after the images were added to the forgotten ones.
     """
     with while_nobody_writes(store):
         aside = [*scratch_folders(store)]  # nobody writes one outside of `heeding_forgotten`
-        # A plan that is being made has no parts; a shard that ended late has no plan.
-        aside += [set_aside(run) for run in unplanned_runs(store) if RunFolder(folder=run).parts.exists()]
+        # A plan that is being made has no parts; a shard that ended late has no plan; what a damaged one named, nobody knows.
+        unplanned = [RunFolder(folder=run) for run in unplanned_runs(store)]
+        aside += [set_aside(run.folder) for run in unplanned if run.parts.exists() or run.path.exists()]
         for run in planned_runs(store):
-            if _has(run, images) and not (run.has_ended or run.is_in_table):
-                log.warning("night %s, run %s is removed: it has an image to forget and is unpublished", *run.names)
+            if run.has_ended or run.is_in_table:
+                continue
+            if _has(run, images) or not Plan.read(run.path).has_whole_lists:
+                message = "night %s, run %s is removed: it is unpublished, and has an image to forget or a damaged list"
+                log.warning(message, *run.names)
                 aside.append(set_aside(run.folder))
     for folder in aside:
         shutil.rmtree(folder, ignore_errors=True)
@@ -106,7 +108,7 @@ def strip_outputs(
 
 def text_lengths(store: Path) -> set[int | None]:
     """The lengths that nights have cut the captions of their text files to; None for no cut."""
-    paths = (*_plans(store), *store.glob("outputs/*/*.json"))
+    paths = (*_plans(store), *index_entries(store))
     return {None, *(read_json(path)["settings"].get("max_caption_length") for path in paths)}
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from itertools import count
 
 import pandas as pd
@@ -162,6 +163,23 @@ def test_nights_in_two_tables(world, secret, out):
     assert list(traces(world.home.root)) == []
     for night in ("n1", "n2"):
         assert others_of(out, night) == ALL_OTHERS
+
+
+def test_a_second_call_goes_on_with_the_tables_of_the_first(world, secret):
+    """One that no night of the home tells of any more."""
+    two = str(world.home.root / "two")
+    world.night(table=two)
+    shutil.rmtree(world.folder())
+
+    def stop(step):
+        if step == "removing captions":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        forget_images(world.home, frozenset([secret]), two, stop)
+    outcome = forget(world, secret)
+    assert (outcome.rows, outcome.unfinished, two in outcome.tables) == (1, 0, True)
+    assert list(traces(world.home.root)) == []
 
 
 ODD = ["a\nb.jpg", " blank.jpg", "line\u2028end.jpg", "caf\udce9.jpg", 'quo"te.jpg', "back\\\\slash.jpg"]

@@ -1,15 +1,18 @@
 """A run is published once, atomically."""
 
 import multiprocessing
+import os
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 from deltalake import DeltaTable
 
 from pipeline.core.errors import NightHeld, NightRejected, Permanent
+from pipeline.storage.files import read_json
 from serving.caption_shard import caption_shard
 from serving.planning.plan import plan
 from serving.publish import publish
+from serving.runs.lifecycle import RunFolder
 from serving.runs.plan_file import Plan
 from tests.serving.night_world import PINNED, settings_of, unexpected
 
@@ -113,3 +116,31 @@ def test_lost_parts_are_noticed(world):
     with pytest.raises(NightRejected, match="hold 2 rows"):
         publish(path)
     assert not world.home.captions.exists()
+
+
+@pytest.mark.parametrize("kept", [0, 40])
+def test_22_13_the_table_says_what_was_published_where_published_json_was_cut(world, kept):
+    paths = world.fill(2)
+    world.night()
+    note = world.folder() / "published.json"
+    os.truncate(note, kept)
+    assert not RunFolder.holding(world.folder() / "plan" / "plan.json").is_published
+    world.night("n2")
+    assert read_json(note)["already_published"], "the next night has written it anew"
+    assert world.images() == paths
+
+
+@pytest.mark.parametrize("kept", [0, 400])
+def test_22_13_a_part_and_counts_that_were_cut_are_not_published_but_made_anew(world, kept):
+    paths = world.fill(2)
+    path = world.captioned(part_size=1)
+    made = Plan.read(path)
+    os.truncate(made.part_files(0)[1], kept)
+    with pytest.raises(NightRejected, match="run the shards again"):
+        publish(path)
+    os.truncate(made.shard_file(0), kept // 10)
+    with pytest.raises(NightRejected, match=r"shards \[0\] of 1 have not finished"):
+        publish(path)
+    assert caption_shard(path, 0, world.load)["captioned"] == 2
+    publish(path)
+    assert world.images() == paths

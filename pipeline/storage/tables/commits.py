@@ -159,7 +159,7 @@ def commit(uri: str, table: DeltaTable, change: TableChange) -> int | None:
         return 0
     if not _add_to_log(uri, table, staged, change):
         return None
-    _keep_checkpoints(uri)
+    keep_checkpoints(uri)
     return staged.rows
 
 
@@ -183,7 +183,7 @@ def _stage(folder: Path, change: TableChange) -> Staged:
             actions.append(AddAction(path.name, 0, {}, 0, True, ""))  # so that a failure removes it
             metadata = _write(path, file)
             rows += metadata.num_rows
-            actions[-1] = _action(path, metadata)
+            actions[-1] = added_file(path, metadata)
         sync_folder(folder)
     except BaseException:
         _discard(folder, actions)
@@ -238,7 +238,7 @@ def _write(path: Path, groups: Iterator[pa.Table]) -> pq.FileMetaData:
     return pq.read_metadata(path)
 
 
-def _action(path: Path, metadata: pq.FileMetaData) -> AddAction:
+def added_file(path: Path, metadata: pq.FileMetaData) -> AddAction:
     """A file's entry for the log, without minimum and maximum values, as these are names of images.
 
     Readers find them in the file itself. A log that has them of some columns only would hide rows from
@@ -268,7 +268,7 @@ def _add_to_log(uri: str, table: DeltaTable, staged: Staged, change: TableChange
     return is_committed
 
 
-def _keep_checkpoints(uri: str) -> None:
+def keep_checkpoints(uri: str) -> None:
     """Write a checkpoint now and then; the commit stands without it."""
     try:
         table = DeltaTable(uri)

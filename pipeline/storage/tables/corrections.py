@@ -8,14 +8,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import CommitProperties, DeltaTable, write_deltalake
-from deltalake.exceptions import DeltaError
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
 
 from pipeline.core.errors import SettingsError
-from pipeline.storage.tables.delta_log import local_table, table_errors
+from pipeline.storage.files import write_parquet
+from pipeline.storage.tables.commits import added_file, keep_checkpoints, names_of
+from pipeline.storage.tables.delta_log import (
+    checkpoint,
+    folder_of,
+    local_table,
+    opened,
+    sync_log,
+    table_errors,
+    write_commit,
+)
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +74,8 @@ class CorrectionTable:
         rows = [vars(each) for each in corrections]
         if rows:
             with table_errors(self.uri):
-                table = pa.Table.from_pylist(rows, _SCHEMA)
-                write_deltalake(self.uri, table, mode="append", configuration=_CONFIGURATION)
+                while not _commit(self._open() or self._created(), pa.Table.from_pylist(rows, _SCHEMA)):
+                    log.info("%s: somebody else wrote first; once more", self.uri)
         return len(rows)
 
     def read(self) -> list[Correction]:
@@ -101,17 +112,12 @@ class CorrectionTable:
         rows = table.to_pyarrow_table()
         kept = rows.filter(pc.invert(unwanted(rows)))
         removed = len(rows) - len(kept)
-        if removed:
-            try:
-                write_deltalake(table, kept, mode="overwrite", commit_properties=CommitProperties(max_commit_retries=0))
-            except DeltaError:
-                if DeltaTable(self.uri).version() == table.version():
-                    raise
-                return removed
+        if removed and not _commit(table, kept, names_of(table)):
+            return removed
         if for_good:
             table = DeltaTable(self.uri)
             table.vacuum(0, enforce_retention_duration=False, dry_run=False)
-            table.create_checkpoint()
+            checkpoint(table)
         return removed
 
     def compact(self) -> int:
@@ -119,10 +125,9 @@ class CorrectionTable:
         with table_errors(self.uri):
             if (table := self._open()) is None:
                 return 0
-            before = len(table.file_uris())
-            if before > 1:
-                table.optimize.compact()
-            return before - len(table.file_uris())
+            files = names_of(table)
+            is_less = len(files) > 1 and _commit(table, table.to_pyarrow_table(), files)
+            return len(files) - 1 if is_less else 0
 
     def vacuum(self, keep_days: float) -> int:
         """Remove files that only versions older than some days need; returns how many."""
@@ -137,4 +142,22 @@ class CorrectionTable:
             return [] if table is None else list(table.to_pyarrow_table().to_pylist())
 
     def _open(self) -> DeltaTable | None:
-        return DeltaTable(self.uri) if DeltaTable.is_deltatable(self.uri) else None
+        return opened(self.uri)
+
+    def _created(self) -> DeltaTable:
+        table = DeltaTable.create(self.uri, _SCHEMA, mode="ignore", configuration=_CONFIGURATION)
+        sync_log(self.uri)
+        return table
+
+
+def _commit(table: DeltaTable, rows: pa.Table, removed: Collection[str] = ()) -> bool:
+    """Commit rows, in place of some files, when they are safe on the disk; False if somebody else committed first."""
+    path = folder_of(table) / f"part-{uuid4().hex}.parquet"
+    if len(rows):
+        write_parquet(path, rows)
+    added = [added_file(path, pq.read_metadata(path))] if len(rows) else []
+    if not write_commit(table, added, removed, {}):
+        path.unlink(missing_ok=True)
+        return False
+    keep_checkpoints(str(folder_of(table)))
+    return True

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pipeline.storage.files import read_json
 from pipeline.storage.stage_outputs import RECIPE
 from pipeline.storage.trash import Garbage, discard, empty_trash, modified_at, written_at
-from pipeline.training.features import USE
+from pipeline.training.features import USE, digests_in
 from pipeline.upkeep.gc.mark import Reachable, used_at
 
 _SCRATCH = {"stages/*/.*": "scratch of a stage", "unfinished/*/*": "checkpoints", "rejected/*": "rejected data"}
@@ -56,7 +55,7 @@ def _features(reach: Reachable) -> Iterator[Garbage]:
         if wanted is None:
             paths: tuple[Path, ...] = (folder,)
         else:
-            indexes = [index for index in sorted(folder.glob("*.json")) if wanted.isdisjoint(read_json(index))]
+            indexes = [index for index in sorted(folder.glob("*.json")) if wanted.isdisjoint(digests_in(index))]
             halves = [path for path in sorted(folder.glob("*.npy")) if not path.with_suffix(".json").exists()]
             paths = (*(path for index in indexes for path in (index, index.with_suffix(".npy"))), *halves)
         if paths:

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pipeline.storage.files import read_json, write_json
+from pipeline.storage.files import read_json, read_json_if_whole, write_json
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.schema import one_of
 from serving.runs.lifecycle import RunFolder
@@ -21,13 +21,22 @@ from serving.runs.plan_file import Plan
 def add_to_index(plan: Plan) -> None:
     """Add a run to the index, before it writes outputs."""
     path = plan.store / "outputs" / plan.night / f"{plan.run}.json"
-    if not path.is_file():
+    if read_json_if_whole(path) is None:
         write_json(path, plan.model_dump(mode="json"))
+
+
+def index_entries(store: Path) -> Iterator[Path]:
+    """The files of the index; one that is empty or cut is made anew from the plan of its run, if that is there."""
+    for path in sorted(store.glob("outputs/*/*.json")):
+        run = RunFolder.of(store, path.parent.name, path.stem)
+        if read_json_if_whole(path) is None and run.has_plan:
+            write_json(path, Plan.read(run.path).model_dump(mode="json"))
+        yield path
 
 
 def indexed_runs(store: Path) -> Iterator[Plan]:
     """The runs in the index; the files of their nights may be gone."""
-    for path in sorted(store.glob("outputs/*/*.json")):
+    for path in index_entries(store):
         folder = RunFolder.of(store, path.parent.name, path.stem).folder
         yield Plan.model_validate(read_json(path) | {"folder": folder})
 
@@ -45,7 +54,7 @@ def nights_with(images: Collection[str]) -> Callable[[Plan], bool]:
 
 def prune_index(store: Path, images: Collection[str]) -> None:
     """Remove images from the index: settings of a replay name some."""
-    for path in store.glob("outputs/*/*.json"):
+    for path in index_entries(store):
         plan = read_json(path)
         if (rest := without_images(plan, images)) != plan:
             write_json(path, rest)

@@ -71,7 +71,7 @@ class LocalTarget:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except NoPlainFile:  # a pipe is not waited for; it is somebody's all the same
-            return b""
+            return b"\0"
         except OSError as error:
             raise ObjectUnavailable(f"cannot read {path}: {error.strerror or error}") from error
 

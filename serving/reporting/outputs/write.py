@@ -230,6 +230,7 @@ def _sidecar(caption: str) -> bytes:
 
 
 def _is_ours(content: bytes | None, captions: Collection[str]) -> bool:
-    """Whether a text file holds one of our captions, shortened to any length."""
+    """Whether a text file holds one of our captions, shortened to any length, or nothing, as a power cut leaves it."""
     text = "" if content is None else content.decode("utf-8", "replace").strip()
-    return bool(text) and any(text in {caption, shorten(caption, len(text))} for caption in captions)
+    said = any(text in {caption, shorten(caption, len(text))} for caption in captions)
+    return content == b"" or (bool(text) and said)

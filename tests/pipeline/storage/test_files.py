@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.errors import ObjectUnavailable
+from pipeline.core.errors import FileDamaged, ObjectUnavailable
+from pipeline.storage import files
 from pipeline.storage.files import (
     create_bytes,
     create_json,
@@ -18,6 +19,7 @@ from pipeline.storage.files import (
     digest_of,
     explain_full_disk,
     read_json,
+    read_json_if_whole,
     replacing,
     sha256,
     sha256_file,
@@ -251,3 +253,24 @@ def test_a_file_system_is_synced_where_it_can_be(tmp_path, monkeypatch, has_sync
         monkeypatch.setattr("ctypes.CDLL", lambda name: None)
     sync_file_system(tmp_path)
     assert calls == [] if has_syncfs else ["sync"]
+
+
+def test_22_13_a_folder_is_safe_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    synced, folder_synced = [], []
+    target = tmp_path / "made" / "output"
+    monkeypatch.setattr(files, "sync_file_system", lambda folder: synced.append((names_in(folder), target.exists())))
+    monkeypatch.setattr(files, "sync_folder", lambda folder: folder_synced.append((folder, target.exists())))
+    with creating_folder(target) as folder:
+        (folder / "a.txt").write_text("a")
+    assert synced == [(["a.txt"], False)]
+    assert folder_synced == [(target.parent, True)]
+
+
+@pytest.mark.parametrize("text", ["", '{"a": ', "\0\0\0"])
+def test_22_13_json_that_was_cut_is_named_or_taken_for_none(tmp_path, text, caplog):
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(FileDamaged, match=r"plan.json is empty, cut or no JSON"):
+        read_json(tmp_path / "plan.json")
+    assert read_json_if_whole(tmp_path / "plan.json") is None
+    assert "plan.json" in caplog.text
+    assert read_json_if_whole(tmp_path / "none.json") is None

@@ -224,3 +224,16 @@ def test_a_part_that_was_cut_short_is_reported(tmp_path):
     part.write_bytes(part.read_bytes()[:-2])
     with pytest.raises(ObjectUnavailable, match=r"ends before image 1; remove it"):
         store.gather(["b"])
+
+
+@pytest.mark.parametrize("ending", [".npy", ".json"])
+@pytest.mark.parametrize("kept", [0, 20])
+def test_22_13_a_part_that_a_power_cut_left_is_extracted_anew(tmp_path, ending, kept):
+    store = FeatureStore(tmp_path)
+    store.add(["a" * 64], np.ones((1, 3, 2)))
+    part = next(tmp_path.glob(f"*{ending}"))
+    part.write_bytes(part.read_bytes()[:kept])
+    again = FeatureStore(tmp_path)
+    assert "a" * 64 not in again
+    again.add(["a" * 64], np.ones((1, 3, 2)))
+    assert FeatureStore(tmp_path).gather(["a" * 64]).sum() == 6

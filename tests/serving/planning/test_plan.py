@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.errors import SettingsError
+from pipeline.core.errors import FileDamaged, SettingsError
 from pipeline.storage.tables import CaptionTable
+from serving.caption_shard import caption_shard
 from serving.planning.plan import plan
 from serving.runs.plan_file import Plan
 from serving.runs.settings import NightSettings
+from serving.upkeep.forget import listed_images
 from tests.pipeline.storage.tables.table_rows import quarantined, rows
 from tests.serving.night_world import PINNED, image
 
@@ -176,3 +178,36 @@ def test_22_16_nightcap_s_own_folders_in_an_input_are_left_out_or_refused(world)
     for own in (home.root, home.store, home.store / "nights"):
         with pytest.raises(SettingsError, match="keeps itself"):
             plan(NightSettings(input=str(own)), home, PINNED, world.attempt("n2"))
+
+
+def halved(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def emptied(path):
+    os.truncate(path, 0)
+
+
+@pytest.mark.parametrize("cut", [emptied, halved])
+@pytest.mark.parametrize("name", ["plan.json", "00000.jsonl"])
+def test_22_13_a_run_whose_plan_or_list_was_cut_is_planned_anew_with_nothing_of_the_old(world, cut, name):
+    paths = world.fill(3)
+    made = Plan.read(world.captioned())
+    cut(made.path.parent / name)
+    world.fill(1, start=3)
+    world.night()
+    assert world.images() == [*paths, str(world.home.inbox / "003.jpg")]
+
+
+@pytest.mark.parametrize("cut", [emptied, halved])
+def test_22_13_a_list_that_was_cut_is_named_and_stops_no_other_night(world, cut):
+    paths = world.fill(2)
+    dead = Plan.read(world.captioned("n0"))
+    cut(dead.path.parent / "00000.jsonl")
+    for path in dead.parts.iterdir():
+        path.unlink()
+    with pytest.raises(FileDamaged, match=r"00000.jsonl names [01] of 2 images"):
+        caption_shard(dead.path, 0, world.load)
+    world.night("n1")
+    assert world.images() == paths
+    assert set(listed_images(world.home.store)) == set(paths)

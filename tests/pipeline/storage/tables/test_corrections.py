@@ -1,6 +1,8 @@
 """The table of corrections."""
 
+import os
 from datetime import datetime
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -106,3 +108,32 @@ def test_a_row_that_is_no_correction_hides_no_other(table, caplog):
 def test_an_empty_correction_is_refused(wrong):
     with pytest.raises(SettingsError, match="correct"):
         Correction(**(vars(correction("/a")) | wrong))
+
+
+def test_22_13_a_correction_is_safe_on_the_disk_before_it_counts(table, monkeypatch):
+    """Its rows, then its commit, are forced to the disk under the names of their scratch files."""
+    table.append([correction("/in/a.jpg")])
+    synced, force = [], os.fsync
+
+    def noting(descriptor):
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        force(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    table.append([correction("/in/b.jpg")])
+    rows, commit = (next(n for n, name in enumerate(synced) if part in name) for part in ("part-", ".json"))
+    assert rows < commit
+    assert {path.name for path in Path(table.uri).glob("*.parquet")} >= {synced[rows][1:].rpartition(".")[0]}
+    assert len(table.read()) == 2
+
+
+def test_22_13_a_checkpoint_of_corrections_that_was_cut_is_made_up_for(table):
+    for number in range(11):
+        table.append([correction(f"/in/{number}.jpg")])
+    checkpoint = next(Path(table.uri).glob("_delta_log/*.checkpoint.parquet"))
+    os.truncate(checkpoint, 0)
+    assert len(table.read()) == 11
+    table.append([correction("/in/a.jpg")])
+    assert len(table.read()) == 12
+    assert table.compact() == 11
+    assert len(table.read()) == 12
