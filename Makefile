@@ -36,8 +36,8 @@ lint: setup ## Check style, types and the direction of imports
 bench: setup ## Measure what our choices gain over their baselines
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python benchmarks/bench.py
 
-soak: setup ## Kill a night of a thousand and `forget` at every write, train the scenes, run the stack in containers (CONFIG=flickr8k.yaml: then the ablation table, a day of two cores)
-	@NIGHTCAP_SOAK=1 $(BIN)/python -m pytest tests/faults/test_killed_nights.py tests/faults/test_killed_forget.py tests/faults/test_stopping.py tests/soak -s $(ARGS)
+soak: setup ## Kill a night of a thousand and `forget` at every write, cut every file, run all at once with a clock that jumps, train the scenes, run the stack in containers (CONFIG=flickr8k.yaml: then the ablation table, a day of two cores)
+	@NIGHTCAP_SOAK=1 $(BIN)/python -m pytest tests/faults/test_killed_nights.py tests/faults/test_killed_forget.py tests/faults/test_stopping.py tests/faults/test_cut_files.py tests/soak -s $(ARGS)
 	$(if $(CONFIG),@$(BIN)/python -m benchmarks.ablation --config $(CONFIG) --output $(or $(NIGHTCAP_HOME),.nightcap)/ablation.jsonl)
 
 docs: setup ## Write docs/reference.md from the code, and docs/system.svg from docs/system.txt
