@@ -18,7 +18,7 @@ from pipeline.core.pages import render
 from pipeline.core.reasons import IGNORED_REASONS, NIGHT_REASONS
 from pipeline.imaging.decode import thumbnail
 from pipeline.imaging.sandbox import Decoders
-from pipeline.storage.files import creating_folder, sha256, write_bytes, write_text
+from pipeline.storage.files import creating_folder, sha256, write_text
 from pipeline.storage.objects import Folder, ObjectInfo
 from pipeline.storage.tables import CAPTIONED, QUARANTINED
 from serving.monitoring.page import monitoring_view
@@ -114,7 +114,8 @@ def _thumbnail(decoders: Decoders, images: Folder, info: ObjectInfo | None, fold
         return None
     small = thumbnail(Image.fromarray(pixels), THUMBNAIL_SIDE)
     name = f"thumbnails/{sha256(small)[:16]}.jpg"
-    write_bytes(folder / name, small)
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(small)  # on the disk before the whole gallery counts
     return name
 
 

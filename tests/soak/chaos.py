@@ -41,6 +41,7 @@ from tests.serving.night_world import ColourCaptioner, World, image, settings_of
 JUMP_S = 20 * 3600  # less than a day: further ahead, the times of files are those of a wrong clock
 LIMIT_S = 300  # of a step, stopped or not
 NEW = 6  # images a round
+NEWEST = 20  # files, of which one is cut
 TOLD = 3  # the exit status of a step that ended with an error of ours
 UNTOUCHED = ("inbox", "store/artifacts", "store/promotions.lock")
 OURS = {".json", ".jsonl", ".parquet", ".csv", ".txt", ".html"}
@@ -142,7 +143,7 @@ class Chaos:
             self.seen[f"{step[0]} {'done' if not process.exitcode else 'told'}"] += 1
 
     def cut_newest(self):
-        """Empty or cut the file that was written last, as a power cut may leave it."""
+        """Empty or cut the file that was written last, or one of the last, as a power cut may leave it."""
         files = [
             path
             for path in self.root.rglob("*")
@@ -153,7 +154,8 @@ class Chaos:
             and not str(path.relative_to(self.root)).startswith(UNTOUCHED)
         ]
         if files:
-            path = max(files, key=lambda each: each.stat().st_mtime_ns)
+            newest = sorted(files, key=lambda each: each.stat().st_mtime_ns)[-NEWEST:]
+            path = self.drawn.choice([newest[-1], self.drawn.choice(newest)])
             self.cut = path, path.read_bytes()
             os.truncate(path, self.drawn.choice([0, path.stat().st_size // 2]))
 

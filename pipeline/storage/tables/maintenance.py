@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deltalake import DeltaTable
 
+from pipeline.storage.files import sync_file_system
 from pipeline.storage.tables.captions import CaptionTable
 from pipeline.storage.tables.commits import FILE_ROWS, add_columns, find_table, orphaned_files, sequence_of
 from pipeline.storage.tables.delta_log import checkpoint, table_errors
@@ -61,13 +62,14 @@ def upgrade_table(table: CaptionTable) -> list[str]:
 
 
 def purge(table: CaptionTable) -> None:
-    """Remove every earlier version: their files and their log."""
+    """Remove every earlier version, their files and their log, so that no power cut brings one back."""
     for uri in (table.uri, table.current_uri):
         with table_errors(uri):
             if find_table(uri) is not None:
                 _vacuum(uri, 0, uri == table.uri)
                 _heal_retention(uri)
                 _cut_log(uri)
+                sync_file_system(Path(uri))
 
 
 def _vacuum(uri: str, keep_days: float, is_history: bool) -> int:

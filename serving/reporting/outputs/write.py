@@ -62,8 +62,8 @@ def write_outputs(plan: Plan) -> Written | None:
     """Write the files that the settings name; the same run again writes the same files. None if there is no output.
 
     Every image of the run has a record. A person's caption comes in place of the model's. The record of a withdrawn
-    caption says so; the image's text file then holds the current caption, or is removed. A text file that holds no
-    caption of ours stays as it is. An error leaves no file half written.
+    caption says so; the image's text file then holds the current caption, or is removed. A text file that holds
+    something else than a caption of ours stays as it is. An error leaves no file half written.
     """
     settings = plan.settings
     if settings.output is None:

@@ -35,7 +35,7 @@ def test_a_published_night_is_written_again_without_them(world):
     plan = Plan.read(world.folder() / "plan" / "plan.json")
     assert strip_nights(world.home.store, ["/in/other.jpg"]) == []
     assert strip_nights(world.home.store, forgotten(world, paths[:1])) == [plan]
-    assert [info.uri for info in plan.images(0)] == paths[1:]
+    assert [info.uri for info in plan.listed()] == paths[1:]
     page = (plan.gallery / "index.html").read_text()
     assert ("000.jpg" in page, "001.jpg" in page, len(list((plan.gallery / "thumbnails").iterdir()))) == (
         False,
@@ -52,7 +52,7 @@ def test_an_unpublished_run_is_removed(world, caplog):
     world.captioned()
     remove_unpublished(world.home.store, paths[:1])
     assert not world.folder().exists()
-    assert "it has an image to forget and is unpublished" in caplog.text
+    assert "has an image to forget or a damaged list" in caplog.text
 
 
 def test_scratch_with_the_image_and_parts_without_a_plan_go(world):
