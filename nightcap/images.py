@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.core.errors import BadImage, SettingsError
-from pipeline.core.reasons import FORBIDDEN, MISSING
+from pipeline.core.errors import SettingsError
 from pipeline.imaging.decode import ImageLimits, check_bytes
+from pipeline.model.image_file import read_image_file
 from pipeline.storage.objects import (
     Exclusions,
     Folder,
@@ -19,7 +19,6 @@ from pipeline.storage.objects import (
     open_folder,
     printable,
 )
-from pipeline.storage.objects.beneath import open_plain, open_size
 
 
 @dataclass(frozen=True)
@@ -31,14 +30,7 @@ class NamedFile:
 
     def read(self, limits: ImageLimits) -> bytes:
         """Its bytes; raises BadImage if they are too many, or the file is missing or cannot be read."""
-        try:
-            with open_plain(self.path) as file:
-                check_bytes(open_size(file), limits)
-                return file.read(limits.max_bytes + 1)
-        except PermissionError as error:
-            raise BadImage(FORBIDDEN, f"{self.path} may not be read by this user; check its permissions") from error
-        except (OSError, ValueError) as error:  # ValueError: no file can have such a name
-            raise BadImage(MISSING, f"{self.path} cannot be read: {error}") from error
+        return read_image_file(self.path, limits)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from heapq import nsmallest
 from itertools import compress, islice
@@ -16,9 +17,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.core.errors import BadInput, SettingsError
+from pipeline.core.errors import BadImage, BadInput, SettingsError
 from pipeline.core.reasons import WITHHELD
-from pipeline.imaging.decode import ImageLimits, pixels
+from pipeline.imaging.decode import ImageLimits
+from pipeline.imaging.sandbox import Work, decode_each
 from pipeline.model.captioner import BundleCaptioner
 from pipeline.storage.objects import Folder, ObjectInfo, address_of, images_of, open_folder
 from pipeline.storage.tables import CAPTIONED, MODEL, QUARANTINED, CaptionTable
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 
 UNCERTAIN, UNSEEN = "uncertain", "unseen"
 _CHUNK = 64
+_NOT_PROPOSED = "%s is not proposed: %s"
 _LISTED = 16_384
 _DOUBTED = ["image", "caption", "confidence", "score", "flags"]
 ALIKE = 1e-3  # pooled embeddings nearer than that are of the same image
@@ -108,13 +111,10 @@ def embed(
     captioner: BundleCaptioner, candidates: Iterable[PickCandidate]
 ) -> Iterator[tuple[PickCandidate, Embeddings]]:
     """Candidates with their pooled embeddings, float32 [channels]; unreadable images are left out."""
-    limits, stream = ImageLimits(), iter(candidates)
-    while chunk := list(islice(stream, _CHUNK)):
-        images = [(each, _pixels(captioner, each.image, limits)) for each in chunk]
-        readable = [(each, square) for each, square in images if square is not None]
-        if readable:
-            squares = np.stack([square for _, square in readable])
-            captioned = _with_captions(captioner, [each for each, _ in readable], squares)
+    with closing(_pixels(captioner, candidates)) as readable:
+        while chunk := list(islice(readable, _CHUNK)):
+            squares = np.stack([square for _, square in chunk])
+            captioned = _with_captions(captioner, [each for each, _ in chunk], squares)
             yield from zip(captioned, captioner.pooled_embeddings(squares), strict=True)
 
 
@@ -178,11 +178,26 @@ def _with_captions(
     return captioned
 
 
-def _pixels(captioner: BundleCaptioner, image: str, limits: ImageLimits) -> npt.NDArray[np.uint8] | None:
-    folder, _, name = image.rpartition("/")
-    try:
-        data = open_folder(folder or "/", bound=False).get(name, limits.max_bytes)
-        return None if data is None else pixels(data, captioner.side, captioner.fit, limits)
-    except (BadInput, SettingsError) as error:  # the latter: its folder is gone
-        log.warning("%s is not proposed: %s", image, error)
-        return None
+def _pixels(
+    captioner: BundleCaptioner, candidates: Iterable[PickCandidate]
+) -> Generator[tuple[PickCandidate, npt.NDArray[np.uint8]], None, None]:
+    """Candidates with their squares, decoded in limited processes; the log names those that cannot be read."""
+    work = Work.within(ImageLimits(), captioner.side, captioner.fit)
+    with closing(decode_each(_bytes(candidates, work.limits), work)) as decoded:
+        for each, result in decoded:
+            if isinstance(result, BadImage):
+                log.warning(_NOT_PROPOSED, each.image, result)
+            else:
+                yield each, result.pixels
+
+
+def _bytes(candidates: Iterable[PickCandidate], limits: ImageLimits) -> Iterator[tuple[PickCandidate, bytes]]:
+    for each in candidates:
+        folder, _, name = each.image.rpartition("/")
+        try:
+            data = open_folder(folder or "/", bound=False).get(name, limits.max_bytes)
+        except (BadInput, SettingsError) as error:  # the latter: its folder is gone
+            log.warning(_NOT_PROPOSED, each.image, error)
+        else:
+            if data is not None:
+                yield each, data

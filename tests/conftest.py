@@ -34,6 +34,31 @@ LENIENT_GATE = {
 # Python's own helpers of multiprocessing; they end with the process that they belong to.
 LASTING = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
+# Pillow as it might be with a hole in it: what it does depends on the image's bytes.
+HOLES = """
+import ctypes, fcntl, io, os, signal, time
+from PIL import Image
+busy = open(__file__)
+opened = Image.open
+def open_(file, *args, **kwargs):
+    data = file.getvalue()
+    if data.endswith(b"#crash"): ctypes.string_at(0)
+    if data.endswith(b"#spin"):
+        while True: pass
+    if data.endswith(b"#sleep"): time.sleep(600)
+    if data.endswith(b"#pause"): time.sleep(0.5)
+    if data.endswith(b"#slow"):
+        fcntl.flock(busy, fcntl.LOCK_SH)
+        time.sleep(0.3)
+        fcntl.flock(busy, fcntl.LOCK_UN)
+    if data.endswith(b"#crowded"):
+        try: fcntl.flock(busy, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError: signal.raise_signal(9)
+    if data.endswith(b"#swell"): held = [bytearray(2**24) for _ in range(2**10)]
+    return opened(file, *args, **kwargs)
+Image.open = open_
+"""
+
 
 def pytest_configure(config):
     # Before any test module is imported: Airflow makes its home when it is imported.
@@ -99,6 +124,24 @@ def command_of(process):
         return " ".join(process.cmdline())
     except psutil.Error:
         return "already ended"
+
+
+@pytest.fixture
+def holes(tmp_path, monkeypatch):
+    """Decoders to which an image may do harm; see `HOLES`."""
+    (tmp_path / "sitecustomize.py").write_text(HOLES)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+@pytest.fixture
+def no_decoding_here(monkeypatch):
+    """In this process no image is decoded."""
+    from PIL import Image
+
+    def refuse(*_, **__):
+        raise AssertionError("an image is decoded in the process of the test")
+
+    monkeypatch.setattr(Image, "open", refuse)
 
 
 @pytest.fixture(scope="session")

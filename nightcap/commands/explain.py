@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import numpy as np
+import numpy.typing as npt
 import typer
+from PIL import Image
 
 from nightcap.captioning import DEFAULT_MODEL, ModelOption, load_model
 from nightcap.console import echo, show, working
 from nightcap.images import NamedFile
 from pipeline.core.environment import Home
 from pipeline.core.errors import BadImage, SettingsError
-from pipeline.imaging.decode import ImageLimits, decode, pixels
+from pipeline.imaging.decode import ImageLimits
+from pipeline.imaging.sandbox import Decoders, Work
 from pipeline.storage.files import digest_of, sha256, write_text
 from pipeline.storage.objects import printable
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 
 def command(
@@ -35,7 +36,7 @@ def command(
     data, upright = _read(image)
     captioner = load_model(model, None)
     with working("explaining"):
-        square = pixels(data, captioner.side, captioner.fit, ImageLimits())
+        square = _decoded(data, Work.within(ImageLimits(), captioner.side, captioner.fit))
         caption = captioner.caption(square[None])[0]
         explanation = explain(captioner, square, caption.text)
         explained = ExplainedImage(printable(image), upright, square, caption, explanation)
@@ -45,16 +46,21 @@ def command(
     echo(folder / name)
 
 
-def _read(image: str) -> tuple[bytes, Image]:
+def _read(image: str) -> tuple[bytes, Image.Image]:
     from nightcap.explanation_page import IMAGE_SIDE
 
     if not Path(image).is_file():
         raise SettingsError(f"there is no image at {image!r}; name one file")
     try:
         data = NamedFile(image, Path(image)).read(ImageLimits())
-        return data, decode(data, ImageLimits(), IMAGE_SIDE)
+        return data, Image.fromarray(_decoded(data, Work.within(ImageLimits(), IMAGE_SIDE, "keep")))
     except BadImage as error:
         raise BadImage(error.reason, f"{image!r} cannot be explained: {error}") from error
+
+
+def _decoded(data: bytes, work: Work) -> npt.NDArray[np.uint8]:
+    with Decoders(work, 1) as decoders:
+        return decoders.decode(data).pixels
 
 
 def _folder(output: Path | None) -> Path:

@@ -15,7 +15,8 @@ from pipeline.core.variables import Variable, env, values_of
 
 ALLOW_PATHS = Variable(
     "NIGHTCAP_ALLOW_PATHS",
-    "`1` lets a served model (pyfunc) read local files named in column `path`. Default: refused.",
+    "`1` lets a served model (pyfunc) read local files named in column `path`: plain files, and only under "
+    "`NIGHTCAP_ROOTS` if that is set. Default: refused.",
 )
 
 

@@ -73,10 +73,16 @@ DECODE_REASONS = {
     DECODER_MEMORY: "Decoding the image needs more memory than a decoder may have.",
 }
 
-# images of a night or of `nightcap caption`
-NIGHT_REASONS = DECODE_REASONS | {
+# how an image may end its decoder
+DECODER_ENDS = {
     DECODER_TIMEOUT: "Decoding the image took longer than the limit; time in which the computer stood still does not count.",
     DECODER_CRASHED: "The decoder died of the image three times, the last time with no other image beside it.",
+}
+
+# images of a night or of `nightcap caption`
+NIGHT_REASONS = {
+    **DECODE_REASONS,
+    **DECODER_ENDS,
     SOURCE_CHANGED: "The file was changed or deleted after it was listed; its new state is another object.",
     FORBIDDEN: "This user may not read the file.",
     UNSAFE_NAME: "The name cannot be used here: it would lead elsewhere, or the store does not take it.",
@@ -120,6 +126,7 @@ IMAGE_REASONS = {
     MISSING: "The file that the source names is not there or cannot be read.",
     SOURCE_CHANGED: "The file has other bytes than when the snapshot was taken.",
     **DECODE_REASONS,
+    **DECODER_ENDS,
     NO_CAPTION: "The image has no caption, or none that was accepted.",
     DUPLICATE: "The same bytes are in this split already; the first image is kept.",
     IN_TWO_SPLITS: "The same bytes are in a split that takes precedence (test before val before train), where they stay.",

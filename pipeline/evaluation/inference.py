@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
+from contextlib import closing
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 
 from pipeline.data.snapshot import read_images
 from pipeline.evaluation.corruptions import degrade
-from pipeline.imaging.decode import pixels
+from pipeline.imaging.sandbox import Work, pixels_of_each
 from pipeline.metrics.cider import DocumentFrequencies
 from pipeline.metrics.scores import score_captions
 from pipeline.metrics.tokenizer import tokenize
@@ -116,12 +117,13 @@ def predict_degraded(
 
     encoder, fit = load_frozen_encoder(run.output("encoder"), INFERENCE_BATCH), run.settings.encoder.fit
     parts: dict[str, list[Predictions]] = {kind: [] for kind in kinds}
-    for start in range(0, len(images), INFERENCE_BATCH):
-        batch = images.iloc[start : start + INFERENCE_BATCH]
-        photographs = read_images(run.source, batch)
-        decoded = {sha: pixels(data, encoder.facts.side, fit, run.limits) for sha, data in photographs}
-        for kind in kinds:
-            degraded = np.stack([degrade(kind, decoded[sha], sha) for sha in batch["sha256"]])
-            features = predict_padded(encoder, INFERENCE_BATCH, degraded)
-            parts[kind].append(predictor.predict(features.astype(np.float16)))  # as extract_features keeps them
+    batches = [images.iloc[start : start + INFERENCE_BATCH] for start in range(0, len(images), INFERENCE_BATCH)]
+    photographs = chain.from_iterable(read_images(run.source, batch) for batch in batches)
+    with closing(pixels_of_each(photographs, Work.within(run.limits, encoder.facts.side, fit))) as squares:
+        for batch in batches:
+            decoded = dict(islice(squares, len(batch)))
+            for kind in kinds:
+                degraded = np.stack([degrade(kind, decoded[sha], sha) for sha in batch["sha256"]])
+                features = predict_padded(encoder, INFERENCE_BATCH, degraded)
+                parts[kind].append(predictor.predict(features.astype(np.float16)))  # as extract_features keeps them
     return {kind: _concatenated(predictions) for kind, predictions in parts.items()}

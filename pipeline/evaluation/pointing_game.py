@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pipeline.data.snapshot import read_images
 from pipeline.data.sources.base import LabelledBox
 from pipeline.data.sources.scenes.truth import SceneMention, scene_mentions
-from pipeline.imaging.decode import pixels
+from pipeline.imaging.sandbox import Work, pixels_of_each
 from pipeline.model.captioner import Networks
 from pipeline.model.explanation import Explainer, Maps
 from pipeline.training.encoder_stage import load_encoder
@@ -59,14 +59,14 @@ def cells_on(box: LabelledBox, width: float, height: float, cells: int) -> npt.N
 def _rounds(run: TrainingRun, captions: Mapping[str, str], images: Any) -> Iterator[Round]:
     networks = Networks(load_encoder(run.output("encoder")), *load_decoder(run))
     explainer, facts = Explainer(networks), networks.encoder.facts
-    boxes, data = run.accepted.boxes("test"), dict(read_images(run.source, images))
+    work = Work.within(run.limits, facts.side, run.settings.encoder.fit)
+    boxes, squares = run.accepted.boxes("test"), dict(pixels_of_each(read_images(run.source, images), work))
     for image, sha, width, height in images[["image", "sha256", "width", "height"]].values.tolist():
         by_label = {box.label: box for box in boxes[image]}  # no two objects of a scene are alike
         true = [mention for mention in scene_mentions(captions[image]) if mention.label in by_label]
         if not true:
             continue
-        square = pixels(data[sha], facts.side, run.settings.encoder.fit, run.limits)
-        explained = explainer.explain(square, captions[image])
+        explained = explainer.explain(squares[sha], captions[image])
         for mention in true:
             target = cells_on(by_label[mention.label], width, height, round(facts.positions**0.5))
             yield Round(target, _together(explained.attention, mention), _together(explained.occlusion, mention))

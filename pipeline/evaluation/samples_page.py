@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.core.pages import data_uri, render
 from pipeline.data.snapshot import read_images
-from pipeline.imaging.decode import decode, thumbnail
+from pipeline.imaging.sandbox import thumbnail_of_each
 from pipeline.model.interface import Caption
 from pipeline.storage.files import write_text
 from pipeline.training.run import TrainingRun
@@ -46,5 +46,6 @@ def write_samples(
 def thumbnails(run: TrainingRun, images: Collection[str]) -> dict[str, str]:
     """Small images by name, as data URIs: MLflow shows one file at a time, so a page holds its images."""
     rows = run.accepted.images[run.accepted.images["image"].isin(images)]
-    small = {sha: data_uri(thumbnail(decode(data, run.limits))) for sha, data in read_images(run.source, rows)}
+    jpegs = thumbnail_of_each(read_images(run.source, rows), run.limits)
+    small = {sha: data_uri(jpeg) for sha, jpeg in jpegs}
     return {image: small[sha] for image, sha in zip(rows["image"], rows["sha256"], strict=True) if sha in small}

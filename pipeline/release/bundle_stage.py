@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from pipeline.data.snapshot import read_images
-from pipeline.imaging.decode import INTERPOLATION, pixels
+from pipeline.imaging.decode import INTERPOLATION
+from pipeline.imaging.sandbox import Work, pixels_of_each
 from pipeline.metrics.normalisation import NORMALISATION
 from pipeline.model.bundle import (
     CARD,
@@ -82,7 +83,8 @@ def _bundle_settings(run: TrainingRun, side: int) -> BundleSettings:
 def _write_golden(bundle: Path, run: TrainingRun, side: int) -> None:
     """A few test images, as the encoder sees them, with the captions this bundle gives them."""
     chosen = run.accepted.images_of("test").sort_values("sha256").head(GOLDEN_IMAGES)
-    stack = [pixels(data, side, run.settings.encoder.fit, run.limits) for _, data in read_images(run.source, chosen)]
+    work = Work.within(run.limits, side, run.settings.encoder.fit)
+    stack = [square for _, square in pixels_of_each(read_images(run.source, chosen), work)]
     for index, image in enumerate(stack):
         buffer = BytesIO()
         Image.fromarray(image).save(buffer, "PNG")

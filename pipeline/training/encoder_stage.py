@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pipeline.core.errors import DatasetRejected, SettingsError
 from pipeline.data.snapshot import read_images
 from pipeline.data.sources.base import LabelledBox
-from pipeline.imaging.decode import pixels
+from pipeline.imaging.sandbox import Work, pixels_of_each
 from pipeline.model.network.encoder import (
     IMAGENET,
     Architecture,
@@ -158,7 +158,7 @@ def _examples(run: TrainingRun, split: str, words: list[str]) -> tuple[npt.NDArr
     """Pixels uint8 [n, side, side, 3] and words float32 [n, rows, columns, words], 0 or 1."""
     facts, fit = architecture("scenes"), run.settings.encoder.fit
     images, boxes = run.accepted.images_of(split), run.accepted.boxes(split)
-    data = {sha: pixels(encoded, facts.side, fit, run.limits) for sha, encoded in read_images(run.source, images)}
+    data = dict(pixels_of_each(read_images(run.source, images), Work.within(run.limits, facts.side, fit)))
     rows = images[["image", "width", "height"]].values.tolist()
     targets = [_cells(boxes[image], width, height, facts, words) for image, width, height in rows]
     return np.stack([data[sha] for sha in images["sha256"]]), np.stack(targets)

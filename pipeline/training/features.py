@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -22,7 +23,7 @@ import pandas as pd
 from pipeline.core.errors import DatasetRejected, ObjectUnavailable
 from pipeline.data.snapshot import read_images
 from pipeline.data.validation.stage import accepted_decoding
-from pipeline.imaging.decode import pixels
+from pipeline.imaging.sandbox import Work, pixels_of_each
 from pipeline.model.padded_batches import predict_padded
 from pipeline.storage.files import digest_of, read_json, read_json_if_whole, write_bytes, write_json
 from pipeline.storage.stage_outputs import StageOutput
@@ -181,11 +182,13 @@ def _extract(run: TrainingRun, missing: pd.DataFrame, features: FeatureStore, vi
 
     settings = run.settings.encoder
     model = load_frozen_encoder(run.output("encoder"), settings.batch_size)
-    photographs, done, size = read_images(run.source, missing), 0, settings.batch_size
-    while part := list(islice(photographs, PART_IMAGES)):
-        decoded = [view_of(pixels(data, model.facts.side, settings.fit, run.limits), view) for _, data in part]
-        batches = (np.stack(decoded[at : at + size]) for at in range(0, len(decoded), size))
-        encoded = [predict_padded(model, size, batch).astype(np.float16) for batch in batches]  # half the memory
-        features.add([sha for sha, _ in part], np.concatenate(encoded))
-        done += len(part)
-        log.info("extract_features: view %d, %d of %d images", view, done, len(missing))
+    done, size = 0, settings.batch_size
+    work = Work.within(run.limits, model.facts.side, settings.fit)
+    with closing(pixels_of_each(read_images(run.source, missing), work)) as photographs:
+        while part := list(islice(photographs, PART_IMAGES)):
+            decoded = [view_of(square, view) for _, square in part]
+            batches = (np.stack(decoded[at : at + size]) for at in range(0, len(decoded), size))
+            encoded = [predict_padded(model, size, batch).astype(np.float16) for batch in batches]  # half the memory
+            features.add([sha for sha, _ in part], np.concatenate(encoded))
+            done += len(part)
+            log.info("extract_features: view %d, %d of %d images", view, done, len(missing))

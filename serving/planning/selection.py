@@ -128,7 +128,8 @@ class Selection:
             first = self.deduplicator.add(hashes)
             self._ignore(REPEATED, compress(batch, ~first))
             batch, hashes = list(compress(batch, first)), hashes[first]
-        done, waits = self._needs_none(batch, hashes), contains(self.later_again, hashes)
+        settled = self._settled(batch, hashes)
+        done = settled | contains(self.later_again, hashes)
         due = np.array([self._is_due(info.modified) for info in batch], bool)
         no_images = self._no_images(batch, due & ~done)
         selected = due & ~done & ~no_images
@@ -140,8 +141,7 @@ class Selection:
         for info in compress(batch, selected):
             self.newest.add(info)
         if self.layout is not None:
-            settled = (done & ~waits)[~no_images]
-            for info, is_settled in zip(compress(batch, ~no_images), settled, strict=True):
+            for info, is_settled in zip(compress(batch, ~no_images), settled[~no_images], strict=True):
                 self._note_day(info, self.layout, bool(is_settled))
 
     def _is_due(self, modified: datetime) -> bool:
@@ -158,9 +158,9 @@ class Selection:
         for info in infos:
             self.ignored.add(reason, info.uri)
 
-    def _needs_none(self, batch: list[ObjectInfo], hashes: Hashes) -> Mask:
-        """bool [batch]: whether each object needs no caption."""
-        mask = contains(self.done, hashes) | contains(self.later_again, hashes)
+    def _settled(self, batch: list[ObjectInfo], hashes: Hashes) -> Mask:
+        """bool [batch]: whether each object needs no caption, later neither."""
+        mask = contains(self.done, hashes)
         if self.replayed is not None:
             mask |= ~contains(self.replayed, hashes)
         if self.forgotten:

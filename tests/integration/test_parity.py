@@ -30,7 +30,7 @@ ROOT = Path(pipeline.__file__).parents[1]
 MAY_RESIZE = {
     "pipeline/imaging/decode.py",
     "pipeline/imaging/quality.py",  # flags images
-    "pipeline/data/validation/perceptual_hash.py",  # compares images
+    "pipeline/imaging/averages.py",  # compares images
     "pipeline/training/augmentation.py",  # crops of square pixels, for training alone
     "pipeline/data/sources/scenes/drawing.py",  # draws images
 }

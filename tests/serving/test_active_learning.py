@@ -107,6 +107,7 @@ def test_a_random_cloud_is_covered_better_than_by_chance():
     assert farthest(chosen) < min(farthest(random.choice(400, 30, replace=False)) for _ in range(20))
 
 
+@pytest.mark.usefixtures("no_decoding_here")
 def test_images_are_looked_at_and_those_that_are_gone_left_out(world, table):
     red, reddish, blue = (world.put(f"{n}.jpg", image(colour)) for n, colour in enumerate(["red", "#fe0000", "blue"]))
     world.put("bad.jpg", b"<html>")

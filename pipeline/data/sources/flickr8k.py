@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -13,13 +13,14 @@ from PIL import Image
 from pydantic import BaseModel
 
 from pipeline.core.errors import BadImage, SettingsError
-from pipeline.core.reasons import MISSING, NO_CAPTION
+from pipeline.core.reasons import NO_CAPTION
 from pipeline.core.text_files import file_text
 from pipeline.data.sources.base import SPLITS, Split
-from pipeline.imaging.decode import ImageLimits, check_bytes, pixels
+from pipeline.imaging.decode import ImageLimits
+from pipeline.imaging.sandbox import Work, decode_each
+from pipeline.model.image_file import read_image_file
 from pipeline.storage.annotations import NumberedImage, coco_captions, read_form
 from pipeline.storage.files import creating_folder, sha256_file, write_json, write_text
-from pipeline.storage.objects.beneath import open_beneath, open_size
 
 log = logging.getLogger(__name__)
 
@@ -137,28 +138,29 @@ def _write_images(source: Path, listed: Sequence[ListedImage], target: Path) -> 
     """Write what can be read; the reason of each image that is left out."""
     target.mkdir()
     left_out: dict[str, str] = {}
-    for done, image in enumerate(listed, start=1):
-        try:
-            (target / image.name).write_bytes(_squashed(source, image))
-        except BadImage as error:
-            left_out[image.name] = error.reason
-        if done % 500 == 0:
-            log.info("%d of %d images", done, len(listed))
+
+    def readable() -> Iterator[tuple[str, bytes]]:
+        for image in listed:
+            try:
+                yield image.name, _read(source, image)
+            except BadImage as error:
+                left_out[image.name] = error.reason
+
+    with closing(decode_each(readable(), Work.within(_LIMITS, SIDE, "squash"))) as decoded:
+        for done, (name, result) in enumerate(decoded, start=1):
+            if isinstance(result, BadImage):
+                left_out[name] = result.reason
+            else:
+                Image.fromarray(result.pixels).save(target / name, "JPEG", quality=QUALITY)
+            if done % 500 == 0:
+                log.info("%d of %d images", done, len(listed))
     return left_out
 
 
-def _squashed(source: Path, image: ListedImage) -> bytes:
+def _read(source: Path, image: ListedImage) -> bytes:
     if not any(caption.strip() for caption in image.captions):
         raise BadImage(NO_CAPTION, f"{image.name} has no caption")
-    try:
-        with open_beneath(source, image.name) as file:
-            check_bytes(open_size(file), _LIMITS)
-            data = file.read(_LIMITS.max_bytes + 1)
-    except OSError as error:
-        raise BadImage(MISSING, f"{source / image.name} cannot be read: {error.strerror}") from error
-    buffer = io.BytesIO()
-    Image.fromarray(pixels(data, SIDE, "squash", _LIMITS)).save(buffer, "JPEG", quality=QUALITY)
-    return buffer.getvalue()
+    return read_image_file(source / image.name, _LIMITS, [str(source)])
 
 
 def _check_left_out(left_out: Mapping[str, str], listed: Sequence[ListedImage], images: Path) -> None:

@@ -17,6 +17,7 @@ from pipeline.storage.files import digest_of
 
 _PARTS = {"train": ("train", "restval"), "val": ("val", "validation"), "test": ("test",)}
 _NAME = re.compile(r"(?P<name>\w+)(/(?P<config>[\w.-]+))?(:(?P<version>\d+\.\d+\.\d+))?")
+_STORED = ("JPEG", "PNG")  # all that TFDS writes; their headers are read in Python, without a C library
 _GAP = 64  # reading past so many unwanted examples is cheaper than another pipeline
 
 
@@ -160,7 +161,7 @@ def _size(data: bytes) -> tuple[int, int] | None:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=_STORED) as image:
             return image.size
     except (OSError, ValueError, Image.DecompressionBombError):
         return None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import pandas as pd
@@ -17,7 +18,9 @@ from pipeline.data.sources.base import SPLITS, Source
 from pipeline.data.validation.near_duplicates import NearDuplicate, find_near_duplicates
 from pipeline.data.validation.perceptual_hash import PerceptualHash, PerceptualHashes, perceptual_hash
 from pipeline.data.validation.text_checks import is_formula, links, personal_data
-from pipeline.imaging.decode import ImageLimits, open_image
+from pipeline.imaging.averages import GREY_SIDE
+from pipeline.imaging.decode import ImageLimits
+from pipeline.imaging.sandbox import Work, decode_each
 
 # Scripts written without spaces: kana and Han, where a character is about a word; Thai, Lao, Burmese, Khmer, where five are.
 _IDEOGRAMS = "\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff"
@@ -76,20 +79,24 @@ def limits_of(settings: ValidationSettings) -> ImageLimits:
 
 
 def measure_images(images: pd.DataFrame, source: Source, limits: ImageLimits) -> ImageMeasurements:
-    """Read and decode every image: columns image, uri, sha256."""
+    """Read every image and decode it in limited processes: columns image, uri, sha256."""
     facts = dict.fromkeys(images["image"], (MISSING, 0, 0))
     hashes: dict[str, PerceptualHash] = {}
-    for image, _, data in check_images(source, images[images["sha256"] != ""]):
-        if isinstance(data, SourceChanged):
-            facts[image] = (SOURCE_CHANGED, 0, 0)
-            continue
-        try:
-            opened = open_image(data, limits)
-        except BadImage as error:
-            facts[image] = (error.reason, 0, 0)
-            continue
-        facts[image] = ("", opened.width, opened.height)
-        hashes[image] = perceptual_hash(opened.image, opened.width, opened.height)
+
+    def as_listed() -> Iterator[tuple[str, bytes]]:
+        for image, _, data in check_images(source, images[images["sha256"] != ""]):
+            if isinstance(data, SourceChanged):
+                facts[image] = (SOURCE_CHANGED, 0, 0)
+            else:
+                yield image, data
+
+    with closing(decode_each(as_listed(), Work.within(limits, GREY_SIDE, "averages"))) as decoded:
+        for image, result in decoded:
+            if isinstance(result, BadImage):
+                facts[image] = (result.reason, 0, 0)
+                continue
+            facts[image] = ("", result.width, result.height)
+            hashes[image] = perceptual_hash(result.pixels, result.width, result.height)
     rows = [facts[image] for image in images["image"]]
     frame = pd.DataFrame(rows, images.index, columns=["problem", "width", "height"])
     return ImageMeasurements(frame.astype({"problem": str}), PerceptualHashes.of(list(images["image"]), hashes))

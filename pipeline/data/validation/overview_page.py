@@ -12,7 +12,8 @@ from pipeline.data.snapshot import Snapshot, read_images
 from pipeline.data.sources.base import Source
 from pipeline.data.validation.profile import DRIFTS, Profile
 from pipeline.data.validation.validator import ValidationResult
-from pipeline.imaging.decode import ImageLimits, open_image, thumbnail
+from pipeline.imaging.decode import ImageLimits
+from pipeline.imaging.sandbox import thumbnail_of_each
 from pipeline.storage.files import write_text
 
 PAIRS = 24  # shown, the most alike
@@ -20,6 +21,7 @@ _EXAMPLES = 3  # of each reason
 _WORDS = 12  # whose share changed most
 _CUT = 100
 _SIDE = 160
+_VALIDATED = ImageLimits(max_bytes=2**62, max_megapixels=170, min_side=1)  # by other limits, before
 
 _ENDS = {  # of the axis of each chart
     "lengths": "words of a caption",
@@ -104,7 +106,8 @@ def _pairs(result: ValidationResult, snapshot: Snapshot, source: Source) -> list
     chosen = sorted(result.near_duplicates, key=lambda each: (-each.likeness, each.row))[:PAIRS]
     images = snapshot.images.loc[[row for each in chosen for row in (each.row, each.twin)]].drop_duplicates()
     try:
-        shown = {sha: _small(data) for sha, data in read_images(source, images)}
+        small = thumbnail_of_each(read_images(source, images), _VALIDATED, _SIDE)
+        shown = {sha: data_uri(jpeg) for sha, jpeg in small}
     except BadInput:  # an image changed during validation
         return []
     return [
@@ -117,8 +120,3 @@ def _pairs(result: ValidationResult, snapshot: Snapshot, source: Source) -> list
         }
         for each in chosen
     ]
-
-
-def _small(data: bytes) -> str:
-    limits = ImageLimits(max_bytes=2**62, max_megapixels=170, min_side=1)  # the image was validated already
-    return data_uri(thumbnail(open_image(data, limits, _SIDE).image, _SIDE))

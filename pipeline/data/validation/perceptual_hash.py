@@ -8,16 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+
+from pipeline.imaging.averages import COLOUR_SIDE, GREY_SIDE, as_grids
 
 BITS = 63  # of a hash
 # The first three in 0..1; shape is the binary logarithm of width by height.
 STATISTICS = ("brightness", "contrast", "saturation", "shape", "megapixels")
 
 _FLAT = 2.0  # standard deviation in grey levels under which there is nothing to compare
-_SMALL, _LARGE, _LOW = 16, 32, 8
+_LOW = 8
 # Rows of the discrete cosine transform of 32 values, the lowest 8 frequencies.
-_COSINES = np.cos(np.pi * np.outer(np.arange(_LOW), 2 * np.arange(_LARGE) + 1) / (2 * _LARGE))
+_COSINES = np.cos(np.pi * np.outer(np.arange(_LOW), 2 * np.arange(GREY_SIDE) + 1) / (2 * GREY_SIDE))
 
 
 class PerceptualHash(NamedTuple):
@@ -40,7 +41,7 @@ class PerceptualHashes:
     def of(cls, names: Sequence[str], by_name: Mapping[str, PerceptualHash]) -> PerceptualHashes:
         """Those of the named images, in their order."""
         hashes = np.zeros(len(names), np.uint64)
-        greys = np.zeros((len(names), _SMALL**2), np.float32)
+        greys = np.zeros((len(names), COLOUR_SIDE**2), np.float32)
         statistics = np.zeros((len(names), len(STATISTICS)), np.float32)
         for row, name in enumerate(names):
             if name in by_name:
@@ -52,17 +53,16 @@ class PerceptualHashes:
         return PerceptualHashes(self.hashes[rows], self.greys[rows], self.statistics[rows])
 
 
-def perceptual_hash(image: Image.Image, width: int, height: int) -> PerceptualHash:
-    """The hash of an upright RGB image, possibly reduced from `width` x `height` pixels."""
-    colours = np.asarray(image.resize((_SMALL, _SMALL), Image.Resampling.BOX), np.float32)
-    grey = np.asarray(image.convert("L").resize((_LARGE, _LARGE), Image.Resampling.BOX), np.float32)
+def perceptual_hash(averages: npt.NDArray[np.uint8], width: int, height: int) -> PerceptualHash:
+    """The hash of an upright image of `width` x `height` pixels, of which there are `averages`."""
+    colours, grey = as_grids(averages)
     spread = colours.max(-1) - colours.min(-1)  # [16, 16]
     statistics = np.array(
         [grey.mean() / 255, grey.std() / 128, spread.mean() / 255, np.log2(width / height), width * height / 1e6],
         np.float32,
     )
     if grey.std() < _FLAT:
-        return PerceptualHash(0, np.zeros(_SMALL**2, np.float32), statistics)
+        return PerceptualHash(0, np.zeros(COLOUR_SIDE**2, np.float32), statistics)
     return PerceptualHash(_hash(grey), _unit(grey), statistics)
 
 
@@ -75,6 +75,6 @@ def _hash(grey: npt.NDArray[np.float32]) -> int:
 
 def _unit(grey: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Grey levels [32, 32] at 16x16, flat, with mean 0 and length 1."""
-    halved = grey.reshape(_SMALL, 2, _SMALL, 2).mean((1, 3)).ravel()  # [256]
+    halved = grey.reshape(COLOUR_SIDE, 2, COLOUR_SIDE, 2).mean((1, 3)).ravel()  # [256]
     centred = halved - halved.mean()
     return np.asarray(centred / max(float(np.linalg.norm(centred)), 1e-6), np.float32)

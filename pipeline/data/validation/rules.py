@@ -56,7 +56,7 @@ def image_rules(settings: ValidationSettings) -> list[Rule]:
     )
     copies = "no image of train in val or test, none of val in test"
     twins = "no image that looks like one in a split that takes precedence"
-    undecodable = tuple(reason for reason in reasons.DECODE_REASONS if reason not in _SIZE)
+    undecodable = (*(reason for reason in reasons.DECODE_REASONS if reason not in _SIZE), *reasons.DECODER_ENDS)
     return [
         Rule("problem", "the file is as the snapshot lists it", refused=(reasons.MISSING, reasons.SOURCE_CHANGED)),
         Rule("problem", "the image can be decoded", refused=undecodable),

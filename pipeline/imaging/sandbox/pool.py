@@ -163,20 +163,22 @@ class _Decoder:
 
     def decode(self, encoded: bytes) -> DecodedPixels:
         """One decoded image; raises OSError if the process died, and BadImage if it refuses the image."""
-        side = self.work.side
         patience_s = self.work.patience_for(encoded)
         self._connection.settimeout(patience_s + STOP_S)
         framing.send(self._connection, encoded)
         self._wait(patience_s)
         answer = _answer(framing.receive(self._connection, _LONGEST_ANSWER))
-        data = framing.receive(self._connection, side * side * 3)
+        data = framing.receive(self._connection, self.work.longest)
         if "reason" in answer:
             reason = answer["reason"] if answer["reason"] in DECODE_REASONS else DECODER_CRASHED
             raise BadImage(reason, answer["message"])
         try:
             width, height = answer["size"]
-            rows, columns = answer["shape"] if self.work.fit == "keep" else (side, side)
-            pixels = np.frombuffer(data, np.uint8).reshape(rows, columns, 3)
+            shape = self.work.shape
+            if shape is None:
+                rows, columns = answer["shape"]
+                shape = (rows, columns, 3)
+            pixels = np.frombuffer(data, np.uint8).reshape(shape)
             return DecodedPixels(pixels, width, height, tuple(answer["flags"]))
         except (KeyError, ValueError) as error:
             raise ConnectionError(f"it answers {str(answer)[:200]} and {len(data)} bytes") from error
@@ -184,7 +186,9 @@ class _Decoder:
     def _wait(self, patience_s: float) -> None:
         """Wait for an answer; seconds count only while this process and the decoder could run."""
         self._waited, tick_s = 0, patience_s / _TICKS
-        while not select.select([self._connection], [], [], tick_s)[0]:
+        answers = select.poll()  # `select.select` knows no descriptor above 1023
+        answers.register(self._connection, select.POLLIN)
+        while not answers.poll(1000 * tick_s):
             self._waited += not is_stopped(self._process.pid)
             if self._waited > _TICKS + STOP_S / tick_s:
                 raise TimeoutError(f"no answer in {patience_s:g} s")

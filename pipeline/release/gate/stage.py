@@ -6,6 +6,7 @@ import json
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -18,7 +19,7 @@ from pipeline.core.errors import BundleRejected, ModelNotFound, PromotionRefused
 from pipeline.data.snapshot import read_images
 from pipeline.evaluation.objects import chair_of
 from pipeline.evaluation.slices import Slice, label_of, slices_of
-from pipeline.imaging.decode import pixels
+from pipeline.imaging.sandbox import Work, pixels_of_each
 from pipeline.metrics.tokenizer import tokenize
 from pipeline.model.captioner import CAPTION_BATCH
 from pipeline.model.interface import Captioner, PinnedModel
@@ -212,9 +213,10 @@ def _captioned(run: TrainingRun, champion: PinnedModel) -> dict[str, str]:
 def _caption_test(run: TrainingRun, captioner: Captioner) -> dict[str, str]:
     images = run.accepted.images_of("test")
     captions: dict[str, str] = {}
-    photographs = read_images(run.source, images)
-    while part := list(islice(photographs, CAPTION_BATCH)):
-        batch = np.stack([pixels(data, captioner.side, captioner.fit, run.limits) for _, data in part])
-        for (sha, _), caption in zip(part, captioner.caption(batch), strict=True):
-            captions[sha] = caption.text
+    work = Work.within(run.limits, captioner.side, captioner.fit)
+    with closing(pixels_of_each(read_images(run.source, images), work)) as photographs:
+        while part := list(islice(photographs, CAPTION_BATCH)):
+            batch = np.stack([square for _, square in part])
+            for (sha, _), caption in zip(part, captioner.caption(batch), strict=True):
+                captions[sha] = caption.text
     return {image: captions[sha] for image, sha in zip(images["image"], images["sha256"], strict=True)}

@@ -66,5 +66,10 @@ def test_a_broken_image_is_one_line(run, bad_folder, name, says):
     assert run("explain", bad_folder / name).refused(1, name, says)
 
 
+def test_an_image_that_kills_its_decoder_is_one_line(run, image, holes):
+    image.write_bytes(image.read_bytes() + b"#crash")
+    assert run("explain", image).refused(1, "cannot be explained", "died of it")
+
+
 def test_a_folder_that_cannot_be_made_is_one_line(run, image):
     assert run("explain", image, "--output", image / "below").refused(2, "--output", "below")

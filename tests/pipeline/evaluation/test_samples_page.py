@@ -1,6 +1,8 @@
 import re
 from base64 import b64decode
 
+import pytest
+
 from pipeline.evaluation.samples_page import write_samples
 from pipeline.model.interface import Caption
 
@@ -15,6 +17,7 @@ def test_the_page_shows_images_beside_what_model_and_people_wrote(folder, lines,
         assert references[line["image"]][0] in page
 
 
+@pytest.mark.usefixtures("no_decoding_here")
 def test_of_many_images_some_are_shown_from_the_best_to_the_worst(tiny_run, tmp_path):
     images = list(tiny_run.accepted.images_of("train")["image"])
     assert len(images) > 24

@@ -19,6 +19,8 @@ import json, os, sys
 import mlflow, pandas as pd
 
 model = mlflow.pyfunc.load_model("models:/captioner@champion")
+from PIL import Image
+Image.open = None  # this process decodes no image
 images = [open(path, "rb").read() for path in sys.argv[1:]]
 told = {"captions": model.predict(pd.DataFrame({"image": [*images, b"<html>"]})).to_dict("records")}
 try:
@@ -27,6 +29,8 @@ except Exception as error:
     told["refused"] = str(error)
 os.environ["NIGHTCAP_ALLOW_PATHS"] = "1"
 told["paths"] = model.predict(pd.DataFrame({"path": [*sys.argv[1:2], "/no/such/file"]})).to_dict("records")
+os.environ["NIGHTCAP_ROOTS"] = os.path.dirname(sys.argv[1])
+told["roots"] = model.predict(pd.DataFrame({"path": [sys.argv[1], "/etc/hostname"]})).to_dict("records")
 import pipeline
 told["code"] = pipeline.__file__
 told["modules"] = sorted({name.split(".")[0] for name in sys.modules})
@@ -72,6 +76,12 @@ def test_paths_are_refused_unless_they_are_allowed(result, golden):
     assert (missing["caption"], missing["reason"]) == ("", "missing")
 
 
+def test_paths_stay_in_the_roots_if_there_are_any(result, golden):
+    read, outside = result["roots"]
+    assert read["caption"] == golden[0]["caption"]
+    assert (outside["caption"], outside["reason"]) == ("", "unsafe_name")
+
+
 def test_the_code_comes_with_the_model(result):
     assert not Path(result["code"]).is_relative_to(CHECKOUT)
 
@@ -81,7 +91,9 @@ def model(tiny_run):
     import mlflow
 
     mlflow.set_tracking_uri(tiny_run.home.tracking_uri)
-    return mlflow.pyfunc.load_model("models:/captioner/1")
+    loaded = mlflow.pyfunc.load_model("models:/captioner/1")
+    with loaded.unwrap_python_model().decoders:
+        yield loaded
 
 
 def test_what_it_takes_and_gives_is_reported(model):

@@ -104,3 +104,10 @@ def test_what_comes_again_is_counted_and_what_waits_longer_keeps_its_day(select)
     assert sorted(selected) == names[1:]
     assert (counts.again, counts.planned, counts.unchanged) == (1, 2, 1)
     assert selection.first_day == date(2026, 3, 1)
+
+
+def test_what_is_captioned_since_waits_no_longer_and_lets_its_day_go(select):
+    names = ["2026/03/01/captioned_at_last.jpg", "2026/03/07/new.jpg"]
+    tried = sorted_hashes(names[0])
+    _, _, selection = select([info(name) for name in names], tried, later_again=tried, layout=Layout("%Y/%m/%d"))
+    assert selection.first_day == date(2026, 3, 7)

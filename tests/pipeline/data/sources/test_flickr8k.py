@@ -87,6 +87,13 @@ def test_images_are_whole_squashed_and_of_the_measured_quality(images, token, tm
     assert len(list((tmp_path / "out" / "images").iterdir())) == sum(SIZES.values())
 
 
+@pytest.mark.usefixtures("holes")
+def test_an_image_that_kills_its_decoder_is_left_out(images, token, tmp_path):
+    with (images / NAMES["train"][3]).open("ab") as file:
+        file.write(b"#crash")
+    assert prepare_flickr8k(images, token, tmp_path / "out")["left_out"] == {NAMES["train"][3]: "decoder_crashed"}
+
+
 def test_captions_are_coco_files_a_split(images, karpathy, tmp_path):
     report = prepare_flickr8k(images, karpathy, tmp_path / "out")
     assert report["images"] == SIZES

@@ -1,11 +1,17 @@
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.data.validation.measurements import caption_facts
+from pipeline.data.validation.measurements import caption_facts, measure_images
+from pipeline.data.validation.perceptual_hash import perceptual_hash
+from pipeline.imaging.averages import averages
+from pipeline.imaging.decode import ImageLimits, open_image
+from pipeline.storage.files import sha256
+from tests.pipeline.imaging.image_bytes import encoded, photograph
 
 
 def facts_of(*captions):
@@ -34,3 +40,40 @@ def test_hostile_captions_take_no_time(text):
     start = time.process_time()
     facts_of(text)
     assert time.process_time() - start < 2
+
+
+class Files:
+    """A source of images by name."""
+
+    def __init__(self, **files):
+        self.files = files
+
+    def read(self, uris):
+        return ((uri, self.files[uri]) for uri in uris)
+
+    def images(self):
+        digests = {name: sha256(data) for name, data in self.files.items()}
+        return pd.DataFrame({"image": digests.keys(), "uri": digests.keys(), "sha256": digests.values()})
+
+
+def measured(source):
+    return measure_images(source.images(), source, ImageLimits())
+
+
+def test_images_are_measured_as_if_decoded_here(request):
+    files = {"a": encoded(photograph(1200, 900), "JPEG"), "b": encoded(photograph(64, 64)), "c": b"<html>"}
+    opened = {name: open_image(files[name], ImageLimits()) for name in "ab"}
+    request.getfixturevalue("no_decoding_here")
+    measurements = measured(Files(**files))
+    assert measurements.facts.values.tolist() == [["", 1200, 900], ["", 64, 64], ["not_an_image", 0, 0]]
+    for row, image in enumerate(opened.values()):
+        expected = perceptual_hash(averages(image.image), image.width, image.height)
+        assert measurements.hashes.hashes[row] == expected.hash
+        np.testing.assert_array_equal(measurements.hashes.greys[row], expected.grey)
+        np.testing.assert_array_equal(measurements.hashes.statistics[row], expected.statistics)
+
+
+def test_an_image_that_kills_the_decoder_is_quarantined(holes):
+    photo = encoded(photograph(64, 64))
+    facts = measured(Files(good=photo, bad=photo + b"#crash")).facts
+    assert facts["problem"].tolist() == ["", "decoder_crashed"]

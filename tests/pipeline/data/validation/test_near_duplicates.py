@@ -7,6 +7,7 @@ from PIL import Image, ImageEnhance
 
 from pipeline.data.validation.near_duplicates import find_near_duplicates
 from pipeline.data.validation.perceptual_hash import PerceptualHashes, perceptual_hash
+from pipeline.imaging.averages import averages
 
 BITS_APART = 14
 CHANGES = {
@@ -34,7 +35,7 @@ def jpeg(image, quality):
 def hashes_of(images):
     names = [str(place) for place in range(len(images))]
     return PerceptualHashes.of(
-        names, {name: perceptual_hash(image, *image.size) for name, image in zip(names, images, strict=True)}
+        names, {name: perceptual_hash(averages(image), *image.size) for name, image in zip(names, images, strict=True)}
     )
 
 

@@ -1,6 +1,7 @@
 """Decoders that die, hang and swell, and what that costs the images beside."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -24,37 +25,6 @@ from tests.conftest import command_of
 LIMITS = ImageLimits()
 WORK = Work(LIMITS, 32, "squash")
 PHOTO = encoded(photograph(), "PNG")
-
-# Pillow as it might be with a hole in it: what it does depends on the image's bytes.
-HOLES = """
-import ctypes, fcntl, io, os, signal, time
-from PIL import Image
-busy = open(__file__)
-opened = Image.open
-def open_(file, *args, **kwargs):
-    data = file.getvalue()
-    if data.endswith(b"#crash"): ctypes.string_at(0)
-    if data.endswith(b"#spin"):
-        while True: pass
-    if data.endswith(b"#sleep"): time.sleep(600)
-    if data.endswith(b"#pause"): time.sleep(0.5)
-    if data.endswith(b"#slow"):
-        fcntl.flock(busy, fcntl.LOCK_SH)
-        time.sleep(0.3)
-        fcntl.flock(busy, fcntl.LOCK_UN)
-    if data.endswith(b"#crowded"):
-        try: fcntl.flock(busy, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError: signal.raise_signal(9)
-    if data.endswith(b"#swell"): held = [bytearray(2**24) for _ in range(2**10)]
-    return opened(file, *args, **kwargs)
-Image.open = open_
-"""
-
-
-@pytest.fixture
-def holes(tmp_path, monkeypatch):
-    (tmp_path / "sitecustomize.py").write_text(HOLES)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
 
 def reason(decoders, data):
@@ -123,6 +93,21 @@ def test_a_decoder_that_others_kill_is_replaced_and_no_image_is_blamed():
             (worker,) = workers()
             worker.kill()
             assert decoders.decode(PHOTO).width == 60
+
+
+def test_a_process_with_many_open_files_decodes():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2048:
+        pytest.skip(f"this process may have no more than {hard} open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        with Decoders(WORK, 1) as decoders:
+            assert decoders.decode(PHOTO).width == 60
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_it_imports_little():

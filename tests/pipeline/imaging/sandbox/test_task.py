@@ -27,9 +27,16 @@ def test_pixels_size_and_flags_of_an_image():
     image = decoded(data, Work(ImageLimits(), 32, "crop"))
     np.testing.assert_array_equal(image.pixels, resize(open_image(data, ImageLimits()).image, 32, "crop"))
     assert (image.width, image.height, image.flags) == (30, 64, ("small", "blurred"))
+    assert decoded(data, Work.within(ImageLimits(), 32, "crop")).flags == ()
 
 
 def test_an_image_beyond_the_limits_is_refused():
     with pytest.raises(BadImage) as caught:
         decoded(encoded(photograph()), Work(ImageLimits(min_side=65), 32, "squash"))
     assert caught.value.reason == "too_small"
+
+
+def test_larger_images_may_take_more_time_and_memory():
+    usual, large = (Work.within(ImageLimits(max_megapixels=most), 32, "pad") for most in (20, 150))
+    assert usual == Work(ImageLimits(max_megapixels=20), 32, "pad", finds_flags=False)
+    assert (large.seconds, large.memory_mb) == (3 * usual.seconds, 3 * usual.memory_mb)
