@@ -55,19 +55,20 @@ def command(
 
     A night that was held back is published as it is, if it is named and accepted. Options come before --set, and that before --config.
     """
-    from serving.monitoring.alerts import alerting
+    from serving.monitoring.alerts import alerting, home_to_alert
     from serving.night import publish_and_report, run_night
     from serving.planning.model_choice import pin_for_night
     from serving.planning.replay import attempt_of
     from serving.runs.plan_file import Attempt
 
-    options["output"] = with_absolute_paths(NightSettings, Path.cwd(), "output", options["output"])
-    home = Home.from_environment()
-    settings = night_settings_from(config, assignments, options, home)
-    home = home.reaching(settings.input, settings.manifest, settings.output, settings.table)
-    now, name = datetime.now(UTC), night or settings.held_night
-    attempt = Attempt.at(now, name) if name else attempt_of(settings, home, now)
-    with working("captioning"), alerting(home, attempt.night):
+    with working("captioning"), alerting(home_to_alert(), night) as about:
+        options["output"] = with_absolute_paths(NightSettings, Path.cwd(), "output", options["output"])
+        home = Home.from_environment()
+        settings = night_settings_from(config, assignments, options, home)
+        home = home.reaching(settings.input, settings.manifest, settings.output, settings.table)
+        now, name = datetime.now(UTC), night or settings.held_night
+        attempt = Attempt.at(now, name) if name else attempt_of(settings, home, now)
+        about["night"] = attempt.night
         if plan := _held_plan(settings, home, attempt):
             summary = publish_and_report(plan, home, settings.accept_quarantine, settings.accept_drift)
         else:

@@ -54,7 +54,9 @@ def coco(
         assign(values, "source.data_dir", str(data_dir.absolute()))
     if max_images:
         assign(values, "source.max_images", max_images)
-    with destination(output) as write:
+    from serving.monitoring.alerts import TRAINING_FAILED, alerting, home_to_alert
+
+    with alerting(home_to_alert(), event=TRAINING_FAILED), destination(output) as write:
         proof = _prove(train_settings(values), allow_cpu)
         write(json.dumps(proof, indent=1, ensure_ascii=False) + "\n")
     _show(proof)

@@ -41,19 +41,20 @@ def command(
 
     What was fixed may be a setting: --set min_side=4, or --config. Options come before --set, and that before --config.
     """
-    from serving.monitoring.alerts import alerting
+    from serving.monitoring.alerts import alerting, home_to_alert
     from serving.night import run_night
     from serving.planning.model_choice import pin_for_night
     from serving.planning.replay import attempt_of, with_known_images
 
-    home = Home.from_environment()
-    settings = night_settings_from(config, assignments, options, home)
-    if not settings.replay(("", "")):
-        raise SettingsError("nothing to replay; name a --reason, an --image or a --night")
-    home = home.reaching(settings.input, settings.manifest, settings.output, settings.table)
-    settings = with_known_images(settings, home)
-    attempt = attempt_of(settings, home, datetime.now(UTC))
-    with working("captioning"), alerting(home, attempt.night):
+    with working("captioning"), alerting(home_to_alert()) as about:
+        home = Home.from_environment()
+        settings = night_settings_from(config, assignments, options, home)
+        if not settings.replay(("", "")):
+            raise SettingsError("nothing to replay; name a --reason, an --image or a --night")
+        home = home.reaching(settings.input, settings.manifest, settings.output, settings.table)
+        settings = with_known_images(settings, home)
+        attempt = attempt_of(settings, home, datetime.now(UTC))
+        about["night"] = attempt.night
         pinned = pin_for_night(settings, home)
         summary = run_night(settings, home, pinned, partial(load_authorised, home), attempt)
     show_summary(summary)

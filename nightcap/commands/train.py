@@ -30,12 +30,15 @@ def command(
 ) -> None:
     """Train, evaluate and register a captioning model. Stages that are done already are skipped."""
     from pipeline.training.run import TrainingRun
+    from serving.monitoring.alerts import TRAINING_FAILED, alerting, home_to_alert
 
-    settings = settings_from(config, assignments)
-    home = Home.from_environment()
-    require_registry(home)
-    load_tensorflow()
-    _show(run_stages(TrainingRun(settings, home)))
+    with alerting(home_to_alert(), event=TRAINING_FAILED):
+        settings = settings_from(config, assignments)
+        home = Home.from_environment()
+        require_registry(home)
+        load_tensorflow()
+        trained = run_stages(TrainingRun(settings, home))
+    _show(trained)
 
 
 def require_registry(home: Home) -> None:

@@ -144,8 +144,8 @@ class Home:
     )
     webhook: str = env(
         "NIGHTCAP_WEBHOOK",
-        "Address that a JSON object is POSTed to when a night fails, is held back or, where a triggerer runs, is late. It "
-        "is treated as a secret. Default: none.",
+        "Address that a JSON object is POSTed to when a night fails, is held back or, where a triggerer runs, is late, "
+        "and when a training on the command line fails. It is treated as a secret. Default: none.",
         parse=_address,
         secret=True,
     )

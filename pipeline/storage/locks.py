@@ -5,11 +5,14 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import platform
 import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from pipeline.core.errors import ObjectUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -64,21 +67,27 @@ def exclusive_lock(path: Path) -> Iterator[bool]:
         yield is_free
 
 
+_PATIENCE_S = 600.0  # with who holds a lock alone: looking through thousands of nights takes minutes
 _shared: set[tuple[Path, object]] = set()  # locks of this process, which must not wait for itself
 
 
 @contextmanager
-def shared_lock(path: Path) -> Iterator[None]:
-    """Lock a file, which is made if it is missing, beside others who do; no lock where there can be none."""
+def shared_lock(path: Path, patience_s: float = _PATIENCE_S) -> Iterator[None]:
+    """Lock a file, which is made if it is missing, beside others who do; no lock where there can be none.
+
+    Raises ObjectUnavailable, with the process that holds the lock alone, if it does for `patience_s`.
+    """
     mine = (path, object())
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = _open_to_lock(path) or _open_to_share(path)
     _shared.add(mine)
     try:
-        if descriptor is not None:
-            with suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_SH)
+        if descriptor is not None and not _lock_in_time(descriptor, fcntl.LOCK_SH, path, patience_s):
+            raise ObjectUnavailable(
+                f"{path} was locked for {patience_s:g} s by {_holder(descriptor)}; let it end, or end it if it hangs, and "
+                "run this again"
+            )
         yield
     finally:
         _shared.discard(mine)
@@ -91,7 +100,10 @@ def exclusive_lock_in_time(path: Path, patience_s: float) -> Iterator[bool]:
     """Wait for everybody in `shared_lock` to leave it; yields False if they have not in time, or are this process."""
     descriptor = _open_to_lock(path)
     try:
-        yield descriptor is None or _lock_in_time(descriptor, path, patience_s)
+        is_free = descriptor is None or _lock_in_time(descriptor, fcntl.LOCK_EX, path, patience_s)
+        if descriptor is not None and is_free:
+            _note_holder(descriptor)
+        yield is_free
     finally:
         if descriptor is not None:
             os.close(descriptor)
@@ -104,15 +116,32 @@ def _open_to_share(path: Path) -> int | None:
         return None
 
 
-def _lock_in_time(descriptor: int, path: Path, patience_s: float) -> bool:
+def _lock_in_time(descriptor: int, kind: int, path: Path, patience_s: float) -> bool:
     until = time.monotonic() + patience_s
+    is_alone = kind == fcntl.LOCK_EX
     while True:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
             return True
-        if time.monotonic() > until or any(held == path for held, _ in _shared):
+        except OSError as error:
+            if not (is_alone or isinstance(error, BlockingIOError)):  # there are no locks here
+                return True
+        if time.monotonic() > until or (is_alone and any(held == path for held, _ in _shared)):
             return False
         time.sleep(0.02)
+
+
+def _note_holder(descriptor: int) -> None:
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} on {platform.node()}".encode(), 0)
+
+
+def _holder(descriptor: int) -> str:
+    """Who holds a lock alone, as its file says; whoever held it before has left a note, too."""
+    with suppress(OSError):
+        return os.pread(descriptor, 200, 0).decode("utf-8", "replace") or "another process"
+    return "another process"
 
 
 def _open_to_lock(path: Path) -> int | None:

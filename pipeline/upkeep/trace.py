@@ -74,8 +74,7 @@ class Tracer:
 
     def _rows(self, image: str, names: Collection[str]) -> list[Row]:
         wanted = pc.field("sha256") == image if _DIGEST.fullmatch(image) else one_of("image", names)
-        rows = [row for batch in self.table.batches(wanted, _COLUMNS) for row in batch.to_pylist()]
-        return sorted(rows, key=lambda row: row["captioned_at"], reverse=True)
+        return list(self.table.newest_first(wanted, _COLUMNS).to_pylist())
 
     def _with_model(self, row: Row) -> Row:
         name, number = row["model_name"], row["model_version"]

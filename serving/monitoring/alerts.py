@@ -1,9 +1,10 @@
-"""Alert a webhook that a night failed, is held back or is late."""
+"""Alert a webhook that a night failed, is held back or is late, and that a training on the command line failed."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from pipeline.core.environment import Home
@@ -14,13 +15,14 @@ from serving.runs.lifecycle import planned_runs
 
 _MAX_CHARACTERS: Final = 2000
 NIGHT_HELD, NIGHT_FAILED, NIGHT_LATE = "night_held", "night_failed", "night_late"
+TRAINING_FAILED: Final = "training_failed"
 RUNBOOK: Final = "docs/runbook.md"
 
 
 def alert(home: Home, event: str, message: str, **about: str | None) -> None:
     """POST a small JSON object to the webhook, if there is one; an error is a warning.
 
-    Its keys are `source`, `event` (`night_held`, `night_failed` or `night_late`), `text`, `runbook` (the section that
+    Its keys are `source`, `event` (`night_held`, `night_failed`, `night_late` or `training_failed`), `text`, `runbook` (the section that
     says what to do), and, as far as they are given, `night`, `run`, `task` and `reason`.
     """
     if not home.webhook:
@@ -33,15 +35,35 @@ def alert(home: Home, event: str, message: str, **about: str | None) -> None:
 
 
 @contextmanager
-def alerting(home: Home, night: str) -> Iterator[None]:
-    """Alert of the errors of a night on the command line, except of settings."""
+def alerting(home: Home, night: str | None = None, event: str = NIGHT_FAILED) -> Iterator[dict[str, str | None]]:
+    """Alert of any error of a night or training on the command line; yields what else is told, such as `night`.
+
+    Who ends the process by a key or a signal is told nothing, nor is whoever mistyped an option.
+    """
+    about = {"night": night}
     try:
-        yield
-    except SettingsError:
+        yield about
+    except NightHeld as error:
+        alert(home, NIGHT_HELD, str(error), **about)
         raise
     except NightcapError as error:
-        alert(home, NIGHT_HELD if isinstance(error, NightHeld) else NIGHT_FAILED, str(error), night=night)
+        alert(home, event, str(error), **about)
         raise
+    except Exception as error:
+        unforeseen = (
+            f"{type(error).__name__}: {error}; this was not foreseen: see what the command wrote, and run it again"
+        )
+        alert(home, event, unforeseen, **about)
+        raise
+
+
+def home_to_alert() -> Home:
+    """The home of the environment; where a variable is wrong, one that has at least the environment's webhook."""
+    webhook = os.environ.get("NIGHTCAP_WEBHOOK", "")
+    for environ in (os.environ, {"NIGHTCAP_HOME": "/", "NIGHTCAP_WEBHOOK": webhook}):
+        with suppress(SettingsError):
+            return Home.from_environment(environ)
+    return Home.from_environment({"NIGHTCAP_HOME": "/"})
 
 
 def alert_of_run(home: Home, run: str, task: str | None, reason: str | None) -> None:

@@ -27,7 +27,7 @@ PAGE = 4096
 
 
 def files(folder):
-    """All but the file, always empty, that forgetting and what writes lock."""
+    """All but the small file that forgetting and what writes lock."""
     paths = (path for path in folder.rglob("*") if path.is_file() and path.name != "forgotten.lock")
     return sorted(str(path.relative_to(folder)) for path in paths)
 

@@ -26,7 +26,7 @@ from pipeline.storage.tables.commits import (
     open_table,
     sequence_of,
 )
-from pipeline.storage.tables.current import best_rows, refresh
+from pipeline.storage.tables.current import best_rows, newest_first, refresh
 from pipeline.storage.tables.delta_log import local_table, table_errors
 from pipeline.storage.tables.passing_troubles import PassingTroubles
 from pipeline.storage.tables.replay import Replay, replayed_images
@@ -137,6 +137,12 @@ class CaptionTable:
                 return {}
             rows = best_rows(dataset_of(table), condition, ["image", "caption"])
             return dict(zip(rows["image"].to_pylist(), rows["caption"].to_pylist(), strict=True))
+
+    def newest_first(self, condition: ds.Expression, columns: list[str]) -> pa.Table:
+        """Rows that meet a condition, the newest first as the current captions take them; all of them are in memory."""
+        with table_errors(self.uri):
+            table = find_table(self.uri)
+            return newest_first(dataset_of(table), condition, columns) if table else pa.table({})
 
     def current_rows(self, condition: ds.Expression, columns: list[str]) -> Iterator[pa.RecordBatch]:
         """Rows of the current table, few in memory at once; it is made to fit the history first, if it may be written."""

@@ -65,9 +65,15 @@ def refresh(uri: str, find_history: Callable[[], DeltaTable | None]) -> bool:
 
 def best_rows(history: ds.Dataset, condition: ds.Expression, columns: Collection[str]) -> pa.Table:
     """Of the rows that meet a condition each image's first by (human, newest); all of them are in memory."""
-    names = list(dict.fromkeys([*columns, *_ORDERED_BY]))
-    rows = scanner_of(history, condition, names).to_table()
+    rows = _read(history, condition, columns)
     return rows.filter(pa.array(_is_first(history, *_keys(rows)))).select(list(columns))
+
+
+def newest_first(history: ds.Dataset, condition: ds.Expression, columns: Collection[str]) -> pa.Table:
+    """The rows that meet a condition by sequence, and by time within one; all of them are in memory."""
+    rows = _read(history, condition, columns)
+    _, _, times, sequences = _keys(rows)
+    return rows.take(np.lexsort((times, _placed(history, times, sequences)))[::-1]).select(list(columns))
 
 
 def current_rows(history: ds.Dataset) -> Iterator[pa.RecordBatch]:
@@ -77,6 +83,11 @@ def current_rows(history: ds.Dataset) -> Iterator[pa.RecordBatch]:
     for batch in batches_of(history, USABLE):
         yield batch.filter(pa.array(keep[start : start + len(batch)]))
         start += len(batch)
+
+
+def _read(history: ds.Dataset, condition: ds.Expression, columns: Collection[str]) -> pa.Table:
+    names = list(dict.fromkeys([*columns, *_ORDERED_BY]))
+    return scanner_of(history, condition, names).to_table()
 
 
 def _open(uri: str) -> DeltaTable:
@@ -179,9 +190,7 @@ def _is_first(
     The sequence decides, as a clock may be wrong for a night. A row of another writer has none, here -1: it stands after
     the commits of the history that its time is not before.
     """
-    if (sequences < 0).any():
-        sequences = _placed(sequences, times, _first_times(history))
-    order = np.lexsort((times, sequences, human, images))
+    order = np.lexsort((times, _placed(history, times, sequences), human, images))
     ordered = images[order]
     first = np.zeros(len(images), bool)
     first[order[np.r_[ordered[1:] != ordered[:-1], True][: len(order)]]] = True
@@ -199,8 +208,11 @@ def _first_times(history: ds.Dataset) -> list[tuple[int, int]]:
     return sorted((time, sequence) for sequence, time in first.items())
 
 
-def _placed(sequences: _Numbers, times: _Numbers, first: list[tuple[int, int]]) -> _Numbers:
-    begun, numbers = np.array([(0, 0), *first], np.int64).T
+def _placed(history: ds.Dataset, times: _Numbers, sequences: _Numbers) -> _Numbers:
+    """The sequences of rows, and where those of another writer stand."""
+    if not (sequences < 0).any():
+        return sequences
+    begun, numbers = np.array([(0, 0), *_first_times(history)], np.int64).T
     reached = np.maximum.accumulate(numbers)[np.searchsorted(begun, times, "right") - 1]
     return np.where(sequences < 0, reached, sequences)
 

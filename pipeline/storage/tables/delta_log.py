@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY = 10  # commits; else opening a table reads up to a hundred
 
+_TRIES = 5  # at a log whose files go while they are read
 _COMMIT = re.compile(r"\d{20}\.json")
 _CHECKPOINT = re.compile(r"\d{20}\.checkpoint\.parquet")
 _HINT = "_last_checkpoint"
@@ -62,7 +63,19 @@ def opened(uri: str) -> DeltaTable | None:
     """The table, if there is one, after checkpoints that a power cut left unwritten were removed.
 
     Raises Permanent if a commit was left so: its rows may be nowhere else. A first commit alone has none; it is removed.
+    Whoever compacts or purges removes files of the log meanwhile: then it is opened again.
     """
+    for _ in range(_TRIES):
+        listed = _log_files(uri)
+        try:
+            return _opened(uri)
+        except (DeltaError, OSError, Permanent):
+            if _log_files(uri) >= listed:  # none has gone
+                raise
+    return _opened(uri)
+
+
+def _opened(uri: str) -> DeltaTable | None:
     commits = _commits(uri)
     empty = [path for path in commits if not path.stat().st_size]
     if empty == commits and not any(_log(uri).glob("*.checkpoint*.parquet")):
@@ -217,6 +230,10 @@ def _described(uri: str, damage: list[Path]) -> str:
 
 def _log(uri: str | Path) -> Path:
     return Path(uri) / "_delta_log"
+
+
+def _log_files(uri: str) -> frozenset[str]:
+    return frozenset(path.name for path in _log(uri).glob("*"))
 
 
 def _commits(uri: str | Path) -> list[Path]:

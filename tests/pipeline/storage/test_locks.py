@@ -2,9 +2,13 @@
 
 import errno
 import os
+import platform
 import subprocess
 import sys
 
+import pytest
+
+from pipeline.core.errors import ObjectUnavailable
 from pipeline.storage.locks import OutputLocks, exclusive_lock, exclusive_lock_in_time, shared_lock
 
 HOLDING = """
@@ -110,6 +114,32 @@ def test_nobody_waits_for_oneself(tmp_path):
     with shared_lock(path), exclusive_lock_in_time(path, 3600) as is_free:
         assert not is_free
     with exclusive_lock_in_time(path, 3600) as is_free:
+        assert is_free
+
+
+ALONE = """
+import sys
+from pathlib import Path
+from pipeline.storage.locks import exclusive_lock_in_time
+with exclusive_lock_in_time(Path(sys.argv[1]), 60):
+    print(flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_lock_that_somebody_keeps_alone_is_not_waited_for_for_ever(tmp_path):
+    path = tmp_path / "lock"
+    other = subprocess.Popen([sys.executable, "-c", ALONE, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    other.stdout.readline()
+    with pytest.raises(
+        ObjectUnavailable, match=rf"{path} was locked for 0.1 s by process {other.pid} on {platform.node()};"
+    ):
+        shared_lock(path, 0.1).__enter__()
+    other.kill()
+    other.communicate()
+    with shared_lock(path, 0.1), exclusive_lock_in_time(path, 0) as is_free:
+        assert not is_free  # this process itself has it
+    with exclusive_lock_in_time(path, 0) as is_free:
         assert is_free
 
 

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from deltalake import write_deltalake
 
 from benchmarks.trace_scale import address, fill
 from pipeline.core.errors import SettingsError
@@ -10,7 +11,8 @@ from pipeline.registry.promotions import PASSED
 from pipeline.storage.files import sha256
 from pipeline.storage.tables import CaptionTable
 from pipeline.upkeep.trace import Tracer
-from tests.pipeline.registry.light_registry import NAME
+from tests.pipeline.registry.light_registry import NAME, home_in
+from tests.pipeline.storage.tables.table_rows import later, row, rows
 from tests.pipeline.upkeep.traced_home import continued_home, traced_home
 
 IMAGES = {"a.jpg": "train", "b.jpg": "val"}
@@ -45,6 +47,17 @@ def test_a_caption_leads_to_its_version_run_snapshot_verdict_and_promotion(home,
 def test_a_version_without_tags_is_followed_through_its_bundle(home, tracer):
     [newest, _] = tracer.trace("/in/1.jpg")["captions"]
     assert "second" in (home.store / newest["model"]["snapshot"] / "stage.json").read_text()
+
+
+def test_22_15_the_sequence_decides_which_caption_is_newest(tmp_path):
+    """A clock was years ahead for the first night; another writer's row has no sequence and stands by its time."""
+    home, table = home_in(tmp_path), CaptionTable(tmp_path / "captions")
+    table.append(rows(row("/in/1.jpg", caption="of a wrong clock", **later(4000))), 0)
+    table.append(rows(row("/in/1.jpg", caption="second", model_version="2", **later(1))), 1)
+    table.append(rows(row("/in/1.jpg", caption="third", model_version="3", **later(9))), 2)
+    write_deltalake(table.uri, rows(row("/in/1.jpg", caption="by hand", source="human", **later(5))), mode="append")
+    captions = Tracer(home, table).trace("/in/1.jpg")["captions"]
+    assert [each["caption"] for each in captions] == ["third", "by hand", "second", "of a wrong clock"]
 
 
 @pytest.mark.parametrize("asked", ["b.jpg", "/data/b.jpg", sha256(b"b.jpg")])

@@ -6,14 +6,17 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.errors import NightHeld, ObjectUnavailable, SettingsError
+from pipeline.core.signals import Stopped
 from serving.monitoring.alerts import (
     NIGHT_FAILED,
     NIGHT_HELD,
     NIGHT_LATE,
+    TRAINING_FAILED,
     alert,
     alert_of_late_run,
     alert_of_run,
     alerting,
+    home_to_alert,
 )
 from serving.publish import publish
 from tests.faults.listening import alerts
@@ -31,7 +34,7 @@ def test_a_night_that_fails_otherwise_alerts_and_tells_no_secret(connected, list
     assert SECRET not in caplog.text
 
 
-@pytest.mark.parametrize("event", [NIGHT_FAILED, NIGHT_HELD, NIGHT_LATE])
+@pytest.mark.parametrize("event", [NIGHT_FAILED, NIGHT_HELD, NIGHT_LATE, TRAINING_FAILED])
 def test_an_alert_leads_to_its_section_of_the_runbook(connected, listener, event):
     alert(connected.home, event, "something")
     (sent,) = alerts(listener)
@@ -41,10 +44,37 @@ def test_an_alert_leads_to_its_section_of_the_runbook(connected, listener, event
     assert section in [heading.lower() for heading in headings]
 
 
-def test_a_mistyped_setting_alerts_nobody(connected, listener):
-    with pytest.raises(SettingsError), alerting(connected.home, "n1"):
-        raise SettingsError("no such folder")
+def test_22_11_a_settings_error_alerts_with_its_remedy(connected, listener):
+    with pytest.raises(SettingsError), alerting(connected.home) as about:
+        about["night"] = "n1"
+        raise SettingsError("no such folder; name another")
+    (sent,) = alerts(listener)
+    assert (sent["event"], sent["night"], sent["text"]) == ("night_failed", "n1", "no such folder; name another")
+
+
+def test_22_11_a_crash_alerts_and_tells_no_secret(connected, listener, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    with pytest.raises(KeyError), alerting(connected.home, event=TRAINING_FAILED):
+        raise KeyError(f"http://me:{SECRET}@host/{SECRET}")
+    (sent,) = alerts(listener)
+    assert sent["event"] == "training_failed"
+    assert sent["text"].startswith("KeyError: ")
+    assert SECRET not in str(sent)
+
+
+@pytest.mark.parametrize("ended", [KeyboardInterrupt, Stopped])
+def test_who_ends_a_night_by_hand_alerts_nobody(connected, listener, ended):
+    with pytest.raises(ended), alerting(connected.home, "n1"):
+        raise ended
     assert alerts(listener) == []
+
+
+def test_the_webhook_is_known_though_another_variable_is_wrong(monkeypatch):
+    monkeypatch.setenv("NIGHTCAP_WEBHOOK", "https://host/hook")
+    monkeypatch.setenv("NIGHTCAP_STORE", "relative")
+    assert home_to_alert().webhook == "https://host/hook"
+    monkeypatch.setenv("NIGHTCAP_WEBHOOK", "no address")
+    assert home_to_alert().webhook == ""
 
 
 def test_without_a_webhook_nothing_is_sent(world, caplog):

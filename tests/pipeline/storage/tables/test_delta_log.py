@@ -9,7 +9,7 @@ from pipeline.core.errors import SettingsError
 from pipeline.storage import files
 from pipeline.storage.files import sync_folder
 from pipeline.storage.tables import SCHEMA, CaptionTable
-from pipeline.storage.tables.delta_log import opened, write_commit
+from pipeline.storage.tables.delta_log import checkpoint, opened, write_commit
 from tests.pipeline.storage.tables.table_rows import row, rows
 
 
@@ -25,6 +25,25 @@ def test_a_commit_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     assert order[named - 1] == "synced"
     assert "_delta_log" in order[named:]
     assert fsync is sync_folder
+
+
+def test_a_log_whose_commits_go_while_it_is_read_is_read_again(tmp_path, monkeypatch):
+    """As whoever compacts or purges removes them, once a checkpoint stands for them."""
+    table, stat = CaptionTable(tmp_path / "captions"), Path.stat
+    for number, name in enumerate("abc"):
+        table.append(rows(row(name)), number)
+    checkpoint(DeltaTable(table.uri))
+    old = sorted(Path(table.uri).glob("_delta_log/*.json"))[:-1]
+
+    def meanwhile(path, **options):
+        if path == old[0]:
+            for each in old:
+                each.unlink(missing_ok=True)
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", meanwhile)
+    assert sorted(table.images()) == ["a", "b", "c"]
+    assert not any(each.exists() for each in old)
 
 
 def test_two_commits_of_one_version(tmp_path):
