@@ -49,7 +49,7 @@ def caption_nightly() -> None:
         from serving.planning.model_choice import pin_for_night
         from serving.planning.plan import held
         from serving.planning.plan import plan as plan_night
-        from serving.planning.replay import attempt_of, in_its_input, with_known_images
+        from serving.planning.replay import attempt_of, in_its_input, with_known_names
         from serving.runs.settings import night_settings
 
         context = get_current_context()
@@ -57,7 +57,7 @@ def caption_nightly() -> None:
         settings = in_its_input(night_settings(dict(context["params"])), home, CONFIG.get("input"))
         if settings.held_night:
             return held(home, settings.held_night)
-        settings = with_known_images(settings, home)
+        settings = with_known_names(settings, home)
         try:
             model = pin_for_night(settings, home)
         except NothingPromoted as error:

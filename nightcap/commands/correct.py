@@ -14,6 +14,8 @@ from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
 from pipeline.storage.objects import kind_of
 
+_SHOWN = 5  # corrections that are not there, in a message
+
 if TYPE_CHECKING:
     from pipeline.storage.tables.corrections import CorrectionTable
     from serving.runs.plan_file import Plan
@@ -36,7 +38,8 @@ def command(
     """Add people's captions to the table of corrections: they are current at once, and join the next training's snapshot.
 
     Images are named as the table of captions names them. Of each person the newest caption of an image counts. No night
-    replaces one, and the outputs of nights that hold its image are written again.
+    replaces one, and the outputs of nights that hold its image are written again. --undo
+    ends with 3 if some of the corrections are not there.
     """
     from nightcap.corrections_file import of_known_images, read_corrections
     from pipeline.storage.forgotten import heeding_forgotten
@@ -68,21 +71,27 @@ def _take_back(corrections: CorrectionTable, named: str, who: str | None, home: 
     from serving.upkeep.correct import withdraw_corrections
 
     known = [each.image for each in corrections.read()]
+    rows: set[tuple[str | None, str, str]] = set()
     if "://" in named or kind_of(named) == "image":
-        found = match_names([named], known).found.get(named)
+        names = match_names([named], known)
+        found = names.found.get(named)
         people = None if who is None else {who, name_of_person(who)}
         taken = corrections.take_back(lambda each: each.image == found and (people is None or each.who in people))
     else:
         given = read_corrections(Path(named), who).values()
-        names = match_names((each.image for each in given), known, (home.input,)).found
-        rows = {(names.get(each.image), each.who, each.caption) for each in given}
+        names = match_names((each.image for each in given), known, (home.input,))
+        rows = {(names.found.get(each.image), each.who, each.caption) for each in given}
         taken = corrections.take_back(lambda each: (each.image, each.who, each.caption) in rows)
+    others = rows - {(each.image, each.who, each.caption) for each in taken}
+    left = [names.unknown_named(), *sorted(f"{image!r} by {person}" for image, person, _ in others if image)[:_SHOWN]]
+    lacking = f"{corrections.uri} has no such correction of {', '.join(filter(None, left))}"
     if not taken:
-        raise SettingsError(
-            f"{named}: {corrections.uri} has no such correction; name the image as it does, and who wrote it with --who"
-        )
+        raise SettingsError(f"{named}: {lacking}; name the image as it does, and who wrote it with --who")
     nights = withdraw_corrections(home, taken)
     echo(f"{len(taken)} corrections taken back from {corrections.uri}{_written(nights)}")
+    if any(left):
+        echo(lacking)
+        raise typer.Exit(3)
 
 
 def _written(nights: list[Plan]) -> str:

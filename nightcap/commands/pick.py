@@ -47,6 +47,7 @@ def command(
     from pipeline.model.captioner import BundleCaptioner
     from pipeline.storage.forgotten import heeding_forgotten
     from pipeline.storage.tables import CaptionTable
+    from pipeline.storage.tables.commits import find_table
     from pipeline.storage.tables.corrections import CorrectionTable
     from serving.active_learning import pick
 
@@ -57,8 +58,11 @@ def command(
         raise SettingsError(
             f"--model {model} is an external captioner, which has no image features; name a model that Nightcap trained"
         )
+    captions = CaptionTable(table or home.captions)
+    if table and not folder and find_table(captions.uri) is None:
+        raise SettingsError(f"there is no table of captions at --table {table}; name one, or a folder with --input")
     with working("picking"):
-        picked = pick(CaptionTable(table or home.captions), captioner, n, pool or CANDIDATES * n, folder, corrected)
+        picked = pick(captions, captioner, n, pool or CANDIDATES * n, folder, corrected)
     with heeding_forgotten(home.store) as forgotten, destination(output) as write:
         picked = [each for each in picked if each.image not in forgotten]
         for line in _table(picked) if output and output.suffix == ".csv" else _lines(picked):

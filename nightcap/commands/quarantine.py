@@ -35,21 +35,32 @@ def command(
     are, in a file that `validation.waivers` names, are then accepted.
     """
     home = Home.from_environment()
-    rows = _of_night(table or str(home.captions), night) if night else _of_training(home, training)
+    rows = _of_night(home, table or str(home.captions), night) if night else _of_training(home, training)
+    used = set[str]()
     with destination(output) as write:
         for row in rows:
+            used.add(row["reason"])
             if not reasons or row["reason"] in reasons:
                 write(json.dumps(row, ensure_ascii=False) + "\n")
+    if reasons:
+        from serving.planning.replay import require_reasons
+
+        require_reasons(reasons, used)
 
 
-def _of_night(table: str, night: str) -> Iterator[dict[str, Any]]:
+def _of_night(home: Home, uri: str, night: str) -> Iterator[dict[str, Any]]:
     import pyarrow.compute as pc
 
     from pipeline.storage.tables import CaptionTable
     from pipeline.storage.tables.schema import COMMON_QUARANTINE, QUARANTINED
+    from serving.planning.replay import require_night
 
+    table = CaptionTable(uri)
+    require_night(table, home, night)
+    if table.run_of(night) is None:
+        show(f"night {night!r} has published nothing in {table.uri}, so it has quarantined nothing there")
     condition = (pc.field("night") == night) & (pc.field("status") == QUARANTINED)
-    for batch in CaptionTable(table).batches(condition, [*COMMON_QUARANTINE.names, "etag", "night"]):
+    for batch in table.batches(condition, [*COMMON_QUARANTINE.names, "etag", "night"]):
         yield from batch.to_pylist()
 
 

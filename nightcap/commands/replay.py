@@ -44,7 +44,7 @@ def command(
     from serving.monitoring.alerts import alerting, home_to_alert
     from serving.night import run_night
     from serving.planning.model_choice import pin_for_night
-    from serving.planning.replay import attempt_of, with_known_images
+    from serving.planning.replay import attempt_of, with_known_names
 
     with working("captioning"), alerting(home_to_alert()) as about:
         home = Home.from_environment()
@@ -52,7 +52,7 @@ def command(
         if not settings.replay(("", "")):
             raise SettingsError("nothing to replay; name a --reason, an --image or a --night")
         home = home.reaching(settings.input, settings.manifest, settings.output, settings.table)
-        settings = with_known_images(settings, home)
+        settings = with_known_names(settings, home)
         attempt = attempt_of(settings, home, datetime.now(UTC))
         about["night"] = attempt.night
         pinned = pin_for_night(settings, home)

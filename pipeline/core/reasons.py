@@ -153,6 +153,9 @@ DATASET_REASONS = {
     DRIFTED: "Captions or images differ more from the last accepted snapshot than the drift settings allow.",
 }
 
+# of rows, be they images or captions
+KNOWN_REASONS = NIGHT_REASONS.keys() | IMAGE_REASONS.keys() | CAPTION_REASONS.keys()
+
 # Reasons that a person may waive for a row; a file that is no image, or a text that is no caption, stays out.
 WAIVABLE = frozenset(
     {NEAR_DUPLICATE, MARKUP, FORMULA, LINK, PERSONAL_DATA, CAPTION_TOO_SHORT, CAPTION_TOO_LONG, REPEATED_CAPTION}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -46,6 +46,13 @@ def match_names(given: Iterable[str], known: Iterable[str], folders: Iterable[st
     for name in known:
         search.compare(name)
     return search.matched()
+
+
+def unknown_among(given: Iterable[str], known: Collection[str]) -> str:
+    """Given names that are not known as they are, for a message, with their likely ones; empty if all are known."""
+    rest = [name for name in dict.fromkeys(given) if name not in known]
+    matched = match_names(rest, known)
+    return MatchedNames({}, {name: matched.found.get(name) or matched.unknown[name] for name in rest}).unknown_named()
 
 
 def same_to_the_eye(name: str) -> str:

@@ -21,6 +21,7 @@ from pipeline.registry.journal import Entry, Journal
 from pipeline.registry.lineage import ACCEPTED_TAG, Exposed, Lineage
 from pipeline.registry.promotions import GATE_TAG, JUDGED_AGAINST_TAG, VERDICT_DIGEST_TAG, VERDICT_TAG
 from pipeline.registry.versions import Registry, Version
+from pipeline.storage.name_matching import match_names
 from pipeline.storage.stage_outputs import Store
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import CORRECTED
@@ -60,8 +61,11 @@ class Tracer:
         digests = {row["sha256"] for row in rows if row["sha256"]} | ({image} if _DIGEST.fullmatch(image) else set())
         listed = self._listed(names, digests)
         if not rows and not listed:
+            matched = match_names([image], self.table.images(), (self.home.input,))
+            if image in matched.found:
+                return self.trace(matched.found[image])
             raise SettingsError(
-                f"nothing is known of {image!r}: it is in no row of table {self.table.uri}, and in none of the "
+                f"nothing is known of {matched.unknown_named()}: it is in no row of table {self.table.uri}, and in none of the "
                 f"{len(self._snapshots)} snapshots in {self.home.store}; name it as one of them does, or by its SHA-256"
             )
         return {"image": image, "captions": [self._with_model(row) for row in rows], "trained": self._trained(listed)}

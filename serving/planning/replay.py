@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from functools import cache, partial
 from itertools import count
@@ -11,9 +12,10 @@ import pyarrow.compute as pc
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
+from pipeline.core.reasons import KNOWN_REASONS
 from pipeline.model.interface import PinnedModel
 from pipeline.storage.files import read_json
-from pipeline.storage.name_matching import match_names
+from pipeline.storage.name_matching import match_names, unknown_among
 from pipeline.storage.objects import address_of, printable
 from pipeline.storage.tables import QUARANTINED, CaptionTable
 from pipeline.storage.tables.replay import Replay
@@ -79,11 +81,19 @@ def in_its_input(settings: NightSettings, home: Home, configured: str | None = N
     return settings.model_copy(update={"input": folder}) if folder else settings
 
 
-def with_known_images(settings: NightSettings, home: Home) -> NightSettings:
-    """Settings with `replay_images` as the table names them; SettingsError if it knows one of them under no name."""
+def with_known_names(settings: NightSettings, home: Home) -> NightSettings:
+    """Settings with `replay_images` as the table names them.
+
+    Raises SettingsError if nobody knows the night, a reason or, under any name, an image that is to be replayed.
+    """
+    table = table_of(home, settings.table)
+    if settings.replay_night:
+        require_night(table, home, settings.replay_night)
+    if not KNOWN_REASONS.issuperset(settings.replay_reasons or ()):
+        require_reasons(settings.replay_reasons or (), quarantined(table))
     if not settings.replay_images:
         return settings
-    table, wanted = table_of(home, settings.table), tuple(map(printable, settings.replay_images))
+    wanted = tuple(map(printable, settings.replay_images))
     if set(table.images(one_of("image", wanted))).issuperset(wanted):
         return settings
     matched = match_names(wanted, table.images(), (address_of(settings.input or home.input),))
@@ -92,6 +102,21 @@ def with_known_images(settings: NightSettings, home: Home) -> NightSettings:
             f"table {table.uri} knows no image {matched.unknown_named()}; nothing was replayed: name images as it does"
         )
     return settings.model_copy(update={"replay_images": tuple(dict.fromkeys(matched.found.values()))})
+
+
+def require_night(table: CaptionTable, home: Home, night: str) -> None:
+    """Raise SettingsError for a night that has neither rows in the table nor a plan."""
+    if table.run_of(night) is None and not planned_runs(home.store, night):
+        batches = table.batches(pc.field("night").is_valid(), ["night"])
+        nights = {each for batch in batches for each in batch["night"].unique().to_pylist()}
+        named = unknown_among([night], nights)
+        raise SettingsError(f"table {table.uri} knows no night {named}; name one of its {len(nights)} nights")
+
+
+def require_reasons(reasons: Collection[str], used: Iterable[str]) -> None:
+    """Raise SettingsError for a code that neither this version nor a row that is at hand has as a reason."""
+    if unknown := unknown_among(reasons, KNOWN_REASONS.union(used)):
+        raise SettingsError(f"nothing is quarantined as {unknown}; docs/reference.md lists the reasons")
 
 
 def places(table: CaptionTable, replay: Replay, home: Home) -> dict[str, int]:

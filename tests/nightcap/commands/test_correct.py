@@ -49,6 +49,16 @@ def test_corrections_are_added_once_each_image_is_found_and_taken_back_again(run
     assert run("correct", "--undo", images[1]).refused(2, "has no such correction")
 
 
+def test_what_cannot_be_taken_back_is_said_beside_what_is(run, table, images, tmp_path):
+    run("correct", written(tmp_path, f"{images[0]},a dog", f"{images[1]},a cat"), "--who", "ann")
+    file = written(tmp_path, f"{images[0]},a dog", f"{images[1]},a cow", "/photos/never-seen.jpg,a dog")
+    done = run("correct", "--undo", file, "--who", "ann")
+    assert done.code == 3
+    assert "1 corrections taken back" in done.out
+    assert f"no such correction of '/photos/never-seen.jpg', '{images[1]}' by ann" in done.out
+    assert [each.caption for each in table.read()] == ["a cat"]
+
+
 def test_images_that_nobody_knows_are_told_by_line_and_nothing_is_added(run, table, images, tmp_path):
     file = written(tmp_path, f"{images[0]},a dog", "/photos/never-seen.jpg,a dog", "holiday/IMG_7.jpg,a swing")
     assert run("correct", file).refused(

@@ -30,6 +30,7 @@ def test_the_list_is_one_that_a_person_then_corrects(run, tmp_path, monkeypatch)
     assert run("correct", tmp_path / "done.csv", "--table", corrections).code == 0
     assert len(CorrectionTable(corrections).read()) == 5
     rest = [json.loads(line) for line in run(*common, "--n", "50").out.splitlines()]
+    assert run("pick", "--table", tmp_path / "t").refused(2, "there is no table of captions at --table")
     assert {line["image"] for line in rest} == images - {line["image"] for line in listed}
     assert all(line["said"] and line["confidence"] > 0 for line in rest)
 

@@ -61,6 +61,8 @@ def test_a_night_is_listed_alone(run):
     [line] = listed(run("quarantine", "--night", "n1"))
     assert (line["image"], line["reason"], line["night"]) == ("/in/bad.jpg", "truncated", "n1")
     assert listed(run("quarantine", "--night", "n1", "--reason", "empty")) == []
+    assert run("quarantine", "--night", "night1").refused(2, "knows no night 'night1'; name one of its 2 nights")
+    assert run("quarantine", "--night", "n1", "--reason", "truncate").refused(2, "(perhaps 'truncated')")
 
 
 def test_without_a_training_one_line_names_the_folder(run, store):

@@ -18,6 +18,10 @@ def test_a_replay_of_another_folder_says_where_the_images_lie(run, inbox):
 def test_an_image_that_nobody_knows_is_said_and_nothing_is_replayed(run, inbox):
     run("night", "--input", inbox, "--night", "one", "--set", "min_side=4096")
     assert run("replay", "--image", "/nowhere/0.jpg").refused(2, "knows no image '/nowhere/0.jpg'")
+    assert run("replay", "--night", "onf").refused(2, "knows no night 'onf'")
+    assert run("replay", "--reason", "to_small").refused(
+        2, "nothing is quarantined as 'to_small' (perhaps 'too_small')"
+    )
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,8 @@ def test_json_and_a_file_of_captions(trace, tmp_path):
 
 def test_an_unknown_image_is_one_line(trace):
     assert trace("x.jpg").refused(2, "nothing is known of 'x.jpg'")
+    assert trace("/in/BAD.jpeg").refused(2, "nothing is known of '/in/BAD.jpeg' (perhaps '/in/bad.jpg')")
+    assert "truncated" in trace("/in/./bad.jpg").out
 
 
 def test_a_version_that_continues_another_is_named_with_it(run, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from pipeline.storage.tables import CaptionTable
 from serving.caption_shard import caption_shard
 from serving.night import run_night
 from serving.planning.plan import plan
-from serving.planning.replay import attempt_of, in_its_input, input_of, places, quarantined, with_known_images
+from serving.planning.replay import attempt_of, in_its_input, input_of, places, quarantined, with_known_names
 from serving.publish import publish
 from tests.serving.night_world import PINNED, ColourCaptioner, image, settings_of, unexpected
 
@@ -64,11 +64,11 @@ def test_only_some_images(broken):
 
 def test_images_are_named_as_people_write_them_and_an_unknown_one_is_refused_with_a_likely_one(broken):
     written = ("broken.jpg", f"{broken.home.inbox}//tiny.png".replace("/tiny", "\\tiny"))
-    known = with_known_images(settings_of(replay_images=written), broken.home).replay_images
+    known = with_known_names(settings_of(replay_images=written), broken.home).replay_images
     assert known == tuple(str(broken.home.inbox / name) for name in ("broken.jpg", "tiny.png"))
-    assert with_known_images(settings_of(replay_images=known), broken.home).replay_images == known
+    assert with_known_names(settings_of(replay_images=known), broken.home).replay_images == known
     with pytest.raises(SettingsError, match=r"knows no image '/other/broken.png' \(perhaps '.*/broken.jpg'\)"):
-        with_known_images(settings_of(replay_images=("/other/broken.png", "tiny.png")), broken.home)
+        with_known_names(settings_of(replay_images=("/other/broken.png", "tiny.png")), broken.home)
 
 
 def test_a_night_again_with_another_version(broken):
