@@ -26,10 +26,7 @@ STANDARD_IMAGES = 1024  # in the order of their digests; more do not change what
 def train(run: TrainingRun, watch: ProgressCallback = lambda row: None) -> StageOutput:
     """Write `decoder.weights.h5` of the kept epoch, and the curves; raises as `fit`."""
     settings = run.settings
-    groups = {
-        "decoder": settings.decoder.model_dump(mode="json"),
-        "training": settings.training.model_dump(mode="json", exclude={"checkpoint_minutes"}),
-    }
+    groups = recipe_of(settings, len(_vocabulary(run)))
     inputs = run.inputs("validate", "adapt_vocabulary", "extract_features", *({"start"} & run.done.keys()))
     # The checkpoints go only with the end of the block: a crash before the output is in place must not cost them.
     with run.store.resuming("train", {"version": _VERSION, **groups}, inputs) as unfinished:
@@ -44,13 +41,25 @@ def train(run: TrainingRun, watch: ProgressCallback = lambda row: None) -> Stage
         return run.store.run("train", _VERSION, groups, inputs, build)
 
 
+def recipe_of(settings: TrainSettings, words: int) -> dict[str, dict[str, Any]]:
+    """The settings in the digest of an output whose vocabulary has so many words."""
+    training = settings.training.model_dump(mode="json", exclude={"checkpoint_minutes", "output"})
+    if settings.training.samples_output(words):
+        training["output"] = "sampled"  # only then: outputs and checkpoints are older than the setting
+    return {"decoder": settings.decoder.model_dump(mode="json"), "training": training}
+
+
 def splits(run: TrainingRun) -> tuple[Examples, ValidationSet]:
     """What is fitted, and what chooses."""
-    words = Vocabulary.read(run.output("adapt_vocabulary").path / "vocabulary.txt")
+    words = _vocabulary(run)
     views = [FeatureStore.of(run, view) for view in range(run.settings.encoder.views)]
     cut = run.settings.training.max_words
     examples = Examples.of(run.accepted, "train", words, views, cut, run.settings.training.corrections_weight)
     return examples, ValidationSet.of(run.accepted, words, views[0], cut)
+
+
+def _vocabulary(run: TrainingRun) -> Vocabulary:
+    return Vocabulary.read(run.output("adapt_vocabulary").path / "vocabulary.txt")
 
 
 def fit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import keras
@@ -16,7 +17,7 @@ from pipeline.model.network.decoder import Decoder, EncoderMemory
 from pipeline.model.network.generation import Generator
 from pipeline.model.vocabulary import PADDING
 from pipeline.training.batches import Batch
-from pipeline.training.loss import likelihood, summed_loss
+from pipeline.training.loss import likelihood, sampled_loss, summed_loss
 from pipeline.training.sampling import sample_captions
 from pipeline.training.weight_average import MovingAverage
 
@@ -26,8 +27,10 @@ class Trainer:
 
     def __init__(self, decoder: Decoder, settings: TrainingSettings, steps: int, people_share: float = 0.0) -> None:
         self.decoder, self.smoothing = decoder, settings.label_smoothing
+        words = decoder.vocabulary_size
+        self.sampled = settings.samples_output(words)
         self.people_share = people_share  # of the loss, on people's captions when captions are reinforced, in [0, 1]
-        self.generator = Generator(decoder, DecodingSettings(method="greedy"), decoder.vocabulary_size)  # validates
+        self.generator = Generator(decoder, DecodingSettings(method="greedy"), words)  # validates
         optimizer = keras.optimizers.Adam(_schedule(settings, steps), global_clipnorm=settings.clip_norm)
         scaled = decoder.dtype_policy.compute_dtype == "float16"
         self.optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
@@ -75,11 +78,17 @@ class Trainer:
 
     def _train_on_batch(self, features: Any, images: Any, tokens: Any) -> Any:
         with tf.GradientTape() as tape:
-            loss, words = self._summed_loss(features, images, tokens, self.smoothing, training=True)
-            loss = loss / words
+            hidden, targets = teacher_forced(self.decoder, features, images, tokens, training=True)
+            loss = self._fitted_loss(hidden, targets) / ops.cast(ops.shape(targets)[0], "float32")
             scaled = self.optimizer.scale_loss(loss)
         self._apply(tape, scaled)
         return loss
+
+    def _fitted_loss(self, hidden: Any, targets: Any) -> Any:
+        words = self.decoder.vocabulary_size
+        if not self.sampled:
+            return summed_loss(self.decoder.logits(hidden), targets, self.smoothing)
+        return sampled_loss(partial(self.decoder.logits, hidden), words, targets, self.smoothing, self.random)
 
     def _reinforce_batch(
         self, features: Any, images: Any, tokens: Any, sampled_images: Any, sampled_tokens: Any, weights: Any

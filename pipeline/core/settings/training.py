@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from pipeline.core.settings.base import Address, Effect, Group, PathMark
 from pipeline.core.settings.data import SourceSettings, ValidationSettings, VocabularySettings
 
+FREQUENT_WORDS, DRAWN_WORDS = 2000, 500  # of a sampled output: the first of the vocabulary, and some of the others
+
 EncoderName = Literal["scenes", "inception_resnet_v2", "resnet50", "mobilenet", "xception"]
 
 
@@ -78,6 +80,11 @@ class TrainingSettings(Group):
     decay: bool = Field(True, description="The learning rate then falls along a cosine; false keeps it.")
     clip_norm: float | None = Field(5.0, gt=0, description="Largest global norm of a step's gradient; empty for any.")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Share of the target spread over all words.")
+    output: Literal["exact", "sampled"] = Field(
+        "exact",
+        description="How a step's loss weighs the words not said: exact takes all; sampled the 2,000 most frequent and "
+        "500 drawn from the others, where there are more. Judging and the second stage are exact.",
+    )
     patience: int = Field(3, ge=1, description="Epochs without better validation captions (CIDEr-D) before stopping.")
     max_words: int = Field(
         30,
@@ -98,6 +105,10 @@ class TrainingSettings(Group):
     start_from: Annotated[Address | None, PathMark(file_relative=False, published=True)] = Field(
         None, description="A registered version to continue from, such as models:/captioner@champion; empty for none."
     )
+
+    def samples_output(self, words: int) -> bool:
+        """Whether a step's loss is sampled with a vocabulary of so many words."""
+        return self.output == "sampled" and words > FREQUENT_WORDS + DRAWN_WORDS
 
 
 class SelfCriticalSettings(Group):

@@ -99,12 +99,18 @@ class Decoder(keras.Model):  # type: ignore[misc]
         hidden, attention = self._attend(memory, outputs)
         return self.drop(hidden, training=training), attention
 
-    def logits(self, hidden: Any) -> Any:
-        """Logits of the next word: hidden states [.., units] to float32 [.., vocabulary]."""
-        if self.narrow is None:
+    def logits(self, hidden: Any, words: Any = None) -> Any:
+        """Logits of the next word: hidden [.., units] to float32 [.., vocabulary], or of `words`, int32 [k], to [.., k]."""
+        if self.narrow is None and words is None:
             return self.write(hidden)
-        vectors = ops.cast(self.embed.embeddings, self.compute_dtype)  # [vocabulary, embedding]
-        return ops.cast(ops.matmul(self.narrow(hidden), ops.transpose(vectors)), "float32") + self.bias
+        if self.narrow is None:
+            weights, bias = ops.take(self.write.kernel, words, axis=1), ops.take(self.write.bias, words)
+            return ops.matmul(ops.cast(hidden, "float32"), weights) + bias
+        vectors, bias = self.embed.embeddings, self.bias  # [vocabulary, embedding]
+        if words is not None:
+            vectors, bias = ops.take(vectors, words, axis=0), ops.take(bias, words)
+        vectors = ops.cast(vectors, self.compute_dtype)
+        return ops.cast(ops.matmul(self.narrow(hidden), ops.transpose(vectors)), "float32") + bias
 
     def step(self, memory: EncoderMemory, state: Any, token: Any) -> Step:
         """Write one word further: state [n, units], token int32 [n]."""

@@ -1,7 +1,11 @@
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from pipeline.training.loss import sampled_loss, summed_loss
 
 VOCABULARY = 7
 
@@ -63,3 +67,41 @@ def test_half_precision_logits_lose_no_precision_in_the_loss():
 
 def test_no_words_are_no_loss_at_all():
     assert loss_of(np.ones((0, VOCABULARY)), np.zeros(0)) == 0.0
+
+
+def sampled(logits, targets, smoothing, times, drawn=300):
+    """The sampled loss of logits [words, vocabulary], and its gradient to them, so many times."""
+    random = keras.random.SeedGenerator(5)
+
+    @tf.function
+    def once(logits):
+        loss = sampled_loss(
+            lambda ids: tf.gather(logits, ids, axis=1), logits.shape[1], targets, smoothing, random, (10, drawn)
+        )
+        return loss, tf.convert_to_tensor(tf.gradients(loss, logits)[0])
+
+    losses, gradients = zip(*(once(logits) for _ in range(times)), strict=True)
+    return np.array(losses), np.array(gradients)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_a_sampled_loss_and_its_gradient_are_on_average_the_exact_ones(smoothing):
+    random = np.random.default_rng(2)
+    logits = tf.constant(random.normal(size=(6, 60)) - np.linspace(0, 4, 60), tf.float32)
+    targets = tf.constant([3, 9, 10, 30, 59, 30])  # frequent ones and others, one of them twice
+    losses, gradients = sampled(logits, targets, smoothing, 100)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        exact = summed_loss(logits, targets, smoothing)
+    assert losses.mean() == pytest.approx(float(exact), rel=0.01)
+    assert losses.std() > 0  # the state that a checkpoint keeps moves on
+    np.testing.assert_allclose(gradients.mean(axis=0), tape.gradient(exact, logits), atol=0.01)
+
+
+def test_the_frequent_words_and_the_one_that_is_said_count_as_they_are():
+    logits = np.full((2, 60), -50.0)
+    logits[:, :10], logits[1, 40] = np.linspace(0, 2, 10), 1.5
+    losses, _ = sampled(tf.constant(logits, tf.float32), tf.constant([4, 40]), 0.0, 3, drawn=1)
+    rivals = logits[:, np.r_[:10, 40]]
+    expected = np.log(np.exp(rivals).sum(axis=1)) - [logits[0, 4], logits[1, 40]]
+    np.testing.assert_allclose(losses, expected.sum(), rtol=1e-5)

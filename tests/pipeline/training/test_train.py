@@ -8,11 +8,11 @@ import pytest
 from pipeline.core.errors import SettingsError
 from pipeline.core.settings import DecoderSettings, VocabularySettings
 from pipeline.data.snapshot import Snapshot
-from pipeline.model.vocabulary import PADDING, SPECIAL
+from pipeline.model.vocabulary import PADDING, SPECIAL, Vocabulary
 from pipeline.training.batches import Examples
 from pipeline.training.features import FeatureStore
 from pipeline.training.loop import DECODER_WEIGHTS
-from pipeline.training.train import fit, new_decoder
+from pipeline.training.train import fit, new_decoder, recipe_of
 from pipeline.training.validation_score import ValidationSet
 from pipeline.training.vocabulary_stage import adapt
 from tests.pipeline.training import toy
@@ -83,6 +83,34 @@ def test_struck_after_an_epoch_it_resumes_and_ends_the_same(whole, tmp_path, cap
     assert len(seen) == EPOCHS - 1
     assert losses(resumed) == losses(progress)
     toy.assert_same(toy.arrays(tmp_path / "training"), toy.arrays(folder))
+
+
+def test_a_digest_names_the_output_only_where_it_is_sampled():
+    """So outputs and checkpoints from before the setting stay in use."""
+    small, exact, large = (
+        recipe_of(toy.settings(output=output), words)["training"]
+        for output, words in (("sampled", 2000), ("exact", 20_000), ("sampled", 20_000))
+    )
+    assert small == exact
+    assert "output" not in small
+    assert large == small | {"output": "sampled"}
+
+
+@pytest.fixture
+def many_words(monkeypatch):
+    monkeypatch.setattr(
+        toy, "VOCABULARY", Vocabulary.of([*toy.VOCABULARY.words[len(SPECIAL) :], *map(str, range(3000))])
+    )
+
+
+def test_a_sampled_output_learns_and_struck_it_resumes_and_ends_the_same(many_words, tmp_path):
+    chosen = {"output": "sampled", "epochs": 3, "checkpoint_minutes": 0.0, "learning_rate": 0.05}
+    whole = toy.trained(tmp_path / "whole", **chosen)
+    assert whole.curves[-1]["val_loss"] < 0.8 * np.log(len(toy.VOCABULARY))  # judged over all words
+    with pytest.raises(toy.Killed):
+        toy.trained(tmp_path / "training", toy.strikes_after(1), **chosen)
+    assert losses(toy.trained(tmp_path / "training", **chosen)) == losses(whole)
+    toy.assert_same(toy.arrays(tmp_path / "training"), toy.arrays(tmp_path / "whole"))
 
 
 def test_killed_at_any_moment_it_resumes_and_ends_the_same(tmp_path):

@@ -54,3 +54,15 @@ def test_a_shortest_caption_above_the_longest_is_refused():
 def test_settings_do_not_change():
     with pytest.raises(ValueError, match="frozen"):
         train_settings({}).training.epochs = 3
+
+
+@pytest.mark.parametrize(
+    ("output", "words", "sampled"),
+    [
+        ("exact", 200_000, False),
+        ("sampled", 2501, True),
+        ("sampled", 2500, False),
+    ],
+)
+def test_the_output_is_sampled_where_asked_and_where_words_are_left_to_draw(output, words, sampled):
+    assert train_settings({"training": {"output": output}}).training.samples_output(words) == sampled

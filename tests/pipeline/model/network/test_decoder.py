@@ -52,6 +52,15 @@ def test_shapes(fusion, positions, features, tokens):
     assert [value.shape for value in step] == [(3, VOCABULARY), (3, UNITS), (3, POSITIONS)]
 
 
+@every_kind
+def test_logits_of_some_words_are_those_of_all(kind, features, tokens):
+    decoder = decoder_of(**kind)
+    hidden, _ = decoder.forward(decoder.encode(features), tokens)
+    words = np.array([5, 1, 5, VOCABULARY - 1], np.int32)
+    every = np.asarray(decoder.logits(hidden))
+    np.testing.assert_allclose(decoder.logits(hidden, words), every[..., words], atol=1e-5)
+
+
 @pytest.mark.parametrize("positions", [True, False])
 @every_kind
 def test_word_by_word_gives_the_logits_of_teacher_forcing(kind, positions, features, tokens):
