@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import secrets
 import socket
 from typing import Annotated
@@ -26,12 +25,13 @@ def command(
     """
     import uvicorn
 
+    from nightcap.corrections_file import name_of_person
     from serving.app.review import Review
     from serving.app.reviewed_images import ReviewedImages
     from serving.app.server import create_app
 
     home, key = Home.from_environment(), secrets.token_urlsafe(24)
-    review = Review(home, who or getpass.getuser())
+    review = Review(home, name_of_person(who))
     with ReviewedImages(home) as images:
         config = uvicorn.Config(create_app(review, images, key), log_level="warning")
         with _listening(port) as listening:

@@ -14,11 +14,11 @@ from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
 from pipeline.storage.objects import kind_of
 
-_SHOWN = 5  # corrections that are not there, in a message
-
 if TYPE_CHECKING:
     from pipeline.storage.tables.corrections import CorrectionTable
     from serving.runs.plan_file import Plan
+
+_SHOWN = 5  # corrections that are not there, in a message
 
 
 def command(
@@ -38,8 +38,8 @@ def command(
     """Add people's captions to the table of corrections: they are current at once, and join the next training's snapshot.
 
     Images are named as the table of captions names them. Of each person the newest caption of an image counts. No night
-    replaces one, and the outputs of nights that hold its image are written again. --undo
-    ends with 3 if some of the corrections are not there.
+    replaces one, and the outputs of nights that hold its image are written again. --undo ends with 3 if some of the
+    corrections are not there.
     """
     from nightcap.corrections_file import of_known_images, read_corrections
     from pipeline.storage.forgotten import heeding_forgotten
