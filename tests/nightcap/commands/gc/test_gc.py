@@ -21,4 +21,4 @@ def test_nights_that_ended_long_ago_go(home, gc):
     age(home.store / "nights", 100)
     age(home.store / "nights" / "young", 50)
     gc("--yes")
-    assert {path.name for path in home.store.glob("nights/*")} == {"open", "young"}
+    assert {path.name for path in home.store.glob("nights/[!.]*")} == {"open", "young"}
