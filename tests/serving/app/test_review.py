@@ -55,11 +55,11 @@ def test_a_forgotten_image_gets_no_words(world):
 def test_held_nights_come_first(world):
     world.fill(1)
     world.night("n1")
-    world.folder("n1").joinpath("published.json").rename(world.folder("n1") / "aside")
-    (world.folder("n1") / "held.json").write_text('{"message": "too many alike"}')
     world.fill(1, start=50)
     world.night("n2")
     world.night("n3")
+    world.folder("n1").joinpath("published.json").unlink()
+    (world.folder("n1") / "held.json").write_text('{"message": "too many alike"}')
     lines = Review(world.home, "ann").nights()
     assert [(line.night, line.state, line.captioned) for line in lines] == [
         ("n1", "held", 0),
