@@ -83,6 +83,7 @@ def test_every_key_does_what_it_says(app, world):
 
 def test_a_port_that_is_taken_is_one_line(run, world, monkeypatch):
     monkeypatch.setenv("NIGHTCAP_HOME", str(world.home.root))
+    monkeypatch.setenv("NIGHTCAP_STORE", str(world.home.store))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert run("app", "--port", str(port)).refused(

@@ -34,7 +34,7 @@ def test_a_path_that_a_uri_would_read_otherwise_is_refused(name):
 
 @pytest.mark.parametrize(
     "char",
-    [*map(chr, range(1, 48)), *map(chr, range(58, 65)), *"[\\]^_`{|}~\x7f\x80\xa0\u0301\u200b\u2028\ufeff\uff05"],
+    [*map(chr, range(1, 47)), *map(chr, range(58, 65)), *"[\\]^_`{|}~\x7f\x80\xa0\u0301\u200b\u2028\ufeff\uff05"],
 )
 def test_delta_lake_writes_where_a_plain_path_says_or_the_path_is_refused(tmp_path, char):
     path = tmp_path / f"a{char}" / f"{char}41b"
