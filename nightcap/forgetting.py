@@ -26,6 +26,7 @@ from pipeline.storage.tables.withdraw import erase
 from pipeline.storage.trash import empty_trash
 from pipeline.upkeep.forget import Forgetting, known_digests, snapshot_images
 from serving.reporting.outputs.text import shorten
+from serving.runs.places import Places
 from serving.upkeep.forget import (
     digests_of,
     inputs_of,
@@ -58,15 +59,23 @@ class _Job(NamedTuple):
 
 
 def forget_images(
-    home: Home, named: Collection[str], table: str | Path, show_step: Callable[[str], None]
+    home: Home,
+    named: Collection[str],
+    table: str | Path,
+    show_step: Callable[[str], None],
+    accept_empty: bool = False,
 ) -> ForgetOutcome:
     """Remove images from everywhere; after an error, or if it is killed, a second call goes on.
 
-    `table` is searched beside the tables that the home knows or an unfinished call has searched. A name that nothing knows is remembered, so that no
-    night captions such an image; the outcome tells it. Raises ObjectUnavailable if a trace is left in the end.
+    `table` is searched beside the tables that the home knows or an unfinished call has searched. A name that nothing
+    knows is remembered, so that no night captions such an image; the outcome tells it. Raises ObjectUnavailable if a
+    trace is left in the end, and before anything is removed if a table that held rows is not there, unless a person
+    accepts that.
     """
     begun = (uri for each in intents_of(home.store) if each.state == "begun" for uri in each.tables)
     tables = {each.uri: each for each in (CaptionTable(table), *tables_of(home), *map(CaptionTable, begun))}
+    for each in tables.values():
+        Places.of(home).require_table(each, accept_empty)
     job = _Job(home, list(tables.values()), CorrectionTable(home.store / "corrections"))
     show_step("looking for the images")
     names = _matched(job, named)

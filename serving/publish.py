@@ -25,6 +25,7 @@ from pipeline.storage.tables.maintenance import sweep
 from serving.monitoring.guard import Accepted, guard
 from serving.monitoring.push_night import push_night
 from serving.runs.lifecycle import was_published_meanwhile
+from serving.runs.places import Places
 from serving.runs.plan_file import Plan
 
 log = logging.getLogger(__name__)
@@ -67,13 +68,19 @@ def publish(plan_path: str | Path, accept_quarantine: bool = False, accept_drift
 def publish_and_push(
     plan_path: str | Path, home: Home, accept_quarantine: bool = False, accept_drift: bool = False
 ) -> dict[str, Any]:
-    """Publish a run as `publish` does, and push its metrics, also if it is held back."""
+    """Publish a run as `publish` does, remember its table, and push its metrics, also if it is held back.
+
+    Raises ObjectUnavailable if the table held rows and is not there any more.
+    """
+    plan, places = Plan.read(plan_path), Places.of(home)
+    table = places.require_table(CaptionTable(plan.table))
     try:
         outcome = publish(plan_path, accept_quarantine, accept_drift)
     except NightHeld:
-        push_night(Plan.read(plan_path), home, published=False)
+        push_night(plan, home, published=False)
         raise
-    push_night(Plan.read(plan_path), home, published=True)
+    places.remember("table", table.uri, table.size())
+    push_night(plan, home, published=True)
     return outcome
 
 

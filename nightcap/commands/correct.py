@@ -44,9 +44,10 @@ def command(
     from nightcap.corrections_file import of_known_images, read_corrections
     from pipeline.storage.forgotten import heeding_forgotten
     from pipeline.storage.tables.corrections import CorrectionTable
-    from serving.upkeep.correct import publish_corrections
+    from serving.upkeep.correct import corrected_table, publish_corrections
 
     home = Home.from_environment()
+    corrected_table(home)  # before a correction is kept or taken back
     corrections = CorrectionTable(table or home.store / "corrections")
     if undo:
         _take_back(corrections, file, who, home)

@@ -29,6 +29,10 @@ def command(
         ),
     ] = False,
     table: TableOption = None,
+    accept_empty: Annotated[
+        bool,
+        typer.Option(help="Go on without a table that held rows and is gone for good; its nights' files lose them."),
+    ] = False,
     backups: Annotated[Path | None, typer.Option(help="Folder of the backups, which are named and stay.")] = None,
 ) -> None:
     """Remove images' captions, thumbnails, features and snapshot rows for good, and never caption them again.
@@ -41,7 +45,7 @@ def command(
     named = _names_in_json(images) if is_json else _names_in_lines(images)
     home = Home.from_environment()
     with working("forgetting") as show_step:
-        done = forget_images(home, named, table or home.captions, show_step)
+        done = forget_images(home, named, table or home.captions, show_step, accept_empty)
     show(f"{len(named)} images: {done.rows} rows, {done.nights} nights and {done.files} other files are without them")
     show(
         f"looked again at {', '.join(done.tables)}, current captions, corrections, lists, galleries and their thumbnails, "

@@ -165,7 +165,7 @@ def rollback(
     if done["given_up"]:
         echo(_nights_line(done["given_up"], done["nights"]))
     if withdraw:
-        _withdraw(table or home.captions, name, given_up)
+        _withdraw(home, table, name, given_up)
         echo(_withdraw_advice(name, given_up, table))
 
 
@@ -189,7 +189,7 @@ def withdraw_versions(
             f"{name} version {champion.version} is the champion and would caption the same images again; "
             "`nightcap models rollback --withdraw` first makes another the champion"
         )
-    _withdraw(table or home.captions, name, numbers)
+    _withdraw(home, table, name, numbers)
 
 
 @app.command()
@@ -247,13 +247,15 @@ def _nights_line(version: str, nights: dict[str, int]) -> str:
     return f"nights that used version {version}, with their captions: {counts}"
 
 
-def _withdraw(table: Path | str, name: str, versions: list[str]) -> None:
+def _withdraw(home: Home, table: str | None, name: str, versions: list[str]) -> None:
     from pipeline.storage.tables import CaptionTable
     from pipeline.storage.tables.withdraw import withdraw
+    from serving.runs.places import Places
 
+    history = Places.of(home).require_table(CaptionTable(table or home.captions))
     for version in versions:
         with working("withdrawing captions"):
-            count = withdraw(CaptionTable(table), name, version)
+            count = withdraw(history, name, version)
         echo(f"{count} captions of version {version} are withdrawn")
 
 

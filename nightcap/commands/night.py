@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     "model",
     "accept_quarantine",
     "accept_drift",
+    "accept_empty",
     "exclude",
     max_images="Most images; the newest come first.",
     alternatives="Next best captions recorded with each; default none.",

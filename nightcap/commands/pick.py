@@ -47,9 +47,9 @@ def command(
     from pipeline.model.captioner import BundleCaptioner
     from pipeline.storage.forgotten import heeding_forgotten
     from pipeline.storage.tables import CaptionTable
-    from pipeline.storage.tables.commits import find_table
     from pipeline.storage.tables.corrections import CorrectionTable
     from serving.active_learning import pick
+    from serving.runs.places import Places
 
     home = Home.from_environment()
     corrected = {each.image for each in CorrectionTable(corrections or home.store / "corrections").read()}
@@ -58,8 +58,8 @@ def command(
         raise SettingsError(
             f"--model {model} is an external captioner, which has no image features; name a model that Nightcap trained"
         )
-    captions = CaptionTable(table or home.captions)
-    if table and not folder and find_table(captions.uri) is None:
+    captions = Places.of(home).require_table(CaptionTable(table or home.captions))
+    if table and not folder and not captions.is_there():
         raise SettingsError(f"there is no table of captions at --table {table}; name one, or a folder with --input")
     with working("picking"):
         picked = pick(captions, captioner, n, pool or CANDIDATES * n, folder, corrected)

@@ -35,7 +35,7 @@ def command(
     are, in a file that `validation.waivers` names, are then accepted.
     """
     home = Home.from_environment()
-    rows = _of_night(home, table or str(home.captions), night) if night else _of_training(home, training)
+    rows = _of_night(home, table, night) if night else _of_training(home, training)
     used = set[str]()
     with destination(output) as write:
         for row in rows:
@@ -48,14 +48,15 @@ def command(
         require_reasons(reasons, used)
 
 
-def _of_night(home: Home, uri: str, night: str) -> Iterator[dict[str, Any]]:
+def _of_night(home: Home, named: str | None, night: str) -> Iterator[dict[str, Any]]:
     import pyarrow.compute as pc
 
     from pipeline.storage.tables import CaptionTable
     from pipeline.storage.tables.schema import COMMON_QUARANTINE, QUARANTINED
     from serving.planning.replay import require_night
+    from serving.runs.places import Places
 
-    table = CaptionTable(uri)
+    table = Places.of(home).require_table(CaptionTable(named or home.captions))
     require_night(table, home, night)
     if table.run_of(night) is None:
         show(f"night {night!r} has published nothing in {table.uri}, so it has quarantined nothing there")

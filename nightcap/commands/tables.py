@@ -57,7 +57,7 @@ def repair(**options: Any) -> None:
     forgetting is undone: do it again.
     """
     tending = _tending(options)
-    if not Path(tending.table.uri).is_dir():
+    if not any(Path(tending.table.uri).glob("*")):
         raise _no_table(tending)
     done = tending.repair()
     echo(
@@ -73,10 +73,10 @@ def _tending(options: dict[str, Any]) -> Tending:
 
 def _open(options: dict[str, Any]) -> Tending:
     tending = _tending(options)
-    if not tending.table.version():
+    if not tending.present_table.version():
         raise _no_table(tending)
     return tending
 
 
 def _no_table(tending: Tending) -> SettingsError:
-    return SettingsError(f"no table of captions at {tending.table.uri}; a night makes it")
+    return SettingsError(f"no table of captions at {tending.present_table.uri}; a night makes it")

@@ -31,9 +31,10 @@ def command(
     """Show where an image's captions come from, which models were trained on it, and in which nights they captioned."""
     from pipeline.storage.tables import CaptionTable
     from pipeline.upkeep.trace import Tracer
+    from serving.runs.places import Places
 
     home = Home.from_environment()
-    tracer = Tracer(home, CaptionTable(table or home.captions))
+    tracer = Tracer(home, Places.of(home).require_table(CaptionTable(table or home.captions)))
     with working("tracing"):
         trace = tracer.trace(image)
         if captions is not None:

@@ -23,6 +23,13 @@ _DIGEST = re.compile(r"[0-9a-f]{16,64}")
 # What goes on before or after a text within a longer name; bytes above 127 are letters of UTF-8.
 _GOES_ON = rb"[\w~@+%-]|[\x80-\xff]"
 
+_WORD = re.compile(r"(?![0-9a-f]{16,64}$)[\w-]+")  # as names without a suffix are, and much else on a page
+# The whole of a line, of a cell of CSV, of a text of JSON, or of an element or attribute of a page that names something.
+_FIELD = (
+    rb"(?:(?<![^\r\n,;\t|'])|(?<=[^=]\x22)|(?<=title=\x22)|(?<=alt=\x22)|(?<=src=\x22)|(?<=href=\x22)|(?<=>))%b"
+    rb"(?![^\r\n,;\t|'\x22<])(?!</(?:h\d|th|dt|b|code|small|title)>)"
+)
+
 _GONE = object()
 
 
@@ -162,6 +169,8 @@ def _places_of(data: bytes, text: str) -> Iterator[re.Match[bytes]]:
 
 
 def _alone(text: str, spelling: bytes) -> bytes:
+    if _WORD.fullmatch(text):
+        return _FIELD % spelling
     if _DIGEST.fullmatch(text):
         return rb"(?<!\w)%b(?!\w)" % spelling
     above = rb"" if text.startswith("/") else rb"|[/\\]"

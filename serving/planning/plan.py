@@ -30,6 +30,7 @@ from serving.planning.newest import Newest
 from serving.planning.selection import DayListing, Listing, Selection, WholeListing, days_from
 from serving.runs.day_layout import Layout
 from serving.runs.lifecycle import RunFolder, held_night, set_aside, shard_path
+from serving.runs.places import Places
 from serving.runs.plan_file import WRONG_CLOCK, Attempt, Plan
 from serving.runs.roots import roots_of, table_of
 from serving.runs.settings import NightSettings
@@ -37,7 +38,9 @@ from serving.runs.settings import NightSettings
 log = logging.getLogger(__name__)
 
 MOST_SHARDS = 1000  # of a night: Airflow maps a task over 1,024 at most (`[core] max_map_length`)
-_PER_CALL = frozenset({"accept_quarantine", "accept_drift", "held_night"})  # a resumed run does not keep these
+_PER_CALL = frozenset(
+    {"accept_quarantine", "accept_drift", "accept_empty", "held_night"}
+)  # a resumed run does not keep these
 
 
 def plan(settings: NightSettings, home: Home, model: PinnedModel, attempt: Attempt) -> dict[str, Any]:
@@ -114,7 +117,7 @@ class _Job:
 
     @classmethod
     def open(cls, settings: NightSettings, home: Home, model: PinnedModel, attempt: Attempt) -> _Job:
-        table = table_of(home, settings.table)
+        table = Places.of(home).require_table(table_of(home, settings.table), settings.accept_empty)
         sequence = table.version()  # before the rows, so that the sequence is never ahead of them
         _refuse_published(table, attempt)
         folder = _open_input(settings, home)
@@ -199,7 +202,9 @@ def _write_plan(job: _Job, target: Path, forgotten: Forgotten) -> Selection:
             check=ImageCheck(job.folder),
             latest=max(now, job.attempt.before) + WRONG_CLOCK,
         )
-        counts = selection.select(job.listing())
+        counts = selection.select(listing := job.listing())
+        if not selection.seen:
+            _require_empty(job, listing)
         with heeding_forgotten(job.home.store), creating_folder(target) as scratch:
             sizes = _write_shards(newest, settings.shard_size, scratch)
             made = Plan(
@@ -219,7 +224,18 @@ def _write_plan(job: _Job, target: Path, forgotten: Forgotten) -> Selection:
                 ignored=selection.ignored.examples,
             )
             write_json(scratch / made.path.name, made.model_dump(mode="json"))
+    places, is_part = Places.of(job.home), not isinstance(listing, WholeListing)
+    places.remember("input", job.folder.uri, selection.seen, if_unknown=is_part)
+    places.remember("table", job.table.uri, job.table.size(), if_unknown=True)  # else a publication does
     return selection
+
+
+def _require_empty(job: _Job, listing: Listing) -> None:
+    """Raise ObjectUnavailable if an input without an image had some before, unless a person accepts that."""
+    if isinstance(listing, DayListing) and any(True for _ in job.folder.list()):
+        return
+    listed = f"has no image in manifest {job.settings.manifest}" if job.settings.manifest else "holds no image"
+    Places.of(job.home).found_empty("input", job.folder.uri, listed, job.settings.accept_empty)
 
 
 def _next_day(selection: Selection, job: _Job, layout: Layout) -> date | None:
@@ -255,6 +271,8 @@ def _open_input(settings: NightSettings, home: Home) -> Folder:
     require_inside(uri, roots_of(home))
     if settings.output is not None:
         require_inside(settings.output, roots_of(home))
+    if not (uri.startswith(SCHEME) or Path(uri).is_dir()) and (place := Places.of(home).find("input", address_of(uri))):
+        raise place.empty("is not there")
     return open_folder(uri, settings.store_patience_s, exclusions=_exclusions(uri, settings, home))
 
 

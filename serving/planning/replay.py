@@ -23,6 +23,7 @@ from pipeline.storage.tables.schema import one_of
 from serving.planning.model_choice import pin_for_night
 from serving.planning.plan import asked
 from serving.runs.lifecycle import claim_name, planned_runs
+from serving.runs.places import Places
 from serving.runs.plan_file import Attempt, Plan
 from serving.runs.roots import table_of
 from serving.runs.settings import NightSettings
@@ -44,7 +45,7 @@ def attempt_of(
     by_moment = Attempt.at(moment)
     if settings.replay_night is None:
         return Attempt.at(moment, None if run else claim_name(home.store / "nights", by_moment.night), run)
-    table = table_of(home, settings.table)
+    table = Places.of(home).require_table(table_of(home, settings.table))
     pinned = cache(lambda: model or pin_for_night(settings, home))
 
     def is_resumable(made: Plan) -> bool:  # a published run may have no row in the table
@@ -86,7 +87,7 @@ def with_known_names(settings: NightSettings, home: Home) -> NightSettings:
 
     Raises SettingsError if nobody knows the night, a reason or, under any name, an image that is to be replayed.
     """
-    table = table_of(home, settings.table)
+    table = Places.of(home).require_table(table_of(home, settings.table))
     if settings.replay_night:
         require_night(table, home, settings.replay_night)
     if not KNOWN_REASONS.issuperset(settings.replay_reasons or ()):

@@ -122,6 +122,11 @@ class Selection:
             again=self._again,
         )
 
+    @property
+    def seen(self) -> int:
+        """The images that were listed, also those that are too new for the night."""
+        return self._listed + self._later
+
     def _add(self, batch: list[ObjectInfo]) -> None:
         hashes = hashed((info.uri, info.etag) for info in batch)
         if self.deduplicator is not None:

@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from pipeline.storage.files import write_json
 from pipeline.storage.forgotten import Forgotten, heeding_forgotten
-from pipeline.storage.tables import CaptionTable
 from serving.reporting.gallery import write_gallery
 from serving.reporting.outputs import write_outputs
 from serving.reporting.summary import NightSummary, summarize
@@ -21,7 +20,8 @@ from serving.runs.plan_file import Plan
 def report(plan_path: str | Path) -> NightSummary:
     """Write the outputs, `summary.json` and `gallery/index.html` of a run that is published or had nothing to do.
 
-    If the night had images, `nights/latest` becomes a link to the run's folder.
+    If the night had images, `nights/latest` becomes a link to the run's folder. Raises ObjectUnavailable if the table
+    held rows and is not there any more: the files of an earlier report stay.
     """
     plan = Plan.read(plan_path)
     summary = _report(plan, anew=False)
@@ -36,9 +36,10 @@ def report_anew(plan: Plan) -> None:
 
 
 def _report(plan: Plan, anew: bool) -> NightSummary:
+    table = plan.open_table()
     while True:
         forgotten = Forgotten.of(plan.store)
-        rows = CaptionTable(plan.table).rows(plan.night, plan.run)
+        rows = table.rows(plan.night, plan.run)
         rows = rows.filter(pa.array([image not in forgotten for image in rows["image"].to_pylist()], pa.bool_()))
         summary = summarize(plan, rows, write_outputs(plan))
         with heeding_forgotten(plan.store) as now:

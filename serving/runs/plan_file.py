@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -19,9 +19,13 @@ from pipeline.model.interface import PinnedModel
 from pipeline.storage.files import read_json
 from pipeline.storage.objects import Folder, ObjectInfo, open_folder
 from serving.runs.lifecycle import LATEST, RunFolder, shard_path
+from serving.runs.places import Places
 from serving.runs.settings import NightSettings
 
 log = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    from pipeline.storage.tables import CaptionTable
 
 WRONG_CLOCK = timedelta(1)  # a file whose time is further ahead than this has it from a wrong clock
 
@@ -105,6 +109,12 @@ class Plan(RunFolder):
             return open_folder(self.input, self.settings.store_patience_s, self.settings.readers)
         except SettingsError as error:
             raise ObjectUnavailable(f"{error}; it was there when the night was planned") from error
+
+    def open_table(self) -> CaptionTable:
+        """The table of captions; ObjectUnavailable if it held rows and is not there any more."""
+        from pipeline.storage.tables import CaptionTable
+
+        return Places.in_store(self.store).require_table(CaptionTable(self.table))
 
     def name_of(self, image: str) -> str:
         """An image's name under the input."""

@@ -145,6 +145,11 @@ class NightSettings(Group):
     )
     drift_floor: int = Field(20, ge=1, description="A night of fewer captions is published whatever its drift.")
     accept_drift: bool = Field(False, description="Publish whatever the drift.")
+    accept_empty: bool = Field(
+        False,
+        description="Go on although the input holds no image, or there is no table, where an earlier night saw some: it "
+        "was emptied on purpose, and its disk is mounted.",
+    )
     held_night: str | None = Field(
         None,
         min_length=1,

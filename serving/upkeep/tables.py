@@ -11,6 +11,7 @@ from pydantic import Field
 from pipeline.core.environment import Home
 from pipeline.core.settings import Group, checked
 from serving.runs.lifecycle import clear_attempts
+from serving.runs.places import Places
 from serving.runs.roots import table_of
 
 if TYPE_CHECKING:
@@ -58,17 +59,22 @@ class Tending:
         """The table, which need not exist yet; raises SettingsError if it lies outside the roots."""
         return table_of(self.home, self.settings.table)
 
+    @property
+    def present_table(self) -> CaptionTable:
+        """The table; raises ObjectUnavailable if it held rows and is not there."""
+        return Places.of(self.home).require_table(self.table)
+
     def upgrade(self) -> list[str]:
         """Add the columns that are new since the tables were made; returns their names."""
         from pipeline.storage.tables.maintenance import upgrade_table
 
-        return upgrade_table(self.table)
+        return upgrade_table(self.present_table)
 
     def compact(self) -> int:
         """Write the history into few files; returns how many fewer they are."""
         from pipeline.storage.tables.maintenance import compact_table
 
-        return compact_table(self.table)
+        return compact_table(self.present_table)
 
     def repair(self) -> Repaired:
         """Leave out what is damaged of the history, and make the current table fit; returns what was done."""
@@ -81,7 +87,7 @@ class Tending:
         from pipeline.storage.tables.maintenance import vacuum_table
 
         days = self.settings.keep_days
-        return {"files": vacuum_table(self.table, days), "attempts": clear_attempts(self.home.store, days)}
+        return {"files": vacuum_table(self.present_table, days), "attempts": clear_attempts(self.home.store, days)}
 
     def tend_corrections(self) -> dict[str, int]:
         """Compact and vacuum the table of corrections; returns how many files fewer, and how many were removed."""

@@ -64,6 +64,10 @@ def test_a_night_from_a_store(night):
     page = (world.folder() / "gallery" / "index.html").read_text()
     assert page.count("<img") == 40
     assert ">039.jpg<" in page
+    for number in range(40):
+        open_folder(uri).delete(f"{number:03d}.jpg")
+    with pytest.raises(ObjectUnavailable, match=f"input {uri} holds no image; .* it held 40 images"):
+        world.night("n3", input=uri)
 
 
 @pytest.mark.parametrize(

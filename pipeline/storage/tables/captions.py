@@ -24,6 +24,7 @@ from pipeline.storage.tables.commits import (
     find_table,
     names_of,
     open_table,
+    rows_in,
     sequence_of,
 )
 from pipeline.storage.tables.current import best_rows, newest_first, refresh
@@ -66,6 +67,16 @@ class CaptionTable:
         with table_errors(self.uri):
             table = find_table(self.uri)
             return sequence_of(table) if table else 0
+
+    def is_there(self) -> bool:
+        """Whether a table was ever committed to, even if its rows were all forgotten since."""
+        return bool(self.version() or self.size())
+
+    def size(self) -> int:
+        """The number of rows, by the log; 0 without a table."""
+        with table_errors(self.uri):
+            table = find_table(self.uri)
+            return rows_in(table) if table else 0
 
     def passing_troubles(self, now: datetime) -> PassingTroubles:
         """Images quarantined for reasons of the moment alone that come again, at `now` or later."""

@@ -116,6 +116,12 @@ def names_of(table: DeltaTable) -> set[str]:
     return {path.name for path in sizes_of(table)}
 
 
+def rows_in(table: DeltaTable) -> int:
+    """The number of the table's rows, as its log has it."""
+    counts = pa.table(table.get_add_actions(flatten=True))
+    return sum(filter(None, counts["num_records"].to_pylist())) if "num_records" in counts.column_names else 0
+
+
 def number_of(name: str) -> int | None:
     """The number in a file's name; None for a file of another writer."""
     ours = _OURS.fullmatch(name)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import IO, Any
 
 from pipeline.core.spreadsheet import BOM, csv_line
@@ -63,7 +63,8 @@ def write_outputs(plan: Plan) -> Written | None:
 
     Every image of the run has a record. A person's caption comes in place of the model's. The record of a withdrawn
     caption says so; the image's text file then holds the current caption, or is removed. A text file that holds
-    something else than a caption of ours stays as it is. An error leaves no file half written.
+    something else than a caption of ours stays as it is. An error leaves no file half written. Raises ObjectUnavailable
+    if the table held rows and is not there any more.
     """
     settings = plan.settings
     if settings.output is None:
@@ -71,7 +72,7 @@ def write_outputs(plan: Plan) -> Written | None:
     add_to_index(plan)
     target = target_of(settings.output, settings.store_patience_s)
     _tidy(target, plan)
-    while (written := _write(_Job(plan, CaptionTable(plan.table), target, Forgotten.of(plan.store)))) is None:
+    while (written := _write(_Job(plan, plan.open_table(), target, Forgotten.of(plan.store)))) is None:
         log.info("night %s: images were forgotten while its outputs were written; writing them again", plan.night)
     target.sync()  # before the report says that it is there
     log.info("night %s: %s in %s", plan.night, written, settings.output)
@@ -189,26 +190,49 @@ def _cell(value: Any) -> str | float | None:
     return " | ".join(value) if isinstance(value, list) else value
 
 
+@dataclass(frozen=True)
+class _Said:
+    """What the table says of some images, read if a text file is to be replaced, and once for all of them."""
+
+    table: CaptionTable
+    images: frozenset[str]
+
+    @cached_property
+    def ever(self) -> dict[str, frozenset[str]]:
+        return self.table.all_captions(self.images)
+
+    @cached_property
+    def now(self) -> dict[str, str]:
+        return self.table.current(self.images)
+
+
 def _write_sidecars(job: _Job, records: list[Record]) -> None:
+    said = _Said(job.table, frozenset(each["image"] for each in records))
     for start in range(0, len(records), _TEXT_FILES):
         some = records[start : start + _TEXT_FILES]
+        writes = list(_sidecar_writes(job, some, said))  # nobody waits for what is read
         with heeding_forgotten(job.plan.store) as forgotten:
-            _write_some(job, [each for each in some if each["image"] not in forgotten])
+            for image, caption, text, ours in writes:
+                if image not in forgotten:
+                    _write_sidecar(job, image, caption, text, ours)
         if (late := Forgotten.of(job.plan.store)) != forgotten:  # where nobody can wait for this process
             images = [each["image"] for each in some if each["image"] in late]
             ours = {each["caption"].strip() for each in some if each["caption"]}
             forget_outputs(job.plan, images, ours.__contains__)
 
 
-def _write_some(job: _Job, records: list[Record]) -> None:
+def _sidecar_writes(
+    job: _Job, records: list[Record], said: _Said
+) -> Iterator[tuple[str, str | None, bytes | None, Collection[str]]]:
+    """Each image with a text file, what it is to say, what it says, and what it may have said as ours."""
     captions = {each["image"]: each["caption"] for each in records if each["caption"] is not None}
     withdrawn = {each["image"] for each in records if each["status"] == WITHDRAWN}
-    texts = {image: job.target.read(sidecar_name(job.plan, image)) for image in captions.keys() | withdrawn}
-    differing = {image for image in captions if texts[image] not in {None, _sidecar(captions[image])}} | withdrawn
-    ours, current = (job.table.all_captions(differing), job.table.current(differing)) if differing else ({}, {})
-    for image, text in texts.items():
-        # An old run that is reported again must not replace a newer run's caption by its own.
-        _write_sidecar(job, image, current.get(image, captions.get(image)), text, ours.get(image, frozenset()))
+    for image in captions.keys() | withdrawn:
+        caption, text = captions.get(image), job.target.read(sidecar_name(job.plan, image))
+        if image not in withdrawn and text in {None, _sidecar(captions[image])}:
+            yield image, caption, text, ()
+        else:  # an old run that is reported again must not replace a newer run's caption by its own
+            yield image, said.now.get(image, caption), text, said.ever.get(image, frozenset())
 
 
 def _write_sidecar(job: _Job, image: str, caption: str | None, old: bytes | None, ours: Collection[str]) -> None:

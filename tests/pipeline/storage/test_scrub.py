@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.core.terminal import escaped
-from pipeline.storage.scrub import drop_mentions, lines_without, pruned, scrub, scrub_folder
+from pipeline.storage.scrub import drop_mentions, lines_without, mentions, pruned, scrub, scrub_folder
 
 NAME = "/inbox/ada & bob.jpg"
 
@@ -91,6 +91,42 @@ def test_a_longer_name_or_number_mentions_nobody(tmp_path, page):
 def test_a_name_or_number_that_stands_alone_is_a_mention(tmp_path, page):
     (tmp_path / "page.html").write_text(page)
     assert scrub_folder(tmp_path, ["1.jpg", "a" * 16]) == 1
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<p>Nothing new that night, the night before waited for a night.</p>",
+        '<div class="night"><h2>night</h2><th>night</th><code>night</code></div>',
+        "one night\nlast night",
+        "night.jpg,1\nnight/1,2",
+        "nightly",
+        "<p>a good\u00a0night</p>",
+    ],
+)
+def test_a_word_of_a_page_is_no_name_without_a_suffix(tmp_path, page):
+    (tmp_path / "page.html").write_text(page)
+    assert not mentions(page.encode(), ["night"])
+    assert scrub_folder(tmp_path, ["night"]) == 0
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<td><bdi>night</bdi></td>",
+        '<span title="night, 30 pixels">',
+        '<img alt="night">',
+        "image,caption\nnight,a house",
+        'a,"night",b',
+        '{"image": "night"}',
+        "one\nnight\ntwo",
+        "<li>night</li>",
+    ],
+)
+def test_a_name_without_a_suffix_is_a_whole_field(tmp_path, page):
+    (tmp_path / "page.html").write_text(page)
+    assert mentions(page.encode(), ["night"])
+    assert scrub_folder(tmp_path, ["night"]) == 1
 
 
 def test_an_address_is_found_behind_a_scheme(tmp_path):

@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 import pytest
 
+from pipeline.core.errors import ObjectUnavailable
 from pipeline.storage.files import read_json, write_json
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.withdraw import withdraw
@@ -57,7 +58,7 @@ def test_a_name_without_a_day_makes_the_next_night_list_everything(world):
     put(world, "2026-03-10")
     night(world, "2026-03-10", 2)
     world.home.captions.rename(world.home.root / "lost")
-    assert night(world, "2026-03-20", 3).listed == 2, "another table"
+    assert night(world, "2026-03-20", 3, accept_empty=True).listed == 2, "another table"
     put(world, "2026-03-20", "x.jpg")
     world.put("loose.jpg", image("blue"))
     os.utime(world.home.inbox / "loose.jpg", (1_700_000_000, 1_700_000_000))
@@ -103,7 +104,9 @@ def test_22_10_a_cursor_passes_no_day_while_the_input_is_not_mounted(world):
     world.home.inbox.rename(mounted)
     world.home.inbox.mkdir()
     for day in range(3, 9):
-        assert night(world, f"2026-03-{day:02d}", day).listed == 0
+        with pytest.raises(ObjectUnavailable, match="holds no image"):
+            night(world, f"2026-03-{day:02d}", day)
+    assert night(world, "2026-03-09", 10, accept_empty=True).listed == 0, "nor where a person says that it is empty"
     world.home.inbox.rmdir()
     mounted.rename(world.home.inbox)
     put(world, "2026-03-03", "unseen.jpg")

@@ -14,6 +14,17 @@ def test_a_table_that_is_not_there_is_empty(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_table_is_there_also_once_its_rows_are_gone(tmp_path):
+    table = CaptionTable(tmp_path / "table")
+    assert (table.is_there(), table.size()) == (False, 0)
+    (tmp_path / "table").mkdir()  # a mount point
+    assert not table.is_there()
+    table.append(rows(row("a"), row("b")), 0)
+    assert (table.is_there(), table.size()) == (True, 2)
+    table.rewrite(lambda batch: batch[:0])
+    assert (table.is_there(), table.size()) == (True, 0)
+
+
 def test_appended_rows_are_read_back(tmp_path):
     table = CaptionTable(tmp_path / "captions")
     full = row("a", sha256="0" * 64, alternatives=["x", "y"], engine="e", width=3, height=2, flags=["blurred"])

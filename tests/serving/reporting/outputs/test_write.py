@@ -131,6 +131,20 @@ def test_an_old_night_reported_again_leaves_newer_text_files(world, out):
     assert (out / "000.jpg.txt").read_text() == "an image of 255 255 255\n"
 
 
+def test_the_history_is_read_once_for_many_text_files(world, out, monkeypatch):
+    """A night that captions everything again replaces each text file."""
+    monkeypatch.setattr("serving.reporting.outputs.write._TEXT_FILES", 2)
+    paths, looked, look = world.fill(5), [], CaptionTable.all_captions
+    monkeypatch.setattr(CaptionTable, "all_captions", lambda *given: (looked.append(1), look(*given))[1])
+    world.night(output=str(out), write_sidecars=True)
+    assert looked == []
+    for path in paths:
+        (out / f"{Path(path).name}.txt").write_text("an image\N{HORIZONTAL ELLIPSIS}\n")  # ours, cut
+    report(world.folder() / "plan" / "plan.json")
+    assert looked == [1]
+    assert (out / "004.jpg.txt").read_text() == "an image of 4 8 99\n"
+
+
 def test_what_was_withdrawn_is_not_written_again(world, out):
     """The first image falls back to the caption before, the second has none left, the third was never ours to change."""
     paths = world.fill(1)

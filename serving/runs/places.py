@@ -1,0 +1,100 @@
+"""What a home remembers of its inputs and tables, so that an empty mount point is not taken for one of them.
+
+Each place is a file of JSON with its address, how much it held, and when. It lies under the store and, should the store
+itself be on a disk that is not mounted, under the home as well.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+
+from pipeline.core.environment import Home
+from pipeline.core.errors import ObjectUnavailable
+from pipeline.storage.files import digest_of, read_json, write_json
+
+if TYPE_CHECKING:
+    from pipeline.storage.tables import CaptionTable
+
+log = logging.getLogger(__name__)
+
+PlaceKind = Literal["input", "table"]
+
+_UNITS = {"input": "images", "table": "rows"}
+_MEANT = {
+    "input": "if it is meant to be empty, accept_empty goes on (`nightcap night --accept-empty`)",
+    "table": "if it is gone for good, accept_empty goes on (`nightcap night --accept-empty` begins it anew)",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """An input or a table, and what it held when a night last saw it."""
+
+    kind: PlaceKind
+    uri: str
+    count: int  # images listed, or rows
+    when: str  # in UTC, as ISO 8601
+
+    def empty(self, what: str) -> ObjectUnavailable:
+        """The error for a place that is found empty or missing; `what` says how."""
+        return ObjectUnavailable(
+            f"{self.kind} {self.uri} {what}; on {self.when[:16].replace('T', ' at ')} UTC it held {self.count:,} "
+            f"{_UNITS[self.kind]}: mount its disk; {_MEANT[self.kind]}"
+        )
+
+
+@dataclass(frozen=True)
+class Places:
+    """The memory of a home or, where only the store is known, of that."""
+
+    folders: tuple[Path, ...]  # the first that knows a place is asked
+
+    @classmethod
+    def of(cls, home: Home) -> Self:
+        """The memory of a home."""
+        return cls((home.store / "places", home.root / "places"))
+
+    @classmethod
+    def in_store(cls, store: Path) -> Self:
+        """What the store remembers."""
+        return cls((store / "places",))
+
+    def remember(self, kind: PlaceKind, uri: str, count: int, if_unknown: bool = False) -> None:
+        """Note how much a place holds now, nothing if it is empty; perhaps only if nothing is known of it."""
+        if count and not (if_unknown and self.find(kind, uri)):
+            place = Place(kind, uri, count, datetime.now(UTC).isoformat(timespec="seconds"))
+            for folder in self.folders:
+                write_json(folder / _file_name(kind, uri), asdict(place))
+
+    def find(self, kind: PlaceKind, uri: str) -> Place | None:
+        """What a place held, if it is remembered."""
+        for folder in self.folders:
+            try:
+                return Place(**read_json(folder / _file_name(kind, uri)))
+            except FileNotFoundError:
+                continue
+            except (ValueError, TypeError) as error:
+                log.warning("%s is damaged and left out: %s", folder / _file_name(kind, uri), error)
+        return None
+
+    def found_empty(self, kind: PlaceKind, uri: str, what: str, accepted: bool) -> None:
+        """Raise ObjectUnavailable for an empty place that was full; remember it no more where a person accepts that."""
+        place = self.find(kind, uri)
+        if place and not accepted:
+            raise place.empty(what)
+        for folder in self.folders if place else ():
+            (folder / _file_name(kind, uri)).unlink(missing_ok=True)
+
+    def require_table(self, table: CaptionTable, accepted: bool = False) -> CaptionTable:
+        """The table; raises ObjectUnavailable if it held rows and is not there, unless a person accepts that."""
+        if self.find("table", table.uri) and not table.is_there():
+            self.found_empty("table", table.uri, "is not there", accepted)
+        return table
+
+
+def _file_name(kind: PlaceKind, uri: str) -> str:
+    return f"{digest_of((kind, uri))[:32]}.json"

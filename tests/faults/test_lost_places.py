@@ -1,0 +1,237 @@
+"""Disks that are not mounted: a place that was full and is empty stops what would begin it anew."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nightcap.forgetting import forget_images
+from pipeline.core.errors import NightcapError, ObjectUnavailable, SettingsError
+from pipeline.storage.tables import CaptionTable
+from pipeline.storage.tables.corrections import CorrectionTable
+from serving.planning.replay import attempt_of, with_known_images
+from serving.publish import publish_and_push
+from serving.reporting.report import report
+from serving.runs.settings import NightSettings
+from serving.upkeep.correct import publish_corrections, withdraw_corrections
+from serving.upkeep.tables import Tending, TendingSettings
+from tests.serving.night_world import image, unexpected
+
+
+def unmounted(folder):
+    """The folder's disk away, and its mount point left."""
+    shutil.move(folder, aside := Path(f"{folder}.disk"))
+    Path(folder).mkdir()
+    return aside
+
+
+def mounted_again(folder):
+    shutil.rmtree(folder)
+    shutil.move(f"{folder}.disk", folder)
+
+
+def stops(call, *words):
+    with pytest.raises(ObjectUnavailable) as stopped:
+        call()
+    missing = [word for word in (*words, "mount its disk", "accept_empty") if word not in str(stopped.value)]
+    assert not missing, (missing, str(stopped.value))
+    return True
+
+
+def test_an_input_that_was_full_and_is_an_empty_mount_point(world):
+    world.fill(3)
+    assert world.night().captioned == 3
+    disk = unmounted(world.home.inbox)
+    assert stops(lambda: world.night("n2", load=unexpected), f"input {world.home.inbox} holds no image", "3 images")
+    assert not list(world.home.store.glob("nights/n2/*"))
+    (world.home.inbox / "NOT_MOUNTED.txt").write_text("the disk is away")
+    assert stops(lambda: world.night("n2", load=unexpected))
+    shutil.move(disk / "000.jpg", world.home.inbox)  # one image is no empty place
+    assert world.night("n2", load=unexpected).counts.unchanged == 1
+
+
+def test_an_input_whose_folder_is_gone(world, tmp_path):
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(image((9, 9, 9)))
+    assert world.night(input=str(folder)).captioned == 1
+    folder.rename(tmp_path / "away")
+    assert stops(lambda: world.night("n2", input=str(folder)), f"input {folder} is not there", "1 images")
+    with pytest.raises(SettingsError, match="create it or name another"):
+        world.night("n3", input=str(tmp_path / "mistyped"))
+
+
+def test_a_person_says_that_an_input_was_emptied_on_purpose(world):
+    world.fill(2)
+    world.night()
+    shutil.rmtree(world.home.inbox)
+    assert world.night("n2", load=unexpected, accept_empty=True).captioned == 0
+    assert world.night("n3", load=unexpected).captioned == 0  # it is known to be empty now
+    world.fill(1, start=9)
+    assert world.night("n4").captioned == 1
+    shutil.rmtree(world.home.inbox)
+    assert stops(lambda: world.night("n5"))
+
+
+def test_one_of_two_inputs(world, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.jpg").write_bytes(image((1, 2, 3)))
+    world.fill(1)
+    world.night("n1")
+    world.night("n2", input=str(other))
+    unmounted(other)
+    world.fill(1, start=1)
+    assert world.night("n3").captioned == 1
+    assert stops(lambda: world.night("n4", input=str(other)), f"input {other} holds no image")
+
+
+def test_only_some_days_are_listed(world):
+    """Days without an image are no empty input; an input without one is, and its cursor stays."""
+    world.put("2026-03-01/a.jpg", image((1, 1, 1)))
+    assert world.night("n1", layout="%Y-%m-%d").captioned == 1
+    assert [world.night(night, layout="%Y-%m-%d").counts.listed for night in ("n2", "n2b")] == [1, 0]
+    cursors = {path: path.read_text() for path in (world.home.store / "cursors").iterdir()}
+    unmounted(world.home.inbox)
+    assert stops(lambda: world.night("n3", layout="%Y-%m-%d"), "1 images")
+    assert {path: path.read_text() for path in cursors} == cursors
+    mounted_again(world.home.inbox)
+    world.put(f"{world.now:%Y-%m-%d}/b.jpg", image((2, 2, 2)))
+    assert world.night("n4", layout="%Y-%m-%d").captioned == 1
+
+
+def test_a_manifest_without_an_image(world):
+    world.fill(2)
+    manifest = world.home.root / "manifest.csv"
+    manifest.write_text("key,etag,size\n000.jpg,e,700\n")
+    world.night(manifest=str(manifest))
+    manifest.write_text("key,etag,size\n")
+    assert stops(lambda: world.night("n2", manifest=str(manifest)), f"no image in manifest {manifest}")
+    assert world.night("n3", manifest=str(manifest), accept_empty=True).counts.listed == 0
+
+
+@pytest.mark.parametrize("is_mount_point", [True, False])
+def test_a_table_that_is_not_there_stops_all_that_would_take_it_for_empty(world, is_mount_point, monkeypatch):
+    """Else a whole library is captioned again, and the outputs of nights are written anew without a line."""
+    world.home = replace(world.home, table=str(world.home.root / "disk" / "captions"))
+    images = world.fill(3)
+    output = world.home.root / "texts"
+    world.night(output=str(output))
+    held = world.captioned("n2", policy="everything", model="models:/captioner/3") if not is_mount_point else None
+    before = (output / "captions-n1.jsonl").read_bytes()
+    shutil.move(world.home.captions.parent, world.home.root / "away")
+    if is_mount_point:
+        world.home.captions.mkdir(parents=True)
+
+    tending = Tending(TendingSettings(), world.home)
+    corrections = CorrectionTable(world.home.store / "corrections")
+    replay = NightSettings(replay_night="n1")
+    one = NightSettings(replay_images=(images[0],))
+    calls = {
+        "night": lambda: world.night("n3", load=unexpected),
+        "night by another policy": lambda: world.night("n4", load=unexpected, policy="everything"),
+        "report": lambda: report(world.folder() / "plan/plan.json"),
+        "forget": lambda: forget_images(world.home, frozenset(images[:1]), world.home.captions, lambda _: None),
+        "replay": lambda: attempt_of(replay, world.home, world.now),
+        "replay of an image": lambda: with_known_images(one, world.home),
+        "correction": lambda: publish_corrections(world.home, corrections, frozenset(images[:1])),
+        "correction taken back": lambda: withdraw_corrections(world.home, corrections.read()),
+        "compact": tending.compact,
+        "vacuum": tending.vacuum,
+        "upgrade": tending.upgrade,
+    }
+    if held:
+        calls["publish"] = lambda: publish_and_push(held, world.home)
+    for what, call in calls.items():
+        assert stops(call, f"table {world.home.captions} is not there", "3 rows"), what
+    assert not (world.home.captions / "_delta_log").exists()
+    assert (output / "captions-n1.jsonl").read_bytes() == before
+    assert not (world.home.store / "forgotten").exists()
+
+    shutil.rmtree(world.home.captions.parent, ignore_errors=True)
+    shutil.move(world.home.root / "away", world.home.captions.parent)
+    assert world.night("n5", load=unexpected).counts.unchanged == 3
+    assert report(world.folder() / "plan/plan.json").captioned == 3
+
+
+def test_a_table_without_its_log(world):
+    world.fill(2)
+    world.night()
+    shutil.rmtree(world.home.captions / "_delta_log")
+    with pytest.raises(NightcapError, match="1 files with rows are there"):
+        world.night("n2", load=unexpected)
+    for part in world.home.captions.glob("*.parquet"):
+        part.unlink()
+    assert stops(lambda: world.night("n2", load=unexpected), "2 rows")
+
+
+def test_the_current_captions_alone_are_made_again(world):
+    world.fill(2)
+    world.night()
+    shutil.rmtree(CaptionTable(world.home.captions).current_uri)
+    world.fill(1, start=2)
+    assert world.night("n2").captioned == 1
+    assert len(world.rows(current=True)) == 3
+
+
+def test_a_person_says_that_a_table_is_gone_for_good(world):
+    world.fill(2)
+    world.night()
+    shutil.rmtree(world.home.captions)
+    assert world.night("n2", accept_empty=True).captioned == 2
+    assert world.night("n3", load=unexpected).counts.unchanged == 2
+
+
+def test_images_are_forgotten_though_a_table_is_gone_for_good(world):
+    images = world.fill(2)
+    world.night("n1", table=str(world.home.root / "tried"))
+    world.night("n2")
+    for name in ("tried", "tried_current"):
+        shutil.rmtree(world.home.root / name)
+
+    def forget(**accepted):
+        return forget_images(world.home, frozenset(images[:1]), world.home.captions, lambda _: None, **accepted)
+
+    assert stops(forget, f"table {world.home.root / 'tried'} is not there")
+    assert world.images() == images
+    assert forget(accept_empty=True).rows == 1
+    assert world.images() == images[1:]
+
+
+def test_a_table_all_of_whose_rows_were_forgotten_is_there(world):
+    images = world.fill(1)
+    world.night()
+    forget_images(world.home, frozenset(images), world.home.captions, lambda _: None)
+    assert world.night("n2", load=unexpected).captioned == 0
+
+
+def test_the_stores_own_disk(world):
+    """The home itself remembers, too, what lay on the disk."""
+    world.home = replace(world.home, store=world.home.root / "big" / "store")
+    world.fill(2)
+    world.night()
+    unmounted(world.home.root / "big")
+    assert stops(lambda: world.night("n2", load=unexpected), f"table {world.home.captions} is not there")
+
+
+def test_a_home_without_the_memory_goes_on_and_gets_one(world):
+    world.fill(2)
+    world.night()
+    for folder in (world.home.store, world.home.root):
+        shutil.rmtree(folder / "places")
+    assert world.night("n2", load=unexpected).counts.unchanged == 2
+    unmounted(world.home.captions)
+    assert stops(lambda: world.night("n3", load=unexpected), "2 rows")
+
+
+def test_a_damaged_memory_is_none(world, caplog):
+    world.fill(2)
+    world.night()
+    for folder in (world.home.store, world.home.root):
+        for path in (folder / "places").iterdir():
+            assert set(json.loads(path.read_text())) == {"kind", "uri", "count", "when"}
+            path.write_bytes(b"")
+    assert world.night("n2", load=unexpected).counts.unchanged == 2
+    assert "is damaged and left out" in caplog.text

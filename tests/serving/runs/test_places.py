@@ -1,0 +1,55 @@
+"""What a home remembers of its inputs and tables."""
+
+import json
+import shutil
+
+import pytest
+
+from pipeline.core.errors import ObjectUnavailable
+from pipeline.storage.tables import CaptionTable
+from serving.runs.places import Places
+
+
+def test_a_place_that_was_full_is_missed_until_a_person_accepts_that(world):
+    places = Places.of(world.home)
+    places.found_empty("input", "/photos", "holds no image", accepted=False)  # nothing is known of it
+    places.remember("input", "/photos", 0)
+    assert places.find("input", "/photos") is None
+    places.remember("input", "/photos", 1234)
+    with pytest.raises(
+        ObjectUnavailable, match=r"input /photos holds no image; on 2\S+ at \S+ UTC it held 1,234 images"
+    ):
+        places.found_empty("input", "/photos", "holds no image", accepted=False)
+    places.found_empty("table", "/photos", "is not there", accepted=False)
+    places.found_empty("input", "/photos", "holds no image", accepted=True)
+    assert places.find("input", "/photos") is None
+
+
+def test_a_part_of_a_place_tells_its_size_only_if_nothing_else_does(world):
+    places = Places.of(world.home)
+    for count, if_unknown in ((5, True), (9, False), (2, True)):
+        places.remember("input", "/photos", count, if_unknown)
+    assert places.find("input", "/photos").count == 9
+
+
+def test_the_home_knows_what_its_store_has_lost(world):
+    Places.of(world.home).remember("table", "/captions", 7)
+    assert Places.in_store(world.home.store).find("table", "/captions").count == 7
+    shutil.rmtree(world.home.store)
+    assert Places.in_store(world.home.store).find("table", "/captions") is None
+    assert Places.of(world.home).find("table", "/captions").count == 7
+
+
+def test_a_damaged_file_is_left_out(world, caplog):
+    Places.of(world.home).remember("table", "/captions", 7)
+    (file,) = (world.home.store / "places").iterdir()
+    for content in ("", "[]", json.dumps({"kind": "table"})):
+        file.write_text(content)
+        assert Places.in_store(world.home.store).find("table", "/captions") is None
+        assert Places.of(world.home).find("table", "/captions").count == 7
+    assert caplog.text.count("is damaged and left out") == 6
+
+
+def test_a_table_that_nobody_remembers_may_be_missing(world):
+    table = CaptionTable(world.home.captions)
+    assert Places.of(world.home).require_table(table) is table
