@@ -1,12 +1,14 @@
 """What a home remembers of its inputs and tables, so that an empty mount point is not taken for one of them.
 
-Each place is a file of JSON with its address, how much it held, and when. It lies under the store and, should the store
-itself be on a disk that is not mounted, under the home as well.
+Each place is a file of JSON with its address, how much it held, and when. It lies beside the nights of the store, where
+every night may write and, should the store itself be on a disk that is not mounted, in the home as far as that may be
+written.
 """
 
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,44 +58,51 @@ class Places:
     @classmethod
     def of(cls, home: Home) -> Self:
         """The memory of a home."""
-        return cls((home.store / "places", home.root / "places"))
+        return cls((*cls.in_store(home.store).folders, home.root / "places"))
 
     @classmethod
     def in_store(cls, store: Path) -> Self:
         """What the store remembers."""
-        return cls((store / "places",))
+        return cls((store / "nights" / ".places",))
 
     def remember(self, kind: PlaceKind, uri: str, count: int, if_unknown: bool = False) -> None:
         """Note how much a place holds now, nothing if it is empty; perhaps only if nothing is known of it."""
         if count and not (if_unknown and self.find(kind, uri)):
-            place = Place(kind, uri, count, datetime.now(UTC).isoformat(timespec="seconds"))
-            for folder in self.folders:
-                write_json(folder / _file_name(kind, uri), asdict(place))
+            self._note(kind, uri, count)
 
     def find(self, kind: PlaceKind, uri: str) -> Place | None:
-        """What a place held, if it is remembered."""
+        """What a place held, if it is remembered and no person has accepted that it is empty."""
         for folder in self.folders:
             try:
-                return Place(**read_json(folder / _file_name(kind, uri)))
-            except FileNotFoundError:
+                place = Place(**read_json(folder / _file_name(kind, uri)))
+                return place if place.count else None
+            except (FileNotFoundError, NotADirectoryError):
                 continue
             except (ValueError, TypeError) as error:
                 log.warning("%s is damaged and left out: %s", folder / _file_name(kind, uri), error)
         return None
 
     def found_empty(self, kind: PlaceKind, uri: str, what: str, accepted: bool) -> None:
-        """Raise ObjectUnavailable for an empty place that was full; remember it no more where a person accepts that."""
+        """Raise ObjectUnavailable for an empty place that was full; note that it is empty where a person accepts that."""
         place = self.find(kind, uri)
         if place and not accepted:
             raise place.empty(what)
-        for folder in self.folders if place else ():
-            (folder / _file_name(kind, uri)).unlink(missing_ok=True)
+        if place:
+            self._note(kind, uri, 0)
 
     def require_table(self, table: CaptionTable, accepted: bool = False) -> CaptionTable:
         """The table; raises ObjectUnavailable if it held rows and is not there, unless a person accepts that."""
         if self.find("table", table.uri) and not table.is_there():
             self.found_empty("table", table.uri, "is not there", accepted)
         return table
+
+    def _note(self, kind: PlaceKind, uri: str, count: int) -> None:
+        place = Place(kind, uri, count, datetime.now(UTC).isoformat(timespec="seconds"))
+        first, *others = (folder / _file_name(kind, uri) for folder in self.folders)
+        write_json(first, asdict(place))
+        for path in others:
+            with suppress(OSError, ObjectUnavailable):  # a home that nights may only read
+                write_json(path, asdict(place))
 
 
 def _file_name(kind: PlaceKind, uri: str) -> str:

@@ -14,6 +14,7 @@ from pipeline.storage.tables.corrections import CorrectionTable
 from serving.planning.replay import attempt_of, with_known_images
 from serving.publish import publish_and_push
 from serving.reporting.report import report
+from serving.runs.places import Places
 from serving.runs.settings import NightSettings
 from serving.upkeep.correct import publish_corrections, withdraw_corrections
 from serving.upkeep.tables import Tending, TendingSettings
@@ -219,8 +220,8 @@ def test_the_stores_own_disk(world):
 def test_a_home_without_the_memory_goes_on_and_gets_one(world):
     world.fill(2)
     world.night()
-    for folder in (world.home.store, world.home.root):
-        shutil.rmtree(folder / "places")
+    for folder in Places.of(world.home).folders:
+        shutil.rmtree(folder)
     assert world.night("n2", load=unexpected).counts.unchanged == 2
     unmounted(world.home.captions)
     assert stops(lambda: world.night("n3", load=unexpected), "2 rows")
@@ -229,8 +230,8 @@ def test_a_home_without_the_memory_goes_on_and_gets_one(world):
 def test_a_damaged_memory_is_none(world, caplog):
     world.fill(2)
     world.night()
-    for folder in (world.home.store, world.home.root):
-        for path in (folder / "places").iterdir():
+    for folder in Places.of(world.home).folders:
+        for path in folder.iterdir():
             assert set(json.loads(path.read_text())) == {"kind", "uri", "count", "when"}
             path.write_bytes(b"")
     assert world.night("n2", load=unexpected).counts.unchanged == 2

@@ -20,7 +20,7 @@ from pipeline.upkeep.backup.mlflow_rows import copy_rows, require_fit
 
 DATABASE = "mlflow.db"
 # Elsewhere in a stack, or computed again where missing.
-_LEFT = ("captions", "captions_current", "features", "mlflow", "places", "promotions", "unfinished")
+_LEFT = ("captions", "captions_current", "features", "mlflow", "promotions", "unfinished")
 
 
 @dataclass(frozen=True)

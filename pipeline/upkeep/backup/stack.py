@@ -23,8 +23,9 @@ from pipeline.upkeep.backup.folders import add_folder, copy_folder, every_file, 
 JOURNAL, ARTIFACTS, _IMAGES = "promotions", "mlflow", "pictures"
 # Computed again where missing.
 ANEW = ("cache", "store/features", "store/unfinished")
-# A cursor says that the table has all images before its day, so it is never of later than the table; nor is a place.
-_EARLY = ("places", "store/cursors", "store/last_known", "store/nights", "store/places")
+# A cursor says that the table has all images before its day, so it is never of later than the table; nor is a place, of
+# which the one beside the nights is hidden, and thus no part of a backup.
+_EARLY = ("places", "store/cursors", "store/last_known", "store/nights")
 
 
 def begin_backup(home: Home, shelf: Shelf) -> None:

@@ -40,9 +40,16 @@ def test_the_home_knows_what_its_store_has_lost(world):
     assert Places.of(world.home).find("table", "/captions").count == 7
 
 
+def test_a_home_that_nights_may_only_read_does_not_stop_them(world):
+    world.home.root.mkdir(exist_ok=True)
+    (world.home.root / "places").write_text("no folder")
+    Places.of(world.home).remember("table", "/captions", 7)
+    assert Places.of(world.home).find("table", "/captions").count == 7
+
+
 def test_a_damaged_file_is_left_out(world, caplog):
     Places.of(world.home).remember("table", "/captions", 7)
-    (file,) = (world.home.store / "places").iterdir()
+    (file,) = (world.home.store / "nights/.places").iterdir()
     for content in ("", "[]", json.dumps({"kind": "table"})):
         file.write_text(content)
         assert Places.in_store(world.home.store).find("table", "/captions") is None
