@@ -38,9 +38,8 @@ from serving.runs.settings import NightSettings
 log = logging.getLogger(__name__)
 
 MOST_SHARDS = 1000  # of a night: Airflow maps a task over 1,024 at most (`[core] max_map_length`)
-_PER_CALL = frozenset(
-    {"accept_quarantine", "accept_drift", "accept_empty", "held_night"}
-)  # a resumed run does not keep these
+# A resumed run does not keep these.
+_PER_CALL = frozenset({"accept_quarantine", "accept_drift", "accept_empty", "held_night"})
 
 
 def plan(settings: NightSettings, home: Home, model: PinnedModel, attempt: Attempt) -> dict[str, Any]:
