@@ -11,7 +11,7 @@ from nightcap.forgetting import forget_images
 from pipeline.core.errors import NightcapError, ObjectUnavailable, SettingsError
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import CorrectionTable
-from serving.planning.replay import attempt_of, with_known_images
+from serving.planning.replay import attempt_of, with_known_names
 from serving.publish import publish_and_push
 from serving.reporting.report import report
 from serving.runs.places import Places
@@ -136,7 +136,7 @@ def test_a_table_that_is_not_there_stops_all_that_would_take_it_for_empty(world,
         "report": lambda: report(world.folder() / "plan/plan.json"),
         "forget": lambda: forget_images(world.home, frozenset(images[:1]), world.home.captions, lambda _: None),
         "replay": lambda: attempt_of(replay, world.home, world.now),
-        "replay of an image": lambda: with_known_images(one, world.home),
+        "replay of an image": lambda: with_known_names(one, world.home),
         "correction": lambda: publish_corrections(world.home, corrections, frozenset(images[:1])),
         "correction taken back": lambda: withdraw_corrections(world.home, corrections.read()),
         "compact": tending.compact,
