@@ -66,8 +66,9 @@ class Places:
         return cls((store / "nights" / ".places",))
 
     def remember(self, kind: PlaceKind, uri: str, count: int, if_unknown: bool = False) -> None:
-        """Note how much a place holds now, nothing if it is empty; perhaps only if nothing is known of it."""
-        if count and not (if_unknown and self.find(kind, uri)):
+        """Note how much a place holds, if it is not empty and that is news; perhaps only if nothing is known of it."""
+        known = self.find(kind, uri) if count else None
+        if count and not (known and (if_unknown or known.count == count)):
             self._note(kind, uri, count)
 
     def find(self, kind: PlaceKind, uri: str) -> Place | None:
