@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import sqlite3  # noqa: F401  # before TensorFlow, which brings an SQLite of its own, without FTS5
 import tempfile
 import uuid
 from dataclasses import dataclass

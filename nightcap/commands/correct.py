@@ -15,7 +15,7 @@ from pipeline.core.errors import SettingsError
 from pipeline.storage.objects import kind_of
 
 if TYPE_CHECKING:
-    from pipeline.storage.tables.corrections import CorrectionTable
+    from pipeline.storage.tables.corrections import Correction, CorrectionTable
     from serving.runs.plan_file import Plan
 
 _SHOWN = 5  # corrections that are not there, in a message
@@ -44,10 +44,9 @@ def command(
     from nightcap.corrections_file import of_known_images, read_corrections
     from pipeline.storage.forgotten import heeding_forgotten
     from pipeline.storage.tables.corrections import CorrectionTable
-    from serving.upkeep.correct import corrected_table, publish_corrections
+    from serving.upkeep.correct import publish_corrections
 
     home = Home.from_environment()
-    corrected_table(home)  # before a correction is kept or taken back
     corrections = CorrectionTable(table or home.store / "corrections")
     if undo:
         _take_back(corrections, file, who, home)
@@ -56,13 +55,12 @@ def command(
     known = of_known_images(Path(file), given, home)
     with heeding_forgotten(home.store) as forgotten:
         found = [each for each in known if each.image not in forgotten]
-        count = corrections.append(found)
-        nights = publish_corrections(home, corrections, {each.image for each in found})
-    if len(known) > count:
-        echo(f"{len(known) - count} corrections are of forgotten images and left out")
+        nights = publish_corrections(home, corrections, found)
+    if len(known) > len(found):
+        echo(f"{len(known) - len(found)} corrections are of forgotten images and left out")
     people = Counter(each.who for each in found)
     said_by = ", ".join(f"{number} by {person}" for person, number in people.items())
-    echo(f"{count} corrections{f' ({said_by})' if said_by else ''} in {corrections.uri}{_written(nights)}")
+    echo(f"{len(found)} corrections{f' ({said_by})' if said_by else ''} in {corrections.uri}{_written(nights)}")
 
 
 def _take_back(corrections: CorrectionTable, named: str, who: str | None, home: Home) -> None:
@@ -75,20 +73,25 @@ def _take_back(corrections: CorrectionTable, named: str, who: str | None, home: 
     rows: set[tuple[str | None, str, str]] = set()
     if "://" in named or kind_of(named) == "image":
         names = match_names([named], known)
-        found = names.found.get(named)
-        people = None if who is None else {who, name_of_person(who)}
-        taken = corrections.take_back(lambda each: each.image == found and (people is None or each.who in people))
     else:
         given = read_corrections(Path(named), who).values()
         names = match_names((each.image for each in given), known, (home.input,))
         rows = {(names.found.get(each.image), each.who, each.caption) for each in given}
-        taken = corrections.take_back(lambda each: (each.image, each.who, each.caption) in rows)
-    others = rows - {(each.image, each.who, each.caption) for each in taken}
+
+    def said(each: Correction) -> tuple[str | None, str, str]:  # an earlier version kept names as they were typed
+        return each.image, name_of_person(each.who), each.caption
+
+    def is_unwanted(each: Correction) -> bool:
+        if rows:
+            return said(each) in rows
+        return each.image == names.found.get(named) and (who is None or name_of_person(each.who) == name_of_person(who))
+
+    taken, nights = withdraw_corrections(home, corrections, is_unwanted)
+    others = rows - set(map(said, taken))
     left = [names.unknown_named(), *sorted(f"{image!r} by {person}" for image, person, _ in others if image)[:_SHOWN]]
     lacking = f"{corrections.uri} has no such correction of {', '.join(filter(None, left))}"
     if not taken:
         raise SettingsError(f"{named}: {lacking}; name the image as it does, and who wrote it with --who")
-    nights = withdraw_corrections(home, taken)
     echo(f"{len(taken)} corrections taken back from {corrections.uri}{_written(nights)}")
     if any(left):
         echo(lacking)

@@ -93,10 +93,12 @@ class CaptionIndex:
         finally:
             self._building.release()
 
-    def reread(self, image: str) -> None:
-        """Read one image's caption anew, which this process has changed."""
-        rows = list(self._rows(one_of("image", [image])))
+    def reread(self, image: str, before: int | None = None) -> None:
+        """Read one image's caption anew, which this process has changed, perhaps in one commit after the version `before`."""
+        rows, now = list(self._rows(one_of("image", [image]))), self._table.version()
         with self._using, self._database as database:
+            if before == self._version and now == self._version + 1:
+                self._version = now  # nobody else has written, so all is read
             for row in database.execute("SELECT id, caption, image FROM captions WHERE image = ?", [image]).fetchall():
                 database.execute("INSERT INTO words(words, rowid, caption, image) VALUES ('delete', ?, ?, ?)", row)
                 database.execute("DELETE FROM captions WHERE id = ?", row[:1])
@@ -115,6 +117,14 @@ class CaptionIndex:
                 [*values, count, start],
             ).fetchall()
         return total, [_caption(row) for row in rows]
+
+    def leads_to(self, query: CaptionQuery, image: str, count: int) -> bool:
+        """Whether an image is one of the first `count` that a query finds."""
+        condition, values = _condition(query)
+        with self._using:
+            places = f"SELECT image {condition} ORDER BY {_ORDERS[query.order]} LIMIT ?"
+            found = self._database.execute(f"SELECT 1 FROM ({places}) WHERE image = ?", [*values, count, image])  # noqa: S608
+            return found.fetchone() is not None
 
     def of(self, image: str) -> CurrentCaption | None:
         """The current caption of an image."""
@@ -158,6 +168,7 @@ def _condition(query: CaptionQuery) -> tuple[str, list[str]]:
 
 def _match(words: str) -> str:
     """Words as FTS5 takes them: each a phrase of its own, the last a beginning."""
+    words = words.replace("\0", " ")
     phrases = ['"' + (phrase or word).replace('"', '""') + '"' for phrase, word in _PHRASE.findall(words)]
     return " ".join(phrases) + ("*" if phrases and not words.endswith(('"', " ")) else "")
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from threading import Lock
 from typing import Literal
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
-from pipeline.storage.files import read_json
+from pipeline.storage.files import read_json_if_whole
 from pipeline.storage.forgotten import heeding_forgotten
-from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import Correction, CorrectionTable
 from serving.app.caption_index import CaptionIndex, CurrentCaption
 from serving.runs.lifecycle import RunFolder, planned_runs
-from serving.upkeep.correct import publish_corrections, withdraw_corrections
+from serving.upkeep.correct import corrected_table, publish_corrections, withdraw_corrections
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class NightLine:
 class Conflict(SettingsError):
     """Somebody else has changed a caption since it was shown."""
 
-    def __init__(self, now: CurrentCaption | None) -> None:
+    def __init__(self, now: CurrentCaption | None, caption: str) -> None:
         by = f" by {now.who}" if now and now.who else ""
         super().__init__(
             f"the caption has changed{by} since it was shown" if now else "the image has no caption any more"
         )
-        self.now = now
+        self.told = {"The caption now": now.caption if now else "none", "Your words, which are not saved": caption}
 
 
 class Review:
@@ -49,40 +49,57 @@ class Review:
     def __init__(self, home: Home, who: str) -> None:
         """Read the current captions."""
         self.who = who
-        self.index = CaptionIndex(CaptionTable(home.captions))
+        self.index = CaptionIndex(corrected_table(home))
         self._home = home
         self._corrections = CorrectionTable(home.store / "corrections")
         self._writing = Lock()
 
     def save(self, image: str, caption: str, shown: str) -> None:
-        """Make a person's words the caption of an image; Conflict unless its caption is still the one that was shown."""
+        """Make a person's words the caption of an image; Conflict unless its caption is still the one that was shown.
+
+        Blanks and line breaks count as one blank, as browsers send them otherwise than they were stored.
+        """
+        caption = _one_line(caption)
         with self._writing, heeding_forgotten(self._home.store) as forgotten:
-            current = CaptionTable(self._home.captions).current([image]).get(image)
-            if current is None or current != shown or image in forgotten:
+            table = corrected_table(self._home)
+            before, current = table.version(), table.current([image]).get(image)
+            if current is None or image in forgotten or _one_line(current) != _one_line(shown):
                 self.index.reread(image)
-                raise Conflict(self.index.of(image))
-            self._corrections.append([Correction(image, caption.strip(), self.who, datetime.now(UTC))])
-            publish_corrections(self._home, self._corrections, {image})
-        self.index.reread(image)
+                if (now := self.index.of(image)) and (now.caption, now.who) == (caption, self.who):
+                    return  # the same form was sent twice
+                raise Conflict(now, caption)
+            publish_corrections(
+                self._home, self._corrections, [Correction(image, caption, self.who, datetime.now(UTC))]
+            )
+            self.index.reread(image, before)
 
     def undo(self, image: str) -> None:
         """Take back the person's newest words; SettingsError if there are none."""
         with self._writing:
-            taken = self._corrections.take_back(lambda each: (each.image, each.who) == (image, self.who))
+            before = corrected_table(self._home).version()
+            taken, _ = withdraw_corrections(self._home, self._corrections, partial(self._is_mine, image))
             if not taken:
                 raise SettingsError(f"{self.who} wrote no caption of {image}")
-            withdraw_corrections(self._home, taken)
-        self.index.reread(image)
+            self.index.reread(image, before)
+
+    def _is_mine(self, image: str, correction: Correction) -> bool:
+        return (correction.image, correction.who) == (image, self.who)
 
     def nights(self) -> list[NightLine]:
         """The home's nights: held ones first, then the newest."""
-        lines = [_line(run) for run in planned_runs(self._home.store)]
+        lines = filter(None, map(_line, planned_runs(self._home.store)))
         return sorted(lines, key=lambda line: (line.state == "held", line.planned_at), reverse=True)
 
 
-def _line(run: RunFolder) -> NightLine:
-    plan = read_json(run.path)
-    outcome = read_json(run.published_file) if run.is_published else {"captioned": 0, "quarantined": 0}
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _line(run: RunFolder) -> NightLine | None:
+    """A run's line; None for one that went meanwhile, or whose plan a power cut has cut."""
+    if (plan := read_json_if_whole(run.path)) is None:
+        return None
+    outcome = read_json_if_whole(run.published_file) or {"captioned": 0, "quarantined": 0}
     model, message = plan["model"], run.hold_message
     night, name = run.names
     return NightLine(

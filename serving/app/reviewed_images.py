@@ -23,7 +23,7 @@ class ReviewedImages:
 
     def __init__(self, home: Home) -> None:
         settings = NightSettings()
-        self._home = home
+        self._roots = (*roots_of(home), *inputs_of(home.store))
         self._limits = settings.limits()
         self._decoders = Decoders(settings.work(max(_SIDES.values()), "keep"), processes=2)
 
@@ -40,7 +40,7 @@ class ReviewedImages:
 
         Raises SettingsError if it lies elsewhere, BadInput if it cannot be decoded, ObjectUnavailable if the store fails.
         """
-        require_inside(image, (*roots_of(self._home), *inputs_of(self._home.store)))
+        require_inside(image, self._roots)
         folder, _, name = address_of(image).rpartition("/")
         data = open_folder(folder or "/").get(name, self._limits.max_bytes)
         if data is None:

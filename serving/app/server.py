@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from pydantic import TypeAdapter
 
 from pipeline.core.errors import NightcapError, SettingsError
 from pipeline.core.pages.templates import render
@@ -18,9 +19,10 @@ from serving.app.caption_index import CaptionQuery, Order
 from serving.app.review import Conflict, Review
 from serving.app.reviewed_images import ReviewedImages
 
-COOKIE: Final = "nightcap"
 _FOLDER: Final = Path(__file__).parent
 _LONGEST_FORM: Final = 100_000  # bytes
+_MOST: Final = 2**31  # places
+_QUERY: Final = TypeAdapter(CaptionQuery)
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; script-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -42,7 +44,7 @@ def create_app(review: Review, images: ReviewedImages, key: str) -> FastAPI:
 
     @app.exception_handler(NightcapError)
     def explain(_: Request, error: NightcapError) -> HTMLResponse:
-        return _page("failed.html", 409 if isinstance(error, Conflict) else 400, error=error)
+        return _failed(str(error), 409 if isinstance(error, Conflict) else 400, getattr(error, "told", {}))
 
     @app.get("/")
     def nights() -> HTMLResponse:
@@ -54,7 +56,7 @@ def create_app(review: Review, images: ReviewedImages, key: str) -> FastAPI:
         night: str = "",
         source: Literal["", "model", "human"] = "",
         order: Order = "confidence",
-        at: Annotated[int, Query(ge=0)] = 0,
+        at: Annotated[int, Query(ge=0, le=_MOST)] = 0,
     ) -> HTMLResponse:
         return _review_page(review, CaptionQuery(words, night, source, order), at)
 
@@ -66,12 +68,12 @@ def create_app(review: Review, images: ReviewedImages, key: str) -> FastAPI:
     @app.post("/caption")
     def caption(form: Fields) -> RedirectResponse:
         review.save(form["image"], form["caption"], form["shown"])
-        return _next(form)
+        return _following(review, form)
 
     @app.post("/undo")
     def undo(form: Fields) -> RedirectResponse:
         review.undo(form["image"])
-        return _next(form)
+        return _to_review(dict(parse_qsl(form["here"])))
 
     @app.get("/review.js")
     def script() -> FileResponse:
@@ -84,13 +86,16 @@ def _admit(request: Request, key: str) -> Response | None:
     """A response for whom the pages are not, or who comes with the key for the first time."""
     if secrets.compare_digest(request.query_params.get("key", "").encode(), key.encode()):
         response = RedirectResponse(request.url.path, 303)
-        response.set_cookie(COOKIE, key, httponly=True, samesite="strict")
+        response.set_cookie(_cookie(request), key, httponly=True, samesite="strict")
         return response
-    if secrets.compare_digest(request.cookies.get(COOKIE, "").encode(), key.encode()):
+    if secrets.compare_digest(request.cookies.get(_cookie(request), "").encode(), key.encode()):
         return None
-    return _page(
-        "failed.html", 403, error="Open the address that `nightcap app` has printed; the key in it lets you in."
-    )
+    return _failed("Open the address that `nightcap app` has printed; the key in it lets you in.", 403, {})
+
+
+def _cookie(request: Request) -> str:
+    """The name of the key's cookie; browsers do not tell the ports of one machine apart."""
+    return f"nightcap-{request.url.port}"
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -100,15 +105,24 @@ async def _form(request: Request) -> dict[str, str]:
         body += part
         if len(body) > _LONGEST_FORM:
             raise SettingsError(f"the form is longer than {_LONGEST_FORM:,} bytes; write less")
-    fields = dict.fromkeys(("image", "caption", "shown", "next"), "")
+    fields = dict.fromkeys(("image", "caption", "shown", "here"), "")
     return fields | dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
 Fields = Annotated[dict[str, str], Depends(_form)]
 
 
-def _next(form: dict[str, str]) -> RedirectResponse:
-    return RedirectResponse(f"/review?{urlencode(parse_qsl(form['next']))}", 303)
+def _following(review: Review, form: dict[str, str]) -> RedirectResponse:
+    """The place of the next caption: a saved one may have left the filter, or moved within the order."""
+    here = dict(parse_qsl(form["here"]))
+    at = int(here.pop("at", "0"))
+    if review.index.leads_to(_QUERY.validate_python(here), form["image"], at + 1):
+        at += 1
+    return _to_review(here | {"at": at})
+
+
+def _to_review(place: dict[str, Any]) -> RedirectResponse:
+    return RedirectResponse(f"/review?{urlencode(place)}", 303)
 
 
 def _review_page(review: Review, query: CaptionQuery, at: int) -> HTMLResponse:
@@ -129,10 +143,12 @@ def _review_page(review: Review, query: CaptionQuery, at: int) -> HTMLResponse:
         image=urlencode({"name": found[0].image}) if found else "",
         before=place(at - 1) if at else None,
         after=place(at + 1) if at + 1 < total else None,
-        # A caption that a person has written is none of the model's any more, so the next one takes its place.
-        next=place(at if query.source == "model" else at + 1),
-        again=place(at),
+        here=place(at),
     )
+
+
+def _failed(message: str, status: int, told: dict[str, str]) -> HTMLResponse:
+    return _page("failed.html", status, message=message, told=told)
 
 
 def _page(name: str, status: int = 200, **values: Any) -> HTMLResponse:

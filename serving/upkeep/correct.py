@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 
 from pipeline.core.environment import Home
+from pipeline.core.errors import ObjectUnavailable
+from pipeline.storage.locks import exclusive_lock_in_time
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import Correction, CorrectionTable
 from pipeline.storage.tables.human_captions import add_human_captions, withdraw_human_captions
@@ -13,20 +16,33 @@ from serving.reporting.outputs.index import indexed_runs, nights_with
 from serving.runs.places import Places
 from serving.runs.plan_file import Plan
 
+_PATIENCE_S = 300.0  # with another writer, who writes the outputs of nights again
 
-def publish_corrections(home: Home, corrections: CorrectionTable, images: Collection[str]) -> list[Plan]:
-    """Make the newest corrections current, and write the outputs that tell of some images again; returns their nights.
+
+def publish_corrections(home: Home, corrections: CorrectionTable, given: Collection[Correction]) -> list[Plan]:
+    """Keep corrections, make the newest current, and write outputs that tell of them again; returns their nights.
 
     Corrections that an earlier call left out, as it was stopped, join too. The caller heeds the forgotten images.
     """
-    add_human_captions(corrected_table(home), corrections.read())
-    return _write_again(home, images)
+    with _alone(home):
+        table = corrected_table(home)
+        corrections.append(given)
+        added = add_human_captions(table, corrections.read())
+        return _write_again(home, {each.image for each in given} | added)
 
 
-def withdraw_corrections(home: Home, taken: Collection[Correction]) -> list[Plan]:
-    """Let images fall back to the captions before; returns the nights whose outputs were written again."""
-    withdraw_human_captions(corrected_table(home), taken)
-    return _write_again(home, {each.image for each in taken})
+def withdraw_corrections(
+    home: Home, corrections: CorrectionTable, unwanted: Callable[[Correction], bool]
+) -> tuple[list[Correction], list[Plan]]:
+    """Let images fall back to the captions before; returns what was taken back, and nights whose outputs were written.
+
+    A call that is stopped may be repeated: a correction goes after its row.
+    """
+    with _alone(home):
+        found = [each for each in corrections.read() if unwanted(each)]
+        withdraw_human_captions(corrected_table(home), found)
+        corrections.take_back(found.__contains__)
+        return found, _write_again(home, {each.image for each in found})
 
 
 def corrected_table(home: Home) -> CaptionTable:
@@ -40,3 +56,13 @@ def _write_again(home: Home, images: Collection[str]) -> list[Plan]:
     for plan in nights:
         write_outputs(plan)
     return nights
+
+
+@contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """One writer of corrections at a time; raises ObjectUnavailable if another does not end."""
+    path = home.store / "corrections.lock"
+    with exclusive_lock_in_time(path, _PATIENCE_S) as is_alone:
+        if not is_alone:
+            raise ObjectUnavailable(f"somebody else has written corrections for {_PATIENCE_S:g} s ({path}); try again")
+        yield

@@ -18,8 +18,8 @@ _OF_THE_FILE = ["etag", "sha256", "width", "height"]
 _KEY = ("image", "who", "caption", "captioned_at")
 
 
-def add_human_captions(table: CaptionTable, corrections: Iterable[Correction]) -> int:
-    """Append each person's newest caption of an image where the table has another or none; returns how many.
+def add_human_captions(table: CaptionTable, corrections: Iterable[Correction]) -> set[str]:
+    """Append each person's newest caption of an image where the table has another or none; returns the images.
 
     The captions are current at once, and no night replaces them. An image that no night has seen gets an empty etag.
     """
@@ -29,16 +29,20 @@ def add_human_captions(table: CaptionTable, corrections: Iterable[Correction]) -
     missing = [each for key, each in wanted.items() if said.get(key) != (each.corrected_at, each.caption)]
     seen = _files(table, {each.image for each in missing})
     rows = [_row(each, seen.get(each.image, {"etag": ""})) for each in missing]
-    added = table.append(pa.Table.from_pylist(rows, SCHEMA), expected, _KEY)
+    table.append(pa.Table.from_pylist(rows, SCHEMA), expected, _KEY)
     table.write_current()
-    return added
+    return {each.image for each in missing}
 
 
 def withdraw_human_captions(table: CaptionTable, corrections: Collection[Correction]) -> int:
     """Mark people's captions withdrawn, so that each image falls back to the caption before; returns how many."""
     taken = {_key(vars(each) | {"captioned_at": each.corrected_at}) for each in corrections}
 
+    named = pa.array(sorted({each.image for each in corrections}), pa.string())
+
     def is_taken(batch: pa.RecordBatch) -> pa.Array:
+        if not pc.any(pc.is_in(batch["image"], value_set=named)).as_py():  # as in nearly all of a long history
+            return pa.repeat(False, len(batch))
         rows = batch.select([*_KEY, "source", "withdrawn"]).to_pylist()
         return pa.array(
             [row["source"] == HUMAN and not row["withdrawn"] and _key(row) in taken for row in rows], pa.bool_()

@@ -35,11 +35,37 @@ def test_the_second_of_two_is_shown_the_words_of_the_first(world):
     ann.save(image, "ann's words", model)
     with pytest.raises(Conflict, match="changed by ann") as caught:
         bob.save(image, "bob's words", model)
-    assert caught.value.now.caption == bob.index.of(image).caption == "ann's words"
+    assert bob.index.of(image).caption == "ann's words"
+    assert set(caught.value.told.values()) == {"ann's words", "bob's words"}
     bob.save(image, "bob's words", "ann's words")
     assert current(world, image) == "bob's words"
     with pytest.raises(SettingsError, match="no caption of"):
         Review(world.home, "eve").undo(image)
+
+
+def test_a_form_that_is_sent_twice_is_one_and_line_breaks_are_blanks(world):
+    image = world.fill(1)[0]
+    world.night()
+    review = Review(world.home, "ann")
+    model = current(world, image)
+    for _ in range(2):
+        review.save(image, "by\r\nhand", model.replace(" ", "\r\n"))
+    assert current(world, image) == "by hand"
+    review.undo(image)
+    assert current(world, image) == model
+
+
+def test_own_words_need_no_new_index_and_those_of_others_do(world):
+    image = world.fill(1)[0]
+    world.night()
+    review = Review(world.home, "ann")
+    built = review.index._database
+    review.save(image, "by hand", current(world, image))
+    review.index.refresh()
+    assert review.index._database is built
+    Review(world.home, "bob").save(image, "bob's words", "by hand")
+    review.index.refresh()
+    assert (review.index._database is built, review.index.of(image).caption) == (False, "bob's words")
 
 
 def test_a_forgotten_image_gets_no_words(world):

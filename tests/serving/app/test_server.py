@@ -26,7 +26,7 @@ def image(world):
 @pytest.fixture
 def client(world, image):
     with ReviewedImages(world.home) as images:
-        yield TestClient(create_app(Review(world.home, "ann"), images, KEY), cookies={"nightcap": KEY})
+        yield TestClient(create_app(Review(world.home, "ann"), images, KEY), cookies={"nightcap-None": KEY})
 
 
 def fields(page):
@@ -69,7 +69,23 @@ def test_words_that_changed_meanwhile_are_told_and_nothing_is_written(client, wo
     client.post("/caption", data=form | {"caption": "first"})
     late = client.post("/caption", data=form | {"caption": "second"})
     assert (late.status_code, "changed by ann" in late.text) == (409, True)
+    assert "second" in late.text and "first" in late.text
     assert current(world, image) == "first"
+
+
+@pytest.mark.parametrize("order", ["confidence", "newest", "name"])
+@pytest.mark.parametrize("given", [{}, {"source": "model"}, {"night": "n1"}, {"words": "image"}])
+def test_each_image_is_shown_once_however_they_are_filtered_and_ordered(client, world, order, given):
+    paths = world.fill(5)
+    world.night("n2")
+    given = given | ({"night": "n2"} if "night" in given else {})
+    wanted = set(paths)  # the first of which is written anew, and so one of n2
+    page, seen = client.get("/review", params=given | {"order": order}), []
+    for number in range(len(wanted)):
+        form = fields(page)
+        seen.append(form["image"])
+        page = client.post("/caption", data=form | {"caption": f"image {number}"})
+    assert (len(seen), set(seen)) == (len(wanted), wanted)
 
 
 @pytest.mark.parametrize("caption", ["", " ", "x" * 2_001])
@@ -85,10 +101,11 @@ def test_names_and_captions_are_text_on_every_page(world):
     table = CaptionTable(world.home.captions)
     table.append(rows(row(f"/in/{ODD}.jpg", caption=ODD, alternatives=[ODD], night=ODD, model_name=ODD)), 0)
     with ReviewedImages(world.home) as images:
-        client = TestClient(create_app(Review(world.home, ODD), images, KEY), cookies={"nightcap": KEY})
+        client = TestClient(create_app(Review(world.home, ODD), images, KEY), cookies={"nightcap-None": KEY})
         page = client.get("/review")
         assert "<script>alert" not in page.text and page.text.count("&lt;script&gt;alert") >= 6
         assert "script-src 'self'" in page.headers["content-security-policy"]
         assert client.get(f"/review?words={quote(ODD)}&night={quote(ODD)}").status_code == 200
+        assert [client.get(f"/review?{odd}").status_code for odd in ("words=a%00b", f"at={10**20}")] == [200, 422]
         assert client.get("/image", params={"name": "/etc/passwd"}).status_code == 404
         assert client.get("/image", params={"name": f"/in/{ODD}.jpg"}).status_code == 400

@@ -4,6 +4,8 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import Correction, CorrectionTable
 from serving.upkeep.correct import publish_corrections, withdraw_corrections
@@ -22,11 +24,11 @@ def test_each_night_with_the_image_says_the_correction_and_other_outputs_stay(wo
     of_models = said(out, "n1")
     corrections = CorrectionTable(world.home.store / "corrections")
     correction = Correction(first, "by hand", "ann", datetime(2025, 3, 1, tzinfo=UTC))
-    corrections.append([correction])
-    assert [plan.night for plan in publish_corrections(world.home, corrections, [first])] == ["n1"]
+    assert [plan.night for plan in publish_corrections(world.home, corrections, [correction])] == ["n1"]
     assert said(out, "n1") == of_models | {first: "by hand"}
     assert (out / "captions-n2.jsonl").stat() == of_second
-    assert [plan.night for plan in withdraw_corrections(world.home, [correction])] == ["n1"]
+    taken, nights = withdraw_corrections(world.home, corrections, lambda each: each.who == "ann")
+    assert (taken, [plan.night for plan in nights], corrections.read()) == ([correction], ["n1"], [])
     assert said(out, "n1") == of_models
 
 
@@ -35,6 +37,23 @@ def test_a_correction_whose_row_was_never_written_joins_with_the_next(world):
     world.night()
     corrections = CorrectionTable(world.home.store / "corrections")
     mine = Correction(first, "by hand", "ann", datetime(2025, 3, 1, tzinfo=UTC))
-    corrections.append([mine, replace(mine, image=second)])  # and killed there
-    publish_corrections(world.home, corrections, [second])
+    corrections.append([mine])  # and killed there
+    publish_corrections(world.home, corrections, [replace(mine, image=second)])
     assert CaptionTable(world.home.captions).current([first, second]) == {first: "by hand", second: "by hand"}
+
+
+def test_a_call_that_was_stopped_over_taking_back_is_done_again(world, monkeypatch):
+    [image] = world.fill(1)
+    world.night()
+    corrections = CorrectionTable(world.home.store / "corrections")
+    model = CaptionTable(world.home.captions).current([image])
+    publish_corrections(
+        world.home, corrections, [Correction(image, "by hand", "ann", datetime(2025, 3, 1, tzinfo=UTC))]
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(CorrectionTable, "take_back", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            withdraw_corrections(world.home, corrections, lambda _: True)
+    taken, _ = withdraw_corrections(world.home, corrections, lambda _: True)
+    assert ([each.caption for each in taken], corrections.read()) == (["by hand"], [])
+    assert CaptionTable(world.home.captions).current([image]) == model
