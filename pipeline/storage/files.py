@@ -96,11 +96,11 @@ def sync_file_system(folder: Path) -> None:
     """Make everything safe on disk that was written to a folder's file system; much faster than file by file."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        syncfs = getattr(ctypes.CDLL(None), "syncfs", None)
-        if syncfs:
-            syncfs(descriptor)
-        else:
+        syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+        if syncfs is None:
             os.sync()
+        elif syncfs(descriptor):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
     finally:
         os.close(descriptor)
 

@@ -41,7 +41,7 @@ def save_checkpoint(
     shutil.rmtree(target, ignore_errors=True)  # a damaged one may lie there
     with creating_folder(target) as folder:
         arrays = {f"{index:04d}": np.asarray(variable) for index, variable in enumerate(variables)}
-        np.savez(folder / VARIABLES, allow_pickle=False, **arrays)  # not forced to disk: one cut short is refused
+        np.savez(folder / VARIABLES, allow_pickle=False, **arrays)
         if kept is not None:
             _link(kept, folder / kept.name)  # it may be replaced later, but not be written to
         files = {path.name: sha256_file(path) for path in folder.iterdir()}

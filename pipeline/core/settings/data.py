@@ -64,7 +64,7 @@ class SourceSettings(Group):
     )
     language: Annotated[
         Annotated[str, AfterValidator(language_code)] | None,
-        BeforeValidator(lambda given: given or None),
+        BeforeValidator(lambda given: "no" if given is False else given or None),  # YAML reads Norwegian as false
         Effect.ON_SNAPSHOT_IF_SET,
     ] = Field(
         None,

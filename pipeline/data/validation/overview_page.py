@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.errors import BadInput
+from pipeline.core.errors import BadInput, ObjectUnavailable
 from pipeline.core.pages import bar_chart, data_uri, render
 from pipeline.core.reasons import CAPTION_REASONS, IMAGE_REASONS, NEAR_DUPLICATE, PERSONAL_DATA
 from pipeline.data.snapshot import Snapshot, read_images
@@ -108,7 +108,7 @@ def _pairs(result: ValidationResult, snapshot: Snapshot, source: Source) -> list
     try:
         small = thumbnail_of_each(read_images(source, images), _VALIDATED, _SIDE)
         shown = {sha: data_uri(jpeg) for sha, jpeg in small}
-    except BadInput:  # an image changed during validation
+    except (BadInput, ObjectUnavailable):  # an image changed during validation, or decoders died
         return []
     return [
         {

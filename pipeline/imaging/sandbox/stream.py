@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.core.errors import BadImage
+from pipeline.core.errors import BadImage, ObjectUnavailable
 from pipeline.core.parallel import in_parallel
+from pipeline.core.reasons import OF_THE_MOMENT
 from pipeline.imaging.decode import ImageLimits, thumbnail
 from pipeline.imaging.sandbox.pool import Decoders
 from pipeline.imaging.sandbox.task import DecodedPixels, Work
@@ -52,11 +53,17 @@ def decode_each(
 def pixels_of_each(
     images: Iterable[tuple[str, bytes]], work: Work
 ) -> Generator[tuple[str, npt.NDArray[np.uint8]], None, None]:
-    """Each image's SHA-256 and pixels uint8 [rows, columns, 3], 0..255; raises BadImage for one that cannot be decoded."""
+    """Each image's SHA-256 and pixels uint8 [rows, columns, 3], 0..255.
+
+    Raises BadImage for one that cannot be decoded, or ObjectUnavailable where that may be a passing trouble.
+    """
     with closing(decode_each(images, work)) as decoded:
         for sha, image in decoded:
             if isinstance(image, BadImage):
-                raise BadImage(image.reason, f"the image with SHA-256 {sha[:12]}: {image}") from image
+                fault = f"the image with SHA-256 {sha[:12]}: {image}"
+                if image.reason in OF_THE_MOMENT:
+                    raise ObjectUnavailable(fault) from image
+                raise BadImage(image.reason, fault) from image
             yield sha, image.pixels
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from pipeline.core.errors import SettingsError
 from pipeline.storage.files import write_parquet
@@ -145,9 +147,10 @@ class CorrectionTable:
         return opened(self.uri)
 
     def _created(self) -> DeltaTable:
-        table = DeltaTable.create(self.uri, _SCHEMA, mode="ignore", configuration=_CONFIGURATION)
+        with suppress(DeltaError):  # somebody else has made it meanwhile
+            DeltaTable.create(self.uri, _SCHEMA, mode="ignore", configuration=_CONFIGURATION)
         sync_log(self.uri)
-        return table
+        return DeltaTable(self.uri)
 
 
 def _commit(table: DeltaTable, rows: pa.Table, removed: Collection[str] = ()) -> bool:

@@ -16,7 +16,7 @@ from pipeline.registry.connection import shown_uri
 from pipeline.registry.lineage import ACCEPTED_TAG, SNAPSHOT_TAG, Lineage
 from pipeline.registry.promotions import Promotions
 from pipeline.registry.versions import Version
-from pipeline.storage.files import read_json
+from pipeline.storage.files import read_json, read_json_if_whole
 from pipeline.storage.locks import exclusive_lock
 from pipeline.storage.stage_outputs import RECIPE, Store
 from pipeline.storage.trash import modified_at, written_at
@@ -60,7 +60,8 @@ class Reachable:
     @cached_property
     def digests(self) -> frozenset[str]:
         """Digests of the models that may be loaded: their cached copies stay, and the trainings that made them."""
-        remembered = (read_json(file)["pinned"]["digest"] for file in self.home.store.glob("last_known/*.json"))
+        notes = map(read_json_if_whole, self.home.store.glob("last_known/*.json"))
+        remembered = (note["pinned"]["digest"] for note in notes if note)  # nights read no cut one either
         kept = (version.digest or "" for version in self.kept_versions)
         return frozenset({*self.pinned, *remembered, *kept})
 

@@ -4,7 +4,7 @@ import numpy as np
 import psutil
 import pytest
 
-from pipeline.core.errors import BadImage
+from pipeline.core.errors import BadImage, ObjectUnavailable
 from pipeline.imaging.averages import averages
 from pipeline.imaging.decode import ImageLimits, open_image, pixels, thumbnail
 from pipeline.imaging.sandbox import Work, decode_each, pixels_of_each, thumbnail_of_each
@@ -69,6 +69,11 @@ def test_where_all_are_needed_the_message_names_the_image():
     with pytest.raises(BadImage, match="SHA-256 abc: no image") as caught:
         list(pixels_of_each([("abc", b"<html>")], WORK))
     assert caught.value.reason == "not_an_image"
+
+
+def test_where_all_are_needed_what_may_pass_is_tried_again_later(holes):
+    with pytest.raises(ObjectUnavailable, match="SHA-256 bad: the decoder died"):
+        list(pixels_of_each([("bad", PHOTOS[0] + b"#crash")], WORK))
 
 
 def test_what_was_read_before_an_error_comes_before_it():
