@@ -250,9 +250,9 @@ def test_a_file_system_is_synced_where_it_can_be(tmp_path, monkeypatch, has_sync
     calls = []
     monkeypatch.setattr("os.sync", lambda: calls.append("sync"))
     if not has_syncfs:
-        monkeypatch.setattr("ctypes.CDLL", lambda name: None)
+        monkeypatch.setattr("ctypes.CDLL", lambda *_, **__: None)
     sync_file_system(tmp_path)
-    assert calls == [] if has_syncfs else ["sync"]
+    assert calls == ([] if has_syncfs else ["sync"])
 
 
 def test_22_13_a_folder_is_safe_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
