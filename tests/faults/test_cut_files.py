@@ -142,11 +142,14 @@ def test_each_file_that_nights_leave_behind(left, kept):
                 error.add_note(f"{path} cut to {kept}; then {name}")
                 raise
         print(path, *errors, sep="\n    ")
-        require_right(world, errors)
+        require_right(world, errors, cut if kept == "half" else None)
 
 
-def require_right(world, errors):
-    """Every image has one row with its own caption and a text file, unless an error told why not."""
+def require_right(world, errors, cut):
+    """Every image has one row with its own caption and a text file, unless an error told why not.
+
+    Half a text is none of ours any more, and stays, as words that a person wrote do.
+    """
     images = [path for path in sorted(world.home.inbox.rglob("*.png")) if not str(path).endswith(FORGOTTEN)]
     try:
         rows, current = world.rows(), world.rows(current=True)
@@ -163,4 +166,4 @@ def require_right(world, errors):
             path.relative_to(world.home.inbox): (world.home.root / "out" / f"{path.relative_to(world.home.inbox)}.txt")
             for path in images
         }
-        assert all(path.read_text().startswith("an image of") for path in texts.values())
+        assert all(path.read_text().startswith("an image of") for path in texts.values() if path != cut)

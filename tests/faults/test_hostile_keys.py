@@ -131,7 +131,7 @@ def test_19_a_night_of_hostile_keys(bucket, tmp_path):
         f"{caption}\n" for caption in said.values()
     )
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
-    assert {path.name for path in home.iterdir()} == {"out", "store"}
+    assert {path.name for path in home.iterdir()} == {"out", "places", "store"}
     assert "<script>alert" not in (world.folder() / "gallery" / "index.html").read_text()
     assert {path.partition("/in/")[0] for _, path in bucket.asked} <= {"/bucket"}
 
