@@ -122,7 +122,7 @@ class Registry:
             (model / _NOTE).unlink(missing_ok=True)
             if not (model / part).is_dir():
                 raise BundleRejected(f"{uri} holds no folder {part}; register it anew")
-            with creating_folder(target) as folder:
+            with creating_folder(target, is_synced=False) as folder:  # loading checks digests
                 shutil.copytree(model / part, folder, dirs_exist_ok=True, symlinks=True)
 
     def versions(self, name: str | None = None) -> list[Version]:

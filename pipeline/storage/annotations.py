@@ -25,13 +25,9 @@ def _as_text(value: Any) -> Any:
     """An id as text: programs write 790, 790.0 and "790" for one."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return (
-        str(value)
-        if isinstance(value, int)
-        else value.strip().strip("\u200b\ufeff")
-        if isinstance(value, str)
-        else value
-    )
+    if isinstance(value, str):
+        return value.strip().strip("\u200b\ufeff")
+    return str(value) if isinstance(value, int) else value
 
 
 def _number(identifier: str) -> str:

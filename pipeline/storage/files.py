@@ -185,11 +185,12 @@ def read_json_if_whole(path: Path) -> Any:
 
 
 @contextmanager
-def creating_folder(target: Path, replaces: bool = False) -> Iterator[Path]:
+def creating_folder(target: Path, replaces: bool = False, is_synced: bool = True) -> Iterator[Path]:
     """Create a folder atomically: yields a scratch folder, which becomes `target` if the block ends without an error.
 
-    What is in it is safe on the disk before it takes the name, and the name is afterwards. If another process made
-    `target` meanwhile, its folder stays, or goes if this one `replaces` it. A full disk raises as `explain_full_disk`.
+    What is in it is safe on the disk before it takes the name, and the name is afterwards, unless it is not to be synced,
+    as where digests tell a cut file. If another process made `target` meanwhile, its folder stays, or goes if this one
+    `replaces` it. A full disk raises as `explain_full_disk`.
     """
     with explain_full_disk(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -198,7 +199,8 @@ def creating_folder(target: Path, replaces: bool = False) -> Iterator[Path]:
         old = _scratch_path(target)
         try:
             yield scratch
-            sync_file_system(scratch)
+            if is_synced:
+                sync_file_system(scratch)
             if replaces and target.is_dir():
                 target.rename(old)
             try:
@@ -206,7 +208,8 @@ def creating_folder(target: Path, replaces: bool = False) -> Iterator[Path]:
             except OSError:
                 if not target.is_dir():
                     raise
-            sync_folder(target.parent)
+            if is_synced:
+                sync_folder(target.parent)
         finally:
             for left in (scratch, old):
                 shutil.rmtree(left, ignore_errors=True)

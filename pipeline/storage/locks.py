@@ -80,7 +80,9 @@ def shared_lock(path: Path, patience_s: float = _PATIENCE_S) -> Iterator[None]:
     mine = (path, object())
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = _open_to_lock(path) or _open_to_share(path)
+    descriptor = _open_to_lock(path)
+    if descriptor is None:
+        descriptor = _open_to_share(path)
     _shared.add(mine)
     try:
         if descriptor is not None and not _lock_in_time(descriptor, fcntl.LOCK_SH, path, patience_s):

@@ -39,7 +39,7 @@ def save_checkpoint(
     """Write a checkpoint, with the file of the weights kept so far, then remove all but it and the one before it."""
     target = root / position.name
     shutil.rmtree(target, ignore_errors=True)  # a damaged one may lie there
-    with creating_folder(target) as folder:
+    with creating_folder(target, is_synced=False) as folder:  # one that a power cut cuts short is refused
         arrays = {f"{index:04d}": np.asarray(variable) for index, variable in enumerate(variables)}
         np.savez(folder / VARIABLES, allow_pickle=False, **arrays)
         if kept is not None:

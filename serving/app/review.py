@@ -17,6 +17,8 @@ from serving.app.caption_index import CaptionIndex, CurrentCaption
 from serving.runs.lifecycle import RunFolder, planned_runs
 from serving.upkeep.correct import corrected_table, publish_corrections, withdraw_corrections
 
+NightState = Literal["held", "under way", "published", "nothing new"]
+
 
 @dataclass(frozen=True)
 class NightLine:
@@ -24,7 +26,7 @@ class NightLine:
 
     night: str
     run: str
-    state: Literal["held", "under way", "published", "nothing new"]
+    state: NightState
     planned_at: datetime
     model: str
     captioned: int
@@ -100,21 +102,23 @@ def _line(run: RunFolder) -> NightLine | None:
     if (plan := read_json_if_whole(run.path)) is None:
         return None
     outcome = read_json_if_whole(run.published_file) or {"captioned": 0, "quarantined": 0}
-    model, message = plan["model"], run.hold_message
+    model = plan["model"]
     night, name = run.names
     return NightLine(
         night=night,
         run=name,
-        state="held"
-        if message
-        else "published"
-        if run.is_published
-        else "nothing new"
-        if run.has_ended
-        else "under way",
+        state=_state(run),
         planned_at=datetime.fromisoformat(plan["planned_at"]),
         model=" ".join(filter(None, (model["name"], model["version"]))),
         captioned=outcome["captioned"],
         quarantined=outcome["quarantined"],
-        message=message,
+        message=run.hold_message,
     )
+
+
+def _state(run: RunFolder) -> NightState:
+    if run.hold_message:
+        return "held"
+    if run.is_published:
+        return "published"
+    return "nothing new" if run.has_ended else "under way"

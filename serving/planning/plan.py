@@ -17,7 +17,7 @@ from pipeline.model.interface import PinnedModel
 from pipeline.registry.last_known import remember
 from pipeline.storage.files import creating_folder, explain_full_disk, write_json
 from pipeline.storage.forgotten import Forgotten, heeding_forgotten
-from pipeline.storage.objects import Exclusions, Folder, ImageCheck, address_of, open_folder, require_inside
+from pipeline.storage.objects import Folder, ImageCheck, address_of
 from pipeline.storage.objects.s3_address import SCHEME
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.passing_troubles import PassingTroubles
@@ -27,6 +27,7 @@ from serving.planning.cursor import Cursor
 from serving.planning.image_hashes import Deduplicator, Hashes, hashes_of
 from serving.planning.manifest import Manifest
 from serving.planning.newest import Newest
+from serving.planning.night_input import open_input
 from serving.planning.selection import DayListing, Listing, Selection, WholeListing, days_from
 from serving.runs.day_layout import Layout
 from serving.runs.lifecycle import RunFolder, held_night, set_aside, shard_path
@@ -119,7 +120,7 @@ class _Job:
         table = Places.of(home).require_table(table_of(home, settings.table), settings.accept_empty)
         sequence = table.version()  # before the rows, so that the sequence is never ahead of them
         _refuse_published(table, attempt)
-        folder = _open_input(settings, home)
+        folder = open_input(settings, home)
         layout = Layout(settings.layout) if settings.layout else None
         withdrawn = withdrawn_by_commit(table) if layout else {}
         cursor = Cursor.read(
@@ -225,7 +226,8 @@ def _write_plan(job: _Job, target: Path, forgotten: Forgotten) -> Selection:
             write_json(scratch / made.path.name, made.model_dump(mode="json"))
     places, is_part = Places.of(job.home), not isinstance(listing, WholeListing)
     places.remember("input", job.folder.uri, selection.seen, if_unknown=is_part)
-    places.remember("table", job.table.uri, job.table.size(), if_unknown=True)  # else a publication does
+    if not places.find("table", job.table.uri):  # else a publication does
+        places.remember("table", job.table.uri, job.table.size())
     return selection
 
 
@@ -261,30 +263,6 @@ def _write_shards(newest: Newest, size: int, folder: Path) -> tuple[int, ...]:
         shard_path(folder, len(sizes)).write_text("".join(shard), encoding="utf-8")
         sizes.append(len(shard))
     return tuple(sizes)
-
-
-def _open_input(settings: NightSettings, home: Home) -> Folder:
-    if settings.input is None and not home.images:
-        home.inbox.mkdir(parents=True, exist_ok=True)
-    uri = settings.input or home.input
-    require_inside(uri, roots_of(home))
-    if settings.output is not None:
-        require_inside(settings.output, roots_of(home))
-    if not (uri.startswith(SCHEME) or Path(uri).is_dir()) and (place := Places.of(home).find("input", address_of(uri))):
-        raise place.empty("is not there")
-    return open_folder(uri, settings.store_patience_s, exclusions=_exclusions(uri, settings, home))
-
-
-def _exclusions(uri: str, settings: NightSettings, home: Home) -> Exclusions:
-    """What a person excludes, and Nightcap's own folders in the input: galleries must not be captioned."""
-    own = (home.root, home.store, home.captions, settings.table or home.captions)
-    if uri.startswith(SCHEME):
-        return Exclusions(settings.exclude or ())
-    folder, kept = Path(uri).resolve(), [Path(each).resolve() for each in own]
-    if folder in kept or folder.is_relative_to(home.store.resolve()):
-        raise SettingsError(f"input {uri} is a folder that Nightcap keeps itself; name a folder of photographs")
-    inside = (each.relative_to(folder).as_posix() for each in kept if each.is_relative_to(folder))
-    return Exclusions(settings.exclude or (), inside)
 
 
 def _refuse_other_job(made: Plan, settings: NightSettings, home: Home) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow.dataset as ds
 from pipeline.storage.tables.captions import CaptionTable
 from pipeline.storage.tables.corrections import Correction
 from pipeline.storage.tables.schema import CAPTIONED, HUMAN, SCHEMA, USABLE, one_of
+from pipeline.storage.tables.withdraw import marked_withdrawn
 
 _OF_THE_FILE = ["etag", "sha256", "width", "height"]
 _KEY = ("image", "who", "caption", "captioned_at")
@@ -37,8 +38,8 @@ def add_human_captions(table: CaptionTable, corrections: Iterable[Correction]) -
 def withdraw_human_captions(table: CaptionTable, corrections: Collection[Correction]) -> int:
     """Mark people's captions withdrawn, so that each image falls back to the caption before; returns how many."""
     taken = {_key(vars(each) | {"captioned_at": each.corrected_at}) for each in corrections}
-
-    named = pa.array(sorted({each.image for each in corrections}), pa.string())
+    images = {each.image for each in corrections}
+    named = pa.array(sorted(images), pa.string())
 
     def is_taken(batch: pa.RecordBatch) -> pa.Array:
         if not pc.any(pc.is_in(batch["image"], value_set=named)).as_py():  # as in nearly all of a long history
@@ -48,14 +49,10 @@ def withdraw_human_captions(table: CaptionTable, corrections: Collection[Correct
             [row["source"] == HUMAN and not row["withdrawn"] and _key(row) in taken for row in rows], pa.bool_()
         )
 
-    def withdrawn(batch: pa.RecordBatch) -> pa.RecordBatch:
-        column = batch.schema.get_field_index("withdrawn")
-        return batch.set_column(column, batch.schema.field(column), pc.or_(batch["withdrawn"], is_taken(batch)))
-
-    found = table.batches(_by_people({each.image for each in corrections}), [*_KEY, "source", "withdrawn"])
+    found = table.batches(_by_people(images), [*_KEY, "source", "withdrawn"])
     count = sum(sum(is_taken(batch).to_pylist()) for batch in found)
     if count:
-        table.rewrite(withdrawn)
+        table.rewrite(lambda batch: marked_withdrawn(batch, is_taken(batch)))
     table.write_current()
     return count
 
@@ -66,18 +63,18 @@ def _by_people(images: Collection[str]) -> ds.Expression:
 
 def _newest(table: CaptionTable, images: Collection[str]) -> dict[tuple[str, str], tuple[datetime, str]]:
     """By image and person: when the newest caption was written, and its words."""
-    batches = table.batches(_by_people(images), [*_KEY, "sequence"])
-    rows = (row for batch in batches for row in batch.to_pylist())
-    ordered = sorted(rows, key=lambda row: (row["sequence"] or 0, row["captioned_at"]))
-    return {(row["image"], row["who"]): (row["captioned_at"], row["caption"]) for row in ordered}
+    rows = _oldest_first(table, _by_people(images), [*_KEY])
+    return {(row["image"], row["who"]): (row["captioned_at"], row["caption"]) for row in rows}
 
 
 def _files(table: CaptionTable, images: Collection[str]) -> dict[str, dict[str, Any]]:
     """What the newest row of each image says of its file."""
-    columns = ["image", *_OF_THE_FILE, "sequence"]
-    rows = (row for batch in table.batches(one_of("image", images), columns) for row in batch.to_pylist())
-    ordered = sorted(rows, key=lambda row: row["sequence"] or 0)
-    return {row["image"]: {name: row[name] for name in _OF_THE_FILE} for row in ordered}
+    rows = _oldest_first(table, one_of("image", images), ["image", *_OF_THE_FILE])
+    return {row["image"]: {name: row[name] for name in _OF_THE_FILE} for row in rows}
+
+
+def _oldest_first(table: CaptionTable, condition: ds.Expression, columns: list[str]) -> Iterator[dict[str, Any]]:
+    yield from reversed(table.newest_first(condition, columns).to_pylist())
 
 
 def _row(correction: Correction, file: dict[str, Any]) -> dict[str, Any]:

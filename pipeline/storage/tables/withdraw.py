@@ -47,9 +47,13 @@ def erase(table: CaptionTable, images: Collection[str]) -> int:
     return count
 
 
+def marked_withdrawn(batch: pa.RecordBatch, chosen: pa.Array) -> pa.RecordBatch:
+    """The rows, those of a mask bool [rows] marked withdrawn beside those that are."""
+    column = batch.schema.get_field_index("withdrawn")
+    return batch.set_column(column, batch.schema.field(column), pc.or_(batch["withdrawn"], chosen))
+
+
 def _withdrawn(batch: pa.RecordBatch, name: str, version: str) -> pa.RecordBatch:
     same = pc.and_kleene(pc.equal(batch["model_name"], name), pc.equal(batch["model_version"], version))
     captions = pc.and_(pc.equal(batch["status"], CAPTIONED), pc.equal(batch["source"], MODEL))
-    column = batch.schema.get_field_index("withdrawn")
-    marked = pc.or_(batch["withdrawn"], pc.and_(pc.fill_null(same, False), captions))
-    return batch.set_column(column, batch.schema.field(column), marked)
+    return marked_withdrawn(batch, pc.and_(pc.fill_null(same, False), captions))

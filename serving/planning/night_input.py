@@ -1,0 +1,42 @@
+"""The input of a night: where it may lie, and what of it is left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.core.environment import Home
+from pipeline.core.errors import SettingsError
+from pipeline.storage.objects import Exclusions, Folder, address_of, open_folder, require_inside
+from pipeline.storage.objects.s3_address import SCHEME
+from serving.runs.places import Places
+from serving.runs.roots import roots_of
+from serving.runs.settings import NightSettings
+
+
+def open_input(settings: NightSettings, home: Home) -> Folder:
+    """The folder of a night's images; the home's own inbox is made.
+
+    Raises SettingsError for one that is no folder, that no root holds, or that Nightcap keeps itself, and
+    ObjectUnavailable for one that is not there and held images before.
+    """
+    if settings.input is None and not home.images:
+        home.inbox.mkdir(parents=True, exist_ok=True)
+    uri = settings.input or home.input
+    require_inside(uri, roots_of(home))
+    if settings.output is not None:
+        require_inside(settings.output, roots_of(home))
+    if not (uri.startswith(SCHEME) or Path(uri).is_dir()) and (place := Places.of(home).find("input", address_of(uri))):
+        raise place.empty("is not there")
+    return open_folder(uri, settings.store_patience_s, exclusions=_exclusions(uri, settings, home))
+
+
+def _exclusions(uri: str, settings: NightSettings, home: Home) -> Exclusions:
+    """What a person excludes, and Nightcap's own folders in the input: galleries must not be captioned."""
+    own = (home.root, home.store, home.captions, settings.table or home.captions)
+    if uri.startswith(SCHEME):
+        return Exclusions(settings.exclude or ())
+    folder, kept = Path(uri).resolve(), [Path(each).resolve() for each in own]
+    if folder in kept or folder.is_relative_to(home.store.resolve()):
+        raise SettingsError(f"input {uri} is a folder that Nightcap keeps itself; name a folder of photographs")
+    inside = (each.relative_to(folder).as_posix() for each in kept if each.is_relative_to(folder))
+    return Exclusions(settings.exclude or (), inside)
