@@ -130,6 +130,8 @@ def write_private(path: Path, text: str, replace: bool) -> None:
 def main() -> None:
     """Write .env beside .env.example, or what it lacks."""
     path = (_CHECKOUT / ".env").resolve()
+    if path.exists() and not path.is_file():
+        raise SystemExit(f"{path} is no file; move it away and run make env again")
     example = (_CHECKOUT / ".env.example").read_text(encoding="utf-8")
     if path.is_file():
         sys.stdout.write(_completed(path, example) + "\n")
@@ -142,7 +144,10 @@ def main() -> None:
 
 def _completed(path: Path, example: str) -> str:
     """Append what a .env lacks; a sentence that tells what was done."""
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SystemExit(f"{path} is not in UTF-8 ({error}); save it as UTF-8 and run make env again") from error
     made = filled(example, dict(_VARIABLE.findall(text)))
     if not made:
         return PRESENT.format(path=path)

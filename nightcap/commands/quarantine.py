@@ -42,10 +42,10 @@ def command(
             used.add(row["reason"])
             if not reasons or row["reason"] in reasons:
                 write(json.dumps(row, ensure_ascii=False) + "\n")
-    if reasons:
-        from serving.planning.replay import require_reasons
+        if reasons:
+            from serving.planning.replay import require_reasons
 
-        require_reasons(reasons, used)
+            require_reasons(reasons, used)  # before the file appears
 
 
 def _of_night(home: Home, named: str | None, night: str) -> Iterator[dict[str, Any]]:

@@ -57,6 +57,21 @@ def test_an_old_env_gains_what_it_lacks_and_keeps_every_line(checkout):
     assert compose(checkout, "config").returncode == 0
 
 
+def test_an_env_that_cannot_be_read_is_named_and_kept(checkout):
+    env = checkout / ".env"
+    env.mkdir()
+    assert_refused(checkout, f"{env} is no file; move it away")
+    env.rmdir()
+    env.write_bytes("MINE=é\n".encode("latin-1"))
+    assert_refused(checkout, f"{env} is not in UTF-8")
+    assert env.read_bytes() == "MINE=é\n".encode("latin-1")
+
+
+def assert_refused(checkout, message):
+    told = make_env(checkout)
+    assert (told.returncode, message in told.stderr, "Traceback" in told.stderr) == (1, True, False)
+
+
 def test_a_hash_is_made_of_the_password_that_is_there(checkout):
     make_env(checkout)
     env = checkout / ".env"

@@ -50,7 +50,7 @@ def test_a_training_may_be_named_and_the_list_written_to_a_file(run, store, tmp_
     assert [json.loads(line) for line in (tmp_path / "list.jsonl").read_text().splitlines()] == ROWS
 
 
-def test_a_night_is_listed_alone(run):
+def test_a_night_is_listed_alone(run, tmp_path):
     table = CaptionTable(Home.from_environment().captions)
     values = [
         quarantined("/in/bad.jpg", "truncated"),
@@ -63,6 +63,10 @@ def test_a_night_is_listed_alone(run):
     assert listed(run("quarantine", "--night", "n1", "--reason", "empty")) == []
     assert run("quarantine", "--night", "night1").refused(2, "knows no night 'night1'; name one of its 2 nights")
     assert run("quarantine", "--night", "n1", "--reason", "truncate").refused(2, "(perhaps 'truncated')")
+    kept = tmp_path / "kept.jsonl"
+    kept.write_text("kept")
+    run("quarantine", "--night", "n1", "--reason", "truncate", "--output", kept).refused(2, "(perhaps 'truncated')")
+    assert kept.read_text() == "kept"
 
 
 def test_without_a_training_one_line_names_the_folder(run, store):
