@@ -1,5 +1,10 @@
 """Whoever has an account at MLflow may register models and set tags and aliases; no night runs their code for it."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -9,6 +14,7 @@ from infra.mlflow_accounts import Refused
 from nightcap.cli import main
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
+from pipeline.model.external import child
 from pipeline.model.external.package import read_external
 from pipeline.model.interface import EXTERNAL, PinnedModel
 from pipeline.registry.promotions import ENTRY_TAG, Promotions
@@ -175,3 +181,49 @@ def test_who_may_write_the_journal_lets_it_run(home, marker, planted, logged_in,
         with pytest.raises(SettingsError, match="the promotion journal does not name it"):
             pin_for_night(settings_of(model=model), home)
     assert not marker.exists()
+
+
+APART = """
+import ctypes, importlib.util, json, os, signal, struct, sys
+spec = importlib.util.spec_from_file_location("child", sys.argv[1])
+child = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(child)
+folder, libc = sys.argv[2], ctypes.CDLL(None)
+
+def reached():
+    ways = {
+        "environment": lambda: open(f"/proc/{other}/environ", "rb").read(),
+        "memory": lambda: open(f"/proc/{other}/mem", "rb").close(),
+        "signal": lambda: os.kill(other, signal.SIGCONT),
+        "file": lambda: open(f"{folder}/a/file", "x").close(),
+        "move": lambda: os.replace(f"{folder}/a/file", f"{folder}/b/file"),
+        "own child": lambda: os.kill(os.posix_spawn("/bin/sleep", ["sleep", "0"], {}), 0),
+    }
+    return [name for name, way in ways.items() if succeeds(way)]
+
+def succeeds(way):
+    try:
+        way()
+    except PermissionError:
+        return False
+    return True
+
+libc.prctl(child.NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+libc.capset(struct.pack("=Ii", 0x20080522, 0), bytes(24))  # root may else read everything
+other = os.posix_spawn("/bin/sleep", ["sleep", "60"], {"AIRFLOW__CORE__FERNET_KEY": "canary-3f9a"})
+print(json.dumps([other, reached(), child.stand_apart(), reached()]))
+"""
+
+
+def test_its_code_reads_and_stops_no_other_process_of_its_user(tmp_path):
+    """Airflow's own, say, which runs beside it and hides nothing; what it does with files stays as it was."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    command = [sys.executable, "-I", "-c", APART, child.__file__, str(tmp_path)]
+    told = subprocess.run(command, check=True, capture_output=True).stdout
+    other, before, is_apart, after = json.loads(told)
+    os.kill(other, signal.SIGKILL)
+    assert before == ["environment", "memory", "signal", "file", "move", "own child"]
+    if not is_apart:
+        pytest.skip("this kernel has no Landlock that leaves files as they are")
+    assert set(after) - {"signal"} == {"file", "move", "own child"}  # signals since Linux 6.12
