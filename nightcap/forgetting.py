@@ -82,6 +82,9 @@ def forget_images(
     images = frozenset(names.found.values())
     is_begun = any(image in Forgotten.of(home.store) for image in images)
     intent, forgotten = _begin(job, images, frozenset(map(_address, names.unknown)))
+    for each in job.tables:
+        if accept_empty and not each.is_there():
+            Places.of(home).accept_empty("table", each.uri)
     empty_trash(home)  # nothing else looks there
     show_step("looking for what was trained on them")
     digests = {sha for sha in known_digests(home.store) if forgotten.hashed(sha) in intent.contents}

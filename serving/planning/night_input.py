@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
-from pipeline.storage.objects import Exclusions, Folder, address_of, open_folder, require_inside
+from pipeline.storage.objects import Exclusions, Folder, LocalFolder, address_of, open_folder, require_inside
 from pipeline.storage.objects.s3_address import SCHEME
 from serving.runs.places import Places
 from serving.runs.roots import roots_of
@@ -26,8 +29,34 @@ def open_input(settings: NightSettings, home: Home) -> Folder:
     if settings.output is not None:
         require_inside(settings.output, roots_of(home))
     if not (uri.startswith(SCHEME) or Path(uri).is_dir()) and (place := Places.of(home).find("input", address_of(uri))):
-        raise place.empty("is not there")
+        raise place.empty("is not there", "make the folder, and ")
     return open_folder(uri, settings.store_patience_s, exclusions=_exclusions(uri, settings, home))
+
+
+def require_mounts(folder: Folder, places: Places, accepted: bool) -> tuple[str, ...]:
+    """The folders in a local input that are disks of their own and hold images.
+
+    Raises ObjectUnavailable if another was one and holds none any more, unless a person accepts that.
+    """
+    mounted = [name for name in _mounts_in(folder) if _holds_images(folder, name)]
+    known = places.find("input", folder.uri)
+    for name in known.mounts if known and not accepted else ():
+        if name not in mounted and not _holds_images(folder, name):
+            raise known.empty(f"had a disk of its own in {name}, which holds no image")
+    return tuple(mounted)
+
+
+def _mounts_in(folder: Folder) -> list[str]:
+    if not isinstance(folder, LocalFolder):
+        return []
+    points = set[Path]()
+    with suppress(OSError):  # a system that does not tell
+        points = {Path(each.mountpoint) for each in psutil.disk_partitions(all=True)}
+    return sorted(each.relative_to(folder.root).as_posix() for each in points if folder.root in each.parents)
+
+
+def _holds_images(folder: Folder, name: str) -> bool:
+    return any(True for _ in folder.list(name))
 
 
 def _exclusions(uri: str, settings: NightSettings, home: Home) -> Exclusions:

@@ -27,7 +27,7 @@ from serving.planning.cursor import Cursor
 from serving.planning.image_hashes import Deduplicator, Hashes, hashes_of
 from serving.planning.manifest import Manifest
 from serving.planning.newest import Newest
-from serving.planning.night_input import open_input
+from serving.planning.night_input import open_input, require_mounts
 from serving.planning.selection import DayListing, Listing, Selection, WholeListing, days_from
 from serving.runs.day_layout import Layout
 from serving.runs.lifecycle import RunFolder, held_night, set_aside, shard_path
@@ -183,7 +183,7 @@ def _without_forgotten(job: _Job, target: Path) -> Selection:
 
 
 def _write_plan(job: _Job, target: Path, forgotten: Forgotten) -> Selection:
-    now, settings = datetime.now(UTC), job.settings
+    now, settings, places = datetime.now(UTC), job.settings, Places.of(job.home)
     nights = job.home.store / "nights"  # which a night may write, though it may only read the rest of the store
     with explain_full_disk(nights), Newest(nights, settings.max_images) as newest:
         replayed = None if job.replay is None else hashes_of(job.table.replayed(job.replay))
@@ -203,8 +203,11 @@ def _write_plan(job: _Job, target: Path, forgotten: Forgotten) -> Selection:
             latest=max(now, job.attempt.before) + WRONG_CLOCK,
         )
         counts = selection.select(listing := job.listing())
-        if not selection.seen:
-            _require_empty(job, listing)
+        is_empty = not selection.seen and _is_empty(job, listing)
+        if is_empty:
+            listed = f"has no image in manifest {settings.manifest}" if settings.manifest else "holds no image"
+            places.require("input", job.folder.uri, listed, settings.accept_empty)
+        mounts = require_mounts(job.folder, places, settings.accept_empty)
         with heeding_forgotten(job.home.store), creating_folder(target) as scratch:
             sizes = _write_shards(newest, settings.shard_size, scratch)
             made = Plan(
@@ -224,19 +227,20 @@ def _write_plan(job: _Job, target: Path, forgotten: Forgotten) -> Selection:
                 ignored=selection.ignored.examples,
             )
             write_json(scratch / made.path.name, made.model_dump(mode="json"))
-    places, is_part = Places.of(job.home), not isinstance(listing, WholeListing)
-    places.remember("input", job.folder.uri, selection.seen, if_unknown=is_part)
-    if not places.find("table", job.table.uri):  # else a publication does
+    if is_empty and settings.accept_empty:
+        places.accept_empty("input", job.folder.uri)
+    is_part = not isinstance(listing, WholeListing)
+    places.remember("input", job.folder.uri, selection.seen, is_part, mounts)
+    if settings.accept_empty and not job.table.is_there():
+        places.accept_empty("table", job.table.uri)
+    elif not places.find("table", job.table.uri):  # else a publication does
         places.remember("table", job.table.uri, job.table.size())
     return selection
 
 
-def _require_empty(job: _Job, listing: Listing) -> None:
-    """Raise ObjectUnavailable if an input without an image had some before, unless a person accepts that."""
-    if isinstance(listing, DayListing) and any(True for _ in job.folder.list()):
-        return
-    listed = f"has no image in manifest {job.settings.manifest}" if job.settings.manifest else "holds no image"
-    Places.of(job.home).found_empty("input", job.folder.uri, listed, job.settings.accept_empty)
+def _is_empty(job: _Job, listing: Listing) -> bool:
+    """Whether an input has no image, of which a listing had none."""
+    return not (isinstance(listing, DayListing) and any(True for _ in job.folder.list()))
 
 
 def _next_day(selection: Selection, job: _Job, layout: Layout) -> date | None:

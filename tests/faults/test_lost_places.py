@@ -1,7 +1,12 @@
 """Disks that are not mounted: a place that was full and is empty stops what would begin it anew."""
 
 import json
+import os
+import re
+import shlex
 import shutil
+import subprocess
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +38,23 @@ def mounted_again(folder):
     shutil.move(f"{folder}.disk", folder)
 
 
+@contextmanager
+def mounted(folder, disk):
+    """Another folder mounted at one."""
+    for each in (folder, disk):
+        each.mkdir(parents=True, exist_ok=True)
+    if subprocess.run(["mount", "--bind", disk, folder], check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def died(*_):
+    raise KeyboardInterrupt
+
+
 def stops(call, *words):
     with pytest.raises(ObjectUnavailable) as stopped:
         call()
@@ -62,6 +84,10 @@ def test_an_input_whose_folder_is_gone(world, tmp_path):
     assert stops(lambda: world.night("n2", input=str(folder)), f"input {folder} is not there", "1 images")
     with pytest.raises(SettingsError, match="create it or name another"):
         world.night("n3", input=str(tmp_path / "mistyped"))
+    assert stops(lambda: world.night("n4", input=str(folder), accept_empty=True), "make the folder, and accept_empty")
+    folder.mkdir()
+    assert world.night("n5", input=str(folder), load=unexpected, accept_empty=True).captioned == 0
+    assert world.night("n6", input=str(folder), load=unexpected).captioned == 0
 
 
 def test_a_person_says_that_an_input_was_emptied_on_purpose(world):
@@ -74,6 +100,53 @@ def test_a_person_says_that_an_input_was_emptied_on_purpose(world):
     assert world.night("n4").captioned == 1
     shutil.rmtree(world.home.inbox)
     assert stops(lambda: world.night("n5"))
+
+
+def test_accepting_counts_only_for_a_night_that_was_planned(world, tmp_path):
+    """Else a night that fails leaves the next one free to begin a table anew unasked."""
+    world.fill(2)
+    world.night()
+    shutil.rmtree(world.home.captions)
+    folder = tmp_path / "away"
+    with pytest.raises(NightcapError, match="create it or name another"):
+        world.night("n2", input=str(folder), accept_empty=True)
+    disk = unmounted(world.home.inbox)
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("serving.planning.plan._write_shards", died)
+        world.night("n3", accept_empty=True)
+    assert stops(lambda: world.night("n4", load=unexpected), "is not there", "2 rows")
+    mounted_again(world.home.inbox)
+    assert not disk.exists()
+    assert world.night("n5", accept_empty=True).captioned == 2
+    unmounted(world.home.inbox)
+    assert stops(lambda: world.night("n6", load=unexpected), "holds no image")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+def test_a_disk_in_an_input(world, tmp_path):
+    """A folder in an input that was a disk of its own and is an empty mount point, whatever else the input holds."""
+    year = world.home.inbox / "with blank/2026"
+    with mounted(year, tmp_path / "disk"):
+        world.put("with blank/2026/a.jpg", image((1, 1, 1)))
+        world.fill(2)
+        assert world.night().captioned == 3
+        assert world.night("n1b", load=unexpected).captioned == 0
+    named = f"input {world.home.inbox} had a disk of its own in with blank/2026, which holds no image"
+    assert stops(lambda: world.night("n2", load=unexpected), named)
+    assert not list(world.home.store.glob("nights/n2/*"))
+    year.rmdir()
+    assert stops(lambda: world.night("n3", load=unexpected, layout="%Y-%m-%d"), named)
+    with mounted(year, tmp_path / "disk"):
+        assert world.night("n4", load=unexpected).counts.unchanged == 3
+    world.put("with blank/2026/b.jpg", image((2, 2, 2)))  # it is an ordinary folder now
+    assert world.night("n5").captioned == 1
+    shutil.rmtree(year)
+    assert world.night("n6", load=unexpected).captioned == 0
+    with mounted(year, tmp_path / "disk"):
+        world.night("n7", load=unexpected)
+    assert stops(lambda: world.night("n8", load=unexpected), named)
+    assert world.night("n9", load=unexpected, accept_empty=True).captioned == 0
+    assert world.night("n10", load=unexpected).captioned == 0
 
 
 def test_one_of_two_inputs(world, tmp_path):
@@ -199,6 +272,22 @@ def test_images_are_forgotten_though_a_table_is_gone_for_good(world):
     assert world.images() == images
     assert forget(accept_empty=True).rows == 1
     assert world.images() == images[1:]
+    assert forget().rows == 0  # it is known to be gone now
+
+
+@pytest.mark.parametrize("name", ["the table", "captions"])
+def test_each_remedy_of_a_message_is_one(world, name):
+    images = world.fill(2)
+    table = world.home.root / name
+    world.night(table=str(table))
+    shutil.rmtree(table)
+    with pytest.raises(ObjectUnavailable) as stopped:
+        forget_images(world.home, frozenset(images[:1]), table, lambda _: None)
+    night, forget = (shlex.split(command) for command in re.findall(r"`(.+?)`", str(stopped.value)))
+    assert night == ["nightcap", "night", "--table", str(table), "--accept-empty"]
+    assert forget == ["nightcap", "forget", "--accept-empty"]
+    assert world.night("n2", table=str(table), accept_empty=True).captioned == 2
+    assert forget_images(world.home, frozenset(images[:1]), table, lambda _: None).rows == 1
 
 
 def test_a_table_all_of_whose_rows_were_forgotten_is_there(world):
@@ -232,7 +321,7 @@ def test_a_damaged_memory_is_none(world, caplog):
     world.night()
     for folder in Places.of(world.home).folders:
         for path in folder.iterdir():
-            assert set(json.loads(path.read_text())) == {"kind", "uri", "count", "when"}
+            assert set(json.loads(path.read_text())) == {"kind", "uri", "count", "when", "mounts"}
             path.write_bytes(b"")
     assert world.night("n2", load=unexpected).counts.unchanged == 2
     assert "is damaged and left out" in caplog.text

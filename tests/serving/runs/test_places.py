@@ -12,16 +12,19 @@ from serving.runs.places import Places
 
 def test_a_place_that_was_full_is_missed_until_a_person_accepts_that(world):
     places = Places.of(world.home)
-    places.found_empty("input", "/photos", "holds no image", accepted=False)  # nothing is known of it
+    places.require("input", "/photos", "holds no image", accepted=False)  # nothing is known of it
+    places.accept_empty("input", "/photos")
     places.remember("input", "/photos", 0)
     assert places.find("input", "/photos") is None
     places.remember("input", "/photos", 1234)
     with pytest.raises(
         ObjectUnavailable, match=r"input /photos holds no image; on 2\S+ at \S+ UTC it held 1,234 images"
     ):
-        places.found_empty("input", "/photos", "holds no image", accepted=False)
-    places.found_empty("table", "/photos", "is not there", accepted=False)
-    places.found_empty("input", "/photos", "holds no image", accepted=True)
+        places.require("input", "/photos", "holds no image", accepted=False)
+    places.require("table", "/photos", "is not there", accepted=False)
+    places.require("input", "/photos", "holds no image", accepted=True)
+    assert places.find("input", "/photos").count == 1234  # until what a person accepted it for has succeeded
+    places.accept_empty("input", "/photos")
     assert places.find("input", "/photos") is None
 
 
@@ -60,3 +63,17 @@ def test_a_damaged_file_is_left_out(world, caplog):
 def test_a_table_that_nobody_remembers_may_be_missing(world):
     table = CaptionTable(world.home.captions)
     assert Places.of(world.home).require_table(table) is table
+
+
+def test_disks_in_an_input_are_noted_as_news_and_a_note_of_an_earlier_version_has_none(world):
+    places = Places.of(world.home)
+    places.remember("input", "/photos", 9)
+    for file in (folder / next(folder.iterdir()).name for folder in places.folders):
+        file.write_text(
+            json.dumps({key: value for key, value in json.loads(file.read_text()).items() if key != "mounts"})
+        )
+    assert places.find("input", "/photos").mounts == ()
+    places.remember("input", "/photos", 2, if_unknown=True, mounts=("2026",))
+    assert (places.find("input", "/photos").count, places.find("input", "/photos").mounts) == (9, ("2026",))
+    places.remember("input", "/photos", 9)
+    assert places.find("input", "/photos").mounts == ()
