@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from nightcap.console import echo, working
-from nightcap.options import given, setting_options
+from nightcap.options import CorrectionsOption, given, setting_options
 from pipeline.core.errors import SettingsError
 from serving.upkeep.tables import Tending, TendingSettings
+
+if TYPE_CHECKING:
+    from pipeline.storage.tables.repair import Repaired
 
 app = typer.Typer(no_args_is_help=True, help="Upkeep of the tables of captions; nights may go on meanwhile.")
 
@@ -50,19 +53,26 @@ def upgrade(**options: Any) -> None:
 
 @app.command()
 @setting_options(TendingSettings, "table")
-def repair(**options: Any) -> None:
-    """Leave files out of the table that are gone, empty or cut, as after a power cut; no night may be at work.
+def repair(corrections: CorrectionsOption = None, **options: Any) -> None:
+    """Leave files out of the tables that are gone, empty or cut, as after a power cut; no night may be at work.
 
-    Rows of lost commits whose files are whole are taken in again. A lost commit of a compaction, a withdrawal or a
-    forgetting is undone: do it again.
+    Rows of lost commits whose files are whole are taken in again, as are corrections that the captions have. A lost
+    commit of a compaction, a withdrawal or a forgetting is undone: do it again.
     """
     tending = _tending(options)
-    if not any(Path(tending.table.uri).glob("*")):
+    if any(Path(tending.table.uri).glob("*")):
+        _show(tending.table.uri, tending.repair())
+    elif not corrections and not any(Path(tending.corrections.uri).glob("*")):
         raise _no_table(tending)
-    done = tending.repair()
+    done = tending.repair_corrections(corrections)
+    if done.files:
+        _show(corrections or tending.corrections.uri, done, also=" and of the captions")
+
+
+def _show(uri: str, done: Repaired, also: str = "") -> None:
     echo(
-        f"{tending.table.uri}: {len(done.files)} damaged files left out{''.join(f', {name}' for name in done.files)}; "
-        f"{done.rows} rows lost with them, {done.found} rows of lost commits taken in again"
+        f"{uri}: {len(done.files)} damaged files left out{''.join(f', {name}' for name in done.files)}; "
+        f"{done.rows} rows lost with them, {done.found} rows of lost commits{also} taken in again"
     )
 
 

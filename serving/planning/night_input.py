@@ -39,10 +39,11 @@ def require_mounts(folder: Folder, places: Places, accepted: bool) -> tuple[str,
     Raises ObjectUnavailable if another was one and holds none any more, unless a person accepts that.
     """
     mounted = [name for name in _mounts_in(folder) if _holds_images(folder, name)]
-    known = places.find("input", folder.uri)
-    for name in known.mounts if known and not accepted else ():
-        if name not in mounted and not _holds_images(folder, name):
-            raise known.empty(f"had a disk of its own in {name}, which holds no image")
+    place = places.find("input", folder.uri)
+    if place and not accepted:
+        for name in place.mounts:
+            if name not in mounted and not _holds_images(folder, name):
+                raise place.empty(f"had a disk of its own in {name}, which holds no image")
     return tuple(mounted)
 
 

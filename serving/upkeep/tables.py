@@ -82,6 +82,14 @@ class Tending:
 
         return repair_table(self.table)
 
+    def repair_corrections(self, named: str | None = None) -> Repaired:
+        """Leave out what is damaged of the home's corrections, or of other ones, and take in those of its captions."""
+        from pipeline.storage.tables.corrections import CorrectionTable
+        from pipeline.storage.tables.repair import repair_corrections
+
+        corrections = CorrectionTable(named) if named else self.corrections
+        return repair_corrections(corrections, self.table)
+
     def vacuum(self) -> dict[str, int]:
         """Remove files that no version of the last days needs, and abandoned attempts; returns how many of each."""
         from pipeline.storage.tables.maintenance import vacuum_table

@@ -32,7 +32,6 @@ from pipeline.storage.tables.delta_log import (
     checkpoint,
     folder_of,
     opened,
-    scratch_commits,
     sizes_of,
     sync_log,
     write_commit,
@@ -167,17 +166,6 @@ def commit(uri: str, table: DeltaTable, change: TableChange) -> int | None:
         return None
     keep_checkpoints(uri)
     return staged.rows
-
-
-def orphaned_files(table: DeltaTable, taken: int) -> list[Path]:
-    """Files of attempts that can never be committed, because their number or version is taken."""
-    return [path for path in unnamed_files(table) if (number_of(path.name) or 0) <= taken] + scratch_commits(table)
-
-
-def unnamed_files(table: DeltaTable) -> list[Path]:
-    """Files of ours that no version of the table names."""
-    named = names_of(table) | {Path(path).name for path in table.vacuum(0, enforce_retention_duration=False)}
-    return sorted(path for path in folder_of(table).iterdir() if number_of(path.name) and path.name not in named)
 
 
 def _stage(folder: Path, change: TableChange) -> Staged:

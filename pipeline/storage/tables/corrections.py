@@ -9,17 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from pipeline.core.errors import SettingsError
-from pipeline.storage.files import write_parquet
-from pipeline.storage.tables.commits import added_file, keep_checkpoints, names_of
+from pipeline.storage.tables.commits import TableChange, commit, names_of
 from pipeline.storage.tables.delta_log import (
     checkpoint,
     folder_of,
@@ -27,8 +24,8 @@ from pipeline.storage.tables.delta_log import (
     opened,
     sync_log,
     table_errors,
-    write_commit,
 )
+from pipeline.storage.tables.orphans import AT_WORK_DAYS, has_dead_writer, remove_orphans
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +73,7 @@ class CorrectionTable:
         rows = [vars(each) for each in corrections]
         if rows:
             with table_errors(self.uri):
-                while not _commit(self._open() or self._created(), pa.Table.from_pylist(rows, _SCHEMA)):
+                while not _commit(open_corrections(self.uri), pa.Table.from_pylist(rows, _SCHEMA)):
                     log.info("%s: somebody else wrote first; once more", self.uri)
         return len(rows)
 
@@ -109,7 +106,7 @@ class CorrectionTable:
 
     def _remove(self, unwanted: Callable[[pa.Table], Any], for_good: bool = False) -> int:
         """Remove rows of a mask, unless somebody else has changed the table meanwhile; returns how many it had."""
-        if (table := self._open()) is None:
+        if (table := opened(self.uri)) is None:
             return 0
         rows = table.to_pyarrow_table()
         kept = rows.filter(pc.invert(unwanted(rows)))
@@ -117,6 +114,7 @@ class CorrectionTable:
         if removed and not _commit(table, kept, names_of(table)):
             return removed
         if for_good:
+            self._sweep(0)
             table = DeltaTable(self.uri)
             table.vacuum(0, enforce_retention_duration=False, dry_run=False)
             checkpoint(table)
@@ -125,7 +123,7 @@ class CorrectionTable:
     def compact(self) -> int:
         """Rewrite the table in few files; returns how many fewer. People may add corrections meanwhile."""
         with table_errors(self.uri):
-            if (table := self._open()) is None:
+            if (table := opened(self.uri)) is None:
                 return 0
             files = names_of(table)
             is_less = len(files) > 1 and _commit(table, table.to_pyarrow_table(), files)
@@ -134,33 +132,37 @@ class CorrectionTable:
     def vacuum(self, keep_days: float) -> int:
         """Remove files that only versions older than some days need; returns how many."""
         with table_errors(self.uri):
-            if (table := self._open()) is None:
+            if opened(self.uri) is None:
                 return 0
-            return len(table.vacuum(round(keep_days * 24), enforce_retention_duration=False, dry_run=False))
+            swept = self._sweep(max(keep_days, AT_WORK_DAYS))
+            gone = DeltaTable(self.uri).vacuum(round(keep_days * 24), enforce_retention_duration=False, dry_run=False)
+            return swept + len(gone)
+
+    def _sweep(self, days: float) -> int:
+        """Remove what writers left that died, and what they began some days ago; one that was stopped writes again."""
+        table = DeltaTable(self.uri)
+        if has_dead_writer(table, table.version(), days):
+            _commit(table, _SCHEMA.empty_table())
+        table = DeltaTable(self.uri)
+        return remove_orphans(table, table.version(), days)
 
     def _rows(self) -> list[dict[str, Any]]:
         with table_errors(self.uri):
-            table = self._open()
+            table = opened(self.uri)
             return [] if table is None else list(table.to_pyarrow_table().to_pylist())
 
-    def _open(self) -> DeltaTable | None:
-        return opened(self.uri)
 
-    def _created(self) -> DeltaTable:
+def open_corrections(uri: str) -> DeltaTable:
+    """The table for writing, created if missing; many processes may do so at once."""
+    if (table := opened(uri)) is None:
         with suppress(DeltaError):  # somebody else has made it meanwhile
-            DeltaTable.create(self.uri, _SCHEMA, mode="ignore", configuration=_CONFIGURATION)
-        sync_log(self.uri)
-        return DeltaTable(self.uri)
+            DeltaTable.create(uri, _SCHEMA, mode="ignore", configuration=_CONFIGURATION)
+        sync_log(uri)
+    return table or DeltaTable(uri)
 
 
 def _commit(table: DeltaTable, rows: pa.Table, removed: Collection[str] = ()) -> bool:
-    """Commit rows, in place of some files, when they are safe on the disk; False if somebody else committed first."""
-    path = folder_of(table) / f"part-{uuid4().hex}.parquet"
-    if len(rows):
-        write_parquet(path, rows)
-    added = [added_file(path, pq.read_metadata(path))] if len(rows) else []
-    if not write_commit(table, added, removed, {}):
-        path.unlink(missing_ok=True)
-        return False
-    keep_checkpoints(str(folder_of(table)))
-    return True
+    """Commit rows, in place of some files; False if somebody else committed first."""
+    number = table.version() + 1
+    change = TableChange(rows.to_batches(), removed, number, number)
+    return commit(str(folder_of(table)), table, change) is not None

@@ -224,7 +224,8 @@ def _described(uri: str, damage: list[Path]) -> str:
     names = ", ".join(str(path.relative_to(uri)) for path in damage[:3])
     return (
         f"table {uri}: {len(damage)} of its files are gone, empty or cut ({names}), as after a power cut; put them back "
-        f"from a backup, or run `nightcap tables repair`, which says what is lost, and the next night captions it again"
+        f"from a backup, or run `nightcap tables repair`, which says what is lost (--table or --corrections names a table "
+        f"that is not the home's own)"
     )
 
 

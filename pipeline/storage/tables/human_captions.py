@@ -57,6 +57,12 @@ def withdraw_human_captions(table: CaptionTable, corrections: Collection[Correct
     return count
 
 
+def corrections_in(table: CaptionTable) -> list[Correction]:
+    """The corrections whose captions are in a table and not withdrawn, the oldest first."""
+    rows = _oldest_first(table, USABLE & (pc.field("source") == HUMAN) & pc.field("who").is_valid(), [*_KEY])
+    return [Correction(row["image"], row["caption"], row["who"], row["captioned_at"]) for row in rows]
+
+
 def _by_people(images: Collection[str]) -> ds.Expression:
     return USABLE & (pc.field("source") == HUMAN) & one_of("image", images)
 

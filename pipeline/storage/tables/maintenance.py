@@ -10,8 +10,9 @@ from deltalake import DeltaTable
 
 from pipeline.storage.files import sync_file_system
 from pipeline.storage.tables.captions import CaptionTable
-from pipeline.storage.tables.commits import FILE_ROWS, add_columns, find_table, orphaned_files, sequence_of
+from pipeline.storage.tables.commits import FILE_ROWS, TableChange, add_columns, commit, find_table, sequence_of
 from pipeline.storage.tables.delta_log import checkpoint, table_errors
+from pipeline.storage.tables.orphans import AT_WORK_DAYS, has_dead_writer, remove_orphans
 
 log = logging.getLogger(__name__)
 
@@ -77,20 +78,25 @@ def _vacuum(uri: str, keep_days: float, is_history: bool) -> int:
         opened = find_table(uri)
         if opened is None:
             return 0
+        taken, sequence = _taken(opened, is_history), sequence_of(opened)
+        if has_dead_writer(opened, taken, max(keep_days, AT_WORK_DAYS)):
+            commit(uri, opened, TableChange((), (), taken + 1, sequence + is_history))
         swept = _sweep(uri, is_history)
         # Never full: that would remove files that a writer at work has not yet committed.
         return swept + len(opened.vacuum(round(keep_days * 24), dry_run=False, enforce_retention_duration=False))
 
 
 def _sweep(uri: str, is_history: bool) -> int:
-    """Files of the history bear its sequence, those of the current table its version."""
     table = find_table(uri)
-    orphans = orphaned_files(table, sequence_of(table) if is_history else table.version()) if table else []
-    for path in orphans:
-        path.unlink(missing_ok=True)
-    if orphans:
-        log.info("table %s: removed %d files of dead attempts", uri, len(orphans))
-    return len(orphans)
+    removed = remove_orphans(table, _taken(table, is_history)) if table else 0
+    if removed:
+        log.info("table %s: removed %d files of dead attempts", uri, removed)
+    return removed
+
+
+def _taken(table: DeltaTable, is_history: bool) -> int:
+    """Files of the history bear its sequence, those of the current table its version."""
+    return sequence_of(table) if is_history else table.version()
 
 
 def _cut_log(uri: str) -> None:

@@ -1,19 +1,23 @@
-"""Repair of a table of captions whose files were cut, as by a power cut."""
+"""Repair of tables of captions and of corrections whose files were cut, as by a power cut."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
 
 from pipeline.core.errors import Permanent
 from pipeline.storage.tables.captions import CaptionTable
-from pipeline.storage.tables.commits import TableChange, commit, open_table, sequence_of, unnamed_files
+from pipeline.storage.tables.commits import TableChange, commit, open_table, sequence_of
+from pipeline.storage.tables.corrections import Correction, CorrectionTable, open_corrections
 from pipeline.storage.tables.delta_log import (
     blank_commit,
     damaged_checkpoints,
@@ -23,6 +27,8 @@ from pipeline.storage.tables.delta_log import (
     remove_damaged_checkpoints,
     table_errors,
 )
+from pipeline.storage.tables.human_captions import corrections_in
+from pipeline.storage.tables.orphans import unnamed_files
 from pipeline.storage.tables.schema import SCHEMA
 
 
@@ -40,15 +46,31 @@ def repair_table(table: CaptionTable) -> Repaired:
 
     A lost commit may have been a compaction, a withdrawal or a forgetting, which is undone then. No night may be at work.
     """
-    with table_errors(table.uri):
-        commits = _blank(table.uri)
-        history = open_table(table.uri)
-        damaged = damaged_files(history)
-        rows = _leave_out(table.uri, damaged) if damaged else 0
-        lost = [path for path in unnamed_files(open_table(table.uri)) if is_whole(path)] if commits else []
+    done, lost = _repair(table.uri, open_table)
     found = sum(table.append(_File(path), -1) for path in reversed(lost))  # the newest first: it may hold the others
     table.write_current()
-    return Repaired(tuple(path.name for path in (*commits, *damaged)), rows, found)
+    return replace(done, found=found)
+
+
+def repair_corrections(table: CorrectionTable, captions: CaptionTable) -> Repaired:
+    """As `repair_table`, for corrections; those that have joined the captions are not lost."""
+    with suppress(Permanent):
+        table.read()
+        return Repaired()
+    done, lost = _repair(table.uri, open_corrections)
+    known = [Correction(**row) for path in lost for row in pq.read_table(path).to_pylist()] + corrections_in(captions)
+    there = table.read()
+    return replace(done, found=table.append(each for each in dict.fromkeys(known) if each not in there))
+
+
+def _repair(uri: str, opening: Callable[[str], DeltaTable]) -> tuple[Repaired, list[Path]]:
+    """Leave out what is damaged; also the whole files that no commit names any more."""
+    with table_errors(uri):
+        commits = _blank(uri, opening)
+        damaged = damaged_files(opening(uri))
+        rows = _leave_out(uri, damaged, opening) if damaged else 0
+        lost = [path for path in unnamed_files(opening(uri)) if is_whole(path)] if commits else []
+    return Repaired(tuple(path.name for path in (*commits, *damaged)), rows), lost
 
 
 @dataclass(frozen=True)
@@ -59,7 +81,7 @@ class _File:
         yield from ds.dataset(str(self.path), SCHEMA).to_batches()
 
 
-def _blank(uri: str) -> list[Path]:
+def _blank(uri: str, opening: Callable[[str], DeltaTable]) -> list[Path]:
     """Put commits without rows in the place of damaged ones; a log that is lost begins anew. Returns the damaged files."""
     remove_damaged_checkpoints(uri)
     log, first = Path(uri) / "_delta_log", f"{0:020d}.json"
@@ -68,15 +90,15 @@ def _blank(uri: str) -> list[Path]:
         shutil.rmtree(log)
     commits = damaged_commits(uri) if any(log.glob("*.json")) else [log / first]
     with TemporaryDirectory() as folder:
-        open_table(folder)
+        opening(folder)
         for path in commits:
             blank_commit(path, Path(folder) / "_delta_log" / first)
     return lost or commits
 
 
-def _leave_out(uri: str, damaged: list[Path]) -> int:
+def _leave_out(uri: str, damaged: list[Path], opening: Callable[[str], DeltaTable]) -> int:
     """Take damaged files out of the table; the number of their rows."""
-    table = open_table(uri)
+    table = opening(uri)
     names, number = {path.name for path in damaged}, sequence_of(table) + 1
     actions = pa.table(table.get_add_actions(flatten=True)).select(["path", "num_records"]).to_pylist()
     if commit(uri, table, TableChange((), names, number, number)) is None:

@@ -13,7 +13,9 @@ from pipeline.registry.promotions import Promotions
 from pipeline.registry.versions import CHAMPION
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import Correction, CorrectionTable
+from pipeline.storage.tables.human_captions import add_human_captions
 from tests.pipeline.registry.light_registry import NAME, add_versions, captioning
+from tests.pipeline.storage.tables.correction_rows import correction
 from tests.pipeline.storage.tables.table_rows import current, files, later, row, rows
 
 
@@ -62,6 +64,22 @@ def test_a_damaged_table_is_repaired(run, table):
         f"{table.uri}: 1 damaged files left out, {last.name}; 0 rows lost with them, 1 rows of lost commits taken in again\n"
     )
     assert current(table) == {"a": "new", "b": "old", "c": "new"}
+
+
+def test_damaged_corrections_are_repaired_from_the_captions(run, table):
+    home = Home.from_environment()
+    corrections = CorrectionTable(home.store / "corrections")
+    corrections.append([correction("/a")])
+    add_human_captions(table, said := corrections.read())
+    (file,) = Path(corrections.uri).glob("*.parquet")
+    file.write_bytes(b"")
+    assert run("correct", "/a.jpg", "--undo").refused(1, file.name, "nightcap tables repair")
+    assert run("tables", "repair").out == (
+        f"{table.uri}: 0 damaged files left out; 0 rows lost with them, 0 rows of lost commits taken in again\n"
+        f"{corrections.uri}: 1 damaged files left out, {file.name}; "
+        "1 rows lost with them, 1 rows of lost commits and of the captions taken in again\n"
+    )
+    assert corrections.read() == said
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Tables whose files a power cut left empty or cut."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -7,8 +8,11 @@ import pytest
 
 from pipeline.core.errors import NightcapError, Permanent
 from pipeline.storage.tables import CaptionTable
+from pipeline.storage.tables.corrections import CorrectionTable
+from pipeline.storage.tables.human_captions import add_human_captions, withdraw_human_captions
 from pipeline.storage.tables.maintenance import compact_table, purge, sweep, vacuum_table
-from pipeline.storage.tables.repair import repair_table
+from pipeline.storage.tables.repair import Repaired, repair_corrections, repair_table
+from tests.pipeline.storage.tables.correction_rows import correction
 from tests.pipeline.storage.tables.table_rows import current, row, rows
 
 NIGHTS = 11  # the tenth commit writes a checkpoint
@@ -103,3 +107,51 @@ def test_vacuum_mends_a_current_table(whole, tmp_path):
         table = cut(whole, tmp_path / str(share), path, share)
         vacuum_table(table)
         assert len(current(table)) == NIGHTS
+
+
+def join_captions(folder, *images):
+    """Corrections, the first of which have joined the captions; the last was taken back there."""
+    corrections, captions = CorrectionTable(folder / "corrections"), CaptionTable(folder / "captions")
+    for number, image in enumerate(images):
+        corrections.append([correction(image, f"said of {image}", days=number)])
+    add_human_captions(captions, corrections.read())
+    withdraw_human_captions(captions, corrections.read()[-1:])
+    corrections.take_back(lambda each: each.image == images[-1])
+    return corrections, captions
+
+
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_every_file_of_a_table_of_corrections_cut(tmp_path, share):
+    """What its error says to do brings back what people said; nothing that was taken back."""
+    join_captions(tmp_path / "whole", "/a", "/b", "/gone")
+    said = CorrectionTable(tmp_path / "whole" / "corrections").read()
+    assert [each.image for each in said] == ["/a", "/b"]
+    repaired = 0
+    for number, path in enumerate(sorted((tmp_path / "whole/corrections").rglob("*"))):
+        if path.is_file() and path.stat().st_size:
+            folder = shutil.copytree(tmp_path / "whole", tmp_path / str(number))
+            file = folder / path.relative_to(tmp_path / "whole")
+            os.truncate(file, int(file.stat().st_size * share))
+            corrections, captions = CorrectionTable(folder / "corrections"), CaptionTable(folder / "captions")
+            try:
+                corrections.read()
+            except Permanent as error:
+                assert file.name in str(error)
+                assert "nightcap tables repair" in str(error)
+                assert file.name in repair_corrections(corrections, captions).files
+                repaired += 1
+            assert {each.image for each in corrections.read()} - {"/gone"} == {"/a", "/b"}
+            corrections.append([correction("/c")])
+            assert repair_corrections(corrections, captions) == Repaired()
+            assert corrections.compact() >= 0
+            assert [each for each in corrections.read() if each in said] == said
+    assert repaired > 1
+
+
+def test_a_log_of_corrections_that_is_gone(tmp_path):
+    corrections, captions = join_captions(tmp_path, "/a", "/b", "/gone")
+    shutil.rmtree(Path(corrections.uri) / "_delta_log")
+    with pytest.raises(Permanent, match="nightcap tables repair"):
+        corrections.read()
+    assert repair_corrections(corrections, captions).found >= 2
+    assert {each.image for each in corrections.read()} >= {"/a", "/b"}
