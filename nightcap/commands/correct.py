@@ -38,7 +38,7 @@ def command(
     """Add people's captions to the table of corrections: they are current at once, and join the next training's snapshot.
 
     Images are named as the table of captions names them. Of each person the newest caption of an image counts. No night
-    replaces one, and the outputs of nights that hold its image are written again. --undo ends with 3 if some of the
+    replaces one, and the outputs of nights that hold its image say it at once. --undo ends with 3 if some of the
     corrections are not there.
     """
     from nightcap.corrections_file import of_known_images, read_corrections

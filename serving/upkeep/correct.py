@@ -11,7 +11,7 @@ from pipeline.storage.locks import exclusive_lock_in_time
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import Correction, CorrectionTable
 from pipeline.storage.tables.human_captions import add_human_captions, withdraw_human_captions
-from serving.reporting.outputs import write_outputs
+from serving.reporting.outputs import amend_outputs
 from serving.reporting.outputs.index import indexed_runs, nights_with
 from serving.runs.places import Places
 from serving.runs.plan_file import Plan
@@ -54,7 +54,7 @@ def _write_again(home: Home, images: Collection[str]) -> list[Plan]:
     has_rows = nights_with(images)
     nights = [plan for plan in indexed_runs(home.store) if has_rows(plan)]
     for plan in nights:
-        write_outputs(plan)
+        amend_outputs(plan, images)
     return nights
 
 

@@ -119,14 +119,16 @@ class CaptionTable:
         """The rows that one run published, with `SCHEMA`."""
         return pa.Table.from_batches(self.published(night, run), SCHEMA)
 
-    def published(self, night: str, run: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """The rows that one run published, few in memory at once."""
-        condition = (pc.field("night") == night) & (pc.field("run") == run)
+    def published(
+        self, night: str, run: str, columns: list[str] | None = None, images: Collection[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows that one run published, of all or some images, few in memory at once."""
+        condition = (pc.field("night") == night) & (pc.field("run") == run) & _of(images)
         return self.batches(condition, columns or SCHEMA.names)
 
-    def human_captions(self) -> dict[str, str]:
-        """The newest caption that a person wrote, by image, unless it was withdrawn."""
-        return self._first(USABLE & (pc.field("source") == HUMAN))
+    def human_captions(self, images: Collection[str] | None = None) -> dict[str, str]:
+        """The newest caption that a person wrote, by image, of all or some, unless it was withdrawn."""
+        return self._first(USABLE & (pc.field("source") == HUMAN) & _of(images))
 
     def all_captions(self, images: Collection[str]) -> dict[str, frozenset[str]]:
         """Every caption that some images ever had, by models and people, withdrawn or not."""
@@ -225,6 +227,10 @@ class CaptionTable:
                 if refresh(self.current_uri, lambda: find_table(self.uri)):
                     return
         raise Permanent(f"table {self.current_uri}: {ATTEMPTS} commits lost against others; publish again later")
+
+
+def _of(images: Collection[str] | None) -> ds.Expression:
+    return _ALL if images is None else one_of("image", images)
 
 
 def _is_done(batch: pa.RecordBatch, model: tuple[str, str], policy: Policy) -> pa.Array:

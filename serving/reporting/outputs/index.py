@@ -1,28 +1,47 @@
 """An index of the runs with outputs, which outlast the nights' files: an image may have to be forgotten there.
 
 outputs/<night>/<run>.json      in the store, a copy of `plan.json`
+                <run>.lock      held while the run's files get their names
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from pipeline.core.errors import ObjectUnavailable
 from pipeline.storage.files import read_json, read_json_if_whole, write_json
+from pipeline.storage.locks import exclusive_lock_in_time
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.schema import one_of
 from serving.runs.lifecycle import RunFolder
 from serving.runs.plan_file import Plan
 
+_PATIENCE_S = 300.0  # with another writer of the same files
+
 
 def add_to_index(plan: Plan) -> None:
     """Add a run to the index, before it writes outputs."""
-    path = plan.store / "outputs" / plan.night / f"{plan.run}.json"
+    path = _entry(plan)
     if read_json_if_whole(path) is None:
         write_json(path, plan.model_dump(mode="json"))
+
+
+@contextmanager
+def naming_files(plan: Plan) -> Iterator[None]:
+    """Around the step that gives a run's files their names or changes them, which one process does at a time.
+
+    Raises ObjectUnavailable if another does not end.
+    """
+    path = _entry(plan).with_suffix(".lock")
+    with exclusive_lock_in_time(path, _PATIENCE_S) as is_alone:
+        if not is_alone:
+            raise ObjectUnavailable(f"somebody else has written outputs for {_PATIENCE_S:g} s ({path}); try again")
+        yield
 
 
 def index_entries(store: Path) -> Iterator[Path]:
@@ -69,3 +88,7 @@ def without_images(plan: dict[str, Any], images: Collection[str]) -> dict[str, A
         settings = plan["settings"] | ({"replay_images": kept} if named else {})
         plan = plan | {"settings": settings} | ({"ignored": examples} if ignored else {})
     return plan
+
+
+def _entry(plan: Plan) -> Path:
+    return plan.store / "outputs" / plan.night / f"{plan.run}.json"

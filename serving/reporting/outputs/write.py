@@ -1,20 +1,19 @@
-"""Write a published run's captions to its output, and remove forgotten images from it."""
+"""Write a published run's captions to its output, change what it says of some images, and remove forgotten ones."""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import IO, Any
+from typing import IO
 
-from pipeline.core.spreadsheet import BOM, csv_line
 from pipeline.storage.forgotten import Forgotten, heeding_forgotten
 from pipeline.storage.scrub import mentions
 from pipeline.storage.tables import CAPTIONED, HUMAN, CaptionTable
-from serving.reporting.outputs.index import add_to_index
+from serving.reporting.outputs.index import add_to_index, naming_files
+from serving.reporting.outputs.lines import HEADS, RECORD_COLUMNS, Ending, Record, line_of, with_record
 from serving.reporting.outputs.targets import OutputTarget, target_of
 from serving.reporting.outputs.text import shorten
 from serving.runs.plan_file import Plan
@@ -23,14 +22,9 @@ log = logging.getLogger(__name__)
 
 WITHDRAWN = "withdrawn"  # the status of a record whose caption a rollback has withdrawn
 
-_COLUMNS = [
-    *("image", "status", "caption", "alternatives", "score", "confidence", "reason", "flags"),
-    *("source", "model_name", "model_version", "night"),
-]
-
 _TEXT_FILES = 256  # are written between two looks at the list of forgotten images
+_FEW = 32  # records that are looked for in a file; for more it is written anew
 
-Record = dict[str, Any]
 Sink = Callable[[list[Record]], None]
 
 
@@ -79,16 +73,59 @@ def write_outputs(plan: Plan) -> Written | None:
     return written
 
 
+def amend_outputs(plan: Plan, images: Collection[str]) -> None:
+    """Write what the files say of a few images again, from the table; the rest stays as it is. Errors as `write_outputs`.
+
+    A file that is not there, or lacks a record of an image, is written whole, unless the run's first report is still to
+    come, which does that.
+    """
+    if plan.settings.output is None:
+        return
+    target = target_of(plan.settings.output, plan.settings.store_patience_s)
+    job = _Job(plan, plan.open_table(), target, Forgotten.of(plan.store))
+    with heeding_forgotten(plan.store), naming_files(plan):
+        is_done = len(images) <= _FEW and _amend(job, images)
+    if is_done:
+        target.sync()
+    elif plan.summary_file.is_file() or not plan.path.is_file():
+        write_outputs(plan)
+
+
+def _amend(job: _Job, images: Collection[str]) -> bool:
+    """Write records of some images in place of those that the files have; False if a file cannot be changed so."""
+    records = [each for some in _records(job, job.table.human_captions(images), images) for each in some]
+    if job.plan.settings.write_sidecars:
+        _write_sidecars(job, records)
+    return all(_amend_file(job, ending, records) for ending in _endings(job.plan))
+
+
+def _amend_file(job: _Job, ending: Ending, records: list[Record]) -> bool:
+    old = new = job.target.read(file_name(job.plan, ending))
+    for record in records:
+        new = None if new is None else with_record(new, record, ending)
+    if new not in {None, old}:
+        with job.target.write(file_name(job.plan, ending)) as file:
+            file.write(new or b"")
+    return new is not None
+
+
 def _write(job: _Job) -> Written | None:
-    """Write a run's files; None, and the files of whole runs stay as they were, if images were forgotten meanwhile."""
-    with suppress(_ForgottenMeanwhile), ExitStack() as heeding, ExitStack() as stack:
-        sinks = list(_sinks(job, stack))
-        for records in _records(job):
-            job.written.records += len(records)
-            for sink in sinks:
-                sink(records)
-        if heeding.enter_context(heeding_forgotten(job.plan.store)) != job.forgotten:
-            raise _ForgottenMeanwhile
+    """Write a run's files; None, and the files of whole runs stay as they were, if images were forgotten meanwhile.
+
+    What people wrote meanwhile comes after: whoever corrects a caption adds its row, and then changes the files.
+    """
+    with suppress(_ForgottenMeanwhile), ExitStack() as ending:
+        with ExitStack() as stack:
+            humans, sinks = job.table.human_captions(), list(_sinks(job, stack))
+            for records in _records(job, humans):
+                job.written.records += len(records)
+                for sink in sinks:
+                    sink(records)
+            if ending.enter_context(heeding_forgotten(job.plan.store)) != job.forgotten:
+                raise _ForgottenMeanwhile
+            ending.enter_context(naming_files(job.plan))
+        changed = {image for image, _ in humans.items() ^ job.table.human_captions().items()}
+        _amend(replace(job, written=Written()), changed)
     return job.written if Forgotten.of(job.plan.store) == job.forgotten else None
 
 
@@ -111,7 +148,7 @@ def mentions_in_outputs(plan: Plan, images: Collection[str]) -> bool:
     if plan.settings.output is None:
         return False
     target = target_of(plan.settings.output, plan.settings.store_patience_s)
-    files = (target.read(file_name(plan, ending)) for ending in ("jsonl", "csv"))
+    files = (target.read(file_name(plan, ending)) for ending in HEADS)
     return any(content and mentions(content, images) for content in files)
 
 
@@ -128,11 +165,11 @@ def _forget_sidecar(
 
 
 def _tidy(target: OutputTarget, plan: Plan) -> None:
-    for ending in ("jsonl", "csv"):
+    for ending in HEADS:
         target.tidy(file_name(plan, ending))
 
 
-def file_name(plan: Plan, ending: str) -> str:
+def file_name(plan: Plan, ending: Ending) -> str:
     """The name of a run's file under its output."""
     return f"captions-{plan.night}.{ending}"
 
@@ -142,20 +179,21 @@ def sidecar_name(plan: Plan, image: str) -> str:
     return plan.name_of(image) + ".txt"
 
 
+def _endings(plan: Plan) -> list[Ending]:
+    wanted: dict[Ending, bool] = {"jsonl": plan.settings.write_jsonl, "csv": plan.settings.write_csv}
+    return [ending for ending, is_wanted in wanted.items() if is_wanted]
+
+
 def _sinks(job: _Job, stack: ExitStack) -> Iterator[Sink]:
-    settings = job.plan.settings
-    if settings.write_jsonl:
-        yield _json_lines(stack.enter_context(job.target.write(file_name(job.plan, "jsonl"))))
-    if settings.write_csv:
-        yield _csv_rows(stack.enter_context(job.target.write(file_name(job.plan, "csv"))))
-    if settings.write_sidecars:
+    for ending in _endings(job.plan):
+        yield _lines(stack.enter_context(job.target.write(file_name(job.plan, ending))), ending)
+    if job.plan.settings.write_sidecars:
         yield partial(_write_sidecars, job)
 
 
-def _records(job: _Job) -> Iterator[list[Record]]:
-    """The records of the run's images, some thousands at a time."""
-    humans = job.table.human_captions()
-    for batch in job.table.published(job.plan.night, job.plan.run, [*_COLUMNS, WITHDRAWN]):
+def _records(job: _Job, humans: dict[str, str], images: Collection[str] | None = None) -> Iterator[list[Record]]:
+    """The records of the run's images, or of some of them, some thousands at a time."""
+    for batch in job.table.published(job.plan.night, job.plan.run, [*RECORD_COLUMNS, WITHDRAWN], images):
         rows = (row for row in batch.to_pylist() if row["image"] not in job.forgotten)
         yield [_record(job, row, humans.get(row["image"])) for row in rows]
 
@@ -174,20 +212,9 @@ def _record(job: _Job, row: Record, human_caption: str | None) -> Record:
     return record
 
 
-def _json_lines(file: IO[bytes]) -> Sink:
-    return lambda records: file.writelines(json.dumps(each, ensure_ascii=False).encode() + b"\n" for each in records)
-
-
-def _csv_rows(file: IO[bytes]) -> Sink:
-    file.write((BOM + csv_line(_COLUMNS)).encode())
-    return lambda records: file.writelines(
-        csv_line(_cell(each[name]) for name in _COLUMNS).encode() for each in records
-    )
-
-
-def _cell(value: Any) -> str | float | None:
-    """A list with bars between its items; the rest as it is."""
-    return " | ".join(value) if isinstance(value, list) else value
+def _lines(file: IO[bytes], ending: Ending) -> Sink:
+    file.write(HEADS[ending])
+    return lambda records: file.writelines(line_of(each, ending) for each in records)
 
 
 @dataclass(frozen=True)

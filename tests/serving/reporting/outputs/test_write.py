@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +15,14 @@ from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.schema import HUMAN, SCHEMA
 from pipeline.storage.tables.withdraw import withdraw
 from serving.night import run_night
-from serving.reporting.outputs import forget_outputs, write_outputs
+from serving.reporting.outputs import amend_outputs, forget_outputs, write_outputs
+from serving.reporting.outputs.index import naming_files
 from serving.reporting.outputs.targets import LocalTarget
 from serving.reporting.outputs.write import Written
 from serving.reporting.report import report
 from serving.runs.plan_file import Plan
 from tests.serving.night_world import PINNED, ColourCaptioner, image, settings_of
+from tests.until import until
 
 
 @pytest.fixture
@@ -169,6 +172,53 @@ def test_what_was_withdrawn_is_not_written_again(world, out):
     assert texts == {"000.jpg.txt": f"{table.current(paths)[paths[0]]}\n", "002.jpg.txt": "my own words\n"} | {
         "003.jpg.txt": "by hand\n"
     }
+
+
+def test_what_a_person_writes_while_a_night_is_reported_stands_in_its_outputs(world, out):
+    paths = world.fill(2)
+    asked = {"write_csv": True, "write_sidecars": True}
+    world.night(output=str(out), **asked)
+    written = [out / name for name in ("captions-n1.jsonl", "captions-n1.csv", "000.jpg.txt")]
+    for path in written:
+        path.unlink()
+    made = Plan.read(world.folder() / "plan" / "plan.json")
+    with ThreadPoolExecutor() as pool:
+        with naming_files(made):
+            reported = pool.submit(write_outputs, made)
+            until(written[2].exists, 30, "no text file")  # so the person's captions were read before
+            write_by_hand(world, paths[0], "by hand")
+        assert reported.result().records == 2
+    assert said(lines(out))[paths[0]] == said(sheet(out))[paths[0]] == "by hand"
+    assert written[2].read_text() == "by hand\n"
+
+
+def said(records):
+    return {each["image"]: each["caption"] for each in records}
+
+
+def test_a_correction_changes_what_is_said_of_its_image_alone(world, out):
+    paths = world.fill(3)
+    world.night(output=str(out), write_csv=True, write_sidecars=True)
+    made, before = Plan.read(world.folder() / "plan" / "plan.json"), said(lines(out))
+    (out / "captions-n1.csv").unlink()
+    write_by_hand(world, paths[2], "by hand")
+    amend_outputs(made, paths[2:])
+    assert said(lines(out)) == said(sheet(out)) == before | {paths[2]: "by hand"}  # the lost file was written whole
+    (out / "001.jpg.txt").write_bytes(b"")  # as a power cut leaves one
+    write_by_hand(world, paths[0], "by hand, too")
+    amend_outputs(made, paths[:1])
+    assert said(lines(out)) == said(sheet(out)) == before | {paths[2]: "by hand", paths[0]: "by hand, too"}
+    assert [(out / f"00{number}.jpg.txt").read_text() for number in range(3)] == ["by hand, too\n", "", "by hand\n"]
+
+
+def test_a_run_whose_first_report_is_to_come_is_left_to_it(world, out):
+    paths = world.fill(1)
+    world.night(output=str(out))
+    made = Plan.read(world.folder() / "plan" / "plan.json")
+    made.summary_file.unlink()
+    (out / "captions-n1.jsonl").unlink()
+    amend_outputs(made, paths)
+    assert not list(out.iterdir())
 
 
 def image_of(line):
