@@ -30,9 +30,9 @@ from pipeline.core.environment import Home
 from pipeline.core.settings import assign, read_yaml, train_settings
 from pipeline.data.sources.base import SPLITS
 from pipeline.evaluation.inference import cider_d_of
+from pipeline.metrics.bootstrap import bounds
 from pipeline.model.model_uri import ModelUri
 from pipeline.registry.promotions import VERDICT_TAG, Promotions
-from pipeline.release.gate.bootstrap import bounds
 from pipeline.storage.files import write_json
 from pipeline.storage.tables.corrections import Correction, CorrectionTable
 from pipeline.training.caption_features import caption_features

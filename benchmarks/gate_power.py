@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.release.gate.bootstrap import resampled_means
+from pipeline.metrics.bootstrap import resampled_means
 from pipeline.storage.files import read_json
 
 Differences = npt.NDArray[np.float64]

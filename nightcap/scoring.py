@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from rich.table import Table
 from nightcap.console import console
 from pipeline.core.errors import SettingsError
 from pipeline.core.text_files import file_text
+from pipeline.metrics.intervals import differences
 from pipeline.storage.annotations import captions_by_file_name
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ def references_of(annotations: Path) -> dict[str, list[str]]:
     return references
 
 
-def read_captions(path: Path) -> dict[str, str]:
-    """Captions by image from lines of JSON; lines without a caption are left out."""
+def read_captions(path: Path, option: str) -> dict[str, str]:
+    """Captions by image from lines of JSON, which an option names; lines without a caption are left out."""
     captions: dict[str, str | None] = {}
-    for number, line in enumerate(file_text(path, "--captions needs lines of JSON").split("\n"), start=1):
+    for number, line in enumerate(file_text(path, f"{option} needs lines of JSON").split("\n"), start=1):
         if not line.strip():
             continue
         image, caption = _row(line, f"{path}, line {number}")
@@ -58,14 +59,33 @@ def match_captions(captions: Mapping[str, str], references: Mapping[str, Any]) -
     return matched
 
 
-def write_report(report: Report, write: Callable[[str], object]) -> None:
-    """Write the scores as JSON, and show them as a table on a terminal."""
-    write(json.dumps(report.as_json(), indent=1) + "\n")
+def write_report(report: Report, write: Callable[[str], object], other: Report | None = None) -> None:
+    """Write the scores as JSON, with another's and the differences if it is given; on a terminal a table shows them."""
+    written = report.as_json()
+    if other:
+        written["against"] = other.as_json() | {"differences": differences(report, other)}
+    write(json.dumps(written, indent=1) + "\n")
     if console.is_terminal:
-        table = Table("measure", "x100", title=f"{report.images} images, {len(report.missing)} without a caption")
-        for name, value in report.scores.items():
-            table.add_row(name, "-" if value is None else f"{100 * value:.1f}")
+        table = _table(written)
         console.print(table)
+
+
+def _table(written: Mapping[str, Any]) -> Table:
+    against = written.get("against")
+    title = f"{written['images']} images, {written['missing']} without a caption"
+    table = Table("measure", "x100", "95% interval", *(["against", "difference, 95%"] if against else []), title=title)
+    for name, value in written["scores"].items():
+        others = [_hundred(against["scores"][name]), _ends(against["differences"].get(name))] if against else []
+        table.add_row(name, _hundred(value), _ends(written["intervals"].get(name)), *others)
+    return table
+
+
+def _hundred(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def _ends(interval: Sequence[float] | None) -> str:
+    return "-" if interval is None else " to ".join(f"{100 * end:.1f}" for end in interval)
 
 
 def _reference_name(image: str, candidates: list[str]) -> str | None:

@@ -17,17 +17,29 @@ from pipeline.metrics.scores import score_captions
 def command(
     annotations: AnnotationsOption,
     captions: Annotated[Path, typer.Option(help='Lines of JSON with "image" and "caption".')],
+    against: Annotated[
+        Path | None, typer.Option(help="Captions of another system for the same images, to compare with.")
+    ] = None,
     output: OutputOption = None,
 ) -> None:
-    """Score captions that any system wrote, matched by relative path, else by base name."""
+    """Score captions that any system wrote, matched by relative path, else by base name.
+
+    Each score has an interval of 95% over resampled images. With --against it tells the paired differences, too: the
+    first captions are better where an interval lies above 0, and worse where it lies below.
+    """
     references = references_of(annotations)
-    given = read_captions(captions)
+    given = [read_captions(captions, "--captions"), *([read_captions(against, "--against")] if against else [])]
+    matched = [_matched(each, annotations, references) for each in given]
+    with destination(output) as write:
+        with working("scoring"):
+            reports = [score_captions(references, each) for each in matched]
+        write_report(reports[0], write, *reports[1:])
+
+
+def _matched(given: dict[str, str], annotations: Path, references: dict[str, list[str]]) -> dict[str, str]:
     matched = match_captions(given, references)
     if len(matched) < len(given):
         show(
             f"{len(given) - len(matched)} of {len(given)} captions are of images that {annotations} does not describe; ignored",
         )
-    with destination(output) as write:
-        with working("scoring"):
-            report = score_captions(references, matched)
-        write_report(report, write)
+    return matched

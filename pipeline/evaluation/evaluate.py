@@ -29,7 +29,7 @@ from pipeline.training.features import FeatureStore
 from pipeline.training.refine import load_decoder
 from pipeline.training.run import TrainingRun
 
-_VERSION = 6
+_VERSION = 7
 
 
 def evaluate(run: TrainingRun) -> StageOutput:

@@ -15,12 +15,12 @@ _SMALL = 1e-9
 
 @dataclass(frozen=True)
 class Matches:
-    """Counts for BLEU of one caption, or summed over captions."""
+    """Counts for BLEU of one caption, or their sum or mean over captions."""
 
-    length: int  # tokens of the caption
-    reference_length: int  # tokens of the reference nearest in length, the shorter of two as near
-    guessed: tuple[int, ...]  # n-grams of the caption, for n = 1..4
-    correct: tuple[int, ...]  # n-grams that a reference has, too, each at most as often as there
+    length: float  # tokens of the caption
+    reference_length: float  # tokens of the reference nearest in length, the shorter of two as near
+    guessed: tuple[float, ...]  # n-grams of the caption, for n = 1..4
+    correct: tuple[float, ...]  # n-grams that a reference has, too, each at most as often as there
 
     def bleu(self) -> list[float]:
         """BLEU-1 to BLEU-4, each in [0, 1]."""

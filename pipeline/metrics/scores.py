@@ -8,9 +8,10 @@ from statistics import fmean
 from typing import Any
 
 from pipeline.core.errors import SettingsError
-from pipeline.metrics.bleu import match, total
+from pipeline.metrics.bleu import Matches, match, total
 from pipeline.metrics.cider import DocumentFrequencies, cider_d
 from pipeline.metrics.health import Health, caption_health
+from pipeline.metrics.intervals import intervals
 from pipeline.metrics.meteor import meteor as meteor_score
 from pipeline.metrics.rouge import rouge_l
 from pipeline.metrics.tokenizer import tokenize
@@ -27,11 +28,17 @@ class Report:
     health: Health
     missing: tuple[str, ...]  # images without a caption, which score 0
     per_image: dict[str, dict[str, float]]  # `bleu_4`, `rouge_l` and `cider_d`
+    matches: tuple[Matches, ...]  # of each image, for BLEU
 
     def as_json(self) -> dict[str, Any]:
         """The output of `nightcap evaluate` and `nightcap score`."""
-        scores, health = dict(self.scores), self.health.as_dict()
-        return {"images": self.images, "scores": scores, "health": health, "missing": len(self.missing)}
+        return {
+            "images": self.images,
+            "scores": dict(self.scores),
+            "intervals": {name: list(ends) for name, ends in intervals(self).items()},
+            "health": self.health.as_dict(),
+            "missing": len(self.missing),
+        }
 
 
 def score_captions(
@@ -65,6 +72,7 @@ def score_captions(
             image: {"bleu_4": row.bleu()[-1], "rouge_l": rouge_score, "cider_d": cider_score}
             for image, row, rouge_score, cider_score in zip(references, rows, rouge, cider, strict=True)
         },
+        matches=tuple(rows),
     )
 
 

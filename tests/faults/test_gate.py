@@ -13,8 +13,8 @@ import pytest
 
 from pipeline.core.settings import GateSettings
 from pipeline.evaluation.slices import label_of, slices_of
+from pipeline.metrics.bootstrap import bounds, resampled_means
 from pipeline.release.gate import candidate_of, judge
-from pipeline.release.gate.bootstrap import bounds, resampled_means
 from pipeline.release.gate.candidate import GateReferences
 from pipeline.release.gate.page import render_gate_page
 from pipeline.storage.tables.corrections import CORRECTED

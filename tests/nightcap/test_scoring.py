@@ -17,7 +17,7 @@ def test_lines_may_be_blank_and_hold_any_unicode(tmp_path):
     rows = [{"image": "a.jpg", "caption": "one\u2028two\x85three"}, {"image": "b.jpg", "caption": "é"}]
     text = "\ufeff\n" + "\r\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     (tmp_path / "given.jsonl").write_text(text, encoding="utf-8", newline="")
-    assert read_captions(tmp_path / "given.jsonl") == {row["image"]: row["caption"] for row in rows}
+    assert read_captions(tmp_path / "given.jsonl", "--captions") == {row["image"]: row["caption"] for row in rows}
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import numpy as np
 
 from pipeline.core.settings import GateSettings
 from pipeline.evaluation.slices import Slice
+from pipeline.metrics.bootstrap import Bounds, bounds
 from pipeline.model.confidence import Reals
-from pipeline.release.gate.bootstrap import Bounds, bounds
 from pipeline.release.gate.candidate import GateCandidate
 
 POINTS = 100  # of CIDEr-D, as tables show it

@@ -29,7 +29,7 @@ def test_images_without_a_caption_count_and_are_told(run, trained, dataset):
     report = json.loads((dataset / "scores.json").read_text())
     assert (done.code, done.out) == (0, "")
     assert done.err == "2 of 4 images have no caption and score 0: 1 truncated, 1 missing\n"
-    assert list(report) == ["images", "scores", "health", "missing"]
+    assert list(report) == ["images", "scores", "intervals", "health", "missing"]
     assert (report["images"], report["missing"]) == (4, 2)
     assert all(0 <= score <= 1 for name, score in report["scores"].items() if score is not None and name != "cider_d")
     assert report["health"]["mean_words"] > 0

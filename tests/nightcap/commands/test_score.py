@@ -29,7 +29,7 @@ def test_the_report_is_as_promised(run, annotations, tmp_path):
     done = run("score", "--annotations", annotations, "--captions", given)
     report = json.loads(done.out)
     assert done.code == 0
-    assert list(report) == ["images", "scores", "health", "missing"]
+    assert list(report) == ["images", "scores", "intervals", "health", "missing"]
     names = {"bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider_d"}
     assert set(report["scores"]) == names
     assert (report["images"], report["missing"]) == (3, 2)
@@ -44,6 +44,19 @@ def test_a_file_takes_the_report_instead(run, annotations, tmp_path):
     done = run("score", "--annotations", annotations, "--captions", given, "--output", tmp_path / "out.json")
     assert (done.code, done.out, done.err) == (0, "", "")
     assert json.loads((tmp_path / "out.json").read_text()) == json.loads(plain.out)
+
+
+def test_two_systems_are_compared_image_by_image(run, annotations, tmp_path):
+    good = lines(
+        tmp_path / "good.jsonl", *captions_of(a="a red boat on a lake", b="two dogs run over grass", c="a horse")
+    )
+    poor = lines(tmp_path / "poor.jsonl", *captions_of(a="a boat", b="a cat", c="a horse"))
+    report = json.loads(run("score", "--annotations", annotations, "--captions", good, "--against", poor).out)
+    alone = json.loads(run("score", "--annotations", annotations, "--captions", poor).out)
+    assert {key: report["against"][key] for key in alone} == alone
+    low, high = report["against"]["differences"]["rouge_l"]
+    assert 0 <= low < report["scores"]["rouge_l"] - alone["scores"]["rouge_l"] < high
+    assert run("score", "--annotations", annotations, "--captions", good, "--against", tmp_path / "none").code == 2
 
 
 def test_no_caption_at_all_scores_nothing(run, annotations, tmp_path):

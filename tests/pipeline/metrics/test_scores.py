@@ -22,7 +22,7 @@ STORED = {"bleu_1": "Bleu_1", "bleu_4": "Bleu_4", "rouge_l": "ROUGE_L", "cider_d
 def test_the_report_has_the_keys_that_commands_promise():
     report = score_captions(REFERENCES, CAPTIONS, meteor=False)
     scored = json.loads(json.dumps(report.as_json()))
-    assert list(scored) == ["images", "scores", "health", "missing"]
+    assert list(scored) == ["images", "scores", "intervals", "health", "missing"]
     assert list(scored["scores"]) == NAMES
     assert scored["images"] == 3
     assert scored["missing"] == 0

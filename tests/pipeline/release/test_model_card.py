@@ -48,6 +48,7 @@ NEEDED = {
 SLICE = {"from": 7.4, "to": 11.4, "count": 333, "mean": 0.481, "standard_error": 0.046}
 LONE = {"from": 12.6, "to": 12.6, "count": 1, "mean": 0.482, "standard_error": None}
 MORE = {
+    "intervals": {"cider_d": [0.6121, 0.6978]},
     "leave_one_out": {name: 0.7 + place / 100 for place, name in enumerate(NAMES)},
     "wrong_pictures_cider_d": 0.0514,
     "chair": {"chair_i": 0.041, "chair_s": 0.042, "naming": 0.943, "recall": 0.444},
@@ -204,9 +205,10 @@ def test_its_limits_hold_the_run_s_own_figures():
 
 def test_every_score_stands_beside_a_person_s():
     scores = section(card_with(), "Scores")
-    expected = [[name, f"{0.6 + at / 100:.3f}", f"{0.7 + at / 100:.3f}"] for at, name in enumerate(NAMES.values())]
-    assert rows(scores)[0] == ["measure", "model", "a person"]
-    assert rows(scores)[1:] == [*expected, ["CIDEr-D of the same captions on wrong images", "0.051", ""]]
+    expected = [[name, f"{0.6 + at / 100:.3f}", f"{0.7 + at / 100:.3f}", ""] for at, name in enumerate(NAMES.values())]
+    assert rows(scores)[0] == ["measure", "model", "a person", "the model's 95% interval"]
+    expected[-1][-1] = "0.612 to 0.698"
+    assert rows(scores)[1:] == [*expected, ["CIDEr-D of the same captions on wrong images", "0.051", "", ""]]
 
 
 def test_health_and_truth_and_novelty_and_gender_have_their_figures():
@@ -267,8 +269,8 @@ def test_what_was_not_measured_is_said_not_to_be():
     for title in TITLES[1:]:
         assert "not measured" in section(card, title).lower(), title
         assert rows(section(card, title)) == [], title
-    assert ["METEOR", "not measured", "not measured"] in rows(section(card, "Scores"))
-    assert ["CIDEr-D", "0.660", "not measured"] in rows(section(card, "Scores"))
+    assert ["METEOR", "not measured", "not measured", ""] in rows(section(card, "Scores"))
+    assert ["CIDEr-D", "0.660", "not measured", ""] in rows(section(card, "Scores"))
     assert "is not known" in section(card, "Limits")
 
 
@@ -293,7 +295,9 @@ def test_a_run_s_card_holds_its_own_figures(tiny_run):
     card = card_of(tiny_run)
     assert card == (tiny_run.output("bundle").path / "bundle" / CARD).read_text(encoding="utf-8")
     scores = tiny_run.scores()
-    assert ["CIDEr-D", f"{scores['scores']['cider_d']:.3f}", f"{scores['leave_one_out']['cider_d']:.3f}"] in rows(card)
+    figures = [scores["scores"]["cider_d"], scores["leave_one_out"]["cider_d"], *scores["intervals"]["cider_d"]]
+    own, rival, low, high = (f"{each:.3f}" for each in figures)
+    assert ["CIDEr-D", own, rival, f"{low} to {high}"] in rows(card)
     for title in TITLES:
         assert rows(section(card, title)), title
     assert str(tiny_run.home.root) not in card

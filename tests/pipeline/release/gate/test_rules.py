@@ -6,9 +6,9 @@ import pytest
 
 from pipeline.core.settings import GateSettings
 from pipeline.evaluation.slices import Slice
+from pipeline.metrics.bootstrap import bounds
 from pipeline.metrics.health import Health
 from pipeline.release.gate import GateCandidate, judge
-from pipeline.release.gate.bootstrap import bounds
 
 IMAGES = [str(number) for number in range(400)]
 SETTINGS = GateSettings()

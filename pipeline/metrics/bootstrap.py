@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from pipeline.model.confidence import Reals
+_Reals = npt.NDArray[np.float64]
 
 _INDICES_PER_BATCH = 4_000_000
 
@@ -19,14 +20,14 @@ class Bounds(NamedTuple):
     upper: float
 
 
-def bounds(values: Reals, resamples: int = 2000, confidence: float = 0.95) -> Bounds:
+def bounds(values: _Reals, resamples: int = 2000, confidence: float = 0.95) -> Bounds:
     """The mean of paired differences, float [n], and its percentile bounds; the same in every call."""
     means = resampled_means(values[:, None], resamples)[:, 0]
     lower, upper = np.quantile(means, [1 - confidence, confidence])
     return Bounds(float(values.mean()), float(lower), float(upper))
 
 
-def resampled_means(values: Reals, resamples: int, seed: int = 0) -> Reals:
+def resampled_means(values: _Reals, resamples: int, seed: int = 0) -> _Reals:
     """Column means of resamples: float [resamples, k] of float [n, k]; all columns take the same rows."""
     count, random = len(values), np.random.default_rng(seed)
     rows = max(1, _INDICES_PER_BATCH // count)

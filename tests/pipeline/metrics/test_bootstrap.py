@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from pipeline.release.gate import bootstrap
-from pipeline.release.gate.bootstrap import bounds, resampled_means
+from pipeline.metrics import bootstrap
+from pipeline.metrics.bootstrap import bounds, resampled_means
 
 
 def test_bounds_are_those_of_the_normal_approximation():
