@@ -1,4 +1,4 @@
-"""The first page of the Data Docs: readable without a network, which Great Expectations' own index is not."""
+"""The first page of the Data Docs, in place of Great Expectations' own index."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pipeline.core.pages import bar_chart, data_uri, render
 from pipeline.core.reasons import CAPTION_REASONS, IMAGE_REASONS, NEAR_DUPLICATE, PERSONAL_DATA
 from pipeline.data.snapshot import Snapshot, read_images
 from pipeline.data.sources.base import Source
+from pipeline.data.validation.data_docs import make_local
 from pipeline.data.validation.profile import DRIFTS, Profile
 from pipeline.data.validation.validator import ValidationResult
 from pipeline.imaging.decode import ImageLimits
@@ -36,13 +37,12 @@ _ENDS = {  # of the axis of each chart
 def write_overview(
     folder: Path, result: ValidationResult, reference: Profile | None, snapshot: Snapshot, source: Source
 ) -> None:
-    """Put a page of figures and results before the site, whose own index becomes `site.html`."""
-    site = (folder / "index.html").rename(folder / "site.html")
+    """Put a page of figures and results before the site, whose pages need no network then."""
+    make_local(folder)
     pages = {suite: next(folder.glob(f"validations/{suite}/**/*.html")).relative_to(folder) for suite in result.suites}
     page = render(
         Path(__file__).with_suffix(".html"),
         result=result,
-        site=site.name,
         pages=pages,
         kinds={"images": IMAGE_REASONS, "captions": CAPTION_REASONS},
         examples=_examples(result),

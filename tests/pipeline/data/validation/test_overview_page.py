@@ -17,7 +17,7 @@ def test_data_docs_can_be_moved_and_name_every_rule(validated, tmp_path):
     docs = (validated.output.path / "data_docs").rename(tmp_path / "moved")
     try:
         pages = list(docs.rglob("*.html"))
-        assert len(pages) == 8  # the overview, the site's index, three suites and their results
+        assert len(pages) == 7  # the overview, three suites and their results
         for page in pages:
             links = [attributes["href"] for tag, attributes in Tags(page).found if tag == "a"]
             for link in links:
