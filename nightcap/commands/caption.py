@@ -18,6 +18,7 @@ from nightcap.captioning import (
     load_model,
 )
 from nightcap.console import ignored_in_short, show, show_ignored, working
+from nightcap.doubts import Doubts
 from nightcap.images import NamedImages
 from nightcap.options import StrictOption, VerboseOption
 from nightcap.output import OutputOption, destination
@@ -47,9 +48,12 @@ def command(
     with destination(output) as write:
         captioner = load_model(model, beam, trust)
         with working("captioning") as show_progress:
-            counts = _write(caption_images(captioner, images, ImageLimits()), write, show_progress)
+            doubts = Doubts(getattr(captioner, "reference", {}))
+            counts = _write(caption_images(captioner, images, ImageLimits()), write, show_progress, doubts)
     ignored = images.ignored
     show(f"{counts['captioned']} captioned, {counts['quarantined']} quarantined, {ignored_in_short(ignored.reasons)}")
+    for line in doubts.told():
+        show(line, "yellow")
     if verbose:
         show_ignored(ignored.reasons, ignored.examples)
     if strict and counts["quarantined"]:
@@ -65,12 +69,13 @@ def _checked(globs: Sequence[str]) -> Sequence[str]:
 
 
 def _write(
-    lines: Iterable[Line], write: Callable[[str], object], show_progress: Callable[[str], None]
+    lines: Iterable[Line], write: Callable[[str], object], show_progress: Callable[[str], None], doubts: Doubts
 ) -> dict[str, int]:
     counts = {"captioned": 0, "quarantined": 0}
     for line in lines:
         row = line.as_json()
         counts[row["status"]] += 1
+        doubts.add(line)
         write(json.dumps(row, ensure_ascii=False) + "\n")
         show_progress(f"{sum(counts.values())} images")
     return counts

@@ -16,6 +16,7 @@ from nightcap.console import echo, echo_json, literal, show, working
 from nightcap.options import TableOption, settings_from
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
+from pipeline.core.points import points
 from pipeline.model.model_uri import ModelUri
 from pipeline.registry.external import name_external, revoke_external
 from pipeline.registry.journal import Journal
@@ -284,7 +285,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     for title in ("model", "version", "aliases", "CIDEr-D", "bundle", "created"):
         table.add_column(title, overflow="fold")
     for row in rows:
-        score = "-" if row["test_cider_d"] is None else f"{row['test_cider_d']:.3f}"
+        score = "-" if row["test_cider_d"] is None else points(row["test_cider_d"])
         digest = (row["bundle_digest"] or "-")[:12]
         cells = (row["name"], row["version"], ", ".join(row["aliases"]), score, digest, row["created"][:16])
         table.add_row(*map(literal, cells))

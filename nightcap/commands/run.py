@@ -15,6 +15,7 @@ from nightcap.console import console, literal, show
 from nightcap.options import values_from
 from pipeline.core.environment import Home
 from pipeline.core.errors import Retryable
+from pipeline.core.points import points
 from pipeline.core.settings import train_settings
 from pipeline.core.settings.form import filled_form
 
@@ -125,14 +126,14 @@ def _show_training(run: TrainingRun, version: str) -> None:
     scores, kept = run.scores(), run.output("refine").figures()["kept"]
     people = truth = ""
     if scores["leave_one_out"]:
-        people = f", a reference caption against the others {scores['leave_one_out']['cider_d']:.3f}"
+        people = f", a reference caption against the others {points(scores['leave_one_out']['cider_d'])}"
     if "chair" in scores:
         truth = f"; {1 - scores['chair']['chair_i']:.1%} of the objects it names are there"
     console.print()
-    show(f"validation: CIDEr-D {kept['val_cider_d']:.3f}, loss {kept['val_loss']:.3f} nats a word")
+    show(f"validation: CIDEr-D {points(kept['val_cider_d'])}, loss {kept['val_loss']:.3f} nats a word")
     show(
-        f"test split: CIDEr-D {scores['scores']['cider_d']:.3f}, "
-        f"the same captions on other images {scores['wrong_pictures_cider_d']:.3f}"
+        f"test split: CIDEr-D {points(scores['scores']['cider_d'])}, "
+        f"the same captions on other images {points(scores['wrong_pictures_cider_d'])}"
         f"{people}{truth}"
     )
     show(f"{run.settings.registry.model_name} version {version}")

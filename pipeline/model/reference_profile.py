@@ -23,6 +23,8 @@ CAPTION_STATISTICS: Final = ("words", "score", "confidence")  # their number, me
 TOP_CAPTION: Final = "top_caption"  # of a caption: 1 if it is the most frequent one, else 0
 IMAGE_STATISTICS: Final = EVIDENCE[3:]  # of an image's features: level, zeros, spread, strangeness, residue
 DISTRIBUTIONS: Final = "distributions"
+LOW_SHARE: Final = 0.1  # of validation captions, those that are least sure
+MANY_UNSURE: Final = 3 * LOW_SHARE  # so many captions that are as unsure say that the model is out of its depth
 BINS: Final = 10
 _IMAGES_A_BIN: Final = 5  # else the bins of a small sample tell of chance alone
 _MARGIN: Final = 0.1
@@ -63,6 +65,14 @@ class Distribution:
             raise ValueError(f"{counts.tolist()} are not the counts of a sample")
         return cls(edges, counts)
 
+    def quantile(self, share: float) -> float:
+        """The number below which a share of the sample lies, between edges by linear interpolation."""
+        return float(np.interp(share, np.cumsum(self.counts)[:-1] / self.counts.sum(), self.edges))
+
+    def covers(self, value: float) -> bool:
+        """Whether a number is within the outermost edges, beyond which the sample of `of` had none."""
+        return bool(self.edges[0] <= value < self.edges[-1])
+
     def to_json(self) -> dict[str, list[float] | list[int]]:
         """As `reference.json` has it."""
         return {"edges": self.edges.tolist(), "counts": self.counts.tolist()}
@@ -71,6 +81,16 @@ class Distribution:
 def count(edges: Reals, values: npt.NDArray[Any]) -> BinCounts:
     """How many values lie between some edges: int [len(edges) + 1]."""
     return np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
+
+
+def is_unlike(reference: Mapping[str, Distribution], image_statistics: Mapping[str, float]) -> bool:
+    """Whether a number of an image lies beyond those of all images that a model was compared with."""
+    return any(not reference[name].covers(value) for name, value in image_statistics.items() if name in reference)
+
+
+def low_confidence(reference: Mapping[str, Distribution]) -> float | None:
+    """The confidence that nine in ten validation captions reach; None where the model's is not known."""
+    return reference["confidence"].quantile(LOW_SHARE) if "confidence" in reference else None
 
 
 def word_count(caption: str) -> int:

@@ -38,6 +38,11 @@ class Drift(Group):
         """Whether the night is too far from the reference."""
         return self.divergence > self.limit
 
+    @property
+    def beyond(self) -> float:
+        """The share of the night in the open bins, in which the reference of images has none."""
+        return self.night[0] + self.night[-1]
+
 
 def rise(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Any:
     """How much larger the last bin's share is in the second of two samples [..., bins]: float [...] in [0, 1]."""

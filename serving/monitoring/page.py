@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.core.pages import Bar, bar_chart
-from pipeline.model.reference_profile import TOP_CAPTION
+from pipeline.core.points import POINTS
+from pipeline.model.reference_profile import IMAGE_STATISTICS, LOW_SHARE, MANY_UNSURE, TOP_CAPTION, low_confidence
 from pipeline.storage.files import read_json_if_whole
 from serving.monitoring.drift import Drift
-from serving.monitoring.statistics import NightStatistics, Spread
+from serving.monitoring.statistics import NightStatistics, Spread, reference_of
 from serving.runs.plan_file import Plan
 
 TITLES: Final = {
@@ -26,17 +27,37 @@ TITLES: Final = {
     "strangeness": "Strangeness",
     "residue": "Beyond anything learnt",
 }
+UNITS: Final = {"words": "words", "score": "log-probability a word", "confidence": "CIDEr-D, times 100"}
+_SCALES: Final = {"confidence": POINTS}
 
 
 @dataclass(frozen=True)
 class Chart:
-    """How one number of the captions is distributed."""
+    """How one number of the captions is distributed; numbers are in its unit."""
 
     title: str
+    unit: str
     bars: list[Bar]
     low: float
     high: float
-    spread: Spread
+    median: float
+    most: int  # captions of the highest bar
+
+
+@dataclass(frozen=True)
+class ConfidenceScale:
+    """How confidences are shown: as a part of `full`, and as unsure below `low`."""
+
+    full: float  # estimated CIDEr-D that a full bar stands for, above 0
+    low: float | None  # that nine in ten validation captions reach; None where the model has no reference
+
+    def share(self, confidence: float) -> float:
+        """The bar of a confidence, 0 to 1."""
+        return min(confidence / self.full, 1.0)
+
+    def is_unsure(self, confidence: float) -> bool:
+        """Whether a caption is less sure than nine in ten."""
+        return self.low is not None and confidence < self.low
 
 
 @dataclass(frozen=True)
@@ -56,7 +77,9 @@ class MonitoringView:
     top_caption: str | None  # the most frequent one
     charts: list[Chart]  # of words, score and confidence
     drifts: list[DriftRow]  # a row a statistic; empty without a reference
-    verdict: str  # `near`, `far` or `unknown`
+    verdict: str  # `near`, `far`, `few` below the floor, or `unknown`
+    unlike: float  # at least this share of the images has a number beyond those of all the model was compared with
+    unsure: float  # the share of the captions that are less sure than nine in ten, where it is worth a warning, else 0
 
 
 def monitoring_view(plan: Plan, captions: pa.Table) -> MonitoringView | None:
@@ -69,25 +92,56 @@ def monitoring_view(plan: Plan, captions: pa.Table) -> MonitoringView | None:
     top = max(frequent, key=lambda item: (item["counts"], item["values"]), default=None)
     drifts, spreads = statistics.drifts, statistics.spreads
     rows = [DriftRow(TITLES[name], _compared(drifts[name]), drifts[name]) for name in TITLES if name in drifts]
-    is_far = any(row.drift.exceeds_limit for row in rows)
     return MonitoringView(
         statistics=statistics,
         top_caption=top and str(top["values"]),
-        charts=[_chart(TITLES[name], spreads[name]) for name in TITLES if name in spreads],
+        charts=[_chart(name, spreads[name]) for name in TITLES if name in spreads],
         drifts=rows,
-        verdict="far" if is_far else "near" if rows else "unknown",
+        verdict=_verdict(statistics, plan.settings.drift_floor),
+        unlike=max([drifts[name].beyond for name in IMAGE_STATISTICS if name in drifts], default=0.0),
+        unsure=_unsure(confidence_scale(plan, captions), captions),
     )
 
 
-def _chart(title: str, spread: Spread) -> Chart:
+def confidence_scale(plan: Plan, captions: pa.Table) -> ConfidenceScale:
+    """How to show the confidences of a run's captioned rows: against the model's validation captions, where known."""
+    reference = reference_of(plan)
+    known = reference.get("confidence")
+    full = known.quantile(1 - LOW_SHARE) if known else pc.max(captions["confidence"]).as_py()
+    return ConfidenceScale(full or 1.0, low_confidence(reference))
+
+
+def _verdict(statistics: NightStatistics, floor: int) -> str:
+    if not statistics.drifts:
+        return "unknown"
+    if statistics.captioned < floor:
+        return "few"
+    return "far" if any(drift.exceeds_limit for drift in statistics.drifts.values()) else "near"
+
+
+def _unsure(scale: ConfidenceScale, captions: pa.Table) -> float:
+    given = captions["confidence"].drop_null().to_pylist()
+    share = sum(map(scale.is_unsure, given)) / max(len(given), 1)
+    return share if share > MANY_UNSURE else 0.0
+
+
+def _chart(name: str, spread: Spread) -> Chart:
     """The bins from the first that holds something to the last; the open ones as wide as the others."""
     step = spread.edges[1] - spread.edges[0]
     lows = (spread.edges[0] - step, *spread.edges)
     filled = [place for place, count in enumerate(spread.counts) if count]
     shown = range(filled[0], filled[-1] + 1)
-    labels = [f"{spread.counts[place]:,} from {lows[place]:.3g}" for place in shown]
-    bars = bar_chart([spread.counts[place] for place in shown], labels)
-    return Chart(title, bars, lows[shown[0]], lows[shown[-1]] + step, spread)
+    scale, counts = _SCALES.get(name, 1), [spread.counts[place] for place in shown]
+    labels = [f"{spread.counts[place]:,} captions from {scale * lows[place]:.3g} {UNITS[name]}" for place in shown]
+    return Chart(
+        title=TITLES[name],
+        unit=UNITS[name],
+        bars=bar_chart(counts, labels),
+        low=round(scale * lows[shown[0]], 6),
+        high=round(scale * (lows[shown[-1]] + step), 6) + 0.0,  # no minus before zero
+        median=scale * spread.p50,
+        most=max(counts),
+    )
 
 
 def _compared(drift: Drift) -> list[Bar]:

@@ -63,7 +63,8 @@ class NightStatistics(Group):
 
 def statistics_of(plan: Plan, counts: Mapping[str, Any], files: Sequence[Path]) -> NightStatistics:
     """The statistics of a run whose shards have finished, without alarms; `counts` and `files` as `guard` has them."""
-    reference = _reference(plan)
+    if not (reference := reference_of(plan)):
+        log.warning("night %s: drift is unknown, as the model has no reference to compare with", plan.night)
     totals = _Totals(reference)
     totals.add_parts(files)
     done = counts["captioned"] + counts["quarantined"]
@@ -80,9 +81,9 @@ def statistics_of(plan: Plan, counts: Mapping[str, Any], files: Sequence[Path]) 
     )
 
 
-def _reference(plan: Plan) -> dict[str, Distribution]:
+def reference_of(plan: Plan) -> dict[str, Distribution]:
+    """The distributions that a night is compared with, by statistic; none where the model has none."""
     if not plan.reference_file.is_file():
-        log.warning("night %s: drift is unknown, as the model has no reference to compare with", plan.night)
         return {}
     return {name: Distribution.parse(item) for name, item in read_json(plan.reference_file).items()}
 
@@ -122,10 +123,9 @@ class _Totals:
 
 def _spread(name: str, counts: BinCounts, total: float) -> Spread:
     edges = EDGES[name]
-    below = np.cumsum(counts)[:-1] / counts.sum()  # at each edge
     return Spread(
         edges=tuple(round(float(edge), 6) for edge in edges),
         counts=tuple(counts.tolist()),
         mean=round(total / int(counts.sum()), 6),
-        **{key: round(float(np.interp(share, below, edges)), 6) for key, share in QUANTILES.items()},
+        **{key: round(Distribution(edges, counts).quantile(share), 6) for key, share in QUANTILES.items()},
     )

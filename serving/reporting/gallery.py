@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from pipeline.imaging.sandbox import Decoders
 from pipeline.storage.files import creating_folder, sha256, write_text
 from pipeline.storage.objects import Folder, ObjectInfo
 from pipeline.storage.tables import CAPTIONED, QUARANTINED
-from serving.monitoring.page import monitoring_view
+from serving.monitoring.page import ConfidenceScale, confidence_scale, monitoring_view
 from serving.reporting.summary import NightSummary
 from serving.runs.plan_file import Plan
 
@@ -40,7 +39,9 @@ class Card:
     caption: str
     alternatives: list[str]
     score: float | None  # mean natural log-probability a word; None without one from an external captioner
-    probability: float | None  # the same as a mean probability a word, 0..1
+    confidence: float | None  # estimated CIDEr-D; None without one
+    share: float  # the bar of the confidence, 0..1
+    is_unsure: bool  # whether it is less than that of nine in ten validation captions
     width: int  # of the original in pixels, as height
     height: int
 
@@ -51,7 +52,8 @@ def write_gallery(plan: Plan, summary: NightSummary, rows: pa.Table) -> None:
     quarantined = rows.filter(pc.field("status") == QUARANTINED)
     listed = quarantined[:MAX_QUARANTINED].to_pylist()
     with creating_folder(plan.gallery, replaces=True) as folder:
-        cards = list(_cards(plan, _sample(captions, plan.settings.gallery_size), folder))
+        scale = confidence_scale(plan, captions)
+        cards = list(_cards(plan, _sample(captions, plan.settings.gallery_size), scale, folder))
         page = render(
             Path(__file__).with_suffix(".html"),
             summary=summary,
@@ -64,6 +66,7 @@ def write_gallery(plan: Plan, summary: NightSummary, rows: pa.Table) -> None:
             ignored_reasons=IGNORED_REASONS,
             duration=_duration(summary.seconds),
             monitoring=monitoring_view(plan, captions),
+            drift_floor=plan.settings.drift_floor,
         )
         write_text(folder / "index.html", page)
 
@@ -74,7 +77,7 @@ def _sample(captions: pa.Table, size: int) -> list[dict[str, Any]]:
     return list(captions.take(pa.array(sorted(chosen), pa.int64())).to_pylist())
 
 
-def _cards(plan: Plan, rows: list[dict[str, Any]], folder: Path) -> Iterator[Card]:
+def _cards(plan: Plan, rows: list[dict[str, Any]], scale: ConfidenceScale, folder: Path) -> Iterator[Card]:
     shown = {row["image"] for row in rows}
     listed = {info.uri: info for info in plan.listed() if info.uri in shown}
     images = _input(plan)
@@ -88,7 +91,9 @@ def _cards(plan: Plan, rows: list[dict[str, Any]], folder: Path) -> Iterator[Car
                 caption=row["caption"],
                 alternatives=row["alternatives"] or [],
                 score=row["score"],
-                probability=None if row["score"] is None else math.exp(min(row["score"], 0.0)),
+                confidence=row["confidence"],
+                share=scale.share(row["confidence"] or 0.0),
+                is_unsure=row["confidence"] is not None and scale.is_unsure(row["confidence"]),
                 width=row["width"],
                 height=row["height"],
             )

@@ -122,8 +122,8 @@ class NightSettings(Group):
     withhold_below: float | None = Field(
         0.0,
         ge=0,
-        description="Captions with less confidence (estimated CIDEr-D) are withheld. Empty for the model's own limit, 0 "
-        "for none.",
+        description="Captions with less confidence are withheld: CIDEr-D as a fraction, so 0.3 is the 30 that pages show. "
+        "Empty for the model's own limit, 0 for none.",
     )
     max_quarantine_share: _Share = Field(
         0.05,

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from pipeline.core.points import points
+
 NOT_MEASURED = "not measured"
 
 
@@ -53,6 +55,7 @@ def _environment(folder: Path) -> Environment:
         "count": "{:,.0f}".format,
         "decimal": _decimal,
         "percent": _percent,
+        "points": lambda score: NOT_MEASURED if score is None else points(score),
         "score": lambda value: f"{value:.2f}".replace("-", "\N{MINUS SIGN}"),
         "yaml": lambda values: yaml.safe_dump(values, sort_keys=True, allow_unicode=True),
     }

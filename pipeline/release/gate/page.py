@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.core.pages import render
+from pipeline.core.points import POINTS
 from pipeline.evaluation.samples_page import thumbnails
 from pipeline.release.gate.candidate import GateCandidate
-from pipeline.release.gate.rules import POINTS, GateVerdict
+from pipeline.release.gate.rules import GateVerdict
 from pipeline.storage.files import write_text
 from pipeline.training.run import TrainingRun
 

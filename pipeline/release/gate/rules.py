@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.core.points import POINTS, points
 from pipeline.core.settings import GateSettings
 from pipeline.evaluation.slices import Slice
 from pipeline.metrics.bootstrap import Bounds, bounds
 from pipeline.model.confidence import Reals
 from pipeline.release.gate.candidate import GateCandidate
 
-POINTS = 100  # of CIDEr-D, as tables show it
 FAULTS = {
     "dangling": "break off",
     "repeated": "repeat themselves",
@@ -181,7 +181,7 @@ def _at_most(name: str, subject: str, share: float, limit: float, champion: floa
 
 
 def _mean(scores: Reals) -> str:
-    return f"{scores.mean() * POINTS:.1f}"
+    return points(scores.mean())
 
 
 def _signed(bound: Bounds) -> str:

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.core.errors import BundleRejected
-from pipeline.model.reference_profile import DISTRIBUTIONS, Distribution, count, read_reference
+from pipeline.model.reference_profile import (
+    DISTRIBUTIONS,
+    Distribution,
+    count,
+    is_unlike,
+    low_confidence,
+    read_reference,
+)
 from pipeline.storage.files import write_json
 
 NUMBERS = arrays(float, st.integers(1, 60), elements=st.floats(-1e6, 1e6))
@@ -63,3 +70,22 @@ def test_what_is_no_distribution_is_refused(tmp_path, item):
     write_json(tmp_path / "reference.json", {DISTRIBUTIONS: {"words": item}})
     with pytest.raises(BundleRejected, match=r"reference\.json is not understood"):
         read_reference(tmp_path / "reference.json")
+
+
+def test_quantiles_lie_between_edges():
+    uniform = Distribution.of(np.linspace(0, 1, 1001))
+    assert [uniform.quantile(share) for share in (0.1, 0.5, 0.9)] == pytest.approx([0.1, 0.5, 0.9], abs=0.01)
+
+
+def test_an_image_is_unlike_when_a_number_of_it_lies_beyond_all_of_the_reference():
+    reference = {"level": Distribution.of(np.linspace(0, 1, 50)), "words": Distribution.of(np.arange(3.0))}
+    assert not is_unlike(reference, {"level": 0.5, "zeros": 99.0})
+    assert not is_unlike(reference, {"level": 1.05}), "a tenth of the range around is allowed"
+    assert is_unlike(reference, {"level": 1.2})
+    assert is_unlike(reference, {"level": -0.2})
+    assert not is_unlike({}, {"level": 9.0})
+
+
+def test_the_confidence_that_nine_in_ten_reach():
+    assert low_confidence({"confidence": Distribution.of(np.linspace(0, 1, 1001))}) == pytest.approx(0.1, abs=0.01)
+    assert low_confidence({}) is None

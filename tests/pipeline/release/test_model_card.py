@@ -128,7 +128,7 @@ def test_its_tables_are_tables(values, scores):
 def test_it_begins_with_what_it_is():
     card = card_with()
     assert card.startswith("# captioner\n\nWrites one sentence for a photograph")
-    assert summary(card).endswith("CIDEr-D 0.660 on 1,000 test images that it was not trained on.")
+    assert summary(card).endswith("CIDEr-D 66.0 on 1,000 test images that it was not trained on.")
     assert "\n" not in summary(card)
 
 
@@ -139,7 +139,7 @@ def test_it_says_what_made_the_model():
     assert "`beam` of 3 hypotheses" in model
     assert "began with `bundle`" in model
     assert rows(model)[1:] == [
-        ["likelihood of the training captions", "2", "2", "0.557", "3.0"],
+        ["likelihood of the training captions", "2", "2", "55.7", "3.0"],
         ["reward of whole captions (self-critical)", "left out", "", "", ""],
     ]
 
@@ -148,9 +148,9 @@ def test_a_second_stage_is_told_also_where_it_brought_nothing():
     curves = [{"seconds": 30.0}] * 3
     kept = {"val_cider_d": 0.6}
     better = card_with(refine={"curves": curves, "kept_epoch": 3, "kept": kept})
-    assert rows(section(better, "Model"))[2][1:] == ["3", "3", "0.600", "1.5"]
+    assert rows(section(better, "Model"))[2][1:] == ["3", "3", "60.0", "1.5"]
     worse = card_with(refine={"curves": curves, "kept_epoch": 0, "kept": kept})
-    assert rows(section(worse, "Model"))[2][1:] == ["3", "none; what it began with", "0.600", "1.5"]
+    assert rows(section(worse, "Model"))[2][1:] == ["3", "none; what it began with", "60.0", "1.5"]
 
 
 def test_it_says_what_it_was_shown_and_on_what_terms():
@@ -205,10 +205,10 @@ def test_its_limits_hold_the_run_s_own_figures():
 
 def test_every_score_stands_beside_a_person_s():
     scores = section(card_with(), "Scores")
-    expected = [[name, f"{0.6 + at / 100:.3f}", f"{0.7 + at / 100:.3f}", ""] for at, name in enumerate(NAMES.values())]
+    expected = [[name, f"{60 + at:.1f}", f"{70 + at:.1f}", ""] for at, name in enumerate(NAMES.values())]
     assert rows(scores)[0] == ["measure", "model", "a person", "the model's 95% interval"]
-    expected[-1][-1] = "0.612 to 0.698"
-    assert rows(scores)[1:] == [*expected, ["CIDEr-D of the same captions on wrong images", "0.051", "", ""]]
+    expected[-1][-1] = "61.2 to 69.8"
+    assert rows(scores)[1:] == [*expected, ["CIDEr-D of the same captions on wrong images", "5.1", "", ""]]
 
 
 def test_health_and_truth_and_novelty_and_gender_have_their_figures():
@@ -227,29 +227,30 @@ TITLES = ["Caption health", "Is it true?", "Novelty", "Gendered words", "Does it
 
 def test_it_says_what_withholding_brings():
     knows = section(card_with(), "Does it know?")
-    assert rows(knows)[1:] == [[f"{100 - 10 * at}%", f"{0.9 + at / 100:.3f}"] for at in range(10)]
-    assert "score +0.083 against all" in knows
+    assert rows(knows)[1:] == [[f"{100 - 10 * at}%", f"{90 + at:.1f}"] for at in range(10)]
+    assert "score +8.3 against all" in knows
     assert "confidence and CIDEr-D: 0.46" in knows
-    assert "below 0.272" in knows
+    assert "below 27.2" in knows
 
 
 def test_every_kind_of_damage_has_its_row():
     damaged = section(card_with(), "Damaged images")
     kinds = MORE["robustness"]["kinds"]
     expected = {
-        ("" if kind == "blank" else f"{row['cider_d']:.3f}", f"{row['withheld']:.1%}") for kind, row in kinds.items()
+        ("" if kind == "blank" else f"{100 * row['cider_d']:.1f}", f"{row['withheld']:.1%}")
+        for kind, row in kinds.items()
     }
     assert {tuple(row[1:]) for row in rows(damaged)[1:]} == expected
     assert len(rows(damaged)) == 1 + len(kinds)
-    assert rows(damaged)[1] == ["as they are", "0.300", "20.0%"]
+    assert rows(damaged)[1] == ["as they are", "30.0", "20.0%"]
     assert "502 test images" in damaged
 
 
 def test_slices_keep_their_order_and_one_image_has_no_error():
     assert rows(section(card_with(), "Slices"))[1:] == [
-        ["words", "7.4", "11.4", "333", "0.481", "0.046"],
-        ["words for people", "7.4", "11.4", "333", "0.491", "0.046"],
-        ["rare words (fewer than 10 times in training)", "12.6", "12.6", "1", "0.482", "not measured"],
+        ["words", "7.4", "11.4", "333", "48.1", "4.6"],
+        ["words for people", "7.4", "11.4", "333", "49.1", "4.6"],
+        ["rare words (fewer than 10 times in training)", "12.6", "12.6", "1", "48.2", "not measured"],
     ]
 
 
@@ -257,8 +258,8 @@ def test_corrected_images_stand_last_among_the_slices():
     corrected = [LONE | {"from": 0.0, "to": 0.0}, SLICE | {"from": 1.0, "to": 1.0}]
     text = section(card_with(scores=NEEDED | MORE | {"slices": MORE["slices"] | {"corrected": corrected}}), "Slices")
     assert rows(text)[4:] == [
-        ["not corrected", "", "", "1", "0.482", "not measured"],
-        ["corrected by people", "", "", "333", "0.481", "0.046"],
+        ["not corrected", "", "", "1", "48.2", "not measured"],
+        ["corrected by people", "", "", "333", "48.1", "4.6"],
     ]
     assert "whether they corrected" in text
     assert "corrected" not in section(card_with(), "Slices")
@@ -270,7 +271,7 @@ def test_what_was_not_measured_is_said_not_to_be():
         assert "not measured" in section(card, title).lower(), title
         assert rows(section(card, title)) == [], title
     assert ["METEOR", "not measured", "not measured", ""] in rows(section(card, "Scores"))
-    assert ["CIDEr-D", "0.660", "not measured", ""] in rows(section(card, "Scores"))
+    assert ["CIDEr-D", "66.0", "not measured", ""] in rows(section(card, "Scores"))
     assert "is not known" in section(card, "Limits")
 
 

@@ -100,7 +100,7 @@ def test_its_run_has_settings_curves_scores_and_files(tiny_run):
 def test_a_version_is_described_by_its_card(tiny_run):
     described = client_of(tiny_run).get_model_version("captioner", "1").description
     assert described.startswith("Writes one sentence for a drawn image")
-    assert f"CIDEr-D {scores_of(tiny_run)['scores']['cider_d']:.3f} on 12 test images" in described
+    assert f"CIDEr-D {100 * scores_of(tiny_run)['scores']['cider_d']:.1f} on 12 test images" in described
 
 
 def test_the_same_bundle_registered_again_is_the_same_version(elsewhere):
