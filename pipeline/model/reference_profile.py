@@ -28,6 +28,7 @@ MANY_UNSURE: Final = 3 * LOW_SHARE  # so many captions that are as unsure say th
 BINS: Final = 10
 _IMAGES_A_BIN: Final = 5  # else the bins of a small sample tell of chance alone
 _MARGIN: Final = 0.1
+_LARGE: Final = 100  # of normal numbers 0.3% lie beyond, in the mean
 
 BinCounts = npt.NDArray[np.int64]
 
@@ -69,6 +70,11 @@ class Distribution:
         """The number below which a share of the sample lies, between edges by linear interpolation."""
         return float(np.interp(share, np.cumsum(self.counts)[:-1] / self.counts.sum(), self.edges))
 
+    @property
+    def is_large(self) -> bool:
+        """Whether the sample of `of` is large enough that little of the same kind lies beyond its outermost edges."""
+        return bool(self.counts.sum() >= _LARGE)
+
     def covers(self, value: float) -> bool:
         """Whether a number is within the outermost edges, beyond which the sample of `of` had none."""
         return bool(self.edges[0] <= value < self.edges[-1])
@@ -84,8 +90,9 @@ def count(edges: Reals, values: npt.NDArray[Any]) -> BinCounts:
 
 
 def is_unlike(reference: Mapping[str, Distribution], image_statistics: Mapping[str, float]) -> bool:
-    """Whether a number of an image lies beyond those of all images that a model was compared with."""
-    return any(not reference[name].covers(value) for name, value in image_statistics.items() if name in reference)
+    """Whether a number of an image lies beyond those of all images of a large reference."""
+    known = ((reference[name], value) for name, value in image_statistics.items() if name in reference)
+    return any(distribution.is_large and not distribution.covers(value) for distribution, value in known)
 
 
 def low_confidence(reference: Mapping[str, Distribution]) -> float | None:

@@ -90,7 +90,8 @@ def monitoring_view(plan: Plan, captions: pa.Table) -> MonitoringView | None:
     statistics = NightStatistics.model_validate(content)
     frequent = pc.value_counts(captions["caption"]).to_pylist()
     top = max(frequent, key=lambda item: (item["counts"], item["values"]), default=None)
-    drifts, spreads = statistics.drifts, statistics.spreads
+    drifts, spreads, reference = statistics.drifts, statistics.spreads, reference_of(plan)
+    watched = reference.keys() & drifts.keys() & set(IMAGE_STATISTICS)
     rows = [DriftRow(TITLES[name], _compared(drifts[name]), drifts[name]) for name in TITLES if name in drifts]
     return MonitoringView(
         statistics=statistics,
@@ -98,7 +99,7 @@ def monitoring_view(plan: Plan, captions: pa.Table) -> MonitoringView | None:
         charts=[_chart(name, spreads[name]) for name in TITLES if name in spreads],
         drifts=rows,
         verdict=_verdict(statistics, plan.settings.drift_floor),
-        unlike=max([drifts[name].beyond for name in IMAGE_STATISTICS if name in drifts], default=0.0),
+        unlike=max([drifts[name].beyond for name in watched if reference[name].is_large], default=0.0),
         unsure=_unsure(confidence_scale(plan, captions), captions),
     )
 

@@ -78,12 +78,22 @@ def test_quantiles_lie_between_edges():
 
 
 def test_an_image_is_unlike_when_a_number_of_it_lies_beyond_all_of_the_reference():
-    reference = {"level": Distribution.of(np.linspace(0, 1, 50)), "words": Distribution.of(np.arange(3.0))}
+    reference = {"level": Distribution.of(np.linspace(0, 1, 100)), "words": Distribution.of(np.arange(3.0))}
     assert not is_unlike(reference, {"level": 0.5, "zeros": 99.0})
     assert not is_unlike(reference, {"level": 1.05}), "a tenth of the range around is allowed"
     assert is_unlike(reference, {"level": 1.2})
     assert is_unlike(reference, {"level": -0.2})
+    assert not is_unlike(reference, {"words": 9.0}), "three images show no limits"
     assert not is_unlike({}, {"level": 9.0})
+
+
+def test_of_images_like_those_of_a_large_reference_few_are_called_unlike():
+    random = np.random.default_rng(0)
+    shares = []
+    for _ in range(50):
+        reference = {"level": Distribution.of(random.normal(size=100))}
+        shares.append(np.mean([is_unlike(reference, {"level": value}) for value in random.normal(size=200)]))
+    assert np.mean(shares) < 0.01
 
 
 def test_the_confidence_that_nine_in_ten_reach():

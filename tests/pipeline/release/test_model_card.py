@@ -297,7 +297,7 @@ def test_a_run_s_card_holds_its_own_figures(tiny_run):
     assert card == (tiny_run.output("bundle").path / "bundle" / CARD).read_text(encoding="utf-8")
     scores = tiny_run.scores()
     figures = [scores["scores"]["cider_d"], scores["leave_one_out"]["cider_d"], *scores["intervals"]["cider_d"]]
-    own, rival, low, high = (f"{each:.3f}" for each in figures)
+    own, rival, low, high = (f"{100 * each:.1f}" for each in figures)
     assert ["CIDEr-D", own, rival, f"{low} to {high}"] in rows(card)
     for title in TITLES:
         assert rows(section(card, title)), title
