@@ -13,7 +13,7 @@ from pipeline.core.points import POINTS
 from pipeline.model.reference_profile import IMAGE_STATISTICS, LOW_SHARE, MANY_UNSURE, TOP_CAPTION, low_confidence
 from pipeline.storage.files import read_json_if_whole
 from serving.monitoring.drift import Drift
-from serving.monitoring.statistics import NightStatistics, Spread, reference_of
+from serving.monitoring.statistics import NightStatistics, Spread, night_reference
 from serving.runs.plan_file import Plan
 
 TITLES: Final = {
@@ -90,7 +90,7 @@ def monitoring_view(plan: Plan, captions: pa.Table) -> MonitoringView | None:
     statistics = NightStatistics.model_validate(content)
     frequent = pc.value_counts(captions["caption"]).to_pylist()
     top = max(frequent, key=lambda item: (item["counts"], item["values"]), default=None)
-    drifts, spreads, reference = statistics.drifts, statistics.spreads, reference_of(plan)
+    drifts, spreads, reference = statistics.drifts, statistics.spreads, night_reference(plan)
     watched = reference.keys() & drifts.keys() & set(IMAGE_STATISTICS)
     rows = [DriftRow(TITLES[name], _compared(drifts[name]), drifts[name]) for name in TITLES if name in drifts]
     return MonitoringView(
@@ -106,7 +106,7 @@ def monitoring_view(plan: Plan, captions: pa.Table) -> MonitoringView | None:
 
 def confidence_scale(plan: Plan, captions: pa.Table) -> ConfidenceScale:
     """How to show the confidences of a run's captioned rows: against the model's validation captions, where known."""
-    reference = reference_of(plan)
+    reference = night_reference(plan)
     known = reference.get("confidence")
     full = known.quantile(1 - LOW_SHARE) if known else pc.max(captions["confidence"]).as_py()
     return ConfidenceScale(full or 1.0, low_confidence(reference))

@@ -63,7 +63,7 @@ class NightStatistics(Group):
 
 def statistics_of(plan: Plan, counts: Mapping[str, Any], files: Sequence[Path]) -> NightStatistics:
     """The statistics of a run whose shards have finished, without alarms; `counts` and `files` as `guard` has them."""
-    if not (reference := reference_of(plan)):
+    if not (reference := night_reference(plan)):
         log.warning("night %s: drift is unknown, as the model has no reference to compare with", plan.night)
     totals = _Totals(reference)
     totals.add_parts(files)
@@ -81,7 +81,7 @@ def statistics_of(plan: Plan, counts: Mapping[str, Any], files: Sequence[Path]) 
     )
 
 
-def reference_of(plan: Plan) -> dict[str, Distribution]:
+def night_reference(plan: Plan) -> dict[str, Distribution]:
     """The distributions that a night is compared with, by statistic; none where the model has none."""
     if not plan.reference_file.is_file():
         return {}
