@@ -34,6 +34,12 @@ CorrectionsOption = Annotated[
     str | None, typer.Option(help="Delta table of corrections; default corrections in NIGHTCAP_STORE.")
 ]
 AnnotationsOption = Annotated[Path, typer.Option(help="A COCO captions file.")]
+LanguageOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Code of the captions' language, as source.language: tr and az read I as their dotless i's capital."
+    ),
+]
 VerboseOption = Annotated[bool, typer.Option("--verbose", help="Also name ignored files, with the reason.")]
 StrictOption = Annotated[bool, typer.Option("--strict", help="End with 3 if an image was quarantined.")]
 

@@ -12,17 +12,20 @@ from rich.table import Table
 
 from nightcap.console import console
 from pipeline.core.errors import SettingsError
+from pipeline.core.languages import language_code
 from pipeline.core.text_files import file_text
 from pipeline.metrics.intervals import differences
+from pipeline.metrics.normalisation import in_case_of
 from pipeline.storage.annotations import captions_by_file_name
 
 if TYPE_CHECKING:
     from pipeline.metrics.scores import Report
 
 
-def references_of(annotations: Path) -> dict[str, list[str]]:
+def references_of(annotations: Path, written: Callable[[str], str] = str) -> dict[str, list[str]]:
     """The captions of each image that has any, by file name."""
-    references = {name: list(texts) for name, texts in captions_by_file_name(annotations).items() if texts}
+    found = captions_by_file_name(annotations)
+    references = {name: [written(text) for text in texts] for name, texts in found.items() if texts}
     if not references:
         raise SettingsError(f"{annotations} holds no captions to compare with; name a COCO captions file that has some")
     return references
@@ -39,6 +42,14 @@ def read_captions(path: Path, option: str) -> dict[str, str]:
             raise SettingsError(f"{path}, line {number}: image {image!r} has a line already; keep one")
         captions[image] = caption
     return {image: caption for image, caption in captions.items() if caption is not None}
+
+
+def writing_of(language: str | None) -> Callable[[str], str]:
+    """How references and captions of a language are written alike; SettingsError if the code is of none."""
+    try:
+        return in_case_of(language_code(language) if language else None)
+    except ValueError as error:
+        raise SettingsError(f"--language: {error}") from error
 
 
 def match_captions(captions: Mapping[str, str], references: Mapping[str, Any]) -> dict[str, str]:

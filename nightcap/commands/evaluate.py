@@ -11,9 +11,9 @@ import typer
 from nightcap.captioning import DEFAULT_MODEL, BeamWidthOption, ModelOption, TrustOption, caption_images, load_model
 from nightcap.console import show, working
 from nightcap.images import NamedFile
-from nightcap.options import AnnotationsOption
+from nightcap.options import AnnotationsOption, LanguageOption
 from nightcap.output import OutputOption, destination
-from nightcap.scoring import references_of, write_report
+from nightcap.scoring import references_of, write_report, writing_of
 from pipeline.core.errors import SettingsError
 from pipeline.imaging.decode import ImageLimits
 from pipeline.metrics.scores import score_captions
@@ -26,11 +26,13 @@ def command(
     output: OutputOption = None,
     beam: BeamWidthOption = None,
     trust: TrustOption = False,
+    language: LanguageOption = None,
 ) -> None:
     """Caption annotated images and score the captions."""
     if not images.is_dir():
         raise SettingsError(f"--images {images} is no folder; name the folder that {annotations} refers to")
-    references = references_of(annotations)
+    written = writing_of(language)
+    references = references_of(annotations, written)
     with destination(output) as write:
         captioner = load_model(model, beam, trust)
         with working("captioning"):
@@ -40,7 +42,7 @@ def command(
         if reasons:
             counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
             show(f"{reasons.total()} of {len(lines)} images have no caption and score 0: {counts}")
-        captions = {line.image: line.caption.text for line in lines if line.caption}
+        captions = {line.image: written(line.caption.text) for line in lines if line.caption}
         with working("scoring"):
             report = score_captions(references, captions)
         write_report(report, write)

@@ -16,8 +16,8 @@ from pipeline.core.settings import Effect, SourceSettings, settings_with
 from pipeline.data.sources.base import SPLITS, CaptionedImage, LabelledBox, Source
 from pipeline.imaging.decode import DECODING, decoding_of
 from pipeline.metrics.gendered_words import neutral
-from pipeline.metrics.normalisation import DOTLESS, dotless
-from pipeline.storage.files import digest_of, sha256, write_json
+from pipeline.metrics.normalisation import in_case_of
+from pipeline.storage.files import digest_of, read_json_if_whole, sha256, write_json
 from pipeline.storage.stage_outputs import StageOutput, Store
 from pipeline.storage.tables.corrections import CORRECTED
 
@@ -84,7 +84,8 @@ def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Sta
     """List a source once: `images`, `captions` and `objects` as parquet files.
 
     A split that the source lacks is cut from train by the digest of the image's bytes, so that an image keeps its
-    split when others join and equal images stay together. An unreadable image is listed with an empty digest.
+    split when others join and equal images stay together. An unreadable image is listed with an empty digest, until a
+    later call can read it.
     """
 
     def build(folder: Path) -> None:
@@ -103,28 +104,43 @@ def take_snapshot(settings: SourceSettings, source: Source, store: Store) -> Sta
     shaping = settings.model_dump(mode="json", include=settings_with(Effect.ON_SNAPSHOT, SourceSettings))
     if_set = settings_with(Effect.ON_SNAPSHOT_IF_SET, SourceSettings)
     shaping |= settings.model_dump(mode="json", include=if_set, exclude_defaults=True)
-    return store.run("snapshot", _VERSION, shaping, {"source": source.fingerprint()}, build)
+    inputs = {"source": source.fingerprint()}
+    return store.run("snapshot", _VERSION, shaping, inputs, build, lambda output: _readable_now(output, source))
+
+
+def _readable_now(snapshot: StageOutput, source: Source) -> list[str]:
+    """The URIs of images that could not be read when a snapshot was taken, and can be now."""
+    if not snapshot.figures().get("unreadable"):
+        return []
+    images = Snapshot.load(snapshot.path).images
+    unreadable = images["uri"][images["sha256"] == ""].unique()
+    return [uri for uri, data in source.read(list(unreadable)) if data is not None]
 
 
 def rewriting(settings: SourceSettings) -> Callable[[str], str]:
     """How a snapshot writes a caption of its source: in the language's case, and without people's gender if so set."""
     rewrite = neutral if settings.people_terms == "neutral" else str
-    if settings.language not in DOTLESS:
-        return rewrite
-    return lambda caption: rewrite(dotless(caption))
+    in_case = in_case_of(settings.language)
+    return lambda caption: rewrite(in_case(caption))
 
 
-def decoding_of_images(snapshot: StageOutput, source: Source) -> int:
+def decoding_of_images(snapshot: StageOutput, source: Source, store: Store) -> int:
     """The first decoding (see `DECODING`) that gives all images of a snapshot the pixels of today.
 
-    A snapshot says so itself, but one from before this decoding, whose images are read once more.
+    A snapshot says so itself, but one from before this decoding. Its images are read once more, and `decodings` in the
+    store keeps the answer.
     """
-    figures = snapshot.figures()
-    if figures.get("decodings") == DECODING:
-        return int(figures["decoding"])
+    kept = store.root / "decodings" / f"{snapshot.digest[:32]}.json"
+    for figures in (snapshot.figures(), read_json_if_whole(kept) or {}):
+        if figures.get("decodings") == DECODING:
+            return int(figures["decoding"])
     images = Snapshot.load(snapshot.path).images
     found = check_images(source, images[images["sha256"] != ""])
-    return max((decoding_of(data) for _, _, data in found if isinstance(data, bytes)), default=1)
+    each = [decoding_of(data) if isinstance(data, bytes) else 0 for _, _, data in found]
+    decoding = max(each, default=1) or 1
+    if all(each):  # else an image that cannot be read now may be another time
+        write_json(kept, {"decoding": decoding, "decodings": DECODING})
+    return decoding
 
 
 def cut(images: pd.DataFrame, settings: SourceSettings) -> pd.Series[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 DOTLESS = ("tr", "az")  # languages in which I is a capital ı
@@ -65,6 +65,11 @@ def normalised(text: str) -> str:
 def dotless(text: str) -> str:
     """Turkish or Azeri text with capital I and İ in lower case: ı and i."""
     return unicodedata.normalize("NFC", text).replace("I", "\u0131").replace("\u0130", "i")
+
+
+def in_case_of(language: str | None) -> Callable[[str], str]:
+    """How captions of a language are written before anything makes words of them."""
+    return dotless if language in DOTLESS else str
 
 
 def is_normalised(text: str) -> bool:

@@ -38,7 +38,8 @@ class Lineage:
     @cached_property
     def inputs(self) -> dict[Path, frozenset[Path]]:
         """The direct inputs of each output, by folder; some may be gone."""
-        return {recipe.parent: self.named(read_json(recipe)["inputs"]) for recipe in self.store.recipes()}
+        recipes = ((file.parent, read_json(file, f"remove {file.parent}")) for file in self.store.recipes())
+        return {folder: self.named(recipe["inputs"]) for folder, recipe in recipes}
 
     @cached_property
     def bundles(self) -> dict[str, Path]:

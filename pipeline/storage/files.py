@@ -162,21 +162,20 @@ def create_json(path: Path, value: Any) -> bool:
     return create_bytes(path, _json_text(value).encode())
 
 
-def read_json(path: Path) -> Any:
-    """Parse a UTF-8 JSON file; FileDamaged if it is empty or cut."""
+def read_json(path: Path, remedy: str = "restore it from a backup") -> Any:
+    """Parse a UTF-8 JSON file; FileDamaged, with what to do, if it is empty or cut."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise FileDamaged(
-            f"{path} is empty, cut or no JSON ({error}), as a power cut leaves a file; restore it from a backup, or "
-            f"remove it to have it made anew"
+            f"{path} is empty, cut or no JSON ({error}), as a power cut leaves a file; {remedy}"
         ) from error
 
 
 def read_json_if_whole(path: Path) -> Any:
     """As `read_json`; None if there is no such file, or if it is empty or cut, which is logged."""
     try:
-        return read_json(path)
+        return read_json(path, "it counts as none")
     except FileNotFoundError:
         return None
     except FileDamaged as error:

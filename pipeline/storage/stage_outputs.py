@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ from pipeline.storage.locks import OutputLocks, writing_alone
 log = logging.getLogger(__name__)
 
 RECIPE, WRITER = "stage.json", "writer.lock"
+_AGAIN = "again"  # an input that is no output: what of an earlier output has passed
 LISTING = "SHA256SUMS"  # the SHA-256 of each file of an output
 # In the store's folder, since outputs list their files: those of earlier versions were taken over then, no others later.
 _SINCE = "outputs.json"
@@ -74,10 +75,12 @@ class Store:
         settings: Mapping[str, Any],
         inputs: Mapping[str, str],
         build: Callable[[Path], None],
+        outlived: Callable[[StageOutput], Sequence[str]] | None = None,
     ) -> StageOutput:
         """The output for these settings and input digests, built if it is missing.
 
-        `build` writes into a scratch folder, which becomes the output only when it returns.
+        `build` writes into a scratch folder, which becomes the output only when it returns. `outlived` names what of an
+        earlier output was a trouble of its moment: if there is any, an output without it is found or built instead.
         """
         recipe = {"stage": stage, "version": version, "settings": dict(settings), "inputs": dict(inputs)}
         digest = digest_of(recipe)
@@ -86,8 +89,13 @@ class Store:
         for name, input_digest in inputs.items():
             self._lock(self.folder(name, input_digest))
         if self._lock(folder):
+            output = self._checked_output(stage, digest)
+            if passed := outlived(output) if outlived else ():
+                log.info("%s: built anew, as the trouble of %d images has passed", stage, len(passed))
+                inputs = {**inputs, _AGAIN: digest_of([digest, *sorted(passed)])}
+                return self.run(stage, version, settings, inputs, build, outlived)
             log.info("%s: nothing changed, kept %s", stage, digest[:12])
-            return self._checked_output(stage, digest)
+            return output
         started = time.monotonic()
         with creating_folder(folder) as scratch:
             write_json(scratch / RECIPE, recipe)

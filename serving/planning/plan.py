@@ -15,9 +15,10 @@ from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
 from pipeline.model.interface import PinnedModel
 from pipeline.registry.last_known import remember
-from pipeline.storage.files import creating_folder, explain_full_disk, write_json
+from pipeline.storage.files import creating_folder, digest_of, explain_full_disk, write_json
 from pipeline.storage.forgotten import Forgotten, heeding_forgotten
-from pipeline.storage.objects import Folder, ImageCheck, address_of
+from pipeline.storage.objects import Folder, ImageCheck, PassedOver, address_of
+from pipeline.storage.objects.image_names import rules_digest
 from pipeline.storage.objects.s3_address import SCHEME
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.passing_troubles import PassingTroubles
@@ -189,6 +190,7 @@ def _write_plan(job: _Job, target: Path, forgotten: Forgotten) -> Selection:
         replayed = None if job.replay is None else hashes_of(job.table.replayed(job.replay))
         may_repeat = settings.manifest or job.folder.uri.startswith(SCHEME)
         troubles = job.troubles(now)
+        passed_over = PassedOver(nights / ".passed_over" / digest_of(job.folder.uri)[:32], rules_digest())
         selection = Selection(
             before=job.attempt.before,
             done=job.done(troubles),
@@ -199,7 +201,7 @@ def _write_plan(job: _Job, target: Path, forgotten: Forgotten) -> Selection:
             deduplicator=Deduplicator() if may_repeat else None,
             due_again=hashes_of(troubles.due.to_batches()),
             later_again=hashes_of(troubles.later.to_batches()),
-            check=ImageCheck(job.folder),
+            check=ImageCheck(job.folder, passed_over),
             latest=max(now, job.attempt.before) + WRONG_CLOCK,
         )
         counts = selection.select(listing := job.listing())
@@ -227,6 +229,7 @@ def _write_plan(job: _Job, target: Path, forgotten: Forgotten) -> Selection:
                 ignored=selection.ignored.examples,
             )
             write_json(scratch / made.path.name, made.model_dump(mode="json"))
+        passed_over.save(is_whole=isinstance(listing, WholeListing) and job.replay is None)
     if is_empty and settings.accept_empty:
         places.accept_empty("input", job.folder.uri)
     is_part = not isinstance(listing, WholeListing)

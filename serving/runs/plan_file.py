@@ -97,7 +97,8 @@ class Plan(RunFolder):
         path = Path(path)
         if not path.is_file():
             raise SettingsError(f"no plan at {path}; plan the night first")
-        return cls.model_validate(read_json(path) | {"folder": path.parent.parent})
+        content = read_json(path, "plan the night again under its name, or let the next night caption its images")
+        return cls.model_validate(content | {"folder": path.parent.parent})
 
     def asked(self) -> dict[str, Any]:
         """The settings that may not differ when the run is resumed, as `serving.planning.plan.asked` has them."""

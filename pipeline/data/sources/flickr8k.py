@@ -13,7 +13,7 @@ from PIL import Image
 from pydantic import BaseModel
 
 from pipeline.core.errors import BadImage, SettingsError
-from pipeline.core.reasons import NO_CAPTION
+from pipeline.core.reasons import NO_CAPTION, UNSAFE_NAME
 from pipeline.core.text_files import file_text
 from pipeline.data.sources.base import SPLITS, Split
 from pipeline.imaging.decode import ImageLimits
@@ -29,6 +29,7 @@ QUALITY = 85
 FLICKR8K_CONFIG = "flickr8k.yaml"
 REPORT = "prepared.json"
 _LIMITS = ImageLimits()
+_NO_LINKS = ", and not as links to elsewhere: name the folder that they lead to, or copy the files"
 MAX_LEFT_OUT = 0.05  # more is a wrong or half unpacked folder, and figures would not compare
 
 _LISTS: dict[Split, str] = {"train": "train", "val": "dev", "test": "test"}  # as in Flickr_8k.devImages.txt
@@ -79,8 +80,9 @@ def prepare_flickr8k(images: Path, annotations: Path, output: Path) -> dict[str,
         raise SettingsError(f"--images {images} is not a folder; name the one that holds Flickr8k's JPEG files")
     listed = read_distribution(annotations)
     with creating_folder(output) as folder:
-        left_out = _write_images(images, listed, folder / "images")
-        _check_left_out(left_out, listed, images)
+        faults = _write_images(images, listed, folder / "images")
+        _check_left_out(faults, listed, images)
+        left_out = {name: fault.reason for name, fault in faults.items()}
         kept = [image for image in listed if image.name not in left_out]
         for split in SPLITS:
             write_json(folder / f"captions_{split}.json", _coco(kept, split))
@@ -134,22 +136,22 @@ def _token_lines(file: Path) -> Iterator[tuple[str, str]]:
             yield name, caption.strip()
 
 
-def _write_images(source: Path, listed: Sequence[ListedImage], target: Path) -> dict[str, str]:
-    """Write what can be read; the reason of each image that is left out."""
+def _write_images(source: Path, listed: Sequence[ListedImage], target: Path) -> dict[str, BadImage]:
+    """Write what can be read; the fault of each image that is left out."""
     target.mkdir()
-    left_out: dict[str, str] = {}
+    left_out: dict[str, BadImage] = {}
 
     def readable() -> Iterator[tuple[str, bytes]]:
         for image in listed:
             try:
                 yield image.name, _read(source, image)
             except BadImage as error:
-                left_out[image.name] = error.reason
+                left_out[image.name] = error
 
     with closing(decode_each(readable(), Work.within(_LIMITS, SIDE, "squash"))) as decoded:
         for done, (name, result) in enumerate(decoded, start=1):
             if isinstance(result, BadImage):
-                left_out[name] = result.reason
+                left_out[name] = result
             else:
                 Image.fromarray(result.pixels).save(target / name, "JPEG", quality=QUALITY)
             if done % 500 == 0:
@@ -163,13 +165,15 @@ def _read(source: Path, image: ListedImage) -> bytes:
     return read_image_file(source / image.name, _LIMITS, [str(source)])
 
 
-def _check_left_out(left_out: Mapping[str, str], listed: Sequence[ListedImage], images: Path) -> None:
+def _check_left_out(left_out: Mapping[str, BadImage], listed: Sequence[ListedImage], images: Path) -> None:
     if not left_out:
         return
-    first, reason = next(iter(left_out.items()))
-    message = f"{len(left_out)} of the {len(listed)} images cannot be used, first {first!r} ({reason})"
+    first, fault = next(iter(left_out.items()))
+    message = f"{len(left_out)} of the {len(listed)} images cannot be used, first {first!r} ({fault.reason}: {fault})"
     if len(left_out) > MAX_LEFT_OUT * len(listed):
-        raise SettingsError(f"{message}; --images {images} must hold all of Flickr8k's JPEG files, unpacked")
+        remedy = f"--images {images} must hold all of Flickr8k's JPEG files, unpacked"
+        is_link = fault.reason == UNSAFE_NAME
+        raise SettingsError(f"{message}; {remedy}{_NO_LINKS if is_link else ''}")
     log.warning("%s; they are left out and listed in %s", message, REPORT)
 
 

@@ -8,17 +8,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
 from pipeline.core.errors import DatasetRejected
+from pipeline.core.reasons import OF_THE_MOMENT
 from pipeline.core.settings import ValidationSettings
 from pipeline.data.snapshot import SCHEMAS, Snapshot, decoding_of_images
 from pipeline.data.sources.base import Source
+from pipeline.data.validation.measurements import limits_of, measure_images
 from pipeline.data.validation.overview_page import write_overview
 from pipeline.data.validation.reference_profiles import ReferenceProfiles, reference_for
 from pipeline.data.validation.validator import ValidationResult, Validator
 from pipeline.data.validation.waivers import read_waivers
+from pipeline.imaging.decode import ImageLimits
 from pipeline.storage.files import digest_of, read_json, write_json
 from pipeline.storage.stage_outputs import RECIPE, StageOutput, Store
 from pipeline.storage.tables.schema import TRAINING_QUARANTINE
@@ -53,7 +57,7 @@ def validate(
     reference = None if references is None else reference_for(settings.reference, references, snapshot.digest)
     waivers = read_waivers(settings.waivers)
     shaping = settings.model_dump(mode="json", exclude={"waivers", "reference"}) | settings.constants
-    decoding = decoding_of_images(snapshot, source)
+    decoding = decoding_of_images(snapshot, source, store)
     shaping |= {_DECODING: decoding} if decoding > 1 else {}
     inputs = {"snapshot": snapshot.digest}
     inputs |= {"reference": digest_of(reference)} if reference else {}
@@ -73,11 +77,24 @@ def validate(
                 page,
             )
 
-    output = store.run("validate", _VERSION, shaping, inputs, build)
+    def outlived(output: StageOutput) -> list[str]:
+        return _decodable_now(output, Snapshot.load(snapshot.path).images, source, limits_of(settings))
+
+    output = store.run("validate", _VERSION, shaping, inputs, build, outlived)
     if references is not None:
         references.accept(snapshot.digest, read_json(output.path / PROFILE))
     log.info("validate: results are in %s", output.path / DOCS / "index.html")
     return output
+
+
+def _decodable_now(output: StageOutput, images: pd.DataFrame, source: Source, limits: ImageLimits) -> list[str]:
+    """The images that a validation quarantined for a passing trouble of decoders, which now have none."""
+    quarantine = pd.read_parquet(output.path / "quarantine.parquet", columns=["image", "reason"])
+    troubled = images[images["image"].isin(quarantine["image"][quarantine["reason"].isin(OF_THE_MOMENT)])]
+    if troubled.empty:
+        return []
+    problems = measure_images(troubled, source, limits).facts["problem"]
+    return list(troubled["image"][~problems.isin(OF_THE_MOMENT)])
 
 
 def accepted_decoding(validation: Path) -> int:

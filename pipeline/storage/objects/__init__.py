@@ -6,6 +6,7 @@ from pipeline.storage.objects.exclusions import Exclusions
 from pipeline.storage.objects.ignored import Ignored
 from pipeline.storage.objects.image_names import ImageCheck, images_of, kind_of
 from pipeline.storage.objects.local import LocalFolder
+from pipeline.storage.objects.passed_over import PassedOver
 from pipeline.storage.objects.s3 import S3Folder
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "ImageCheck",
     "LocalFolder",
     "ObjectInfo",
+    "PassedOver",
     "S3Folder",
     "address_of",
     "images_of",

@@ -18,6 +18,7 @@ from pipeline.storage.objects.exclusions import SYSTEM_FOLDERS, SYSTEM_FOLDERS_A
 
 if TYPE_CHECKING:
     from pipeline.storage.objects.base import Folder, ObjectInfo
+    from pipeline.storage.objects.passed_over import PassedOver
 
 log = logging.getLogger(__name__)
 
@@ -70,19 +71,24 @@ def begins_like_an_image(head: bytes) -> bool:
 class ImageCheck:
     """Tells which objects of a listing are images; only names that say nothing cost a read of first bytes."""
 
-    def __init__(self, folder: Folder) -> None:
-        """Check objects of a folder."""
-        self._folder = folder
+    def __init__(self, folder: Folder, passed_over: PassedOver | None = None) -> None:
+        """Check objects of a folder; those that were passed over before are not read again."""
+        self._folder, self._passed_over = folder, passed_over
 
     def are_images(self, infos: Sequence[ObjectInfo]) -> list[bool]:
         """Whether each object is an image, or may be one: what cannot be read is told by the reading proper."""
-        unclear = [info for info in infos if kind_of(info.name) == "unclear"]
+        named = [info for info in infos if kind_of(info.name) == "unclear"]
+        known = self._passed_over.has(named) if self._passed_over else [False] * len(named)
+        unclear = [info for info, is_known in zip(named, known, strict=True) if not is_known]
         if len(unclear) >= _MANY:
             log.info(
                 "reading the first bytes of %d files in %s whose names say nothing", len(unclear), self._folder.uri
             )
         answers = in_parallel(self._may_be_image, unclear, _THREADS)
-        no_images = {info.name for info, answer in zip(unclear, answers, strict=True) if not answer}
+        images = {info.name for info, answer in zip(unclear, answers, strict=True) if answer}
+        no_images = {info.name: info for info in named if info.name not in images}
+        if self._passed_over:
+            self._passed_over.add([*no_images.values()])
         return [info.name not in no_images for info in infos]
 
     def _may_be_image(self, info: ObjectInfo) -> bool:

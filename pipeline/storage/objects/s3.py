@@ -35,7 +35,7 @@ from pipeline.storage.objects.s3_client import (
 
 _PRECONDITION_FAILED = 412
 _TRIES = 5  # faults of one object in a row, and others are asked for, to learn whether it is at fault alone
-_LATER_TRIES = 2  # answers of 500 and the like, once an object was at fault alone: the patience is for the store
+_LATER_TRIES = 3  # the same of 500 and the like once an object was at fault, and others are asked for after each
 _OTHERS_ASKED = 8  # objects that are tried to learn whether the store fails or one object
 
 _Result = TypeVar("_Result")
@@ -122,8 +122,11 @@ class S3Folder:
             except TransientError as error:
                 faults += 1
                 tries = self._tries_after(error)
-                if tries and faults % tries == 0 and self._gives_others(info.name):
-                    raise self._at_fault(info, f"failed {faults} times: {error}", error) from error
+                if tries and (faults == tries or self._knows_bad_ones):
+                    if not self._gives_others(info.name):
+                        faults = 0  # the store's, so they say nothing of this object
+                    elif faults >= tries:
+                        raise self._at_fault(info, f"failed {faults} times: {error}", error) from error
                 raise
 
         try:

@@ -116,3 +116,18 @@ def test_ambiguous_captions_are_refused(run, tmp_path):
     given = lines(tmp_path / "given.jsonl", *captions_of(a="a boat"))
     done = run("score", "--annotations", annotations, "--captions", given)
     assert done.refused(2, "'a.jpg'", "x/a.jpg, y/a.jpg", "relative")
+
+
+@pytest.mark.parametrize(("language", "score"), [("tr", 1), ("TR", 1), ("en", 0), (None, 0)])
+def test_21_10_capitals_are_those_of_the_language(run, tmp_path, language, score):
+    """The vocabulary of a training with `source.language: tr` reads them so."""
+    annotations = annotate(tmp_path / "captions.json", {"a.jpg": ["IRMAK ISLIK"]})
+    given = lines(tmp_path / "given.jsonl", *captions_of(a="\u0131rmak \u0131sl\u0131k"))
+    asked = ("--language", language) if language else ()
+    done = run("score", "--annotations", annotations, "--captions", given, *asked)
+    assert json.loads(done.out)["scores"]["bleu_1"] == pytest.approx(score, abs=1e-3)
+
+
+def test_a_language_that_nobody_knows_is_refused(run, annotations, tmp_path):
+    done = run("score", "--annotations", annotations, "--captions", tmp_path, "--language", "turkish")
+    assert done.refused(2, "--language", "'turkish'", "ISO 639-1")

@@ -245,11 +245,49 @@ def test_one_file_listed_twice_is_checked_twice(dataset, store, image):
 
 @pytest.mark.parametrize(("kind", "first"), [("PNG", 1), ("JPEG", 1), ("TIFF", 2)])
 def test_21_4_a_snapshot_knows_since_which_decoding_its_images_have_these_pixels(dataset, store, image, kind, first):
-    """One of before that knew nothing of it is read once more."""
+    """One of before that knew nothing of it is read once more, and only once."""
     dataset.fill(3)
     dataset.add("last.jpg", data=image(9, format=kind))
     output = taken(dataset, store)
-    assert decoding_of_images(output, None) == first
+    assert decoding_of_images(output, None, store) == first
     figures = output.figures()
     write_json(output.path / "figures.json", {name: figures[name] for name in figures if "decoding" not in name})
-    assert decoding_of_images(output, dataset.source()) == first
+    away = dataset.images / "last.jpg"
+    away.rename(dataset.images / "away")
+    assert decoding_of_images(output, dataset.source(), store) == 1  # which is not kept
+    (dataset.images / "away").rename(away)
+    assert decoding_of_images(output, dataset.source(), store) == first
+    assert decoding_of_images(output, None, store) == first
+
+
+class Unreadable:
+    """A source some of whose files nobody may read for a while, although they do not change."""
+
+    def __init__(self, source):
+        self.source, self.names = source, set()
+
+    def fingerprint(self):
+        return self.source.fingerprint()
+
+    def captioned_images(self):
+        for each in self.source.captioned_images():
+            yield replace(each, data=None) if each.image in self.names else each
+
+    def read(self, uris):
+        return ((uri, None if uri in self.names else data) for uri, data in self.source.read(uris))
+
+
+def test_21_an_image_that_could_not_be_read_for_a_while_joins_a_later_snapshot(dataset, store):
+    dataset.fill(8)
+    source = Unreadable(dataset.source())
+    name = next(iter(source.captioned_images())).image
+    source.names = {name}
+    first = take_snapshot(dataset.settings(), source, store)
+    assert take_snapshot(dataset.settings(), source, store) == first
+    source.names = set()
+    second = take_snapshot(dataset.settings(), source, store)
+    assert [output.figures()["unreadable"] for output in (first, second)] == [1, 0]
+    source.names = {name}
+    assert take_snapshot(dataset.settings(), source, store) == first
+    source.names = set()
+    assert take_snapshot(dataset.settings(), source, store) == second

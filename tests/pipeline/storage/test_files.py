@@ -271,6 +271,9 @@ def test_22_13_json_that_was_cut_is_named_or_taken_for_none(tmp_path, text, capl
     (tmp_path / "plan.json").write_text(text)
     with pytest.raises(FileDamaged, match=r"plan.json is empty, cut or no JSON"):
         read_json(tmp_path / "plan.json")
+    with pytest.raises(FileDamaged, match=r"; plan it anew$"):
+        read_json(tmp_path / "plan.json", "plan it anew")
     assert read_json_if_whole(tmp_path / "plan.json") is None
     assert "plan.json" in caplog.text
+    assert "restore" not in caplog.text  # who reads it so makes it anew
     assert read_json_if_whole(tmp_path / "none.json") is None

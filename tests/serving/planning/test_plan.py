@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.errors import FileDamaged, SettingsError
+from pipeline.storage.objects import LocalFolder
 from pipeline.storage.tables import CaptionTable
 from serving.caption_shard import caption_shard
 from serving.planning.plan import plan
@@ -158,6 +159,18 @@ def test_21_6_what_is_excluded_or_a_system_s_is_told_and_not_captioned(world):
     assert all(reason in page for reason in reasons)
     with pytest.raises(ValueError, match="names nothing"):
         NightSettings(exclude=[""])
+
+
+def test_21_7_a_name_that_says_nothing_is_read_by_one_night(world, monkeypatch):
+    read, head = [], LocalFolder.head
+    monkeypatch.setattr(LocalFolder, "head", lambda self, info: read.append(info.name) or head(self, info))
+    world.put("README", b"text")
+    world.put("photo", image("red"))
+    for number, names in enumerate((["README", "photo"], ["photo"])):
+        counts = plan(NightSettings(), world.home, PINNED, world.attempt(f"n{number}"))["counts"]
+        assert (counts["planned"], counts["ignored_reasons"]) == (1, {"not_an_image": 1})
+        assert sorted(read) == names
+        read.clear()
 
 
 def halved(path):

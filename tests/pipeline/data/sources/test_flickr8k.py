@@ -210,3 +210,18 @@ def test_what_is_no_file_is_told(tmp_path):
     (tmp_path / "latin.txt").write_bytes("кафе#0\tк".encode("cp1251"))
     with pytest.raises(SettingsError, match=r"cannot read .*latin\.txt"):
         read_distribution(tmp_path / "latin.txt")
+
+
+def test_links_out_of_the_folder_are_named_with_what_to_do(images, token, tmp_path):
+    links = tmp_path / "links"
+    links.mkdir()
+    for file in images.iterdir():
+        (links / file.name).symlink_to(file)
+    with pytest.raises(SettingsError, match=r"unsafe_name: .* lies in none of .*not as links .*name the folder"):
+        prepare_flickr8k(links, token, tmp_path / "out")
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    images.rename(inside / "real")
+    for file in (inside / "real").iterdir():
+        (inside / file.name).symlink_to(file)
+    assert not prepare_flickr8k(inside, token, tmp_path / "out")["left_out"]

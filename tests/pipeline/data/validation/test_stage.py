@@ -76,3 +76,27 @@ def test_21_4_a_dataset_whose_images_decode_otherwise_than_before_is_validated_a
     dataset.add("scan.tif", data=image(9, format="TIFF"))
     snapshot = take_snapshot(dataset.settings(), dataset.source(), store)
     assert accepted_decoding(validate(LENIENT, snapshot, dataset.source(), store).path) == 2
+
+
+def test_21_an_image_whose_decoder_had_a_passing_trouble_is_tried_again_by_the_next_training(
+    new_dataset, image, tmp_path, holes, monkeypatch
+):
+    dataset, store = new_dataset(), Store(tmp_path / "store")
+    for first, split in ((0, "train"), (100, "val"), (200, "test")):
+        dataset.fill(3, split, first)
+    dataset.add("victim.png", data=image(9) + b"#crash")
+    snapshot = take_snapshot(dataset.settings(), dataset.source(), store)
+
+    def validated():
+        output = validate(LENIENT, snapshot, dataset.source(), store)
+        quarantine = pd.read_parquet(output.path / "quarantine.parquet")
+        return output.digest, set(quarantine["reason"])
+
+    before = validated()
+    assert before[1] == {reasons.DECODER_CRASHED}
+    assert validated() == before
+    monkeypatch.delenv("PYTHONPATH")
+    after = validated()
+    assert after == validated()
+    assert after == (after[0], set())
+    assert after[0] != before[0]
