@@ -26,7 +26,16 @@ log = logging.getLogger(__name__)
 CHAMPION, CHALLENGER = "champion", "challenger"
 DIGEST_TAG, ENGINE_TAG, CIDER_TAG, TEST_TAG = "bundle_digest", "engine", "test_cider_d", "test_digest"
 REMOVED_TAG = "files_removed"  # when; what is known of the version stays
-NOTE_TAG = "mlflow.note.content"  # what MLflow shows as a run's description
+NOTE_TAG = "mlflow.note.content"  # what MLflow shows as the description of a run or an experiment
+_MACHINE_LEARNING = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow may show pages for chatbots
+TRAININGS_NOTE = (
+    "Trainings of Nightcap: a run for each registered version, with its scores (fractions; pages show them times 100), "
+    "samples, Data Docs and the gate's verdict. Data that were rejected are failed runs."
+)
+_MODEL = (
+    "Captions photographs. The alias `champion` is the version that nights caption with, `challenger` the last one that "
+    "was trained. The promotion journal decides, not the alias: `nightcap models journal`."
+)
 _NOTE = "registered_model_meta"  # MLflow adds it to what it downloads
 _MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
@@ -140,12 +149,14 @@ class Registry:
         return next((each for each in held if each.digest == digest), None)
 
     def create(self, name: str, model_uri: str, tags: dict[str, str], description: str) -> Version:
-        """Register a logged model together with its tags, so that no version lacks its digest; then describe it."""
+        """Register a logged model together with its tags, so that no version lacks its digest; then describe both."""
         with self.answering(), redirect_stderr(io.StringIO()):  # MLflow prints success there
             import mlflow
 
             created = mlflow.register_model(model_uri, name, tags=tags)
             self._client.update_model_version(name, created.version, description)
+            if not self._client.get_registered_model(name).description:
+                self._client.update_registered_model(name, _MODEL)
             return _version(self._client.get_model_version(name, created.version))
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
@@ -176,6 +187,11 @@ class Registry:
             return dict(self._find(ModelUri(name), lambda: self._client.get_registered_model(name)).tags)
         except ModelNotFound:
             return {}
+
+    def name_run(self, version: Version, name: str) -> None:
+        """Name the run that made a version."""
+        with self.answering():
+            self._client.update_run(version.run_id, name=name)
 
     def log_files(self, pinned: PinnedModel, folder: Path, place: str) -> None:
         """Add the files of a folder to the run that made a version."""
@@ -210,14 +226,15 @@ class Registry:
     def _run_of(self, pinned: PinnedModel) -> str:
         return str(self._client.get_model_version(pinned.name, pinned.version).run_id)
 
-    def experiment(self, name: str) -> str:
+    def experiment(self, name: str, description: str = "") -> str:
         """The id of an experiment, made if missing. Its artifacts lie in the store, or where a server puts them."""
         with self.answering():
             experiment = self._client.get_experiment_by_name(name)
             if experiment is not None:
                 return str(experiment.experiment_id)
             location = None if self._home.tracking_uri.startswith("http") else self._home.artifacts.as_uri()
-            return str(self._client.create_experiment(name, artifact_location=location))
+            tags = _MACHINE_LEARNING | ({NOTE_TAG: description} if description else {})
+            return str(self._client.create_experiment(name, artifact_location=location, tags=tags))
 
     def runs_tagged(self, tag: str) -> list[str]:
         """The ids of the runs of all experiments that have a tag."""

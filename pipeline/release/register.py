@@ -11,7 +11,16 @@ import pipeline
 from pipeline.core.redaction import masked
 from pipeline.model.bundle import CARD, ENGINE
 from pipeline.registry.lineage import ACCEPTED_TAG, SNAPSHOT_TAG, START_TAG, bundle_of
-from pipeline.registry.versions import CHALLENGER, CIDER_TAG, DIGEST_TAG, ENGINE_TAG, TEST_TAG, Registry, Version
+from pipeline.registry.versions import (
+    CHALLENGER,
+    CIDER_TAG,
+    DIGEST_TAG,
+    ENGINE_TAG,
+    TEST_TAG,
+    TRAININGS_NOTE,
+    Registry,
+    Version,
+)
 from pipeline.release.model_card import summary
 from pipeline.release.requirements import requirements
 from pipeline.release.vocabulary_diff import COUNTS, compared_words
@@ -38,7 +47,9 @@ def register_bundle(run: TrainingRun) -> Version:
     version = registry.with_digest(name, digest)
     if version is None:
         card = (_bundle(run) / CARD).read_text(encoding="utf-8")
-        version = registry.create(name, _log_run(run, registry), _tags(run, digest), summary(card))
+        note = f"{summary(card)}\n\n{_NOTE}"
+        version = registry.create(name, _log_run(run, registry, note), _tags(run, digest), summary(card))
+        registry.name_run(version, f"{_source_name(run)}: {name} version {version.version}")
     else:
         log.info("register: %s version %s already holds bundle %s", name, version.version, digest[:12])
     if not version.aliases:
@@ -63,12 +74,18 @@ def _bundle(run: TrainingRun) -> Path:
     return run.output("bundle").path / "bundle"
 
 
-def _log_run(run: TrainingRun, registry: Registry) -> str:
+def _source_name(run: TrainingRun) -> str:
+    """What it was trained on, without folders of the machine that trained."""
+    source = run.settings.source
+    return source.dataset if source.kind == "tfds" else source.kind
+
+
+def _log_run(run: TrainingRun, registry: Registry, note: str) -> str:
     import mlflow
 
-    experiment = registry.experiment(run.settings.registry.experiment)
+    experiment = registry.experiment(run.settings.registry.experiment, TRAININGS_NOTE)
     tags = {DIGEST_TAG: _digest(run)}
-    with registry.answering(), mlflow.start_run(experiment_id=experiment, tags=tags, description=_NOTE):
+    with registry.answering(), mlflow.start_run(experiment_id=experiment, tags=tags, description=note):
         mlflow.log_params(_flat(run.settings.model_dump(mode="json")))
         _log_figures(run)
         words = compared_words(run)

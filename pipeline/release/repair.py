@@ -17,7 +17,7 @@ from pipeline.registry.cache import cached_folder
 from pipeline.registry.journal import Entry
 from pipeline.registry.lineage import Lineage
 from pipeline.registry.promotions import Promotions
-from pipeline.registry.versions import DIGEST_TAG, ENGINE_TAG, REMOVED_TAG, Version
+from pipeline.registry.versions import DIGEST_TAG, ENGINE_TAG, REMOVED_TAG, TRAININGS_NOTE, Version
 from pipeline.release.register import log_model
 from pipeline.storage.stage_outputs import Store
 
@@ -108,7 +108,7 @@ def _register(promotions: Promotions, name: str, bundle: Bundle) -> Version:
     import mlflow
 
     registry = promotions.registry
-    experiment = registry.experiment(name)
+    experiment = registry.experiment(name, TRAININGS_NOTE)
     with tempfile.TemporaryDirectory() as scratch, registry.answering():
         copy = shutil.copytree(bundle.path, Path(scratch) / "bundle")  # MLflow keeps the folder's name
         with mlflow.start_run(experiment_id=experiment, tags={DIGEST_TAG: bundle.digest}):

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.core.environment import Home
 from serving.monitoring.delivery import Sample
 from serving.runs.plan_file import Plan
 
+_EXPERIMENT = (
+    "Nights of Nightcap: a run for each, with its counts, times, spreads and drift. A night that is held back says so in "
+    "its name and in the tag `state`, until a person publishes it."
+)
 
-def log_night(plan: Plan, home: Home, experiment: str, samples: Sequence[Sample]) -> None:
-    """Log a night's metrics to its MLflow run, once more when a held night is published."""
-    from pipeline.registry.versions import Registry
+
+def log_night(plan: Plan, home: Home, experiment: str, samples: Sequence[Sample], alarms: Mapping[str, str]) -> None:
+    """Log a night's metrics to its MLflow run, once more when a held night is published; alarms say why it is held."""
+    from pipeline.registry.versions import NOTE_TAG, Registry
 
     registry = Registry(home)
     with registry.answering():
         from mlflow import MlflowClient
 
         client = MlflowClient(home.tracking_uri)
-        run = _run_id(client, registry.experiment(experiment), plan)
+        run = _run_id(client, registry.experiment(experiment, _EXPERIMENT), plan)
+        state = "published" if plan.is_published else "held"
+        client.update_run(run, name=plan.night if plan.is_published else f"{plan.night} (held back)")
+        client.set_tag(run, "state", state)
+        client.set_tag(run, NOTE_TAG, "; ".join([state, *alarms.values()]))
         for sample in samples:
             client.log_metric(run, sample.name, sample.value)
         client.set_terminated(run)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.core.environment import Home
 from pipeline.core.errors import DatasetRejected, NightcapError
 from pipeline.registry.lineage import SNAPSHOT_TAG
-from pipeline.registry.versions import NOTE_TAG, Registry
+from pipeline.registry.versions import NOTE_TAG, TRAININGS_NOTE, Registry
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def _logged(home: Home, registry: Registry, experiment: str, tags: Mapping[str, 
     """The id of the run with these Data Docs, created unless there is one."""
     from mlflow import MlflowClient
 
-    experiment_id, digest = registry.experiment(experiment), docs.parent.name
+    experiment_id, digest = registry.experiment(experiment, TRAININGS_NOTE), docs.parent.name
     with registry.answering():
         client = MlflowClient(home.tracking_uri)
         complete = f"tags.{REJECTED} = '{digest}' and attributes.status = 'FAILED'"

@@ -101,6 +101,14 @@ def test_a_version_is_described_by_its_card(tiny_run):
     described = client_of(tiny_run).get_model_version("captioner", "1").description
     assert described.startswith("Writes one sentence for a drawn image")
     assert f"CIDEr-D {100 * scores_of(tiny_run)['scores']['cider_d']:.1f} on 12 test images" in described
+    client = client_of(tiny_run)
+    run = client.get_run(client.get_model_version("captioner", "1").run_id)
+    assert run.info.run_name == "scenes: captioner version 1"
+    assert run.data.tags["mlflow.note.content"].startswith("Writes one sentence for a drawn image")
+    assert "`champion` is the version that nights caption with" in client.get_registered_model("captioner").description
+    experiment = client.get_experiment(run.info.experiment_id)
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert "a run for each registered version" in experiment.tags["mlflow.note.content"]
 
 
 def test_the_same_bundle_registered_again_is_the_same_version(elsewhere):

@@ -29,6 +29,16 @@ def test_data_docs_can_be_moved_and_name_every_rule(validated, tmp_path):
         docs.rename(validated.output.path / "data_docs")
 
 
+def test_a_rule_that_failed_leads_to_its_examples_within_the_page(validated):
+    """MLflow's viewer shows one file and follows no link to another."""
+    tags = Tags(validated.output.path / "data_docs" / "index.html").found
+    places = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    targets = {attributes["href"][1:] for tag, attributes in tags if tag == "a" and attributes["href"][0] == "#"}
+    assert "captions-markup" in targets
+    assert targets <= set(places)
+    assert len(places) == len(set(places))
+
+
 def test_data_docs_show_failing_rows_but_run_nothing_of_theirs(validated):
     pages = list((validated.output.path / "data_docs").rglob("*.html"))
     assert any("&lt;img src=x onerror=alert(1)&gt;.png" in page.read_text() for page in pages)
