@@ -24,7 +24,7 @@ def destination(output: Path | None) -> Iterator[Callable[[str], object]]:
         yield _print
     elif output.exists() and not output.is_file():  # a pipe or a device
         with output.open("w", encoding="utf-8") as file:
-            yield file.write
+            yield lambda text: file.write(escaped_json(text))
     else:
         yield from _new_file(output.resolve())
 

@@ -108,8 +108,13 @@ class LocalStack:
             return
         port = free_port(5000)
         self.mlflow_url = f"http://127.0.0.1:{port}"
-        command = ["-m", "nightcap.local.mlflow_server", self.home.tracking_uri, str(self.home.artifacts), str(port)]
-        env = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        command = ["-m", "nightcap.local.mlflow_server", str(self.home.artifacts), str(port)]
+        env = {
+            **os.environ,
+            "MLFLOW_BACKEND_STORE_URI": self.home.tracking_uri,
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
         self._services.append(Service("mlflow", [sys.executable, *command], env | self._login(), self._log("mlflow")))
 
     def _login(self) -> dict[str, str]:

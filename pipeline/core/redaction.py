@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Final
 from urllib.parse import quote
 
@@ -12,8 +14,11 @@ HIDDEN = "***"
 
 # What is secret by its name, in an address' query and in the environment: names that hold one of the first words, or end
 # with one of the second.
-_PARTS: Final = ("key", "token", "secret", "signature", "passw", "passphrase", "pwd", "credential", "x_amz_", "x_goog_")
-_ENDS: Final = ("code", "sig", "auth", "pass", "pw", "sas", "jwt", "otp", "pin", "session", "sessionid", "sid")
+_PARTS: Final = (
+    *("key", "token", "secret", "signature", "passw", "passphrase", "pwd", "credential", "x_amz_", "x_goog_"),
+    *("authorization", "bearer", "hmac", "ticket", "assertion", "sessionid", "sessid"),
+)
+_ENDS: Final = ("code", "sig", "auth", "pass", "pw", "sas", "jwt", "otp", "pin", "session", "sid")
 
 
 def _any_case(text: str) -> str:
@@ -24,15 +29,22 @@ def _any_case(text: str) -> str:
 _SECRET_NAME: Final = (
     rf"(?:[\w.-]*(?:{'|'.join(map(_any_case, _PARTS))})[\w.-]*|(?:[\w.-]*[_.-])?(?:{'|'.join(map(_any_case, _ENDS))}))"
 )
+# In a query also within brackets, `q[token]` and `token[]`; no honest name has its letters in percent signs.
+_QUERY_NAME: Final = (
+    rf"[?&;#](?:(?:[\w.-]*\[)?{_SECRET_NAME}\]?(?:\[[^\]&=\s]*\])?|[^=&#?;\s]*%[4-7][0-9A-Fa-f][^=&#?;\s]*)="
+)
 # A host with its port, or an IPv6 address, and what can follow it: an @ behind that belongs to a path or to other text.
-_HOST: Final = r"(?:[^/@:\s]*:\d{1,5}|\[[^\]@/\s]*\](?::\d{1,5})?)[/?#\"'`<>)\]}\\]"
+_HOST: Final = r"(?:[^/@:\s]+:\d{1,5}|\[[^\]@/\s]*\](?::\d{1,5})?)[/?#\"'`<>)\]}\\]"
 # A password may hold any sign but a space; that of a user whose name ends with a colon reaches to the last @.
 _USER: Final = rf"(?!{_HOST})(?:[^/@\s]*|[^/@:\s]*:\S*)@"
 # The name and password before an address' host, and a value after a secret name in its query or fragment.
-_SECRET: Final = re.compile(
-    rf"(?P<before>://){_USER}|(?P<name>[?&;#]{_SECRET_NAME}=)[^&\s]*?(?=[\]\"'),.;}}]*(?:&|\s|$))"
+_SECRET: Final = re.compile(rf"(?P<before>://){_USER}|(?P<name>{_QUERY_NAME})(?:[^&\s]*[^&\s\]\"'),.;}}])?")
+PATTERN = rf"^(?!.*://{_USER})(?!.*{_QUERY_NAME}).+$"
+# In messages of libraries: a header, a setting of libpq, a field of JSON.
+_FIELD: Final = re.compile(
+    r"(?i)(\bauthorization[\"']?\s*[:=]\s*[\"']?(?:[a-z]+\s+)?|\bpass(?:word|wd)[\"']?\s*[:=]\s*[\"']?)[^\s\"',;&}]+"
 )
-PATTERN = rf"^(?!.*://{_USER})(?!.*[?&;#]{_SECRET_NAME}=).+$"
+_PASSWORD: Final = re.compile(r"://[^/@:\s]*:([^@\s]+)@")
 _VARIABLE: Final = re.compile(rf"(?!(?:OLD)?PWD$)(?:{_SECRET_NAME}|.*(?:WEBHOOK|SQL_ALCHEMY_CONN).*)")
 _SHORTEST: Final = 6  # a shorter value is in any text by chance
 
@@ -47,13 +59,30 @@ def without_user(address: str) -> str:
     return re.sub(f"(?<=://){_USER}", "", address)
 
 
+def is_secret(name: str) -> bool:
+    """Whether a variable of this name holds a secret."""
+    return bool(_VARIABLE.fullmatch(name))
+
+
 def scrubbed(text: object, environ: Mapping[str, str] = os.environ) -> str:
     """A text without names and passwords of addresses, and without values of variables that are called secret.
 
-    A value is taken out as it stands in an address, too.
+    Nor has it passwords that stand in other variables, such as an address' or a connection's of Airflow. Each is taken
+    out as it stands in an address, too.
     """
-    clean = masked(str(text))
-    values = {value for name, value in environ.items() if _VARIABLE.fullmatch(name) and len(value) >= _SHORTEST}
+    clean = _FIELD.sub(rf"\1{HIDDEN}", masked(str(text)))
+    secrets = {secret for name, value in environ.items() for secret in _secrets_in(name, value)}
+    values = {secret for secret in secrets if len(secret) >= _SHORTEST}
     for secret in sorted(values | {quote(value, safe="") for value in values}, key=len, reverse=True):
         clean = clean.replace(secret, HIDDEN)
     return clean
+
+
+def _secrets_in(name: str, value: str) -> Iterator[str]:
+    if is_secret(name):
+        yield value
+    yield from _PASSWORD.findall(value)
+    if value.startswith("{"):
+        with suppress(ValueError, RecursionError):
+            fields = json.loads(value)
+            yield from (each for key, each in fields.items() if isinstance(each, str) and is_secret(key))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pipeline
+from pipeline.core.redaction import is_secret
 
 # What a child process may find in its environment. Secrets and addresses are not among it.
 _PASSED_ON = frozenset(
@@ -40,11 +41,14 @@ def child_environment(*, credentials: bool = False, **changes: str) -> dict[str,
 
     With `credentials` also those of the registry and the store, for a child that is to reach them.
     """
-    prefixes = _PASSED_ON_PREFIXES + (_WITH_CREDENTIALS if credentials else ())
-    passed_on = {
-        name: value for name, value in os.environ.items() if name in _PASSED_ON or name.upper().startswith(prefixes)
-    }
-    return passed_on | changes
+    trusted = _WITH_CREDENTIALS if credentials else ()
+    return {
+        name: value for name, value in os.environ.items() if _is_harmless(name) or name.upper().startswith(trusted)
+    } | changes
+
+
+def _is_harmless(name: str) -> bool:
+    return name in _PASSED_ON or (name.upper().startswith(_PASSED_ON_PREFIXES) and not is_secret(name))
 
 
 def module_environment(*, credentials: bool = False, **changes: str) -> dict[str, str]:

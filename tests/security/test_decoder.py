@@ -32,12 +32,14 @@ Image.open = open_
 """
 
 
+IMAGE = encoded(Image.new("RGB", (40, 40)), "PNG")
+
+
 @pytest.fixture(scope="module")
-def attempt(tmp_path_factory):
-    """A function that evaluates code in one decoder, and returns the result as text."""
+def decoders(tmp_path_factory):
+    """One decoder whose library has the hole."""
     folder = tmp_path_factory.mktemp("hole")
     (folder / "sitecustomize.py").write_text(HOLE)
-    image = encoded(Image.new("RGB", (40, 40)), "PNG")
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("PYTHONPATH", str(folder))
         for name in SECRETS:
@@ -46,14 +48,20 @@ def attempt(tmp_path_factory):
             missing = {FILE_ACCESS, NETWORK_ACCESS} - set(decoders.protections())
             if missing:
                 pytest.skip(f"this kernel has no protection of {missing}")
+            yield decoders
 
-            def attempt(code):
-                with pytest.raises(BadImage) as caught:
-                    decoders.decode(image + b"#try " + code.encode())
-                return str(caught.value).partition("cannot be decoded: ")[2]
 
-            assert attempt("1 + 1") == "2"
-            yield attempt
+@pytest.fixture(scope="module")
+def attempt(decoders):
+    """A function that evaluates code in the decoder, and returns the result as text."""
+
+    def attempt(code):
+        with pytest.raises(BadImage) as caught:
+            decoders.decode(IMAGE + b"#try " + code.encode())
+        return str(caught.value).partition("cannot be decoded: ")[2]
+
+    assert attempt("1 + 1") == "2"
+    return attempt
 
 
 @pytest.mark.parametrize(
@@ -71,6 +79,7 @@ def attempt(tmp_path_factory):
         "os.kill(os.getppid(), 0)",
         "os.pidfd_open(os.getppid())",
         "os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)",
+        "os.sched_setscheduler(os.getppid(), os.SCHED_IDLE, os.sched_param(0))",
         "os.sched_setaffinity(os.getppid(), {0})",
         "resource.prlimit(os.getppid(), resource.RLIMIT_CPU, (1, 1))",
         "open('/etc/passwd').read()",
@@ -85,7 +94,13 @@ def test_ways_out_are_closed(attempt, code):
 
 
 def test_no_system_call_leads_around_libc(attempt):
-    for name, number in (("io_uring_setup", 425), ("ptrace", 101), ("x32 socket", 0x40000000 + 41), ("tgkill", 234)):
+    for name, number in (
+        ("io_uring_setup", 425),
+        ("ptrace", 101),
+        ("x32 socket", 0x40000000 + 41),
+        ("tgkill", 234),
+        ("shmget", 29),
+    ):
         if os.uname().machine == "x86_64":
             assert attempt(f"(libc.syscall({number}, 1, 1, 0), ctypes.get_errno())") == "(-1, 1)", name
     assert attempt("(libc.syscall(435, 0, 0), ctypes.get_errno())") == "(-1, 38)"  # clone3
@@ -101,6 +116,7 @@ def test_its_environment_holds_no_secret(attempt):
 def test_it_writes_nowhere(attempt, tmp_path):
     kept = tmp_path / "kept"
     kept.write_text("whole")
+    before = kept.stat()
     for code in (
         f"open({str(tmp_path / 'new')!r}, 'w')",
         f"open({str(kept)!r}, 'a')",
@@ -110,12 +126,20 @@ def test_it_writes_nowhere(attempt, tmp_path):
         f"os.mkdir({str(tmp_path / 'new')!r})",
         f"os.symlink('/', {str(tmp_path / 'new')!r})",
         f"os.link({str(kept)!r}, {str(tmp_path / 'new')!r})",
+        f"os.chmod({str(kept)!r}, 0o666)",
+        f"os.chown({str(kept)!r}, os.getuid(), os.getgid())",
+        f"os.lchown({str(kept)!r}, os.getuid(), os.getgid())",
+        f"os.utime({str(kept)!r}, (0, 0))",
+        f"os.utime({str(kept)!r}, ns=(0, 0), follow_symlinks=False)",
+        f"os.setxattr({str(kept)!r}, 'user.a', b'b')",
+        f"os.removexattr({str(kept)!r}, 'user.a')",
         "open('/dev/shm/nightcap-test', 'w')",
         "open(__import__('pipeline').__file__, 'a')",
     ):
         assert attempt(code).startswith("refused: "), code
     assert list(tmp_path.iterdir()) == [kept]
     assert kept.read_text() == "whole"
+    assert (kept.stat().st_mode, kept.stat().st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
 
 
 def test_images_of_all_kinds_are_read_as_outside():
@@ -123,6 +147,30 @@ def test_images_of_all_kinds_are_read_as_outside():
     with Decoders(WORK, 1) as decoders:
         for name, data in valid().items():
             assert (decoders.decode(data).pixels == decoded(data, WORK).pixels).all(), name
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"reason": "x"}',
+        '{"reason": ["x"], "message": []}',
+        '{"size": [40, 40], "flags": null}',
+        '{"size": [40, 40], "flags": ["evil"]}',
+        '{"size": [40, 40], "flags": [{}]}',
+        '{"size": 1, "flags": []}',
+        '{"size": ["40", 40], "flags": []}',
+        '{"size": [Infinity, -5], "flags": []}',
+        '{"size": [true, 40], "flags": []}',
+        '{"flags": []}',
+        "[" * 9000,
+        "nonsense",
+    ],
+)
+def test_a_decoder_whose_answer_breaks_the_rules_is_replaced(decoders, attempt, answer):
+    """Neither the image nor the shard pays for it."""
+    lie = f"lambda answer, dumps=json.dumps: {answer!r} if 'size' in answer else dumps(answer)"
+    attempt(f"setattr(json := __import__('json'), 'dumps', {lie})")
+    assert decoders.decode(IMAGE).flags == ("blank", "dark")
 
 
 HIDING = """

@@ -20,6 +20,7 @@ from pipeline.core.errors import BadImage, DecoderUnavailable
 from pipeline.core.reasons import DECODE_REASONS, DECODER_CRASHED, DECODER_TIMEOUT
 from pipeline.core.subprocesses import is_stopped, module_environment
 from pipeline.imaging.decode import check_bytes
+from pipeline.imaging.quality import FLAGS
 from pipeline.imaging.sandbox import framing
 from pipeline.imaging.sandbox.task import DecodedPixels, Work
 
@@ -169,18 +170,19 @@ class _Decoder:
         self._wait(patience_s)
         answer = _answer(framing.receive(self._connection, _LONGEST_ANSWER))
         data = framing.receive(self._connection, self.work.longest)
-        if "reason" in answer:
-            reason = answer["reason"] if answer["reason"] in DECODE_REASONS else DECODER_CRASHED
-            raise BadImage(reason, answer["message"])
         try:
-            width, height = answer["size"]
+            if answer.get("reason") in DECODE_REASONS:
+                raise BadImage(answer["reason"], str(answer.get("message")))
+            width, height = map(_side, answer["size"])
+            if not set(answer["flags"]) <= FLAGS.keys():
+                raise ValueError("no such flags")
             shape = self.work.shape
             if shape is None:
                 rows, columns = answer["shape"]
                 shape = (rows, columns, 3)
             pixels = np.frombuffer(data, np.uint8).reshape(shape)
             return DecodedPixels(pixels, width, height, tuple(answer["flags"]))
-        except (KeyError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ConnectionError(f"it answers {str(answer)[:200]} and {len(data)} bytes") from error
 
     def _wait(self, patience_s: float) -> None:
@@ -214,8 +216,15 @@ class _Decoder:
             self._process.wait()
 
 
+def _side(value: object) -> int:
+    """Pixels; raises ValueError where it is no such number."""
+    if type(value) is int and 0 < value < 1 << 31:
+        return value
+    raise ValueError(f"{value!r} is no side")
+
+
 def _answer(frame: bytearray) -> dict[str, Any]:
     try:
         return dict(json.loads(frame))
-    except (TypeError, ValueError) as error:  # an image may have taken the decoder over
+    except (RecursionError, TypeError, ValueError) as error:  # an image may have taken the decoder over
         raise ConnectionError(f"it answers {bytes(frame[:200])!r}") from error

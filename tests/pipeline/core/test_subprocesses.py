@@ -69,6 +69,7 @@ def test_the_path_of_this_process_is_kept(monkeypatch):
 def test_a_child_finds_no_secret_unless_it_is_to_reach_the_registry(monkeypatch):
     secrets = ["AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD", "NIGHTCAP_WEBHOOK"]
     others = ["AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "SOME_TOKEN"]
+    others += ["TF_VAR_db_password", "TF_TOKEN_app_terraform_io", "KERAS_API_KEY"]
     for name in secrets + others:
         monkeypatch.setenv(name, "canary")
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
