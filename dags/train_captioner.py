@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -16,6 +17,8 @@ from pipeline import training_pipeline as stages
 from pipeline.core.errors import DatasetRejected
 from pipeline.core.settings.config_file import TRAIN_CONFIG, training_config
 from pipeline.core.settings.form import training_fields, training_values
+
+log = logging.getLogger(__name__)
 
 REQUEST = """{% set verdict = ti.xcom_pull(task_ids='gate') %}
 **{{ verdict.reason }}**
@@ -66,6 +69,17 @@ def _validate(run: Any) -> Any:
         raise
     push(key="data_docs", value=stages.data_docs(run))
     return run
+
+
+def _is_asked(verdict: dict[str, Any]) -> bool:
+    """Whether a person is asked; the log says why not, as a skipped task has no log of its own."""
+    if not verdict["promote"]:
+        log.info("nobody is asked, as the gate refuses the version: %s", verdict["reason"])
+        return False
+    if _run().settings.gate.approval != "person":
+        log.info("nobody is asked, as gate.approval leaves promotion to the gate")
+        return False
+    return True
 
 
 @dag(
@@ -126,7 +140,7 @@ def train_captioner() -> None:
     @task.short_circuit(ignore_downstream_trigger_rules=False)
     def ask(verdict: dict[str, Any]) -> bool:
         """Only what the gate lets pass is shown to a person, and only where the form says so."""
-        return bool(verdict["promote"]) and _run().settings.gate.approval == "person"
+        return _is_asked(verdict)
 
     @task(outlets=[CAPTIONER], trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     def promote(done: dict[str, str], version: str, verdict: dict[str, Any]) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
@@ -26,6 +27,35 @@ _ASKED = ("manifest", "policy", "model", "replay_reasons", "replay_night", "repl
 
 class NightSettings(Group):
     """Everything `caption_nightly` needs."""
+
+    sections: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "": ("input", "model", "max_images", "stop_at"),
+        "A night that is held back": ("held_night", "accept_quarantine", "accept_drift", "accept_empty"),
+        "Which images": ("manifest", "exclude", "layout", "late_days", "policy", "registry_down", "time_zone"),
+        "Replay": ("replay_reasons", "replay_night", "replay_images"),
+        "Outputs": (
+            "table",
+            "output",
+            "write_jsonl",
+            "write_csv",
+            "write_sidecars",
+            "alternatives",
+            "max_caption_length",
+            "gallery_size",
+            "experiment",
+        ),
+        "Doubtful images and captions": ("unusable", "withhold_below"),
+        "What holds a night back": (
+            "max_quarantine_share",
+            "quarantine_floor",
+            "max_picture_drift",
+            "max_caption_drift",
+            "max_top_caption_rise",
+            "drift_floor",
+        ),
+        "Limits of an image": ("max_image_bytes", "max_megapixels", "min_side", "decode_seconds", "decoder_memory_mb"),
+        "Work": ("shard_size", "part_size", "readers", "decoders", "store_patience_s"),
+    }
 
     input: _Path = Field(
         None, description="Folder of new images, or s3://bucket/prefix, under a root; empty for NIGHTCAP_INPUT."

@@ -20,7 +20,7 @@ class RollbackSettings(Group):
     version: str | None = Field(
         None, pattern=r"^\d{1,9}$", description="Number of the version to go back to; empty for the one before."
     )
-    why: str = Field("", max_length=500, description="A word for the promotion journal.")
+    why: str | None = Field(None, max_length=500, description="A word for the promotion journal.")
     model_name: str = Field("captioner", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Registered model's name.")
     table: str | None = Field(
         None, description="Delta table of captions, a local path under a root; empty for NIGHTCAP_CAPTIONS."
@@ -38,7 +38,7 @@ def roll_back(home: Home, settings: RollbackSettings, who: str, once: bool = Fal
     from pipeline.storage.tables.usage import nights_of
 
     name, version, table = settings.model_name, settings.version, table_of(home, settings.table)
-    entry = Promotions(home).rollback(name, version, who, settings.why, once)
+    entry = Promotions(home).rollback(name, version, who, settings.why or "", once)
     given_up = entry.origin if entry else None
     nights = nights_of(table, name, given_up) if given_up else {}
     log.info("rollback: %s version %s; nights of version %s: %s", name, entry and entry.target, given_up, nights)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
-from pydantic import BaseModel
-
-from pipeline.core.settings import TrainSettings, assign, preset_names
+from pipeline.core.settings import Group, TrainSettings, assign, preset_names
 
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength")
 _KEPT = ("type", "enum", "pattern", "items", *_BOUNDS)
 
 EMPTY_FIELD = "empty"
 """The field that names settings which are to be empty: an empty field of their own keeps the preset's value."""
+
+FIRST: Final = ("source.images", "source.train_annotations", "training.epochs", "gate.approval")
+"""The settings that most trainings change; a form has them before its sections, after the preset."""
 
 _EMPTIED = "Settings that are to be empty though the preset fills them, such as training.clip_norm for any norm."
 
@@ -31,16 +32,23 @@ class Field:
 
 
 def training_fields(usual: Mapping[str, Any] | None = None) -> Iterator[Field]:
-    """The form of a training: a preset, and every setting, empty to keep the preset's value; `usual` fills some."""
+    """The form of a training: a preset, and every setting, empty to keep the preset's value; `usual` fills some.
+
+    What most people change comes first, without a section.
+    """
     filled, schema = filled_form(usual or {}), {"type": "string", "enum": preset_names()}
     grouped = list(_grouped())
     yield Field("preset", filled["preset"], schema, "What the settings start from; fields left empty keep its values.")
     names = [name for name, field, _ in grouped if isinstance(field.schema["type"], list)]  # null is one of their types
+    fields = {
+        name: Field(name, filled.get(name), _nullable(field.schema), field.description, section)
+        for name, field, section in grouped
+    }
+    yield from (replace(fields.pop(name), section=None) for name in FIRST)
+    yield from fields.values()
     # Airflow offers the examples to choose from.
     some = {"type": ["null", "array"], "items": {"type": "string", "enum": names}, "examples": names}
-    yield Field(EMPTY_FIELD, filled[EMPTY_FIELD], some, _EMPTIED)
-    for name, field, section in grouped:
-        yield Field(name, filled.get(name), _nullable(field.schema), field.description, section)
+    yield Field(EMPTY_FIELD, filled[EMPTY_FIELD], some, _EMPTIED, "Emptied settings")
 
 
 def training_values(form: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,18 +69,20 @@ def filled_form(values: Mapping[str, Any]) -> dict[str, Any]:
     return {"preset": values.get("preset", "scenes"), EMPTY_FIELD: emptied or None, **named}
 
 
-def fields_of(model: type[BaseModel], usual: Mapping[str, Any] | None = None) -> Iterator[Field]:
-    """A field for each setting of one group, with its own default or the `usual` one."""
-    schema, usual = model.model_json_schema(), usual or {}
-    for name, described in schema["properties"].items():
+def fields_of(model: type[Group], usual: Mapping[str, Any] | None = None) -> Iterator[Field]:
+    """A field for each setting of one group, with its own default or the `usual` one, section by section."""
+    properties, usual = model.model_json_schema()["properties"], usual or {}
+    section_of = {name: section or None for section, names in model.sections.items() for name in names}
+    for name in dict.fromkeys([*section_of, *properties]):
+        described = properties[name]
         default = usual.get(name, described.get("default"))
-        yield Field(name, default, _allowed(described), described.get("description", ""))
+        yield Field(name, default, _allowed(described), described.get("description", ""), section_of.get(name))
 
 
 def _grouped() -> Iterator[tuple[str, Field, str]]:
     """Every setting of a training: its full name, its field and its section."""
     for group, info in TrainSettings.model_fields.items():
-        assert isinstance(info.annotation, type)
+        assert isinstance(info.annotation, type) and issubclass(info.annotation, Group)
         for field in fields_of(info.annotation):
             yield f"{group}.{field.name}", field, group.capitalize().replace("_", "-")
 

@@ -3,7 +3,10 @@ import pytest
 
 from pipeline.core.errors import SettingsError
 from pipeline.core.settings import DecodingSettings, TrainSettings, preset, preset_names, train_settings
-from pipeline.core.settings.form import EMPTY_FIELD, fields_of, training_fields, training_values
+from pipeline.core.settings.form import EMPTY_FIELD, FIRST, fields_of, training_fields, training_values
+from serving.runs.settings import NightSettings
+from serving.upkeep.rollback import RollbackSettings
+from serving.upkeep.tables import TendingSettings
 
 FIELDS = {field.name: field for field in training_fields()}
 EVERY_SETTING = [
@@ -21,10 +24,34 @@ def is_allowed(name, value):
     return jsonschema.Draft202012Validator(schema).is_valid(value)
 
 
-def test_every_setting_is_a_field_under_its_group():
-    assert list(FIELDS) == ["preset", EMPTY_FIELD, *EVERY_SETTING]
-    assert FIELDS["training.epochs"].section == "Training"
-    assert FIELDS["preset"].section is None
+def test_every_setting_is_a_field_under_its_group_after_those_that_matter_first():
+    others = [name for name in EVERY_SETTING if name not in FIRST]
+    assert list(FIELDS) == ["preset", *FIRST, *others, EMPTY_FIELD]
+    assert FIELDS["training.batch_size"].section == "Training"
+    assert {FIELDS[name].section for name in ("preset", *FIRST)} == {None}
+
+
+@pytest.mark.parametrize("model", [NightSettings, RollbackSettings])
+def test_sections_name_each_setting_at_most_once_and_only_settings(model):
+    named = [name for names in model.sections.values() for name in names]
+    assert len(named) == len(set(named))
+    assert set(named) <= set(model.model_fields)
+    assert {field.name for field in fields_of(model)} == set(model.model_fields)
+
+
+def test_a_night_asks_first_for_what_matters_and_has_a_section_for_held_nights():
+    fields = list(fields_of(NightSettings))
+    assert [field.name for field in fields if field.section is None] == ["input", "model", "max_images", "stop_at"]
+    held = {field.name for field in fields if field.section == "A night that is held back"}
+    assert held == {"held_night", "accept_quarantine", "accept_drift", "accept_empty"}
+
+
+@pytest.mark.parametrize("model", [NightSettings, RollbackSettings, TendingSettings])
+def test_no_field_opens_with_an_error_as_it_may_not_be_as_empty_as_it_is(model):
+    """Airflow shows an empty text as missing unless null is allowed."""
+    for field in fields_of(model):
+        assert field.default != "", field.name
+        assert field.default is not None or "null" in field.schema["type"], field.name
 
 
 @pytest.mark.parametrize("name", ["preset", *EVERY_SETTING])
