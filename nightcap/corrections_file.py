@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from pipeline.storage.objects.s3_address import SCHEME
 from pipeline.storage.tables.corrections import Correction
 from pipeline.storage.tables.schema import one_of
 from serving.runs.roots import roots_of
+from serving.upkeep.correct import in_one_form
 
 if TYPE_CHECKING:
     from pipeline.data.sources.corrections import CorrectedImages
@@ -132,4 +132,4 @@ def _person(who: str, caption: str) -> str:
 
 def name_of_person(who: str | None) -> str:
     """The name in one form, however it was typed; that of this user where there is none."""
-    return unicodedata.normalize("NFC", " ".join((who or whoami()).split()))
+    return in_one_form(who or whoami())

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from pipeline.storage.tables import CaptionTable
-from pipeline.storage.tables.schema import one_of
+from pipeline.storage.tables.schema import HUMAN, one_of
 
 Order = Literal["confidence", "newest", "name"]
 
@@ -38,6 +38,7 @@ _INDEXES: Final = """
     INSERT INTO words(words) VALUES ('rebuild');
     CREATE UNIQUE INDEX by_image ON captions(image);
     CREATE INDEX by_night ON captions(night, captioned_at);
+    CREATE INDEX by_night_and_name ON captions(night, image);
     CREATE INDEX by_confidence ON captions(confidence IS NULL, confidence, id);
     CREATE INDEX by_time ON captions(captioned_at, id);
 """
@@ -64,7 +65,7 @@ class CurrentCaption:
     caption: str
     source: str
     who: str | None  # wrote it, if a person did
-    night: str | None
+    night: str | None  # the newest that has a row of the image, if a person wrote the caption
     model_name: str | None
     model_version: str | None
     confidence: float | None  # estimated CIDEr-D
@@ -148,11 +149,21 @@ class CaptionIndex:
         return version, database
 
     def _rows(self, condition: ds.Expression) -> Iterator[tuple[Any, ...]]:
+        nights = self._nights_of_human_captions(condition)
         for batch in self._table.current_rows(condition, list(_COLUMNS)):
             for row in batch.to_pylist():
+                row["night"] = row["night"] or nights.get(row["image"])
                 row["alternatives"] = json.dumps(row["alternatives"] or [])
                 row["captioned_at"] = row["captioned_at"].isoformat()
                 yield tuple(row[name] for name in _COLUMNS)
+
+    def _nights_of_human_captions(self, condition: ds.Expression) -> dict[str, str]:
+        """Of images that a person has captioned: the newest night that has a row of the image."""
+        by_people = self._table.current_rows(condition & (pc.field("source") == HUMAN), ["image"])
+        images = {image for batch in by_people for image in batch["image"].to_pylist()}
+        of_nights = one_of("image", images) & pc.field("night").is_valid()
+        rows = self._table.newest_first(of_nights, ["image", "night"]).to_pylist() if images else []
+        return {row["image"]: row["night"] for row in reversed(rows)}
 
 
 def _condition(query: CaptionQuery) -> tuple[str, list[str]]:

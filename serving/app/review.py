@@ -15,7 +15,7 @@ from pipeline.storage.forgotten import heeding_forgotten
 from pipeline.storage.tables.corrections import Correction, CorrectionTable
 from serving.app.caption_index import CaptionIndex, CurrentCaption
 from serving.runs.lifecycle import RunFolder, planned_runs
-from serving.upkeep.correct import corrected_table, publish_corrections, withdraw_corrections
+from serving.upkeep.correct import corrected_table, in_one_form, publish_corrections, withdraw_corrections
 
 NightState = Literal["held", "under way", "published", "nothing new"]
 
@@ -50,9 +50,10 @@ class Review:
 
     def __init__(self, home: Home, who: str) -> None:
         """Read the current captions."""
-        self.who = who
+        self.who = in_one_form(who)
         self.index = CaptionIndex(corrected_table(home))
-        self._home = home
+        self.home = home
+        self.listed = set[str]()  # images that pages have named, so that a browser may ask for them
         self._corrections = CorrectionTable(home.store / "corrections")
         self._writing = Lock()
 
@@ -62,34 +63,36 @@ class Review:
         Blanks and line breaks count as one blank, as browsers send them otherwise than they were stored.
         """
         caption = _one_line(caption)
-        with self._writing, heeding_forgotten(self._home.store) as forgotten:
-            table = corrected_table(self._home)
+        with self._writing, heeding_forgotten(self.home.store) as forgotten:
+            table = corrected_table(self.home)
             before, current = table.version(), table.current([image]).get(image)
             if current is None or image in forgotten or _one_line(current) != _one_line(shown):
                 self.index.reread(image)
-                if (now := self.index.of(image)) and (now.caption, now.who) == (caption, self.who):
+                if (now := self.index.of(image)) and now.caption == caption and self.wrote(now.who):
                     return  # the same form was sent twice
                 raise Conflict(now, caption)
-            publish_corrections(
-                self._home, self._corrections, [Correction(image, caption, self.who, datetime.now(UTC))]
-            )
+            publish_corrections(self.home, self._corrections, [Correction(image, caption, self.who, datetime.now(UTC))])
             self.index.reread(image, before)
 
     def undo(self, image: str) -> None:
         """Take back the person's newest words; SettingsError if there are none."""
         with self._writing:
-            before = corrected_table(self._home).version()
-            taken, _ = withdraw_corrections(self._home, self._corrections, partial(self._is_mine, image))
+            before = corrected_table(self.home).version()
+            taken, _ = withdraw_corrections(self.home, self._corrections, partial(self._is_mine, image))
             if not taken:
                 raise SettingsError(f"{self.who} wrote no caption of {image}")
             self.index.reread(image, before)
 
     def _is_mine(self, image: str, correction: Correction) -> bool:
-        return (correction.image, correction.who) == (image, self.who)
+        return correction.image == image and self.wrote(correction.who)
+
+    def wrote(self, who: str | None) -> bool:
+        """Whether a name is the person's, in whatever form."""
+        return who is not None and in_one_form(who) == self.who
 
     def nights(self) -> list[NightLine]:
         """The home's nights: held ones first, then the newest."""
-        lines = filter(None, map(_line, planned_runs(self._home.store)))
+        lines = filter(None, map(_line, planned_runs(self.home.store)))
         return sorted(lines, key=lambda line: (line.state == "held", line.planned_at), reverse=True)
 
 

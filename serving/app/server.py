@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import parse_qsl, urlencode
 
@@ -14,12 +13,14 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from pydantic import TypeAdapter
 
 from pipeline.core.errors import NightcapError, SettingsError
-from pipeline.core.pages.templates import render
 from serving.app.caption_index import CaptionQuery, Order
+from serving.app.held import held_captions
+from serving.app.history import history_of
+from serving.app.pages import FOLDER, page
+from serving.app.quarantine import quarantined_images
 from serving.app.review import Conflict, Review
 from serving.app.reviewed_images import ReviewedImages
 
-_FOLDER: Final = Path(__file__).parent
 _LONGEST_FORM: Final = 100_000  # bytes
 _MOST: Final = 2**31  # places
 _QUERY: Final = TypeAdapter(CaptionQuery)
@@ -48,7 +49,7 @@ def create_app(review: Review, images: ReviewedImages, key: str) -> FastAPI:
 
     @app.get("/")
     def nights() -> HTMLResponse:
-        return _page("nights.html", nights=review.nights(), who=review.who)
+        return page("nights.html", nights=review.nights(), who=review.who)
 
     @app.get("/review")
     def show(
@@ -60,9 +61,21 @@ def create_app(review: Review, images: ReviewedImages, key: str) -> FastAPI:
     ) -> HTMLResponse:
         return _review_page(review, CaptionQuery(words, night, source, order), at)
 
+    @app.get("/history")
+    def history(name: str) -> HTMLResponse:
+        return page("history.html", **history_of(review, name))
+
+    @app.get("/held")
+    def held(night: str) -> HTMLResponse:
+        return page("held.html", **held_captions(review, night))
+
+    @app.get("/quarantine")
+    def quarantine(night: str = "") -> HTMLResponse:
+        return page("quarantine.html", **quarantined_images(review, night))
+
     @app.get("/image")
     def image(name: str, size: Literal["small", "large"] = "large") -> Response:
-        data = images.jpeg(name, size) if review.index.of(name) else None
+        data = images.jpeg(name, size) if name in review.listed or review.index.of(name) else None
         return Response(data, 200 if data else 404, media_type="image/jpeg")
 
     @app.post("/caption")
@@ -77,7 +90,7 @@ def create_app(review: Review, images: ReviewedImages, key: str) -> FastAPI:
 
     @app.get("/review.js")
     def script() -> FileResponse:
-        return FileResponse(_FOLDER / "review.js", media_type="text/javascript")
+        return FileResponse(FOLDER / "review.js", media_type="text/javascript")
 
     return app
 
@@ -132,11 +145,12 @@ def _review_page(review: Review, query: CaptionQuery, at: int) -> HTMLResponse:
     def place(number: int) -> str:
         return urlencode({**asdict(query), "at": number})
 
-    return _page(
+    return page(
         "review.html",
         query=query,
         nights=review.index.nights(),
         who=review.who,
+        is_mine=bool(found) and review.wrote(found[0].who),
         total=total,
         at=at,
         shown=found[0] if found else None,
@@ -148,8 +162,4 @@ def _review_page(review: Review, query: CaptionQuery, at: int) -> HTMLResponse:
 
 
 def _failed(message: str, status: int, told: dict[str, str]) -> HTMLResponse:
-    return _page("failed.html", status, message=message, told=told)
-
-
-def _page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
-    return HTMLResponse(render(_FOLDER / name, **values), status)
+    return page("failed.html", status, message=message, told=told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
@@ -43,6 +44,11 @@ def withdraw_corrections(
         withdraw_human_captions(corrected_table(home), found)
         corrections.take_back(found.__contains__)
         return found, _write_again(home, {each.image for each in found})
+
+
+def in_one_form(name: str) -> str:
+    """A person's name in one form, however it was typed; earlier versions kept names as they were typed."""
+    return unicodedata.normalize("NFC", " ".join(name.split()))
 
 
 def corrected_table(home: Home) -> CaptionTable:

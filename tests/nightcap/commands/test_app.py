@@ -50,7 +50,7 @@ def test_it_serves_on_this_machine_until_stopped(app):
 def test_every_key_does_what_it_says(app, world):
     from playwright.sync_api import expect, sync_playwright
 
-    _, second, third = world.rows(current=True)
+    first, second, third = world.rows(current=True)
     sandbox = [] if os.getuid() else ["--no-sandbox"]
     with sync_playwright() as playwright:
         page = playwright.chromium.launch(executable_path=CHROMIUM, args=sandbox).new_page()
@@ -79,6 +79,12 @@ def test_every_key_does_what_it_says(app, world):
         page.keyboard.type("hand")
         page.keyboard.press("Enter")
         expect(page.get_by_text("1 of 1")).to_be_visible()
+        page.get_by_role("link", name=first["image"]).click()
+        expect(page.get_by_role("row", name="by hand, j and k current")).to_be_visible()
+        page.get_by_role("navigation").get_by_role("link", name="Quarantine").press("Enter")
+        expect(page.get_by_text("No image is quarantined.")).to_be_visible()
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
 def test_a_port_that_is_taken_is_one_line(run, world, monkeypatch):

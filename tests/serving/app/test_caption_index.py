@@ -75,3 +75,12 @@ def test_what_others_and_what_this_process_changed_is_found(index, table):
 
 def test_no_table_is_empty(tmp_path):
     assert CaptionIndex(CaptionTable(tmp_path / "none")).find(CaptionQuery(), 0, 1) == (0, [])
+
+
+def test_a_night_has_its_images_whose_captions_people_wrote(table, index):
+    by_hand = row("/in/a.jpg", caption="by hand", source=HUMAN, who="ann", night=None, model_name=None, **later())
+    table.append(rows(by_hand), table.version(), ("image", "who"))
+    for stale in (CaptionIndex(table), index):
+        stale.reread("/in/a.jpg")
+        assert found(stale, night="n1", order="name") == ["a", "b"]
+        assert stale.of("/in/a.jpg").night == "n1"

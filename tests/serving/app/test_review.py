@@ -1,12 +1,15 @@
 """What a person does with captions."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from pipeline.core.errors import SettingsError
 from pipeline.storage.forgotten import remember_to_forget
 from pipeline.storage.tables import CaptionTable
-from pipeline.storage.tables.corrections import CorrectionTable
+from pipeline.storage.tables.corrections import Correction, CorrectionTable
 from serving.app.review import Conflict, Review
+from serving.upkeep.correct import publish_corrections
 
 
 def current(world, image):
@@ -41,6 +44,18 @@ def test_the_second_of_two_is_shown_the_words_of_the_first(world):
     assert current(world, image) == "bob's words"
     with pytest.raises(SettingsError, match="no caption of"):
         Review(world.home, "eve").undo(image)
+
+
+def test_words_under_an_older_form_of_the_name_are_taken_back(world):
+    image = world.fill(1)[0]
+    world.night()
+    model = current(world, image)
+    older = Correction(image, "by hand", " Rene\u0301  X ", datetime(2025, 3, 1, tzinfo=UTC))
+    publish_corrections(world.home, CorrectionTable(world.home.store / "corrections"), [older])
+    review = Review(world.home, "Ren\u00e9 X")
+    assert review.wrote(review.index.of(image).who) and not review.wrote("ann")
+    review.undo(image)
+    assert current(world, image) == model
 
 
 def test_a_form_that_is_sent_twice_is_one_and_line_breaks_are_blanks(world):

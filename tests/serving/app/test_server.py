@@ -10,7 +10,8 @@ from pipeline.storage.tables import CaptionTable
 from serving.app.review import Review
 from serving.app.reviewed_images import ReviewedImages
 from serving.app.server import create_app
-from tests.pipeline.storage.tables.table_rows import row, rows
+from serving.runs.lifecycle import RunFolder
+from tests.pipeline.storage.tables.table_rows import quarantined, row, rows
 
 KEY = "the-key"
 ODD = "<script>alert(1)</script>\"'&"
@@ -39,7 +40,16 @@ def current(world, image):
 
 def test_only_who_has_the_key_comes_in(client):
     stranger = TestClient(client.app)
-    for path in ("/", "/review", "/image?name=x", "/review.js", "/?key=other"):
+    for path in (
+        "/",
+        "/review",
+        "/history?name=x",
+        "/held?night=n1",
+        "/quarantine",
+        "/image?name=x",
+        "/review.js",
+        "/?key=other",
+    ):
         refused = stranger.get(path)
         assert (refused.status_code, "nightcap app" in refused.text) == (403, True)
     assert stranger.post("/caption", data={"image": "x"}).status_code == 403
@@ -88,6 +98,19 @@ def test_each_image_is_shown_once_however_they_are_filtered_and_ordered(client, 
     assert (len(seen), set(seen)) == (len(wanted), wanted)
 
 
+def test_a_held_night_and_quarantined_images_are_shown(client, world):
+    paths = [*world.fill(2, start=50), world.put("empty.jpg", b"")]
+    RunFolder.holding(world.captioned("n2")).hold(["drift"], ODD)
+    unseen = client.get("/image", params={"name": paths[0]})
+    page = client.get("/held?night=n2")
+    assert (unseen.status_code, page.status_code, page.text.count("<img")) == (404, 200, 3)
+    assert "&lt;script&gt;alert" in page.text and "nightcap night --night n2 --accept-drift" in page.text
+    assert client.get("/image", params={"name": paths[0]}).headers["content-type"] == "image/jpeg"
+    assert [client.get(path).status_code for path in ("/held?night=n1", "/held?night=..%2F..", "/?")] == [400, 400, 200]
+    quarantine = client.get("/quarantine")
+    assert quarantine.status_code == 200 and "No image is quarantined" in quarantine.text
+
+
 @pytest.mark.parametrize("caption", ["", " ", "x" * 2_001])
 def test_words_that_are_no_caption_are_refused(client, world, image, caption):
     form = fields(client.get("/review"))
@@ -99,7 +122,8 @@ def test_words_that_are_no_caption_are_refused(client, world, image, caption):
 
 def test_names_and_captions_are_text_on_every_page(world):
     table = CaptionTable(world.home.captions)
-    table.append(rows(row(f"/in/{ODD}.jpg", caption=ODD, alternatives=[ODD], night=ODD, model_name=ODD)), 0)
+    table.append(rows(quarantined(f"/in/q{ODD}.jpg", ODD, night=ODD)), 0)
+    table.append(rows(row(f"/in/{ODD}.jpg", caption=ODD, alternatives=[ODD], night=ODD, model_name=ODD)), 1)
     with ReviewedImages(world.home) as images:
         client = TestClient(create_app(Review(world.home, ODD), images, KEY), cookies={"nightcap-None": KEY})
         page = client.get("/review")
@@ -107,5 +131,10 @@ def test_names_and_captions_are_text_on_every_page(world):
         assert "script-src 'self'" in page.headers["content-security-policy"]
         assert client.get(f"/review?words={quote(ODD)}&night={quote(ODD)}").status_code == 200
         assert [client.get(f"/review?{odd}").status_code for odd in ("words=a%00b", f"at={10**20}")] == [200, 422]
+        history = client.get("/history", params={"name": f"/in/{ODD}.jpg"})
+        assert (history.status_code, "<script>alert" in history.text) == (200, False)
+        assert client.get("/history", params={"name": ODD}).status_code == 400
+        quarantine = client.get("/quarantine", params={"night": ODD})
+        assert "<script>alert" not in quarantine.text and "/in/q" in quarantine.text
         assert client.get("/image", params={"name": "/etc/passwd"}).status_code == 404
         assert client.get("/image", params={"name": f"/in/{ODD}.jpg"}).status_code == 400
