@@ -16,9 +16,11 @@ from pipeline.core.text_files import csv_rows
 from pipeline.registry.promotions import whoami
 from pipeline.storage.name_matching import MatchedNames, match_names
 from pipeline.storage.objects import address_of, require_inside
+from pipeline.storage.objects.base import EARLIEST
 from pipeline.storage.objects.s3_address import SCHEME
 from pipeline.storage.tables.corrections import Correction
 from pipeline.storage.tables.schema import one_of
+from serving.runs.plan_file import WRONG_CLOCK
 from serving.runs.roots import roots_of
 from serving.upkeep.correct import in_one_form
 
@@ -36,7 +38,7 @@ _CAPTION_END = re.compile(
 
 
 def read_corrections(file: Path, who: str | None) -> dict[int, Correction]:
-    """The corrections of a CSV file by line; SettingsError names a wrong line.
+    """The corrections of a CSV file by line, at least one; SettingsError names a wrong line.
 
     Where a line names no person, they are by `who`, else by this user.
     """
@@ -44,13 +46,15 @@ def read_corrections(file: Path, who: str | None) -> dict[int, Correction]:
     corrections = {}
     for line, row in csv_rows(file, {"image", "caption"}, _NEEDS):
         try:
-            when = datetime.fromisoformat(row["when"]) if row.get("when") else now
+            when = _moment(row["when"], now) if row.get("when") else now
             person = _person(row["who"], row["caption"]) if row.get("who", "").strip() else other
             corrections[line] = Correction(row["image"].strip(), row["caption"].strip(), person, when)
         except (ValueError, SettingsError) as error:
             raise SettingsError(
                 f"{file}:{line}: {error}; a line is image, caption, and perhaps who and when"
             ) from error
+    if not corrections:
+        raise SettingsError(f"{file} has no correction; {_NEEDS}")
     return corrections
 
 
@@ -120,6 +124,14 @@ def _mended(name: str) -> str:
         return name.encode("cp1252").decode()
     except UnicodeError:
         return name
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    """A time in ISO 8601 with a zone; SettingsError if a wrong clock told one ahead, which no later caption replaces."""
+    when = datetime.fromisoformat(text.strip())
+    if when.tzinfo and not EARLIEST <= when <= now + WRONG_CLOCK:
+        raise SettingsError(f"when is {text!r}, and now is {now.isoformat(timespec='minutes')}; set it right")
+    return when
 
 
 def _person(who: str, caption: str) -> str:

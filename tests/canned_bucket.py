@@ -16,7 +16,8 @@ PAGE = 7
 class Bucket:
     """Objects by key; `asked` are the requests' methods and decoded paths.
 
-    `refused` keys are answered with a status and a code, those that are `cut` with fewer bytes than they are said to have.
+    `refused` keys are answered with a status and a code, those that are `cut` with fewer bytes than they are said to have,
+    and some with other headers.
     """
 
     endpoint: str = ""
@@ -24,6 +25,7 @@ class Bucket:
     asked: list = field(default_factory=list)
     refused: dict = field(default_factory=dict)
     cut: set = field(default_factory=set)
+    headers: dict = field(default_factory=dict)
 
     @property
     def environment(self):
@@ -73,7 +75,12 @@ class Handler(BaseHTTPRequestHandler):
         else:
             data, asked = bucket.objects[key[0]], self.headers.get("Range", "")
             first = int(asked.rpartition("-")[2]) + 1 if asked else len(data)
-            self._answer(206 if asked else 200, data[:first], {"ETag": f'"{etag(data)}"'}, key[0] in bucket.cut)
+            self._answer(
+                206 if asked else 200,
+                data[:first],
+                bucket.headers.get(key[0], {"ETag": f'"{etag(data)}"'}),
+                key[0] in bucket.cut,
+            )
 
     def do_PUT(self):
         bucket = self.server.bucket

@@ -89,10 +89,12 @@ _TWO_WORDS = dict.fromkeys(("cannot", "gonna", "gotta", "wanna", "lemme", "gimme
 _BRACKETS = str.maketrans({"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"})
 _TYPOGRAPHY = str.maketrans(
     {"\u2019": "'", "\u2026": "...", "\u00ad": "", "£": "#", "€": "$", "¢": " cents "}
-    | dict.fromkeys("\u2018\u201b\u201c\u201d\u201f\u2039\u203a«»", '"')
+    | dict.fromkeys("\u2018\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a«»", '"')
     | dict.fromkeys("\u2012\u2013\u2014\u2015", "--")
     | {"½": " 1/2 ", "¼": " 1/4 ", "¾": " 3/4 ", "⅓": " 1/3 ", "⅔": " 2/3 ", "⅛": " 1/8 "}
 )
+# Punctuation of Armenian, Sinhalese, Tibetan, Georgian and Ethiopic, which parts words.
+_PARTS_WORDS = re.compile("[\u055a-\u055f\u0589\u0df4\u0f04-\u0f14\u10fb\u1361-\u1368]")
 # Signs the reference cannot read and drops: controls, joiners, variation selectors, emoji.
 _UNREADABLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufe00-\ufe0f\ufeff\U00010000-\U0001ffff\U00040000-\U0010ffff]"
@@ -106,7 +108,8 @@ def tokenize(text: str) -> list[str]:
     `-lrb-` and so on: the evaluation removes them in capitals only, after lower-casing.
     """
     plain = normalised(html.unescape(text)).translate(_TYPOGRAPHY)
-    return [token for chunk in _UNREADABLE.sub(" ", plain).split() for token in _tokens(chunk)]
+    plain = _UNREADABLE.sub(" ", _PARTS_WORDS.sub(" ", plain))
+    return [token for chunk in plain.split() for token in _tokens(chunk)]
 
 
 @lru_cache(maxsize=1 << 16)

@@ -47,6 +47,10 @@ def test_a_line_may_name_its_person_and_time(tmp_path):
         ("image,caption,who\n/b,a dog, running,ann", ":2: 4 fields, where the first line names 3"),
         ("image,caption\n/b", ":2: 1 fields"),
         ("image,caption,when\n/in/a.png,a dog,yesterday\n", ":2: .*yesterday"),
+        ("image,caption,when\n/in/a.png,a dog,2137-01-01T00:00:00Z\n", ":2: when is '2137.* set it right"),
+        ("image,caption,when\n/in/a.png,a dog,9999-12-31T23:59:59-12:00\n", ":2: when is '9999"),
+        ("image,caption,when\n/in/a.png,a dog,0001-01-01T00:00:00+12:00\n", ":2: when is '0001"),
+        ("image,caption\n,\n\n", " has no correction; give a CSV file"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path, text, words):

@@ -95,7 +95,7 @@ class S3Folder:
 
     def info(self, name: str, etag: str, size: int, modified: datetime) -> ObjectInfo:
         """An object as somebody else listed it; the ETag may be quoted."""
-        return ObjectInfo(name, self._uri_of(name), etag.strip('"'), size, modified)
+        return ObjectInfo(name, self._uri_of(name), _plain(etag), size, modified)
 
     def head(self, info: ObjectInfo) -> bytes:
         """The first bytes of a listed object."""
@@ -258,17 +258,20 @@ class S3Folder:
         unchanged = {"IfMatch": f'"{info.etag}"'} if info.etag else {}
         answer = self._client.get_object(**self._where(info.name), **unchanged)
         with closing(answer["Body"]) as body:  # itself as a context is the raw stream, with other errors
-            if answer["ETag"].strip('"') != info.etag or answer["ContentLength"] != info.size:
-                raise SourceChanged(
-                    f"{info.uri} changed after it was listed: etag was {info.etag}, is {answer['ETag']}"
-                )
-            return read_body(body, end)
+            etag, size = _plain(answer.get("ETag") or info.etag), answer.get("ContentLength", info.size)
+            if (etag, size) != (info.etag, info.size):
+                raise SourceChanged(f"{info.uri} changed after it was listed: etag was {info.etag}, is {etag}")
+            data = read_body(body, end)
+        if len(data) != info.size:  # which no header told
+            raise BadBody(f"{endpoint_of(self._client)} sends {len(data):,} bytes of {info.size:,}")
+        return data
 
     def _get_current(self, where: dict[str, str], end: float, most_bytes: int | None = None) -> bytes:
         answer = self._client.get_object(**where)
         with closing(answer["Body"]) as body:
-            if most_bytes is not None and answer["ContentLength"] > most_bytes:
-                size = f"{answer['ContentLength']:,} bytes; {most_bytes:,} are allowed"
+            length = answer.get("ContentLength", 0)
+            if most_bytes is not None and length > most_bytes:
+                size = f"{length:,} bytes; {most_bytes:,} are allowed"
                 raise BadInput(TOO_LARGE_FILE, f"{self.uri} has under {where['Key']!r} {size}")
             return read_body(body, end)
 
@@ -287,3 +290,8 @@ class S3Folder:
         parts = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=4)
         with path.open("rb") as file:  # upload_file would wrap the client's errors in others
             self._client.upload_fileobj(file, *where.values(), Config=parts)
+
+
+def _plain(etag: str) -> str:
+    """An ETag without quotation marks, and without the mark of a gateway that compresses answers."""
+    return etag.removeprefix("W/").strip('"')

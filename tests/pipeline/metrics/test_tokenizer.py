@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.metrics.tokenizer import tokenize
+from pipeline.model.vocabulary import standardize
 
 CASES = {
     "A Cat naps on the sofa.": "a cat naps on the sofa",
@@ -85,3 +86,16 @@ def test_white_space_of_any_kind_only_separates(chunks):
 @pytest.mark.parametrize("unit", ["a", "1.", "$a.", "é'", "a&", "a+", "1.a", "1,a", "a.-", "((", "'n", "/a"])
 def test_no_text_is_slow_in_more_than_its_length(unit):
     tokenize(unit * 4_000)  # quadratic rules take minutes here
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("\u201elow\u201c and \u201asingle\u2018", "low and single"),
+        ("\u0f56\u0f7c\u0f51\u0f0b\u0f66\u0f90\u0f51\u0f0b", "\u0f56\u0f7c\u0f51 \u0f66\u0f90\u0f51"),
+        ("\u12cd\u123b\u1361\u12ed\u122e\u1323\u120d\u1362", "\u12cd\u123b \u12ed\u122e\u1323\u120d"),
+        ("\u0577\u0578\u0582\u0576\u0589", "\u0577\u0578\u0582\u0576"),
+    ],
+)
+def test_21_10_punctuation_of_other_scripts_is_no_word_of_scores_as_it_is_none_of_vocabularies(text, words):
+    assert tokenize(text) == words.split() == standardize(text).split()

@@ -82,6 +82,24 @@ def test_a_body_that_never_fits_its_length_is_damaged(bucket, folder, monkeypatc
     assert caught.value.reason == "damaged"
 
 
+def test_21_2_a_gateway_may_leave_the_etag_out_or_weaken_it(bucket, folder):
+    first, second, third, *_ = folder.list()
+    bucket.headers = {"in/0.jpg": {}, "in/1.jpg": {"ETag": f'W/"{second.etag}"'}, "in/2.jpg": {"ETag": '"other"'}}
+    assert [folder.read(info) for info in (first, second)] == [b"image"] * 2
+    with pytest.raises(SourceChanged, match="is other"):
+        folder.read(third)
+
+
+def test_21_2_an_answer_without_a_body_is_one_object_s_fault(bucket, folder, monkeypatch):
+    monkeypatch.setattr("pipeline.storage.objects.retry._LONGEST_PAUSE_S", 0.01)
+    first, second, *_ = folder.list()
+    bucket.refused = {"in/0.jpg": (204, "NoContent")}
+    with pytest.raises(BadInput) as caught:
+        folder.read(first)
+    assert caught.value.reason in {"source_changed", "damaged"}
+    assert folder.read(second) == b"image"
+
+
 @pytest.fixture
 def faulty(bucket, monkeypatch):
     """The same folder behind a proxy, which may answer what a request holds with 500 or 503."""
