@@ -176,7 +176,7 @@ def _reasons() -> Iterator[str]:
     for title, codes in groups.items():
         yield f"\n**{title}**\n"
         yield from _table(("reason", "meaning"), ((f"`{code}`", text) for code, text in codes.items()))
-    named = {**exclusions.SYSTEM_FOLDERS, **exclusions.SYSTEM_FOLDERS_ANY_CASE, **exclusions.SYSTEM_PATTERNS}
+    named = {**exclusions.SYSTEM_FOLDERS, **exclusions.SYSTEM_PATTERNS}
     yield "\n**Folders that are left out** (beside those whose names begin with a dot)\n"
     yield from _table(("folder", "made by"), ((f"`{name}`", text) for name, text in named.items()))
 

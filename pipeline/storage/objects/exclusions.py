@@ -11,7 +11,7 @@ from itertools import accumulate
 from pipeline.core.globs import glob_pattern
 from pipeline.core.reasons import EXCLUDED, OWN_FOLDER, SYSTEM_FOLDER
 
-# As the systems write them that tell upper from lower case, with who makes them.
+# In any case, as copies may have another, with who makes them.
 SYSTEM_FOLDERS = {
     "@eaDir": "Synology: thumbnails",
     "#recycle": "Synology, TerraMaster: deleted files",
@@ -23,14 +23,11 @@ SYSTEM_FOLDERS = {
     "lost+found": "Linux: what a check of the disk found",
     "trashbox": "Buffalo: deleted files",
     "RECYCLER": "Windows: deleted files",
+    "Recycled": "Windows: deleted files",
     "files_trashbin": "Nextcloud, ownCloud: deleted files",
     "files_versions": "Nextcloud, ownCloud: former versions",
-}
-# In any case, as Windows and macOS have them.
-SYSTEM_FOLDERS_ANY_CASE = {
     "$RECYCLE.BIN": "Windows: deleted files",
     "System Volume Information": "Windows: snapshots",
-    "found.000": "Windows: what a check of the disk found",
     "~snapshot": "NetApp: snapshots",
     "__MACOSX": "macOS: what archives hold beside the files",
     "Network Trash Folder": "macOS: deleted files",
@@ -40,6 +37,8 @@ SYSTEM_FOLDERS_ANY_CASE = {
 }
 # In any case, a path of one or two folders.
 SYSTEM_PATTERNS = {
+    "found.0*": "Windows: what a check of the disk found",
+    "@GMT-*": "Samba: snapshots",
     "*.lrdata": "Lightroom: previews",
     "*.photoslibrary/{resources,database,private,internal,external,scopes}": "Photos: previews and databases",
     "*.photolibrary/{Previews,Thumbnails,Data,Data.noindex,Database,Caches,Attachments}": "iPhoto: previews",
@@ -84,7 +83,7 @@ class Exclusions:
 def is_system_folder(name: str, above: str = "") -> bool:
     """Whether a system makes folders of that name, below a folder called `above`, for what nobody photographed."""
     lower = name.lower()
-    if name in SYSTEM_FOLDERS or lower in _ANY_CASE:
+    if lower in _ANY_CASE:
         return True
     return bool(_PATTERNS.fullmatch(lower) or (above and _PATTERNS.fullmatch(f"{above.lower()}/{lower}")))
 
@@ -95,5 +94,5 @@ def _expression(pattern: str) -> str:
     return escaped.replace(r"\{", "(?:").replace(r"\}", ")").replace(",", "|")
 
 
-_ANY_CASE = frozenset(name.lower() for name in SYSTEM_FOLDERS_ANY_CASE)
+_ANY_CASE = frozenset(name.lower() for name in SYSTEM_FOLDERS)
 _PATTERNS = re.compile("|".join(map(_expression, SYSTEM_PATTERNS)))

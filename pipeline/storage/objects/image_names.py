@@ -14,7 +14,7 @@ from pipeline.core.errors import BadInput
 from pipeline.core.parallel import in_parallel
 from pipeline.core.reasons import NOT_AN_IMAGE
 from pipeline.storage.files import digest_of
-from pipeline.storage.objects.exclusions import SYSTEM_FOLDERS, SYSTEM_FOLDERS_ANY_CASE, SYSTEM_PATTERNS
+from pipeline.storage.objects.exclusions import SYSTEM_FOLDERS, SYSTEM_PATTERNS
 
 if TYPE_CHECKING:
     from pipeline.storage.objects.base import Folder, ObjectInfo
@@ -116,7 +116,6 @@ def rules_digest() -> str:
         _other_suffixes(),
         _BRANDS,
         SYSTEM_FOLDERS,
-        SYSTEM_FOLDERS_ANY_CASE,
         SYSTEM_PATTERNS,
     )
     return digest_of([*(sorted(each) for each in names), [start.hex() for start in _STARTS]])

@@ -11,6 +11,7 @@ from pipeline.storage.objects.exclusions import Exclusions, is_system_folder
         "@eaDir", "#recycle", "@Recycle", "$RECYCLE.BIN", "$Recycle.Bin", "__MACOSX", "__macosx", "lost+found", "@tmp",
         "System Volume Information", "SYSTEM VOLUME INFORMATION", "2026/@eaDir", "a/b/$recycle.bin/S-1-5-21",
         "Catalog Previews.lrdata", "My.photoslibrary/resources", "iPhoto Library.photolibrary/Thumbnails/2026",
+        "@EADIR", "#Recycle", "@recycle", "LOST+FOUND", "FOUND.001", "Recycled", "@GMT-2024.01.01-00.00.00",
         "appdata_oc1x/preview", "Thumbs.db", "#snapshot", "~Snapshot",
     ],
 )  # fmt: skip
@@ -24,8 +25,9 @@ def test_folders_of_systems(folder):
     [
         "2026",
         "recycle",
-        "@EADIR",
-        "LOST+FOUND",
+        "eadir",
+        "lost",
+        "found.jpg",
         "My.photoslibrary",
         "My.photoslibrary/originals",
         "resources",
