@@ -16,6 +16,8 @@ from nightcap.forgetting import forget_images
 from pipeline.core.errors import NightcapError, ObjectUnavailable, SettingsError
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import CorrectionTable
+from pipeline.upkeep.backup.folders import add_folder, every_file
+from pipeline.upkeep.backup.stack import copy_early
 from serving.planning.replay import attempt_of, with_known_names
 from serving.publish import publish_and_push
 from serving.reporting.report import report
@@ -314,6 +316,27 @@ def test_a_home_without_the_memory_goes_on_and_gets_one(world):
     assert world.night("n2", load=unexpected).counts.unchanged == 2
     unmounted(world.home.captions)
     assert stops(lambda: world.night("n3", load=unexpected), "2 rows")
+
+
+@pytest.mark.parametrize("has_images", [True, False])
+def test_the_memory_outlives_a_backup_of_a_home_that_nights_may_only_read(world, has_images, tmp_path_factory):
+    """As in the stack: after a restore without its images, a night stops as long as none are there."""
+    world.fill(2)
+    (world.home.root / "places").write_text("no folder")
+    world.night()
+    (world.home.root / "places").unlink()
+    backup = tmp_path_factory.mktemp("backup")
+    copy_early(world.home.root, backup)
+    for name in ("captions", "captions_current"):
+        shutil.copytree(world.home.store / name, backup / "store" / name)
+    if has_images:
+        shutil.copytree(world.home.inbox, backup / "inbox")
+    shutil.rmtree(world.home.root)
+    add_folder(backup, world.home.root, every_file(backup))
+    if has_images:
+        assert world.night("n2", load=unexpected).counts.unchanged == 2
+    else:
+        assert stops(lambda: world.night("n2", load=unexpected), f"input {world.home.inbox} holds no image", "2 images")
 
 
 def test_a_damaged_memory_is_none(world, caplog):

@@ -23,19 +23,24 @@ from pipeline.upkeep.backup.folders import add_folder, copy_folder, every_file, 
 JOURNAL, ARTIFACTS, _IMAGES = "promotions", "mlflow", "pictures"
 # Computed again where missing.
 ANEW = ("cache", "store/features", "store/unfinished")
-# A cursor says that the table has all images before its day, so it is never of later than the table; nor is a place, of
-# which the one beside the nights is hidden, and thus no part of a backup.
-_EARLY = ("places", "store/cursors", "store/last_known", "store/nights")
+# A cursor says that the table has all images before its day, so it is never of later than the table; nor is the note of
+# a place. Those beside the nights are hidden, and need naming; the others lie where a home is written by its nights.
+_EARLY = ("places", "store/cursors", "store/last_known", "store/nights", "store/nights/.places")
 
 
 def begin_backup(home: Home, shelf: Shelf) -> None:
     """Copy what refers to the databases: nights, captions and the promotion journal."""
     with shelf.alone():
         partial = shelf.begin()
-        for each in _EARLY:
-            copy_folder(home.root / each, _kept(partial, home.root) / each, fleeting=True)
+        copy_early(home.root, _kept(partial, home.root))
         copy_folder(home.captions.parent, _kept(partial, home.captions.parent))
         Bucket(f"s3://{JOURNAL}").save(partial / "buckets" / JOURNAL)
+
+
+def copy_early(home: Path, target: Path) -> None:
+    """Copy what nights wrote into a home, and must not be of later than the table."""
+    for each in _EARLY:
+        copy_folder(home / each, target / each, fleeting=True)
 
 
 def finish_backup(home: Home, shelf: Shelf, images: bool) -> Path:
