@@ -13,7 +13,7 @@ from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError
 from pipeline.core.parallel import in_parallel
 from pipeline.storage.name_matching import MatchedNames, match_names, same_to_the_eye
 from pipeline.storage.objects import LocalFolder, ObjectInfo, S3Folder
-from pipeline.storage.objects.beneath import NoPlainFile, OutsideRoot, open_beneath, open_size
+from pipeline.storage.objects.beneath import NoPlainFile, OutsideRoot, open_beneath, open_size, resolved
 from pipeline.storage.objects.s3_address import SCHEME
 
 MOST_BYTES = 1_100_000_000  # a file that training reads; 170 megapixels, which settings allow, in RGB of 16 bits
@@ -61,7 +61,7 @@ class LocalImageFiles:
     def path(self, name: str, where: str) -> str:
         """A name as a normal path that stays inside the folder, symbolic links included."""
         path = _lexical(name)
-        if path is None or not (self._root / path).resolve().is_relative_to(self._root):
+        if path is None or not resolved(self._root / path).is_relative_to(self._root):
             raise _outside(name, where, str(self._root))
         return str(path)
 

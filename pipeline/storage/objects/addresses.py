@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.core.errors import SettingsError
 from pipeline.storage.objects.base import Folder, shown
+from pipeline.storage.objects.beneath import resolved
 from pipeline.storage.objects.exclusions import Exclusions
 from pipeline.storage.objects.local import LocalFolder
 from pipeline.storage.objects.s3 import S3Folder
@@ -46,7 +47,7 @@ def local_path(uri: str) -> Path:
 
 def address_of(uri: str) -> str:
     """The address as `Folder.uri` has it."""
-    return str(S3Address.parse(uri)) if uri.startswith(SCHEME) else str(local_path(uri).resolve())
+    return str(S3Address.parse(uri)) if uri.startswith(SCHEME) else str(_resolved(uri))
 
 
 def require_inside(uri: str, roots: Iterable[str]) -> None:
@@ -63,4 +64,11 @@ def _holds(root: str, uri: str) -> bool:
     if uri.startswith(SCHEME):
         outer, inner = S3Address.parse(root), S3Address.parse(uri)
         return outer.bucket == inner.bucket and inner.prefix.startswith(outer.prefix)
-    return local_path(uri).resolve().is_relative_to(Path(root).resolve())
+    return _resolved(uri).is_relative_to(_resolved(root))
+
+
+def _resolved(uri: str) -> Path:
+    try:
+        return resolved(local_path(uri))
+    except OSError as error:
+        raise SettingsError(f"{shown(uri)!r} cannot be followed: {error.strerror}; name a path that stays") from error

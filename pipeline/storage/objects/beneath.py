@@ -8,13 +8,14 @@ import mmap
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # a pipe or a tape is not waited for
 _BLOCK = 4096  # bytes; what a disk gives past the cache is whole blocks, into aligned memory
+_LOOKS = 20  # at links that others change meanwhile
 _LINKS = {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}  # how a link answers that may not be followed
 
 
@@ -42,6 +43,14 @@ def open_plain(path: Path) -> Iterator[IO[bytes]]:
     """Open a regular file wherever links lead; raises NoPlainFile, or another OSError as `open` does."""
     with _plain(os.open(path, _FILE), path) as file:
         yield file
+
+
+def resolved(path: str | Path) -> Path:
+    """A path with its links followed as far as there are any; OSError if others change these all the time."""
+    for _ in range(_LOOKS):
+        with suppress(OSError):  # what was a link has become another thing before it was read
+            return Path(os.path.realpath(path))
+    raise OSError(errno.ELOOP, "its links change all the time", str(path))
 
 
 def open_size(file: IO[bytes]) -> int:
@@ -81,7 +90,7 @@ def _opened_beneath(root: Path, name: str) -> int:
     except OSError as error:
         if error.errno not in _LINKS:
             raise
-        home, real = os.path.realpath(root), os.path.realpath(root / name)
+        home, real = str(resolved(root)), str(resolved(root / name))
         if not real.startswith(f"{home.rstrip('/')}/"):
             raise OutsideRoot(errno.EXDEV, f"it leads out of {root}", str(root / name)) from error
         return _opened_without_links(home, os.path.relpath(real, home))

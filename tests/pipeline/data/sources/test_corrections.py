@@ -1,5 +1,6 @@
+import errno
+import os
 import threading
-from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -136,12 +137,45 @@ def test_21_a_corrected_image_whose_folder_becomes_a_link_meanwhile_never_leads_
     thread = threading.Thread(target=swap)
     thread.start()
     images, seen = CorrectedImages([str(tmp_path / "root")]), set()
-    for _ in range(1000):
-        with suppress(OSError):  # the link became a folder while its target was asked for
+    try:
+        for _ in range(1000):
             seen.add(images.read(str(inner / "b.png")))
-    stop.set()
-    thread.join()
+    finally:
+        stop.set()
+        thread.join()
     assert {b"root/a/b.png"} <= seen <= {b"root/a/b.png", None}
+
+
+@pytest.mark.parametrize("times", [1, 10**6])
+@pytest.mark.parametrize("call", ["fault", "read", "stamps"])
+def test_a_link_that_becomes_a_folder_while_it_is_followed_costs_its_image_at_most(tmp_path, monkeypatch, call, times):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/b.png").write_bytes(b"bytes")
+    (tmp_path / "a").symlink_to(tmp_path / "real")
+    images, image, read, left = CorrectedImages([str(tmp_path)]), str(tmp_path / "a/b.png"), os.readlink, [times]
+
+    def changed(*arguments, **options):
+        if not left[0]:
+            return read(*arguments, **options)
+        left[0] -= 1
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "readlink", changed)
+    said = getattr(images, call)([image] if call == "stamps" else image)
+    if call == "fault":
+        assert (said is None) == (times == 1), said
+    elif call == "read":
+        assert said == (b"bytes" if times == 1 else None)
+    else:
+        assert (said[str(tmp_path / "a")]["b.png"] is None) == (times > 1)
+
+
+def test_an_image_in_a_loop_of_links_is_one_that_is_not_there(tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    images, image = CorrectedImages([str(tmp_path)]), str(tmp_path / "a/b.png")
+    assert image in images.fault(image)
+    assert images.read(image) is None
 
 
 def test_the_split_of_a_corrected_image_is_its_digest_s():
