@@ -6,12 +6,16 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
+import pyarrow.compute as pc
+
 from pipeline.core.environment import Home
 from pipeline.core.errors import ObjectUnavailable
+from pipeline.storage.files import write_bytes
 from pipeline.storage.locks import exclusive_lock_in_time
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import Correction, CorrectionTable
 from pipeline.storage.tables.human_captions import add_human_captions, withdraw_human_captions
+from pipeline.storage.tables.schema import HUMAN
 from serving.reporting.outputs import amend_outputs
 from serving.reporting.outputs.index import indexed_runs, nights_with
 from serving.runs.places import Places
@@ -27,9 +31,10 @@ def publish_corrections(home: Home, corrections: CorrectionTable, given: Collect
     """
     with _alone(home):
         table = corrected_table(home)
-        corrections.append(given)
-        added = add_human_captions(table, corrections.read())
-        return _write_again(home, {each.image for each in given} | added)
+        with _outputs_due(home, table) as due:
+            corrections.append(given)
+            added = add_human_captions(table, corrections.read())
+            return _write_again(home, {each.image for each in given} | added | due)
 
 
 def withdraw_corrections(
@@ -37,13 +42,15 @@ def withdraw_corrections(
 ) -> tuple[list[Correction], list[Plan]]:
     """Let images fall back to the captions before; returns what was taken back, and nights whose outputs were written.
 
-    A call that is stopped may be repeated: a correction goes after its row.
+    A call that is stopped may be repeated: a correction goes after its row and after its words in outputs.
     """
     with _alone(home):
-        found = [each for each in corrections.read() if unwanted(each)]
-        withdraw_human_captions(corrected_table(home), found)
-        corrections.take_back(found.__contains__)
-        return found, _write_again(home, {each.image for each in found})
+        table, found = corrected_table(home), [each for each in corrections.read() if unwanted(each)]
+        with _outputs_due(home, table) as due:
+            withdraw_human_captions(table, found)
+            nights = _write_again(home, {each.image for each in found} | due)
+            corrections.take_back(found.__contains__)
+            return found, nights
 
 
 def in_one_form(name: str) -> str:
@@ -62,6 +69,19 @@ def _write_again(home: Home, images: Collection[str]) -> list[Plan]:
     for plan in nights:
         amend_outputs(plan, images)
     return nights
+
+
+@contextmanager
+def _outputs_due(home: Home, table: CaptionTable) -> Iterator[set[str]]:
+    """Around changes of captions and outputs: images whose outputs an earlier call has perhaps left behind.
+
+    Only a call that was stopped leaves its mark, which names nobody; then these are all images with people's captions.
+    """
+    mark = home.store / "corrections.unwritten"
+    due = set(table.images(pc.field("source") == HUMAN)) if mark.exists() else set()
+    write_bytes(mark, b"")
+    yield due
+    mark.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
@@ -55,9 +56,10 @@ class LocalTarget:
             if not path.parent.resolve().is_relative_to(self.root.resolve()):
                 raise ObjectUnavailable(f"{path} leads out of {self.root} through a link; remove the link")
             path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path, prefix=_scratch(path), is_synced=False) as file:
+            with ExitStack() as until_named, replacing(path, prefix=_scratch(path), is_synced=False) as file:
+                until_named.callback(os.close, lock := os.dup(file.fileno()))
                 with suppress(OSError):
-                    fcntl.flock(file, fcntl.LOCK_SH)  # so that nobody takes it for a dead writer's
+                    fcntl.flock(lock, fcntl.LOCK_SH)  # so that nobody takes it for a dead writer's
                 yield file
         except OSError as error:
             raise ObjectUnavailable(f"cannot write {path}: {error.strerror or error}") from error

@@ -1,5 +1,6 @@
 """Names under an output."""
 
+import fcntl
 import os
 
 import pytest
@@ -76,7 +77,7 @@ def test_tidying_removes_only_half_written_files_of_the_name(tmp_path):
     other.__enter__().write(b"half")
     target.tidy("x")
     assert len(list(tmp_path.iterdir())) == 2, "its writer is at work"
-    half.close()  # as its death does
+    fcntl.flock(half, fcntl.LOCK_UN)  # as its death does
     target.tidy("x")
     left = [path.name for path in tmp_path.iterdir()]
     assert len(left) == 1
