@@ -140,21 +140,3 @@ def test_two_corrections_in_one_second_by_two_people_and_by_one(homes):
     while undo(world, secret)[0]:
         assert len(told(world, secret)) == 1
     assert told(world, secret) == {SAID}
-
-
-def test_a_correction_while_a_night_writes_its_outputs_is_in_them(homes, monkeypatch):
-    world, secret = homes
-    restore(world, "plain")
-    replace_file = os.replace
-    from serving.reporting.report import report
-
-    def meanwhile(source, target, *arguments, **options):
-        if str(target).endswith("captions-n1.jsonl"):
-            monkeypatch.undo()
-            correct(world, secret)
-        return replace_file(source, target, *arguments, **options)
-
-    monkeypatch.setattr(os, "replace", meanwhile)
-    report(world.folder() / "plan/plan.json")
-    assert os.replace is replace_file, "nothing was corrected meanwhile"
-    assert told(world, secret) == {WRITTEN}

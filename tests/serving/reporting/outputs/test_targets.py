@@ -102,3 +102,16 @@ def test_two_keys_never_share_a_file(tmp_path, other):
         with target.write(name) as file:
             file.write(name.encode())
     assert [target.read(name) for name in ("c/a/b.jpg.txt", f"c/{other}")] == [b"c/a/b.jpg.txt", f"c/{other}".encode()]
+
+
+def test_tidying_while_a_finished_file_gets_its_name(tmp_path, monkeypatch):
+    target, replace = LocalTarget(tmp_path), os.replace
+
+    def meanwhile(*arguments, **options):
+        target.tidy("x")
+        return replace(*arguments, **options)
+
+    monkeypatch.setattr(os, "replace", meanwhile)
+    with target.write("x") as file:
+        file.write(b"whole")
+    assert target.read("x") == b"whole"
