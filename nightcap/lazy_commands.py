@@ -24,6 +24,7 @@ SECTIONS: Final = {
     },
     "Review": {
         "app": "Review captions in a browser: search them, accept them, write them anew. Until stopped.",
+        "search": "Find images by words of their current captions, the best first.",
         "explain": "Show where the model looked for each word of an image's caption, and what the word rests on.",
         "quarantine": "List quarantined images and captions, a line of JSON each: image, sha256, status, reason, caption "
         "and more.",

@@ -119,6 +119,16 @@ class CaptionIndex:
             ).fetchall()
         return total, [_caption(row) for row in rows]
 
+    def search(self, words: str, count: int) -> list[CurrentCaption]:
+        """The `count` captions that words fit best (BM25), the best first; words as in a query."""
+        if not (match := _match(words)):
+            return []
+        columns = ", ".join(f"captions.{name}" for name in _COLUMNS)
+        found = f"SELECT {columns} FROM words JOIN captions ON captions.id = words.rowid WHERE words MATCH ?"  # noqa: S608
+        with self._using:
+            rows = self._database.execute(f"{found} ORDER BY rank, captions.id LIMIT ?", [match, count]).fetchall()
+        return [_caption(row) for row in rows]
+
     def leads_to(self, query: CaptionQuery, image: str, count: int) -> bool:
         """Whether an image is one of the first `count` that a query finds."""
         condition, values = _condition(query)

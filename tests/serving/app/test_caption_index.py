@@ -84,3 +84,9 @@ def test_a_night_has_its_images_whose_captions_people_wrote(table, index):
         stale.reread("/in/a.jpg")
         assert found(stale, night="n1", order="name") == ["a", "b"]
         assert stale.of("/in/a.jpg").night == "n1"
+
+
+def test_the_captions_that_words_fit_best_come_first(index):
+    assert [each.image for each in index.search("dog grass", 10)] == ["/in/a.jpg", "/in/b.jpg"]
+    assert [each.image for each in index.search('"dog sleeps"', 10)] == ["/in/b.jpg"]
+    assert (len(index.search("jpg", 2)), index.search(' "', 2), index.search("zebra", 2)) == (2, [], [])
