@@ -16,6 +16,7 @@ from pipeline.core.environment import Home
 from pipeline.core.errors import BundleRejected, ModelNotFound
 from pipeline.model.interface import EXTERNAL, PinnedModel
 from pipeline.model.model_uri import ModelUri
+from pipeline.registry.artifact_hosts import keep_to_own_hosts
 from pipeline.registry.connection import answering, prepare_client, shown_uri
 from pipeline.registry.last_known import forget
 from pipeline.registry.sqlite import create_database
@@ -95,6 +96,7 @@ class Registry:
 
             create_database(home.tracking_uri, home.artifacts)
             mlflow.set_tracking_uri(home.tracking_uri)
+            keep_to_own_hosts()
             self._client = mlflow.MlflowClient(home.tracking_uri)
 
     def answering(self) -> AbstractContextManager[None]:
