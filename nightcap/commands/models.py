@@ -20,7 +20,7 @@ from pipeline.core.points import points
 from pipeline.model.model_uri import ModelUri
 from pipeline.registry.external import name_external, revoke_external
 from pipeline.registry.journal import Journal
-from pipeline.registry.promotions import Promotions, whoami
+from pipeline.registry.promotions import GATE_TAG, VERDICT_TAG, Promotions, whoami
 from pipeline.registry.versions import CIDER_TAG, Registry
 from serving.upkeep.rollback import roll_back, rollback_settings
 
@@ -275,6 +275,8 @@ def _row(version: Any) -> dict[str, Any]:
         "version": version.version,
         "aliases": list(version.aliases),
         "test_cider_d": float(version.tags[CIDER_TAG]) if CIDER_TAG in version.tags else None,
+        "gate": version.tags.get(GATE_TAG),
+        "verdict": version.tags.get(VERDICT_TAG),
         "bundle_digest": version.digest,
         "created": datetime.fromtimestamp(version.created_ms / 1000, UTC).isoformat(timespec="seconds"),
     }
@@ -282,11 +284,12 @@ def _row(version: Any) -> dict[str, Any]:
 
 def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table()
-    for title in ("model", "version", "aliases", "CIDEr-D", "bundle", "created"):
+    for title in ("model", "version", "aliases", "CIDEr-D", "gate", "bundle", "created"):
         table.add_column(title, overflow="fold")
     for row in rows:
         score = "-" if row["test_cider_d"] is None else points(row["test_cider_d"])
         digest = (row["bundle_digest"] or "-")[:12]
-        cells = (row["name"], row["version"], ", ".join(row["aliases"]), score, digest, row["created"][:16])
+        gate = row["gate"] or "not judged"
+        cells = (row["name"], row["version"], ", ".join(row["aliases"]), score, gate, digest, row["created"][:16])
         table.add_row(*map(literal, cells))
     return table

@@ -13,6 +13,7 @@ def test_versions_as_a_table(run, trained):
     assert "challenger" in done.out
     assert "champion" in done.out
     assert row.startswith("│ captioner │ 1 ")
+    assert "passed" in done.out
 
 
 def test_versions_as_json(run, trained):
@@ -22,6 +23,8 @@ def test_versions_as_json(run, trained):
     assert sorted(row["aliases"]) == ["challenger", "champion"]
     assert len(row["bundle_digest"]) == 64
     assert row["test_cider_d"] >= 0
+    assert row["gate"] == "passed"
+    assert row["verdict"].startswith("there is no champion yet")
     assert datetime.fromisoformat(row["created"]).tzinfo
 
 
