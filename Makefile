@@ -51,10 +51,10 @@ lock: setup ## Lock the requirements again (UPGRADE=1 takes newer versions)
 	$(COMPILE_LIKE_CI) requirements/bootstrap.in -o requirements/bootstrap.txt
 	for version in 3.11 3.12 3.13; do \
 		$(COMPILE) --python-version $$version pyproject.toml -c requirements/bootstrap.txt \
-			--extra cpu --extra stack --extra heic --extra meteor --extra dev -o requirements/python$$version.txt || exit; \
+			--extra cpu --extra stack --extra heic --extra int8 --extra meteor --extra dev -o requirements/python$$version.txt || exit; \
 	done
-	$(COMPILE_LIKE_CI) pyproject.toml -c requirements/python3.11.txt --extra cpu --extra stack --extra heic -o requirements/airflow.txt
-	$(COMPILE_LIKE_CI) pyproject.toml -c requirements/python3.11.txt --extra cuda --extra stack --extra heic -o requirements/airflow-cuda.txt
+	$(COMPILE_LIKE_CI) pyproject.toml -c requirements/python3.11.txt --extra cpu --extra stack --extra heic --extra int8 -o requirements/airflow.txt
+	$(COMPILE_LIKE_CI) pyproject.toml -c requirements/python3.11.txt --extra cuda --extra stack --extra heic --extra int8 -o requirements/airflow-cuda.txt
 	$(COMPILE_LIKE_CI) requirements/serving.in -c requirements/python3.11.txt -o requirements/serving.txt
 
 clean: ## Remove .venv, caches and build output; keeps .nightcap and .env

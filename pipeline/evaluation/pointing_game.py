@@ -13,9 +13,9 @@ from pipeline.data.snapshot import read_images
 from pipeline.data.sources.base import LabelledBox
 from pipeline.data.sources.scenes.truth import SceneMention, scene_mentions
 from pipeline.imaging.sandbox import Work, pixels_of_each
-from pipeline.model.captioner import Networks
+from pipeline.model.captioner import CAPTION_BATCH, Networks
 from pipeline.model.explanation import Explainer, Maps
-from pipeline.training.encoder_stage import load_encoder
+from pipeline.training.encoder_stage import load_frozen_encoder
 from pipeline.training.refine import load_decoder
 from pipeline.training.run import TrainingRun
 
@@ -57,7 +57,7 @@ def cells_on(box: LabelledBox, width: float, height: float, cells: int) -> npt.N
 
 
 def _rounds(run: TrainingRun, captions: Mapping[str, str], images: Any) -> Iterator[Round]:
-    networks = Networks(load_encoder(run.output("encoder")), *load_decoder(run))
+    networks = Networks(load_frozen_encoder(run.output("encoder"), CAPTION_BATCH), *load_decoder(run))
     explainer, facts = Explainer(networks), networks.encoder.facts
     work = Work.within(run.limits, facts.side, run.settings.encoder.fit)
     boxes, squares = run.accepted.boxes("test"), dict(pixels_of_each(read_images(run.source, images), work))

@@ -3,6 +3,7 @@
     encoder.weights.h5   decoder.weights.h5   vocabulary.txt   settings.json   confidence.json
     reference.json       golden/              model_card.md    SHA256SUMS
 
+With the engine `openvino-int8` also `encoder.int8.xml` and `encoder.int8.bin`, which then encode.
 `confidence.json` says how far to trust a caption and which to withhold. `SHA256SUMS` lists every other file; its own
 SHA-256 is the bundle's digest. Format 1 was of decoders that are no more, and was never released; format 2 called its
 number `format`; until format 3 weights need not say which words they were trained with.
@@ -19,15 +20,18 @@ from pydantic import Field, ValidationError, model_validator
 from pipeline.core.errors import BundleRejected, ModelNotFound
 from pipeline.core.settings import DecoderSettings, DecodingSettings, EncoderName, Group
 from pipeline.model.bundle_safety import check_content, check_name
+from pipeline.model.int8_encoder import INT8_GRAPH, INT8_NUMBERS
 from pipeline.model.vocabulary import Vocabulary
 from pipeline.storage.files import read_json, sha256_file, write_json, write_text
 
 FORMAT: Final = 4
 ENGINE: Final = "tensorflow-float32"
+INT8_ENGINE: Final = "openvino-int8"
 SUMS = "SHA256SUMS"
 ENCODER, DECODER = "encoder.weights.h5", "decoder.weights.h5"
 VOCABULARY, SETTINGS, CONFIDENCE = "vocabulary.txt", "settings.json", "confidence.json"
 REFERENCE, CARD, GOLDEN = "reference.json", "model_card.md", "golden"
+ENGINES: Final = {"tensorflow": ENGINE, "int8": INT8_ENGINE}  # by the setting `encoder.engine`
 _REQUIRED = frozenset({ENCODER, DECODER, VOCABULARY, SETTINGS, CONFIDENCE, REFERENCE, CARD, f"{GOLDEN}/captions.json"})
 
 
@@ -44,7 +48,7 @@ class BundleSettings(Group):
     """The architecture, so that loading rebuilds it from our own code."""
 
     format_version: Literal[3, 4] = FORMAT
-    engine: Literal["tensorflow-float32"] = ENGINE
+    engine: Literal["tensorflow-float32", "openvino-int8"] = ENGINE
     encoder: EncoderName
     positions: int
     channels: int
@@ -99,6 +103,8 @@ def read_bundle(folder: Path, expected_digest: str | None = None) -> Bundle:
         )
     _check_files(folder)
     settings = _read_settings(folder)
+    if (settings.engine == INT8_ENGINE) != (folder / INT8_GRAPH).is_file():
+        raise BundleRejected(f"{folder}: {SETTINGS} names engine {settings.engine}, which {INT8_GRAPH} does not fit")
     return Bundle(folder, digest, settings, Vocabulary.read(folder / VOCABULARY, settings.normalisation))
 
 
@@ -114,7 +120,7 @@ def _check_files(folder: Path) -> None:
             raise BundleRejected(f"{folder}: {name} was altered after the bundle was sealed; fetch it again")
     try:  # what a bundle never needs is refused, even if it is listed and as it was registered
         for name, path in present.items():
-            check_name(name, _REQUIRED)
+            check_name(name, _REQUIRED | {INT8_GRAPH, INT8_NUMBERS})
             check_content(name, path)
     except BundleRejected as error:
         raise BundleRejected(f"{folder}: {error}") from error

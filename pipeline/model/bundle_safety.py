@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import BundleRejected
+from pipeline.model.int8_encoder import check_graph
 from pipeline.model.vocabulary_binding import WORDS
 from pipeline.storage.files import read_json
 
@@ -91,4 +92,6 @@ _CHECKS: dict[str, Callable[[Path], Any]] = {
     ".txt": _check_text,
     ".md": _check_text,
     ".json": read_json,
+    ".xml": check_graph,
+    ".bin": lambda path: None,  # numbers, which a graph gives their meaning
 }

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from pipeline.core.errors import BundleRejected, SettingsError
 from pipeline.core.settings import DecodingSettings, checked
-from pipeline.model.bundle import CONFIDENCE, DECODER, ENCODER, REFERENCE, SETTINGS, VOCABULARY, Bundle
+from pipeline.model.bundle import CONFIDENCE, DECODER, ENCODER, INT8_ENGINE, REFERENCE, SETTINGS, VOCABULARY, Bundle
 from pipeline.model.confidence import EVIDENCE, Confidence, evidence
+from pipeline.model.int8_encoder import INT8_GRAPH, Int8Encoder
 from pipeline.model.interface import Caption, PinnedModel
 from pipeline.model.padded_batches import predict_padded
 from pipeline.model.reference_profile import IMAGE_STATISTICS, read_reference
@@ -51,7 +52,9 @@ class BundleCaptioner:
 
     @cached_property
     def _encoder(self) -> Any:
-        """The encoder as a graph, made when the first image comes."""
+        """The encoder as a graph, made when the first image comes; one of 8 bits is a graph already."""
+        if self.engine == INT8_ENGINE:
+            return self.networks.encoder
         from pipeline.model.network.frozen import FrozenEncoder
 
         return FrozenEncoder(self.networks.encoder, CAPTION_BATCH)
@@ -97,20 +100,28 @@ class BundleCaptioner:
 
 
 def _encoder(bundle: Bundle) -> Any:
+    """The bundle's encoder; BundleRejected if it gives other features than the decoder reads."""
+    settings, encoder = bundle.settings, _any_encoder(bundle)
+    facts = encoder.facts
+    shape = facts.positions, facts.channels
+    if (facts.side, *shape) != (settings.pixels.side, settings.positions, settings.channels):
+        raise BundleRejected(
+            f"{bundle.path / SETTINGS} gives {settings.encoder} {settings.positions} positions and "
+            f"{settings.channels} channels, but at side {facts.side} it has {shape[0]} and {shape[1]}"
+        )
+    return encoder
+
+
+def _any_encoder(bundle: Bundle) -> Any:
     from pipeline.model.network.encoder import build_encoder
 
     settings, side = bundle.settings, bundle.settings.pixels.side
+    if settings.engine == INT8_ENGINE:
+        return Int8Encoder(bundle.path / INT8_GRAPH, settings.encoder, CAPTION_BATCH)
     try:
-        encoder = build_encoder(settings.encoder, bundle.path / ENCODER, side)
+        return build_encoder(settings.encoder, bundle.path / ENCODER, side)
     except (SettingsError, ValueError) as error:  # the latter is Keras': a side too small for the network
         raise BundleRejected(f"{bundle.path / ENCODER} does not fit {SETTINGS}: {error}") from error
-    shape = encoder.facts.positions, encoder.facts.channels
-    if shape != (settings.positions, settings.channels):
-        raise BundleRejected(
-            f"{bundle.path / SETTINGS} gives {settings.encoder} {settings.positions} positions and "
-            f"{settings.channels} channels, but at side {side} it has {shape[0]} and {shape[1]}"
-        )
-    return encoder
 
 
 def _decoder(bundle: Bundle) -> Any:

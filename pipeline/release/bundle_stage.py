@@ -18,7 +18,7 @@ from pipeline.model.bundle import (
     CONFIDENCE,
     DECODER,
     ENCODER,
-    ENGINE,
+    ENGINES,
     GOLDEN,
     REFERENCE,
     VOCABULARY,
@@ -29,6 +29,7 @@ from pipeline.model.bundle import (
     write_settings,
 )
 from pipeline.model.captioner import BundleCaptioner
+from pipeline.model.int8_encoder import INT8_GRAPH, INT8_NUMBERS
 from pipeline.model.interface import PinnedModel
 from pipeline.model.vocabulary_binding import bind
 from pipeline.release.model_card import card_of
@@ -51,6 +52,9 @@ def pack(run: TrainingRun) -> StageOutput:
         bundle.mkdir()
         network = load_encoder(run.output("encoder"))
         network.backbone.save_weights(bundle / ENCODER)
+        if run.settings.encoder.engine == "int8":
+            for name in (INT8_GRAPH, INT8_NUMBERS):
+                shutil.copyfile(run.output("encoder").path / name, bundle / name)
         shutil.copyfile(run.output("refine").path / DECODER_WEIGHTS, bundle / DECODER)
         shutil.copyfile(run.output("adapt_vocabulary").path / "vocabulary.txt", bundle / VOCABULARY)
         bind(bundle / DECODER, bundle / VOCABULARY)
@@ -70,6 +74,7 @@ def pack(run: TrainingRun) -> StageOutput:
 def _bundle_settings(run: TrainingRun, side: int) -> BundleSettings:
     grid = run.output("extract_features").figures()
     return BundleSettings(
+        engine=ENGINES[run.settings.encoder.engine],
         encoder=run.settings.encoder.name,
         positions=grid["positions"],
         channels=grid["channels"],
@@ -93,6 +98,6 @@ def _write_golden(bundle: Path, run: TrainingRun, side: int) -> None:
     write_json(captions, {})
     seal(bundle)
     sealed = read_bundle(bundle)
-    captioner = BundleCaptioner(sealed, PinnedModel("", "", sealed.digest, ENGINE, ""))
+    captioner = BundleCaptioner(sealed, PinnedModel("", "", sealed.digest, sealed.settings.engine, ""))
     golden = enumerate(captioner.caption(np.stack(stack)))
     write_json(captions, {f"{i}.png": {"caption": item.text, "score": item.score} for i, item in golden})

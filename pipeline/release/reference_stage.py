@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.evaluation.inference import Predictor, load_confidence, predict_clean, sample
-from pipeline.model.bundle import ENGINE
+from pipeline.model.bundle import ENGINES
 from pipeline.model.confidence import EVIDENCE
 from pipeline.model.reference_profile import DISTRIBUTIONS, IMAGE_STATISTICS, TOP_CAPTION, Distribution, word_count
 from pipeline.training.run import TrainingRun
@@ -25,7 +25,7 @@ def reference_of(run: TrainingRun) -> dict[str, Any]:
         "score_quantiles": {str(q): float(rows["score"].quantile(q)) for q in _QUANTILES},
         "words_quantiles": {str(q): float(words.quantile(q)) for q in _QUANTILES},
         "health": run.scores()["health"],
-        "engine": ENGINE,
+        "engine": ENGINES[run.settings.encoder.engine],
         DISTRIBUTIONS: {name: item.to_json() for name, item in _distributions(run).items()},
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pipeline
 from pipeline.core.redaction import masked
-from pipeline.model.bundle import CARD, ENGINE
+from pipeline.model.bundle import CARD, ENGINES
 from pipeline.registry.lineage import ACCEPTED_TAG, SNAPSHOT_TAG, START_TAG, bundle_of
 from pipeline.registry.versions import (
     CHALLENGER,
@@ -60,7 +60,12 @@ def register_bundle(run: TrainingRun) -> Version:
 def _tags(run: TrainingRun, digest: str) -> dict[str, str]:
     scores = run.scores()
     cider = str(scores["scores"]["cider_d"])
-    tags = {DIGEST_TAG: digest, ENGINE_TAG: ENGINE, TEST_TAG: scores["test_digest"], CIDER_TAG: cider}
+    tags = {
+        DIGEST_TAG: digest,
+        ENGINE_TAG: ENGINES[run.settings.encoder.engine],
+        TEST_TAG: scores["test_digest"],
+        CIDER_TAG: cider,
+    }
     if "start" in run.done:
         tags[START_TAG] = bundle_of(run.output("start").path)
     return tags | {SNAPSHOT_TAG: run.done["snapshot"], ACCEPTED_TAG: run.done["validate"]}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pipeline.core.packages import installed_versions
 
-LIBRARIES = ("h5py", "keras", "numpy", "pandas", "pillow", "pydantic", "pyyaml", "tensorflow-cpu", "tensorflow")
+LIBRARIES = (
+    *("h5py", "keras", "numpy", "openvino", "pandas", "pillow", "pydantic", "pyyaml", "tensorflow-cpu", "tensorflow"),
+)
 
 
 def requirements() -> list[str]:

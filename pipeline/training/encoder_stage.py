@@ -15,6 +15,7 @@ from pipeline.core.errors import DatasetRejected, SettingsError
 from pipeline.data.snapshot import read_images
 from pipeline.data.sources.base import LabelledBox
 from pipeline.imaging.sandbox import Work, pixels_of_each
+from pipeline.model.int8_encoder import INT8_GRAPH, INT8_NUMBERS, Int8Encoder
 from pipeline.model.network.encoder import (
     IMAGENET,
     Architecture,
@@ -25,8 +26,9 @@ from pipeline.model.network.encoder import (
     weights_sha256,
 )
 from pipeline.model.network.frozen import FrozenEncoder
-from pipeline.storage.files import read_json, sha256_file, write_json
+from pipeline.storage.files import digest_of, read_json, sha256_file, write_json
 from pipeline.storage.stage_outputs import StageOutput
+from pipeline.training.quantise import CALIBRATION_IMAGES, quantise
 from pipeline.training.run import TrainingRun
 
 log = logging.getLogger(__name__)
@@ -38,7 +40,12 @@ LEARNING_RATE = 3e-3
 
 
 def provide_encoder(run: TrainingRun) -> StageOutput:
-    """Write `encoder.json`: name, where its weights lie, their digest, and the side of its images if the settings change it."""
+    """Write `encoder.json`: name, where its weights lie, their digest, side and engine if the settings change these."""
+    output = _float_encoder(run)
+    return _int8_stage(run, output) if run.settings.encoder.engine == "int8" else output
+
+
+def _float_encoder(run: TrainingRun) -> StageOutput:
     settings = run.settings.encoder
     if settings.name == "scenes":
         return _train_stage(run) if "start" not in run.done else _kept_stage(run)
@@ -79,9 +86,34 @@ def load_encoder(encoder: StageOutput) -> Encoder:
     return network
 
 
-def load_frozen_encoder(encoder: StageOutput, batch: int) -> FrozenEncoder:
-    """The same network as a graph for batches of one size, which is faster."""
+def load_frozen_encoder(encoder: StageOutput, batch: int) -> FrozenEncoder | Int8Encoder:
+    """What the version's engine computes, as a graph for batches of one size."""
+    facts = read_json(encoder.path / "encoder.json")
+    if facts.get("engine") == "int8":
+        return Int8Encoder(encoder.path / INT8_GRAPH, facts["name"], batch)
     return FrozenEncoder(load_encoder(encoder), batch)
+
+
+def _int8_stage(run: TrainingRun, before: StageOutput) -> StageOutput:
+    """The encoder in 8 bits, calibrated on training images; its float weights stay beside it."""
+    settings = run.settings.encoder
+
+    def build(folder: Path) -> None:
+        facts = read_json(before.path / "encoder.json")
+        if facts["weights"] == ENCODER_WEIGHTS:
+            shutil.copyfile(before.path / ENCODER_WEIGHTS, folder / ENCODER_WEIGHTS)
+        encoder = load_encoder(before)
+        images = run.accepted.images_of("train").drop_duplicates("sha256").sort_values("sha256")
+        read = read_images(run.source, images.head(CALIBRATION_IMAGES))
+        work = Work.within(run.limits, encoder.facts.side, settings.fit)
+        seen = np.stack([each for _, each in pixels_of_each(read, work)])
+        quantise(encoder, seen, folder, settings.float_layers)
+        digest = digest_of([facts["digest"], *(sha256_file(folder / name) for name in (INT8_GRAPH, INT8_NUMBERS))])
+        write_json(folder / "encoder.json", facts | {"digest": digest, "engine": settings.engine})
+
+    recipe = settings.model_dump(mode="json", include={"engine", "fit", "float_layers"})
+    inputs = {"encoder": before.digest, **run.inputs("validate")}
+    return run.store.run("encoder", _VERSION, recipe, inputs, build)
 
 
 def _kept_stage(run: TrainingRun) -> StageOutput:

@@ -14,7 +14,7 @@ PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 LOCKS = sorted(path.name for path in FOLDER.glob("*.txt"))
 PYTHON_LOCKS = [name for name in LOCKS if name.startswith("python")]
-RUNTIME = (*PROJECT["dependencies"], *EXTRAS["cpu"], *EXTRAS["stack"], *EXTRAS["heic"])
+RUNTIME = (*PROJECT["dependencies"], *EXTRAS["cpu"], *EXTRAS["stack"], *EXTRAS["heic"], *EXTRAS["int8"])
 
 
 def entries(name):
@@ -80,13 +80,15 @@ def test_airflow_image_holds_all_of_the_runtime_and_none_of_the_tools():
 def test_gpu_image_differs_from_it_in_tensorflow_and_its_libraries_alone():
     other = versions("airflow-cuda.txt") - versions("airflow.txt")
     assert all(package == "tensorflow" or package.startswith("nvidia-") for package, _ in other), other
-    assert wanted([*PROJECT["dependencies"], *EXTRAS["cuda"], *EXTRAS["stack"]]) <= names("airflow-cuda.txt")
+    assert wanted([*PROJECT["dependencies"], *EXTRAS["cuda"], *EXTRAS["stack"], *EXTRAS["int8"]]) <= names(
+        "airflow-cuda.txt"
+    )
 
 
 def test_serving_image_holds_neither_airflow_nor_what_makes_a_model():
     asked = [line for line in (FOLDER / "serving.in").read_text().splitlines() if line and not line.startswith("#")]
     assert wanted(asked) <= wanted(RUNTIME)
-    assert not {"apache-airflow", "great-expectations", "tensorflow-datasets"} & names("serving.txt")
+    assert not {"apache-airflow", "great-expectations", "tensorflow-datasets", "nncf"} & names("serving.txt")
 
 
 def test_bootstrap_agrees_with_the_locks():

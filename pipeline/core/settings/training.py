@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.core.settings.base import Address, Effect, Group, PathMark
 from pipeline.core.settings.data import SourceSettings, ValidationSettings, VocabularySettings
@@ -32,6 +33,16 @@ class EncoderSettings(Group):
         description="Side in pixels that images are scaled to; empty for what the network is known by (224 or 299). "
         "Networks often see more in enlarged images, at a cost that grows with the square.",
     )
+    engine: Literal["tensorflow", "int8"] = Field(
+        "tensorflow",
+        description="What computes it: tensorflow in float32, or OpenVINO in 8 bits (int8), several times as fast; "
+        "int8 needs the extra int8.",
+    )
+    float_layers: str = Field(
+        "",
+        description="int8: a regular expression. Convolutions are convolution_0, convolution_1 and so on, in the order "
+        "of computing; those it matches stay float. Empty for none.",
+    )
     batch_size: Annotated[int, Effect.NOT_ON_LEARNING] = Field(32, ge=1, le=1024, description="Images encoded at once.")
     views: int = Field(
         1, ge=1, le=8, description="Views of each training image to learn from: whole, mirrored, then crops."
@@ -40,6 +51,15 @@ class EncoderSettings(Group):
         4, ge=1, le=256, description="Parallel parts of feature extraction in the DAG."
     )
     epochs: int = Field(12, ge=1, le=200, description="scenes: epochs of training the small encoder.")
+
+    @field_validator("float_layers")
+    @classmethod
+    def _is_regular_expression(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+        return pattern
 
     @model_validator(mode="after")
     def _scenes_have_one_side(self) -> Self:

@@ -24,12 +24,17 @@ class FrozenGraph:
     def __init__(self, call: Callable[..., Any], *inputs: tf.TensorSpec) -> None:
         traced = tf.function(call).get_concrete_function(*inputs)
         self._structure = traced.structured_outputs
-        self._graph = convert_variables_to_constants_v2(traced)
+        self._constant = convert_variables_to_constants_v2(traced)
+
+    @property
+    def graph(self) -> tf.Graph:
+        """The graph itself, for other engines to read."""
+        return self._constant.graph
 
     def predict_on_batch(self, inputs: Any) -> Any:
         """Arrays for arrays, in the form that the function gives them."""
         given = inputs if isinstance(inputs, tuple) else (inputs,)
-        arrays = [tensor.numpy() for tensor in self._graph(*(tf.constant(each) for each in given))]
+        arrays = [tensor.numpy() for tensor in self._constant(*(tf.constant(each) for each in given))]
         return tf.nest.pack_sequence_as(self._structure, arrays)
 
 

@@ -21,6 +21,8 @@ from tests.pipeline.core.settings.complaints import complaint
         ("decoding.beam_width", 21, "less than or equal to 20"),
         ("encoder.name", "vgg16", "'inception_resnet_v2', 'resnet50', 'mobilenet' or 'xception'"),
         ("encoder.weights_sha256", "abc", "[0-9a-f]{64}"),
+        ("encoder.engine", "int4", "'tensorflow' or 'int8'"),
+        ("encoder.float_layers", "convolution_[", "regular expression"),
         ("encoder.fit", "stretch", "'squash', 'pad' or 'crop'"),
         ("source.kind", "web", "'scenes', 'coco_json' or 'tfds'"),
         ("source.val_cut", float("inf"), "finite"),
