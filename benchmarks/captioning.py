@@ -1,4 +1,4 @@
-"""Captioning from JPEG to JSON lines: the design Nightcap started from, its layers as Keras runs them, and what ships.
+"""Captioning from JPEG to JSON lines: the design Nightcap started from, its layers as Keras runs them, and both engines.
 
     taskset -c 0 python -m benchmarks.captioning [--encoder resnet50 --side 320] [--images 16] [--rounds 5]
 
@@ -36,7 +36,8 @@ from pipeline.model.network.encoder import build_encoder
 from pipeline.model.padded_batches import predict_padded
 from pipeline.model.vocabulary import START, Vocabulary
 from pipeline.model.vocabulary_binding import bind
-from pipeline.storage.files import write_json, write_text
+from pipeline.storage.files import read_json, write_json, write_text
+from pipeline.training.quantise import quantise
 
 WORDS = 5000  # in the shipped vocabulary of Flickr8k, rounded
 CAPTION_WORDS = 11
@@ -51,10 +52,12 @@ def main() -> None:
     photographs = [_photograph(number) for number in range(arguments.images)]
     with tempfile.TemporaryDirectory() as scratch:
         captioner = _captioner(Path(scratch), arguments.encoder, arguments.side)
+        int8 = _in_8_bits(captioner, Path(scratch), photographs)
         ways: dict[str, tuple[Callable[[Sequence[bytes]], list[str]], int]] = {
             "starting design, InceptionResNetV2, one image and one word a call": (_starting_design(), FEW),
             "ours, layers as Keras runs them": (lambda data: _as_layers(captioner, data), arguments.images),
             "ours, as shipped": (lambda data: _as_shipped(captioner, data), arguments.images),
+            "ours, encoder.engine=int8": (lambda data: _as_shipped(int8, data), arguments.images),
         }
         for way, count in ways.values():
             assert len(way(photographs[:count])) == count  # the first round compiles
@@ -163,6 +166,18 @@ def _captioner(folder: Path, name: str, side: int | None) -> BundleCaptioner:
     for file in (form.REFERENCE, f"{form.GOLDEN}/captions.json"):
         write_json(folder / file, {})
     write_text(folder / form.CARD, "# Random weights\n")
+    return _sealed(folder)
+
+
+def _in_8_bits(captioner: BundleCaptioner, folder: Path, photographs: Sequence[bytes]) -> BundleCaptioner:
+    """The same bundle with the other engine; `captioner` was loaded from it."""
+    quantise(captioner.networks.encoder, _seen(captioner, photographs), folder)
+    settings = read_json(folder / form.SETTINGS)
+    write_json(folder / form.SETTINGS, settings | {"engine": form.INT8_ENGINE})
+    return _sealed(folder)
+
+
+def _sealed(folder: Path) -> BundleCaptioner:
     form.seal(folder)
     read = form.read_bundle(folder)
     return BundleCaptioner(read, PinnedModel("", "", read.digest, read.settings.engine, ""))

@@ -127,3 +127,10 @@ def _devices(home: Home) -> Iterator[Finding]:
 def _optional(home: Home) -> Iterator[Finding]:
     java = shutil.which("java")
     yield Finding(True if java else None, "Java for METEOR" if java else "no Java, so METEOR is not measured")
+    found = installed_versions(("openvino", "nncf"))
+    if "openvino" not in found:
+        yield Finding(None, "engine tensorflow only; versions with encoder.engine=int8 need the extra int8 of nightcap")
+    else:
+        captions_only = "" if "nncf" in found else "; int8 captions, but does not train without nncf"
+        shown = ", ".join(f"{name} {version}" for name, version in found.items())
+        yield Finding(True, f"engines tensorflow and int8 ({shown}){captions_only}")

@@ -40,7 +40,7 @@ LEARNING_RATE = 3e-3
 
 
 def provide_encoder(run: TrainingRun) -> StageOutput:
-    """Write `encoder.json`: name, where its weights lie, their digest, side and engine if the settings change these."""
+    """Write `encoder.json`: name, where its weights lie, their digest, the side if the settings change it, and with the engine int8 the digest of that."""
     output = _float_encoder(run)
     return _int8_stage(run, output) if run.settings.encoder.engine == "int8" else output
 
@@ -89,7 +89,7 @@ def load_encoder(encoder: StageOutput) -> Encoder:
 def load_frozen_encoder(encoder: StageOutput, batch: int) -> FrozenEncoder | Int8Encoder:
     """What the version's engine computes, as a graph for batches of one size."""
     facts = read_json(encoder.path / "encoder.json")
-    if facts.get("engine") == "int8":
+    if "int8_digest" in facts:
         return Int8Encoder(encoder.path / INT8_GRAPH, facts["name"], batch)
     return FrozenEncoder(load_encoder(encoder), batch)
 
@@ -108,8 +108,8 @@ def _int8_stage(run: TrainingRun, before: StageOutput) -> StageOutput:
         work = Work.within(run.limits, encoder.facts.side, settings.fit)
         seen = np.stack([each for _, each in pixels_of_each(read, work)])
         quantise(encoder, seen, folder, settings.float_layers)
-        digest = digest_of([facts["digest"], *(sha256_file(folder / name) for name in (INT8_GRAPH, INT8_NUMBERS))])
-        write_json(folder / "encoder.json", facts | {"digest": digest, "engine": settings.engine})
+        digest = digest_of([sha256_file(folder / name) for name in (INT8_GRAPH, INT8_NUMBERS)])
+        write_json(folder / "encoder.json", facts | {"int8_digest": digest})
 
     recipe = settings.model_dump(mode="json", include={"engine", "fit", "float_layers"})
     inputs = {"encoder": before.digest, **run.inputs("validate")}

@@ -128,7 +128,7 @@ def features_folder(
     identity = {"version": _VERSION, "name": encoder["name"], "digest": encoder["digest"], "fit": fit}
     identity |= {"view": view} if view != WHOLE_VIEW else {}
     identity |= {"decoding": decoding} if decoding > 1 else {}
-    identity |= {"side": encoder["side"]} if "side" in encoder else {}
+    identity |= {fact: encoder[fact] for fact in ("side", "int8_digest") if fact in encoder}
     return store / "features" / f"{encoder['name']}-{digest_of(identity)[:16]}"
 
 

@@ -6,9 +6,24 @@ import numpy as np
 import pytest
 
 from pipeline.core.environment import Home
-from pipeline.model.bundle import CARD, CONFIDENCE, DECODER, ENCODER, GOLDEN, REFERENCE, VOCABULARY, read_bundle
+from pipeline.model.bundle import (
+    CARD,
+    CONFIDENCE,
+    DECODER,
+    ENCODER,
+    ENGINE,
+    GOLDEN,
+    INT8_ENGINE,
+    REFERENCE,
+    VOCABULARY,
+    read_bundle,
+)
+from pipeline.model.golden import reproduce
+from pipeline.model.int8_encoder import INT8_GRAPH, INT8_NUMBERS
 from pipeline.release.bundle_stage import pack
-from pipeline.storage.files import sha256_file
+from pipeline.storage.files import read_json, sha256_file
+from pipeline.training.encoder_stage import provide_encoder
+from tests.loading import load_captioner
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +69,21 @@ def test_packed_elsewhere_from_the_same_parts_it_is_the_same_bundle(bundle, tiny
     assert not (store / "stages" / "bundle").exists()
     again = pack(replace(tiny_run, home=Home(tmp_path, store, "")))
     assert again.figures()["bundle_digest"] == bundle.digest
+
+
+def test_another_engine_is_another_bundle_that_names_and_holds_it(bundle, tiny_run, tmp_path):
+    pytest.importorskip("nncf")
+    encoder = tiny_run.settings.encoder.model_copy(update={"engine": "int8"})
+    run = replace(tiny_run, settings=tiny_run.settings.model_copy(update={"encoder": encoder}))
+    run = run.after(provide_encoder(run))
+    output = pack(run)
+    other = read_bundle(output.path / "bundle", output.figures()["bundle_digest"])
+    assert other.digest != bundle.digest
+    assert (bundle.settings.engine, other.settings.engine) == (ENGINE, INT8_ENGINE)
+    for name in (INT8_GRAPH, INT8_NUMBERS):
+        assert sha256_file(other.path / name) == sha256_file(run.output("encoder").path / name)
+    assert read_json(other.path / REFERENCE)["engine"] == INT8_ENGINE
+    captioner = load_captioner(Home(tmp_path, tmp_path / "store", ""), str(other.path))
+    assert captioner.engine == INT8_ENGINE
+    assert reproduce(other, captioner) == 3
+    assert "OpenVINO computes it in 8 bits" in (other.path / CARD).read_text()

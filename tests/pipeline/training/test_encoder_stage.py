@@ -1,13 +1,24 @@
+from dataclasses import replace
+
 import keras
+import numpy as np
 import pytest
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import DatasetRejected, SettingsError
 from pipeline.core.settings import EncoderSettings, TrainSettings
 from pipeline.data.snapshot import Snapshot
+from pipeline.model.int8_encoder import Int8Encoder
 from pipeline.model.network.encoder import build_encoder, weights_sha256
 from pipeline.storage.files import read_json, sha256_file, write_json
-from pipeline.training.encoder_stage import ENCODER_WEIGHTS, load_encoder, provide_encoder, train_scenes_encoder
+from pipeline.training.encoder_stage import (
+    ENCODER_WEIGHTS,
+    load_encoder,
+    load_frozen_encoder,
+    provide_encoder,
+    train_scenes_encoder,
+)
+from pipeline.training.features import features_folder
 from pipeline.training.run import TrainingRun
 
 
@@ -98,6 +109,28 @@ def test_weights_of_keras_are_known_by_their_values(tmp_path, monkeypatch):
         load_encoder(output)
     write_json(output.path / "encoder.json", {name: facts[name] for name in facts if name != "values_sha256"})
     load_encoder(output)  # as an earlier version wrote it
+
+
+def test_an_encoder_of_8_bits_is_another_encoder_of_the_same_weights(tiny_run, tmp_path):
+    pytest.importorskip("nncf")
+    keras.utils.set_random_seed(0)
+    file = tmp_path / "w.weights.h5"
+    build_encoder("mobilenet", None, 96).backbone.save_weights(file)
+    outputs = []
+    for engine in ("tensorflow", "int8"):
+        encoder = EncoderSettings(name="mobilenet", weights=str(file), side=96, engine=engine)
+        settings = tiny_run.settings.model_copy(update={"encoder": encoder})
+        outputs.append(provide_encoder(replace(tiny_run, settings=settings)))
+    usual, int8 = outputs
+    facts = [read_json(output.path / "encoder.json") for output in outputs]
+    assert int8.digest != usual.digest
+    assert len({features_folder(tmp_path, each, "squash") for each in facts}) == 2
+    assert weights_sha256(load_encoder(int8)) == weights_sha256(load_encoder(usual))
+    image = np.full((1, 96, 96, 3), 200, np.uint8)
+    encoder = load_frozen_encoder(int8, 1)
+    assert isinstance(encoder, Int8Encoder)
+    assert encoder.facts == load_frozen_encoder(usual, 1).facts
+    assert encoder.predict_on_batch(image).shape == (1, 9, 1024)
 
 
 def test_the_scenes_encoder_learns_and_is_kept_by_its_digest(tiny_run):
