@@ -18,7 +18,7 @@ from pipeline.model.network.frozen import FrozenEncoder
 CALIBRATION_IMAGES: Final = 300
 
 
-def quantise(encoder: Encoder, pixels: npt.NDArray[np.uint8], folder: Path, float_layers: str = "") -> None:
+def quantise(encoder: Encoder, pixels: npt.NDArray[np.uint8], folder: Path, float_layers: str | None = None) -> None:
     """Write both files of an `Int8Encoder`, calibrated on uint8 [n, side, side, 3]; needs NNCF.
 
     `float_layers` is a regular expression; convolutions whose whole name it matches stay float. Their names are
@@ -34,7 +34,7 @@ def quantise(encoder: Encoder, pixels: npt.NDArray[np.uint8], folder: Path, floa
     openvino.save_model(quantised, folder / INT8_GRAPH, compress_to_fp16=False)
 
 
-def _quantised(model: Any, pixels: npt.NDArray[np.uint8], float_layers: str) -> Any:
+def _quantised(model: Any, pixels: npt.NDArray[np.uint8], float_layers: str | None) -> Any:
     try:
         import nncf
     except ImportError as error:

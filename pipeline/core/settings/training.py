@@ -38,8 +38,8 @@ class EncoderSettings(Group):
         description="What computes it: tensorflow in float32, or OpenVINO in 8 bits (int8), several times as fast; "
         "int8 needs the extra int8.",
     )
-    float_layers: str = Field(
-        "",
+    float_layers: str | None = Field(
+        None,
         description="int8: a regular expression. Convolutions are convolution_0, convolution_1 and so on, in the order "
         "of computing; those it matches stay float. Empty for none.",
     )
@@ -54,9 +54,9 @@ class EncoderSettings(Group):
 
     @field_validator("float_layers")
     @classmethod
-    def _is_regular_expression(cls, pattern: str) -> str:
+    def _is_regular_expression(cls, pattern: str | None) -> str | None:
         try:
-            re.compile(pattern)
+            re.compile(pattern or "")
         except re.error as error:
             raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
         return pattern
