@@ -119,7 +119,7 @@ install_packages() {
     else
         follow_pip_settings
     fi
-    say "Installing the packages of $lock (3.8 GB; some minutes the first time)"
+    say "Installing the packages of $lock (3.9 GB; some minutes the first time)"
     # uv's list of every package is left out; what it downloads is shown. Bytecode is compiled here once: where Python
     # may not write any (PYTHONDONTWRITEBYTECODE, a read-only folder), each start would compile TensorFlow anew.
     "$uv" pip sync --python .venv/bin/python --compile-bytecode --require-hashes \

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.data.snapshot import read_images
-from pipeline.evaluation.corruptions import degrade
+from pipeline.evaluation.corruptions import Pixels, degrade
 from pipeline.imaging.sandbox import Work, pixels_of_each
 from pipeline.metrics.cider import DocumentFrequencies
 from pipeline.metrics.scores import score_captions
@@ -115,15 +116,27 @@ def predict_degraded(
     """Captions of images after each way to degrade them; `images` as `sample` gives them."""
     from pipeline.training.encoder_stage import load_frozen_encoder
 
-    encoder, fit = load_frozen_encoder(run.output("encoder"), INFERENCE_BATCH), run.settings.encoder.fit
-    parts: dict[str, list[Predictions]] = {kind: [] for kind in kinds}
+    encoder = load_frozen_encoder(run.output("encoder"), INFERENCE_BATCH)
+    return predict_seen(run, predictor, images, {kind: (encoder, partial(degrade, kind)) for kind in kinds})
+
+
+def predict_seen(
+    run: TrainingRun,
+    predictor: Predictor,
+    images: pd.DataFrame,
+    ways: Mapping[str, tuple[Any, Callable[[Pixels, str], Pixels]]],
+) -> dict[str, Predictions]:
+    """Captions of images for each way to see them: an encoder, and what becomes of pixels before, given the digest."""
+    side = next(encoder.facts.side for encoder, _ in ways.values())
+    work = Work.within(run.limits, side, run.settings.encoder.fit)
+    parts: dict[str, list[Predictions]] = {name: [] for name in ways}
     batches = [images.iloc[start : start + INFERENCE_BATCH] for start in range(0, len(images), INFERENCE_BATCH)]
     photographs = chain.from_iterable(read_images(run.source, batch) for batch in batches)
-    with closing(pixels_of_each(photographs, Work.within(run.limits, encoder.facts.side, fit))) as squares:
+    with closing(pixels_of_each(photographs, work)) as squares:
         for batch in batches:
             decoded = dict(islice(squares, len(batch)))
-            for kind in kinds:
-                degraded = np.stack([degrade(kind, decoded[sha], sha) for sha in batch["sha256"]])
-                features = predict_padded(encoder, INFERENCE_BATCH, degraded)
-                parts[kind].append(predictor.predict(features.astype(np.float16)))  # as extract_features keeps them
-    return {kind: _concatenated(predictions) for kind, predictions in parts.items()}
+            for name, (encoder, change) in ways.items():
+                pixels = np.stack([change(decoded[sha], sha) for sha in batch["sha256"]])
+                features = predict_padded(encoder, INFERENCE_BATCH, pixels)
+                parts[name].append(predictor.predict(features.astype(np.float16)))  # as extract_features keeps them
+    return {name: _concatenated(predictions) for name, predictions in parts.items()}

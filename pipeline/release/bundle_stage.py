@@ -32,6 +32,7 @@ from pipeline.model.captioner import BundleCaptioner
 from pipeline.model.int8_encoder import INT8_GRAPH, INT8_NUMBERS
 from pipeline.model.interface import PinnedModel
 from pipeline.model.vocabulary_binding import bind
+from pipeline.release.int8_cost import int8_cost, require_tolerable
 from pipeline.release.model_card import card_of
 from pipeline.release.reference_stage import reference_of
 from pipeline.storage.files import write_bytes, write_json, write_text
@@ -45,14 +46,18 @@ GOLDEN_IMAGES = 3
 
 
 def pack(run: TrainingRun) -> StageOutput:
-    """The bundle as a stage's output, in the folder `bundle`; its digest is in `figures.json`."""
+    """The bundle as a stage's output, in the folder `bundle`; `figures.json` has its digest, and what int8 costs it."""
+    is_int8 = run.settings.encoder.engine == "int8"
 
     def build(folder: Path) -> None:
+        cost = {"int8": int8_cost(run)} if is_int8 else {}
+        if is_int8:
+            require_tolerable(cost["int8"], run.settings.encoder.int8_tolerance)
         bundle = folder / "bundle"
         bundle.mkdir()
         network = load_encoder(run.output("encoder"))
         network.backbone.save_weights(bundle / ENCODER)
-        if run.settings.encoder.engine == "int8":
+        if is_int8:
             for name in (INT8_GRAPH, INT8_NUMBERS):
                 shutil.copyfile(run.output("encoder").path / name, bundle / name)
         shutil.copyfile(run.output("refine").path / DECODER_WEIGHTS, bundle / DECODER)
@@ -61,13 +66,14 @@ def pack(run: TrainingRun) -> StageOutput:
         shutil.copyfile(run.output("calibrate").path / CONFIDENCE, bundle / CONFIDENCE)
         write_settings(bundle, _bundle_settings(run, network.facts.side))
         write_json(bundle / REFERENCE, reference_of(run))
-        write_text(bundle / CARD, card_of(run))
+        write_text(bundle / CARD, card_of(run, cost))
         _write_golden(bundle, run, network.facts.side)
-        write_json(folder / "figures.json", {"bundle_digest": seal(bundle)})
+        write_json(folder / "figures.json", {"bundle_digest": seal(bundle)} | cost)
 
     shaping = run.settings.model_dump(
         mode="json", include={"decoding": True, "registry": {"model_name"}, "source": {"terms"}}
     )
+    shaping |= {"int8_tolerance": run.settings.encoder.int8_tolerance} if is_int8 else {}
     return run.store.run("bundle", _VERSION, shaping, run.inputs("refine", "calibrate", "evaluate", "encoder"), build)
 
 

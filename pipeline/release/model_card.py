@@ -14,9 +14,10 @@ from pipeline.training.run import TrainingRun
 STAGES = ("validate", "adapt_vocabulary", "extract_features", "train", "refine")
 
 
-def card_of(run: TrainingRun) -> str:
-    """The card of a run that is evaluated."""
-    return model_card(run.settings, {stage: run.output(stage).figures() for stage in STAGES}, run.scores())
+def card_of(run: TrainingRun, cost: Mapping[str, Any]) -> str:
+    """The card of a run that is evaluated; `cost` has under `int8` what that engine costs it, and is empty without it."""
+    figures = {stage: run.output(stage).figures() for stage in STAGES} | dict(cost)
+    return model_card(run.settings, figures, run.scores())
 
 
 def model_card(settings: TrainSettings, figures: Mapping[str, Any], scores: Mapping[str, Any]) -> str:

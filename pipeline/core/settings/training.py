@@ -43,6 +43,13 @@ class EncoderSettings(Group):
         description="int8: a regular expression. Convolutions are convolution_0, convolution_1 and so on, in the order "
         "of computing; those it matches stay float. Empty for none.",
     )
+    int8_tolerance: Annotated[float, Effect.NOT_ON_LEARNING] = Field(
+        0.005,
+        ge=0,
+        le=10,
+        description="int8: most CIDEr-D (0 to 10) that captions of validation images may lose to the same encoder in "
+        "float32; a version that loses more is not packed.",
+    )
     batch_size: Annotated[int, Effect.NOT_ON_LEARNING] = Field(32, ge=1, le=1024, description="Images encoded at once.")
     views: int = Field(
         1, ge=1, le=8, description="Views of each training image to learn from: whole, mirrored, then crops."

@@ -73,10 +73,11 @@ def test_packed_elsewhere_from_the_same_parts_it_is_the_same_bundle(bundle, tiny
 
 def test_another_engine_is_another_bundle_that_names_and_holds_it(bundle, tiny_run, tmp_path):
     pytest.importorskip("nncf")
-    encoder = tiny_run.settings.encoder.model_copy(update={"engine": "int8"})
+    encoder = tiny_run.settings.encoder.model_copy(update={"engine": "int8", "int8_tolerance": 10.0})
     run = replace(tiny_run, settings=tiny_run.settings.model_copy(update={"encoder": encoder}))
     run = run.after(provide_encoder(run))
     output = pack(run)
+    cost = output.figures()["int8"]
     other = read_bundle(output.path / "bundle", output.figures()["bundle_digest"])
     assert other.digest != bundle.digest
     assert (bundle.settings.engine, other.settings.engine) == (ENGINE, INT8_ENGINE)
@@ -86,4 +87,6 @@ def test_another_engine_is_another_bundle_that_names_and_holds_it(bundle, tiny_r
     captioner = load_captioner(Home(tmp_path, tmp_path / "store", ""), str(other.path))
     assert captioner.engine == INT8_ENGINE
     assert reproduce(other, captioner) == 3
-    assert "OpenVINO computes it in 8 bits" in (other.path / CARD).read_text()
+    card = (other.path / CARD).read_text()
+    assert "OpenVINO computes it in 8 bits" in card
+    assert f"is {cost['int8']:.4f} in 8 bits and {cost['float']:.4f} in floats" in card

@@ -293,7 +293,7 @@ def test_it_keeps_the_trainer_s_folders_to_itself():
 
 
 def test_a_run_s_card_holds_its_own_figures(tiny_run):
-    card = card_of(tiny_run)
+    card = card_of(tiny_run, {})
     assert card == (tiny_run.output("bundle").path / "bundle" / CARD).read_text(encoding="utf-8")
     scores = tiny_run.scores()
     figures = [scores["scores"]["cider_d"], scores["leave_one_out"]["cider_d"], *scores["intervals"]["cider_d"]]

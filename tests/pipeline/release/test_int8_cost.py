@@ -1,0 +1,31 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.core.errors import SettingsError
+from pipeline.evaluation.inference import Predictor, cider_d_of, load_confidence, predict_clean, sample
+from pipeline.release.int8_cost import int8_cost, require_tolerable
+from pipeline.training.encoder_stage import provide_encoder
+
+
+def test_the_cost_is_of_the_same_decoder_on_the_same_validation_images(tiny_run):
+    pytest.importorskip("nncf")
+    encoder = tiny_run.settings.encoder.model_copy(update={"engine": "int8"})
+    run = replace(tiny_run, settings=tiny_run.settings.model_copy(update={"encoder": encoder}))
+    cost = int8_cost(run.after(provide_encoder(run)))
+    images = sample(tiny_run, "val")
+    assert cost["images"] == len(images)
+    assert cost["lost"] == cost["float"] - cost["int8"]
+    predictor = Predictor(tiny_run, load_confidence(tiny_run).pooled_embeddings)
+    captions = predict_clean(tiny_run, predictor, images).captions
+    expected = cider_d_of(tiny_run.accepted.references("val"), list(images["image"]), captions)
+    assert cost["float"] == pytest.approx(np.mean(expected), abs=1e-6)
+
+
+def test_a_cost_above_the_tolerance_is_refused_with_its_number():
+    cost = {"float": 0.62, "int8": 0.61, "lost": 0.01, "images": 500}
+    require_tolerable(cost, 0.01)
+    require_tolerable(cost | {"lost": -0.02}, 0.0)
+    with pytest.raises(SettingsError, match=r"loses 0\.0100 CIDEr-D on 500 .*int8_tolerance=0\.005.*float_layers"):
+        require_tolerable(cost, 0.005)
