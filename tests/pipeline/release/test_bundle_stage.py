@@ -22,7 +22,8 @@ from pipeline.model.golden import reproduce
 from pipeline.model.int8_encoder import INT8_GRAPH, INT8_NUMBERS
 from pipeline.release.bundle_stage import pack
 from pipeline.storage.files import read_json, sha256_file
-from pipeline.training.encoder_stage import provide_encoder
+from pipeline.training.run import TrainingRun
+from pipeline.training_pipeline import run_until
 from tests.loading import load_captioner
 
 
@@ -74,8 +75,9 @@ def test_packed_elsewhere_from_the_same_parts_it_is_the_same_bundle(bundle, tiny
 def test_another_engine_is_another_bundle_that_names_and_holds_it(bundle, tiny_run, tmp_path):
     pytest.importorskip("nncf")
     encoder = tiny_run.settings.encoder.model_copy(update={"engine": "int8", "int8_tolerance": 10.0})
-    run = replace(tiny_run, settings=tiny_run.settings.model_copy(update={"encoder": encoder}))
-    run = run.after(provide_encoder(run))
+    run = TrainingRun(tiny_run.settings.model_copy(update={"encoder": encoder}), tiny_run.home)
+    seen = run_until("extract_features", run).done  # by a decoder that was trained on float features
+    run = replace(run, done={**tiny_run.done, **seen})
     output = pack(run)
     cost = output.figures()["int8"]
     other = read_bundle(output.path / "bundle", output.figures()["bundle_digest"])
