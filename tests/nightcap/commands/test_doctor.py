@@ -5,6 +5,7 @@ import json
 import pytest
 
 from pipeline.core.environment import Home
+from pipeline.core.packages import installed_versions
 from pipeline.training.device_check import check
 
 LOSSES = [2.0, 1.5, 1.0]
@@ -63,3 +64,8 @@ def test_the_dag_logs_what_it_found(found):
     told = doctor_gpu().get_task("examine").python_callable()
     assert told["gpus"] == ["stand-in"]
     assert logged() == {told["run_id"]: ("FINISHED", LOSSES)}
+
+
+def test_the_report_names_the_engines(run):
+    engines = "engines tensorflow and int8" if installed_versions(("openvino",)) else "engine tensorflow only"
+    assert engines in run("doctor").out
