@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.environment import Home
+from pipeline.core.points import points
 from pipeline.model.bundle import (
     CARD,
     CONFIDENCE,
@@ -91,4 +92,4 @@ def test_another_engine_is_another_bundle_that_names_and_holds_it(bundle, tiny_r
     assert reproduce(other, captioner) == 3
     card = (other.path / CARD).read_text()
     assert "OpenVINO computes it in 8 bits" in card
-    assert f"is {cost['int8']:.4f} in 8 bits and {cost['float']:.4f} in floats" in card
+    assert f"is {points(cost['int8'])} in 8 bits and {points(cost['float'])} in floats" in card

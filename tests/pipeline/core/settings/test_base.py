@@ -91,6 +91,7 @@ def test_the_effects_of_settings_of_a_training():
         "registry.model_name",
         "registry.experiment",
         "encoder.shards",
+        "encoder.int8_tolerance",
         "encoder.batch_size",
     }
     assert "gate.approval" in free
