@@ -39,6 +39,7 @@ _INDEXES: Final = """
     CREATE UNIQUE INDEX by_image ON captions(image);
     CREATE INDEX by_night ON captions(night, captioned_at);
     CREATE INDEX by_night_and_name ON captions(night, image);
+    CREATE INDEX by_night_and_confidence ON captions(night, confidence IS NULL, confidence, id);
     CREATE INDEX by_confidence ON captions(confidence IS NULL, confidence, id);
     CREATE INDEX by_time ON captions(captioned_at, id);
 """
