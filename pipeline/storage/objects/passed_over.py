@@ -28,7 +28,11 @@ class PassedOver:
 
     def has(self, infos: Sequence[ObjectInfo]) -> list[bool]:
         """Whether each object is known to be no image."""
-        return [bool(known) for known in np.isin(_marks(infos), self._known)]
+        if not len(self._known):
+            return [False] * len(infos)
+        marks = _marks(infos)
+        places = np.searchsorted(self._known, marks).clip(max=len(self._known) - 1)  # they are sorted
+        return [bool(known) for known in self._known[places] == marks]
 
     def add(self, infos: Sequence[ObjectInfo]) -> None:
         """Note objects that are no images, those that are known, too."""
