@@ -9,6 +9,7 @@ from urllib.parse import unquote
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from pipeline.core.settings.form import FIRST
 from tests.integration.test_scheduler import TINY
 
 CHROMIUM = shutil.which("chromium")
@@ -53,10 +54,10 @@ def log_in(page, address, role):
 
 
 def fill(form, values):
-    """Open the section that each field stands in, and type its value."""
+    """Open the section that each field stands in, and type its value; the first fields are open from the start."""
     last = None
-    for name, value in values.items():
-        section = name.split(".")[0].capitalize()
+    for name, value in sorted(values.items(), key=lambda item: item[0] not in FIRST):
+        section = None if name in FIRST else name.split(".")[0].capitalize()
         if section != last:
             form.get_by_role("button", name=section, exact=True).click()
             last = section
