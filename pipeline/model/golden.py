@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from pipeline.core.errors import BundleRejected
+from pipeline.core.errors import BadImage, BundleRejected
+from pipeline.imaging.decode import ImageLimits
+from pipeline.imaging.sandbox import DecodedPixels, Work, decode_each
 from pipeline.model.bundle import GOLDEN, Bundle
+from pipeline.model.image_file import read_image_file
 from pipeline.model.interface import Captioner
 from pipeline.storage.files import read_json
 
@@ -19,9 +22,21 @@ TOLERANCE = 1e-3  # how far a score may be off: another processor adds up in ano
 
 
 def golden_images(bundle: Bundle) -> dict[str, npt.NDArray[np.uint8]]:
-    """The images as the encoder gets them, uint8 [side, side, 3], by file name."""
-    names = sorted(read_json(bundle.path / GOLDEN / CAPTIONS))
-    return {name: np.asarray(Image.open(bundle.path / GOLDEN / name)) for name in names}
+    """The images as the encoder gets them, uint8 [side, side, 3], by file name; BundleRejected if one is no image."""
+    names, limits = sorted(read_json(bundle.path / GOLDEN / CAPTIONS)), ImageLimits(min_side=1)
+    work = Work.within(limits, bundle.settings.pixels.side, "squash")  # which leaves a square of that side as it is
+    try:
+        files = [(name, read_image_file(bundle.path / GOLDEN / name, limits)) for name in names]
+        with closing(decode_each(files, work)) as decoded:
+            return {name: _pixels(image) for name, image in decoded}
+    except BadImage as error:
+        raise BundleRejected(f"{bundle.path}: a golden image cannot be read: {error}") from error
+
+
+def _pixels(image: DecodedPixels | BadImage) -> npt.NDArray[np.uint8]:
+    if isinstance(image, BadImage):
+        raise image
+    return image.pixels
 
 
 def reproduce(bundle: Bundle, captioner: Captioner) -> int:

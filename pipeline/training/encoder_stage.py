@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -71,19 +72,34 @@ def load_encoder(encoder: StageOutput) -> Encoder:
     facts = read_json(encoder.path / "encoder.json")
     if facts["weights"] == ENCODER_WEIGHTS:
         return build_encoder(facts["name"], encoder.path / ENCODER_WEIGHTS)
-    network = build_encoder(facts["name"], facts["weights"], facts.get("side"))
     if facts["weights"] != IMAGENET:
-        if sha256_file(Path(facts["weights"])) != facts["digest"]:
-            raise SettingsError(
-                f"encoder.weights: {facts['weights']} has changed since this training began; "
-                "put the former file back, or start the training again"
-            )
-    elif facts.get("values_sha256") not in (None, weights_sha256(network)):  # earlier versions wrote none
+        return _load_file(facts)
+    network = build_encoder(facts["name"], IMAGENET, facts.get("side"))
+    if facts.get("values_sha256") not in (None, weights_sha256(network)):  # earlier versions wrote none
         raise SettingsError(
             f"encoder.weights=imagenet: Keras' weights of {facts['name']} are not those of {encoder.path}; "
             "remove them from Keras' cache (~/.keras/models), or give a file with encoder.weights"
         )
     return network
+
+
+def _load_file(facts: dict[str, Any]) -> Encoder:
+    """Load a copy, which nobody else can change between its hash and its use."""
+    weights = Path(facts["weights"])
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            copy = Path(shutil.copyfile(weights, Path(scratch) / weights.name))
+        except OSError as error:
+            raise SettingsError(f"encoder.weights: cannot read {weights}: {error.strerror or error}") from error
+        if sha256_file(copy) != facts["digest"]:
+            raise SettingsError(
+                f"encoder.weights: {weights} has changed since this training began; "
+                "put the former file back, or start the training again"
+            )
+        try:
+            return build_encoder(facts["name"], copy, facts.get("side"))
+        except SettingsError as error:
+            raise SettingsError(str(error).replace(str(copy), str(weights))) from error
 
 
 def load_frozen_encoder(encoder: StageOutput, batch: int) -> FrozenEncoder | Int8Encoder:

@@ -2,7 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from benchmarks.odd_images import png
 from pipeline.core.errors import BundleRejected
 from pipeline.model.bundle import FORMAT, GOLDEN, read_bundle
 from pipeline.model.golden import CAPTIONS, TOLERANCE, golden_images, reproduce
@@ -33,6 +35,21 @@ def test_the_same_captions_and_scores_are_reproduced(bundle):
     assert reproduce(bundle, Parrot(bundle)) == len(golden_images(bundle)) == 3
     score = Parrot(bundle).captions[-1].score
     assert reproduce(bundle, Parrot(bundle, score=score + TOLERANCE / 2)) == 3
+
+
+def test_golden_images_are_those_of_their_files(bundle):
+    for name, pixels in golden_images(bundle).items():
+        assert np.array_equal(pixels, np.asarray(Image.open(bundle.path / GOLDEN / name)))
+
+
+@pytest.mark.usefixtures("no_decoding_here")
+@pytest.mark.parametrize("data", [b"", b"<html>", png(9000, 9000)])
+def test_golden_images_are_decoded_within_limits(bundle, data):
+    """Whoever registers a model may put any file there."""
+    (name, *_) = golden_images(bundle)
+    (bundle.path / GOLDEN / name).write_bytes(data)
+    with pytest.raises(BundleRejected, match="golden image cannot be read"):
+        golden_images(bundle)
 
 
 @pytest.mark.parametrize("change", [{"text": "another"}, {"score": -90.0}])

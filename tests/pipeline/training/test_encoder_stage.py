@@ -85,6 +85,25 @@ def test_a_weights_file_that_changes_while_a_training_runs_is_refused(tmp_path):
         load_encoder(output)
 
 
+def test_weights_that_are_others_only_while_they_load_are_not_used(tmp_path, monkeypatch):
+    weights, other = tmp_path / "w.weights.h5", tmp_path / "other.weights.h5"
+    for seed, file in enumerate((weights, other)):
+        keras.utils.set_random_seed(seed)
+        build_encoder("mobilenet", None).backbone.save_weights(file)
+    output = provide_encoder(run_with(tmp_path, name="mobilenet", weights=str(weights)))
+    wanted, former = weights_sha256(load_encoder(output)), weights.read_bytes()
+
+    def swapped(*args):
+        weights.write_bytes(other.read_bytes())
+        try:
+            return build_encoder(*args)
+        finally:
+            weights.write_bytes(former)
+
+    monkeypatch.setattr("pipeline.training.encoder_stage.build_encoder", swapped)
+    assert weights_sha256(load_encoder(output)) == wanted
+
+
 def test_weights_of_keras_are_known_by_their_values(tmp_path, monkeypatch):
     drawn = keras.applications.mobilenet.MobileNet
 
