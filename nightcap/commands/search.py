@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nightcap.console import echo, working
+from nightcap.console import echo, show, working
 from nightcap.options import TableOption
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
@@ -34,6 +34,8 @@ def command(
     home = Home.from_environment()
     with working("searching"):
         index = CaptionIndex(Places.of(home).require_table(CaptionTable(table or home.captions)))
-        found = index.search(text, limit)
+        found = index.search(f"{text} ", limit)  # whole words
+    if not found:
+        show("no current caption has these words")
     for each in found:
         echo(json.dumps(asdict(each), ensure_ascii=False) if as_json else f"{each.image}: {each.caption}")

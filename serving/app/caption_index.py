@@ -148,7 +148,8 @@ class CaptionIndex:
         """Every night with a current caption, the newest first."""
         with self._using:
             rows = self._database.execute(
-                "SELECT night FROM captions WHERE night IS NOT NULL GROUP BY night ORDER BY max(captioned_at) DESC"
+                "SELECT night FROM captions WHERE night IS NOT NULL GROUP BY night "
+                "ORDER BY max(CASE WHEN source = 'model' THEN captioned_at END) DESC"  # a correction makes none newer
             ).fetchall()
         return [night for (night,) in rows]
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pipeline.core.errors import SettingsError
 from pipeline.core.reasons import NIGHT_REASONS
+from pipeline.storage.forgotten import Forgotten
 from pipeline.storage.tables.schema import CAPTIONED, HUMAN, one_of
 from serving.app.review import Review
 from serving.upkeep.correct import corrected_table
@@ -20,7 +21,7 @@ _COLUMNS: Final = [
 def history_of(review: Review, image: str) -> dict[str, Any]:
     """What `history.html` shows; SettingsError if the table has no row of the image."""
     rows = corrected_table(review.home).newest_first(one_of("image", [image]), _COLUMNS).to_pylist()
-    if not rows:
+    if not rows or image in Forgotten.of(review.home.store):
         raise SettingsError(f"the table has no row of {image}; open its page from the review of its caption")
     review.listed.add(image)
     usable = [row for row in rows if row["status"] == CAPTIONED and not row["withdrawn"]]

@@ -19,19 +19,20 @@ _SHOWN: Final = 24  # of each reason
 
 def quarantined_images(review: Review, night: str) -> dict[str, Any]:
     """What `quarantine.html` shows, of one night or of all: images that still have no caption."""
+    review.index.refresh()
     condition = pc.field("status") == QUARANTINED
-    forgotten, found = Forgotten.of(review.home.store), defaultdict[str, dict[str, None]](dict)
-    for batch in corrected_table(review.home).batches(
-        condition if not night else condition & (pc.field("night") == night), ["image", "reason"]
-    ):
-        for row in batch.to_pylist():
-            if review.index.of(row["image"]) is None and row["image"] not in forgotten:
-                found[row["reason"]][row["image"]] = None
-    groups = [
-        _group(reason, list(images), night) for reason, images in sorted(found.items(), key=lambda each: -len(each[1]))
-    ]
+    if night:
+        condition &= pc.field("night") == night
+    reasons = dict[str, str]()  # the newest of each image
+    for row in corrected_table(review.home).newest_first(condition, ["image", "reason"]).to_pylist():
+        reasons.setdefault(row["image"], row["reason"])
+    forgotten, found = Forgotten.of(review.home.store), defaultdict[str, list[str]](list)
+    for image, reason in reasons.items():
+        if review.index.of(image) is None and image not in forgotten:
+            found[reason].append(image)
+    groups = [_group(reason, images, night) for reason, images in sorted(found.items(), key=lambda each: -len(each[1]))]
     review.listed.update(image for group in groups for image in group["images"])
-    return {"night": night, "groups": groups, "total": len(set().union(*found.values()))}
+    return {"night": night, "groups": groups, "total": sum(map(len, found.values()))}
 
 
 def _group(reason: str, images: list[str], night: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from pydantic import TypeAdapter
 
 from pipeline.core.errors import NightcapError, SettingsError
+from pipeline.storage.forgotten import Forgotten
 from serving.app.caption_index import CaptionQuery, Order
 from serving.app.held import held_captions
 from serving.app.history import history_of
@@ -75,7 +76,8 @@ def create_app(review: Review, images: ReviewedImages, key: str) -> FastAPI:
 
     @app.get("/image")
     def image(name: str, size: Literal["small", "large"] = "large") -> Response:
-        data = images.jpeg(name, size) if name in review.listed or review.index.of(name) else None
+        is_shown = name in review.listed or review.index.of(name)
+        data = images.jpeg(name, size) if is_shown and name not in Forgotten.of(review.home.store) else None
         return Response(data, 200 if data else 404, media_type="image/jpeg")
 
     @app.post("/caption")

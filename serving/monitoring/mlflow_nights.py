@@ -15,7 +15,9 @@ _EXPERIMENT = (
 )
 
 
-def log_night(plan: Plan, home: Home, experiment: str, samples: Sequence[Sample], alarms: Mapping[str, str]) -> None:
+def log_night(
+    plan: Plan, home: Home, experiment: str, samples: Sequence[Sample], alarms: Mapping[str, str], published: bool
+) -> None:
     """Log a night's metrics to its MLflow run, once more when a held night is published; alarms say why it is held."""
     from pipeline.registry.versions import NOTE_TAG, Registry
 
@@ -25,8 +27,8 @@ def log_night(plan: Plan, home: Home, experiment: str, samples: Sequence[Sample]
 
         client = MlflowClient(home.tracking_uri)
         run = _run_id(client, registry.experiment(experiment, _EXPERIMENT), plan)
-        state = "published" if plan.is_published else "held"
-        client.update_run(run, name=plan.night if plan.is_published else f"{plan.night} (held back)")
+        state = "published" if published else "held"
+        client.update_run(run, name=plan.night if published else f"{plan.night} (held back)")
         client.set_tag(run, "state", state)
         client.set_tag(run, NOTE_TAG, "; ".join([state, *alarms.values()]))
         for sample in samples:

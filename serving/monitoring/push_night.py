@@ -26,7 +26,7 @@ def push_night(plan: Plan, home: Home, published: bool) -> None:
     content = f"the metrics of night {plan.night}"
     if plan.settings.experiment:
         with warn_undelivered("MLflow", content):
-            log_night(plan, home, plan.settings.experiment, samples, statistics.alarms)
+            log_night(plan, home, plan.settings.experiment, samples, statistics.alarms, published)
     if home.pushgateway:
         metrics = {f"{PREFIX}{name}": metric for name, metric in NIGHT_METRICS.items()}
         prefixed = [sample._replace(metric=f"{PREFIX}{sample.metric}") for sample in samples]

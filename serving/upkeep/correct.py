@@ -17,7 +17,7 @@ from pipeline.storage.tables.corrections import Correction, CorrectionTable
 from pipeline.storage.tables.human_captions import add_human_captions, withdraw_human_captions
 from pipeline.storage.tables.schema import HUMAN
 from serving.reporting.outputs import amend_outputs
-from serving.reporting.outputs.index import indexed_runs, nights_with
+from serving.reporting.outputs.index import indexed_runs, nights_with, unwritten_mark
 from serving.runs.places import Places
 from serving.runs.plan_file import Plan
 
@@ -77,7 +77,7 @@ def _outputs_due(home: Home, table: CaptionTable) -> Iterator[set[str]]:
 
     Only a call that was stopped leaves its mark, which names nobody; then these are all images with people's captions.
     """
-    mark = home.store / "corrections.unwritten"
+    mark = unwritten_mark(home.store)
     due = set(table.images(pc.field("source") == HUMAN)) if mark.exists() else set()
     write_bytes(mark, b"")
     yield due

@@ -44,6 +44,11 @@ def naming_files(plan: Plan) -> Iterator[None]:
         yield
 
 
+def unwritten_mark(store: Path) -> Path:
+    """A file that is there while outputs may lack people's captions: whoever corrects next writes these again."""
+    return store / "corrections.unwritten"
+
+
 def index_entries(store: Path) -> Iterator[Path]:
     """The files of the index; one that is empty or cut is made anew from the plan of its run, if that is there."""
     for path in sorted(store.glob("outputs/*/*.json")):

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import IO
 
+from pipeline.storage.files import create_bytes
 from pipeline.storage.forgotten import Forgotten, heeding_forgotten
 from pipeline.storage.scrub import mentions
 from pipeline.storage.tables import CAPTIONED, HUMAN, CaptionTable
-from serving.reporting.outputs.index import add_to_index, naming_files
+from serving.reporting.outputs.index import add_to_index, naming_files, unwritten_mark
 from serving.reporting.outputs.lines import HEADS, RECORD_COLUMNS, Ending, Record, line_of, with_record
 from serving.reporting.outputs.targets import OutputTarget, target_of
 from serving.reporting.outputs.text import shorten
@@ -28,8 +29,8 @@ _FEW = 32  # records that are looked for in a file; for more it is written anew
 Sink = Callable[[list[Record]], None]
 
 
-class _ForgottenMeanwhile(Exception):
-    """Images were forgotten since the outputs were begun."""
+class _OutOfDate(Exception):
+    """Since the outputs were begun images were forgotten, or people wrote more captions than can be changed in them."""
 
 
 @dataclass
@@ -67,7 +68,7 @@ def write_outputs(plan: Plan) -> Written | None:
     target = target_of(settings.output, settings.store_patience_s)
     _tidy(target, plan)
     while (written := _write(_Job(plan, plan.open_table(), target, Forgotten.of(plan.store)))) is None:
-        log.info("night %s: images were forgotten while its outputs were written; writing them again", plan.night)
+        log.info("night %s: images or captions changed while its outputs were written; writing them again", plan.night)
     target.sync()  # before the report says that it is there
     log.info("night %s: %s in %s", plan.night, written, settings.output)
     return written
@@ -84,7 +85,7 @@ def amend_outputs(plan: Plan, images: Collection[str]) -> None:
     target = target_of(plan.settings.output, plan.settings.store_patience_s)
     job = _Job(plan, plan.open_table(), target, Forgotten.of(plan.store))
     with heeding_forgotten(plan.store), naming_files(plan):
-        is_done = len(images) <= _FEW and _amend(job, images)
+        is_done = _amend(job, images)
     if is_done:
         target.sync()
     elif plan.summary_file.is_file() or not plan.path.is_file():
@@ -94,6 +95,8 @@ def amend_outputs(plan: Plan, images: Collection[str]) -> None:
 def _amend(job: _Job, images: Collection[str]) -> bool:
     """Write records of some images in place of those that the files have; False if a file cannot be changed so."""
     records = [each for some in _records(job, job.table.human_captions(images), images) for each in some]
+    if len(records) > _FEW:
+        return False
     if job.plan.settings.write_sidecars:
         _write_sidecars(job, records)
     return all(_amend_file(job, ending, records) for ending in _endings(job.plan))
@@ -103,18 +106,18 @@ def _amend_file(job: _Job, ending: Ending, records: list[Record]) -> bool:
     old = new = job.target.read(file_name(job.plan, ending))
     for record in records:
         new = None if new is None else with_record(new, record, ending)
-    if new not in {None, old}:
+    if new is not None and new != old:
         with job.target.write(file_name(job.plan, ending)) as file:
-            file.write(new or b"")
+            file.write(new)
     return new is not None
 
 
 def _write(job: _Job) -> Written | None:
-    """Write a run's files; None, and the files of whole runs stay as they were, if images were forgotten meanwhile.
+    """Write a run's files; None, and the files of whole runs stay as they were, if they are out of date already.
 
-    What people wrote meanwhile comes after: whoever corrects a caption adds its row, and then changes the files.
+    A few captions that people wrote meanwhile come after: whoever corrects one adds its row, and then changes the files.
     """
-    with suppress(_ForgottenMeanwhile), ExitStack() as ending:
+    with suppress(_OutOfDate), ExitStack() as ending:
         with ExitStack() as stack:
             humans, sinks = job.table.human_captions(), list(_sinks(job, stack))
             for records in _records(job, humans):
@@ -122,11 +125,19 @@ def _write(job: _Job) -> Written | None:
                 for sink in sinks:
                     sink(records)
             if ending.enter_context(heeding_forgotten(job.plan.store)) != job.forgotten:
-                raise _ForgottenMeanwhile
+                raise _OutOfDate
             ending.enter_context(naming_files(job.plan))
-        changed = {image for image, _ in humans.items() ^ job.table.human_captions().items()}
-        _amend(replace(job, written=Written()), changed)
-    return job.written if Forgotten.of(job.plan.store) == job.forgotten else None
+            changed = {image for image, _ in humans.items() ^ job.table.human_captions().items()}
+            if len(changed) > _FEW:
+                raise _OutOfDate
+            mark = unwritten_mark(job.plan.store)
+            is_marked = bool(changed) and create_bytes(
+                mark, b""
+            )  # this process may end before it has changed the files
+        if changed and _amend(replace(job, written=Written()), changed) and is_marked:
+            mark.unlink(missing_ok=True)
+        return job.written if Forgotten.of(job.plan.store) == job.forgotten else None
+    return None
 
 
 def forget_outputs(plan: Plan, images: Collection[str], is_ours: Callable[[str], bool] = lambda _: False) -> int:

@@ -6,6 +6,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -15,8 +16,8 @@ from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.schema import HUMAN, SCHEMA
 from pipeline.storage.tables.withdraw import withdraw
 from serving.night import run_night
-from serving.reporting.outputs import amend_outputs, forget_outputs, write_outputs
-from serving.reporting.outputs.index import naming_files
+from serving.reporting.outputs import amend_outputs, forget_outputs, write, write_outputs
+from serving.reporting.outputs.index import naming_files, unwritten_mark
 from serving.reporting.outputs.targets import LocalTarget
 from serving.reporting.outputs.write import Written
 from serving.reporting.report import report
@@ -174,22 +175,42 @@ def test_what_was_withdrawn_is_not_written_again(world, out):
     }
 
 
-def test_what_a_person_writes_while_a_night_is_reported_stands_in_its_outputs(world, out):
+@pytest.fixture
+def reported(world, out):
+    """A function that corrects the first image while a night is reported, once people's captions were read."""
     paths = world.fill(2)
-    asked = {"write_csv": True, "write_sidecars": True}
-    world.night(output=str(out), **asked)
-    written = [out / name for name in ("captions-n1.jsonl", "captions-n1.csv", "000.jpg.txt")]
-    for path in written:
-        path.unlink()
+    world.night(output=str(out), write_csv=True, write_sidecars=True)
+    for name in ("captions-n1.jsonl", "captions-n1.csv", "000.jpg.txt"):
+        (out / name).unlink()
     made = Plan.read(world.folder() / "plan" / "plan.json")
-    with ThreadPoolExecutor() as pool:
-        with naming_files(made):
-            reported = pool.submit(write_outputs, made)
-            until(written[2].exists, 30, "no text file")  # so the person's captions were read before
-            write_by_hand(world, paths[0], "by hand")
-        assert reported.result().records == 2
-    assert said(lines(out))[paths[0]] == said(sheet(out))[paths[0]] == "by hand"
-    assert written[2].read_text() == "by hand\n"
+
+    def beside(caption):
+        with ThreadPoolExecutor() as pool:
+            with naming_files(made):
+                writing = pool.submit(write_outputs, made)
+                until((out / "000.jpg.txt").exists, 30, "no text file")
+                write_by_hand(world, paths[0], caption)
+            return paths[0], writing.result()
+
+    return beside
+
+
+@pytest.mark.parametrize("few", [0, 32])
+def test_what_a_person_writes_while_a_night_is_reported_stands_in_its_outputs(world, out, reported, monkeypatch, few):
+    monkeypatch.setattr(write, "_FEW", few)  # for more the files are written again
+    image, written = reported("by hand")
+    assert written.records == 2
+    assert said(lines(out))[image] == said(sheet(out))[image] == "by hand"
+    assert (out / "000.jpg.txt").read_text() == "by hand\n"
+    assert not unwritten_mark(world.home.store).exists()
+
+
+def test_a_report_that_ends_before_it_has_changed_what_it_wrote_leaves_a_mark(world, reported, monkeypatch):
+    """So whoever corrects next writes what people said again."""
+    monkeypatch.setattr(write, "_amend", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        reported("by hand")
+    assert unwritten_mark(world.home.store).exists()
 
 
 def said(records):
