@@ -60,6 +60,8 @@ def repair(corrections: CorrectionsOption = None, **options: Any) -> None:
     commit of a compaction, a withdrawal or a forgetting is undone: do it again.
     """
     tending = _tending(options)
+    if corrections and not any(Path(corrections).glob("*")):
+        raise SettingsError(f"--corrections {corrections} holds no table; name the folder of one")
     if any(Path(tending.table.uri).glob("*")):
         _show(tending.table.uri, tending.repair())
     elif not corrections and not any(Path(tending.corrections.uri).glob("*")):

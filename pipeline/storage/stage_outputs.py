@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,7 +80,8 @@ class Store:
         """The output for these settings and input digests, built if it is missing.
 
         `build` writes into a scratch folder, which becomes the output only when it returns. `outlived` names what of an
-        earlier output was a trouble of its moment: if there is any, an output without it is found or built instead.
+        earlier output was a trouble of its moment: if there is any, an output without it is found or built instead, once
+        for each name.
         """
         recipe = {"stage": stage, "version": version, "settings": dict(settings), "inputs": dict(inputs)}
         digest = digest_of(recipe)
@@ -90,10 +91,11 @@ class Store:
             self._lock(self.folder(name, input_digest))
         if self._lock(folder):
             output = self._checked_output(stage, digest)
-            if passed := outlived(output) if outlived else ():
+            if outlived and (passed := outlived(output)):
                 log.info("%s: built anew, as the trouble of %d images has passed", stage, len(passed))
                 inputs = {**inputs, _AGAIN: digest_of([digest, *sorted(passed)])}
-                return self.run(stage, version, settings, inputs, build, outlived)
+                others = _without(passed, outlived)  # what a new output does not cure makes no third
+                return self.run(stage, version, settings, inputs, build, others)
             log.info("%s: nothing changed, kept %s", stage, digest[:12])
             return output
         started = time.monotonic()
@@ -164,6 +166,12 @@ class Store:
     def folder(self, stage: str, digest: str) -> Path:
         """Where an output lies or would lie."""
         return self.root / "stages" / stage / digest[:32]
+
+
+def _without(
+    names: Collection[str], outlived: Callable[[StageOutput], Sequence[str]]
+) -> Callable[[StageOutput], Sequence[str]]:
+    return lambda output: [each for each in outlived(output) if each not in names]
 
 
 def list_files(output: Path) -> None:

@@ -38,11 +38,11 @@ def require_mounts(folder: Folder, places: Places, accepted: bool) -> tuple[str,
 
     Raises ObjectUnavailable if another was one and holds none any more, unless a person accepts that.
     """
-    mounted = [name for name in _mounts_in(folder) if _holds_images(folder, name)]
+    mounted = [name for name in _mounts_in(folder) if _is_listed(folder, name) and _holds_images(folder, name)]
     place = places.find("input", folder.uri)
     if place and not accepted:
         for name in place.mounts:
-            if name not in mounted and not _holds_images(folder, name):
+            if name not in mounted and _is_listed(folder, name) and not _holds_images(folder, name):
                 raise place.empty(f"had a disk of its own in {name}, which holds no image")
     return tuple(mounted)
 
@@ -54,6 +54,12 @@ def _mounts_in(folder: Folder) -> list[str]:
     with suppress(OSError):  # a system that does not tell
         points = {Path(each.mountpoint) for each in psutil.disk_partitions(all=True)}
     return sorted(each.relative_to(folder.root).as_posix() for each in points if folder.root in each.parents)
+
+
+def _is_listed(folder: Folder, name: str) -> bool:
+    """Whether a listing of the input enters a folder: none that is hidden or excluded; nor can a note have any name."""
+    is_hidden = any(part.startswith(".") for part in name.split("/"))
+    return not (is_hidden or folder.exclusions.why_folder(name)) and name.isprintable()
 
 
 def _holds_images(folder: Folder, name: str) -> bool:

@@ -229,10 +229,10 @@ def _write_plan(job: _Job, target: Path, forgotten: Forgotten) -> Selection:
                 ignored=selection.ignored.examples,
             )
             write_json(scratch / made.path.name, made.model_dump(mode="json"))
-        passed_over.save(is_whole=isinstance(listing, WholeListing) and job.replay is None)
     if is_empty and settings.accept_empty:
         places.accept_empty("input", job.folder.uri)
     is_part = not isinstance(listing, WholeListing)
+    passed_over.save(is_whole=not is_part and job.replay is None)
     places.remember("input", job.folder.uri, selection.seen, is_part, mounts)
     if settings.accept_empty and not job.table.is_there():
         places.accept_empty("table", job.table.uri)

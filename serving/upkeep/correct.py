@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 import pyarrow.compute as pc
 
 from pipeline.core.environment import Home
-from pipeline.core.errors import ObjectUnavailable
+from pipeline.core.errors import NightcapError, ObjectUnavailable
 from pipeline.storage.files import write_bytes
 from pipeline.storage.locks import exclusive_lock_in_time
 from pipeline.storage.tables import CaptionTable
@@ -21,6 +22,8 @@ from serving.reporting.outputs.index import indexed_runs, nights_with, unwritten
 from serving.runs.places import Places
 from serving.runs.plan_file import Plan
 
+log = logging.getLogger(__name__)
+
 _PATIENCE_S = 300.0  # with another writer, who writes the outputs of nights again
 
 
@@ -29,12 +32,12 @@ def publish_corrections(home: Home, corrections: CorrectionTable, given: Collect
 
     Corrections that an earlier call left out, as it was stopped, join too. The caller heeds the forgotten images.
     """
-    with _alone(home):
+    with correcting_alone(home):
         table = corrected_table(home)
-        with _outputs_due(home, table) as due:
-            corrections.append(given)
-            added = add_human_captions(table, corrections.read())
-            return _write_again(home, {each.image for each in given} | added | due)
+        due = _outputs_due(home, table)
+        corrections.append(given)
+        added = add_human_captions(table, corrections.read())
+        return _write_again(home, {each.image for each in given} | added, due)
 
 
 def withdraw_corrections(
@@ -42,15 +45,14 @@ def withdraw_corrections(
 ) -> tuple[list[Correction], list[Plan]]:
     """Let images fall back to the captions before; returns what was taken back, and nights whose outputs were written.
 
-    A call that is stopped may be repeated: a correction goes after its row and after its words in outputs.
+    A call that is stopped may be repeated: a correction goes after its row.
     """
-    with _alone(home):
+    with correcting_alone(home):
         table, found = corrected_table(home), [each for each in corrections.read() if unwanted(each)]
-        with _outputs_due(home, table) as due:
-            withdraw_human_captions(table, found)
-            nights = _write_again(home, {each.image for each in found} | due)
-            corrections.take_back(found.__contains__)
-            return found, nights
+        due = _outputs_due(home, table)
+        withdraw_human_captions(table, found)
+        corrections.take_back(found.__contains__)
+        return found, _write_again(home, {each.image for each in found}, due)
 
 
 def in_one_form(name: str) -> str:
@@ -63,29 +65,43 @@ def corrected_table(home: Home) -> CaptionTable:
     return Places.of(home).require_table(CaptionTable(home.captions))
 
 
-def _write_again(home: Home, images: Collection[str]) -> list[Plan]:
-    has_rows = nights_with(images)
-    nights = [plan for plan in indexed_runs(home.store) if has_rows(plan)]
+def _write_again(home: Home, images: Collection[str], due: Collection[str]) -> list[Plan]:
+    """Change outputs that tell of images, then those that an earlier call has left; one of these may fail once more."""
+    nights = _nights_with(home, images)
     for plan in nights:
         amend_outputs(plan, images)
+    is_all = True
+    for plan in _nights_with(home, due):
+        try:
+            amend_outputs(plan, due)
+        except NightcapError as error:
+            is_all = False
+            log.warning(
+                "the outputs of night %s lack people's captions, until one that is given later: %s", plan.night, error
+            )
+    if is_all:
+        unwritten_mark(home.store).unlink(missing_ok=True)
     return nights
 
 
-@contextmanager
-def _outputs_due(home: Home, table: CaptionTable) -> Iterator[set[str]]:
-    """Around changes of captions and outputs: images whose outputs an earlier call has perhaps left behind.
+def _nights_with(home: Home, images: Collection[str]) -> list[Plan]:
+    has_rows = nights_with(images)
+    return [plan for plan in indexed_runs(home.store) if has_rows(plan)] if images else []
 
-    Only a call that was stopped leaves its mark, which names nobody; then these are all images with people's captions.
+
+def _outputs_due(home: Home, table: CaptionTable) -> set[str]:
+    """Images whose outputs an earlier call has perhaps left behind; from now on those of this call may be so, too.
+
+    Only a call that did not end leaves its mark, which names nobody; then these are all images that people captioned.
     """
     mark = unwritten_mark(home.store)
     due = set(table.images(pc.field("source") == HUMAN)) if mark.exists() else set()
     write_bytes(mark, b"")
-    yield due
-    mark.unlink(missing_ok=True)
+    return due
 
 
 @contextmanager
-def _alone(home: Home) -> Iterator[None]:
+def correcting_alone(home: Home) -> Iterator[None]:
     """One writer of corrections at a time; raises ObjectUnavailable if another does not end."""
     path = home.store / "corrections.lock"
     with exclusive_lock_in_time(path, _PATIENCE_S) as is_alone:

@@ -86,9 +86,10 @@ class Tending:
         """Leave out what is damaged of the home's corrections, or of other ones, and take in those of its captions."""
         from pipeline.storage.tables.corrections import CorrectionTable
         from pipeline.storage.tables.repair import repair_corrections
+        from serving.upkeep.correct import correcting_alone
 
-        corrections = CorrectionTable(named) if named else self.corrections
-        return repair_corrections(corrections, self.table)
+        with correcting_alone(self.home):
+            return repair_corrections(CorrectionTable(named) if named else self.corrections, self.table)
 
     def vacuum(self) -> dict[str, int]:
         """Remove files that no version of the last days needs, and abandoned attempts; returns how many of each."""

@@ -46,11 +46,11 @@ class Begun(Exception):
 class HaltingStore(Store):
     """Builds nothing."""
 
-    def run(self, stage, version, settings, inputs, build):
+    def run(self, stage, version, settings, inputs, build, outlived=None):
         def halt(folder):
             raise Begun(stage)
 
-        return super().run(stage, version, settings, inputs, halt)
+        return super().run(stage, version, settings, inputs, halt, outlived)
 
 
 def files_in(folder):

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.core.errors import ObjectUnavailable
 from pipeline.storage.files import write_bytes
 from pipeline.storage.objects.base import ObjectInfo
+
+log = logging.getLogger(__name__)
 
 _BYTES = 8  # an image is taken for another object by chance once in 10^6 nights of five million
 
@@ -21,7 +26,9 @@ class PassedOver:
     def __init__(self, path: Path, rules: str) -> None:
         """Read what is known of an input; nothing where other rules, a digest in hexadecimal, told then."""
         self._path, self._rules = path, bytes.fromhex(rules)
-        saved = path.read_bytes() if path.is_file() else b""
+        saved = b""
+        with suppress(OSError):  # as if nothing were known
+            saved = path.read_bytes()
         known = saved.removeprefix(self._rules) if saved.startswith(self._rules) else b""
         self._known = np.frombuffer(known[: len(known) // _BYTES * _BYTES], np.uint64)
         self._found: list[npt.NDArray[np.uint64]] = []
@@ -42,7 +49,10 @@ class PassedOver:
         """Keep what was added, and unless the whole input was listed, what was known before."""
         kept = np.unique(np.concatenate([self._known[:0] if is_whole else self._known, *self._found]))
         if not np.array_equal(kept, self._known):
-            write_bytes(self._path, self._rules + kept.tobytes())
+            try:
+                write_bytes(self._path, self._rules + kept.tobytes())
+            except (OSError, ObjectUnavailable) as error:
+                log.warning("%s cannot be written, so the next night reads first bytes again: %s", self._path, error)
 
 
 def _marks(infos: Sequence[ObjectInfo]) -> npt.NDArray[np.uint64]:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from pipeline.core.errors import Permanent
+from pipeline.storage.files import write_bytes
 from pipeline.storage.tables.captions import CaptionTable
 from pipeline.storage.tables.commits import TableChange, commit, open_table, sequence_of
 from pipeline.storage.tables.corrections import Correction, CorrectionTable, open_corrections
@@ -47,29 +48,45 @@ def repair_table(table: CaptionTable) -> Repaired:
     A lost commit may have been a compaction, a withdrawal or a forgetting, which is undone then. No night may be at work.
     """
     done, lost = _repair(table.uri, open_table)
-    found = sum(table.append(_File(path), -1) for path in reversed(lost))  # the newest first: it may hold the others
+    found = 0
+    for path in reversed(lost):  # the newest first: it may hold the others
+        found += table.append(_File(path), -1)
+        path.unlink()  # else its rows would outlast whoever is forgotten
     table.write_current()
+    _mark(table.uri).unlink(missing_ok=True)
     return replace(done, found=found)
 
 
 def repair_corrections(table: CorrectionTable, captions: CaptionTable) -> Repaired:
     """As `repair_table`, for corrections; those that have joined the captions are not lost."""
-    with suppress(Permanent):
-        table.read()
-        return Repaired()
+    if not _mark(table.uri).exists():
+        with suppress(Permanent):
+            table.read()
+            return Repaired()
     done, lost = _repair(table.uri, open_corrections)
     known = [Correction(**row) for path in lost for row in pq.read_table(path).to_pylist()] + corrections_in(captions)
     there = table.read()
-    return replace(done, found=table.append(each for each in dict.fromkeys(known) if each not in there))
+    found = table.append(each for each in dict.fromkeys(known) if each not in there)
+    for path in lost:
+        path.unlink()
+    _mark(table.uri).unlink(missing_ok=True)
+    return replace(done, found=found)
+
+
+def _mark(uri: str) -> Path:
+    """A file that is there until a repair has ended: a second one takes in what the first has left."""
+    return Path(uri) / ".repairing"
 
 
 def _repair(uri: str, opening: Callable[[str], DeltaTable]) -> tuple[Repaired, list[Path]]:
     """Leave out what is damaged; also the whole files that no commit names any more."""
     with table_errors(uri):
+        is_begun = _mark(uri).exists()
+        write_bytes(_mark(uri), b"")
         commits = _blank(uri, opening)
         damaged = damaged_files(opening(uri))
         rows = _leave_out(uri, damaged, opening) if damaged else 0
-        lost = [path for path in unnamed_files(opening(uri)) if is_whole(path)] if commits else []
+        lost = [path for path in unnamed_files(opening(uri)) if is_whole(path)] if commits or is_begun else []
     return Repaired(tuple(path.name for path in (*commits, *damaged)), rows), lost
 
 

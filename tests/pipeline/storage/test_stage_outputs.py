@@ -53,6 +53,15 @@ def test_nothing_changed_builds_nothing(store):
     assert second.figures() == {"calls": 1}
 
 
+def test_what_a_new_output_does_not_cure_makes_no_third(store):
+    """An image that a busy machine does not decode in time, say."""
+    build, troubles = Build(), ["a.jpg", "b.jpg"]
+    runs = [store.run("stage", 1, {}, {}, build, lambda _: troubles) for _ in range(4)]
+    assert [each.figures()["calls"] for each in runs] == [1, 2, 2, 2]
+    troubles.append("c.jpg")
+    assert [store.run("stage", 1, {}, {}, build, lambda _: troubles).figures()["calls"] for _ in range(2)] == [3, 3]
+
+
 @pytest.mark.parametrize(
     "changed", [{"stage": "other"}, {"version": 2}, {"settings": {"a": 2}}, {"inputs": {"x": "e"}}, {"inputs": {}}]
 )

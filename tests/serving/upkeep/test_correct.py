@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from pipeline.core.errors import NightcapError
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import Correction, CorrectionTable
+from serving.reporting.outputs.index import unwritten_mark
 from serving.upkeep.correct import publish_corrections, withdraw_corrections
 
 
@@ -57,3 +59,28 @@ def test_a_call_that_was_stopped_over_taking_back_is_done_again(world, monkeypat
     taken, _ = withdraw_corrections(world.home, corrections, lambda _: True)
     assert ([each.caption for each in taken], corrections.read()) == (["by hand"], [])
     assert CaptionTable(world.home.captions).current([image]) == model
+
+
+def test_an_output_that_cannot_be_written_stops_no_later_correction(world, caplog):
+    out, other, [first] = world.home.root / "out", world.home.root / "two", world.fill(1)
+    world.night("n1", output=str(out))
+    [second] = world.fill(1, start=50)
+    world.night("n2", output=str(other))
+    corrections, of_models = CorrectionTable(world.home.store / "corrections"), said(out, "n1")
+    mine = Correction(first, "by hand", "ann", datetime(2025, 3, 1, tzinfo=UTC))
+    kept = out.rename(world.home.root / "kept")
+    out.write_text("a file where the folder was")
+    with pytest.raises(NightcapError):
+        publish_corrections(world.home, corrections, [mine])
+    publish_corrections(world.home, corrections, [replace(mine, image=second)])
+    assert said(other, "n2") == {second: "by hand"}
+    assert "the outputs of night n1 lack people's captions" in caplog.text
+    with pytest.raises(NightcapError):
+        withdraw_corrections(world.home, corrections, lambda each: each.image == first)
+    assert [each.image for each in corrections.read()] == [second]
+    out.unlink()
+    kept.rename(out)
+    later = replace(mine, image=second, caption="once more", corrected_at=datetime(2025, 3, 2, tzinfo=UTC))
+    publish_corrections(world.home, corrections, [later])
+    assert (said(out, "n1"), said(other, "n2")) == (of_models, {second: "once more"})
+    assert not unwritten_mark(world.home.store).exists()

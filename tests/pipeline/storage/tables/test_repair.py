@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -83,6 +84,36 @@ def test_a_log_that_is_gone(whole, tmp_path):
     assert repair_table(table).found == NIGHTS
     assert next_night(table) == []
     assert current(table) == EVERY
+
+
+def test_a_repair_that_was_stopped_is_done_again(whole, tmp_path, monkeypatch):
+    """Its first half leaves a table that looks whole, and is empty."""
+    shutil.copytree(whole, tmp_path / "copy")
+    table = CaptionTable(tmp_path / "copy" / "captions")
+    corrections, captions = join_captions(tmp_path, "/a", "/b", "/gone")
+    for each in (table, corrections):
+        shutil.rmtree(Path(each.uri) / "_delta_log")
+    with monkeypatch.context() as patched:
+        for each in (CaptionTable, CorrectionTable):
+            patched.setattr(each, "append", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            repair_table(table)
+        with pytest.raises(KeyboardInterrupt):
+            repair_corrections(corrections, captions)
+    assert repair_table(table).found == NIGHTS
+    assert next_night(table) == []
+    assert current(table) == EVERY
+    assert repair_corrections(corrections, captions).found >= 2
+    assert {each.image for each in corrections.read()} >= {"/a", "/b"}
+    assert repair_corrections(corrections, captions) == Repaired()
+
+
+def test_after_a_repair_a_forgotten_image_leaves_nothing(tmp_path):
+    corrections, captions = join_captions(tmp_path, *(f"/in/zq{number}" for number in range(9)))
+    shutil.rmtree(Path(corrections.uri) / "_delta_log")
+    repair_corrections(corrections, captions)
+    corrections.forget(["/in/zq7"])
+    assert not [path for path in Path(corrections.uri).rglob("*") if path.is_file() and b"/in/zq7" in path.read_bytes()]
 
 
 @pytest.mark.parametrize("share", [0, 0.5])
