@@ -103,8 +103,9 @@ def read_bundle(folder: Path, expected_digest: str | None = None) -> Bundle:
         )
     _check_files(folder)
     settings = _read_settings(folder)
-    if (settings.engine == INT8_ENGINE) != (folder / INT8_GRAPH).is_file():
-        raise BundleRejected(f"{folder}: {SETTINGS} names engine {settings.engine}, which {INT8_GRAPH} does not fit")
+    for name in (INT8_GRAPH, INT8_NUMBERS):
+        if (settings.engine == INT8_ENGINE) != (folder / name).is_file():
+            raise BundleRejected(f"{folder}: {SETTINGS} names engine {settings.engine}, which {name} does not fit")
     return Bundle(folder, digest, settings, Vocabulary.read(folder / VOCABULARY, settings.normalisation))
 
 

@@ -6,6 +6,7 @@ import re
 import sys
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 from xml.etree import ElementTree
 
@@ -32,7 +33,7 @@ class Int8Encoder:
             model.reshape([batch, side, side, 3])
             # What stays float must not become bfloat16 on the processors that have it: captions would differ.
             exact = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-            self._compiled = core.compile_model(model, "CPU", exact)
+            self._compiled, self._alone = core.compile_model(model, "CPU", exact), Lock()
             _, positions, channels = model.output(0).shape
             self.facts = replace(architecture(name), side=side, positions=positions, channels=channels)
         except (RuntimeError, ValueError) as error:
@@ -41,7 +42,8 @@ class Int8Encoder:
 
     def predict_on_batch(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Features of a batch."""
-        features: npt.NDArray[np.float32] = self._compiled(pixels)[0].copy()
+        with self._alone:  # OpenVINO's request serves one caller at a time
+            features: npt.NDArray[np.float32] = self._compiled(pixels)[0].copy()
         return features
 
 
@@ -51,7 +53,9 @@ def load_openvino() -> Any:
     try:
         import openvino
     except ImportError as error:
-        raise SettingsError(f"encoder.engine=int8 needs OpenVINO, which is not installed; {_REMEDY}") from error
+        raise SettingsError(
+            f"an encoder of 8 bits is computed by OpenVINO, which is not installed; {_REMEDY}"
+        ) from error
     return openvino
 
 

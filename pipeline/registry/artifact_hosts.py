@@ -51,9 +51,14 @@ def _require_server(uri: str, tracking_uri: str | None) -> None:
 
     address, server = urlsplit(uri), urlsplit(tracking_uri or mlflow.get_tracking_uri())
     # Compared as written: parsers disagree on the host of `https://evil\@server`.
-    hosts = {server.netloc.lower(), server.netloc.rpartition("@")[2].lower()}
-    if address.scheme not in ("mlflow-artifacts", server.scheme) or address.netloc.lower() not in hosts:
+    port = {"http": ":80", "https": ":443"}.get(server.scheme, "")
+    hosts = {_host(server.netloc, port), _host(server.netloc.rpartition("@")[2], port)}
+    if address.scheme not in ("mlflow-artifacts", server.scheme) or _host(address.netloc, port) not in hosts:
         raise _refused(uri, "files over HTTP are fetched from the tracking server alone")
+
+
+def _host(written: str, usual_port: str) -> str:
+    return written.lower().removesuffix(usual_port)
 
 
 def _refuse(uri: str, tracking_uri: str | None = None, registry_uri: str | None = None) -> Any:
@@ -63,5 +68,6 @@ def _refuse(uri: str, tracking_uri: str | None = None, registry_uri: str | None 
 def _refused(uri: str, why: str) -> BundleRejected:
     return BundleRejected(
         f"MLflow names {masked(without_user(uri))!r} as the place of these files; {why}. "
-        "Register the model anew, with its files in the artifact store of MLflow"
+        "Register the model anew, with its files in the artifact store of MLflow, or remove the run that names them; "
+        "if MLflow has two names, set MLFLOW_TRACKING_URI to that which it names"
     )

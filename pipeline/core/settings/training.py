@@ -47,8 +47,8 @@ class EncoderSettings(Group):
         0.005,
         ge=0,
         le=10,
-        description="int8: most CIDEr-D (0 to 10) that captions of validation images may lose to the same encoder in "
-        "float32; a version that loses more is not packed.",
+        description="int8: most CIDEr-D (0 to 10) that captions of validation images may lose to the same decoder's with "
+        "the encoder in float32; a version that loses more, and not by chance, is not packed.",
     )
     batch_size: Annotated[int, Effect.NOT_ON_LEARNING] = Field(32, ge=1, le=1024, description="Images encoded at once.")
     views: int = Field(

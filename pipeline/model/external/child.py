@@ -59,7 +59,8 @@ def stand_apart() -> bool:
     rights = _BLOCK_DEVICES | _OTHER_FOLDERS
     parts = (rights, 0, _SIGNALS) if version >= _SIGNALS_SINCE else (rights,)
     attributes = struct.pack(f"={len(parts)}Q", *parts)
-    rules = libc.syscall(CREATE_RULESET, attributes, len(attributes), 0)
+    if (rules := libc.syscall(CREATE_RULESET, attributes, len(attributes), 0)) < 0:
+        return False
     top = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
     try:
         everywhere = struct.pack("=Qi", rights, top)

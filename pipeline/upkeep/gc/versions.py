@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.core.environment import Home
+from pipeline.core.errors import BundleRejected
 from pipeline.registry.versions import REMOVED_TAG, Registry, Version
 from pipeline.upkeep.gc.mark import Reachable
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,11 @@ def _with_size(home: Home, version: Version) -> OldVersion:
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         address = mlflow.MlflowClient(home.tracking_uri).get_model_version_download_uri(version.name, version.version)
-        repository = get_artifact_repository(address)
+        try:
+            repository = get_artifact_repository(address)
+        except BundleRejected as error:  # anybody with an account can register such a version; nothing of ours is there
+            log.warning("files of %s version %s stay: %s", version.name, version.version, error)
+            return OldVersion(version, 0, None)
         return OldVersion(version, _size(repository, None), repository)
 
 

@@ -97,3 +97,16 @@ def test_another_host_is_refused(uri):
 def test_the_server_and_stores_are_let_through(uri):
     keep_to_own_hosts()
     assert get_artifact_repository(uri, tracking_uri=SERVER).artifact_uri
+
+
+@pytest.mark.parametrize("server", ["https://mlflow.example", "https://mlflow.example:443"])
+def test_the_usual_port_may_be_named_or_not(server):
+    keep_to_own_hosts()
+    for place in (
+        "https://mlflow.example/x",
+        "https://mlflow.example:443/x",
+        "mlflow-artifacts://mlflow.example:443/x",
+    ):
+        assert get_artifact_repository(place, tracking_uri=server).artifact_uri
+    with pytest.raises(BundleRejected):
+        get_artifact_repository("https://mlflow.example:80/x", tracking_uri=server)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -66,6 +67,15 @@ def test_eight_bits_see_nearly_what_floats_see(bundle):
     assert cosines(features, float_features).min() > 0.98
     assert (encoder.facts.side, encoder.facts.positions, encoder.facts.channels) == (112, 49, 128)
     check_graph(bundle / INT8_GRAPH)
+
+
+def test_several_threads_may_ask_at_once(bundle):
+    """As in MLflow's server of a model."""
+    encoder, pixels = Int8Encoder(bundle / INT8_GRAPH, "scenes", BATCH), images(3)
+    expected = encoder.predict_on_batch(pixels)
+    with ThreadPoolExecutor(4) as pool:
+        for features in pool.map(encoder.predict_on_batch, [pixels] * 40):
+            assert np.array_equal(features, expected)
 
 
 def test_a_bundle_captions_with_the_engine_it_names_whatever_stands_beside_an_image(bundle):

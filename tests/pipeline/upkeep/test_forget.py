@@ -1,7 +1,10 @@
 """Images leave the outputs of trainings, by name and by content."""
 
 import pandas as pd
+from mlflow import MlflowClient
 
+from pipeline.data.validation.rejected_runs import REJECTED
+from pipeline.registry.versions import Registry
 from pipeline.storage.files import read_json, sha256
 from pipeline.upkeep.forget import Forgetting
 from tests.pipeline.registry.light_registry import home_in
@@ -53,3 +56,16 @@ def test_an_image_that_nobody_knows_changes_nothing(tmp_path):
     forgetting = Forgetting(home, frozenset({"/data/other.jpg"}), frozenset())
     assert (forgetting.traces, forgetting.run([])) == ([], 0)
     assert rows_of(done["snapshot"]) == ["keep.jpg", "secret.jpg"]
+
+
+def test_a_run_that_names_another_host_for_its_files_stops_nobody(tmp_path, caplog):
+    """Whoever has an account at MLflow may make one."""
+    home, done = trained(tmp_path)
+    Registry(home)
+    client = MlflowClient(home.tracking_uri)
+    evil = client.create_experiment("evil", artifact_location="ftp://evil.example/x")
+    run = client.create_run(evil, tags={REJECTED: "true"}).info.run_id
+    forgetting = Forgetting(home, frozenset(), frozenset({sha256(b"secret.jpg")}))
+    assert forgetting.run(forgetting.exposed()) > 0
+    assert rows_of(done["snapshot"]) == ["keep.jpg"]
+    assert f"MLflow's run {run} was left as it is" in caplog.text
