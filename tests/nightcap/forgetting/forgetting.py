@@ -1,6 +1,7 @@
 """An image that is to be forgotten, all that tells of it, and the search for what is left."""
 
 import json
+import re
 
 import markupsafe
 import numpy as np
@@ -16,6 +17,7 @@ from pipeline.training.features import FeatureStore
 from tests.serving.night_world import ColourCaptioner, image
 
 NAME = "zq-wedding/über <bride> & groom.jpg"
+MARKED = re.compile(rb"zq[-a-z]{4}")  # in all that is written of it; two letters stand in any bytes by chance
 SAID, WRITTEN = "a bride in crimson zqvelvet", "two people marry in zqchapel"
 DATA = image((201, 7, 7))
 
@@ -87,5 +89,5 @@ def traces(root):
             data += repr(pq.read_table(path).to_pylist()).encode()
         if path.suffix == ".npy":
             data += b"zqvelvet" if (np.load(path) == 7).any() else b""
-        if b"zq" in data or any(form in data for form in spelt):
+        if MARKED.search(data) or any(form in data for form in spelt):
             yield path
