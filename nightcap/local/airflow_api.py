@@ -40,7 +40,7 @@ class AirflowApi:
 
     def set_paused(self, dag: str, paused: bool) -> None:
         """Pause or unpause a DAG: its schedule, and the tasks of its runs."""
-        self._call("PATCH", f"dags/{dag}", {"is_paused": paused})
+        self._repeatedly("PATCH", f"dags/{dag}", {"is_paused": paused})
 
     def active_runs(self, dag: str) -> list[str]:
         """Runs of a DAG that have not ended, in no order."""
@@ -87,11 +87,15 @@ class AirflowApi:
             self._call("POST", "pools", {"name": name, "slots": 1, "description": pools[name]})
 
     def get(self, path: str) -> Any:
-        """Read a resource with retries for `OUTAGE_LIMIT_S`: a busy machine is slow, and SQLite may be locked."""
+        """Read a resource with retries for `OUTAGE_LIMIT_S`."""
+        return self._repeatedly("GET", path)
+
+    def _repeatedly(self, method: str, path: str, body: Any = None) -> Any:
+        """A call that may be made twice, until it succeeds: a busy machine is slow, and SQLite may be locked."""
         deadline = time.monotonic() + OUTAGE_LIMIT_S
         while True:
             try:
-                return self._call("GET", path)
+                return self._call(method, path, body)
             except Retryable:
                 if time.monotonic() > deadline:
                     raise

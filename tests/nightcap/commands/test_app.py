@@ -75,6 +75,7 @@ def test_every_key_does_what_it_says(app, world):
         page.goto(page.url.replace("at=3", "at=1"))
         page.keyboard.press("u")
         expect(page.get_by_role("textbox", name="Caption")).to_have_value(second["caption"])
+        page.wait_for_load_state()  # its script, which knows the keys, comes last
         page.keyboard.press("/")
         page.keyboard.type("hand")
         page.keyboard.press("Enter")
