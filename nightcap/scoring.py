@@ -13,6 +13,7 @@ from rich.table import Table
 from nightcap.console import console
 from pipeline.core.errors import SettingsError
 from pipeline.core.languages import language_code
+from pipeline.core.points import points
 from pipeline.core.text_files import file_text
 from pipeline.metrics.intervals import differences
 from pipeline.metrics.normalisation import in_case_of
@@ -86,17 +87,17 @@ def _table(written: Mapping[str, Any]) -> Table:
     title = f"{written['images']} images, {written['missing']} without a caption"
     table = Table("measure", "x100", "95% interval", *(["against", "difference, 95%"] if against else []), title=title)
     for name, value in written["scores"].items():
-        others = [_hundred(against["scores"][name]), _ends(against["differences"].get(name))] if against else []
-        table.add_row(name, _hundred(value), _ends(written["intervals"].get(name)), *others)
+        others = [_score(against["scores"][name]), _ends(against["differences"].get(name))] if against else []
+        table.add_row(name, _score(value), _ends(written["intervals"].get(name)), *others)
     return table
 
 
-def _hundred(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"
+def _score(value: float | None) -> str:
+    return "-" if value is None else points(value)
 
 
 def _ends(interval: Sequence[float] | None) -> str:
-    return "-" if interval is None else " to ".join(f"{100 * end:.1f}" for end in interval)
+    return "-" if interval is None else " to ".join(map(points, interval))
 
 
 def _reference_name(image: str, candidates: list[str]) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -11,32 +10,29 @@ import numpy.typing as npt
 
 from pipeline.core.errors import BadImage, BundleRejected
 from pipeline.imaging.decode import ImageLimits
-from pipeline.imaging.sandbox import DecodedPixels, Work, decode_each
+from pipeline.imaging.sandbox import Work, pixels_of_each
 from pipeline.model.bundle import GOLDEN, Bundle
 from pipeline.model.image_file import read_image_file
 from pipeline.model.interface import Captioner
-from pipeline.storage.files import read_json
+from pipeline.storage.files import read_json, sha256
 
 CAPTIONS = "captions.json"
 TOLERANCE = 1e-3  # how far a score may be off: another processor adds up in another order
 
 
 def golden_images(bundle: Bundle) -> dict[str, npt.NDArray[np.uint8]]:
-    """The images as the encoder gets them, uint8 [side, side, 3], by file name; BundleRejected if one is no image."""
+    """The images as the encoder gets them, uint8 [side, side, 3], by file name.
+
+    Raises BundleRejected if one is no image, or ObjectUnavailable where that may be a passing trouble.
+    """
     names, limits = sorted(read_json(bundle.path / GOLDEN / CAPTIONS)), ImageLimits(min_side=1)
     work = Work.within(limits, bundle.settings.pixels.side, "squash")  # which leaves a square of that side as it is
     try:
-        files = [(name, read_image_file(bundle.path / GOLDEN / name, limits)) for name in names]
-        with closing(decode_each(files, work)) as decoded:
-            return {name: _pixels(image) for name, image in decoded}
+        data = [read_image_file(bundle.path / GOLDEN / name, limits) for name in names]
+        pixels = (each for _, each in pixels_of_each(((sha256(each), each) for each in data), work))
+        return dict(zip(names, pixels, strict=True))
     except BadImage as error:
         raise BundleRejected(f"{bundle.path}: a golden image cannot be read: {error}") from error
-
-
-def _pixels(image: DecodedPixels | BadImage) -> npt.NDArray[np.uint8]:
-    if isinstance(image, BadImage):
-        raise image
-    return image.pixels
 
 
 def reproduce(bundle: Bundle, captioner: Captioner) -> int:

@@ -68,6 +68,7 @@ def exclusive_lock(path: Path) -> Iterator[bool]:
 
 
 _PATIENCE_S = 600.0  # with who holds a lock alone: looking through thousands of nights takes minutes
+_TURN_S = 300.0  # with another writer of the same files
 _shared: set[tuple[Path, object]] = set()  # locks of this process, which must not wait for itself
 
 
@@ -109,6 +110,15 @@ def exclusive_lock_in_time(path: Path, patience_s: float) -> Iterator[bool]:
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+@contextmanager
+def writing_in_turn(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock of a file around writes of `what`, one process at a time; ObjectUnavailable if another does not end."""
+    with exclusive_lock_in_time(path, _TURN_S) as is_alone:
+        if not is_alone:
+            raise ObjectUnavailable(f"somebody else has written {what} for {_TURN_S:g} s ({path}); try again")
+        yield
 
 
 def _open_to_share(path: Path) -> int | None:

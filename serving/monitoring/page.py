@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +11,14 @@ import pyarrow.compute as pc
 
 from pipeline.core.pages import Bar, bar_chart
 from pipeline.core.points import POINTS
-from pipeline.model.reference_profile import IMAGE_STATISTICS, LOW_SHARE, MANY_UNSURE, TOP_CAPTION, low_confidence
+from pipeline.model.reference_profile import (
+    IMAGE_STATISTICS,
+    LOW_SHARE,
+    MANY_UNSURE,
+    TOP_CAPTION,
+    Distribution,
+    low_confidence,
+)
 from pipeline.storage.files import read_json_if_whole
 from serving.monitoring.drift import Drift
 from serving.monitoring.statistics import NightStatistics, Spread, night_reference
@@ -100,13 +108,16 @@ def monitoring_view(plan: Plan, captions: pa.Table) -> MonitoringView | None:
         drifts=rows,
         verdict=_verdict(statistics, plan.settings.drift_floor),
         unlike=max([drifts[name].beyond for name in watched if reference[name].is_large], default=0.0),
-        unsure=_unsure(confidence_scale(plan, captions), captions),
+        unsure=_unsure(_scale(reference, captions), captions),
     )
 
 
 def confidence_scale(plan: Plan, captions: pa.Table) -> ConfidenceScale:
     """How to show the confidences of a run's captioned rows: against the model's validation captions, where known."""
-    reference = night_reference(plan)
+    return _scale(night_reference(plan), captions)
+
+
+def _scale(reference: Mapping[str, Distribution], captions: pa.Table) -> ConfidenceScale:
     known = reference.get("confidence")
     full = known.quantile(1 - LOW_SHARE) if known else pc.max(captions["confidence"]).as_py()
     return ConfidenceScale(full or 1.0, low_confidence(reference))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import unicodedata
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 
 import pyarrow.compute as pc
 
 from pipeline.core.environment import Home
-from pipeline.core.errors import NightcapError, ObjectUnavailable
+from pipeline.core.errors import NightcapError
 from pipeline.storage.files import write_bytes
-from pipeline.storage.locks import exclusive_lock_in_time
+from pipeline.storage.locks import writing_in_turn
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import Correction, CorrectionTable
 from pipeline.storage.tables.human_captions import add_human_captions, withdraw_human_captions
@@ -23,8 +23,6 @@ from serving.runs.places import Places
 from serving.runs.plan_file import Plan
 
 log = logging.getLogger(__name__)
-
-_PATIENCE_S = 300.0  # with another writer, who writes the outputs of nights again
 
 
 def publish_corrections(home: Home, corrections: CorrectionTable, given: Collection[Correction]) -> list[Plan]:
@@ -100,11 +98,6 @@ def _outputs_due(home: Home, table: CaptionTable) -> set[str]:
     return due
 
 
-@contextmanager
-def correcting_alone(home: Home) -> Iterator[None]:
+def correcting_alone(home: Home) -> AbstractContextManager[None]:
     """One writer of corrections at a time; raises ObjectUnavailable if another does not end."""
-    path = home.store / "corrections.lock"
-    with exclusive_lock_in_time(path, _PATIENCE_S) as is_alone:
-        if not is_alone:
-            raise ObjectUnavailable(f"somebody else has written corrections for {_PATIENCE_S:g} s ({path}); try again")
-        yield
+    return writing_in_turn(home.store / "corrections.lock", "corrections")

@@ -120,6 +120,23 @@ def signal_at(write, number, root):
     return lambda: write - left
 
 
+def is_killed(act, root, write, *arguments):
+    """Whether a process that acts was killed at its n-th write under a folder; `writes` beside that has their number."""
+    process = SERVER.Process(target=_act, args=(act, root, write, arguments))
+    process.start()
+    process.join(HANGS_S)
+    code = process.exitcode
+    process.close()
+    assert code in {0, -signal.SIGKILL}, f"it ended with {code}"
+    return code != 0
+
+
+def _act(act, root, write, arguments):
+    made = signal_at(write, signal.SIGKILL, root)
+    act(*arguments)
+    (root.parent / "writes").write_text(str(made()))
+
+
 def _writes(event, arguments, prefix):
     if event in TOLD:
         return True

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 
 import pytest
 
@@ -12,7 +11,7 @@ from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import CorrectionTable
 from pipeline.storage.tables.schema import HUMAN
 from serving.upkeep.correct import publish_corrections, withdraw_corrections
-from tests.faults.killing import HANGS_S, SERVER, signal_at
+from tests.faults.killing import is_killed
 from tests.nightcap.forgetting.forgetting import DATA, NAME, SAID, WRITTEN, Knowing, traces
 from tests.pipeline.storage.tables.correction_rows import correction
 from tests.serving.night_world import World
@@ -59,22 +58,6 @@ def restore(world, name):
     shutil.copytree(world.home.root.with_name(name), world.home.root, symlinks=True)
 
 
-def work(action, world, secret, write):
-    made = signal_at(write, signal.SIGKILL, world.home.root)
-    action(world, secret)
-    (world.home.root.parent / "writes").write_text(str(made()))
-
-
-def is_killed(action, world, secret, write):
-    process = SERVER.Process(target=work, args=(action, world, secret, write))
-    process.start()
-    process.join(HANGS_S)
-    code = process.exitcode
-    process.close()
-    assert code in {0, -signal.SIGKILL}, f"it ended with {code}"
-    return code != 0
-
-
 def told(world, secret):
     """What tables and outputs say of the image."""
     out = world.home.root / "out"
@@ -96,11 +79,11 @@ def test_killed_at_every_write(homes, action, start, again, says):
     """A second call says the same everywhere; so does anybody's, whichever of both it is."""
     world, secret = homes
     restore(world, start)
-    assert not is_killed(action, world, secret, 10**6)
+    assert not is_killed(action, world.home.root, 10**6, world, secret)
     writes = int((world.home.root.parent / "writes").read_text())
     for write in range(1, writes + 1) if SOAK else range(2, writes + 1, max(1, writes // KILLS)):
         restore(world, start)
-        assert is_killed(action, world, secret, write), f"write {write} of {writes}"
+        assert is_killed(action, world.home.root, write, world, secret), f"write {write} of {writes}"
         try:
             again(world, secret)
             assert len(said := told(world, secret)) == 1
@@ -118,11 +101,11 @@ def test_an_image_whose_correction_was_killed_is_forgotten(homes):
     world, secret = homes
     for start, action in (("plain", correct), ("corrected", undo)):
         restore(world, start)
-        assert not is_killed(action, world, secret, 10**6)
+        assert not is_killed(action, world.home.root, 10**6, world, secret)
         writes = int((world.home.root.parent / "writes").read_text())
         for write in range(1, writes + 1) if SOAK else range(3, writes + 1, max(1, writes // 3)):
             restore(world, start)
-            assert is_killed(action, world, secret, write)
+            assert is_killed(action, world.home.root, write, world, secret)
             forget_images(world.home, frozenset([secret]), world.home.captions, lambda _: None)
             assert list(traces(world.home.root)) == [], f"killed before write {write} of {writes}"
 

@@ -5,7 +5,6 @@ Beside it lie nights in every state: reported, in another table, captioned, comm
 
 import os
 import shutil
-import signal
 
 import pytest
 
@@ -14,7 +13,7 @@ from pipeline.storage.files import write_text
 from pipeline.storage.tables.corrections import CorrectionTable
 from serving.publish import publish
 from serving.reporting.report import report
-from tests.faults.killing import HANGS_S, SERVER, signal_at
+from tests.faults.killing import is_killed
 from tests.nightcap.forgetting.forgetting import DATA, NAME, Knowing, traces
 from tests.pipeline.storage.tables.correction_rows import correction
 from tests.serving.night_world import World, image
@@ -68,22 +67,6 @@ def forget(world, secret):
     return forget_images(world.home, frozenset([secret]), world.home.captions, lambda _: None)
 
 
-def work(world, secret, write):
-    made = signal_at(write, signal.SIGKILL, world.home.root)
-    forget(world, secret)
-    (world.home.root.parent / "writes").write_text(str(made()))
-
-
-def is_killed(world, secret, write):
-    process = SERVER.Process(target=work, args=(world, secret, write))
-    process.start()
-    process.join(HANGS_S)
-    code = process.exitcode
-    process.close()
-    assert code in {0, -signal.SIGKILL}, f"it ended with {code}"
-    return code != 0
-
-
 def require_forgotten(world):
     """No trace of the image; every other caption in its table, output and gallery; the next night ends what died."""
     root = world.home.root
@@ -109,12 +92,12 @@ def require_forgotten(world):
 def test_killed_at_every_write(nights):
     world, secret = nights
     assert len(list(traces(world.home.root))) > 15
-    assert not is_killed(world, secret, 10**6)
+    assert not is_killed(forget, world.home.root, 10**6, world, secret)
     require_forgotten(world)
     writes = int((world.home.root.parent / "writes").read_text())
     for write in range(1, writes + 1) if SOAK else range(2, writes + 1, max(1, writes // KILLS)):
         restore(world)
-        assert is_killed(world, secret, write), f"write {write} of {writes}"
+        assert is_killed(forget, world.home.root, write, world, secret), f"write {write} of {writes}"
         try:
             forget(world, secret)
             require_forgotten(world)

@@ -168,22 +168,26 @@ def test_the_same_night_again_does_nothing(api, captioned, folder):
 def test_enough_corrections_start_a_training(api, home, captioned, folder):
     table, images = CorrectionTable(home.store / "corrections"), sorted(folder.glob("scene-*.png"))
     said = [Correction(str(file), "a red circle", "ann", datetime.now(UTC)) for file in images]
-    table.append(said[:1])
-    run = counted(api)
-    assert api.task_states("watch_corrections", run) == {"count": "skipped"}
-    reasons = [
-        line["reason"] for line in api.log("watch_corrections", run, "count") if line["event"] == "Skipping task."
-    ]
-    assert reasons == ["1 new corrections since the last training; 2 start the next"]
-    table.append(said[1:])
-    assert api.task_states("watch_corrections", counted(api)) == {"count": "success"}
-    (started,) = runs_when_there(api, "asset_triggered")
     try:
-        next(change for change in api.state_changes("train_captioner", started) if change == ("validate", "success"))
+        table.append(said[:1])
+        run = counted(api)
+        assert api.task_states("watch_corrections", run) == {"count": "skipped"}
+        reasons = [
+            line["reason"] for line in api.log("watch_corrections", run, "count") if line["event"] == "Skipping task."
+        ]
+        assert reasons == ["1 new corrections since the last training; 2 start the next"]
+        table.append(said[1:])
+        assert api.task_states("watch_corrections", counted(api)) == {"count": "success"}
+        (started,) = runs_when_there(api, "asset_triggered")
+        try:
+            next(
+                change for change in api.state_changes("train_captioner", started) if change == ("validate", "success")
+            )
+        finally:
+            api.abandon("train_captioner", started)
+        assert api.task_states("watch_corrections", counted(api)) == {"count": "skipped"}
     finally:
-        api.abandon("train_captioner", started)
-    assert api.task_states("watch_corrections", counted(api)) == {"count": "skipped"}
-    table.forget([str(file) for file in images])
+        table.forget([str(file) for file in images])  # no later test trains on them
 
 
 @pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="this machine has a GPU")

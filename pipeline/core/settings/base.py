@@ -35,9 +35,7 @@ class Group(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
-    sections: ClassVar[
-        Mapping[str, tuple[str, ...]]
-    ] = {}  # of a form, in order; those of "" come first, without heading
+    sections: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # of a form, in order; "" has no heading and is the first
     constants: ClassVar[Mapping[str, float]] = {}  # former settings; a value for one is ignored for this release
 
     @model_validator(mode="before")

@@ -7,21 +7,18 @@ outputs/<night>/<run>.json      in the store, a copy of `plan.json`
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.errors import ObjectUnavailable
 from pipeline.storage.files import read_json, read_json_if_whole, write_json
-from pipeline.storage.locks import exclusive_lock_in_time
+from pipeline.storage.locks import writing_in_turn
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.schema import one_of
 from serving.runs.lifecycle import RunFolder
 from serving.runs.plan_file import Plan
-
-_PATIENCE_S = 300.0  # with another writer of the same files
 
 
 def add_to_index(plan: Plan) -> None:
@@ -31,17 +28,12 @@ def add_to_index(plan: Plan) -> None:
         write_json(path, plan.model_dump(mode="json"))
 
 
-@contextmanager
-def naming_files(plan: Plan) -> Iterator[None]:
+def naming_files(plan: Plan) -> AbstractContextManager[None]:
     """Around the step that gives a run's files their names or changes them, which one process does at a time.
 
     Raises ObjectUnavailable if another does not end.
     """
-    path = _entry(plan).with_suffix(".lock")
-    with exclusive_lock_in_time(path, _PATIENCE_S) as is_alone:
-        if not is_alone:
-            raise ObjectUnavailable(f"somebody else has written outputs for {_PATIENCE_S:g} s ({path}); try again")
-        yield
+    return writing_in_turn(_entry(plan).with_suffix(".lock"), "outputs")
 
 
 def unwritten_mark(store: Path) -> Path:

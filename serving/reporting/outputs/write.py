@@ -131,9 +131,8 @@ def _write(job: _Job) -> Written | None:
             if len(changed) > _FEW:
                 raise _OutOfDate
             mark = unwritten_mark(job.plan.store)
-            is_marked = bool(changed) and create_bytes(
-                mark, b""
-            )  # this process may end before it has changed the files
+            # This process may end before it has changed the files.
+            is_marked = bool(changed) and create_bytes(mark, b"")
         if changed and _amend(replace(job, written=Written()), changed) and is_marked:
             mark.unlink(missing_ok=True)
         return job.written if Forgotten.of(job.plan.store) == job.forgotten else None
