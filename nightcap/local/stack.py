@@ -33,7 +33,7 @@ POOLS = {"gpu": "tasks of trainings that hold a model in memory", "model": "task
 
 @dataclass
 class LocalStack:
-    """Airflow's api-server, scheduler and dag-processor, and MLflow unless one is configured."""
+    """Airflow's api-server, scheduler, dag-processor and triggerer, and MLflow unless one is configured."""
 
     home: Home  # has the databases, logs and outputs
     airflow_url: str = ""
@@ -55,6 +55,7 @@ class LocalStack:
         # Its log server would listen on every interface; the api-server reads the same files itself.
         self._serve("airflow-scheduler", ["scheduler", "--skip-serve-logs"], env)
         self._serve("airflow-dag-processor", ["dag-processor"], env)
+        self._serve("airflow-triggerer", ["triggerer", "--skip-serve-logs", "--capacity", "10"], env)
         self._wait("MLflow", lambda: _answers(f"{self.mlflow_url}/health"))
         self._wait("Airflow", lambda: _healthy(f"{self.airflow_url}/api/v2/monitor/health"))
         self.api().add_pools(POOLS)
