@@ -247,5 +247,5 @@ def _healthy(url: str) -> bool:
             answer = json.loads(response.read())
     except (OSError, ValueError, http.client.HTTPException):
         return False
-    parts = ("metadatabase", "scheduler", "dag_processor")
+    parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
     return all(answer.get(part, {}).get("status") == "healthy" for part in parts)

@@ -101,6 +101,13 @@ def test_services_listen_on_loopback_alone_and_on_ports_that_were_free(stack, ho
     assert listening == {("127.0.0.1", port) for port in ports}
 
 
+def test_every_part_that_airflow_shows_is_healthy(api):
+    parts = api.get("monitor/health")
+    assert {name: part["status"] for name, part in parts.items()} == dict.fromkeys(
+        ("metadatabase", "scheduler", "triggerer", "dag_processor"), "healthy"
+    )
+
+
 def test_a_second_stack_is_refused_in_the_same_home(stack, home):
     with pytest.raises(Permanent, match="another Airflow of Nightcap runs in"):
         LocalStack(home).start()
