@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -17,7 +17,7 @@ class Bucket:
     """Objects by key; `asked` are the requests' methods and decoded paths.
 
     `refused` keys are answered with a status and a code, those that are `cut` with fewer bytes than they are said to have,
-    and some with other headers.
+    and some with other headers. Those that are `unsized` come whole and without a length, whatever part is asked for.
     """
 
     endpoint: str = ""
@@ -25,6 +25,7 @@ class Bucket:
     asked: list = field(default_factory=list)
     refused: dict = field(default_factory=dict)
     cut: set = field(default_factory=set)
+    unsized: set = field(default_factory=set)
     headers: dict = field(default_factory=dict)
 
     @property
@@ -73,13 +74,15 @@ class Handler(BaseHTTPRequestHandler):
         elif self.headers.get("If-Match", etag(bucket.objects[key[0]])).strip('"') != etag(bucket.objects[key[0]]):
             self._answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
         else:
-            data, asked = bucket.objects[key[0]], self.headers.get("Range", "")
+            is_unsized = key[0] in bucket.unsized
+            data, asked = bucket.objects[key[0]], "" if is_unsized else self.headers.get("Range", "")
             first = int(asked.rpartition("-")[2]) + 1 if asked else len(data)
             self._answer(
                 206 if asked else 200,
                 data[:first],
                 bucket.headers.get(key[0], {"ETag": f'"{etag(data)}"'}),
                 key[0] in bucket.cut,
+                is_unsized,
             )
 
     def do_PUT(self):
@@ -105,14 +108,16 @@ class Handler(BaseHTTPRequestHandler):
             f"</ListBucketResult>"
         ).encode()
 
-    def _answer(self, status, body, headers=None, is_cut=False):
+    def _answer(self, status, body, headers=None, is_cut=False, is_unsized=False):
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        if not is_unsized:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body[:-1] if is_cut else body)
-        self.close_connection = is_cut
+        with suppress(ConnectionError):  # who was sent enough hangs up
+            self.wfile.write(body[:-1] if is_cut else body)
+        self.close_connection = is_cut or is_unsized
 
     def log_message(self, *_):
         """The tests' output is theirs."""

@@ -22,12 +22,14 @@ from nightcap.local.airflow_api import AirflowApi
 from nightcap.local.processes import Service, free_port, stop_services
 from pipeline.core.environment import Home
 from pipeline.core.errors import Permanent, RegistryUnavailable, Retryable
+from pipeline.core.subprocesses import module_environment
 from pipeline.registry.sqlite import SQLITE
 from pipeline.storage.files import write_text
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 USER = "admin"
 START_LIMIT_S = 240.0
+_FROM_SHELL = ("AIRFLOW_", "AZURE_", "USER", "LOGNAME")  # besides what every child has that reaches registry and store
 POOLS = {"gpu": "tasks of trainings that hold a model in memory", "model": "tasks of nights that do"}
 
 
@@ -111,7 +113,7 @@ class LocalStack:
         self.mlflow_url = f"http://127.0.0.1:{port}"
         command = ["-m", "nightcap.local.mlflow_server", str(self.home.artifacts), str(port)]
         env = {
-            **os.environ,
+            **_shell_environment(),
             "MLFLOW_BACKEND_STORE_URI": self.home.tracking_uri,
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
@@ -172,7 +174,7 @@ class LocalStack:
             "NIGHTCAP_STORE": str(self.home.store),
             "TF_CPP_MIN_LOG_LEVEL": "2",
         }
-        return {**os.environ, **variables, **{f"AIRFLOW__{key}": value for key, value in settings.items()}}
+        return {**_shell_environment(), **variables, **{f"AIRFLOW__{key}": value for key, value in settings.items()}}
 
     def _serve(self, name: str, arguments: list[str], env: Mapping[str, str]) -> None:
         self._services.append(Service(name, [sys.executable, "-m", "airflow", *arguments], env, self._log(name)))
@@ -197,6 +199,15 @@ class LocalStack:
             if time.monotonic() > deadline:
                 raise Retryable(f"{name} did not answer within {START_LIMIT_S:.0f} s; see {self.home.root / 'logs'}")
             time.sleep(0.5)
+
+
+def _shell_environment() -> dict[str, str]:
+    """Of the shell's variables those that Airflow, its tasks and MLflow need; what else was exported there is not theirs.
+
+    A person's own credentials for a store are among them, since a night or a training may read there.
+    """
+    wanted = {name: value for name, value in os.environ.items() if name.startswith(_FROM_SHELL)}
+    return module_environment(credentials=True, **wanted)
 
 
 def _may_be_listed(root: str) -> bool:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 HIDDEN = "***"
 
@@ -35,16 +35,22 @@ _QUERY_NAME: Final = (
 )
 # A host with its port, or an IPv6 address, and what can follow it: an @ behind that belongs to a path or to other text.
 _HOST: Final = r"(?:[^/@:\s]+:\d{1,5}|\[[^\]@/\s]*\](?::\d{1,5})?)[/?#\"'`<>)\]}\\]"
-# A password may hold any sign but a space; that of a user whose name ends with a colon reaches to the last @.
-_USER: Final = rf"(?!{_HOST})(?:[^/@\s]*|[^/@:\s]*:\S*)@"
+# A password may hold any sign but a space; that of a user whose name ends with a colon reaches to the last @. One
+# address may name several hosts with a user each, and commas between them.
+_USER: Final = rf"(?!{_HOST})(?:(?:[^/@\s]*@)+|[^/@:\s]*:\S*@)"
 # The name and password before an address' host, and a value after a secret name in its query or fragment.
 _SECRET: Final = re.compile(rf"(?P<before>://){_USER}|(?P<name>{_QUERY_NAME})(?:[^&\s]*[^&\s\]\"'),.;}}])?")
 PATTERN = rf"^(?!.*://{_USER})(?!.*{_QUERY_NAME}).+$"
-# In messages of libraries: a header, a setting of libpq, a field of JSON.
+# In messages of libraries: a header, a setting of libpq, a field of JSON. `password: must be long` is a sentence.
 _FIELD: Final = re.compile(
-    r"(?i)(\bauthorization[\"']?\s*[:=]\s*[\"']?(?:[a-z]+\s+)?|\bpass(?:word|wd)[\"']?\s*[:=]\s*[\"']?)[^\s\"',;&}]+"
+    r"(?i)(\bauthorization[\"']?\s*[:=]\s*[\"']?(?:[a-z]+\s+)?"
+    r"|pass(?:word|wd)[\"']?\s*[:=]\s*(?P<quote>[\"'])?"
+    r"|(?:secret|token|access_key)[\w-]{0,40}(?<!s)(?:[\"']\s*:\s*(?=[\"'])|=)(?P<quote_2>[\"'])?)"
+    r"(?!(?<=: )(?-i:[a-z]+ [a-z]))"
+    r"(?:(?(quote)(?:\\.|(?!(?P=quote))[^\\])+|(?(quote_2)(?:\\.|(?!(?P=quote_2))[^\\])+|[^\s\"',;&}]+)))"
 )
-_PASSWORD: Final = re.compile(r"://[^/@:\s]*:([^@\s]+)@")
+_PASSWORDS: Final = (re.compile(r"(?:://|[,;])[^/@:,;\s]*:([^@\s]+)@"), re.compile(r"://[^/@:\s]*:(\S+)@"))
+_IN_QUERY: Final = re.compile(rf"{_QUERY_NAME}([^&#\s]+)")
 _VARIABLE: Final = re.compile(rf"(?!(?:OLD)?PWD$)(?:{_SECRET_NAME}|.*(?:WEBHOOK|SQL_ALCHEMY_CONN).*)")
 _SHORTEST: Final = 6  # a shorter value is in any text by chance
 
@@ -73,7 +79,7 @@ def scrubbed(text: object, environ: Mapping[str, str] = os.environ) -> str:
     clean = _FIELD.sub(rf"\1{HIDDEN}", masked(str(text)))
     secrets = {secret for name, value in environ.items() for secret in _secrets_in(name, value)}
     values = {secret for secret in secrets if len(secret) >= _SHORTEST}
-    for secret in sorted(values | {quote(value, safe="") for value in values}, key=len, reverse=True):
+    for secret in sorted({each for value in values for each in _spellings(value)}, key=len, reverse=True):
         clean = clean.replace(secret, HIDDEN)
     return clean
 
@@ -81,8 +87,24 @@ def scrubbed(text: object, environ: Mapping[str, str] = os.environ) -> str:
 def _secrets_in(name: str, value: str) -> Iterator[str]:
     if is_secret(name):
         yield value
-    yield from _PASSWORD.findall(value)
+    for pattern in (*_PASSWORDS, _IN_QUERY):
+        yield from pattern.findall(value)
     if value.startswith("{"):
         with suppress(ValueError, RecursionError):
-            fields = json.loads(value)
-            yield from (each for key, each in fields.items() if isinstance(each, str) and is_secret(key))
+            yield from _secrets_of(json.loads(value))
+
+
+def _secrets_of(fields: Mapping[str, object]) -> Iterator[str]:
+    """The secrets in fields of JSON, as Airflow's connections have them, whose `extra` may be fields or JSON as text."""
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from _secrets_of(value)
+        elif isinstance(value, str):
+            yield from _secrets_in(name, value)
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """A secret as it is and decoded; each also as an address, JSON and a file of settings have it."""
+    for plain in (secret, unquote(secret)):
+        yield from (plain, quote(plain, safe=""), quote(plain, safe="%"), plain.replace("%", "%%"))
+        yield json.dumps(plain)[1:-1]

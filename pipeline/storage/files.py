@@ -41,14 +41,15 @@ def explain_full_disk(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(
-    path: Path, prefix: str | None = None, is_synced: bool = True, mode: int = _BY_UMASK
+    path: Path, prefix: str | None = None, is_synced: bool = True, mode: int = _BY_UMASK, named: Path | None = None
 ) -> Iterator[IO[bytes]]:
     """Write a file atomically: what the block writes takes the path's place if the block ends without an error.
 
     The folder must exist. The name of the unfinished file begins with `prefix`. If `is_synced`, its bytes are safe on
-    disk before it takes the path's name, and the name is afterwards. A full disk raises as `explain_full_disk`.
+    disk before it takes the path's name, and the name is afterwards. A full disk raises as `explain_full_disk`, with the
+    path as people know it in `named`.
     """
-    with explain_full_disk(path), _scratch_file(path, prefix, mode) as file:
+    with explain_full_disk(named or path), _scratch_file(path, prefix, mode) as file:
         yield file
         _finish(file, is_synced)
         Path(file.name).replace(path)

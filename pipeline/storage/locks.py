@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -82,8 +83,6 @@ def shared_lock(path: Path, patience_s: float = _PATIENCE_S) -> Iterator[None]:
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = _open_to_lock(path)
-    if descriptor is None:
-        descriptor = _open_to_share(path)
     _shared.add(mine)
     try:
         if descriptor is not None and not _lock_in_time(descriptor, fcntl.LOCK_SH, path, patience_s):
@@ -121,13 +120,6 @@ def writing_in_turn(path: Path, what: str) -> Iterator[None]:
         yield
 
 
-def _open_to_share(path: Path) -> int | None:
-    try:
-        return os.open(path, os.O_RDONLY)
-    except OSError:
-        return None
-
-
 def _lock_in_time(descriptor: int, kind: int, path: Path, patience_s: float) -> bool:
     until = time.monotonic() + patience_s
     is_alone = kind == fcntl.LOCK_EX
@@ -136,7 +128,9 @@ def _lock_in_time(descriptor: int, kind: int, path: Path, patience_s: float) -> 
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
             return True
         except OSError as error:
-            if not (is_alone or isinstance(error, BlockingIOError)):  # there are no locks here
+            if error.errno == errno.EBADF:
+                log.warning("%s is another user's, and can be locked here only by who may write it", path)
+            if error.errno == errno.EBADF or not (is_alone or isinstance(error, BlockingIOError)):  # no locks here
                 return True
         if time.monotonic() > until or (is_alone and any(held == path for held, _ in _shared)):
             return False
@@ -157,10 +151,12 @@ def _holder(descriptor: int) -> str:
 
 
 def _open_to_lock(path: Path) -> int | None:
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError:  # a store that this process may only read
-        return None
+    """A file to lock, made if it is missing; None where there can be none."""
+    with suppress(OSError):
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)  # NFS needs write access for an exclusive lock
+    with suppress(OSError):  # another user's file, or in a store that this process may only read
+        return os.open(path, os.O_RDONLY)
+    return None
 
 
 @contextmanager

@@ -30,7 +30,9 @@ def open_input(settings: NightSettings, home: Home) -> Folder:
         require_inside(settings.output, roots_of(home))
     if not (uri.startswith(SCHEME) or Path(uri).is_dir()) and (place := Places.of(home).find("input", address_of(uri))):
         raise place.empty("is not there", "make the folder, and ")
-    return open_folder(uri, settings.store_patience_s, exclusions=_exclusions(uri, settings, home))
+    folder = open_folder(uri, settings.store_patience_s, exclusions=_exclusions(uri, settings, home))
+    require_inside(folder.uri, roots_of(home))  # where it leads now, which later reads hold fast to
+    return folder
 
 
 def require_mounts(folder: Folder, places: Places, accepted: bool) -> tuple[str, ...]:

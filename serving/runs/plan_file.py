@@ -105,11 +105,17 @@ class Plan(RunFolder):
         return {"input": self.input, "table": self.table, **self.settings.asked()}
 
     def open_input(self) -> Folder:
-        """The folder of images; ObjectUnavailable if a local one is not there any more."""
+        """The folder of images; ObjectUnavailable if a local one is not there any more, or its path leads elsewhere."""
         try:
-            return open_folder(self.input, self.settings.store_patience_s, self.settings.readers)
+            folder = open_folder(self.input, self.settings.store_patience_s, self.settings.readers)
         except SettingsError as error:
             raise ObjectUnavailable(f"{error}; it was there when the night was planned") from error
+        if folder.uri != self.input:
+            raise ObjectUnavailable(
+                f"input {self.input} leads to {folder.uri} by a link that was not there when the night was planned; put "
+                f"the folder back, or let the next night caption its images"
+            )
+        return folder
 
     def open_table(self) -> CaptionTable:
         """The table of captions; ObjectUnavailable if it held rows and is not there any more."""

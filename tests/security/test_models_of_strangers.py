@@ -147,6 +147,22 @@ def test_a_strangers_code_never_runs(home, marker, planted, logged_in, nightcap,
         assert pin_for_night(settings_of(model=f"models:/{MODEL}@champion"), home).version == "1"
 
 
+@pytest.mark.parametrize("account", ["mallory", "nights"])
+def test_nobody_else_changes_the_champion_that_training_promoted(home, planted, guarded_mlflow, logged_in, account):
+    if not Registry(home).versions(MODEL):
+        promote_ours(home, logged_in)
+    logged_in("nights")
+    promoted = pin_for_night(settings_of(model=f"models:/{MODEL}@champion"), home)
+    for path, body in (
+        ("registered-models/alias", {"name": MODEL, "alias": CHAMPION, "version": "1"}),
+        ("registered-models/set-tag", {"name": MODEL, "key": ENTRY_TAG, "value": "9"}),
+        ("model-versions/create", {"name": MODEL, "source": planted.uri}),
+    ):
+        with pytest.raises(Refused):
+            guarded_mlflow.account(account).call("POST", f"2.0/mlflow/{path}", **body)
+    assert pin_for_night(settings_of(model=f"models:/{MODEL}@champion"), home) == promoted
+
+
 def test_a_person_may_trust_it_once(home, marker, planted, logged_in, nightcap):
     """So the marker tells of a run; no night may run it for that."""
     logged_in("nights")

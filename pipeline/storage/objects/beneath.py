@@ -1,4 +1,7 @@
-"""The one way to open a file that others may have put there: what was opened is what is checked."""
+"""The one way to open what others may have put there: what was opened is what is checked.
+
+A root is real, as `resolved` leaves it. One that has become a link since, or lies below one, is another folder.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +37,22 @@ def open_beneath(root: Path, name: str) -> Iterator[IO[bytes]]:
     Each part is opened by itself, from the folder that was opened before it, and no link is followed. Links on the way
     are resolved first, and must stay inside. Raises OutsideRoot, NoPlainFile, or another OSError as `open` does.
     """
-    with _plain(_opened_beneath(root, name), root / name) as file:
+    with _plain(_opened(root, name, _FILE), root / name) as file:
         yield file
+
+
+@contextmanager
+def folder_beneath(root: Path, name: str, is_made: bool = False) -> Iterator[Path]:
+    """Hold a folder below another, perhaps made, by a path that leads to it whatever becomes of its name meanwhile.
+
+    Links are as for `open_beneath`. Raises OutsideRoot, or another OSError as `open` does.
+    """
+    descriptor = _opened(root, name, _FOLDER, is_made)
+    try:
+        held = Path(f"/proc/self/fd/{descriptor}")
+        yield held if held.exists() else root / name  # a system without /proc
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -84,28 +101,50 @@ def _plain(descriptor: int, path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _opened_beneath(root: Path, name: str) -> int:
+def _opened(root: Path, name: str, flags: int, is_made: bool = False) -> int:
     try:
-        return _opened_without_links(root, name)
+        return _opened_without_links(root, name, flags, is_made)
     except OSError as error:
         if error.errno not in _LINKS:
             raise
-        home, real = str(resolved(root)), str(resolved(root / name))
-        if not real.startswith(f"{home.rstrip('/')}/"):
-            raise OutsideRoot(errno.EXDEV, f"it leads out of {root}", str(root / name)) from error
-        return _opened_without_links(home, os.path.relpath(real, home))
+        real = resolved(root / name)
+        if not real.is_relative_to(root):
+            raise _outside(root, name) from error
+        return _opened_without_links(root, str(real.relative_to(root)), flags, is_made)
 
 
-def _opened_without_links(root: str | Path, name: str) -> int:
+def _opened_without_links(root: Path, name: str, flags: int, is_made: bool) -> int:
     *folders, last = [part for part in name.split("/") if part not in {"", "."}] or ["."]
     if ".." in folders or last == "..":
         raise OSError(errno.ELOOP, "a part leads upwards", name)
     at = os.open(root, _FOLDER & ~os.O_NOFOLLOW)
     try:
+        if _real_path(at, root) != os.fspath(root):
+            raise _outside(root, name)
         for folder in folders:
-            inner = os.open(folder, _FOLDER, dir_fd=at)
+            inner = _opened_in(at, folder, _FOLDER, is_made)
             os.close(at)
             at = inner
-        return os.open(last, _FILE | os.O_NOFOLLOW, dir_fd=at)
+        return _opened_in(at, last, flags | os.O_NOFOLLOW, is_made)
     finally:
         os.close(at)
+
+
+def _opened_in(folder: int, name: str, flags: int, is_made: bool) -> int:
+    """What has a name in an open folder, which is made as a folder if it is missing and to be made."""
+    if is_made:
+        with suppress(FileExistsError):
+            os.mkdir(name, dir_fd=folder)
+    return os.open(name, flags, dir_fd=folder)
+
+
+def _real_path(descriptor: int, path: Path) -> str:
+    """Where what is open lies now; on a system that does not tell, where its path leads."""
+    try:
+        return str(Path(f"/proc/self/fd/{descriptor}").readlink())
+    except FileNotFoundError:
+        return str(resolved(path))
+
+
+def _outside(root: Path, name: str) -> OutsideRoot:
+    return OutsideRoot(errno.EXDEV, f"it leads out of {root}", str(root / name))

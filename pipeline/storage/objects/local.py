@@ -148,6 +148,10 @@ class LocalFolder:
             with self._opened(name) as file:
                 yield file
         except OutsideRoot as error:
+            if os.path.realpath(self.root) != self.uri:
+                raise ObjectUnavailable(
+                    f"folder {self.root} has become a link, or lies below one; put it back"
+                ) from error
             raise SourceChanged(f"{uri} has become a link that leads out of {self.root}") from error
         except (FileNotFoundError, NotADirectoryError, NoPlainFile) as error:
             if self.root.is_dir():

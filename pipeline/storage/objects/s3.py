@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import datetime
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from typing import IO, Any, TypeVar
@@ -29,6 +30,7 @@ from pipeline.storage.objects.s3_client import (
     connect,
     endpoint_of,
     longest_try,
+    plain_etag,
     read_body,
     translated,
 )
@@ -95,14 +97,14 @@ class S3Folder:
 
     def info(self, name: str, etag: str, size: int, modified: datetime) -> ObjectInfo:
         """An object as somebody else listed it; the ETag may be quoted."""
-        return ObjectInfo(name, self._uri_of(name), _plain(etag), size, modified)
+        return ObjectInfo(name, self._uri_of(name), plain_etag(etag), size, modified)
 
     def head(self, info: ObjectInfo) -> bytes:
         """The first bytes of a listed object."""
         if not info.size:
             return b""
         where = self._where(info.name) | {"Range": f"bytes=0-{HEAD_BYTES - 1}"}
-        return self._listed(info, lambda end: self._get_current(where, end))
+        return self._listed(info, lambda end: self._first(where, end, HEAD_BYTES))
 
     def read(self, info: ObjectInfo) -> bytes:
         """The bytes that were listed."""
@@ -182,7 +184,9 @@ class S3Folder:
         """The bytes of one object, if it exists."""
         where = self._where(safe_name(name))
         try:
-            return self._call("read", name, lambda end: self._get_current(where, end, most_bytes))
+            return self._call(
+                "read", name, lambda end: self._get_current(where, end, inf if most_bytes is None else most_bytes)
+            )
         except SourceChanged:  # the store has no such object
             return None
         except KeyRefused as refused:
@@ -250,7 +254,7 @@ class S3Folder:
         try:
             with translated(f"read {self._uri_of(name)}", endpoint_of(self._client), "read"):
                 where = self._where(name) | {"Range": "bytes=0-0"}
-                return bool(self._get_current(where, time.monotonic() + self._patience.longest_try_s))
+                return bool(self._first(where, time.monotonic() + self._patience.longest_try_s, 1))
         except (NightcapError, TransientError):
             return False
 
@@ -258,22 +262,28 @@ class S3Folder:
         unchanged = {"IfMatch": f'"{info.etag}"'} if info.etag else {}
         answer = self._client.get_object(**self._where(info.name), **unchanged)
         with closing(answer["Body"]) as body:  # itself as a context is the raw stream, with other errors
-            etag, size = _plain(answer.get("ETag") or info.etag), answer.get("ContentLength", info.size)
+            etag, size = plain_etag(answer.get("ETag") or info.etag), answer.get("ContentLength", info.size)
             if (etag, size) != (info.etag, info.size):
                 raise SourceChanged(f"{info.uri} changed after it was listed: etag was {info.etag}, is {etag}")
-            data = read_body(body, end)
+            data = read_body(body, end, info.size + 1)
         if len(data) != info.size:  # which no header told
             raise BadBody(f"{endpoint_of(self._client)} sends {len(data):,} bytes of {info.size:,}")
         return data
 
-    def _get_current(self, where: dict[str, str], end: float, most_bytes: int | None = None) -> bytes:
+    def _get_current(self, where: dict[str, str], end: float, most: float = inf) -> bytes:
         answer = self._client.get_object(**where)
         with closing(answer["Body"]) as body:
             length = answer.get("ContentLength", 0)
-            if most_bytes is not None and length > most_bytes:
-                size = f"{length:,} bytes; {most_bytes:,} are allowed"
-                raise BadInput(TOO_LARGE_FILE, f"{self.uri} has under {where['Key']!r} {size}")
-            return read_body(body, end)
+            data = read_body(body, end, most + 1) if length <= most else b""
+        if (size := max(length, len(data))) > most:
+            raise BadInput(TOO_LARGE_FILE, f"{where['Key']!r} in {self.uri} has {size:,} bytes; {most:,} are allowed")
+        return data
+
+    def _first(self, where: dict[str, str], end: float, most: int) -> bytes:
+        """The first bytes of an object, of which a store that heeds no range sends all."""
+        answer = self._client.get_object(**where)
+        with closing(answer["Body"]) as body:
+            return read_body(body, end, most)
 
     def _put_new(self, where: dict[str, str], data: bytes) -> bool:
         try:
@@ -290,8 +300,3 @@ class S3Folder:
         parts = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=4)
         with path.open("rb") as file:  # upload_file would wrap the client's errors in others
             self._client.upload_fileobj(file, *where.values(), Config=parts)
-
-
-def _plain(etag: str) -> str:
-    """An ETag without quotation marks, and without the mark of a gateway that compresses answers."""
-    return etag.removeprefix("W/").strip('"')

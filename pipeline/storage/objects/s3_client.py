@@ -6,6 +6,7 @@ import ipaddress
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -93,14 +94,20 @@ def endpoint_of(client: Any) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
-def read_body(body: Any, end: float) -> bytes:
-    """A whole body, which must arrive before the end, however slowly."""
-    pieces = []
-    while piece := body.read(_CHUNK):
+def read_body(body: Any, end: float, most: float = inf) -> bytes:
+    """A body's first bytes, `most` at most, whatever its headers say; they must arrive before the end, however slowly."""
+    pieces, count = list[bytes](), 0
+    while count < most and (piece := body.read(min(_CHUNK, most - count))):
         pieces.append(piece)
+        count += len(piece)
         if time.monotonic() > end:
             raise TransientError("it comes too slowly")
     return b"".join(pieces)
+
+
+def plain_etag(etag: str) -> str:
+    """An ETag without quotation marks, and without the mark of a gateway that compresses answers."""
+    return etag.removeprefix("W/").strip('"')
 
 
 @contextmanager

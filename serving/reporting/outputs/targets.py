@@ -12,12 +12,13 @@ from typing import IO, Protocol
 from pipeline.core.errors import BadInput, ObjectUnavailable, SettingsError
 from pipeline.storage.files import replacing, sha256, sync_file_system
 from pipeline.storage.locks import exclusive_lock
-from pipeline.storage.objects.beneath import NoPlainFile, open_plain
+from pipeline.storage.objects.beneath import NoPlainFile, OutsideRoot, folder_beneath, open_beneath, resolved
 from pipeline.storage.objects.s3 import S3Folder
 from pipeline.storage.objects.s3_address import SCHEME, S3Address
 
 _LONGEST = 200  # bytes of a part of a name; file systems take 255, and scratch files need some
 LONGEST_KEY = 1024  # bytes of a key in a bucket
+_NOTHING_THERE = (FileNotFoundError, NotADirectoryError, OutsideRoot)  # of ours
 
 
 class OutputTarget(Protocol):
@@ -46,21 +47,25 @@ class LocalTarget:
         """Name a folder, made when something is written."""
         if "://" in str(root):
             raise SettingsError(f"output {str(root)!r} is no local path and no s3://bucket/prefix; name one of these")
-        self.root = Path(root).absolute()
+        self.root = resolved(root)
 
     @contextmanager
     def write(self, name: str) -> Iterator[IO[bytes]]:
         """A stream whose bytes take the name when the block ends without an error."""
         path = self._path(name)
         try:
-            if not path.parent.resolve().is_relative_to(self.root.resolve()):
-                raise ObjectUnavailable(f"{path} leads out of {self.root} through a link; remove the link")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with ExitStack() as until_named, replacing(path, prefix=_scratch(path), is_synced=False) as file:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with (
+                self._held(path, is_made=True) as held,
+                ExitStack() as until_named,
+                replacing(held, _scratch(path), is_synced=False, named=path) as file,
+            ):
                 until_named.callback(os.close, lock := os.dup(file.fileno()))
                 with suppress(OSError):
                     fcntl.flock(lock, fcntl.LOCK_SH)  # so that nobody takes it for a dead writer's
                 yield file
+        except OutsideRoot as error:
+            raise ObjectUnavailable(f"{path} leads out of {self.root} through a link; remove the link") from error
         except OSError as error:
             raise ObjectUnavailable(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -68,26 +73,27 @@ class LocalTarget:
         """What has the name; None if nothing has."""
         path = self._path(name)
         try:
-            with open_plain(path) as file:
+            with open_beneath(self.root, str(path.relative_to(self.root))) as file:
                 return file.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except NoPlainFile:  # a pipe is not waited for; it is somebody's all the same
+        except (NoPlainFile, OutsideRoot):  # a pipe is not waited for, a link not followed; somebody's all the same
             return b"\0"
         except OSError as error:
             raise ObjectUnavailable(f"cannot read {path}: {error.strerror or error}") from error
 
     def remove(self, name: str) -> None:
         """Remove what has the name, if anything has."""
-        self._path(name).unlink(missing_ok=True)
+        with suppress(*_NOTHING_THERE), self._held(self._path(name)) as held:
+            held.unlink()
 
     def tidy(self, name: str) -> None:
         """Remove what writers of the name have left half written when they died."""
-        path = self._path(name)
-        for left in path.parent.glob(f"{_scratch(path)}*"):
-            with exclusive_lock(left) as is_free:
-                if is_free:
-                    left.unlink(missing_ok=True)
+        with suppress(*_NOTHING_THERE), self._held(path := self._path(name)) as held:
+            for left in held.parent.glob(f"{_scratch(path)}*"):
+                with exclusive_lock(left) as is_free:
+                    if is_free:
+                        left.unlink(missing_ok=True)
 
     def sync(self) -> None:
         """Make safe on the disk what was written."""
@@ -96,6 +102,12 @@ class LocalTarget:
 
     def _path(self, name: str) -> Path:
         return self.root.joinpath(*_parts(name))
+
+    @contextmanager
+    def _held(self, path: Path, is_made: bool = False) -> Iterator[Path]:
+        """A path in a folder that stays this one, though others swap folders for links meanwhile."""
+        with folder_beneath(self.root, str(path.parent.relative_to(self.root)), is_made) as folder:
+            yield folder / path.name
 
 
 class S3Target:

@@ -35,6 +35,33 @@ def test_tasks_may_read_what_the_command_named(tmp_path):
     assert Home.from_environment(LocalStack(home)._environment()).roots == named[:2]
 
 
+def test_20_4_services_have_what_they_need_of_the_shell_s_variables_and_nothing_else(tmp_path, monkeypatch):
+    """A token that somebody exported for another program is no business of tasks, nor of what they load."""
+    own = {"GITHUB_TOKEN": "x", "OPENAI_API_KEY": "x", "SSH_AUTH_SOCK": "x", "PGPASSWORD": "x", "LD_PRELOAD": "x"}
+    theirs = {
+        "AWS_PROFILE": "photos",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AIRFLOW__CORE__PARALLELISM": "9",
+        "AIRFLOW_CONN_NIGHTCAP_STORE": "{}",
+        "https_proxy": "http://proxy:1",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+        "NIGHTCAP_WEBHOOK": "http://127.0.0.1:1",
+        "TMPDIR": str(tmp_path),
+    }
+    for name, value in (own | theirs).items():
+        monkeypatch.setenv(name, value)
+    home = Home(tmp_path / "home", tmp_path / "store", f"sqlite:///{tmp_path}/mlflow.db")
+    home.create()
+    started = []
+    monkeypatch.setattr("nightcap.local.stack.Service", lambda name, command, env, log: started.append(env))
+    stack = LocalStack(home)
+    stack._start_mlflow()
+    for env in (*started, airflow := stack._environment()):
+        assert [name for name in own if name in env] == []
+        assert {"PATH", "HOME", "AWS_PROFILE", "https_proxy"} <= env.keys()
+    assert {name: airflow[name] for name in theirs} == theirs | {"AIRFLOW__CORE__PARALLELISM": "2"}
+
+
 def status(url, login=None):
     request = urllib.request.Request(url)
     if login:

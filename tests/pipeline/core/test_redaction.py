@@ -1,3 +1,4 @@
+import json
 import re
 import time
 from urllib.parse import quote
@@ -38,6 +39,8 @@ SECRET = [
     f"https://example.org/x?q[token]={CANARY}",
     f"https://example.org/x?to%6ben={CANARY}",
     f"redis://:12345/{CANARY}@redis",
+    f"mongodb://me:{CANARY}1@h1:27017,you:{CANARY}2@h2:27017/x",
+    f"postgresql://me:100%{CANARY}@h1,h2/x",
 ]
 PLAIN = [
     "/data/images",
@@ -52,6 +55,7 @@ PLAIN = [
     "http://mlflow:5000/runs/me@example.org",
     "http://[::1]:5000/runs?of=me@example.org",
     "http://[fe80::1]/a:b@c",
+    "mongodb://h1:27017,h2:27017/x",
 ]
 
 
@@ -111,11 +115,57 @@ def test_secrets_are_taken_out_of_a_text():
         f"{{'Authorization': 'Bearer {CANARY}'}}",
         f"connection to db failed: host=db password={CANARY} user=me",
         f'{{"login": "me", "password": "{CANARY}"}}',
+        f"connect failed: db_password={CANARY} host=db",
+        f"env PGPASSWORD={CANARY} psql",
+        f"MYSQL_PASSWD='{CANARY}' mysql",
+        f'{{"password": "two words \\" and {CANARY}"}}',
+        f"password = 'a, b; {CANARY}'",
+        f"password: {CANARY}",
+        f"Password: {CANARY} for user me",
+        f"client_secret={CANARY}&x=1",
+        f"aws_session_token={CANARY}",
+        f'{{"aws_secret_access_key": "{CANARY}"}}',
     ],
 )
 def test_secrets_in_messages_of_libraries_are_taken_out(text):
     assert CANARY not in scrubbed(text, {})
     assert HIDDEN in scrubbed(text, {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password: must be at least 8 signs",
+        "a wrong password for user me",
+        "max_tokens=20, and token 7 of 9",
+        "'token': 5 is no word; tokens: 'a b'",
+    ],
+)
+def test_a_sentence_on_secrets_is_none(text):
+    assert scrubbed(text, {}) == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{"conn_type": "aws", "extra": {"deep": {"aws_session_token": "%s"}}}',
+        '{"conn_type": "aws", "extra": "{\\"aws_secret_access_key\\": \\"%s\\"}"}',
+        '{"conn_type": "x", "extra": {"url": "amqp://me:%s@h"}}',
+        "aws://key:other0@/?region_name=x&aws_session_token=%s",
+        "https://x.blob.core.windows.net/c?sv=1&sig=%s",
+        "postgresql://me:first0@h1,you:%s@h2/x",
+        "postgresql://me:%s@h1/x",
+    ],
+)
+@pytest.mark.parametrize("secret", [CANARY, f"100%{CANARY}", f"a b/{CANARY}+%", f'"{CANARY}\\'])
+def test_secrets_in_any_part_of_a_variable_are_taken_out_however_they_are_written(value, secret):
+    in_json = value.startswith("{") and "://" not in value
+    inside = json.dumps(secret)[1:-1] if in_json else quote(secret, safe="")
+    if "{\\" in value:
+        inside = json.dumps(inside)[1:-1]
+    environ = {"AIRFLOW_CONN_X": value % inside}
+    for written in (secret, quote(secret, safe=""), secret.replace("%", "%%"), json.dumps(secret), inside):
+        assert CANARY not in scrubbed(f"cannot reach {written}: refused", environ), written
 
 
 def test_passwords_within_variables_are_taken_out():
@@ -134,6 +184,8 @@ def test_a_hostile_text_takes_no_time():
     masked("://a:" * 2_000)
     masked("?q[" * 5_000 + "?token%6" * 3_000)
     re.search(PATTERN, "?;#" * 10_000)
+    re.search(PATTERN, "://" + "a@" * 20_000 + "/" + ",a:b" * 10_000)
+    scrubbed("a" * 100_000 + "secret" * 10_000 + "password='" * 3_000 + "\\" * 30_001, {"X": "://a:b@,c:" * 3_000})
     assert time.process_time() - started < 2
 
 

@@ -97,6 +97,26 @@ def test_who_may_only_read_a_store_shares_its_lock(tmp_path, monkeypatch):
         assert is_free
 
 
+def test_20_7_another_user_s_file_is_locked_too(tmp_path, monkeypatch):
+    """One that this process may not write, as umask 022 makes it; root may, so its opening is refused here."""
+    path = tmp_path / "lock"
+    path.touch()
+    opened = os.open
+
+    def unwritable(name, flags, *mode):
+        if flags & os.O_RDWR:
+            raise PermissionError(errno.EACCES, "no")
+        return opened(name, flags, *mode)
+
+    monkeypatch.setattr(os, "open", unwritable)
+    with exclusive_lock_in_time(path, 0) as is_free:
+        assert is_free
+        with exclusive_lock_in_time(path, 0.05) as is_free_too:
+            assert not is_free_too
+    with shared_lock(path), exclusive_lock_in_time(path, 0.05) as is_free:
+        assert not is_free
+
+
 def test_who_wants_to_be_alone_waits_for_others_to_leave(tmp_path):
     path = tmp_path / "store" / "lock"
     other = subprocess.Popen([sys.executable, "-c", SHARING, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -1,6 +1,7 @@
 """Attempts, and plans as they are written."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -71,3 +72,25 @@ def test_an_input_that_is_gone_is_unavailable(world):
     world.home.inbox.rename(world.home.root / "unmounted")
     with pytest.raises(ObjectUnavailable, match="it was there when the night was planned"):
         made.open_input()
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_20_6_a_planned_night_does_not_follow_its_input_elsewhere(world, above):
+    """Whoever swaps the input, or a folder above, for a link leads no process of the night there."""
+    world.fill(1)
+    inbox = world.home.inbox
+    made = Plan.read(plan(NightSettings(), world.home, PINNED, world.attempt())["plan"])
+    swapped = inbox.parent if above else inbox
+    swapped.rename(aside := swapped.with_name("aside"))
+    swapped.symlink_to(aside)
+    made = made.model_copy(update={"folder": Path(str(made.folder).replace(str(swapped), str(aside)))})
+    with pytest.raises(ObjectUnavailable, match="by a link that was not there when the night was planned"):
+        made.open_input()
+
+
+def test_an_input_that_was_a_link_when_it_was_planned_is_followed(world):
+    world.fill(1)
+    link = world.home.root / "link"
+    link.symlink_to(world.home.inbox)
+    made = Plan.read(plan(NightSettings(input=str(link)), world.home, PINNED, world.attempt())["plan"])
+    assert made.open_input().uri == str(world.home.inbox)

@@ -17,7 +17,7 @@ from pipeline.data.sources.scenes.dataset import (
     write_scenes,
 )
 from pipeline.storage.files import digest_of, read_json
-from pipeline.storage.objects.beneath import open_beneath
+from pipeline.storage.objects.beneath import open_beneath, resolved
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class ScenesSource:
 
 def _bytes(folder: Path, uri: str) -> bytes | None:
     try:
-        with open_beneath(folder, uri) as file:
+        with open_beneath(resolved(folder), uri) as file:
             return file.read()
     except OSError:
         return None

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core.errors import NightcapError
+from pipeline.core.errors import NightcapError, ObjectUnavailable
 from pipeline.storage.objects import LocalFolder
 from pipeline.storage.objects.beneath import (
     NoPlainFile,
     OutsideRoot,
+    folder_beneath,
     open_beneath,
     open_plain,
     open_size,
@@ -81,6 +82,38 @@ def test_20_6_no_byte_from_outside_while_a_folder_is_swapped_for_a_link(root):
     thread.join()
     assert seen <= {b"root/a/b.jpg", None}
     assert len(seen) == 2, "the folder was never caught as a link; or never as a folder"
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_20_6_a_root_that_becomes_a_link_gives_nothing(root, above):
+    folder = LocalFolder(root)
+    (info,) = folder.list()
+    swapped = root.parent if above else root
+    swapped.rename(swapped.with_name("aside"))
+    swapped.symlink_to("aside")  # to the very same folder: only the way to it tells
+    with pytest.raises(OutsideRoot), open_beneath(root, "a/b.jpg"):
+        pass
+    with pytest.raises(ObjectUnavailable, match="has become a link"):
+        folder.read(info)
+    with pytest.raises(ObjectUnavailable, match="has become a link"):
+        folder.head(info)
+    swapped.unlink()
+    swapped.with_name("aside").rename(swapped)
+    assert folder.read(info) == b"root/a/b.jpg"
+
+
+def test_a_folder_that_is_held_stays_itself(root):
+    with folder_beneath(root, "a/new/deep", is_made=True) as held:
+        (root / "a/new").rename(root / "a/aside")
+        (root / "a/new").symlink_to(root.parent / "outside")
+        (held / "x").write_bytes(b"inside")
+        assert [path.name for path in held.glob("*")] == ["x"]
+    assert (root / "a/aside/deep/x").read_bytes() == b"inside"
+    assert not (root.parent / "outside/deep").exists()
+    with pytest.raises(OutsideRoot), folder_beneath(root, "a/new/deep", is_made=True):
+        pass
+    with pytest.raises(FileNotFoundError), folder_beneath(root, "a/gone"):
+        pass
 
 
 def read_from_disks():

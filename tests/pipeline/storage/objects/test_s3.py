@@ -1,11 +1,15 @@
 """Pages of a bucket, on a canned server; hostile names and the real store's tests are in tests/faults."""
 
 import threading
+from dataclasses import replace
+from math import inf
 
 import pytest
 
 from pipeline.core.errors import BadInput, ObjectUnavailable, SourceChanged
 from pipeline.storage.objects import Exclusions, S3Folder, images_of
+from pipeline.storage.objects.image_names import HEAD_BYTES
+from pipeline.storage.objects.s3_client import BadBody, read_body
 from tests.faulty_proxy import Faults, faulty_proxy
 
 
@@ -30,6 +34,29 @@ def test_other_bytes_under_a_listed_name_are_refused(bucket):
         with pytest.raises(SourceChanged):
             folder.read(info)
     assert folder.ignored.count == 0
+
+
+def test_20_5_a_body_without_a_length_is_read_no_further_than_allowed(bucket, monkeypatch):
+    """Nor one of which a store sends more than it was asked for."""
+    bucket.objects = {"a.jpg": b"x" * 8_000_000}
+    bucket.unsized = {"a.jpg"}
+    taken = []
+
+    def counting(body, end, most=inf):
+        taken.append(len(data := read_body(body, end, most)))
+        return data
+
+    monkeypatch.setattr("pipeline.storage.objects.s3.read_body", counting)
+    folder = S3Folder("s3://bucket")
+    (listed,) = folder.list()
+    with pytest.raises(BadInput, match="1,000 are allowed"):
+        folder.get("a.jpg", 1000)
+    assert folder.head(listed) == b"x" * HEAD_BYTES
+    with pytest.raises(BadBody):
+        folder._get(replace(listed, size=5000), inf)
+    assert taken[:2] == [1001, HEAD_BYTES]
+    assert max(taken) == 5001
+    assert folder.get("a.jpg") == b"x" * 8_000_000
 
 
 @pytest.fixture

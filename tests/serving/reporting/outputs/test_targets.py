@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,32 @@ def test_a_link_out_of_the_prefix_is_not_followed(tmp_path):
     ):
         pass
     assert not list(outside.iterdir())
+
+
+def test_20_6_what_a_link_leads_to_is_neither_read_nor_removed(tmp_path):
+    """A folder of the output, or a file in it, that somebody swapped for a link to another's."""
+    target, outside = LocalTarget(tmp_path / "prefix"), tmp_path / "outside"
+    outside.mkdir()
+    for name in ("a/x", "a/y", "b"):
+        with target.write(name) as file:
+            file.write(b"ours")
+    (tmp_path / "prefix/a").rename(tmp_path / "prefix/aside")
+    (tmp_path / "prefix/a").symlink_to(outside)
+    (tmp_path / "prefix/b").unlink()
+    (tmp_path / "prefix/b").symlink_to(outside / "x")
+    (tmp_path / "prefix/in").symlink_to("aside")  # leads inside
+    with target.write("aside/x") as half:
+        half.write(b"ours")
+        planted = Path(half.name).name  # as a writer that died would have left it
+        (outside / planted).write_bytes(b"another's")
+    (outside / "x").write_bytes(b"another's")
+    assert (target.read("a/x"), target.read("b"), target.read("in/x")) == (b"\0", b"\0", b"ours")
+    for name in ("a/x", "b"):
+        target.tidy(name)
+        target.remove(name)
+    assert sorted(path.name for path in outside.iterdir()) == sorted(["x", planted])
+    target.remove("in/x")
+    assert target.read("aside/x") is None
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
