@@ -12,6 +12,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from tests.infra.kubernetes_schemas import POD, VALUES
+from tests.infra.test_compose_roles import ASKS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 FOLDER = CHECKOUT / "infra" / "kubernetes"
@@ -231,13 +232,16 @@ def test_network_policies_are_what_kubernetes_publishes(policies):
         kubernetes_validate.validate(policy, "1.31", strict=True)
 
 
+def selects(spec, labels):
+    """Whether the selector of pods takes a pod with these labels."""
+    selector = spec["podSelector"]
+    wanted = selector.get("matchLabels", {}).items() <= labels.items()
+    return wanted and all(labels.get(each["key"]) in each["values"] for each in selector.get("matchExpressions", []))
+
+
 def reached(policies, role):
     """The ends that pods of a role may reach, by the policies that select them."""
-    chosen = [
-        each["spec"]
-        for each in policies.values()
-        if role in each["spec"]["podSelector"]["matchExpressions"][0]["values"]
-    ]
+    chosen = [each["spec"] for each in policies.values() if selects(each["spec"], {"nightcap/role": role})]
     assert all("Egress" in each["policyTypes"] for each in chosen)
     return [end for each in chosen for rule in each["egress"] for end in rule["to"]]
 
@@ -251,3 +255,28 @@ def test_a_night_reaches_its_servers_and_nothing_outside(policies, pods):
     labels = [end["podSelector"]["matchLabels"] for end in reached(policies, "nights")]
     assert {each["nightcap/server"] for each in labels if "nightcap/server" in each} == {"mlflow", "s3", "pushgateway"}
     assert all(end != {} for end in reached(policies, "nights"))
+
+
+SERVERS = {"mlflow": 5000, "s3": 8333, "pushgateway": 9091, "postgres": 5432}
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_server_is_reached_by_those_who_ask_it_in_compose_and_by_nobody_else(policies, pods, server):
+    spec = policies[server]["spec"]
+    assert selects(spec, {"nightcap/server": server})
+    assert not selects(spec, {})
+    (rule,) = spec["ingress"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": SERVERS[server]}]
+    labels = {name: pods[role]["metadata"]["labels"] for role, name in WORKERS.items()} | {
+        f"airflow-{name}": {"tier": "airflow", "component": name}
+        for name in ("api-server", "scheduler", "dag-processor", "triggerer")
+    }
+    labels["mlflow"] = {"nightcap/server": "mlflow"}
+    let_in = {name for name, each in labels.items() if any(selects(end, each) for end in rule["from"])}
+    asking = {name for name, asked in ASKS.items() if server in asked} & labels.keys()
+    assert let_in == asking - (set(WORKERS.values()) if server == "postgres" else set())
+    strangers = ({}, {"tier": "airflow"}, {"tier": "airflow", "component": "worker"}, {"nightcap/asks": "other"})
+    assert not [each for each in strangers if any(selects(end, each) for end in rule["from"])]
+    assert [end["podSelector"] for end in rule["from"] if "namespaceSelector" in end] == [
+        {"matchLabels": {"nightcap/asks": server}}
+    ]
