@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class Night:
             yield captioned(range(start, min(start + BATCH, self.images.stop)), self.number)
 
 
-def captioned(images: range, night: int) -> pa.RecordBatch:
+def captioned(images: Sequence[int], night: int) -> pa.RecordBatch:
     """Rows of captioned images."""
     digests = [sha256(str(image).encode()) for image in images]
     each = {

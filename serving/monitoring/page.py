@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.core.pages import Bar, bar_chart
 from pipeline.core.points import POINTS
@@ -16,7 +12,6 @@ from pipeline.model.reference_profile import (
     LOW_SHARE,
     MANY_UNSURE,
     TOP_CAPTION,
-    Distribution,
     low_confidence,
 )
 from pipeline.storage.files import read_json_if_whole
@@ -90,36 +85,37 @@ class MonitoringView:
     unsure: float  # the share of the captions that are less sure than nine in ten, where it is worth a warning, else 0
 
 
-def monitoring_view(plan: Plan, captions: pa.Table) -> MonitoringView | None:
-    """What to show of a run, whose captioned rows are given; None if there are no statistics."""
+def monitoring_view(plan: Plan, top_caption: str | None, unsure: float) -> MonitoringView | None:
+    """What to show of a run; None if there are no statistics.
+
+    Args:
+        plan: of the run.
+        top_caption: the most frequent one.
+        unsure: the share of the captions that are less sure than nine in ten validation captions.
+    """
     content = read_json_if_whole(plan.statistics_file)
     if content is None:
         return None
     statistics = NightStatistics.model_validate(content)
-    frequent = pc.value_counts(captions["caption"]).to_pylist()
-    top = max(frequent, key=lambda item: (item["counts"], item["values"]), default=None)
     drifts, spreads, reference = statistics.drifts, statistics.spreads, night_reference(plan)
     watched = reference.keys() & drifts.keys() & set(IMAGE_STATISTICS)
     rows = [DriftRow(TITLES[name], _compared(drifts[name]), drifts[name]) for name in TITLES if name in drifts]
     return MonitoringView(
         statistics=statistics,
-        top_caption=top and str(top["values"]),
+        top_caption=top_caption,
         charts=[_chart(name, spreads[name]) for name in TITLES if name in spreads],
         drifts=rows,
         verdict=_verdict(statistics, plan.settings.drift_floor),
         unlike=max([drifts[name].beyond for name in watched if reference[name].is_large], default=0.0),
-        unsure=_unsure(_scale(reference, captions), captions),
+        unsure=unsure if unsure > MANY_UNSURE else 0.0,
     )
 
 
-def confidence_scale(plan: Plan, captions: pa.Table) -> ConfidenceScale:
-    """How to show the confidences of a run's captioned rows: against the model's validation captions, where known."""
-    return _scale(night_reference(plan), captions)
-
-
-def _scale(reference: Mapping[str, Distribution], captions: pa.Table) -> ConfidenceScale:
+def confidence_scale(plan: Plan, greatest: float | None) -> ConfidenceScale:
+    """How to show a run's confidences: against the model's validation captions, or the greatest one if they are not known."""
+    reference = night_reference(plan)
     known = reference.get("confidence")
-    full = known.quantile(1 - LOW_SHARE) if known else pc.max(captions["confidence"]).as_py()
+    full = known.quantile(1 - LOW_SHARE) if known else greatest
     return ConfidenceScale(full or 1.0, low_confidence(reference))
 
 
@@ -129,12 +125,6 @@ def _verdict(statistics: NightStatistics, floor: int) -> str:
     if statistics.captioned < floor:
         return "few"
     return "far" if any(drift.exceeds_limit for drift in statistics.drifts.values()) else "near"
-
-
-def _unsure(scale: ConfidenceScale, captions: pa.Table) -> float:
-    given = captions["confidence"].drop_null().to_pylist()
-    share = sum(map(scale.is_unsure, given)) / max(len(given), 1)
-    return share if share > MANY_UNSURE else 0.0
 
 
 def _chart(name: str, spread: Spread) -> Chart:

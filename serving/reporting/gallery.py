@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from PIL import Image
 
 from pipeline.core.errors import NightcapError
@@ -19,15 +17,14 @@ from pipeline.imaging.decode import thumbnail
 from pipeline.imaging.sandbox import Decoders
 from pipeline.storage.files import creating_folder, sha256, write_text
 from pipeline.storage.objects import Folder, ObjectInfo
-from pipeline.storage.tables import CAPTIONED, QUARANTINED
 from serving.monitoring.page import ConfidenceScale, confidence_scale, monitoring_view
+from serving.reporting.published_rows import PublishedRows
 from serving.reporting.summary import NightSummary
 from serving.runs.plan_file import Plan
 
 log = logging.getLogger(__name__)
 
 THUMBNAIL_SIDE = 360
-MAX_QUARANTINED = 500
 
 
 @dataclass(frozen=True)
@@ -46,35 +43,27 @@ class Card:
     height: int
 
 
-def write_gallery(plan: Plan, summary: NightSummary, rows: pa.Table) -> None:
+def write_gallery(plan: Plan, summary: NightSummary, rows: PublishedRows) -> None:
     """Write `gallery/index.html`, with a sample of the published rows, into the run's folder; it replaces one there."""
-    captions = rows.filter(pc.field("status") == CAPTIONED)
-    quarantined = rows.filter(pc.field("status") == QUARANTINED)
-    listed = quarantined[:MAX_QUARANTINED].to_pylist()
+    figures, (_, top_caption) = rows.figures, rows.frequencies
     with creating_folder(plan.gallery, replaces=True) as folder:
-        scale = confidence_scale(plan, captions)
-        cards = list(_cards(plan, _sample(captions, plan.settings.gallery_size), scale, folder))
+        scale = confidence_scale(plan, figures.greatest_confidence)
+        cards = list(_cards(plan, figures.sample, scale, folder))
         page = render(
             Path(__file__).with_suffix(".html"),
             summary=summary,
             planned_at=plan.planned_at,
             cards=cards,
-            captions=len(captions),
-            quarantined=[(plan.name_of(row["image"]), row["reason"]) for row in listed],
-            quarantined_total=len(quarantined),
+            captions=figures.captioned,
+            quarantined=[(plan.name_of(row["image"]), row["reason"]) for row in figures.listed],
+            quarantined_total=figures.quarantined,
             reasons=NIGHT_REASONS,
             ignored_reasons=IGNORED_REASONS,
             duration=_duration(summary.seconds),
-            monitoring=monitoring_view(plan, captions),
+            monitoring=monitoring_view(plan, top_caption, figures.unsure),
             drift_floor=plan.settings.drift_floor,
         )
         write_text(folder / "index.html", page)
-
-
-def _sample(captions: pa.Table, size: int) -> list[dict[str, Any]]:
-    """At most `size` rows, chosen by the images' hashes, in the night's order."""
-    chosen = pc.sort_indices(captions["sha256"])[:size].to_pylist()
-    return list(captions.take(pa.array(sorted(chosen), pa.int64())).to_pylist())
 
 
 def _cards(plan: Plan, rows: list[dict[str, Any]], scale: ConfidenceScale, folder: Path) -> Iterator[Card]:

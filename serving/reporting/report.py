@@ -6,12 +6,11 @@ import os
 from pathlib import Path
 from uuid import uuid4
 
-import pyarrow as pa
-
 from pipeline.storage.files import write_json
 from pipeline.storage.forgotten import Forgotten, heeding_forgotten
 from serving.reporting.gallery import write_gallery
 from serving.reporting.outputs import write_outputs
+from serving.reporting.published_rows import PublishedRows
 from serving.reporting.summary import NightSummary, summarize
 from serving.runs.lifecycle import LATEST
 from serving.runs.plan_file import Plan
@@ -39,8 +38,7 @@ def _report(plan: Plan, anew: bool) -> NightSummary:
     table = plan.open_table()
     while True:
         forgotten = Forgotten.of(plan.store)
-        rows = table.rows(plan.night, plan.run)
-        rows = rows.filter(pa.array([image not in forgotten for image in rows["image"].to_pylist()], pa.bool_()))
+        rows = PublishedRows(plan, table, forgotten)
         summary = summarize(plan, rows, write_outputs(plan))
         with heeding_forgotten(plan.store) as now:
             if now == forgotten and (anew or not plan.has_gallery):  # a night that is reported again opens no image

@@ -6,13 +6,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from pipeline.model.interface import PinnedModel
 from pipeline.storage.files import read_json
-from pipeline.storage.tables import CAPTIONED
 from serving.reporting.outputs.write import Written
+from serving.reporting.published_rows import PublishedRows
 from serving.runs.plan_file import Plan, PlanCounts
 
 _NO_OUTCOME = {"captioned": 0, "quarantined": 0, "left": 0, "reasons": {}, "duplicates": 0, "already_published": False}
@@ -50,13 +47,12 @@ class NightSummary:
         return asdict(self) | {"counts": self.counts.model_dump()}
 
 
-def summarize(plan: Plan, rows: pa.Table, output: Written | None = None) -> NightSummary:
+def summarize(plan: Plan, rows: PublishedRows, output: Written | None = None) -> NightSummary:
     """The summary of a run that published `rows`, or that had nothing to do."""
     outcome = _NO_OUTCOME | (read_json(plan.published_file) if plan.is_published else {})
     done, waiting = outcome["captioned"] + outcome["quarantined"], plan.counts.backlog + outcome["left"]
     nights = -(-waiting // done) if done else None
     ended = datetime.fromisoformat(outcome["published_at"]) if "published_at" in outcome else datetime.now(UTC)
-    captions = rows.filter(pc.field("status") == CAPTIONED)
     return NightSummary(
         night=plan.night,
         run=plan.run,
@@ -70,8 +66,8 @@ def summarize(plan: Plan, rows: pa.Table, output: Written | None = None) -> Nigh
         backlog=waiting,
         backlog_nights=nights,
         backlog_end=None if nights is None else f"{plan.planned_at + timedelta(nights):%Y-%m-%d}",
-        mean_score=pc.mean(captions["score"]).as_py(),
-        distinct_captions=pc.count_distinct(captions["caption"]).as_py(),
+        mean_score=rows.figures.mean_score,
+        distinct_captions=rows.frequencies[0],
         seconds=round((ended - plan.planned_at).total_seconds(), 1),
         gallery=str(plan.gallery / "index.html"),
         output=output,
