@@ -85,7 +85,7 @@ def show_ignored(reasons: Mapping[str, int], examples: Mapping[str, list[str]]) 
 def load_tensorflow() -> None:
     """Import TensorFlow without the lines that its parts print while they are loaded, which no setting stops."""
     with suppress(FileNotFoundError), _filtered_stderr():  # without grep the lines are merely not pretty
-        import tensorflow  # noqa: F401
+        import pipeline.model.network  # noqa: F401
 
 
 @contextmanager

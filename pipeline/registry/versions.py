@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import BundleRejected, ModelNotFound
+from pipeline.core.imports import lean_import
 from pipeline.model.interface import EXTERNAL, PinnedModel
 from pipeline.model.model_uri import ModelUri
 from pipeline.registry.artifact_hosts import keep_to_own_hosts
@@ -92,7 +93,8 @@ class Registry:
         self._home = home
         prepare_client(home)
         with answering(home):
-            import mlflow
+            with lean_import():
+                import mlflow
 
             create_database(home.tracking_uri, home.artifacts)
             mlflow.set_tracking_uri(home.tracking_uri)

@@ -8,7 +8,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +16,7 @@ from pipeline.data.snapshot import read_images
 from pipeline.data.sources.base import LabelledBox
 from pipeline.imaging.sandbox import Work, pixels_of_each
 from pipeline.model.int8_encoder import INT8_GRAPH, INT8_NUMBERS, Int8Encoder
+from pipeline.model.network import keras
 from pipeline.model.network.encoder import (
     IMAGENET,
     Architecture,

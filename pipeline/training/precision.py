@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipeline.model.network import keras
+
 
 def policy() -> str:
     """A Keras dtype policy: bfloat16 from compute capability 8, float16 from 7, else float32."""
@@ -20,8 +22,6 @@ def policy() -> str:
 @contextmanager
 def training_precision(seed: int) -> Iterator[None]:
     """Seed Keras, and make new layers of the device's `policy` for as long as the block runs."""
-    import keras
-
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(policy())
     try:

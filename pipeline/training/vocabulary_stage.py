@@ -45,7 +45,7 @@ def adapt_vocabulary(run: TrainingRun) -> StageOutput:
 
 def adapt(settings: VocabularySettings, captions: Iterable[str], initial: Vocabulary | None = None) -> Vocabulary:
     """The most frequent words, by Keras' `TextVectorization`, after an initial vocabulary's, which keep their ids."""
-    import keras
+    from pipeline.model.network import keras
 
     initial = initial or Vocabulary.of(())
     texts = [standardize(caption) for caption in captions]
