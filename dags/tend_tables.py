@@ -15,7 +15,7 @@ from serving.upkeep.tables import TendingSettings
 def _tending() -> Any:
     from serving.upkeep.tables import Tending
 
-    return Tending.of(dict(get_current_context()["params"]))
+    return Tending.of(dict(get_current_context()["params"]), least_days=1)  # whoever fills a form may stop no reader
 
 
 @dag(schedule=timetable(UPKEEP_SCHEDULE), params=form(fields_of(TendingSettings)), doc_md=__doc__, **NIGHT_DAG)

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 RECIPE, WRITER = "stage.json", "writer.lock"
 _AGAIN = "again"  # an input that is no output: what of an earlier output has passed
 LISTING = "SHA256SUMS"  # the SHA-256 of each file of an output
+_CHANGING = f".{LISTING}.changing"  # marks an output that is changed on purpose, and was as its list said
 # In the store's folder, since outputs list their files: those of earlier versions were taken over then, no others later.
 _SINCE = "outputs.json"
 
@@ -174,8 +175,25 @@ def _without(
     return lambda output: [each for each in outlived(output) if each not in names]
 
 
+@contextmanager
+def changing_files(output: Path) -> Iterator[None]:
+    """Change an output on purpose: its list is of what is there at the end, if it was of what is there at the start.
+
+    A call that is stopped leaves no list, and the next one goes on with the change.
+    """
+    listing, mark = output / LISTING, output / _CHANGING
+    if not mark.exists() and listing.is_file() and not _odd_files(output):
+        write_text(mark, "")
+    if mark.exists():
+        listing.unlink(missing_ok=True)
+    yield
+    if mark.exists():
+        list_files(output)
+        mark.unlink()
+
+
 def list_files(output: Path) -> None:
-    """Write down the files of an output as they are now; whoever changes an output on purpose calls this after it."""
+    """Write down the files of an output as they are now."""
     write_text(output / LISTING, "".join(f"{digest}  {name}\n" for name, digest in _digests(output).items()))
 
 
@@ -183,15 +201,20 @@ def _require_own_files(output: StageOutput) -> None:
     """Raise StageOutputRejected for files that the stage did not write so, and for a folder that no stage wrote."""
     folder = output.path
     try:
-        lines = (folder / LISTING).read_text(encoding="utf-8").splitlines()
-        listed, recipe = {line[66:]: line[:64] for line in lines}, _recipe_of(folder / RECIPE)
+        odd, recipe = _odd_files(folder), _recipe_of(folder / RECIPE)
     except (OSError, ValueError, AttributeError) as error:
         raise _rejected(folder, f"was not written by its stage ({error})") from error
     if digest_of(recipe) != output.digest:
         raise _rejected(folder, f"has the {RECIPE} of another output")
-    found = _digests(folder)
-    if odd := sorted(name for name in listed.keys() | found.keys() if listed.get(name) != found.get(name)):
+    if odd:
         raise _rejected(folder, f"has files that its stage did not write so: {', '.join(odd[:3])}")
+
+
+def _odd_files(folder: Path) -> list[str]:
+    """The files of an output that are not as its list says."""
+    lines, found = (folder / LISTING).read_text(encoding="utf-8", errors="replace").splitlines(), _digests(folder)
+    listed = {line[66:]: line[:64] for line in lines}
+    return sorted(name for name in listed.keys() | found.keys() if listed.get(name) != found.get(name))
 
 
 def _rejected(folder: Path, fault: str) -> StageOutputRejected:
@@ -219,5 +242,5 @@ def _digests(folder: Path) -> dict[str, str]:
     return {
         escaped(name): sha256_file(path) if path.is_file() and not path.is_symlink() else "no file"
         for name, path in names.items()
-        if name != LISTING
+        if name not in {LISTING, _CHANGING}
     }

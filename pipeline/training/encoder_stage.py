@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.errors import DatasetRejected, SettingsError
+from pipeline.core.settings.training import EncoderSettings
 from pipeline.data.snapshot import read_images
 from pipeline.data.sources.base import LabelledBox
 from pipeline.imaging.sandbox import Work, pixels_of_each
@@ -58,13 +59,34 @@ def _float_encoder(run: TrainingRun) -> StageOutput:
         _check_same(run.output("start").path / ENCODER_WEIGHTS, settings.name, weights)
 
     def build(folder: Path) -> None:
-        # Keras' weights have only a name, so their values say which they are.
-        values = (
-            {"values_sha256": weights_sha256(build_encoder(settings.name, IMAGENET))} if weights == IMAGENET else {}
-        )
+        values = {"values_sha256": _keras_values(settings)} if weights == IMAGENET else {}
         write_json(folder / "encoder.json", facts | values)
 
-    return run.store.run("encoder", _VERSION, facts, {}, build)
+    output = run.store.run("encoder", _VERSION, facts, {}, build)
+    if weights == IMAGENET:
+        _require_pinned(settings, read_json(output.path / "encoder.json").get("values_sha256"))
+    return output
+
+
+def _keras_values(settings: EncoderSettings) -> str:
+    """Keras' weights have only a name, so their values say which they are."""
+    values = weights_sha256(build_encoder(settings.name, IMAGENET))
+    _require_pinned(settings, values)
+    log.info(
+        "encoder.weights=imagenet: the values of %s have the SHA-256 %s, which encoder.weights_sha256 can pin",
+        settings.name,
+        values,
+    )
+    return values
+
+
+def _require_pinned(settings: EncoderSettings, values: str | None) -> None:
+    if settings.weights_sha256 not in {None, values}:
+        raise SettingsError(
+            f"encoder.weights=imagenet: the values of {settings.name} have the SHA-256 {values or 'unknown'}, not "
+            f"encoder.weights_sha256, {settings.weights_sha256}; remove them from Keras' cache (~/.keras/models), or "
+            f"change the setting"
+        )
 
 
 def load_encoder(encoder: StageOutput) -> Encoder:

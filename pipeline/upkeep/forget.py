@@ -18,7 +18,7 @@ from pipeline.registry.lineage import Exposed, Lineage
 from pipeline.registry.run_artifacts import scrub_run
 from pipeline.registry.versions import Registry
 from pipeline.storage.scrub import scrub_folder
-from pipeline.storage.stage_outputs import LISTING, Store, list_files
+from pipeline.storage.stage_outputs import Store, changing_files
 from pipeline.storage.tables.corrections import CORRECTED
 from pipeline.training.features import FeatureStore, digests_in
 
@@ -120,13 +120,11 @@ def _snapshots(store: Path) -> list[Path]:
 def _scrub_output(folder: Path, texts: Collection[str]) -> int:
     """Scrub a stage's output, whose list of files is then of what is left; the number of changed files.
 
-    A stopped call leaves a list that is wrong, so that nobody uses the output until a call ends.
+    A stopped call leaves no list, so that nobody uses the output until a call ends. What others put there is not listed:
+    an output with it is scrubbed and stays as useless as it was.
     """
-    is_listed = (folder / LISTING).is_file()
-    changed = scrub_folder(folder, texts)
-    if is_listed:
-        list_files(folder)
-    return changed
+    with changing_files(folder):
+        return scrub_folder(folder, texts)
 
 
 def _drop_features(index: Path, digests: Collection[str]) -> bool:

@@ -31,7 +31,7 @@ class TendingSettings(Group):
         ge=0,
         le=3650,
         description="Days that earlier versions and unpublished attempts stay; more than a night. Attempts of the last day, "
-        "and held nights of the last week, stay in any case.",
+        "and held nights of the last week, stay in any case; in Airflow versions of the last day, too.",
     )
 
 
@@ -43,9 +43,11 @@ class Tending:
     home: Home
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Tending:
-        """With checked settings, and the home that the environment names."""
-        return cls(checked(TendingSettings, dict(values)), Home.from_environment())
+    def of(cls, values: Mapping[str, Any], least_days: float = 0) -> Tending:
+        """With checked settings, but for fewer days than some, and the home that the environment names."""
+        settings = checked(TendingSettings, dict(values))
+        kept = settings.model_copy(update={"keep_days": max(settings.keep_days, least_days)})
+        return cls(kept, Home.from_environment())
 
     @property
     def corrections(self) -> CorrectionTable:

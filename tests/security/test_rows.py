@@ -31,6 +31,8 @@ ROWS = {
         tests/security/test_roles.py::test_a_night_does_its_work_where_it_may_write_nothing_else
         tests/pipeline/storage/test_stage_outputs.py::test_an_output_is_used_only_with_the_files_that_its_stage_wrote
         tests/pipeline/storage/test_stage_outputs.py::test_a_planted_folder_is_not_adopted
+        tests/pipeline/storage/test_stage_outputs.py::test_20_3_a_change_on_purpose_lists_nothing_that_others_put_there
+        tests/pipeline/upkeep/test_forget.py::test_20_3_what_others_put_into_an_output_is_scrubbed_and_not_taken_for_its_own
         tests/pipeline/core/settings/test_config_file.py::test_every_way_to_change_settings_counts
     """,
     "4 decoders inherit the environment and the network": """
@@ -75,6 +77,7 @@ ROWS = {
         tests/pipeline/training/test_run.py::test_a_form_names_no_path_outside_the_roots
         tests/pipeline/training/test_encoder_stage.py::test_weights_with_another_digest_are_refused_in_one_line
         tests/serving/runs/test_lifecycle.py::test_no_day_at_all_spares_nights_at_work_and_those_that_wait_for_a_person
+        tests/dags/test_tend_tables.py::test_20_10_a_form_removes_no_version_of_the_last_day
         tests/faults/test_reach.py::test_20_a_link_does_not_lead_out_of_a_root
     """,
     "11 secrets that no pattern knows": """
@@ -97,6 +100,7 @@ ROWS = {
         tests/infra/test_pin_images.py::test_a_moved_tag_is_seen_and_brought_up_to_date
         tests/infra/test_compose.py::test_a_digest_may_follow_every_version
         tests/pipeline/training/test_encoder_stage.py::test_weights_of_keras_are_known_by_their_values
+        tests/pipeline/training/test_encoder_stage.py::test_20_13_weights_of_keras_can_be_pinned_by_their_values
         tests/security/test_promises.py::test_a_promise_is_held_by_tests
     """,
 }

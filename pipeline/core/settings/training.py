@@ -23,7 +23,10 @@ class EncoderSettings(Group):
         "imagenet", description="imagenet, or the path of a weights file without top; ignored for scenes."
     )
     weights_sha256: str | None = Field(
-        None, pattern="^[0-9a-f]{64}$", description="Digest the weights file must have; empty to accept it."
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="SHA-256 that the weights file must have, or with imagenet their values, as a training's log says it; "
+        "empty to accept any.",
     )
     fit: Literal["squash", "pad", "crop"] = Field("squash", description="How an image becomes square.")
     side: int | None = Field(

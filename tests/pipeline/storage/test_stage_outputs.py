@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.core.errors import StageOutputRejected
 from pipeline.storage.files import digest_of, read_json, write_json, write_text
-from pipeline.storage.stage_outputs import Store, list_files
+from pipeline.storage.stage_outputs import Store, changing_files, list_files
 from tests.until import until
 
 KILLED_MIDWAY = """
@@ -193,11 +193,30 @@ def test_outputs_of_an_earlier_version_are_taken_over_once(store, caplog):
         Store(store.root).run("stage", 1, {"a": 1}, {}, build)
 
 
-def test_an_output_that_was_changed_on_purpose_is_listed_anew(store):
+@pytest.mark.parametrize("stops", [0, 1, 2])
+def test_an_output_that_was_changed_on_purpose_is_listed_anew(store, stops):
+    """However often the change is stopped; meanwhile nobody uses it."""
     output = store.run("stage", 1, {}, {}, Build())
-    spoil(output, "changed")
-    list_files(output.path)
+    for _ in range(stops):
+        with pytest.raises(RuntimeError), changing_files(output.path):
+            spoil(output, "changed")
+            raise RuntimeError
+        with pytest.raises(StageOutputRejected):
+            Store(store.root).find("stage", output.digest)
+    with changing_files(output.path):
+        spoil(output, "changed")
     assert Store(store.root).find("stage", output.digest).figures() == {"calls": 9}
+    assert sorted(path.name for path in output.path.iterdir()) == ["SHA256SUMS", "figures.json", "stage.json"]
+
+
+@pytest.mark.parametrize("how", ["changed", "added", "removed", "linked", "unlisted"])
+def test_20_3_a_change_on_purpose_lists_nothing_that_others_put_there(store, how):
+    output = store.run("stage", 1, {}, {}, Build())
+    spoil(output, how)
+    with changing_files(output.path):
+        pass
+    with pytest.raises(StageOutputRejected):
+        Store(store.root).find("stage", output.digest)
 
 
 RESUMING = """

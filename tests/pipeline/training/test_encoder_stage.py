@@ -130,6 +130,31 @@ def test_weights_of_keras_are_known_by_their_values(tmp_path, monkeypatch):
     load_encoder(output)  # as an earlier version wrote it
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_20_13_weights_of_keras_can_be_pinned_by_their_values(tmp_path, monkeypatch, caplog, seed):
+    """At the first download as well as later, with the digest that an earlier training's log says."""
+    drawn = keras.applications.mobilenet.MobileNet
+
+    def download(include_top, weights, input_shape):
+        keras.utils.set_random_seed(seed)
+        return drawn(include_top=include_top, weights=None, input_shape=input_shape)
+
+    monkeypatch.setattr(keras.applications.mobilenet, "MobileNet", download)
+    caplog.set_level("INFO")
+    settings = {"name": "mobilenet", "weights": "imagenet", "side": 96}
+    output = provide_encoder(run_with(tmp_path / "earlier", **settings))
+    told = read_json(output.path / "encoder.json")["values_sha256"]
+    assert f"SHA-256 {told}, which encoder.weights_sha256 can pin" in caplog.text
+    for place in ("earlier", "first"):
+        pinned = run_with(tmp_path / place, **settings, weights_sha256=told)
+        assert read_json(provide_encoder(pinned).path / "encoder.json")["values_sha256"] == told
+    for place in ("earlier", "third"):
+        other = run_with(tmp_path / place, **settings, weights_sha256="0" * 64)
+        with pytest.raises(SettingsError, match=rf"{told}, not encoder.weights_sha256, 0000"):
+            provide_encoder(other)
+    assert not list((tmp_path / "third").rglob("encoder.json"))
+
+
 def test_an_encoder_of_8_bits_is_another_encoder_of_the_same_weights(tiny_run, tmp_path):
     pytest.importorskip("nncf")
     keras.utils.set_random_seed(0)

@@ -1,11 +1,16 @@
 """Images leave the outputs of trainings, by name and by content."""
 
+from contextlib import nullcontext
+
 import pandas as pd
+import pytest
 from mlflow import MlflowClient
 
+from pipeline.core.errors import StageOutputRejected
 from pipeline.data.validation.rejected_runs import REJECTED
 from pipeline.registry.versions import Registry
 from pipeline.storage.files import read_json, sha256
+from pipeline.storage.stage_outputs import Store, list_files
 from pipeline.upkeep.forget import Forgetting
 from tests.pipeline.registry.light_registry import home_in
 from tests.pipeline.training.training_outputs import train
@@ -49,6 +54,23 @@ def test_snapshot_accepted_rows_and_features_lose_it(tmp_path):
     assert captions["caption"].tolist() == ["a dog"]
     kept = [sha for index in (home.store / "features").glob("*/*.json") for sha in read_json(index)]
     assert kept == [sha256(b"keep.jpg")]
+
+
+def test_20_3_what_others_put_into_an_output_is_scrubbed_and_not_taken_for_its_own(tmp_path):
+    home, done = trained(tmp_path)
+    for output in done.values():
+        list_files(output.path)
+    (done["validate"].path / "planted.csv").write_text("secret.jpg,Ada at home")
+    (done["validate"].path / "planted.h5").write_text("weights")
+    forgetting = Forgetting(home, frozenset(), frozenset({sha256(b"secret.jpg")}))
+    forgetting.run(forgetting.exposed())
+    names = {path.name for path in done["validate"].path.iterdir()}
+    assert ("planted.csv" in names, "planted.h5" in names) == (False, True)
+    listed = [(done[stage].path / "SHA256SUMS").read_text() for stage in ("snapshot", "validate")]
+    assert "planted" not in "".join(listed)
+    for stage, is_used in (("snapshot", True), ("validate", False)):
+        with nullcontext() if is_used else pytest.raises(StageOutputRejected):
+            Store(home.store).find(stage, done[stage].digest)
 
 
 def test_an_image_that_nobody_knows_changes_nothing(tmp_path):

@@ -29,6 +29,7 @@ def test_upkeep_between_nights(world):
 def test_settings_are_checked(world, monkeypatch):
     monkeypatch.setenv("NIGHTCAP_HOME", str(world.home.root))
     assert Tending.of({"keep_days": 3}).settings.keep_days == 3
+    assert [Tending.of({"keep_days": days}, least_days=1).settings.keep_days for days in (0, 3)] == [1, 3]
     with pytest.raises(SettingsError, match="keep_days"):
         Tending.of({"keep_days": -1})
     with pytest.raises(SettingsError, match="NIGHTCAP_ROOTS"):
