@@ -21,6 +21,7 @@ from pipeline.storage.scrub import drop_mentions
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import CorrectionTable
 from pipeline.storage.tables.maintenance import purge
+from pipeline.storage.tables.reviews import ReviewTable
 from pipeline.storage.tables.schema import one_of
 from pipeline.storage.tables.withdraw import erase
 from pipeline.storage.trash import empty_trash
@@ -43,7 +44,7 @@ from serving.upkeep.forget import (
 class ForgetOutcome(NamedTuple):
     """What a call did, and what it found when it looked afterwards."""
 
-    rows: int  # of captions and corrections, erased
+    rows: int  # of captions, corrections and reviews, erased
     nights: int  # whose outputs or pages were written again
     files: int  # others that were rewritten or removed
     exposed: list[Exposed]  # registered versions that have learned from the images
@@ -56,6 +57,7 @@ class _Job(NamedTuple):
     home: Home
     tables: list[CaptionTable]
     corrections: CorrectionTable
+    reviews: ReviewTable
 
 
 def forget_images(
@@ -76,7 +78,7 @@ def forget_images(
     tables = {each.uri: each for each in (CaptionTable(table), *tables_of(home), *map(CaptionTable, begun))}
     for each in tables.values():
         Places.of(home).require_table(each, accept_empty)
-    job = _Job(home, list(tables.values()), CorrectionTable(home.store / "corrections"))
+    job = _Job(home, list(tables.values()), CorrectionTable(home.store / "corrections"), ReviewTable.of(home.store))
     show_step("looking for the images")
     names = _matched(job, named)
     images = frozenset(names.found.values())
@@ -101,7 +103,7 @@ def forget_images(
     nights = strip_nights(home.store, images, is_ours)
     nights += strip_outputs(home.store, images, is_ours, look=is_begun)
     show_step("removing captions")
-    rows = job.corrections.forget(images)
+    rows = job.corrections.forget(images) + job.reviews.forget(images)
     for each in job.tables:
         rows += erase(each, images)
         purge(each)
@@ -182,6 +184,7 @@ def _require_nothing_left(job: _Job, images: frozenset[str], left: dict[str, int
     for table in (each for history in job.tables for each in (history, CaptionTable(history.current_uri))):
         left[f"rows of {table.uri}"] = sum(1 for _ in table.images(one_of("image", images)))
     left["corrections"] = sum(each.image in images for each in job.corrections.read())
+    left["reviews"] = sum(row["image"] in images for row in job.reviews.rows())
     found = ", ".join(f"{count} {place}" for place, count in left.items() if count)
     if found:
         raise ObjectUnavailable(f"forgotten images are still in {found}; another process wrote them: run this again")

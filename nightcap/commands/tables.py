@@ -22,10 +22,10 @@ app = typer.Typer(no_args_is_help=True, help="Upkeep of the tables of captions; 
 @app.command()
 @setting_options(TendingSettings, "table")
 def compact(**options: Any) -> None:
-    """Write the history, and the table of corrections, into few files; no row changes."""
+    """Write the history, and what people said, into few files; no row changes."""
     tending = _open(options)
     with working("compacting"):
-        fewer = tending.compact() + tending.corrections.compact()
+        fewer = tending.compact() + sum(each.compact() for each in tending.said_by_people)
     echo(f"{tending.table.uri} and corrections: {fewer} files fewer")
 
 
@@ -36,7 +36,7 @@ def vacuum(**options: Any) -> None:
     tending = _open(options)
     with working("removing"):
         gone = tending.vacuum()
-        gone["files"] += tending.corrections.vacuum(tending.settings.keep_days)
+        gone["files"] += sum(each.vacuum(tending.settings.keep_days) for each in tending.said_by_people)
     echo(
         f"{tending.table.uri} and corrections: removed {gone['files']} files and {gone['attempts']} unpublished attempts"
     )

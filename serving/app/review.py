@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from threading import Lock
@@ -10,9 +10,12 @@ from typing import Literal
 
 from pipeline.core.environment import Home
 from pipeline.core.errors import SettingsError
+from pipeline.metrics.edit_distance import edit_distance
 from pipeline.storage.files import read_json_if_whole
 from pipeline.storage.forgotten import heeding_forgotten
 from pipeline.storage.tables.corrections import Correction, CorrectionTable
+from pipeline.storage.tables.reviews import CaptionReview, ReviewTable
+from pipeline.storage.tables.schema import MODEL
 from serving.app.caption_index import CaptionIndex, CurrentCaption
 from serving.runs.lifecycle import RunFolder, planned_runs
 from serving.upkeep.correct import corrected_table, in_one_form, publish_corrections, withdraw_corrections
@@ -55,11 +58,13 @@ class Review:
         self.home = home
         self.listed = set[str]()  # images that pages have named, so that a browser may ask for them
         self._corrections = CorrectionTable(home.store / "corrections")
+        self._reviews = ReviewTable.of(home.store)
         self._writing = Lock()
 
     def save(self, image: str, caption: str, shown: str) -> None:
         """Make a person's words the caption of an image; Conflict unless its caption is still the one that was shown.
 
+        Words left as they were make no caption: they are kept as a review of the model's, as are other words.
         Blanks and line breaks count as one blank, as browsers send them otherwise than they were stored.
         """
         caption = _one_line(caption)
@@ -71,17 +76,35 @@ class Review:
                 if (now := self.index.of(image)) and now.caption == caption and self.wrote(now.who):
                     return  # the same form was sent twice
                 raise Conflict(now, caption)
+            reviewed = self._reviewed(image, current)
+            if caption == _one_line(current):
+                self._reviews.append([replace(each, decision="accepted") for each in reviewed])
+                return
             publish_corrections(self.home, self._corrections, [Correction(image, caption, self.who, datetime.now(UTC))])
+            self._reviews.append([replace(each, distance=edit_distance(current, caption)) for each in reviewed])
             self.index.reread(image, before)
 
     def undo(self, image: str) -> None:
-        """Take back the person's newest words; SettingsError if there are none."""
+        """Take back the person's newest words, and what they said of the model's; SettingsError if there is neither."""
         with self._writing:
             before = corrected_table(self.home).version()
             taken, _ = withdraw_corrections(self.home, self._corrections, partial(self._is_mine, image))
-            if not taken:
+            mine = [each for each in self._reviews.read() if each.image == image and self.wrote(each.who)]
+            if not taken and not mine:
                 raise SettingsError(f"{self.who} wrote no caption of {image}")
+            self._reviews.append([replace(each, decision="taken back", reviewed_at=datetime.now(UTC)) for each in mine])
             self.index.reread(image, before)
+
+    def _reviewed(self, image: str, current: str) -> list[CaptionReview]:
+        """A review of the current caption as an edited one; none if a person wrote the caption."""
+        now = self.index.of(image)
+        if now is None or now.caption != current:
+            self.index.reread(image)
+            now = self.index.of(image)
+        if now is None or now.source != MODEL:
+            return []
+        of_model = (now.model_name, now.model_version, now.night)
+        return [CaptionReview(image, *of_model, "edited", self.who, datetime.now(UTC))]
 
     def _is_mine(self, image: str, correction: Correction) -> bool:
         return correction.image == image and self.wrote(correction.who)

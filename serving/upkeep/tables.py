@@ -1,4 +1,4 @@
-"""Upkeep of the tables of captions and corrections, and of the nights' files."""
+"""Upkeep of the tables of captions, corrections and reviews, and of the nights' files."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from serving.runs.roots import table_of
 if TYPE_CHECKING:
     from pipeline.storage.tables import CaptionTable
     from pipeline.storage.tables.corrections import CorrectionTable
+    from pipeline.storage.tables.people_table import PeopleTable
     from pipeline.storage.tables.repair import Repaired
 
 
@@ -55,6 +56,13 @@ class Tending:
         from pipeline.storage.tables.corrections import CorrectionTable
 
         return CorrectionTable(self.home.store / "corrections")
+
+    @property
+    def said_by_people(self) -> tuple[PeopleTable, ...]:
+        """The tables of corrections and of reviews, which need not exist yet."""
+        from pipeline.storage.tables.reviews import ReviewTable
+
+        return self.corrections, ReviewTable.of(self.home.store)
 
     @property
     def table(self) -> CaptionTable:
@@ -101,5 +109,6 @@ class Tending:
         return {"files": vacuum_table(self.present_table, days), "attempts": clear_attempts(self.home.store, days)}
 
     def tend_corrections(self) -> dict[str, int]:
-        """Compact and vacuum the table of corrections; returns how many files fewer, and how many were removed."""
-        return {"fewer": self.corrections.compact(), "files": self.corrections.vacuum(self.settings.keep_days)}
+        """Compact and vacuum what people said; returns how many files fewer, and how many were removed."""
+        days, tables = self.settings.keep_days, self.said_by_people
+        return {"fewer": sum(each.compact() for each in tables), "files": sum(each.vacuum(days) for each in tables)}

@@ -5,12 +5,14 @@ Beside it lie nights in every state: reported, in another table, captioned, comm
 
 import os
 import shutil
+from datetime import UTC, datetime
 
 import pytest
 
 from nightcap.forgetting import forget_images
 from pipeline.storage.files import write_text
 from pipeline.storage.tables.corrections import CorrectionTable
+from pipeline.storage.tables.reviews import CaptionReview, ReviewTable
 from serving.publish import publish
 from serving.reporting.report import report
 from tests.faults.killing import is_killed
@@ -53,6 +55,9 @@ def nights(tmp_path_factory):
     whole = (dead / "00000.jsonl").read_text()
     (dead / "00000.jsonl").write_text(whole[: whole.index("zq-wedding") + 14])
     CorrectionTable(world.home.store / "corrections").append([correction(secret), correction("/b")])
+    for name in (secret, "/b"):
+        said = CaptionReview(name, "captioner", "3", "n1", "accepted", "ann", datetime.now(UTC))
+        ReviewTable.of(world.home.store).append([said])
     write_text(root / "logs" / "night.log", f"before\n{secret} is quarantined\nafter\n")
     shutil.copytree(root, root.with_name("kept"), symlinks=True)
     return world, secret
@@ -86,6 +91,7 @@ def require_forgotten(world):
     assert [row["image"].rpartition("/")[2] for row in world.rows()] == ["000.jpg", "001.jpg", "n4.jpg", "n5.jpg"]
     assert (root / "logs" / "night.log").read_text() == "before\nafter\n"
     assert [each.image for each in CorrectionTable(world.home.store / "corrections").read()] == ["/b"]
+    assert [each.image for each in ReviewTable.of(world.home.store).read()] == ["/b"]
     assert list(traces(root)) == []
 
 

@@ -18,7 +18,7 @@ from pipeline.core.errors import Permanent
 from pipeline.storage.files import write_bytes
 from pipeline.storage.tables.captions import CaptionTable
 from pipeline.storage.tables.commits import TableChange, commit, open_table, sequence_of
-from pipeline.storage.tables.corrections import Correction, CorrectionTable, open_corrections
+from pipeline.storage.tables.corrections import Correction, CorrectionTable
 from pipeline.storage.tables.delta_log import (
     blank_commit,
     damaged_checkpoints,
@@ -63,7 +63,7 @@ def repair_corrections(table: CorrectionTable, captions: CaptionTable) -> Repair
         with suppress(Permanent):
             table.read()
             return Repaired()
-    done, lost = _repair(table.uri, open_corrections)
+    done, lost = _repair(table.uri, table.open_at)
     known = [Correction(**row) for path in lost for row in pq.read_table(path).to_pylist()] + corrections_in(captions)
     there = table.read()
     found = table.append(each for each in dict.fromkeys(known) if each not in there)

@@ -8,6 +8,7 @@ from pipeline.core.errors import SettingsError
 from pipeline.storage.forgotten import remember_to_forget
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import Correction, CorrectionTable
+from pipeline.storage.tables.reviews import ReviewTable
 from serving.app.review import Conflict, Review
 from serving.upkeep.correct import publish_corrections
 
@@ -68,6 +69,27 @@ def test_a_form_that_is_sent_twice_is_one_and_line_breaks_are_blanks(world):
     assert current(world, image) == "by hand"
     review.undo(image)
     assert current(world, image) == model
+
+
+def test_words_left_as_they_were_are_a_review_and_no_caption(world):
+    kept, edited = world.fill(2)
+    world.night()
+    rows, reviews = len(world.rows()), ReviewTable.of(world.home.store)
+    ann, bob = (Review(world.home, who) for who in ("ann", "bob"))
+    ann.save(kept, f" {current(world, kept)} ".replace(" ", "\r\n"), current(world, kept))
+    assert (len(world.rows()), ann.index.of(kept).source) == (rows, "model")
+    model = current(world, edited)
+    bob.save(edited, f"{model} by hand", model)
+    ann.save(edited, f"{model} by hand", f"{model} by hand")  # a person's words are no model's
+    said = {each.image: each for each in reviews.read()}
+    assert {image: (each.decision, each.distance, each.who) for image, each in said.items()} == {
+        kept: ("accepted", None, "ann"),
+        edited: ("edited", 2, "bob"),
+    }
+    assert {(each.model_name, each.model_version, each.night) for each in said.values()} == {("captioner", "3", "n1")}
+    bob.undo(edited)
+    ann.undo(kept)
+    assert reviews.read() == []
 
 
 def test_own_words_need_no_new_index_and_those_of_others_do(world):

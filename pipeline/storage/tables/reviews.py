@@ -1,0 +1,73 @@
+"""The Delta table of reviews: what people said of models' captions, also where they left the words as they were."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Self
+
+import pyarrow as pa
+
+from pipeline.storage.tables.people_table import PeopleTable
+
+Decision = Literal["accepted", "edited", "rejected", "taken back"]
+Comparison = Literal["better", "same", "worse"]
+
+_SCHEMA = pa.schema(
+    [
+        pa.field("image", pa.string(), nullable=False),
+        pa.field("model_name", pa.string()),
+        pa.field("model_version", pa.string()),
+        pa.field("night", pa.string()),
+        pa.field("decision", pa.string(), nullable=False),
+        pa.field("distance", pa.int32()),
+        pa.field("audited", pa.bool_(), nullable=False),
+        pa.field("blind", pa.bool_(), nullable=False),
+        pa.field("compared", pa.string()),
+        pa.field("who", pa.string(), nullable=False),
+        pa.field("reviewed_at", pa.timestamp("us", "UTC"), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class CaptionReview:
+    """What a person said of a model's caption."""
+
+    image: str  # as the table of captions names it
+    model_name: str | None
+    model_version: str | None
+    night: str | None  # that published the caption
+    decision: Decision
+    who: str
+    reviewed_at: datetime  # with a time zone
+    distance: int | None = None  # words that the person's own caption changes, adds or leaves out
+    audited: bool = False  # whether the image was drawn at random, so that it counts for its version
+    blind: bool = False  # whether the person wrote before the model's words were shown
+    compared: Comparison | None = None  # the model's words with the person's, in a blind review
+
+    @property
+    def key(self) -> tuple[str, str | None, str | None]:
+        """The caption that the review is of: of each, the newest review counts."""
+        return self.image, self.model_name, self.model_version
+
+
+class ReviewTable(PeopleTable):
+    """Reviews under one local path; none is ever changed."""
+
+    schema = _SCHEMA
+
+    @classmethod
+    def of(cls, store: Path) -> Self:
+        """The table of a store, which need not exist yet."""
+        return cls(store / "reviews")
+
+    def read(self) -> list[CaptionReview]:
+        """The newest review of each caption, unless it was taken back; oldest first."""
+        newest: dict[tuple[str, str | None, str | None], CaptionReview] = {}
+        for row in sorted(self.rows(), key=lambda each: each["reviewed_at"]):
+            review = CaptionReview(**{name: row[name] for name in _SCHEMA.names})
+            newest.pop(review.key, None)
+            newest[review.key] = review
+        return [each for each in newest.values() if each.decision != "taken back"]

@@ -1,0 +1,38 @@
+"""The table of reviews."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pipeline.storage.tables.reviews import CaptionReview, ReviewTable
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def table(tmp_path):
+    return ReviewTable(tmp_path / "reviews")
+
+
+def review(image="/a", days=0, **values):
+    given = {"model_name": "captioner", "model_version": "3", "night": "n1", "decision": "accepted", "who": "ann"}
+    return CaptionReview(image, reviewed_at=NOW + timedelta(days=days), **given | values)
+
+
+def test_of_each_caption_the_newest_review_counts_unless_it_was_taken_back(table):
+    assert table.read() == []
+    edited = review(decision="edited", days=1, who="bob", distance=2, blind=True, audited=True, compared="worse")
+    other = review(model_version="4", days=2)
+    table.append([review(), edited, other, review("/b")])
+    assert table.read() == [review("/b"), edited, other]
+    table.append([replace(edited, decision="taken back", reviewed_at=NOW + timedelta(days=3))])
+    assert table.read() == [review("/b"), other]
+
+
+def test_a_forgotten_image_leaves_nothing_in_the_table(table, tmp_path):
+    table.append([review("/secret/ermintrude.png"), review("/b")])
+    assert table.forget({"/secret/ermintrude.png"}) == 1
+    assert table.read() == [review("/b")]
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert files and not [file for file in files if b"ermintrude" in file.read_bytes()]
