@@ -19,9 +19,9 @@ from pipeline.storage.forgotten import Forgotten, Intent, begun_of, intents_of, 
 from pipeline.storage.name_matching import MatchedNames, match_names
 from pipeline.storage.scrub import drop_mentions
 from pipeline.storage.tables import CaptionTable
-from pipeline.storage.tables.corrections import CorrectionTable
 from pipeline.storage.tables.maintenance import purge
-from pipeline.storage.tables.reviews import ReviewTable
+from pipeline.storage.tables.people_table import PeopleTable
+from pipeline.storage.tables.reviews import said_by_people
 from pipeline.storage.tables.schema import one_of
 from pipeline.storage.tables.withdraw import erase
 from pipeline.storage.trash import empty_trash
@@ -56,8 +56,7 @@ class ForgetOutcome(NamedTuple):
 class _Job(NamedTuple):
     home: Home
     tables: list[CaptionTable]
-    corrections: CorrectionTable
-    reviews: ReviewTable
+    said: tuple[PeopleTable, ...]
 
 
 def forget_images(
@@ -78,7 +77,7 @@ def forget_images(
     tables = {each.uri: each for each in (CaptionTable(table), *tables_of(home), *map(CaptionTable, begun))}
     for each in tables.values():
         Places.of(home).require_table(each, accept_empty)
-    job = _Job(home, list(tables.values()), CorrectionTable(home.store / "corrections"), ReviewTable.of(home.store))
+    job = _Job(home, list(tables.values()), said_by_people(home.store))
     show_step("looking for the images")
     names = _matched(job, named)
     images = frozenset(names.found.values())
@@ -103,7 +102,7 @@ def forget_images(
     nights = strip_nights(home.store, images, is_ours)
     nights += strip_outputs(home.store, images, is_ours, look=is_begun)
     show_step("removing captions")
-    rows = job.corrections.forget(images) + job.reviews.forget(images)
+    rows = sum(each.forget(images) for each in job.said)
     for each in job.tables:
         rows += erase(each, images)
         purge(each)
@@ -134,8 +133,8 @@ def _matched(job: _Job, named: Collection[str]) -> MatchedNames:
     if known.issuperset(rest):
         return MatchedNames(begun | {name: name for name in rest}, {})
     everything = chain.from_iterable(table.images() for table in job.tables)
-    corrected = (each.image for each in job.corrections.read())
-    seen = match_names(rest, chain(known, everything, corrected, listed_images(job.home.store)), folders)
+    said_of = (row["image"] for table in job.said for row in table.rows())
+    seen = match_names(rest, chain(known, everything, said_of, listed_images(job.home.store)), folders)
     # Names in snapshots are relative to other folders: an image of the night's is none of them for its last part.
     learnt = match_names(seen.unknown, snapshot_images(job.home.store))
     unknown = {name: seen.unknown[name] or likely for name, likely in learnt.unknown.items()}
@@ -183,8 +182,7 @@ def _require_nothing_left(job: _Job, images: frozenset[str], left: dict[str, int
     """Raise ObjectUnavailable if a place that had the images still has one."""
     for table in (each for history in job.tables for each in (history, CaptionTable(history.current_uri))):
         left[f"rows of {table.uri}"] = sum(1 for _ in table.images(one_of("image", images)))
-    left["corrections"] = sum(each.image in images for each in job.corrections.read())
-    left["reviews"] = sum(row["image"] in images for row in job.reviews.rows())
+    left |= {each.folder: sum(row["image"] in images for row in each.rows()) for each in job.said}
     found = ", ".join(f"{count} {place}" for place, count in left.items() if count)
     if found:
         raise ObjectUnavailable(f"forgotten images are still in {found}; another process wrote them: run this again")

@@ -48,8 +48,8 @@ def command(
         done = forget_images(home, named, table or home.captions, show_step, accept_empty)
     show(f"{len(named)} images: {done.rows} rows, {done.nights} nights and {done.files} other files are without them")
     show(
-        f"looked again at {', '.join(done.tables)}, current captions, corrections, reviews, lists, galleries and their thumbnails, "
-        "outputs, caches and MLflow: no trace is left"
+        f"looked again at {', '.join(done.tables)}, current captions, corrections, reviews, lists, galleries and their "
+        "thumbnails, outputs, caches and MLflow: no trace is left"
     )
     show(_of_backups(backups))
     for each in done.exposed:

@@ -26,7 +26,7 @@ def compact(**options: Any) -> None:
     tending = _open(options)
     with working("compacting"):
         fewer = tending.compact() + sum(each.compact() for each in tending.said_by_people)
-    echo(f"{tending.table.uri} and corrections: {fewer} files fewer")
+    echo(f"{tending.table.uri}, corrections and reviews: {fewer} files fewer")
 
 
 @app.command()
@@ -38,7 +38,8 @@ def vacuum(**options: Any) -> None:
         gone = tending.vacuum()
         gone["files"] += sum(each.vacuum(tending.settings.keep_days) for each in tending.said_by_people)
     echo(
-        f"{tending.table.uri} and corrections: removed {gone['files']} files and {gone['attempts']} unpublished attempts"
+        f"{tending.table.uri}, corrections and reviews: removed {gone['files']} files and {gone['attempts']} unpublished "
+        "attempts"
     )
 
 
@@ -64,11 +65,14 @@ def repair(corrections: CorrectionsOption = None, **options: Any) -> None:
         raise SettingsError(f"--corrections {corrections} holds no table; name the folder of one")
     if any(Path(tending.table.uri).glob("*")):
         _show(tending.table.uri, tending.repair())
-    elif not corrections and not any(Path(tending.corrections.uri).glob("*")):
+    elif not corrections and not any(path for each in tending.said_by_people for path in Path(each.uri).glob("*")):
         raise _no_table(tending)
     done = tending.repair_corrections(corrections)
     if done.files:
         _show(corrections or tending.corrections.uri, done, also=" and of the captions")
+    for uri, done in tending.repair_reviews().items():
+        if done.files:
+            _show(uri, done)
 
 
 def _show(uri: str, done: Repaired, also: str = "") -> None:

@@ -57,7 +57,7 @@ class Review:
         self.index = CaptionIndex(corrected_table(home))
         self.home = home
         self.listed = set[str]()  # images that pages have named, so that a browser may ask for them
-        self._corrections = CorrectionTable(home.store / "corrections")
+        self._corrections = CorrectionTable.of(home.store)
         self._reviews = ReviewTable.of(home.store)
         self._writing = Lock()
 
@@ -80,8 +80,9 @@ class Review:
             if caption == _one_line(current):
                 self._reviews.append([replace(each, decision="accepted") for each in reviewed])
                 return
-            publish_corrections(self.home, self._corrections, [Correction(image, caption, self.who, datetime.now(UTC))])
+            # The review comes first: a save that is stopped may be repeated, and then the words are the person's already.
             self._reviews.append([replace(each, distance=edit_distance(current, caption)) for each in reviewed])
+            publish_corrections(self.home, self._corrections, [Correction(image, caption, self.who, datetime.now(UTC))])
             self.index.reread(image, before)
 
     def undo(self, image: str) -> None:

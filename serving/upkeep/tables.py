@@ -55,14 +55,14 @@ class Tending:
         """The table of corrections, which need not exist yet."""
         from pipeline.storage.tables.corrections import CorrectionTable
 
-        return CorrectionTable(self.home.store / "corrections")
+        return CorrectionTable.of(self.home.store)
 
     @property
     def said_by_people(self) -> tuple[PeopleTable, ...]:
-        """The tables of corrections and of reviews, which need not exist yet."""
-        from pipeline.storage.tables.reviews import ReviewTable
+        """The tables of what people said, which need not exist yet."""
+        from pipeline.storage.tables.reviews import said_by_people
 
-        return self.corrections, ReviewTable.of(self.home.store)
+        return said_by_people(self.home.store)
 
     @property
     def table(self) -> CaptionTable:
@@ -100,6 +100,12 @@ class Tending:
 
         with correcting_alone(self.home):
             return repair_corrections(CorrectionTable(named) if named else self.corrections, self.table)
+
+    def repair_reviews(self) -> dict[str, Repaired]:
+        """Leave out what is damaged of what else people said; what was done, by table."""
+        from pipeline.storage.tables.repair import repair_people_table
+
+        return {each.uri: repair_people_table(each) for each in self.said_by_people if each.folder != "corrections"}
 
     def vacuum(self) -> dict[str, int]:
         """Remove files that no version of the last days needs, and abandoned attempts; returns how many of each."""

@@ -9,7 +9,9 @@ import pytest
 from nightcap.forgetting import forget_images
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import CorrectionTable
+from pipeline.storage.tables.reviews import ReviewTable
 from pipeline.storage.tables.schema import HUMAN
+from serving.app.review import Review
 from serving.upkeep.correct import publish_corrections, withdraw_corrections
 from tests.faults.killing import is_killed
 from tests.nightcap.forgetting.forgetting import DATA, NAME, SAID, WRITTEN, Knowing, traces
@@ -108,6 +110,28 @@ def test_an_image_whose_correction_was_killed_is_forgotten(homes):
             assert is_killed(action, world.home.root, write, world, secret)
             forget_images(world.home, frozenset([secret]), world.home.captions, lambda _: None)
             assert list(traces(world.home.root)) == [], f"killed before write {write} of {writes}"
+
+
+def review(world, secret, words):
+    Review(world.home, "ann").save(secret, words, SAID)
+
+
+@pytest.mark.parametrize(("words", "decision"), [(SAID, "accepted"), (WRITTEN, "edited")])
+def test_a_review_that_was_killed_at_any_write_is_given_again(homes, words, decision):
+    world, secret = homes
+    restore(world, "plain")
+    assert not is_killed(review, world.home.root, 10**6, world, secret, words)
+    writes = int((world.home.root.parent / "writes").read_text())
+    for write in range(1, writes + 1) if SOAK else range(2, writes + 1, max(1, writes // 3)):
+        restore(world, "plain")
+        assert is_killed(review, world.home.root, write, world, secret, words)
+        review(world, secret, words)
+        said = ReviewTable.of(world.home.store).read()
+        assert [(each.image, each.decision, each.model_version) for each in said] == [(secret, decision, "3")]
+        assert CaptionTable(world.home.captions).current([secret])[secret] == words
+        forget_images(world.home, frozenset([secret]), world.home.captions, lambda _: None)
+        assert list(traces(world.home.root)) == [], f"killed before write {write} of {writes}"
+    assert writes > 4
 
 
 def test_two_corrections_in_one_second_by_two_people_and_by_one(homes):

@@ -48,7 +48,7 @@ class Correction:
 class CorrectionTable(PeopleTable):
     """Corrections under one local path."""
 
-    schema = _SCHEMA
+    schema, folder = _SCHEMA, "corrections"
 
     def read(self) -> list[Correction]:
         """The newest caption of each person of each image, by image and person."""

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,10 +27,16 @@ class PeopleTable:
     """Rows under one local path; a missing table is empty. Methods raise ObjectUnavailable if the disk fails."""
 
     schema: ClassVar[pa.Schema]  # has a column `image`
+    folder: ClassVar[str]  # in a store
 
     def __init__(self, uri: str | Path) -> None:
         """Name a table by a local path; nothing is read yet."""
         self.uri = local_table(uri)
+
+    @classmethod
+    def of(cls, store: Path) -> Self:
+        """The table of a store, which need not exist yet."""
+        return cls(store / cls.folder)
 
     @classmethod
     def open_at(cls, uri: str) -> DeltaTable:
@@ -43,7 +49,10 @@ class PeopleTable:
 
     def append(self, said: Iterable[Any]) -> int:
         """Add records whose fields are the columns; returns how many. Several people may add some at once."""
-        rows = [vars(each) for each in said]
+        return self.append_rows([vars(each) for each in said])
+
+    def append_rows(self, rows: list[dict[str, Any]]) -> int:
+        """As `append`, for rows."""
         if rows:
             with table_errors(self.uri):
                 while not _commit(self.open_at(self.uri), pa.Table.from_pylist(rows, self.schema)):

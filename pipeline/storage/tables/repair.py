@@ -1,13 +1,14 @@
-"""Repair of tables of captions and of corrections whose files were cut, as by a power cut."""
+"""Repair of tables of captions, and of what people said, whose files were cut, as by a power cut."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -18,7 +19,7 @@ from pipeline.core.errors import Permanent
 from pipeline.storage.files import write_bytes
 from pipeline.storage.tables.captions import CaptionTable
 from pipeline.storage.tables.commits import TableChange, commit, open_table, sequence_of
-from pipeline.storage.tables.corrections import Correction, CorrectionTable
+from pipeline.storage.tables.corrections import CorrectionTable
 from pipeline.storage.tables.delta_log import (
     blank_commit,
     damaged_checkpoints,
@@ -30,6 +31,7 @@ from pipeline.storage.tables.delta_log import (
 )
 from pipeline.storage.tables.human_captions import corrections_in
 from pipeline.storage.tables.orphans import unnamed_files
+from pipeline.storage.tables.people_table import PeopleTable
 from pipeline.storage.tables.schema import SCHEMA
 
 
@@ -59,14 +61,19 @@ def repair_table(table: CaptionTable) -> Repaired:
 
 def repair_corrections(table: CorrectionTable, captions: CaptionTable) -> Repaired:
     """As `repair_table`, for corrections; those that have joined the captions are not lost."""
+    return repair_people_table(table, lambda: map(vars, corrections_in(captions)))
+
+
+def repair_people_table(table: PeopleTable, known: Callable[[], Iterable[dict[str, Any]]] = tuple) -> Repaired:
+    """As `repair_table`, for what people said; rows that are known from elsewhere are taken in, too."""
     if not _mark(table.uri).exists():
         with suppress(Permanent):
-            table.read()
+            table.rows()
             return Repaired()
     done, lost = _repair(table.uri, table.open_at)
-    known = [Correction(**row) for path in lost for row in pq.read_table(path).to_pylist()] + corrections_in(captions)
-    there = table.read()
-    found = table.append(each for each in dict.fromkeys(known) if each not in there)
+    rows = [row for path in lost for row in pq.read_table(path).to_pylist()] + list(known())
+    there = table.rows()
+    found = table.append_rows([row for n, row in enumerate(rows) if row not in there and row not in rows[:n]])
     for path in lost:
         path.unlink()
     _mark(table.uri).unlink(missing_ok=True)

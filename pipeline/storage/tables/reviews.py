@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 import pyarrow as pa
 
+from pipeline.storage.tables.corrections import CorrectionTable
 from pipeline.storage.tables.people_table import PeopleTable
 
 Decision = Literal["accepted", "edited", "rejected", "taken back"]
@@ -56,12 +57,7 @@ class CaptionReview:
 class ReviewTable(PeopleTable):
     """Reviews under one local path; none is ever changed."""
 
-    schema = _SCHEMA
-
-    @classmethod
-    def of(cls, store: Path) -> Self:
-        """The table of a store, which need not exist yet."""
-        return cls(store / "reviews")
+    schema, folder = _SCHEMA, "reviews"
 
     def read(self) -> list[CaptionReview]:
         """The newest review of each caption, unless it was taken back; oldest first."""
@@ -71,3 +67,8 @@ class ReviewTable(PeopleTable):
             newest.pop(review.key, None)
             newest[review.key] = review
         return [each for each in newest.values() if each.decision != "taken back"]
+
+
+def said_by_people(store: Path) -> tuple[PeopleTable, ...]:
+    """All tables of what people said, which need not exist yet."""
+    return CorrectionTable.of(store), ReviewTable.of(store)

@@ -71,9 +71,7 @@ def test_every_key_does_what_it_says(app, world):
         expect(page.get_by_text("That was the last.")).to_be_visible()
         said = [(row["caption"], row["source"]) for row in world.rows(current=True)]
         words = ["by hand, j and k", second["alternatives"][0], third["caption"]]
-        assert said == list(
-            zip(words, ["human", "human", "model"], strict=True)
-        )  # what is accepted is still the model's
+        assert said == list(zip(words, ["human", "human", "model"], strict=True))  # accepted words stay the model's
         page.goto(page.url.replace("at=3", "at=1"))
         page.keyboard.press("u")
         expect(page.get_by_role("textbox", name="Caption")).to_have_value(second["caption"])

@@ -14,8 +14,9 @@ from pipeline.registry.versions import CHAMPION
 from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import Correction, CorrectionTable
 from pipeline.storage.tables.human_captions import add_human_captions
+from pipeline.storage.tables.reviews import CaptionReview, ReviewTable
 from tests.pipeline.registry.light_registry import NAME, add_versions, captioning
-from tests.pipeline.storage.tables.correction_rows import correction
+from tests.pipeline.storage.tables.correction_rows import NOW, correction
 from tests.pipeline.storage.tables.table_rows import current, files, later, row, rows
 
 
@@ -31,10 +32,15 @@ def table():
 
 
 def test_upkeep(run, table):
-    assert run("tables", "compact").out == f"{table.uri} and corrections: 2 files fewer\n"
+    assert run("tables", "compact").out == f"{table.uri}, corrections and reviews: 2 files fewer\n"
     assert len(files(table.uri)) == 4
-    assert run("tables", "vacuum").out == f"{table.uri} and corrections: removed 0 files and 0 unpublished attempts\n"
-    assert run("tables", "vacuum", "--keep-days", "0").out.startswith(f"{table.uri} and corrections: removed 4 files")
+    assert (
+        run("tables", "vacuum").out
+        == f"{table.uri}, corrections and reviews: removed 0 files and 0 unpublished attempts\n"
+    )
+    assert run("tables", "vacuum", "--keep-days", "0").out.startswith(
+        f"{table.uri}, corrections and reviews: removed 4 files"
+    )
     assert run("tables", "upgrade").out == f"{table.uri}: has every column\n"
     assert current(table) == {"a": "new", "b": "old", "c": "new"}
 
@@ -44,11 +50,13 @@ def test_upkeep_of_corrections(run, table):
     for n in range(3):
         corrections.append([Correction(f"p{n}", "a dog", "ann", datetime(2026, 1, 1, tzinfo=UTC))])
     said = corrections.read()
-    assert run("tables", "compact").out == f"{table.uri} and corrections: 4 files fewer\n"
-    assert run("tables", "vacuum", "--keep-days", "0").out.startswith(f"{table.uri} and corrections: removed 7 files")
+    assert run("tables", "compact").out == f"{table.uri}, corrections and reviews: 4 files fewer\n"
+    assert run("tables", "vacuum", "--keep-days", "0").out.startswith(
+        f"{table.uri}, corrections and reviews: removed 7 files"
+    )
     assert len(files(corrections.uri)) == 1
     assert corrections.read() == said
-    assert run("tables", "compact").out == f"{table.uri} and corrections: 0 files fewer\n"
+    assert run("tables", "compact").out == f"{table.uri}, corrections and reviews: 0 files fewer\n"
 
 
 @pytest.mark.parametrize("command", ["compact", "vacuum", "upgrade", "repair"])
@@ -213,3 +221,15 @@ def test_mistakes_are_one_line(run, tmp_path, arguments, words):
         (tmp_path / "empty.txt").write_text("\n")
         arguments = ("forget", "--images", tmp_path / "empty.txt")
     assert run(*arguments).refused(2, *words)
+
+
+def test_damaged_reviews_are_repaired(run, table):
+    reviews = ReviewTable.of(Home.from_environment().store)
+    for image in ("/a", "/b"):
+        reviews.append([CaptionReview(image, "captioner", "3", "n1", "accepted", "ann", NOW)])
+    file = min(Path(reviews.uri).glob("*.parquet"))
+    file.write_bytes(b"")
+    assert run("tables", "repair").out.endswith(
+        f"{reviews.uri}: 1 damaged files left out, {file.name}; 1 rows lost with them, 0 rows of lost commits taken in again\n"
+    )
+    assert len(reviews.read()) == 1

@@ -94,8 +94,8 @@ def test_a_repair_that_was_stopped_is_done_again(whole, tmp_path, monkeypatch):
     for each in (table, corrections):
         shutil.rmtree(Path(each.uri) / "_delta_log")
     with monkeypatch.context() as patched:
-        for each in (CaptionTable, CorrectionTable):
-            patched.setattr(each, "append", Mock(side_effect=KeyboardInterrupt))
+        patched.setattr(CaptionTable, "append", Mock(side_effect=KeyboardInterrupt))
+        patched.setattr(CorrectionTable, "append_rows", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             repair_table(table)
         with pytest.raises(KeyboardInterrupt):
