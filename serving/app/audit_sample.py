@@ -5,6 +5,33 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import Final
+
+import pyarrow.compute as pc
+
+from pipeline.storage.tables import CaptionTable
+from pipeline.storage.tables.schema import MODEL, USABLE
+
+SIZE: Final = 100  # images a night
+
+
+class AuditSamples:
+    """The samples of the nights of a table, which is read once a night."""
+
+    def __init__(self, table: CaptionTable) -> None:
+        self._table = table
+        self._known: dict[str, list[str]] = {}
+
+    def of(self, night: str) -> list[str]:
+        """The images that people audit of a night, in the order in which they do."""
+        if night not in self._known:
+            captions = USABLE & (pc.field("source") == MODEL) & (pc.field("night") == night)
+            sureness: dict[str, float | None] = {}
+            for batch in self._table.batches(captions, ["image", "confidence", "score"]):
+                for row in batch.to_pylist():
+                    sureness[row["image"]] = row["score"] if row["confidence"] is None else row["confidence"]
+            self._known[night] = audit_sample(night, sureness, SIZE)
+        return self._known[night]
 
 
 def audit_sample(night: str, sureness: Mapping[str, float | None], size: int) -> list[str]:

@@ -2,7 +2,7 @@
 "use strict";
 const byId = (id) => document.getElementById(id);
 const follow = (id) => byId(id)?.click();
-const send = (id) => byId(id)?.requestSubmit();
+const send = (id) => byId(id)?.requestSubmit(byId(id).querySelector("button"));
 const caption = byId("caption");
 
 const take = (number) => {
@@ -16,10 +16,17 @@ const take = (number) => {
 const keys = {
   j: () => follow("after"),
   k: () => follow("before"),
-  a: () => { caption.value = caption.defaultValue; send("caption-form"); },
+  a: () => {
+    if (byId("accept")) return follow("accept");
+    if (!byId("caption-form").elements.shown) return; // the model's words are hidden
+    caption.value = caption.defaultValue;
+    send("caption-form");
+  },
   e: () => { caption.focus(); caption.select(); },
+  x: () => follow("reject"),
   u: () => send("undo-form"),
-  "/": () => byId("words").focus(),
+  "/": () => byId("words")?.focus(),
+  "?": () => byId("keys").focus(),
   1: () => take(1),
   2: () => take(2),
   3: () => take(3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,9 +14,11 @@ from pipeline.core.errors import SettingsError
 from pipeline.metrics.edit_distance import edit_distance
 from pipeline.storage.files import read_json_if_whole
 from pipeline.storage.forgotten import heeding_forgotten
+from pipeline.storage.tables import CaptionTable
 from pipeline.storage.tables.corrections import Correction, CorrectionTable
 from pipeline.storage.tables.reviews import CaptionReview, ReviewTable
 from pipeline.storage.tables.schema import MODEL
+from serving.app.audit_sample import SIZE, AuditSamples
 from serving.app.caption_index import CaptionIndex, CurrentCaption
 from serving.runs.lifecycle import RunFolder, planned_runs
 from serving.upkeep.correct import corrected_table, in_one_form, publish_corrections, withdraw_corrections
@@ -35,6 +38,12 @@ class NightLine:
     captioned: int
     quarantined: int
     message: str | None  # why it is held
+    audited: int = 0  # captions of its audit that people reviewed
+
+    @property
+    def to_audit(self) -> int:
+        """How many captions its audit has."""
+        return min(self.captioned, SIZE)
 
 
 class Conflict(SettingsError):
@@ -57,15 +66,17 @@ class Review:
         self.index = CaptionIndex(corrected_table(home))
         self.home = home
         self.listed = set[str]()  # images that pages have named, so that a browser may ask for them
+        self.samples = AuditSamples(CaptionTable(home.captions))
         self._corrections = CorrectionTable.of(home.store)
-        self._reviews = ReviewTable.of(home.store)
+        self.reviews = ReviewTable.of(home.store)
         self._writing = Lock()
 
-    def save(self, image: str, caption: str, shown: str) -> None:
+    def save(self, image: str, caption: str, shown: str, blind: bool = False) -> None:
         """Make a person's words the caption of an image; Conflict unless its caption is still the one that was shown.
 
-        Words left as they were make no caption: they are kept as a review of the model's, as are other words.
-        Blanks and line breaks count as one blank, as browsers send them otherwise than they were stored.
+        Words left as they were make no caption: they are kept as a review of the model's, as are other words. A `blind`
+        review is by a person who had written before the model's words were shown. Blanks and line breaks count as one
+        blank, as browsers send them otherwise than they were stored.
         """
         caption = _one_line(caption)
         with self._writing, heeding_forgotten(self.home.store) as forgotten:
@@ -76,27 +87,37 @@ class Review:
                 if (now := self.index.of(image)) and now.caption == caption and self.wrote(now.who):
                     return  # the same form was sent twice
                 raise Conflict(now, caption)
-            reviewed = self._reviewed(image, current)
+            reviewed = self._reviewed(image, current, blind)
             if caption == _one_line(current):
-                self._reviews.append([replace(each, decision="accepted") for each in reviewed])
+                self.reviews.append([replace(each, decision="accepted") for each in reviewed])
                 return
             # The review comes first: a save that is stopped may be repeated, and then the words are the person's already.
-            self._reviews.append([replace(each, distance=edit_distance(current, caption)) for each in reviewed])
+            self.reviews.append([replace(each, distance=edit_distance(current, caption)) for each in reviewed])
             publish_corrections(self.home, self._corrections, [Correction(image, caption, self.who, datetime.now(UTC))])
             self.index.reread(image, before)
+
+    def reject(self, image: str, shown: str, blind: bool = False) -> None:
+        """Keep that a model's caption is wrong, which stays until somebody writes another; raises as `save`."""
+        with self._writing, heeding_forgotten(self.home.store) as forgotten:
+            current = corrected_table(self.home).current([image]).get(image)
+            if current is None or image in forgotten or _one_line(current) != _one_line(shown):
+                self.index.reread(image)
+                raise Conflict(self.index.of(image), "none: the caption was rejected")
+            reviewed = self._reviewed(image, current, blind)
+            self.reviews.append([replace(each, decision="rejected") for each in reviewed])
 
     def undo(self, image: str) -> None:
         """Take back the person's newest words, and what they said of the model's; SettingsError if there is neither."""
         with self._writing:
             before = corrected_table(self.home).version()
             taken, _ = withdraw_corrections(self.home, self._corrections, partial(self._is_mine, image))
-            mine = [each for each in self._reviews.read() if each.image == image and self.wrote(each.who)]
+            mine = [each for each in self.reviews.read() if each.image == image and self.wrote(each.who)]
             if not taken and not mine:
                 raise SettingsError(f"{self.who} wrote no caption of {image}")
-            self._reviews.append([replace(each, decision="taken back", reviewed_at=datetime.now(UTC)) for each in mine])
+            self.reviews.append([replace(each, decision="taken back", reviewed_at=datetime.now(UTC)) for each in mine])
             self.index.reread(image, before)
 
-    def _reviewed(self, image: str, current: str) -> list[CaptionReview]:
+    def _reviewed(self, image: str, current: str, blind: bool) -> list[CaptionReview]:
         """A review of the current caption as an edited one; none if a person wrote the caption."""
         now = self.index.of(image)
         if now is None or now.caption != current:
@@ -105,7 +126,9 @@ class Review:
         if now is None or now.source != MODEL:
             return []
         of_model = (now.model_name, now.model_version, now.night)
-        return [CaptionReview(image, *of_model, "edited", self.who, datetime.now(UTC))]
+        audited = now.night is not None and image in self.samples.of(now.night)
+        review = CaptionReview(image, *of_model, "edited", self.who, datetime.now(UTC), audited=audited, blind=blind)
+        return [review]
 
     def _is_mine(self, image: str, correction: Correction) -> bool:
         return correction.image == image and self.wrote(correction.who)
@@ -114,9 +137,17 @@ class Review:
         """Whether a name is the person's, in whatever form."""
         return who is not None and in_one_form(who) == self.who
 
+    def has_said(self, shown: CurrentCaption) -> bool:
+        """Whether the person wrote a current caption, or reviewed it."""
+        return self.wrote(shown.who) or any(
+            each.image == shown.image and self.wrote(each.who) for each in self.reviews.read()
+        )
+
     def nights(self) -> list[NightLine]:
         """The home's nights: held ones first, then the newest."""
-        lines = filter(None, map(_line, planned_runs(self.home.store)))
+        audited = Counter(each.night for each in self.reviews.read() if each.audited)
+        found = filter(None, map(_line, planned_runs(self.home.store)))
+        lines = [replace(each, audited=audited[each.night]) for each in found]
         return sorted(lines, key=lambda line: (line.state == "held", line.planned_at), reverse=True)
 
 

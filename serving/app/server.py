@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from pipeline.core.errors import NightcapError, SettingsError
 from pipeline.storage.forgotten import Forgotten
+from serving.app.audit import Audit
 from serving.app.caption_index import CaptionQuery, Order
 from serving.app.held import held_captions
 from serving.app.history import history_of
@@ -36,7 +37,7 @@ _HEADERS: Final = {
 
 def create_app(review: Review, images: ReviewedImages, key: str) -> FastAPI:
     """The application, which answers only to those who bring its key, first as `?key=`, then as a cookie."""
-    app = FastAPI(openapi_url=None)
+    app, audit = FastAPI(openapi_url=None), Audit(review)
 
     @app.middleware("http")
     async def guard(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -62,6 +63,15 @@ def create_app(review: Review, images: ReviewedImages, key: str) -> FastAPI:
     ) -> HTMLResponse:
         return _review_page(review, CaptionQuery(words, night, source, order), at)
 
+    @app.get("/audit")
+    def audit_page(night: str, at: Annotated[int, Query(ge=0, le=_MOST)] = 0) -> HTMLResponse:
+        return page("audit.html", **audit.page(night, at))
+
+    @app.post("/audit")
+    def answer(form: Fields) -> RedirectResponse:
+        audit.answer(form)
+        return _to("audit", {name: form[name] for name in ("night", "at") if form[name]})
+
     @app.get("/history")
     def history(name: str) -> HTMLResponse:
         return page("history.html", **history_of(review, name))
@@ -82,13 +92,16 @@ def create_app(review: Review, images: ReviewedImages, key: str) -> FastAPI:
 
     @app.post("/caption")
     def caption(form: Fields) -> RedirectResponse:
-        review.save(form["image"], form["caption"], form["shown"])
+        if form["action"] == "reject":
+            review.reject(form["image"], form["shown"])
+        else:
+            review.save(form["image"], form["caption"], form["shown"])
         return _following(review, form)
 
     @app.post("/undo")
     def undo(form: Fields) -> RedirectResponse:
         review.undo(form["image"])
-        return _to_review(dict(parse_qsl(form["here"])))
+        return _to("audit", {"night": form["night"]}) if form["night"] else _to_review(dict(parse_qsl(form["here"])))
 
     @app.get("/review.js")
     def script() -> FileResponse:
@@ -120,7 +133,7 @@ async def _form(request: Request) -> dict[str, str]:
         body += part
         if len(body) > _LONGEST_FORM:
             raise SettingsError(f"the form is longer than {_LONGEST_FORM:,} bytes; write less")
-    fields = dict.fromkeys(("image", "caption", "shown", "here"), "")
+    fields = dict.fromkeys(("image", "caption", "shown", "here", "night", "at", "action"), "")
     return fields | dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
@@ -137,7 +150,11 @@ def _following(review: Review, form: dict[str, str]) -> RedirectResponse:
 
 
 def _to_review(place: dict[str, Any]) -> RedirectResponse:
-    return RedirectResponse(f"/review?{urlencode(place)}", 303)
+    return _to("review", place)
+
+
+def _to(path: str, place: dict[str, Any]) -> RedirectResponse:
+    return RedirectResponse(f"/{path}?{urlencode(place)}", 303)
 
 
 def _review_page(review: Review, query: CaptionQuery, at: int) -> HTMLResponse:
@@ -152,7 +169,7 @@ def _review_page(review: Review, query: CaptionQuery, at: int) -> HTMLResponse:
         query=query,
         nights=review.index.nights(),
         who=review.who,
-        is_mine=bool(found) and review.wrote(found[0].who),
+        is_mine=bool(found) and review.has_said(found[0]),
         total=total,
         at=at,
         shown=found[0] if found else None,

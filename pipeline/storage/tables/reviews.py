@@ -13,7 +13,6 @@ from pipeline.storage.tables.corrections import CorrectionTable
 from pipeline.storage.tables.people_table import PeopleTable
 
 Decision = Literal["accepted", "edited", "rejected", "taken back"]
-Comparison = Literal["better", "same", "worse"]
 
 _SCHEMA = pa.schema(
     [
@@ -25,7 +24,6 @@ _SCHEMA = pa.schema(
         pa.field("distance", pa.int32()),
         pa.field("audited", pa.bool_(), nullable=False),
         pa.field("blind", pa.bool_(), nullable=False),
-        pa.field("compared", pa.string()),
         pa.field("who", pa.string(), nullable=False),
         pa.field("reviewed_at", pa.timestamp("us", "UTC"), nullable=False),
     ]
@@ -46,7 +44,6 @@ class CaptionReview:
     distance: int | None = None  # words that the person's own caption changes, adds or leaves out
     audited: bool = False  # whether the image was drawn at random, so that it counts for its version
     blind: bool = False  # whether the person wrote before the model's words were shown
-    compared: Comparison | None = None  # the model's words with the person's, in a blind review
 
     @property
     def key(self) -> tuple[str, str | None, str | None]:

@@ -1,6 +1,5 @@
 """The pages over HTTP."""
 
-import re
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
@@ -12,6 +11,7 @@ from serving.app.reviewed_images import ReviewedImages
 from serving.app.server import create_app
 from serving.runs.lifecycle import RunFolder
 from tests.pipeline.storage.tables.table_rows import quarantined, row, rows
+from tests.serving.app.forms import fields
 
 KEY = "the-key"
 ODD = "<script>alert(1)</script>\"'&"
@@ -30,10 +30,6 @@ def client(world, image):
         yield TestClient(create_app(Review(world.home, "ann"), images, KEY), cookies={"nightcap-None": KEY})
 
 
-def fields(page):
-    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text.replace("&amp;", "&")))
-
-
 def current(world, image):
     return CaptionTable(world.home.captions).current([image])[image]
 
@@ -46,13 +42,15 @@ def test_only_who_has_the_key_comes_in(client):
         "/history?name=x",
         "/held?night=n1",
         "/quarantine",
+        "/audit?night=n1",
         "/image?name=x",
         "/review.js",
         "/?key=other",
     ):
         refused = stranger.get(path)
         assert (refused.status_code, "nightcap app" in refused.text) == (403, True)
-    assert stranger.post("/caption", data={"image": "x"}).status_code == 403
+    for path in ("/caption", "/audit", "/undo"):
+        assert stranger.post(path, data={"image": "x"}).status_code == 403
     welcome = stranger.get(f"/?key={KEY}", follow_redirects=False)
     assert (welcome.status_code, welcome.headers["location"]) == (303, "/")
     assert {"HttpOnly", "SameSite=strict"} <= set(welcome.headers["set-cookie"].split("; "))

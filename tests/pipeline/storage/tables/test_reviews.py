@@ -28,7 +28,7 @@ def review(image="/a", days=0, **values):
 
 def test_of_each_caption_the_newest_review_counts_unless_it_was_taken_back(table):
     assert table.read() == []
-    edited = review(decision="edited", days=1, who="bob", distance=2, blind=True, audited=True, compared="worse")
+    edited = review(decision="edited", days=1, who="bob", distance=2, blind=True, audited=True)
     other = review(model_version="4", days=2)
     table.append([review(), edited, other, review("/b")])
     assert table.read() == [review("/b"), edited, other]
