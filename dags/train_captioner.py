@@ -28,7 +28,7 @@ REQUEST = """{% set verdict = ti.xcom_pull(task_ids='gate') %}
 | this version | {{ '%.1f' | format(100 * verdict.challenger) }} |
 | the champion | {{ '%.1f' | format(100 * verdict.champion) if verdict.champion is not none else 'none yet' }} |
 
-{% for rule in verdict.rules -%}
+{% for rule in verdict.rules + verdict.get('reviews', []) -%}
 - {{ rule }}
 {% endfor %}
 {% if verdict.link -%}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from pipeline.core.errors import NightcapError
 from pipeline.storage.tables.reviews import CaptionReview, ReviewTable
+
+log = logging.getLogger(__name__)
 
 _Z: Final = 1.959964  # of a 95% interval
 
@@ -15,7 +19,7 @@ _Z: Final = 1.959964  # of a 95% interval
 class Share(NamedTuple):
     """A share of captions."""
 
-    accepted: int
+    count: int
     reviewed: int
 
     @property
@@ -23,61 +27,92 @@ class Share(NamedTuple):
         """Lower and upper bound of the share, 95% (Wilson, JASA 1927); 0 to 1 if none was reviewed."""
         if not self.reviewed:
             return 0.0, 1.0
-        share, weight = self.accepted / self.reviewed, _Z**2 / self.reviewed
+        share, weight = self.count / self.reviewed, _Z**2 / self.reviewed
         middle = share + weight / 2
         spread = _Z * math.sqrt((share * (1 - share) + weight / 4) / self.reviewed)
         return max(0.0, (middle - spread) / (1 + weight)), min(1.0, (middle + spread) / (1 + weight))
 
-    def __str__(self) -> str:
+    @property
+    def bounds(self) -> str:
+        """The interval for people."""
         lower, upper = self.interval
-        return f"{self.accepted} of {self.reviewed} ({lower:.0%} to {upper:.0%})"
+        return f"{lower:.0%} to {upper:.0%}"
+
+    def __str__(self) -> str:
+        return f"{self.count} of {self.reviewed} ({self.bounds})"
 
 
 class Acceptance(NamedTuple):
-    """Captions of one version that were accepted, of those in audits."""
+    """What people said of one version's captions in audits."""
 
-    blind: Share  # reviewed by people who had written their own before they saw the model's
-    open: Share
+    blind: Share  # accepted by people who had written their own before they saw the model's
+    open: Share  # accepted by others
+    edited: Share
+    rejected: Share
+    distance: float | None  # words by which edited captions were changed, in the mean; None without one
 
     @classmethod
     def of(cls, reviews: Iterable[CaptionReview]) -> Acceptance:
         """Count reviews; only those of audits count."""
         audited = [each for each in reviews if each.audited]
-        return cls(*(_share(each for each in audited if each.blind is blind) for blind in (True, False)))
+        accepted = [_share((each for each in audited if each.blind is blind), "accepted") for blind in (True, False)]
+        distances = [each.distance for each in audited if each.distance is not None]
+        mean = sum(distances) / len(distances) if distances else None
+        return cls(*accepted, _share(audited, "edited"), _share(audited, "rejected"), mean)
 
     @property
-    def total(self) -> Share:
+    def accepted(self) -> Share:
         """Blind and open reviews together."""
-        return Share(self.blind.accepted + self.open.accepted, self.blind.reviewed + self.open.reviewed)
-
-    @property
-    def parts(self) -> dict[str, Share]:
-        """Blind and open reviews, those that there are."""
-        return {name: share for name, share in (("blind", self.blind), ("open", self.open)) if share.reviewed}
+        return Share(self.blind.count + self.open.count, self.blind.reviewed + self.open.reviewed)
 
     def __str__(self) -> str:
-        lower, upper = self.total.interval
-        parts = ", ".join(f"{name} {share}" for name, share in self.parts.items())
+        parts = {"blind": self.blind, "open": self.open}
         return (
-            f"of {self.total.reviewed} captions that people reviewed, {self.total.accepted} were accepted "
-            f"({lower:.0%} to {upper:.0%}); {parts}"
+            f"of {self.accepted.reviewed} captions that people reviewed, {self.accepted.count} were accepted "
+            f"({self.accepted.bounds}), {self._edited()} and {self.rejected.count} rejected ({self.rejected.bounds}); "
+            f"accepted {', '.join(f'{name} {share}' for name, share in parts.items() if share.reviewed)}"
         )
 
+    def _edited(self) -> str:
+        words = "" if self.distance is None else f" by {self.distance:.1f} words in the mean"
+        return f"{self.edited.count} edited{words} ({self.edited.bounds})"
 
-def acceptances(store: Path) -> dict[tuple[str, str], Acceptance]:
-    """By name and version of a model, those that have audited captions."""
-    by_version: dict[tuple[str, str], list[CaptionReview]] = {}
-    for review in ReviewTable.of(store).read():
-        if review.audited:
-            by_version.setdefault((review.model_name or "", review.model_version or ""), []).append(review)
-    return {version: Acceptance.of(by_version[version]) for version in sorted(by_version)}
+    def as_json(self) -> dict[str, Any]:
+        """Counts, the accepted share's interval, and the text."""
+        lower, upper = self.accepted.interval
+        return {
+            "reviewed": self.accepted.reviewed,
+            "accepted": self.accepted.count,
+            "lower": lower,
+            "upper": upper,
+            "edited": self.edited.count,
+            "rejected": self.rejected.count,
+            "distance": self.distance,
+            "text": str(self),
+        }
+
+    def metrics(self) -> dict[str, float]:
+        """As MLflow has it: `reviews_accepted` with its bounds, 0..1, and how many captions were reviewed."""
+        lower, upper = self.accepted.interval
+        return {
+            "reviews": self.accepted.reviewed,
+            "reviews_accepted": self.accepted.count / self.accepted.reviewed,
+            "reviews_accepted_lower": lower,
+            "reviews_accepted_upper": upper,
+        }
 
 
 def acceptance_of(store: Path, name: str, version: str | None) -> Acceptance | None:
-    """The acceptance of one version; None if none of its captions was audited."""
-    return acceptances(store).get((name, version or ""))
+    """What people said of one version; None if none of its captions was audited, or, with a warning, if none can be read."""
+    try:
+        reviews = ReviewTable.of(store).read()
+    except NightcapError as error:
+        log.warning("what people said of %s version %s is left out: %s", name, version, error)
+        return None
+    said = [each for each in reviews if each.audited and (each.model_name, each.model_version) == (name, version)]
+    return Acceptance.of(said) if said else None
 
 
-def _share(reviews: Iterable[CaptionReview]) -> Share:
+def _share(reviews: Iterable[CaptionReview], decision: str) -> Share:
     decisions = [each.decision for each in reviews]
-    return Share(decisions.count("accepted"), len(decisions))
+    return Share(decisions.count(decision), len(decisions))

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 DIGEST_TAG, ENGINE_TAG, CIDER_TAG, TEST_TAG = "bundle_digest", "engine", "test_cider_d", "test_digest"
+REVIEWS_TAG = "reviews"
 REMOVED_TAG = "files_removed"  # when; what is known of the version stays
 NOTE_TAG = "mlflow.note.content"  # what MLflow shows as the description of a run or an experiment
 _MACHINE_LEARNING = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow may show pages for chatbots
@@ -201,6 +202,14 @@ class Registry:
         """Add the files of a folder to the run that made a version."""
         with self.answering():
             self._client.log_artifacts(self._run_of(pinned), str(folder), place)
+
+    def log_reviews(self, pinned: PinnedModel, text: str, metrics: dict[str, float]) -> None:
+        """Tag a version with what people said of its captions; its run has that in numbers."""
+        self.tag(pinned.name, pinned.version, {REVIEWS_TAG: text})
+        with self.answering():
+            if run := self._run_of(pinned):
+                for key, value in metrics.items():
+                    self._client.log_metric(run, key, value)
 
     def page(self, pinned: PinnedModel, artifact: str = "") -> str | None:
         """As `run_page`, of the run that made a version."""

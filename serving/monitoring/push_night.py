@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from pipeline.core.environment import Home
+from pipeline.registry.acceptance import acceptance_of
 from pipeline.storage.files import read_json_if_whole
-from serving.monitoring.delivery import push_samples, warn_undelivered
+from serving.monitoring.delivery import Sample, push_samples, warn_undelivered
 from serving.monitoring.metrics import NIGHT_METRICS, PREFIX, samples_of
 from serving.monitoring.mlflow_nights import log_night
 from serving.monitoring.statistics import NightStatistics
@@ -26,7 +27,9 @@ def push_night(plan: Plan, home: Home, published: bool) -> None:
     content = f"the metrics of night {plan.night}"
     if plan.settings.experiment:
         with warn_undelivered("MLflow", content):
-            log_night(plan, home, plan.settings.experiment, samples, statistics.alarms, published)
+            said = acceptance_of(home.store, plan.model.name, plan.model.version)
+            heard = [*samples, *(Sample(*metric) for metric in said.metrics().items())] if said else samples
+            log_night(plan, home, plan.settings.experiment, heard, statistics.alarms, published)
     if home.pushgateway:
         metrics = {f"{PREFIX}{name}": metric for name, metric in NIGHT_METRICS.items()}
         prefixed = [sample._replace(metric=f"{PREFIX}{sample.metric}") for sample in samples]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipeline.model.interface import PinnedModel
+from pipeline.registry.acceptance import acceptance_of
 from pipeline.storage.files import read_json
 from serving.reporting.outputs.write import Written
 from serving.reporting.published_rows import PublishedRows
@@ -41,6 +42,7 @@ class NightSummary:
     seconds: float  # from planning to publishing, or to this report if there was nothing to publish
     gallery: str
     output: Written | None  # what was written beside the table
+    acceptance: dict[str, Any] | None = None  # what people said of the version's captions in audits so far
 
     def to_json(self) -> dict[str, Any]:
         """The content of `summary.json`."""
@@ -53,6 +55,7 @@ def summarize(plan: Plan, rows: PublishedRows, output: Written | None = None) ->
     done, waiting = outcome["captioned"] + outcome["quarantined"], plan.counts.backlog + outcome["left"]
     nights = -(-waiting // done) if done else None
     ended = datetime.fromisoformat(outcome["published_at"]) if "published_at" in outcome else datetime.now(UTC)
+    said = acceptance_of(plan.store, plan.model.name, plan.model.version)
     return NightSummary(
         night=plan.night,
         run=plan.run,
@@ -71,4 +74,5 @@ def summarize(plan: Plan, rows: PublishedRows, output: Written | None = None) ->
         seconds=round((ended - plan.planned_at).total_seconds(), 1),
         gallery=str(plan.gallery / "index.html"),
         output=output,
+        acceptance=said.as_json() if said else None,
     )

@@ -14,6 +14,9 @@ from nightcap.local.stack import LocalStack
 from pipeline.core.environment import Home
 from pipeline.data.sources.scenes.dataset import draw_inbox
 from pipeline.registry.journal import Journal
+from serving.app.audit import Audit
+from serving.app.audit_sample import is_blind
+from serving.app.review import Review
 from tests.conftest import LENIENT_GATE
 from tests.integration.runs import mlflow_says
 
@@ -142,6 +145,9 @@ def test_a_model_earns_its_place_and_loses_it(story):
 
     is_refused_with_reasons(story, story.run(TRAINING, **WORSE))
 
+    assert story.night() == {"1"}
+    audits_the_night(story)
+
     run = story.api.trigger(TRAINING, BETTER)
     story.follow(TRAINING, run, until=("approve", "awaiting_input"))
     is_shown_the_verdict(story, run)
@@ -184,6 +190,18 @@ def is_refused_with_reasons(story, run):
     assert (story.champion(), story.promotions(), len(story.journal())) == ("1", ["1"], 1)
 
 
+def audits_the_night(story):
+    """A person accepts two of its captions, and rejects one."""
+    review = Review(story.home, "ann")
+    audit, [night] = Audit(review), review.index.nights()
+    for action in ("accept", "reject", "accept"):
+        shown = audit.page(night, 0)["shown"]
+        form = {"night": night, "image": shown.image, "shown": shown.caption, "caption": "own words"}
+        if is_blind(night, shown.image):
+            audit.answer(form | {"action": "write"})
+        audit.answer(form | {"action": action})
+
+
 def is_shown_the_verdict(story, run):
     asked, verdict = story.details(run), story.api.result(TRAINING, run, "gate")
     assert asked["options"] == ["Approve", "Reject"]
@@ -191,11 +209,13 @@ def is_shown_the_verdict(story, run):
     shown = [
         f"**{verdict['reason']}**",
         *verdict["rules"],
+        "version 1: of 3 captions that people reviewed, 2 were accepted (21% to 94%)",
         f"({verdict['link']})",
         verdict["page"],
         verdict["digest"][:12],
     ]
     assert all(text in asked["body"] for text in shown), asked["body"]
+    assert [f"version 1: {story.tags('1')['reviews']}"] == verdict["reviews"]
     assert f"| the champion | {100 * verdict['champion']:.1f} |" in asked["body"]
     assert "Nobody answering for 0:01:15 counts as *Reject*." in asked["body"]
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.core.errors import BundleRejected, ModelNotFound, PromotionRefused
+from pipeline.core.errors import BundleRejected, ModelNotFound, NightcapError, PromotionRefused
 from pipeline.data.snapshot import read_images
 from pipeline.evaluation.objects import chair_of
 from pipeline.evaluation.slices import Slice, label_of, slices_of
@@ -24,6 +24,7 @@ from pipeline.metrics.tokenizer import tokenize
 from pipeline.model.captioner import CAPTION_BATCH
 from pipeline.model.interface import Captioner, PinnedModel
 from pipeline.model.model_uri import ModelUri
+from pipeline.registry.acceptance import acceptance_of
 from pipeline.registry.cache import cached
 from pipeline.registry.infra_validation import try_version
 from pipeline.registry.journal import Entry
@@ -58,6 +59,7 @@ class Outcome:
     page: str | None = None  # path of the verdict's page; likewise
     link: str | None = None  # URL of that page in MLflow, if a server shows it
     rules: Sequence[str] = ()  # the result of each rule in a line
+    reviews: Sequence[str] = ()  # what people said of both versions' captions, a line each
 
     def as_json(self) -> dict[str, Any]:
         """As JSON."""
@@ -87,7 +89,22 @@ def judge_version(run: TrainingRun, version: str) -> Outcome:
     log.info("gate: the verdict can be read in %s%s", page, f" and at {link}" if link else "")
     kept = {key: verdict[key] for key in ("promote", "reason", "challenger", "champion")}
     rules = [check["text"] for check in verdict["checks"]]
-    return Outcome(**kept, since=since, digest=digest, page=str(page), link=link, rules=rules)
+    reviews = _reviews(run, promotions, [champion, pinned])
+    return Outcome(**kept, since=since, digest=digest, page=str(page), link=link, rules=rules, reviews=reviews)
+
+
+def _reviews(run: TrainingRun, promotions: Promotions, versions: Sequence[PinnedModel | None]) -> list[str]:
+    """What people said of versions that they audited, in a line each, which MLflow hears, too. No part of the verdict."""
+    lines = []
+    for pinned in filter(None, versions):
+        if said := acceptance_of(run.home.store, pinned.name, pinned.version):
+            lines.append(f"version {pinned.version}: {said}")
+            log.info("gate: %s", lines[-1])
+            try:
+                promotions.registry.log_reviews(pinned, str(said), said.metrics())
+            except NightcapError as error:  # the champion may be gone from MLflow
+                log.warning("MLflow does not know what people said of version %s: %s", pinned.version, error)
+    return lines
 
 
 def _record_failed_trial(promotions: Promotions, pinned: PinnedModel, reason: str) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from scipy.stats import binomtest
 
-from pipeline.registry.acceptance import Share, acceptance_of, acceptances
+from pipeline.registry.acceptance import Acceptance, Share, acceptance_of
 from pipeline.storage.tables.reviews import CaptionReview, ReviewTable
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,27 +25,34 @@ def test_the_interval_is_wilsons(accepted, reviewed):
     assert Share(accepted, reviewed).interval == pytest.approx((expected.low, expected.high), abs=1e-6)
 
 
-def test_only_captions_of_audits_count_by_version_blind_and_open_apart(tmp_path):
-    assert acceptances(tmp_path) == {}
+def test_only_captions_of_audits_count_blind_and_open_apart(tmp_path):
+    assert acceptance_of(tmp_path, "captioner", "1") is None
     blind, shown = {"audited": True, "blind": True}, {"audited": True}
     ReviewTable.of(tmp_path).append(
         [
             *reviews(20, "accepted", **blind),
-            *reviews(5, "edited", **blind),
+            *reviews(5, "edited", **blind, distance=2),
             *reviews(23, "accepted", **shown),
             *reviews(2, "rejected", **shown),
             *reviews(9, "edited"),
             *reviews(3, "accepted", version="2", **shown),
         ]
     )
-    found = acceptances(tmp_path)
-    assert {version: (each.blind, each.open) for version, each in found.items()} == {
-        ("captioner", "1"): (Share(20, 25), Share(23, 25)),
-        ("captioner", "2"): (Share(0, 0), Share(3, 3)),
-    }
-    assert str(found["captioner", "1"]) == (
-        "of 50 captions that people reviewed, 43 were accepted (74% to 93%); blind 20 of 25 (61% to 91%), "
-        "open 23 of 25 (75% to 98%)"
+    said = acceptance_of(tmp_path, "captioner", "1")
+    assert said == Acceptance(Share(20, 25), Share(23, 25), Share(5, 50), Share(2, 50), 2.0)
+    assert str(said) == (
+        "of 50 captions that people reviewed, 43 were accepted (74% to 93%), 5 edited by 2.0 words in the mean (4% to 21%) "
+        "and 2 rejected (1% to 13%); accepted blind 20 of 25 (61% to 91%), open 23 of 25 (75% to 98%)"
     )
+    assert (said.metrics()["reviews_accepted"], said.as_json()["accepted"]) == (0.86, 43)
+    assert str(acceptance_of(tmp_path, "captioner", "2")).endswith("accepted open 3 of 3 (44% to 100%)")
     assert acceptance_of(tmp_path, "captioner", "9") is None
     assert Share(0, 0).interval == (0, 1)
+
+
+def test_a_table_that_cannot_be_read_is_left_out_with_a_warning(tmp_path, caplog):
+    ReviewTable.of(tmp_path).append(reviews(1, "accepted", audited=True))
+    for file in (tmp_path / "reviews").glob("*.parquet"):
+        file.write_bytes(b"")
+    assert acceptance_of(tmp_path, "captioner", "1") is None
+    assert "nightcap tables repair" in caplog.text
