@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from pipeline.core.errors import NightcapError
-from pipeline.storage.tables.reviews import CaptionReview, ReviewTable
+from pipeline.storage.tables.reviews import CaptionReview, Decision, ReviewTable
 
 log = logging.getLogger(__name__)
 
 _Z: Final = 1.959964  # of a 95% interval
 
 
-class Share(NamedTuple):
+@dataclass(frozen=True)
+class Share:
     """A share of captions."""
 
     count: int
@@ -55,9 +57,10 @@ class Acceptance(NamedTuple):
     def of(cls, reviews: Iterable[CaptionReview]) -> Acceptance:
         """Count reviews; only those of audits count."""
         audited = [each for each in reviews if each.audited]
-        accepted = [_share((each for each in audited if each.blind is blind), "accepted") for blind in (True, False)]
+        blind, shown = ([each for each in audited if each.blind is is_blind] for is_blind in (True, False))
         distances = [each.distance for each in audited if each.distance is not None]
         mean = sum(distances) / len(distances) if distances else None
+        accepted = _share(blind, "accepted"), _share(shown, "accepted")
         return cls(*accepted, _share(audited, "edited"), _share(audited, "rejected"), mean)
 
     @property
@@ -113,6 +116,6 @@ def acceptance_of(store: Path, name: str, version: str | None) -> Acceptance | N
     return Acceptance.of(said) if said else None
 
 
-def _share(reviews: Iterable[CaptionReview], decision: str) -> Share:
+def _share(reviews: Iterable[CaptionReview], decision: Decision) -> Share:
     decisions = [each.decision for each in reviews]
     return Share(decisions.count(decision), len(decisions))
