@@ -56,7 +56,8 @@ def test_every_key_does_what_it_says(app, world):
         page = playwright.chromium.launch(executable_path=CHROMIUM, args=sandbox).new_page()
         page.goto(app[1])
         page.get_by_role("link", name="n1").click()
-        page.goto(page.url.partition("/review")[0] + "/review?order=name")
+        expect(page.get_by_role("heading", name="Audit of night n1")).to_be_visible()
+        page.goto(app[1].partition("/?")[0] + "/review?order=name")
         for key, place in (("j", "at=1"), ("j", "at=2"), ("k", "at=1"), ("k", "at=0")):
             page.keyboard.press(key)
             page.wait_for_url(f"**{place}")
