@@ -33,16 +33,19 @@ lint: setup ## Check style, types and the direction of imports
 	$(BIN)/lint-imports
 	$(BIN)/python infra/make_reference.py --check
 
-bench: setup ## Measure what our choices gain over their baselines
+bench: setup ## Measure what our choices gain over their baselines (TRANSFORMERS=other/bin/python: also over BLIP-base and ViT-GPT2)
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python benchmarks/bench.py
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m benchmarks.training_step
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m benchmarks.captioning --encoder resnet50 --side 320 $(if $(TRANSFORMERS),--transformers $(TRANSFORMERS))
 
 soak: setup ## Kill a night of a thousand and `forget` at every write, cut every file, run all at once with a clock that jumps, train the scenes, run the stack in containers (CONFIG=flickr8k.yaml: then the ablation table, a day of two cores)
 	@NIGHTCAP_SOAK=1 $(BIN)/python -m pytest tests/faults/test_killed_nights.py tests/faults/test_killed_forget.py tests/faults/test_stopping.py tests/faults/test_cut_files.py tests/soak -s $(ARGS)
 	$(if $(CONFIG),@$(BIN)/python -m benchmarks.ablation --config $(CONFIG) --output $(or $(NIGHTCAP_HOME),.nightcap)/ablation.jsonl)
 
-docs: setup ## Write docs/reference.md from the code, and docs/system.svg from docs/system.txt
+docs: setup ## Write docs/reference.md from the code, docs/system.svg from docs/system.txt, docs/speed.svg from docs/performance.md
 	$(BIN)/python infra/make_reference.py
 	$(BIN)/python infra/make_system_svg.py
+	$(BIN)/python infra/make_speed_svg.py
 
 env: ## Write .env with random secrets for docker compose, or add what it lacks
 	@$(ANY_PYTHON) infra/make_env.py

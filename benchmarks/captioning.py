@@ -1,6 +1,9 @@
 """Captioning from JPEG to JSON lines: the design Nightcap started from, its layers as Keras runs them, and both engines.
 
     taskset -c 0 python -m benchmarks.captioning [--encoder resnet50 --side 320] [--images 16] [--rounds 5]
+                                                 [--transformers other/bin/python]
+
+With `--transformers`, also BLIP-base and ViT-GPT2, by a Python that has them (`benchmarks/transformers_captioning.py`).
 
 Weights are random, as speed does not depend on them; captions have 11 words, as people's have. Seconds are the
 process's own CPU time, since other work on the machine slows a clock; of one thread both are the same.
@@ -12,18 +15,21 @@ import argparse
 import io
 import json
 import os
+import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from PIL import Image
 
+from benchmarks.starting_design import starting_captions
 from pipeline.core.processor import ONEDNN, processor_flags
 from pipeline.core.settings import DecodingSettings, train_settings
 from pipeline.imaging.decode import ImageLimits, pixels
@@ -34,14 +40,18 @@ from pipeline.model.interface import PinnedModel
 from pipeline.model.network.decoder import Decoder
 from pipeline.model.network.encoder import build_encoder
 from pipeline.model.padded_batches import predict_padded
-from pipeline.model.vocabulary import START, Vocabulary
+from pipeline.model.vocabulary import Vocabulary
 from pipeline.model.vocabulary_binding import bind
 from pipeline.storage.files import read_json, write_json, write_text
 from pipeline.training.quantise import quantise
 
 WORDS = 5000  # in the shipped vocabulary of Flickr8k, rounded
 CAPTION_WORDS = 11
+OTHERS = Path(__file__).with_name("transformers_captioning.py")
+FEW_OTHERS = 4  # images a batch of other captioners, which take seconds for each
 FEW = 1  # images a round that the starting design captions, which takes them one by one
+
+Way = Callable[[Sequence[bytes]], float]  # captions JPEG files, and gives the processor's seconds
 
 
 def main() -> None:
@@ -50,30 +60,64 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, {' '.join(processor_flags())}, {ONEDNN}={os.environ.get(ONEDNN)}")
     print(f"{arguments.encoder}, side {arguments.side or 'its own'}, beam 3, medians of {arguments.rounds} rounds")
     photographs = [_photograph(number) for number in range(arguments.images)]
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         captioner = _captioner(Path(scratch), arguments.encoder, arguments.side)
         int8 = _in_8_bits(captioner, Path(scratch), photographs)
-        ways: dict[str, tuple[Callable[[Sequence[bytes]], list[str]], int]] = {
-            "starting design, InceptionResNetV2, one image and one word a call": (_starting_design(), FEW),
-            "ours, layers as Keras runs them": (lambda data: _as_layers(captioner, data), arguments.images),
-            "ours, as shipped": (lambda data: _as_shipped(captioner, data), arguments.images),
-            "ours, encoder.engine=int8": (lambda data: _as_shipped(int8, data), arguments.images),
+        ways: dict[str, tuple[Way, int]] = {
+            "starting design, InceptionResNetV2, one image and one word a call": (
+                _timed(starting_captions(CAPTION_WORDS)),
+                FEW,
+            ),
+            "ours, layers as Keras runs them": (_timed(lambda data: _as_layers(captioner, data)), arguments.images),
+            "ours, as shipped": (_timed(lambda data: _as_shipped(captioner, data)), arguments.images),
+            "ours, encoder.engine=int8": (_timed(lambda data: _as_shipped(int8, data)), arguments.images),
         }
+        if arguments.transformers:
+            ways |= stack.enter_context(_others(arguments.transformers, Path(scratch)))
         for way, count in ways.values():
-            assert len(way(photographs[:count])) == count  # the first round compiles
+            way(photographs[:count])  # the first round compiles
         rates = {name: [] for name in ways}  # type: dict[str, list[float]]
         for _ in range(arguments.rounds):
             for name, (way, count) in ways.items():
-                rates[name].append(count / _seconds(lambda way=way, count=count: way(photographs[:count])))
+                rates[name].append(count / way(photographs[:count]))
     first = median(next(iter(rates.values())))
     for name, each in rates.items():
         print(f"{median(each):7.2f} images a CPU-second, {median(each) / first:5.1f}x: {name}")
 
 
-def _seconds(call: Callable[[], object]) -> float:
-    started = time.process_time()
-    call()
-    return time.process_time() - started
+def _timed(caption: Callable[[Sequence[bytes]], list[str]]) -> Way:
+    """How many seconds of this process it takes to caption."""
+
+    def seconds(photographs: Sequence[bytes]) -> float:
+        started = time.process_time()
+        assert len(caption(photographs)) == len(photographs)
+        return time.process_time() - started
+
+    return seconds
+
+
+@contextmanager
+def _others(python: Path, folder: Path) -> Iterator[dict[str, tuple[Way, int]]]:
+    """Other captioners, in a process of their own; they caption a batch of few images."""
+    command = [python, OTHERS, f"--words={CAPTION_WORDS}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        names = {"greedy": 1, "beam 3": 3}
+        yield {
+            f"{model}, {name}, batched": (partial(_asked, process, folder, model, beams), FEW_OTHERS)
+            for model in ("BLIP-base", "ViT-GPT2")
+            for name, beams in names.items()
+        }
+
+
+def _asked(process: subprocess.Popen[str], folder: Path, model: str, beams: int, photographs: Sequence[bytes]) -> float:
+    """The seconds that another process has taken to caption."""
+    files = [folder / f"{number}.jpg" for number in range(len(photographs))]
+    for file, data in zip(files, photographs, strict=True):
+        file.write_bytes(data)
+    assert process.stdin
+    assert process.stdout
+    print(json.dumps({"model": model, "beams": beams, "files": [*map(str, files)]}), file=process.stdin, flush=True)
+    return float(process.stdout.readline())
 
 
 def _photograph(number: int) -> bytes:
@@ -83,35 +127,6 @@ def _photograph(number: int) -> bytes:
     grown = [np.asarray(Image.fromarray(layer).resize((500, 375), Image.Resampling.BICUBIC), float) for layer in layers]
     Image.fromarray(np.mean(grown, axis=0).astype(np.uint8)).save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
-
-
-def _starting_design() -> Callable[[Sequence[bytes]], list[str]]:
-    """The tutorial of 2022: frozen network, GRU, attention; words drawn from the ten likeliest, one call each."""
-    encoder = keras.applications.InceptionResNetV2(include_top=False, weights=None, input_shape=(299, 299, 3))
-    grid_in, word_in, state_in = keras.Input((64, 512)), keras.Input((1,), dtype="int32"), keras.Input((512,))
-    grid_layer = keras.Sequential(
-        [keras.Input((8, 8, 1536)), keras.layers.Reshape((64, 1536)), keras.layers.Dense(512, "relu")]
-    )
-    embedded = keras.layers.Embedding(20_000, 512)(word_in)
-    sequence, state = keras.layers.GRU(512, return_sequences=True, return_state=True)(embedded, initial_state=state_in)
-    attended = keras.layers.Attention()([sequence, grid_in])
-    hidden = keras.layers.LayerNormalization(axis=-1)(keras.layers.Add()([attended, sequence]))
-    decoder = keras.Model([word_in, grid_in, state_in], [keras.layers.Dense(20_000)(hidden), state])
-    random = np.random.default_rng(0)
-
-    def caption(data: bytes) -> str:
-        image = tf.image.resize(tf.io.decode_jpeg(data, channels=3), (299, 299)) / 255.0
-        grid = grid_layer(encoder(image[None]))
-        word, state, words = tf.constant([[START]]), tf.zeros((1, 512)), []
-        for _ in range(CAPTION_WORDS + 1):
-            logits, state = decoder([word, grid, state])
-            likely, ids = tf.math.top_k(logits[0, 0], 10)
-            noisy = likely.numpy() + random.gumbel(size=10)  # the same as to draw by their probabilities
-            word = ids[None, None, noisy.argmax()]
-            words.append(int(word[0, 0]))
-        return json.dumps({"caption": " ".join(map(str, words))})
-
-    return lambda photographs: [caption(data) for data in photographs]
 
 
 def _as_shipped(captioner: BundleCaptioner, photographs: Sequence[bytes]) -> list[str]:
@@ -189,6 +204,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--side", type=int, help="pixels; without it the encoder's own")
     parser.add_argument("--images", type=int, default=CAPTION_BATCH)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--transformers", type=Path, help="a Python that has torch and transformers")
     return parser.parse_args()
 
 
