@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.make_speed_svg import current_speed
 from infra.make_system_svg import current
 
 CHECKOUT = Path(__file__).parents[2]
@@ -107,6 +108,10 @@ def test_the_architecture_has_a_row_for_every_layer(layer):
 
 def test_the_drawing_is_that_of_its_text():
     assert (DOCS / "system.svg").read_text() == current(), "run `make docs`"
+
+
+def test_the_plot_of_speed_is_that_of_its_table():
+    assert (DOCS / "speed.svg").read_text() == current_speed(), "run `make docs`"
 
 
 def test_pictures_are_small():
