@@ -22,7 +22,7 @@ _STYLE = (
 )
 
 
-class Point(NamedTuple):
+class PlottedCaptioner(NamedTuple):
     """A row of the table."""
 
     name: str
@@ -37,21 +37,21 @@ def main() -> None:
 
 def current_speed() -> str:
     """The plot that belongs to the page as it is."""
-    return "\n".join(_svg(points(_SOURCE.read_text(encoding="utf-8")))) + "\n"
+    return "\n".join(_svg(plotted(_SOURCE.read_text(encoding="utf-8")))) + "\n"
 
 
-def points(page: str) -> list[Point]:
+def plotted(page: str) -> list[PlottedCaptioner]:
     """The rows of the page's table."""
     section = page.split(_HEADING, 1)[1].split("\n## ", 1)[0]
     rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")][2:]
-    return [Point(name.strip(), float(rate), _number(quality)) for name, rate, quality in rows]
+    return [PlottedCaptioner(name.strip(), float(rate), _number(quality)) for name, rate, quality in rows]
 
 
 def _number(cell: str) -> float | None:
     return float(cell) if cell.strip()[:1].isdigit() else None
 
 
-def _svg(shown: list[Point]) -> Iterator[str]:
+def _svg(shown: list[PlottedCaptioner]) -> Iterator[str]:
     bottom = _HEIGHT - _BELOW
     yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">'
     yield "<title>CIDEr-D of Flickr8k against images a CPU-second</title>"
@@ -70,13 +70,13 @@ def _svg(shown: list[Point]) -> Iterator[str]:
     yield "</svg>"
 
 
-def _dot(point: Point, number: int) -> Iterator[str]:
+def _dot(point: PlottedCaptioner, number: int) -> Iterator[str]:
     x, is_measured = _x(point.rate), point.quality is not None
     y = _y(point.quality or 0.0) if is_measured else _y(0) + 46 - 18 * (number % 2)
-    side = ("end", -9) if x > _WIDTH / 2 else ("start", 9)
+    side = ("end", -9, 20 * (number % 2) - 6) if x > _WIDTH / 2 else ("start", 9, 4)
     kind = "ours" if is_measured else "other"
     yield f'<circle class="{kind}" cx="{x}" cy="{y}" r="5"/>'
-    yield f'<text x="{x + side[1]}" y="{y + 4}" text-anchor="{side[0]}">{escape(point.name)}</text>'
+    yield f'<text x="{x + side[1]}" y="{y + side[2]}" text-anchor="{side[0]}">{escape(point.name.replace("`", ""))}</text>'
 
 
 def _x(rate: float) -> float:
