@@ -17,7 +17,7 @@ def register_stored(root):
     digest = read_bundle(folder).digest
     registry = Registry(home)
     with mlflow.start_run(experiment_id=registry.experiment("captioner")):
-        model_uri = log_model(folder, digest).model_uri
+        model_uri = log_model(folder, digest, ENGINE).model_uri
     registry.create("captioner", model_uri, {DIGEST_TAG: digest, ENGINE_TAG: ENGINE}, "of tests")
     make_champion(home, "1")
     return home

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -25,8 +25,8 @@ from pipeline.model.vocabulary import Vocabulary
 from pipeline.storage.files import read_json, sha256_file, write_json, write_text
 
 FORMAT: Final = 4
-ENGINE: Final = "tensorflow-float32"
-INT8_ENGINE: Final = "openvino-int8"
+_Engine = Literal["tensorflow-float32", "openvino-int8"]
+ENGINE, INT8_ENGINE = get_args(_Engine)
 SUMS = "SHA256SUMS"
 ENCODER, DECODER = "encoder.weights.h5", "decoder.weights.h5"
 VOCABULARY, SETTINGS, CONFIDENCE = "vocabulary.txt", "settings.json", "confidence.json"
@@ -48,7 +48,7 @@ class BundleSettings(Group):
     """The architecture, so that loading rebuilds it from our own code."""
 
     format_version: Literal[3, 4] = FORMAT
-    engine: Literal["tensorflow-float32", "openvino-int8"] = ENGINE
+    engine: _Engine = ENGINE
     encoder: EncoderName
     positions: int
     channels: int

@@ -50,12 +50,12 @@ def pack(run: TrainingRun) -> StageOutput:
     is_int8 = run.settings.encoder.engine == "int8"
 
     def build(folder: Path) -> None:
-        cost = {"int8": int8_cost(run)} if is_int8 else {}
+        network = load_encoder(run.output("encoder"))
+        cost = {"int8": int8_cost(run, network)} if is_int8 else {}
         if is_int8:
             require_tolerable(cost["int8"], run.settings.encoder.int8_tolerance)
         bundle = folder / "bundle"
         bundle.mkdir()
-        network = load_encoder(run.output("encoder"))
         network.backbone.save_weights(bundle / ENCODER)
         if is_int8:
             for name in (INT8_GRAPH, INT8_NUMBERS):

@@ -15,8 +15,9 @@ from pipeline.evaluation.inference import (
     sample,
 )
 from pipeline.metrics.bootstrap import bounds
+from pipeline.model.network.encoder import Encoder
 from pipeline.model.network.frozen import FrozenEncoder
-from pipeline.training.encoder_stage import load_encoder, load_frozen_encoder
+from pipeline.training.encoder_stage import load_frozen_encoder
 from pipeline.training.run import TrainingRun
 
 
@@ -30,16 +31,16 @@ def require_tolerable(cost: Mapping[str, Any], tolerance: float) -> None:
         )
 
 
-def int8_cost(run: TrainingRun) -> dict[str, Any]:
-    """Mean CIDEr-D, 0..10, of the version's captions with either encoder, and what 8 bits lose.
+def int8_cost(run: TrainingRun, network: Encoder) -> dict[str, Any]:
+    """Mean CIDEr-D, 0..10, of the version's captions with either encoder, and what 8 bits lose; `network` is in floats.
 
     Returns:
         `float`, `int8`; `lost`, their difference; `lost_at_least`, its lower bound at 95% over resampled images; `images`.
     """
-    output, images = run.output("encoder"), sample(run, "val")
+    images = sample(run, "val")
     encoders = {
-        "float": FrozenEncoder(load_encoder(output), INFERENCE_BATCH),
-        "int8": load_frozen_encoder(output, INFERENCE_BATCH),
+        "float": FrozenEncoder(network, INFERENCE_BATCH),
+        "int8": load_frozen_encoder(run.output("encoder"), INFERENCE_BATCH),
     }
     predictor = Predictor(run, load_confidence(run).pooled_embeddings)
     ways = {name: (encoder, lambda pixels, sha: pixels) for name, encoder in encoders.items()}

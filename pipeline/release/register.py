@@ -49,10 +49,10 @@ def register_bundle(run: TrainingRun) -> Version:
         card = (_bundle(run) / CARD).read_text(encoding="utf-8")
         note = f"{summary(card)}\n\n{_NOTE}"
         version = registry.create(name, _log_run(run, registry, note), _tags(run, digest), summary(card))
-        registry.name_run(version, f"{_source_name(run)}: {name} version {version.version}")
     else:
         log.info("register: %s version %s already holds bundle %s", name, version.version, digest[:12])
-    if not version.aliases:
+    if not version.aliases:  # it is new, or whoever registered it was stopped here
+        registry.name_run(version, f"{_source_name(run)}: {name} version {version.version}")
         registry.set_alias(name, CHALLENGER, version.version)
     return version
 
@@ -100,7 +100,7 @@ def _log_run(run: TrainingRun, registry: Registry, note: str) -> str:
         mlflow.log_artifact(str(_bundle(run) / CARD))
         mlflow.log_artifacts(str(run.output("validate").path / "data_docs"), "data_docs")
         mlflow.log_artifacts(str(run.output("evaluate").path), "evaluation")
-        return str(log_model(_bundle(run), _digest(run)).model_uri)
+        return str(log_model(_bundle(run), _digest(run), ENGINES[run.settings.encoder.engine]).model_uri)
 
 
 def _log_figures(run: TrainingRun) -> None:
@@ -121,7 +121,7 @@ def _log_figures(run: TrainingRun) -> None:
     mlflow.log_metrics({f"vocabulary_{key}": words[key] for key in ("size", "val_coverage", "val_out_of_vocabulary")})
 
 
-def log_model(bundle: Path, digest: str) -> Any:
+def log_model(bundle: Path, digest: str, engine: str) -> Any:
     """Log the pyfunc of a bundle, with our code, in the active MLflow run; it refuses a bundle of another digest."""
     import mlflow
 
@@ -135,7 +135,7 @@ def log_model(bundle: Path, digest: str) -> Any:
         code_paths=[str(source)],
         model_config={DIGEST_TAG: digest},
         signature=pyfunc_signature(),
-        pip_requirements=requirements(),
+        pip_requirements=requirements(engine),
     )
 
 

@@ -112,7 +112,7 @@ def _register(promotions: Promotions, name: str, bundle: Bundle) -> Version:
     with tempfile.TemporaryDirectory() as scratch, registry.answering():
         copy = shutil.copytree(bundle.path, Path(scratch) / "bundle")  # MLflow keeps the folder's name
         with mlflow.start_run(experiment_id=experiment, tags={DIGEST_TAG: bundle.digest}):
-            model_uri = str(log_model(copy, bundle.digest).model_uri)
+            model_uri = str(log_model(copy, bundle.digest, bundle.settings.engine).model_uri)
     tags = {DIGEST_TAG: bundle.digest, ENGINE_TAG: bundle.settings.engine}
     return registry.create(
         name, model_uri, tags, f"bundle {bundle.digest[:12]}, registered anew after MLflow had lost it"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pipeline.core.packages import installed_versions
+from pipeline.model.bundle import INT8_ENGINE
 
-LIBRARIES = (
-    *("h5py", "keras", "numpy", "openvino", "pandas", "pillow", "pydantic", "pyyaml", "tensorflow-cpu", "tensorflow"),
-)
+_LIBRARIES = ("h5py", "keras", "numpy", "pandas", "pillow", "pydantic", "pyyaml", "tensorflow-cpu", "tensorflow")
 
 
-def requirements() -> list[str]:
-    """One `name==version` a library that is installed."""
-    return [f"{name}=={version}" for name, version in installed_versions(LIBRARIES).items()]
+def requirements(engine: str = INT8_ENGINE) -> list[str]:
+    """One `name==version` a library that is installed and that a version of this engine needs."""
+    names = sorted((*_LIBRARIES, "openvino")) if engine == INT8_ENGINE else _LIBRARIES
+    return [f"{name}=={version}" for name, version in installed_versions(names).items()]

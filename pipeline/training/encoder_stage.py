@@ -35,7 +35,7 @@ from pipeline.training.run import TrainingRun
 
 log = logging.getLogger(__name__)
 
-_VERSION = 1
+_VERSION, _INT8_VERSION = 1, 1
 ENCODER_WEIGHTS = "encoder.weights.h5"
 _BATCH = 16  # small batches learn the shapes five times better than 64 in the same epochs
 LEARNING_RATE = 3e-3
@@ -144,14 +144,14 @@ def _int8_stage(run: TrainingRun, before: StageOutput) -> StageOutput:
         images = run.accepted.images_of("train").drop_duplicates("sha256").sort_values("sha256")
         read = read_images(run.source, images.head(CALIBRATION_IMAGES))
         work = Work.within(run.limits, encoder.facts.side, settings.fit)
-        seen = np.stack([each for _, each in pixels_of_each(read, work)])
+        seen = [each for _, each in pixels_of_each(read, work)]
         quantise(encoder, seen, folder, settings.float_layers)
         digest = digest_of([sha256_file(folder / name) for name in (INT8_GRAPH, INT8_NUMBERS)])
         write_json(folder / "encoder.json", facts | {"int8_digest": digest})
 
     recipe = settings.model_dump(mode="json", include={"engine", "fit", "float_layers"})
     inputs = {"encoder": before.digest, **run.inputs("validate")}
-    return run.store.run("encoder", _VERSION, recipe, inputs, build)
+    return run.store.run("encoder", _INT8_VERSION, recipe, inputs, build)
 
 
 def _kept_stage(run: TrainingRun) -> StageOutput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Final
@@ -18,8 +19,10 @@ from pipeline.model.network.frozen import FrozenEncoder
 CALIBRATION_IMAGES: Final = 300
 
 
-def quantise(encoder: Encoder, pixels: npt.NDArray[np.uint8], folder: Path, float_layers: str | None = None) -> None:
-    """Write both files of an `Int8Encoder`, calibrated on uint8 [n, side, side, 3]; needs NNCF.
+def quantise(
+    encoder: Encoder, images: Sequence[npt.NDArray[np.uint8]], folder: Path, float_layers: str | None = None
+) -> None:
+    """Write both files of an `Int8Encoder`, calibrated on images uint8 [side, side, 3]; needs NNCF.
 
     `float_layers` is a regular expression; convolutions whose whole name it matches stay float. Their names are
     `convolution_0`, `convolution_1` and so on, in the order in which they are computed.
@@ -30,11 +33,11 @@ def quantise(encoder: Encoder, pixels: npt.NDArray[np.uint8], folder: Path, floa
     for number, convolution in enumerate(convolutions):
         convolution.set_friendly_name(f"convolution_{number}")
     with redirect_stdout(sys.stderr):  # NNCF tells its progress, and stdout is for results
-        quantised = _quantised(model, pixels, float_layers)
+        quantised = _quantised(model, images, float_layers)
     openvino.save_model(quantised, folder / INT8_GRAPH, compress_to_fp16=False)
 
 
-def _quantised(model: Any, pixels: npt.NDArray[np.uint8], float_layers: str | None) -> Any:
+def _quantised(model: Any, images: Sequence[npt.NDArray[np.uint8]], float_layers: str | None) -> Any:
     try:
         import nncf
     except ImportError as error:
@@ -42,8 +45,8 @@ def _quantised(model: Any, pixels: npt.NDArray[np.uint8], float_layers: str | No
     try:
         return nncf.quantize(
             model,
-            nncf.Dataset([image[None] for image in pixels]),
-            subset_size=len(pixels),
+            nncf.Dataset([image[None] for image in images]),
+            subset_size=len(images),
             preset=nncf.QuantizationPreset.MIXED,
             ignored_scope=nncf.IgnoredScope(patterns=[float_layers]) if float_layers else None,
             # Weights of 7 bits: sums of 8 by 8 bits overflow on processors without VNNI, where captions would differ.

@@ -6,14 +6,15 @@ import pytest
 from pipeline.core.errors import SettingsError
 from pipeline.evaluation.inference import Predictor, cider_d_of, load_confidence, predict_clean, sample
 from pipeline.release.int8_cost import int8_cost, require_tolerable
-from pipeline.training.encoder_stage import provide_encoder
+from pipeline.training.encoder_stage import load_encoder, provide_encoder
 
 
 def test_the_cost_is_of_the_same_decoder_on_the_same_validation_images(tiny_run):
     pytest.importorskip("nncf")
     encoder = tiny_run.settings.encoder.model_copy(update={"engine": "int8"})
     run = replace(tiny_run, settings=tiny_run.settings.model_copy(update={"encoder": encoder}))
-    cost = int8_cost(run.after(provide_encoder(run)))
+    output = provide_encoder(run)
+    cost = int8_cost(run.after(output), load_encoder(output))
     images = sample(tiny_run, "val")
     assert cost["images"] == len(images)
     assert cost["lost"] == pytest.approx(cost["float"] - cost["int8"])

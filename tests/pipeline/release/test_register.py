@@ -122,11 +122,14 @@ def test_the_same_bundle_registered_again_is_the_same_version(elsewhere):
     assert len(client.search_runs([experiment])) == runs
 
 
-def test_struck_before_its_alias_was_set_it_gets_it_the_next_time(elsewhere):
-    client_of(elsewhere).delete_registered_model_alias("captioner", CHALLENGER)
-    assert Registry(elsewhere.home).resolve("models:/captioner/1")
+def test_struck_before_its_run_had_a_name_and_its_alias_was_set_it_gets_them_the_next_time(elsewhere):
+    client = client_of(elsewhere)
+    client.delete_registered_model_alias("captioner", CHALLENGER)
+    struck = Registry(elsewhere.home).version("models:/captioner/1")
+    client.update_run(struck.run_id, name="hushed-fox-12")  # as MLflow names a run
     stages.register(elsewhere)
     assert Registry(elsewhere.home).resolve("models:/captioner@challenger").version == "1"
+    assert client.get_run(struck.run_id).info.run_name == "scenes: captioner version 1"
 
 
 def test_the_first_version_may_be_promoted_and_the_champion_stays(elsewhere):

@@ -1,5 +1,6 @@
 from importlib.metadata import version
 
+from pipeline.model.bundle import ENGINE
 from pipeline.release.requirements import requirements
 
 
@@ -8,3 +9,8 @@ def test_what_captions_is_required_in_the_installed_version():
     assert {"keras", "numpy", "h5py"} <= names.keys()
     assert all(version(name) == number for name, number in names.items())
     assert "mlflow" not in names
+
+
+def test_a_version_in_floats_needs_no_openvino():
+    assert not [line for line in requirements(ENGINE) if line.startswith("openvino")]
+    assert {*requirements(ENGINE)} <= {*requirements()}
