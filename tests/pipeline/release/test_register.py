@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,19 @@ from pipeline.registry.promotions import (
     VERDICT_TAG,
     Promotions,
 )
-from pipeline.registry.versions import CHALLENGER, CHAMPION, CIDER_TAG, DIGEST_TAG, ENGINE_TAG, TEST_TAG, Registry
+from pipeline.registry.versions import (
+    CHALLENGER,
+    CHAMPION,
+    CIDER_TAG,
+    DIGEST_TAG,
+    ENGINE_TAG,
+    REVIEWS_TAG,
+    TEST_TAG,
+    Registry,
+)
 from pipeline.release.gate import stage
 from pipeline.storage.files import read_json, sha256_file
+from pipeline.storage.tables.reviews import CaptionReview, ReviewTable
 
 
 def scores_of(run):
@@ -164,7 +175,13 @@ def judged(elsewhere, second):
     [first] = [item for item in registry.versions("captioner") if item.version == "1"]
     planted = "".join(json.dumps({"image": name, "caption": "nothing"}) + "\n" for name in images_of(second))
     client_of(second).log_text(first.run_id, planted, "evaluation/captions.jsonl")
-    return stages.gate(second, "2")
+    reviews, images, now = ReviewTable.of(second.home.store), [f"/{n}" for n in range(5)], datetime.now(UTC)
+    said = {image: "accepted" if image != "/0" else "rejected" for image in images}
+    reviews.append(
+        CaptionReview(*(each, "captioner", "1", "n1", said[each], "ann", now), audited=True) for each in images
+    )
+    yield stages.gate(second, "2")
+    reviews.forget(images)  # the store is that of other tests, too
 
 
 def images_of(run):
@@ -198,6 +215,15 @@ def test_the_verdict_is_a_tag_a_file_and_a_page_with_both_versions_captions(else
     assert page.count('<div class="foot">') == 12
     assert "version 1 ·" in page
     assert "version 2 ·" in page
+
+
+def test_the_verdict_comes_with_what_people_said_of_the_champion(second, judged):
+    [line] = judged["reviews"]
+    assert line.startswith("version 1: of 5 captions that people reviewed, 4 were accepted (38% to 96%)")
+    version = Registry(second.home).version("models:/captioner/1")
+    assert line == f"version 1: {version.tags[REVIEWS_TAG]}"
+    metrics = client_of(second).get_run(version.run_id).data.metrics
+    assert (metrics["reviews"], metrics["reviews_accepted"]) == (5, 0.8)
 
 
 def test_the_same_versions_are_judged_once(second, judged):
