@@ -10,15 +10,17 @@ from airflow.sdk import AsyncCallback, DeadlineAlert, dag, get_current_context, 
 from airflow.sdk.exceptions import AirflowSkipException
 from structlog.contextvars import bind_contextvars
 
-from dags.common import NIGHT_DAG, form, timetable
+from dags.common import NIGHT_DAG, described, form, timetable
 from dags.deadline import PublishedBy
 from dags.environment import PUBLISHED_BY, SCHEDULE, TIMEZONE
+from dags.links import PageLink
 from dags.notifier import NightEnded, NightFailed
-from pipeline.core.settings.form import fields_of
+from pipeline.core.settings.form import fields_of, optional, with_defaults
 from serving.runs.config_file import night_config
 from serving.runs.settings import NightSettings
 
 CONFIG = night_config()
+FIELDS = tuple(fields_of(NightSettings, CONFIG))
 
 
 def name_night(plan_path: str) -> None:
@@ -28,15 +30,24 @@ def name_night(plan_path: str) -> None:
     bind_contextvars(night=night_of(plan_path))
 
 
+def link_images(plan_path: str) -> None:
+    """Leave the address of the night's images for the task's button, whatever becomes of the night."""
+    from pipeline.core.environment import Home
+    from serving.runs.plan_file import night_of
+
+    page = Home.from_environment().images_page(night_of(plan_path))
+    get_current_context()["ti"].xcom_push(key="images", value=page)
+
+
 @dag(
     schedule=timetable(SCHEDULE),
-    params=form(fields_of(NightSettings, CONFIG)),
+    params=form(map(optional, FIELDS)),
     on_success_callback=NightEnded("caption_nightly", succeeded=True),
     on_failure_callback=[NightFailed(), NightEnded("caption_nightly", succeeded=False)],
     deadline=DeadlineAlert(
         PublishedBy(PUBLISHED_BY.read(), TIMEZONE.read()), timedelta(), AsyncCallback("dags.notifier.night_is_late")
     ),
-    doc_md=__doc__,
+    **described(__doc__),
     **NIGHT_DAG,
 )
 def caption_nightly() -> None:
@@ -54,7 +65,7 @@ def caption_nightly() -> None:
 
         context = get_current_context()
         home, run = Home.from_environment(), context["dag_run"]
-        settings = in_its_input(night_settings(dict(context["params"])), home, CONFIG.get("input"))
+        settings = in_its_input(night_settings(with_defaults(FIELDS, context["params"])), home, CONFIG.get("input"))
         if settings.held_night:
             return held(home, settings.held_night)
         settings = with_known_names(settings, home)
@@ -69,7 +80,7 @@ def caption_nightly() -> None:
     @task
     def shards(count: int) -> list[int]:
         if not count:
-            raise AirflowSkipException("nothing new to caption")
+            raise AirflowSkipException("nothing new to caption, so nothing is captioned, published or reported")
         return list(range(count))
 
     @task(pool="model")
@@ -86,22 +97,28 @@ def caption_nightly() -> None:
     @task
     def publish(plan_path: str) -> dict[str, Any]:
         name_night(plan_path)
+        link_images(plan_path)
         from pipeline.core.environment import Home
         from serving.publish import publish_and_push
 
-        accepted = {name: get_current_context()["params"][name] for name in ("accept_quarantine", "accept_drift")}
+        values = with_defaults(FIELDS, get_current_context()["params"])
+        accepted = {name: values[name] for name in ("accept_quarantine", "accept_drift")}
         return publish_and_push(plan_path, Home.from_environment(), **accepted)
 
     @task
     def report(plan_path: str) -> dict[str, Any]:
         name_night(plan_path)
+        link_images(plan_path)
         from serving.reporting.report import report as report_night
 
         return report_night(plan_path).to_json()
 
     planned = plan()
     captioned = caption.partial(plan_path=planned["plan"]).expand(shard=shards(planned["shards"]))
-    captioned >> publish(planned["plan"]) >> report(planned["plan"])
+    published, reported = publish(planned["plan"]), report(planned["plan"])
+    for shown in (published, reported):
+        shown.operator.operator_extra_links = [PageLink("Images of this night", "images")]
+    captioned >> published >> reported
 
 
 caption_nightly()

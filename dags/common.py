@@ -62,6 +62,11 @@ def form(fields: Iterable[Field]) -> dict[str, Param]:
     }
 
 
+def described(text: str) -> dict[str, str]:
+    """A DAG's description in the list of DAGs and on its page, from its file's docstring: `name: what it does.`"""
+    return {"description": text.partition(": ")[2].partition("\n")[0], "doc_md": text}
+
+
 def approver(answer: Mapping[str, Any] | None) -> str | None:
     """Who approved, by what an `ApprovalOperator` returned; None where nobody was asked."""
     user = (answer or {}).get("responded_by_user") or {}

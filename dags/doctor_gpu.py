@@ -7,10 +7,10 @@ from typing import Any
 from airflow.sdk import dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import ON_GPU, TRAINING_DAG
+from dags.common import ON_GPU, TRAINING_DAG, described
 
 
-@dag(schedule=None, doc_md=__doc__, **TRAINING_DAG)
+@dag(schedule=None, **described(__doc__), **TRAINING_DAG)
 def doctor_gpu() -> None:
     """200 steps on the CPU and on the GPU; what was found is a run in MLflow's experiment `doctor`."""
 

@@ -1,4 +1,4 @@
-"""Buttons on Airflow's page of a task that lead to a page in MLflow."""
+"""Buttons on Airflow's page of a task that lead to a page in MLflow or of `nightcap app`."""
 
 from __future__ import annotations
 

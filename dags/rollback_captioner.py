@@ -7,12 +7,14 @@ from typing import Any
 from airflow.sdk import Metadata, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import CAPTIONER, TRAINING_DAG, form
-from pipeline.core.settings.form import fields_of
+from dags.common import CAPTIONER, TRAINING_DAG, described, form
+from pipeline.core.settings.form import fields_of, optional, with_defaults
 from serving.upkeep.rollback import RollbackSettings
 
+FIELDS = tuple(fields_of(RollbackSettings))
 
-@dag(schedule=None, params=form(fields_of(RollbackSettings)), doc_md=__doc__, **TRAINING_DAG)
+
+@dag(schedule=None, params=form(map(optional, FIELDS)), **described(__doc__), **TRAINING_DAG)
 def rollback_captioner() -> None:
     """One entry in the promotion journal, and which nights used the version that is given up."""
 
@@ -22,7 +24,10 @@ def rollback_captioner() -> None:
         from serving.upkeep.rollback import roll_back, rollback_settings
 
         context = get_current_context()
-        settings, who = rollback_settings(dict(context["params"])), f"{context['dag'].dag_id} {context['run_id']}"
+        settings, who = (
+            rollback_settings(with_defaults(FIELDS, context["params"])),
+            f"{context['dag'].dag_id} {context['run_id']}",
+        )
         done = roll_back(Home.from_environment(), settings, who, once=True)
         if done["entry"] is None:
             raise AirflowSkipException(f"version {done['version']} is the champion already")

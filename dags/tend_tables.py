@@ -6,19 +6,22 @@ from typing import Any
 
 from airflow.sdk import dag, get_current_context, task
 
-from dags.common import NIGHT_DAG, TRAINING_ARGS, form, timetable
+from dags.common import NIGHT_DAG, TRAINING_ARGS, described, form, timetable
 from dags.environment import UPKEEP_SCHEDULE
-from pipeline.core.settings.form import fields_of
+from pipeline.core.settings.form import fields_of, optional, with_defaults
 from serving.upkeep.tables import TendingSettings
+
+FIELDS = tuple(fields_of(TendingSettings))
 
 
 def _tending() -> Any:
     from serving.upkeep.tables import Tending
 
-    return Tending.of(dict(get_current_context()["params"]), least_days=1)  # whoever fills a form may stop no reader
+    values = with_defaults(FIELDS, get_current_context()["params"])
+    return Tending.of(values, least_days=1)  # whoever fills a form may stop no reader
 
 
-@dag(schedule=timetable(UPKEEP_SCHEDULE), params=form(fields_of(TendingSettings)), doc_md=__doc__, **NIGHT_DAG)
+@dag(schedule=timetable(UPKEEP_SCHEDULE), params=form(map(optional, FIELDS)), **described(__doc__), **NIGHT_DAG)
 def tend_tables() -> None:
     """Upgrade, compact, vacuum; nights may run meanwhile. Corrections are training's, which alone may write them."""
 

@@ -9,7 +9,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Metadata, TriggerRule, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import CAPTIONER, CORRECTIONS, ON_GPU, TRAINING_DAG, approver, form
+from dags.common import CAPTIONER, CORRECTIONS, ON_GPU, TRAINING_DAG, approver, described, form
 from dags.environment import APPROVAL_HOURS
 from dags.links import PageLink
 from dags.notifier import RunEnded
@@ -87,7 +87,7 @@ def _is_asked(verdict: dict[str, Any]) -> bool:
     params=form(training_fields(training_config())),
     on_success_callback=RunEnded("train_captioner", succeeded=True),
     on_failure_callback=RunEnded("train_captioner", succeeded=False),
-    doc_md=__doc__,
+    **described(__doc__),
     **TRAINING_DAG,
 )
 def train_captioner() -> None:

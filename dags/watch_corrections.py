@@ -7,14 +7,14 @@ from typing import Any
 from airflow.sdk import Metadata, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.common import CORRECTIONS, TRAINING_DAG, timetable
+from dags.common import CORRECTIONS, TRAINING_DAG, described, timetable
 from dags.environment import CORRECTIONS_SCHEDULE
 from pipeline.core.settings.config_file import TRAIN_CONFIG, training_config
 
 
 @dag(
     schedule=timetable(CORRECTIONS_SCHEDULE) if TRAIN_CONFIG.read() else None,
-    doc_md=__doc__,
+    **described(__doc__),
     **TRAINING_DAG,
 )
 def watch_corrections() -> None:

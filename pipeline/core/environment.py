@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 from pipeline.core.errors import SettingsError
 from pipeline.core.redaction import without_user
@@ -163,6 +164,16 @@ class Home:
         parse=_address,
         secret=True,
     )
+    app_url: str = env(
+        "NIGHTCAP_APP_URL",
+        "Where people's browsers reach `nightcap app`, for the links in Airflow to the captions of nights. Default: none.",
+        parse=_address,
+    )
+    airflow_url: str = env(
+        "NIGHTCAP_AIRFLOW_URL",
+        "Where people's browsers reach Airflow, which `nightcap app` lets show its pages. Default: none.",
+        parse=_address,
+    )
     images: str = env(
         "NIGHTCAP_INPUT",
         "A folder or `s3://bucket/prefix` where nights look for images by default; NIGHTCAP_ROOTS must hold it. Default: "
@@ -217,6 +228,10 @@ class Home:
         """Where people's browsers reach MLflow; empty without a server."""
         server = self.tracking_uri if self.tracking_uri.startswith("http") else ""
         return without_user(self.mlflow_url or server).rstrip("/")  # a browser asks for its own password
+
+    def images_page(self, night: str) -> str | None:
+        """The address of a night's images at `nightcap app`; None if no address of it is known."""
+        return f"{self.app_url.rstrip('/')}/night?{urlencode({'night': night})}" if self.app_url else None
 
     @property
     def promotions(self) -> str:

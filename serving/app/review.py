@@ -143,6 +143,15 @@ class Review:
             each.image == shown.image and self.wrote(each.who) for each in self.reviews.read()
         )
 
+    def night_with_captions(self, night: str, run: str) -> NightLine:
+        """A night by its name, or else by its run in Airflow; SettingsError if it has no captions to look at."""
+        line = next((line for line in self.nights() if (line.night == night if night else line.run == run)), None)
+        if line is None or not (line.captioned or line.state == "held"):
+            raise SettingsError(
+                f"{night or run!r} has no captions to look at: it is no night, found nothing new, or is still at work"
+            )
+        return line
+
     def nights(self) -> list[NightLine]:
         """The home's nights: held ones first, then the newest."""
         audited = Counter(each.night for each in self.reviews.read() if each.audited)

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
@@ -26,9 +26,11 @@ from serving.app.reviewed_images import ReviewedImages
 _LONGEST_FORM: Final = 100_000  # bytes
 _MOST: Final = 2**31  # places
 _QUERY: Final = TypeAdapter(CaptionQuery)
+_POLICY: Final = (
+    "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; script-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors "
+)
 _HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; script-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -38,11 +40,12 @@ _HEADERS: Final = {
 def create_app(review: Review, images: ReviewedImages, key: str) -> FastAPI:
     """The application, which answers only to those who bring its key, first as `?key=`, then as a cookie."""
     app, audit = FastAPI(openapi_url=None), Audit(review)
+    headers = {"Content-Security-Policy": _POLICY + (origin_of(review.home.airflow_url) or "'none'"), **_HEADERS}
 
     @app.middleware("http")
     async def guard(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
         response = _admit(request, key) or await answer(request)
-        response.headers.update(_HEADERS)
+        response.headers.update(headers)
         return response
 
     @app.exception_handler(NightcapError)
@@ -52,6 +55,12 @@ def create_app(review: Review, images: ReviewedImages, key: str) -> FastAPI:
     @app.get("/")
     def nights() -> HTMLResponse:
         return page("nights.html", nights=review.nights(), who=review.who)
+
+    @app.get("/night")
+    def night(night: str = "", run: str = "") -> RedirectResponse:
+        line = review.night_with_captions(night, run)
+        page = "held" if line.state == "held" else "review"
+        return RedirectResponse(f"/{page}?{urlencode({'night': line.night})}", 303)
 
     @app.get("/review")
     def show(
@@ -108,6 +117,12 @@ def create_app(review: Review, images: ReviewedImages, key: str) -> FastAPI:
         return FileResponse(FOLDER / "review.js", media_type="text/javascript")
 
     return app
+
+
+def origin_of(address: str) -> str:
+    """An address' scheme, host and port alone."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
 
 def _admit(request: Request, key: str) -> Response | None:

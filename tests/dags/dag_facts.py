@@ -41,6 +41,7 @@ def bag():
 def dag_facts(dag):
     return {
         "catchup": dag.catchup,
+        "description": dag.description,
         "max_active_runs": dag.max_active_runs,
         "expression": getattr(dag.timetable, "expression", None),
         "timezone": str(getattr(dag.timetable, "timezone", None)),
@@ -145,6 +146,17 @@ def bag_of(*names):
     return [dags[name] for name in names]
 
 
+def views():
+    """What our plugin gives Airflow to show, with an address of the application and without one."""
+    from airflow.plugins_manager import _get_plugins
+
+    plugins, errors = _get_plugins()
+    shown = [view for plugin in plugins if plugin.name == "nightcap_captions" for view in plugin.external_views]
+    del os.environ["NIGHTCAP_APP_URL"]
+    bare = runpy.run_path(str(FOLDER / "plugins/captions.py"))["Captions"]
+    return {"errors": errors, "shown": shown, "of_no_app": bare.external_views}
+
+
 def replayed_from():
     """Where a replay of a night that had an input of its own looks, with the form's usual input and with another."""
     from dags import caption_nightly as module
@@ -206,6 +218,7 @@ if __name__ == "__main__":
         ),
         "rejected": forked(rejected),
         "told": forked(told),
+        "views": forked(views, NIGHTCAP_APP_URL="http://127.0.0.1:8090/"),
         "parsed": {name: [forked(lambda name=name: parsed(name)) for _ in range(3)] for name in names},
     }
     sys.stdout.write(json.dumps(facts) + "\n")

@@ -54,5 +54,10 @@ def test_tasks_come_in_their_order(dags, dag):
 
 
 @pytest.mark.parametrize("dag", ORDER)
+def test_the_list_of_dags_tells_what_each_does(dags, dag):
+    assert len(dags[dag]["description"]) > 40 and dag not in dags[dag]["description"]
+
+
+@pytest.mark.parametrize("dag", ORDER)
 def test_runs_of_a_dag_never_overlap_nor_catch_up(dags, dag):
     assert (dags[dag]["max_active_runs"], dags[dag]["catchup"]) == (1, False)

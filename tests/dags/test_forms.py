@@ -19,6 +19,13 @@ def test_a_param_has_a_description_a_type_and_a_default_that_fits(dags, dag, nam
     assert is_allowed(param, param["default"])
 
 
+@pytest.mark.parametrize(("dag", "name"), EVERY_FIELD)
+def test_only_what_must_be_filled_is_marked_as_required(dags, dag, name):
+    """Airflow's mark: a type other than null must be there."""
+    is_required = "null" not in dags[dag]["params"][name]["schema"]["type"]
+    assert is_required == (name == "preset")
+
+
 @pytest.mark.parametrize("dag", FIELDS)
 def test_every_setting_is_a_param(dags, dag):
     assert list(dags[dag]["params"]) == [field.name for field in FIELDS[dag]]

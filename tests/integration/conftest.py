@@ -33,6 +33,7 @@ def stack(home, taken):
     stack = LocalStack(home)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NIGHTCAP_SCHEDULE", "* * * * *")
+        patch.setenv("NIGHTCAP_APP_URL", "http://127.0.0.1:8090")
         patch.setenv("http_proxy", "http://127.0.0.1:9")
         patch.setenv("no_proxy", "example.org")
         urllib.request.install_opener(None)  # it keeps the proxies of its first use

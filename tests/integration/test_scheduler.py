@@ -8,6 +8,7 @@ import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlencode
 
 import psutil
 import pytest
@@ -163,6 +164,20 @@ def test_a_night_tells_what_it_did_on_a_page(api, captioned, folder):
     assert all(row["caption"] in page for row in rows_of(f"{table}_current"))
     assert "cut.png" in page
     assert "page.jpg" in page
+
+
+def test_airflow_leads_to_the_images_of_a_night(api, captioned):
+    run, _, _ = captioned
+    name = api.result("caption_nightly", run, "report")["night"]
+    page = f"http://127.0.0.1:8090/night?{urlencode({'night': name})}"
+    for task in ("publish", "report"):
+        links = api.get(f"dags/caption_nightly/dagRuns/{run}/taskInstances/{task}/links")
+        assert links["extra_links"] == {"Images of this night": page}
+    views = [view for plugin in api.get("plugins")["plugins"] for view in plugin["external_views"]]
+    assert {view["name"]: view["destination"] for view in views} == {
+        "Captions": "nav",
+        "Images of this night": "dag_run",
+    }
 
 
 def test_the_same_night_again_does_nothing(api, captioned, folder):

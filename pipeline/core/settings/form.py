@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from pipeline.core.settings import Group, TrainSettings, assign, preset_names
+from pipeline.core.settings import Group, TrainSettings, assign, preset, preset_names
 
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength")
 _KEPT = ("type", "enum", "pattern", "items", *_BOUNDS)
@@ -18,6 +18,9 @@ FIRST: Final = ("source.images", "source.train_annotations", "training.epochs", 
 """The settings that most trainings change; a form has them before its sections, after the preset."""
 
 _EMPTIED = "Settings that are to be empty though the preset fills them, such as training.clip_norm for any norm."
+_AS_PRESET = "as the preset"
+_AS_USUAL = "as usual"
+_LONGEST_SHOWN = 30
 
 
 @dataclass(frozen=True)
@@ -39,15 +42,23 @@ def training_fields(usual: Mapping[str, Any] | None = None) -> Iterator[Field]:
     filled, schema = filled_form(usual or {}), {"type": "string", "enum": preset_names()}
     grouped = list(_grouped())
     yield Field("preset", filled["preset"], schema, "What the settings start from; fields left empty keep its values.")
-    names = [name for name, field, _ in grouped if isinstance(field.schema["type"], list)]  # null is one of their types
+    names = [name for name, field, _ in grouped if _may_be_empty(field)]
+    presets = {each: preset(each) for each in preset_names()}
     fields = {
-        name: Field(name, filled.get(name), _nullable(field.schema), field.description, section)
+        name: Field(
+            name,
+            filled.get(name),
+            _nullable(field.schema, _AS_PRESET),
+            f"{field.description}{_in_presets(name, field.default, presets)}",
+            section,
+        )
         for name, field, section in grouped
     }
     yield from (replace(fields.pop(name), section=None) for name in FIRST)
     yield from fields.values()
     # Airflow offers the examples to choose from.
     some = {"type": ["null", "array"], "items": {"type": "string", "enum": names}, "examples": names}
+    some["title"] = "settings to be empty"
     yield Field(EMPTY_FIELD, filled[EMPTY_FIELD], some, _EMPTIED, "Emptied settings")
 
 
@@ -79,6 +90,34 @@ def fields_of(model: type[Group], usual: Mapping[str, Any] | None = None) -> Ite
         yield Field(name, default, _allowed(described), described.get("description", ""), section_of.get(name))
 
 
+def optional(field: Field) -> Field:
+    """The field where nobody must fill it, for Airflow, which marks one that may not be null as required."""
+    return replace(field, schema=_nullable(field.schema, _AS_USUAL))
+
+
+def with_defaults(fields: Iterable[Field], form: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a form whose fields are all `optional`: a field that may not be empty has its default where it is."""
+    return {
+        field.name: field.default if form[field.name] is None and not _may_be_empty(field) else form[field.name]
+        for field in fields
+    }
+
+
+def _in_presets(name: str, default: Any, presets: Mapping[str, Mapping[str, Any]]) -> str:
+    """A sentence that tells a setting's value in each preset, after a blank; empty if a value is a long text."""
+    group, _, field = name.partition(".")
+    values = {each: _shown(of.get(group, {}).get(field, default)) for each, of in presets.items()}
+    if max(map(len, values.values())) > _LONGEST_SHOWN:
+        return ""
+    if len(set(values.values())) == 1:
+        return f" Presets: {next(iter(values.values()))}."
+    return f" Presets: {', '.join(f'{each} {value}' for each, value in values.items())}."
+
+
+def _shown(value: Any) -> str:
+    return "empty" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _grouped() -> Iterator[tuple[str, Field, str]]:
     """Every setting of a training: its full name, its field and its section."""
     for group, info in TrainSettings.model_fields.items():
@@ -92,11 +131,18 @@ def _allowed(described: Mapping[str, Any]) -> dict[str, Any]:
     options = described.get("anyOf", [described])
     chosen = next(option for option in options if option.get("type") != "null")
     schema = {key: chosen[key] for key in _KEPT if key in chosen}
-    return _nullable(schema) if len(options) > 1 else schema
+    return _nullable(schema, "none") if len(options) > 1 else schema
 
 
-def _nullable(schema: Mapping[str, Any]) -> dict[str, Any]:
+def _may_be_empty(field: Field) -> bool:
+    return "null" in field.schema["type"]
+
+
+def _nullable(schema: Mapping[str, Any], empty: str) -> dict[str, Any]:
+    """A schema that allows null, which a list to choose from shows in words."""
     if isinstance(schema["type"], list):
         return dict(schema)
     nullable = {**schema, "type": ["null", schema["type"]]}
-    return nullable | {"enum": [None, *schema["enum"]]} if "enum" in schema else nullable
+    if "enum" not in schema:
+        return nullable
+    return nullable | {"enum": [None, *schema["enum"]], "values_display": {"None": empty}}

@@ -1,5 +1,6 @@
 """The pages over HTTP."""
 
+from dataclasses import replace
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
@@ -107,6 +108,31 @@ def test_a_held_night_and_quarantined_images_are_shown(client, world):
     assert [client.get(path).status_code for path in ("/held?night=n1", "/held?night=..%2F..", "/?")] == [400, 400, 200]
     quarantine = client.get("/quarantine")
     assert quarantine.status_code == 200 and "No image is quarantined" in quarantine.text
+
+
+def test_a_run_of_airflow_leads_to_its_night_whatever_became_of_it(client, world):
+    world.fill(2, start=70)
+    held = world.captioned("n2")
+    RunFolder.holding(held).hold(["drift"], "too far off")
+
+    def place(**given):
+        return client.get("/night", params=given, follow_redirects=False)
+
+    assert place(night="n1").headers["location"] == "/review?night=n1"
+    assert place(night="n2").headers["location"] == "/held?night=n2"
+    assert place(run=RunFolder.holding(held).names[1]).headers["location"] == "/held?night=n2"
+    for refused in (place(run=ODD), place(night=ODD)):
+        assert (refused.status_code, "&lt;script&gt;" in refused.text) == (400, True)
+    assert place().status_code == 400
+
+
+def test_only_airflow_may_show_the_pages_in_its_own(world, image):
+    for address, origin in (("", "'none'"), ("https://airflow.example/x/", "https://airflow.example")):
+        home = replace(world.home, airflow_url=address)
+        with ReviewedImages(home) as images:
+            client = TestClient(create_app(Review(home, "ann"), images, KEY))
+            policy = client.get("/").headers["content-security-policy"]
+            assert policy.endswith(f"frame-ancestors {origin}")
 
 
 @pytest.mark.parametrize("caption", ["", " ", "x" * 2_001])

@@ -3,7 +3,15 @@ import pytest
 
 from pipeline.core.errors import SettingsError
 from pipeline.core.settings import DecodingSettings, TrainSettings, preset, preset_names, train_settings
-from pipeline.core.settings.form import EMPTY_FIELD, FIRST, fields_of, training_fields, training_values
+from pipeline.core.settings.form import (
+    EMPTY_FIELD,
+    FIRST,
+    fields_of,
+    optional,
+    training_fields,
+    training_values,
+    with_defaults,
+)
 from serving.runs.settings import NightSettings
 from serving.upkeep.rollback import RollbackSettings
 from serving.upkeep.tables import TendingSettings
@@ -52,6 +60,26 @@ def test_no_field_opens_with_an_error_as_it_may_not_be_as_empty_as_it_is(model):
     for field in fields_of(model):
         assert field.default != "", field.name
         assert field.default is not None or "null" in field.schema["type"], field.name
+
+
+@pytest.mark.parametrize("model", [NightSettings, RollbackSettings, TendingSettings])
+def test_a_field_that_is_left_empty_has_its_default_unless_empty_means_something(model):
+    fields = list(fields_of(model, {"policy": "everything"}))
+    assert all("null" in optional(field).schema["type"] for field in fields)
+    values = model.model_validate(with_defaults(fields, dict.fromkeys(field.name for field in fields)))
+    expected = {name: None if "null" in field.schema["type"] else field.default for name, field in named(fields)}
+    assert values.model_dump() == expected
+
+
+def named(fields):
+    return [(field.name, field) for field in fields]
+
+
+def test_a_field_tells_its_value_in_the_presets_and_no_list_offers_null():
+    assert FIELDS["training.epochs"].description.endswith(" Presets: coco 20, flickr8k 8, scenes 10, tutorial 1.")
+    assert FIELDS["decoding.seed"].description.endswith(" Presets: 0.")
+    for field in [*FIELDS.values(), *map(optional, fields_of(NightSettings))]:
+        assert None not in field.schema.get("enum", ()) or field.schema["values_display"]["None"]
 
 
 @pytest.mark.parametrize("name", ["preset", *EVERY_SETTING])
