@@ -59,8 +59,8 @@ def create_app(review: Review, images: ReviewedImages, key: str) -> FastAPI:
     @app.get("/night")
     def night(night: str = "", run: str = "") -> RedirectResponse:
         line = review.night_with_captions(night, run)
-        page = "held" if line.state == "held" else "review"
-        return RedirectResponse(f"/{page}?{urlencode({'night': line.night})}", 303)
+        path = "held" if line.state == "held" else "review"
+        return RedirectResponse(f"/{path}?{urlencode({'night': line.night})}", 303)
 
     @app.get("/review")
     def show(

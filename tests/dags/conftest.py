@@ -20,7 +20,7 @@ def facts(tmp_path_factory):
     }
     env = {**kept, **airflow, "PYTHONPATH": str(CHECKOUT)}
     command = [sys.executable, str(Path(__file__).with_name("dag_facts.py"))]
-    done = subprocess.run(command, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])
 
