@@ -20,7 +20,7 @@ from serving.runs.config_file import night_config
 from serving.runs.settings import NightSettings
 
 CONFIG = night_config()
-FIELDS = tuple(fields_of(NightSettings, CONFIG))
+_FIELDS = tuple(fields_of(NightSettings, CONFIG))
 
 
 def name_night(plan_path: str) -> None:
@@ -41,7 +41,7 @@ def link_images(plan_path: str) -> None:
 
 @dag(
     schedule=timetable(SCHEDULE),
-    params=form(map(optional, FIELDS)),
+    params=form(map(optional, _FIELDS)),
     on_success_callback=NightEnded("caption_nightly", succeeded=True),
     on_failure_callback=[NightFailed(), NightEnded("caption_nightly", succeeded=False)],
     deadline=DeadlineAlert(
@@ -65,7 +65,7 @@ def caption_nightly() -> None:
 
         context = get_current_context()
         home, run = Home.from_environment(), context["dag_run"]
-        settings = in_its_input(night_settings(with_defaults(FIELDS, context["params"])), home, CONFIG.get("input"))
+        settings = in_its_input(night_settings(with_defaults(_FIELDS, context["params"])), home, CONFIG.get("input"))
         if settings.held_night:
             return held(home, settings.held_night)
         settings = with_known_names(settings, home)
@@ -101,7 +101,7 @@ def caption_nightly() -> None:
         from pipeline.core.environment import Home
         from serving.publish import publish_and_push
 
-        values = with_defaults(FIELDS, get_current_context()["params"])
+        values = with_defaults(_FIELDS, get_current_context()["params"])
         accepted = {name: values[name] for name in ("accept_quarantine", "accept_drift")}
         return publish_and_push(plan_path, Home.from_environment(), **accepted)
 

@@ -11,10 +11,10 @@ from dags.common import CAPTIONER, TRAINING_DAG, described, form
 from pipeline.core.settings.form import fields_of, optional, with_defaults
 from serving.upkeep.rollback import RollbackSettings
 
-FIELDS = tuple(fields_of(RollbackSettings))
+_FIELDS = tuple(fields_of(RollbackSettings))
 
 
-@dag(schedule=None, params=form(map(optional, FIELDS)), **described(__doc__), **TRAINING_DAG)
+@dag(schedule=None, params=form(map(optional, _FIELDS)), **described(__doc__), **TRAINING_DAG)
 def rollback_captioner() -> None:
     """One entry in the promotion journal, and which nights used the version that is given up."""
 
@@ -25,7 +25,7 @@ def rollback_captioner() -> None:
 
         context = get_current_context()
         settings, who = (
-            rollback_settings(with_defaults(FIELDS, context["params"])),
+            rollback_settings(with_defaults(_FIELDS, context["params"])),
             f"{context['dag'].dag_id} {context['run_id']}",
         )
         done = roll_back(Home.from_environment(), settings, who, once=True)

@@ -11,17 +11,17 @@ from dags.environment import UPKEEP_SCHEDULE
 from pipeline.core.settings.form import fields_of, optional, with_defaults
 from serving.upkeep.tables import TendingSettings
 
-FIELDS = tuple(fields_of(TendingSettings))
+_FIELDS = tuple(fields_of(TendingSettings))
 
 
 def _tending() -> Any:
     from serving.upkeep.tables import Tending
 
-    values = with_defaults(FIELDS, get_current_context()["params"])
+    values = with_defaults(_FIELDS, get_current_context()["params"])
     return Tending.of(values, least_days=1)  # whoever fills a form may stop no reader
 
 
-@dag(schedule=timetable(UPKEEP_SCHEDULE), params=form(map(optional, FIELDS)), **described(__doc__), **NIGHT_DAG)
+@dag(schedule=timetable(UPKEEP_SCHEDULE), params=form(map(optional, _FIELDS)), **described(__doc__), **NIGHT_DAG)
 def tend_tables() -> None:
     """Upgrade, compact, vacuum; nights may run meanwhile. Corrections are training's, which alone may write them."""
 
