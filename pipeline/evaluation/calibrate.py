@@ -1,8 +1,8 @@
 """calibrate: learn from the validation split how far to trust a caption.
 
-The estimate is fitted to what captions of validation images score, as the images are and blank, blurred and covered, so
-that it also knows images that show nothing. Noise and darkness are left out of it, so that the robustness table shows
-what becomes of damage it never saw.
+The order of captions is fitted to what those of validation images score, as the images are and blank, blurred and
+covered, so that images that show nothing come last. Noise and darkness are left out of it, so that the robustness table
+shows what becomes of damage it never saw. The number is then calibrated on the images as they are.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline.evaluation import inference
-from pipeline.evaluation.confidence_fit import FOLDS, fit_estimate, held_out_estimates
+from pipeline.evaluation.confidence_fit import FOLDS, Calibration, fit_estimate, held_out_estimates
 from pipeline.evaluation.inference import INFERENCE_BATCH, Predictions, Predictor
+from pipeline.evaluation.reliability import reliability
 from pipeline.evaluation.risk_coverage import risk_coverage
 from pipeline.model.bundle import CONFIDENCE
 from pipeline.model.confidence import EVIDENCE, Confidence, PooledEmbeddings
@@ -24,7 +25,7 @@ from pipeline.storage.stage_outputs import StageOutput
 from pipeline.training.features import FeatureStore
 from pipeline.training.run import TrainingRun
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 CLEAN: Final = "clean"
 _BLANK_KIND: Final = "blank"
 FITTED_KINDS: Final = (_BLANK_KIND, "blur", "heavy_blur", "covered_25", "covered_50")
@@ -42,15 +43,21 @@ def calibrate(run: TrainingRun) -> StageOutput:
         table = _table(run, Predictor(run, pooled_embeddings))
         inputs, folds = np.stack(list(table["evidence"])), table["fold"].to_numpy()
         scores, weights = table["cider_d"].to_numpy(), table["weight"].to_numpy()
-        table["held_out_estimates"] = held_out_estimates(inputs, scores, weights, PENALTY, folds)
-        clean = table[table["kind"] == CLEAN]
+        order, is_clean = (
+            held_out_estimates(inputs, scores, weights, PENALTY, folds),
+            (table["kind"] == CLEAN).to_numpy(),
+        )
+        calibration = Calibration.of(order[is_clean], scores[is_clean], PENALTY)
+        table["held_out_estimates"] = calibration(order)
+        clean = table[is_clean]
         threshold = float(clean["held_out_estimates"].quantile(WITHHELD_SHARE))
-        estimate = fit_estimate(inputs, scores, weights, PENALTY)
+        estimate = calibration.applied_to(fit_estimate(inputs, scores, weights, PENALTY))
         Confidence(pooled_embeddings, estimate, threshold).write(folder / CONFIDENCE)
         figures = {
             "withhold_below": threshold,
             "withheld": (table["held_out_estimates"] < threshold).groupby(table["kind"]).mean().to_dict(),
             "risk_coverage": risk_coverage(list(clean["held_out_estimates"]), list(clean["cider_d"])),
+            "reliability": reliability(list(clean["held_out_estimates"]), list(clean["cider_d"])),
             "weights": dict(zip(EVIDENCE, estimate.weights.tolist(), strict=True)),
         }
         write_json(folder / "figures.json", figures)
@@ -68,7 +75,7 @@ def training_embeddings(run: TrainingRun) -> PooledEmbeddings:
 
 def _table(run: TrainingRun, predictor: Predictor) -> pd.DataFrame:
     """A row for each validation image and way to degrade it: kind, evidence, cider_d, weight, fold."""
-    images, some = run.accepted.images_of("val"), inference.sample(run, "val")
+    images, some = inference.unpicked(run, "val"), inference.sample(run, "val")
     predictions = [(CLEAN, images, inference.predict_clean(run, predictor, images))]
     degraded = inference.predict_degraded(run, predictor, some, FITTED_KINDS)
     predictions += [(kind, some, captions) for kind, captions in degraded.items()]

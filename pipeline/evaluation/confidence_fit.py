@@ -1,7 +1,8 @@
-"""Fitting the estimate of a caption's CIDEr-D: Poisson regression with a ridge penalty."""
+"""Fitting the estimate of a caption's CIDEr-D: Poisson regression with a ridge penalty, then calibration."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,7 @@ from pipeline.model.confidence import Estimate, Reals, standardised
 
 ITERATIONS: Final = 30
 FOLDS: Final = 5
+LEAST_SLOPE: Final = 0.05  # keeps the order of captions where their scores show none
 _TINY: Final = 1e-9
 
 
@@ -46,3 +48,28 @@ def held_out_estimates(
         fitted = fit_estimate(inputs[rest], scores[rest], weights[rest], penalty)
         estimates[folds == fold] = fitted(inputs[folds == fold])
     return estimates
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A power and a factor that make estimates right on average at every height (slope and intercept of Cox, 1958)."""
+
+    slope: float  # on the log scale, above 0, so that captions keep their order
+    intercept: float  # likewise
+
+    @classmethod
+    def of(cls, held_out: Reals, scores: Reals, penalty: float) -> Calibration:
+        """Fit to held-out estimates [n], above 0, and scores [n]; the mean estimate of these is their mean score."""
+        fitted = fit_estimate(np.log(held_out)[:, None], scores, np.ones(len(scores)), penalty)
+        slope = max(float(fitted.weights[0] / fitted.deviations[0]), LEAST_SLOPE)
+        return cls(slope, float(np.log((scores.mean() + _TINY) / (held_out**slope).mean())))
+
+    def __call__(self, estimates: Reals) -> Reals:
+        """Estimates, calibrated."""
+        return np.exp(self.slope * np.log(estimates) + self.intercept)
+
+    def applied_to(self, estimate: Estimate) -> Estimate:
+        """The model whose estimates are those of `estimate`, calibrated."""
+        return replace(
+            estimate, weights=self.slope * estimate.weights, bias=self.slope * estimate.bias + self.intercept
+        )

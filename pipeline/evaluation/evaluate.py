@@ -11,10 +11,11 @@ import pandas as pd
 
 from pipeline.core.errors import DatasetRejected
 from pipeline.evaluation.gender import gender_errors
-from pipeline.evaluation.inference import confidences
+from pipeline.evaluation.inference import confidences, unpicked
 from pipeline.evaluation.novelty import novel_share
 from pipeline.evaluation.objects import chair_of
 from pipeline.evaluation.pointing_game import pointing_game
+from pipeline.evaluation.reliability import reliability
 from pipeline.evaluation.risk_coverage import risk_coverage
 from pipeline.evaluation.robustness import robustness
 from pipeline.evaluation.samples_page import write_samples
@@ -29,7 +30,7 @@ from pipeline.training.features import FeatureStore
 from pipeline.training.refine import load_decoder
 from pipeline.training.run import TrainingRun
 
-_VERSION = 7
+_VERSION = 8
 
 
 def evaluate(run: TrainingRun) -> StageOutput:
@@ -47,7 +48,7 @@ def evaluate(run: TrainingRun) -> StageOutput:
         evidence |= {
             "gender": gender_errors(texts, references),
             "robustness": robustness(run),
-            "risk_coverage": risk_coverage(confidences(run, "test", texts), [cider_d[image] for image in texts]),
+            **_confidence(run, texts, cider_d),
             "novel": novel_share(texts.values(), set(training)),
             "slices": slice_scores(cider_d, references, training),
         }
@@ -78,6 +79,16 @@ def _controls(references: Mapping[str, list[str]], captions: Mapping[str, str]) 
     wrong = score_captions(references, moved, meteor=False).scores["cider_d"]
     humans = leave_one_out(references) if min(map(len, references.values())) > 1 else None
     return {"leave_one_out": humans, "wrong_pictures_cider_d": wrong}
+
+
+def _confidence(run: TrainingRun, captions: Mapping[str, str], scores: Mapping[str, float]) -> dict[str, Any]:
+    """How well the confidence puts captions in order, and how right it is as a number of images as nights see them."""
+    estimates = dict(zip(captions, confidences(run, "test", captions), strict=True))
+    as_seen = list(unpicked(run, "test")["image"])
+    return {
+        "risk_coverage": risk_coverage(list(estimates.values()), [scores[image] for image in captions]),
+        "reliability": reliability([estimates[image] for image in as_seen], [scores[image] for image in as_seen]),
+    }
 
 
 def _chair(run: TrainingRun, references: Mapping[str, list[str]], captions: Mapping[str, str]) -> dict[str, Any]:

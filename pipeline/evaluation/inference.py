@@ -22,6 +22,7 @@ from pipeline.model.bundle import CONFIDENCE
 from pipeline.model.confidence import Confidence, PooledEmbeddings, Reals, evidence
 from pipeline.model.padded_batches import predict_padded
 from pipeline.model.vocabulary import PADDING
+from pipeline.storage.tables.corrections import CORRECTED
 from pipeline.training.features import FeatureStore
 from pipeline.training.refine import load_decoder
 from pipeline.training.run import TrainingRun
@@ -74,9 +75,16 @@ def _concatenated(parts: Sequence[Predictions]) -> Predictions:
     return Predictions(captions, np.concatenate([part.evidence for part in parts]))
 
 
+def unpicked(run: TrainingRun, split: str) -> pd.DataFrame:
+    """The images of a split that nobody chose to correct, as those are harder than what nights see; else all."""
+    images = run.accepted.images_of(split)
+    chosen = images["image"].str.startswith(CORRECTED)
+    return images if chosen.all() else images[~chosen]
+
+
 def sample(run: TrainingRun, split: str) -> pd.DataFrame:
-    """The different images of a split with the lowest digests, at most `evaluation.images`, in their order."""
-    images = run.accepted.images_of(split).drop_duplicates("sha256").sort_values("sha256")
+    """The different images of `unpicked` with the lowest digests, at most `evaluation.images`, in their order."""
+    images = unpicked(run, split).drop_duplicates("sha256").sort_values("sha256")
     return images.head(run.settings.evaluation.images)
 
 

@@ -74,6 +74,11 @@ class Lineage:
         stage = _STAGE_OF[tag]
         return self.store.folder(stage, version.tags[tag]) if tag in version.tags else self._ancestor(version, stage)
 
+    def taught(self, version: Version, versions: Sequence[Version]) -> list[Path | None]:
+        """The accepted data of a version and of those whose weights it continues; None where not known, some may be gone."""
+        chain = (version, *self._continued(version, {each.digest: each for each in versions}))
+        return [self.trained_on(each, ACCEPTED_TAG) for each in chain]
+
     def exposed(self, versions: Sequence[Version], splits: Mapping[Path, Collection[str]]) -> list[Exposed]:
         """Those of all registered versions that come from some snapshots, or continue the weights of one that does.
 

@@ -257,6 +257,11 @@ class Promotions:
         else:
             log.log(logging.INFO if alias == expected else logging.WARNING, "%s; it is repaired", problem)
 
+    def attempts(self, champion: PinnedModel, but: str) -> int:
+        """How many versions, `but` one, the gate has last compared with this champion."""
+        versions = (each for each in self.registry.versions(champion.name) if each.version != but)
+        return sum(each.tags.get(JUDGED_AGAINST_TAG) == champion.version for each in versions)
+
     def record_verdict(
         self, pinned: PinnedModel, passed: bool, reason: str, digest: str = "", champion: PinnedModel | None = None
     ) -> None:

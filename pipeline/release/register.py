@@ -116,6 +116,8 @@ def _log_figures(run: TrainingRun) -> None:
     mlflow.log_metrics({key: value for key, value in scores.get("chair", {}).items() if key.startswith("chair_")})
     withheld = {f"withheld_{kind}": row["withheld"] for kind, row in scores["robustness"]["kinds"].items()}
     mlflow.log_metrics(withheld | {"risk_coverage_gain_at_70": scores["risk_coverage"]["gain_at_70"]})
+    right = scores.get("reliability", {}).items()
+    mlflow.log_metrics({f"confidence_{key}": value for key, value in right if isinstance(value, float)})
     pointing = scores.get("pointing", {}).items()
     mlflow.log_metrics({f"pointing_{key}": value for key, value in pointing if value is not None})
     mlflow.log_metrics({f"vocabulary_{key}": words[key] for key in ("size", "val_coverage", "val_out_of_vocabulary")})

@@ -47,3 +47,9 @@ def test_the_model_knows_what_it_cannot_tell(scores):
     assert damaged["clean"]["withheld"] <= 0.15
     assert damaged["blank"]["withheld"] >= 0.9
     assert damaged["heavy_blur"]["withheld"] >= 0.6
+
+
+def test_the_estimated_score_is_the_score_to_expect(scores):
+    right = scores["reliability"]
+    assert 0.6 <= right["slope"] <= 1.6  # 300 images leave a standard error of 0.2
+    assert right["error"] <= 0.2

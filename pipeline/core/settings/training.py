@@ -202,8 +202,14 @@ class EvaluationSettings(Group):
 class GateSettings(Group):
     """When a version may caption in the champion's place; points are hundredths of CIDEr-D, as tables show it."""
 
-    # A slice of at least so many images refuses a version that is surely worse there, by more than these points.
-    constants: ClassVar = {"slice_images": 100, "slice_drop_points": 5.0}
+    # A slice of at least so many images refuses a version that is surely worse there, by more than these points. From so
+    # many corrected images on, being better there is enough, if elsewhere it surely loses fewer than these points.
+    constants: ClassVar = {
+        "slice_images": 100,
+        "slice_drop_points": 5.0,
+        "corrected_images": 30,
+        "elsewhere_drop_points": 3.0,
+    }
 
     approval: Literal["automatic", "person"] = Field(
         "automatic", description="person: what the gate lets pass is promoted when a person has approved it."
@@ -211,7 +217,12 @@ class GateSettings(Group):
     margin_points: float = Field(
         0.0, ge=-100, le=100, description="Points by which a version must surely beat the champion on the test split."
     )
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="How sure: of the one-sided bounds of differences.")
+    confidence: float = Field(
+        0.95,
+        gt=0.5,
+        lt=1,
+        description="How sure, of one-sided bounds: that none of all attempts on one champion is promoted by chance.",
+    )
     resamples: int = Field(2000, ge=100, le=100_000, description="Resamples of the paired bootstrap.")
     first_points: float = Field(
         5.0,

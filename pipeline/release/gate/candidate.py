@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -50,12 +51,13 @@ class GateCandidate:
     health: Health
     chair: float | None = None  # share of named objects that are not there (CHAIR_i); None where they are not known
     withheld: float | None = None  # share of captions that it would withhold; None where not measured
+    reliability: Mapping[str, Any] | None = None  # of its confidence, see `evaluation.reliability`; None likewise
 
 
 def candidate_of(
-    version: str, digest: str, references: GateReferences, captions: Mapping[str, str], **measured: float | None
+    version: str, digest: str, references: GateReferences, captions: Mapping[str, str], **measured: Any
 ) -> GateCandidate:
-    """Score a version's captions; `measured` is `chair` and `withheld`, where known."""
+    """Score a version's captions; `measured` is `chair`, `withheld` and `reliability`, where known."""
     cider_d, moved = references.score(captions), references.score_moved(captions)
     health = caption_health(list(captions.values()))
     return GateCandidate(version, digest, captions, cider_d, moved, health, **measured)

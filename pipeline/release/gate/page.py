@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.core.pages import render
-from pipeline.core.points import POINTS
+from pipeline.core.pages import bar_chart, render
+from pipeline.core.points import POINTS, points
 from pipeline.evaluation.samples_page import thumbnails
 from pipeline.release.gate.candidate import GateCandidate
 from pipeline.release.gate.rules import GateVerdict
@@ -59,7 +59,10 @@ def spread_of_gains(gain: np.ndarray, count: int) -> list[int]:
 
 def render_gate_page(verdict: GateVerdict, rows: Sequence[Mapping[str, Any]]) -> str:
     """The page as HTML; whatever is shown is escaped."""
-    return render(Path(__file__).with_suffix(".html"), verdict=verdict, rows=rows, points=POINTS)
+    fifths = (verdict.reliability or {}).get("fifths", [])
+    scored, estimated = ([part[name] for part in fifths] for name in ("scored", "estimated"))
+    bars = bar_chart(scored, [f"estimated {points(value)}" for value in estimated], estimated) if fifths else []
+    return render(Path(__file__).with_suffix(".html"), verdict=verdict, rows=rows, points=POINTS, fifths=bars)
 
 
 def _version_row(version: GateCandidate, image: str, place: int) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from pipeline.evaluation.slices import Slice
 from pipeline.metrics.bootstrap import Bounds, bounds
 from pipeline.model.confidence import Reals
 from pipeline.release.gate.candidate import GateCandidate
+from pipeline.release.gate.superiority import superiority
+from pipeline.storage.tables.corrections import CORRECTED
 
 FAULTS = {
     "dangling": "break off",
@@ -59,6 +61,7 @@ class GateVerdict:
     slices: Sequence[Compared] = ()  # by properties of people's captions, and by whether people corrected them
     settings: Mapping[str, Any] = field(default_factory=dict)
     trial: Mapping[str, float] = field(default_factory=dict)  # seconds and memory in a clean process
+    reliability: Mapping[str, Any] | None = None  # of the challenger's confidence on the test images
 
     def as_json(self) -> dict[str, Any]:
         """The verdict as it is stored."""
@@ -73,19 +76,25 @@ def judge(
     slices: Mapping[str, Slice],
     images: Sequence[str],
     settings: GateSettings,
+    attempt: int = 1,
 ) -> GateVerdict:
-    """Whether a version may caption in the champion's place; `images` are in the order of both versions' scores."""
+    """Whether a version may caption in the champion's place; `images` are in the order of both versions' scores.
+
+    `attempt` counts the versions that were compared with this champion, this one with them.
+    """
     places = {image: place for place, image in enumerate(images)}
     rows: list[Compared] = []
     if champion is None:
         checks = list(_floors(challenger, settings))
         difference = None
     else:
-        difference = _bounds(challenger.cider_d - champion.cider_d, settings)
         for name, part in slices.items():
             members = np.array([places[image] for image in part.images])
             rows.append(_compared(name, challenger.cider_d[members], champion.cider_d[members], settings))
-        checks = [_better(challenger, champion, difference, settings), *_slice_checks(rows)]
+        corrected = np.array([image.startswith(CORRECTED) for image in images])
+        better = superiority(challenger, champion, corrected, settings, attempt)
+        difference = better.difference
+        checks = [Check("cider_d", better.found, better.text), *_slice_checks(rows)]
     checks += [*_health(challenger, champion, settings), *_measured(challenger, champion, settings)]
     return GateVerdict(
         promote=all(check.passed for check in checks),
@@ -100,6 +109,7 @@ def judge(
         difference=difference,
         checks=checks,
         slices=rows,
+        reliability=challenger.reliability,
         settings=settings.model_dump(mode="json") | settings.constants,
     )
 
@@ -111,18 +121,6 @@ def reason_of(checks: Sequence[Check]) -> str:
 
 def _bounds(differences: Reals, settings: GateSettings) -> Bounds:
     return bounds(differences, settings.resamples, settings.confidence)
-
-
-def _better(challenger: GateCandidate, champion: GateCandidate, difference: Bounds, settings: GateSettings) -> Check:
-    better = difference.lower * POINTS > settings.margin_points
-    margin = f" by {settings.margin_points:g} points" if settings.margin_points else ""
-    text = (
-        f"{'better' if better else 'not surely better'}{margin}: CIDEr-D {_mean(challenger.cider_d)} against "
-        f"{_mean(champion.cider_d)} of version {champion.version} on the same {len(challenger.cider_d)} test images, "
-        f"a difference of {difference.mean * POINTS:+.1f}, at least {difference.lower * POINTS:+.1f} with "
-        f"{settings.confidence:.0%} confidence"
-    )
-    return Check("cider_d", better, text)
 
 
 def _floors(challenger: GateCandidate, settings: GateSettings) -> Iterator[Check]:
@@ -171,6 +169,11 @@ def _measured(challenger: GateCandidate, champion: GateCandidate | None, setting
     if challenger.withheld is not None:
         limit = settings.max_withheld_share
         yield _at_most("withheld", "captions that it would withhold itself", challenger.withheld, limit)
+    if challenger.reliability is not None:
+        slope, error = challenger.reliability["slope"], challenger.reliability["error"]
+        rise = "does not change" if slope is None else f"rises by {slope:.2f} for each 1 estimated"
+        text = f"CIDEr-D {rise}, and fifths by confidence are off by {points(error)} in the mean (refuses nothing)"
+        yield Check("confidence", True, text)
 
 
 def _at_most(name: str, subject: str, share: float, limit: float, champion: float | None = None) -> Check:

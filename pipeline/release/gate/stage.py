@@ -32,17 +32,18 @@ from pipeline.registry.lineage import Lineage
 from pipeline.registry.loading import load_pinned
 from pipeline.registry.promotions import Promotions
 from pipeline.release.gate.candidate import GateCandidate, GateReferences, candidate_of
+from pipeline.release.gate.contamination import Contamination, contamination
 from pipeline.release.gate.page import PAGE, write_page
 from pipeline.release.gate.rules import Check, GateVerdict, judge, reason_of
 from pipeline.release.requirements import requirements
-from pipeline.storage.files import read_json, sha256_file, write_json
+from pipeline.storage.files import digest_of, read_json, sha256_file, write_json
 from pipeline.storage.stage_outputs import RECIPE, StageOutput
 from pipeline.training.run import TrainingRun
 
 log = logging.getLogger(__name__)
 
 VERDICT, TRIAL = "verdict.json", "trial.json"
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 CAPTIONS_VERSION = 1
 
 
@@ -120,15 +121,19 @@ def _verdict(
 ) -> StageOutput:
     """The verdict and its page as a stage's output: once for the same versions, rules and libraries of the trial."""
     given_up = promotions.given_up(pinned.name, pinned.version)
+    attempt = 1 if champion is None else 1 + promotions.attempts(champion, but=pinned.version)
     lost = None if champion is None else _lost(run, promotions, champion)
+    overlap = _overlap(run, promotions, [pinned, *([champion] if champion and not lost else [])])
 
     def build(folder: Path) -> None:
         trial = try_version(run.home, pinned.uri, run.settings.gate)
         texts = run.accepted.references("test")
+        texts = {image: said for image, said in texts.items() if image not in overlap.left_out}
         references = GateReferences(texts)
         own = _challenger(run, pinned, references)
         other = None if champion is None or lost else _champion(run, champion, references)
-        verdict = judge(own, other, _slices(run, texts), references.images, run.settings.gate)
+        verdict = judge(own, other, _slices(run, texts), references.images, run.settings.gate, attempt)
+        verdict = _with(verdict, overlap.check)
         verdict = replace(_unless_given_up(_telling_of_lost(verdict, lost), given_up), trial=trial)
         write_json(folder / VERDICT, verdict.as_json())
         write_page(folder, run, verdict, own, other, texts)
@@ -138,9 +143,24 @@ def _verdict(
         "version": [pinned.version, pinned.digest],
         "champion": champion and [champion.version, champion.digest],
         "given_up": given_up and given_up.number,
+        "attempt": attempt,
         "installed": requirements(),
     } | ({"lost": lost} if lost else {})
+    recipe |= {"contamination": digest_of(sorted(overlap.images))} if overlap.images else {}
     return run.store.run("gate", STAGE_VERSION, recipe, run.inputs("validate", "evaluate", "bundle"), build)
+
+
+def _overlap(run: TrainingRun, promotions: Promotions, compared: Sequence[PinnedModel]) -> Contamination:
+    """Which test images trained the compared versions."""
+    versions = promotions.registry.versions(compared[0].name)
+    named = [each for pinned in compared for each in versions if each.version == pinned.version]
+    return contamination(run.accepted.images_of("test"), Lineage(run.store), named, versions)
+
+
+def _with(verdict: GateVerdict, check: Check) -> GateVerdict:
+    """A verdict with one more rule."""
+    checks = [*verdict.checks, check]
+    return replace(verdict, promote=verdict.promote and check.passed, checks=checks, reason=reason_of(checks))
 
 
 def _lost(run: TrainingRun, promotions: Promotions, champion: PinnedModel) -> str | None:
@@ -171,8 +191,7 @@ def _unless_given_up(verdict: GateVerdict, entry: Entry | None) -> GateVerdict:
         f"{entry.who} rolled back from this version on {entry.when:%Y-%m-%d}{f' ({entry.why})' if entry.why else ''}; "
         "only `nightcap models promote` makes it the champion again"
     )
-    checks = [*verdict.checks, Check("rolled_back", False, text)]
-    return replace(verdict, promote=False, checks=checks, reason=reason_of(checks))
+    return _with(verdict, Check("rolled_back", False, text))
 
 
 def _challenger(run: TrainingRun, pinned: PinnedModel, references: GateReferences) -> GateCandidate:
@@ -180,8 +199,8 @@ def _challenger(run: TrainingRun, pinned: PinnedModel, references: GateReference
     captions = dict(zip(rows["image"], rows["caption"], strict=True))
     scores = run.scores()
     withheld = float(scores["robustness"]["kinds"]["clean"]["withheld"])
-    chair = scores.get("chair", {}).get("chair_i")
-    return candidate_of(pinned.version, pinned.digest, references, captions, chair=chair, withheld=withheld)
+    measured = {"chair": scores.get("chair", {}).get("chair_i"), "reliability": scores.get("reliability")}
+    return candidate_of(pinned.version, pinned.digest, references, captions, withheld=withheld, **measured)
 
 
 def _champion(run: TrainingRun, champion: PinnedModel, references: GateReferences) -> GateCandidate:
@@ -213,7 +232,7 @@ def _recorded(run: TrainingRun, champion: PinnedModel, references: GateReference
         return None
     lines = (evaluated / "captions.jsonl").read_text(encoding="utf-8").splitlines()
     captions = {row["image"]: row["caption"] for row in map(json.loads, lines)}
-    return captions if captions.keys() == set(references.images) else None
+    return captions if captions.keys() >= set(references.images) else None
 
 
 def _captioned(run: TrainingRun, champion: PinnedModel) -> dict[str, str]:

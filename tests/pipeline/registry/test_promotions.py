@@ -277,6 +277,15 @@ def test_a_damaged_version_is_not_promoted(home, promotions):
     assert (promotions.journal.last(), alias(promotions)) == (1, "1")
 
 
+def test_attempts_on_a_champion_are_the_other_versions_last_compared_with_it(promotions):
+    champion = promotions.registry.resolve(f"models:/{NAME}/1")
+    for version in ("2", "3"):
+        promotions.record_verdict(promotions.registry.resolve(f"models:/{NAME}/{version}"), False, "no", "d", champion)
+    assert promotions.attempts(champion, but="4") == 2
+    assert promotions.attempts(champion, but="3") == 1  # judged again, it is no other attempt
+    assert promotions.attempts(promotions.registry.resolve(f"models:/{NAME}/2"), but="3") == 0
+
+
 def test_by_hand_only_what_passed_against_the_present_champion(promotions):
     promote(promotions, "1")
     with pytest.raises(PromotionRefused, match=r"it was never judged; .*--anyway"):

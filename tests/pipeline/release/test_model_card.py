@@ -59,6 +59,15 @@ MORE = {
         "gain_at_70": 0.0834,
         "rank_correlation": 0.456,
     },
+    "reliability": {
+        "slope": 0.917,
+        "intercept": 0.0372,
+        "error": 0.0681,
+        "fifths": [
+            {"images": 60, "estimated": 0.427, "scored": 0.422},
+            {"images": 61, "estimated": 0.52, "scored": 0.844},
+        ],
+    },
     "robustness": {
         "images": 502,
         "withhold_below": 0.2718,
@@ -222,7 +231,16 @@ def test_health_and_truth_and_novelty_and_gender_have_their_figures():
     }
 
 
-TITLES = ["Caption health", "Is it true?", "Novelty", "Gendered words", "Does it know?", "Damaged images", "Slices"]
+TITLES = [
+    "Caption health",
+    "Is it true?",
+    "Novelty",
+    "Gendered words",
+    "Does it know?",
+    "Is its confidence right?",
+    "Damaged images",
+    "Slices",
+]
 
 
 def test_it_says_what_withholding_brings():
@@ -231,6 +249,13 @@ def test_it_says_what_withholding_brings():
     assert "score +8.3 against all" in knows
     assert "confidence and CIDEr-D: 0.46" in knows
     assert "below 27.2" in knows
+
+
+def test_it_says_how_far_its_confidence_is_off():
+    right = section(card_with(), "Is its confidence right?")
+    assert rows(right)[1:] == [["60", "42.7", "42.2", "█" * 10], ["61", "52.0", "84.4", "█" * 20]]
+    assert "rise by 0.92 for each 1 of confidence, from 3.7;" in right
+    assert "off by 6.8 in the mean" in right
 
 
 def test_every_kind_of_damage_has_its_row():

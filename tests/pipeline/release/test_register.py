@@ -89,7 +89,12 @@ def test_its_run_has_settings_curves_scores_and_files(tiny_run):
     assert run.data.metrics["test_cider_d"] == pytest.approx(scores_of(tiny_run)["scores"]["cider_d"])
     assert {"test_bleu_4", "health_unique", "vocabulary_size"} <= run.data.metrics.keys()
     assert {"chair_i", "chair_s", "novel", "gender_error"} <= run.data.metrics.keys()
-    assert {"risk_coverage_gain_at_70", "withheld_clean", "withheld_blank"} <= run.data.metrics.keys()
+    assert {
+        "risk_coverage_gain_at_70",
+        "confidence_error",
+        "withheld_clean",
+        "withheld_blank",
+    } <= run.data.metrics.keys()
     curves = tiny_run.output("train").figures()["curves"]
     assert [item.value for item in client.get_metric_history(version.run_id, "train_val_loss")] == [
         row["val_loss"] for row in curves
@@ -198,7 +203,8 @@ def test_a_challenger_is_compared_with_the_champion_s_recorded_captions(elsewher
         "champion": "1",
     }
     assert whole["trial"]["golden"] == 3
-    assert {"cider_d", "slices", "health", "chair", "withheld"} == {check["name"] for check in whole["checks"]}
+    names = {check["name"] for check in whole["checks"]}
+    assert names == {"cider_d", "slices", "health", "chair", "withheld", "confidence", "contamination"}
 
 
 def test_the_verdict_is_a_tag_a_file_and_a_page_with_both_versions_captions(elsewhere, second, judged):

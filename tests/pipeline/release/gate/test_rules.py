@@ -63,6 +63,57 @@ def test_a_margin_asks_for_more():
     assert verdict_on(candidate("2", NOISE - 0.05), margin_points=-6).promote
 
 
+def luckiest(count, seed=50):
+    """Of so many versions that are as good as the champion the one that scores best."""
+    return max((noisy(0, seed + number) for number in range(count)), key=lambda each: each.cider_d.mean())
+
+
+def test_luck_that_comes_to_one_of_forty_equals_is_not_promoted():
+    lucky = luckiest(40)
+    assert bounds(lucky.cider_d - NOISE).lower > 0  # as one comparison it would pass
+    verdict = judge(lucky, CHAMPION, {}, IMAGES, SETTINGS, attempt=40)
+    assert broken(verdict) == ["cider_d"]
+    assert "as attempt 40 on this champion" in verdict.reason
+    assert "with 99.98% confidence" in verdict.reason
+
+
+CORRECTED_IMAGES = [f"corrected:/in/{name}" if int(name) % 8 == 0 else name for name in IMAGES]
+WHERE = np.arange(len(IMAGES)) % 8 == 0  # 50 images
+
+
+def corrected_gain(there, elsewhere):
+    scores = noisy(elsewhere, seed=5).cider_d
+    scores[WHERE] += there - elsewhere
+    return judge(candidate("2", scores), CHAMPION, {}, CORRECTED_IMAGES, SETTINGS)
+
+
+def test_a_version_that_learnt_what_people_corrected_is_promoted_for_that():
+    verdict = corrected_gain(0.15, 0.01)
+    assert verdict.difference.lower < 0  # overall nothing is sure
+    assert verdict.promote
+    assert verdict.reason.startswith("better where people corrected captions (50 images): +")
+    assert "not worse elsewhere (350 images): " in verdict.reason
+    assert "-3.0 allowed; overall not surely better: CIDEr-D " in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("there", "elsewhere", "why"),
+    [(0.2, -0.06, "perhaps worse elsewhere"), (0.02, 0.0, "not surely better where people corrected")],
+)
+def test_it_is_not_where_it_loses_elsewhere_or_learnt_little(there, elsewhere, why):
+    verdict = corrected_gain(there, elsewhere)
+    assert broken(verdict) == ["cider_d"]
+    assert why in verdict.reason
+
+
+def test_few_corrected_images_are_no_way_to_pass():
+    few = [f"corrected:/in/{name}" if int(name) < 29 else name for name in IMAGES]
+    scores = NOISE + np.where(np.arange(len(IMAGES)) < 29, 0.3, np.where(np.arange(len(IMAGES)) % 2, 0.3, -0.33))
+    verdict = judge(candidate("2", scores), CHAMPION, {}, few, SETTINGS)
+    assert broken(verdict) == ["cider_d"]
+    assert "where people corrected" not in verdict.reason
+
+
 def sliced(places):
     return {"people 2 to 5": Slice(2, 5, tuple(IMAGES[place] for place in places))}
 
