@@ -16,10 +16,10 @@ from pipeline.release.gate.candidate import GateCandidate
 # Of the risk 1 - confidence the first attempt on a champion spends half, attempt k that over k to this power. The same
 # images compare all attempts, so their errors go together, and 50 attempts err as often as the risk says.
 _FIRST_SHARE: Final = 1 / 2
-_POWER: Final = 4 / 3
+_POWER: Final = 3 / 2
 _OVERALL: Final = 2 / 3  # of an attempt's risk, where corrected images are a second way to pass
 _TAIL: Final = 10  # resamples that shall lie beyond a bound
-_MOST_RESAMPLES: Final = 100_000
+_MOST_RESAMPLES: Final = 200_000
 
 
 class Superiority(NamedTuple):

@@ -74,7 +74,7 @@ def test_luck_that_comes_to_one_of_forty_equals_is_not_promoted():
     verdict = judge(lucky, CHAMPION, {}, IMAGES, SETTINGS, attempt=40)
     assert broken(verdict) == ["cider_d"]
     assert "as attempt 40 on this champion" in verdict.reason
-    assert "with 99.98% confidence" in verdict.reason
+    assert "with 99.99% confidence" in verdict.reason
 
 
 CORRECTED_IMAGES = [f"corrected:/in/{name}" if int(name) % 8 == 0 else name for name in IMAGES]
