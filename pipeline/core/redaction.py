@@ -45,8 +45,8 @@ PATTERN = rf"^(?!.*://{_USER})(?!.*{_QUERY_NAME}).+$"
 _FIELD: Final = re.compile(
     r"(?i)(\bauthorization[\"']?\s*[:=]\s*[\"']?(?:[a-z]+\s+)?"
     r"|pass(?:word|wd)[\"']?\s*[:=]\s*(?P<quote>[\"'])?"
-    r"|(?:secret|token|access_key)[\w-]{0,40}(?<!s)(?:[\"']\s*:\s*(?=[\"'])|=)(?P<quote_2>[\"'])?)"
-    r"(?!(?<=: )(?-i:[a-z]+ [a-z]))"
+    r"|(?:secret|token|access[_-]?key)(?:[_-]?(?:key|id|value|\d{1,2}))?(?:[\"']\s*:\s*(?=[\"'])|=)(?P<quote_2>[\"'])?)"
+    r"(?!(?<=: )(?:must|should|may|is|has|cannot|needs|too|at) )"
     r"(?:(?(quote)(?:\\.|(?!(?P=quote))[^\\])+|(?(quote_2)(?:\\.|(?!(?P=quote_2))[^\\])+|[^\s\"',;&}]+)))"
 )
 _PASSWORDS: Final = (re.compile(r"(?:://|[,;])[^/@:,;\s]*:([^@\s]+)@"), re.compile(r"://[^/@:\s]*:(\S+)@"))
@@ -78,7 +78,7 @@ def scrubbed(text: object, environ: Mapping[str, str] = os.environ) -> str:
     """
     clean = _FIELD.sub(rf"\1{HIDDEN}", masked(str(text)))
     secrets = {secret for name, value in environ.items() for secret in _secrets_in(name, value)}
-    values = {secret for secret in secrets if len(secret) >= _SHORTEST}
+    values = filter(_is_long, secrets)
     for secret in sorted({each for value in values for each in _spellings(value)}, key=len, reverse=True):
         clean = clean.replace(secret, HIDDEN)
     return clean
@@ -103,8 +103,12 @@ def _secrets_of(fields: Mapping[str, object]) -> Iterator[str]:
             yield from _secrets_in(name, value)
 
 
+def _is_long(secret: str) -> bool:
+    return len(secret) >= _SHORTEST
+
+
 def _spellings(secret: str) -> Iterator[str]:
     """A secret as it is and decoded; each also as an address, JSON and a file of settings have it."""
-    for plain in (secret, unquote(secret)):
+    for plain in filter(_is_long, (secret, unquote(secret))):
         yield from (plain, quote(plain, safe=""), quote(plain, safe="%"), plain.replace("%", "%%"))
         yield json.dumps(plain)[1:-1]

@@ -123,6 +123,9 @@ def test_secrets_are_taken_out_of_a_text():
         f"password: {CANARY}",
         f"Password: {CANARY} for user me",
         f"client_secret={CANARY}&x=1",
+        f"secretAccessKey={CANARY}",
+        f"access_key_id={CANARY}",
+        f"token1={CANARY}",
         f"aws_session_token={CANARY}",
         f'{{"aws_secret_access_key": "{CANARY}"}}',
     ],
@@ -139,10 +142,27 @@ def test_secrets_in_messages_of_libraries_are_taken_out(text):
         "a wrong password for user me",
         "max_tokens=20, and token 7 of 9",
         "'token': 5 is no word; tokens: 'a b'",
+        "tokenizer=wordpiece, token_limit=20 and encoder.token_dim=3",
     ],
 )
 def test_a_sentence_on_secrets_is_none(text):
     assert scrubbed(text, {}) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("password: swordfish for user me", f"password: {HIDDEN} for user me"),
+        ("Password: correct horse", f"Password: {HIDDEN} horse"),
+        ("password: is-it-this", f"password: {HIDDEN}"),
+    ],
+)
+def test_a_password_of_a_word_is_no_sentence(text, left):
+    assert scrubbed(text, {}) == left
+
+
+def test_what_is_short_when_decoded_is_in_any_text_by_chance():
+    assert scrubbed("https://h/a//b, not %2F%2F", {"X_PASSWORD": "%2F%2F"}) == f"https://h/a//b, not {HIDDEN}"
 
 
 @pytest.mark.parametrize(
