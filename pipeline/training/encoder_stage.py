@@ -62,31 +62,28 @@ def _float_encoder(run: TrainingRun) -> StageOutput:
         values = {"values_sha256": _keras_values(settings)} if weights == IMAGENET else {}
         write_json(folder / "encoder.json", facts | values)
 
-    output = run.store.run("encoder", _VERSION, facts, {}, build)
-    if weights == IMAGENET:
-        _require_pinned(settings, read_json(output.path / "encoder.json").get("values_sha256"))
+    # Keras' weights have only a name: with a pin they are another output, for which they are checked anew.
+    pin = {"pinned": settings.weights_sha256} if weights == IMAGENET and settings.weights_sha256 else {}
+    output = run.store.run("encoder", _VERSION, facts | pin, {}, build)
+    if values := read_json(output.path / "encoder.json").get("values_sha256"):  # earlier versions wrote none
+        log.info(
+            "encoder.weights=imagenet: the values of %s have the SHA-256 %s, which encoder.weights_sha256 can pin",
+            settings.name,
+            values,
+        )
     return output
 
 
 def _keras_values(settings: EncoderSettings) -> str:
-    """Keras' weights have only a name, so their values say which they are."""
+    """The SHA-256 of the values of Keras' weights; SettingsError if another is pinned."""
     values = weights_sha256(build_encoder(settings.name, IMAGENET))
-    _require_pinned(settings, values)
-    log.info(
-        "encoder.weights=imagenet: the values of %s have the SHA-256 %s, which encoder.weights_sha256 can pin",
-        settings.name,
-        values,
-    )
-    return values
-
-
-def _require_pinned(settings: EncoderSettings, values: str | None) -> None:
     if settings.weights_sha256 not in {None, values}:
         raise SettingsError(
-            f"encoder.weights=imagenet: the values of {settings.name} have the SHA-256 {values or 'unknown'}, not "
+            f"encoder.weights=imagenet: the values of {settings.name} have the SHA-256 {values}, not "
             f"encoder.weights_sha256, {settings.weights_sha256}; remove them from Keras' cache (~/.keras/models), or "
-            f"change the setting"
+            f"change the setting, or empty it, if it was of a weights file"
         )
+    return values
 
 
 def load_encoder(encoder: StageOutput) -> Encoder:

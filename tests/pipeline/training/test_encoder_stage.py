@@ -104,7 +104,7 @@ def test_weights_that_are_others_only_while_they_load_are_not_used(tmp_path, mon
     assert weights_sha256(load_encoder(output)) == wanted
 
 
-def test_weights_of_keras_are_known_by_their_values(tmp_path, monkeypatch):
+def test_weights_of_keras_are_known_by_their_values(tmp_path, monkeypatch, caplog):
     drawn = keras.applications.mobilenet.MobileNet
 
     def keras_gives(seed):
@@ -117,17 +117,25 @@ def test_weights_of_keras_are_known_by_their_values(tmp_path, monkeypatch):
 
         monkeypatch.setattr(keras.applications.mobilenet, "MobileNet", construct)
 
+    caplog.set_level("INFO")
     run = run_with(tmp_path, name="mobilenet", weights="imagenet", side=96)
     keras_gives(0)
     output = provide_encoder(run)
     facts = read_json(output.path / "encoder.json")
     assert facts["values_sha256"] == weights_sha256(load_encoder(output))
     keras_gives(1)
+    caplog.clear()
     assert provide_encoder(run_with(tmp_path, name="mobilenet", weights="imagenet", side=96)) == output
+    assert f"SHA-256 {facts['values_sha256']}, which encoder.weights_sha256 can pin" in caplog.text
     with pytest.raises(SettingsError, match=f"Keras' weights of mobilenet are not those of {output.path}; remove"):
         load_encoder(output)
     write_json(output.path / "encoder.json", {name: facts[name] for name in facts if name != "values_sha256"})
     load_encoder(output)  # as an earlier version wrote it
+    other = weights_sha256(build_encoder("mobilenet", "imagenet"))
+    pinned = provide_encoder(
+        run_with(tmp_path, name="mobilenet", weights="imagenet", side=96, weights_sha256=other)
+    )  # what is kept does not count, whether it says its values or not
+    assert read_json(pinned.path / "encoder.json") == facts | {"values_sha256": other}
 
 
 @pytest.mark.parametrize("seed", [0, 1])
