@@ -29,7 +29,11 @@ from pipeline.storage.files import write_text
 _CHECKOUT = Path(__file__).resolve().parents[2]
 USER = "admin"
 START_LIMIT_S = 240.0
-_FROM_SHELL = ("AIRFLOW_", "AZURE_", "USER", "LOGNAME")  # besides what every child has that reaches registry and store
+# Besides what every child has that reaches registry and store.
+_FROM_SHELL = (
+    *("AIRFLOW_", "AZURE_", "TFDS_", "XDG_", "USER", "LOGNAME", "LC_", "PYTHONUTF8"),
+    *("CURL_CA_BUNDLE", "ALL_PROXY", "all_proxy", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_", "DYLD_FRAMEWORK_PATH"),
+)
 POOLS = {"gpu": "tasks of trainings that hold a model in memory", "model": "tasks of nights that do"}
 
 

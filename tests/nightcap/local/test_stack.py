@@ -38,6 +38,7 @@ def test_tasks_may_read_what_the_command_named(tmp_path):
 def test_20_4_services_have_what_they_need_of_the_shell_s_variables_and_nothing_else(tmp_path, monkeypatch):
     """A token that somebody exported for another program is no business of tasks, nor of what they load."""
     own = {"GITHUB_TOKEN": "x", "OPENAI_API_KEY": "x", "SSH_AUTH_SOCK": "x", "PGPASSWORD": "x", "LD_PRELOAD": "x"}
+    own |= {"DYLD_INSERT_LIBRARIES": "x"}
     theirs = {
         "AWS_PROFILE": "photos",
         "AWS_SECRET_ACCESS_KEY": "x",
@@ -47,6 +48,14 @@ def test_20_4_services_have_what_they_need_of_the_shell_s_variables_and_nothing_
         "TF_ENABLE_ONEDNN_OPTS": "0",
         "NIGHTCAP_WEBHOOK": "http://127.0.0.1:1",
         "TMPDIR": str(tmp_path),
+        "TFDS_DATA_DIR": "/data/tfds",
+        "XDG_CACHE_HOME": "/data/cache",
+        "CURL_CA_BUNDLE": "/etc/ca.pem",
+        "ALL_PROXY": "socks5://proxy:1",
+        "all_proxy": "socks5://proxy:1",
+        "LC_TIME": "C.UTF-8",
+        "PYTHONUTF8": "1",
+        "DYLD_FALLBACK_LIBRARY_PATH": "/opt/lib",
     }
     for name, value in (own | theirs).items():
         monkeypatch.setenv(name, value)
