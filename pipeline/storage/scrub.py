@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core.terminal import escaped
 from pipeline.storage.files import read_json, write_bytes, write_json, write_parquet
-from pipeline.storage.stage_outputs import LISTING
+from pipeline.storage.stage_outputs import CHANGING, LISTING
 
 _SHORTEST = 4  # a shorter text is in any page by chance
 
@@ -44,7 +44,7 @@ def scrub_folder(folder: Path, texts: Collection[str]) -> int:
 
 def scrub(path: Path, texts: Collection[str]) -> bool:
     """Scrub one file; returns whether it changed."""
-    if path.name == LISTING:
+    if path.name in {LISTING, CHANGING}:
         return _drop_listed(path, texts)
     match path.suffix:
         case ".parquet":
@@ -56,7 +56,7 @@ def scrub(path: Path, texts: Collection[str]) -> bool:
             return kept is not None
         case ".json":
             return _drop_entries(path, texts)
-    if not (mentions(path.read_bytes(), texts) or any(f"{path.name}.".startswith(f"{text}.") for text in texts)):
+    if not (mentions(path.read_bytes(), texts) or _is_named(path.name, texts)):
         return False
     path.unlink()
     return True
@@ -150,10 +150,15 @@ def _drop_entries(path: Path, texts: Collection[str]) -> bool:
 def _drop_listed(path: Path, texts: Collection[str]) -> bool:
     """Drop the files that would be removed for their name from a stage's list of its files."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if not any(PurePosixPath(line[66:]).name.startswith(text) for text in texts)]
+    kept = [line for line in lines if not _is_named(PurePosixPath(line[66:].rstrip("\n")).name, texts)]
     if kept != lines:
         write_bytes(path, "".join(kept).encode())
     return kept != lines
+
+
+def _is_named(name: str, texts: Collection[str]) -> bool:
+    """Whether a text is a file's name, with or without an ending."""
+    return any(f"{name}.".startswith(f"{text}.") for text in texts)
 
 
 def mentions(data: bytes, texts: Collection[str]) -> bool:

@@ -19,6 +19,7 @@ from pipeline.storage.files import (
     digest_of,
     read_json,
     sha256_file,
+    sync_folder,
     write_json,
     write_text,
 )
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 RECIPE, WRITER = "stage.json", "writer.lock"
 _AGAIN = "again"  # an input that is no output: what of an earlier output has passed
 LISTING = "SHA256SUMS"  # the SHA-256 of each file of an output
-_CHANGING = f".{LISTING}.changing"  # marks an output that is changed on purpose, and was as its list said
+CHANGING = f".{LISTING}.changing"  # the list before a change on purpose, while it lasts; earlier versions': empty
 # In the store's folder, since outputs list their files: those of earlier versions were taken over then, no others later.
 _SINCE = "outputs.json"
 
@@ -177,24 +178,26 @@ def _without(
 
 @contextmanager
 def changing_files(output: Path) -> Iterator[None]:
-    """Change an output on purpose: its list is of what is there at the end, if it was of what is there at the start.
+    """Change an output on purpose: its list is of what is left at the end, if it was of what is there at the start.
 
-    A call that is stopped leaves no list, and the next one goes on with the change.
+    A call that is stopped leaves no list, and the next one goes on with the change. What others add is never listed.
     """
-    listing, mark = output / LISTING, output / _CHANGING
+    listing, mark = output / LISTING, output / CHANGING
     if not mark.exists() and listing.is_file() and not _odd_files(output):
-        write_text(mark, "")
+        listing.replace(mark)
+        sync_folder(output)
     if mark.exists():
         listing.unlink(missing_ok=True)
     yield
     if mark.exists():
-        list_files(output)
+        list_files(output, _listed(mark))
         mark.unlink()
 
 
-def list_files(output: Path) -> None:
-    """Write down the files of an output as they are now."""
-    write_text(output / LISTING, "".join(f"{digest}  {name}\n" for name, digest in _digests(output).items()))
+def list_files(output: Path, names: Collection[str] = ()) -> None:
+    """Write down the files of an output as they are now; given names, no others."""
+    found = {name: digest for name, digest in _digests(output).items() if not names or name in names}
+    write_text(output / LISTING, "".join(f"{digest}  {name}\n" for name, digest in found.items()))
 
 
 def _require_own_files(output: StageOutput) -> None:
@@ -212,9 +215,14 @@ def _require_own_files(output: StageOutput) -> None:
 
 def _odd_files(folder: Path) -> list[str]:
     """The files of an output that are not as its list says."""
-    lines, found = (folder / LISTING).read_text(encoding="utf-8", errors="replace").splitlines(), _digests(folder)
-    listed = {line[66:]: line[:64] for line in lines}
+    listed, found = _listed(folder / LISTING), _digests(folder)
     return sorted(name for name in listed.keys() | found.keys() if listed.get(name) != found.get(name))
+
+
+def _listed(listing: Path) -> dict[str, str]:
+    """The SHA-256 of each file by its name, as a list says."""
+    lines = listing.read_text(encoding="utf-8", errors="replace").splitlines()
+    return {line[66:]: line[:64] for line in lines}
 
 
 def _rejected(folder: Path, fault: str) -> StageOutputRejected:
@@ -242,5 +250,5 @@ def _digests(folder: Path) -> dict[str, str]:
     return {
         escaped(name): sha256_file(path) if path.is_file() and not path.is_symlink() else "no file"
         for name, path in names.items()
-        if name not in {LISTING, _CHANGING}
+        if name not in {LISTING, CHANGING}
     }

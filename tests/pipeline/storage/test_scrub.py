@@ -191,8 +191,11 @@ def test_a_log_that_was_left_half_done_mentions_nothing(tmp_path, monkeypatch):
 
 
 def test_a_list_of_files_is_without_those_that_go_for_their_name(tmp_path):
-    lines = [f"{'0' * 64}  {name}\n" for name in ("samples/ada & bob.jpg.html", "samples/ada.html", "scores.json")]
+    lines = [f"{'0' * 64}  {name}\n" for name in ("samples/ada & bob.jpg.html", "samples/ada & bob.jpg2", "s.json")]
     (tmp_path / "SHA256SUMS").write_text("".join(lines))
     assert scrub(tmp_path / "SHA256SUMS", ["ada & bob.jpg"])
     assert (tmp_path / "SHA256SUMS").read_text() == "".join(lines[1:])
     assert not scrub(tmp_path / "SHA256SUMS", ["ada & bob.jpg"])
+    (tmp_path / ".SHA256SUMS.changing").write_text("".join(lines))  # the list while an output is changed
+    assert scrub(tmp_path / ".SHA256SUMS.changing", ["ada & bob.jpg"])
+    assert (tmp_path / ".SHA256SUMS.changing").read_text() == "".join(lines[1:])

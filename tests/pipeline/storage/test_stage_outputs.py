@@ -209,6 +209,28 @@ def test_an_output_that_was_changed_on_purpose_is_listed_anew(store, stops):
     assert sorted(path.name for path in output.path.iterdir()) == ["SHA256SUMS", "figures.json", "stage.json"]
 
 
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_20_3_what_others_add_during_a_change_is_not_listed(store, is_stopped):
+    output = store.run("stage", 1, {}, {}, Build())
+    if is_stopped:
+        with pytest.raises(RuntimeError), changing_files(output.path):
+            raise RuntimeError
+        spoil(output, "added")
+    with changing_files(output.path):
+        if not is_stopped:
+            spoil(output, "added")
+    with pytest.raises(StageOutputRejected, match="has files that its stage did not write so"):
+        Store(store.root).find("stage", output.digest)
+
+
+def test_a_change_that_an_earlier_version_was_stopped_in_goes_on(store):
+    output = store.run("stage", 1, {}, {}, Build())
+    (output.path / ".SHA256SUMS.changing").write_text("")  # beside the list, or after it went
+    with changing_files(output.path):
+        spoil(output, "changed")
+    assert Store(store.root).find("stage", output.digest).figures() == {"calls": 9}
+
+
 @pytest.mark.parametrize("how", ["changed", "added", "removed", "linked", "unlisted"])
 def test_20_3_a_change_on_purpose_lists_nothing_that_others_put_there(store, how):
     output = store.run("stage", 1, {}, {}, Build())
