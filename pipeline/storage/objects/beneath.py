@@ -10,7 +10,7 @@ import fcntl
 import mmap
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -117,33 +117,40 @@ def _opened_without_links(root: Path, name: str, flags: int, is_made: bool) -> i
     *folders, last = [part for part in name.split("/") if part not in {"", "."}] or ["."]
     if ".." in folders or last == "..":
         raise OSError(errno.ELOOP, "a part leads upwards", name)
-    at = os.open(root, _FOLDER & ~os.O_NOFOLLOW)
     try:
-        if _real_path(at, root) != os.fspath(root):
-            raise _outside(root, name)
-        for folder in folders:
-            inner = _opened_in(at, folder, _FOLDER, is_made)
-            os.close(at)
-            at = inner
+        at = _opened_folder(os.open(root.anchor, _FOLDER), root.parts[1:])
+    except OSError as error:
+        if error.errno in _LINKS and os.path.realpath(root, strict=True) != os.fspath(root):
+            raise _outside(root, name) from error
+        raise
+    at = _opened_folder(at, folders, is_made)
+    try:
         return _opened_in(at, last, flags | os.O_NOFOLLOW, is_made)
     finally:
         os.close(at)
 
 
+def _opened_folder(at: int, parts: Sequence[str], is_made: bool = False) -> int:
+    """A folder below an open one, which is closed; each part is opened from the one before, as no link."""
+    for part in parts:
+        try:
+            inner = _opened_in(at, part, _FOLDER, is_made)
+        finally:
+            os.close(at)
+        at = inner
+    return at
+
+
 def _opened_in(folder: int, name: str, flags: int, is_made: bool) -> int:
     """What has a name in an open folder, which is made as a folder if it is missing and to be made."""
-    if is_made:
-        with suppress(FileExistsError):
-            os.mkdir(name, dir_fd=folder)
-    return os.open(name, flags, dir_fd=folder)
-
-
-def _real_path(descriptor: int, path: Path) -> str:
-    """Where what is open lies now; on a system that does not tell, where its path leads."""
     try:
-        return str(Path(f"/proc/self/fd/{descriptor}").readlink())
+        return os.open(name, flags, dir_fd=folder)
     except FileNotFoundError:
-        return str(resolved(path))
+        if not is_made:
+            raise
+    with suppress(FileExistsError):
+        os.mkdir(name, dir_fd=folder)
+    return os.open(name, flags, dir_fd=folder)
 
 
 def _outside(root: Path, name: str) -> OutsideRoot:

@@ -116,7 +116,10 @@ class LocalFolder:
                 if most_bytes is not None and size > most_bytes:
                     raise BadInput(TOO_LARGE_FILE, f"{self._path(name)} has {size:,} bytes; {most_bytes:,} are allowed")
                 return file.read()
-        except (FileNotFoundError, OutsideRoot, NoPlainFile):
+        except OutsideRoot as error:
+            self._require_root(error)
+            return None
+        except (FileNotFoundError, NoPlainFile):
             return None
         except OSError as error:
             raise _failure("read", self._path(name), name, error) from error
@@ -148,10 +151,7 @@ class LocalFolder:
             with self._opened(name) as file:
                 yield file
         except OutsideRoot as error:
-            if os.path.realpath(self.root) != self.uri:
-                raise ObjectUnavailable(
-                    f"folder {self.root} has become a link, or lies below one; put it back"
-                ) from error
+            self._require_root(error)
             raise SourceChanged(f"{uri} has become a link that leads out of {self.root}") from error
         except (FileNotFoundError, NotADirectoryError, NoPlainFile) as error:
             if self.root.is_dir():
@@ -163,6 +163,11 @@ class LocalFolder:
             raise BadInput(UNSAFE_NAME, f"no file can be called {name!r}") from error
         except OSError as error:
             raise self._alone(_failure("read", uri, name, error), name) from error
+
+    def _require_root(self, error: OutsideRoot) -> None:
+        """Raise ObjectUnavailable if the folder's own path leads elsewhere now."""
+        if os.path.realpath(self.root) != self.uri:
+            raise ObjectUnavailable(f"folder {self.root} has become a link, or lies below one; put it back") from error
 
     def _alone(self, error: BadInput | ObjectUnavailable, name: str) -> BadInput | ObjectUnavailable:
         """An error that concerns one file, if the disk gives others."""

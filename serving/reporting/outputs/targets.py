@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -16,9 +17,10 @@ from pipeline.storage.objects.beneath import NoPlainFile, OutsideRoot, folder_be
 from pipeline.storage.objects.s3 import S3Folder
 from pipeline.storage.objects.s3_address import SCHEME, S3Address
 
+log = logging.getLogger(__name__)
+
 _LONGEST = 200  # bytes of a part of a name; file systems take 255, and scratch files need some
 LONGEST_KEY = 1024  # bytes of a key in a bucket
-_NOTHING_THERE = (FileNotFoundError, NotADirectoryError, OutsideRoot)  # of ours
 
 
 class OutputTarget(Protocol):
@@ -84,12 +86,12 @@ class LocalTarget:
 
     def remove(self, name: str) -> None:
         """Remove what has the name, if anything has."""
-        with suppress(*_NOTHING_THERE), self._held(self._path(name)) as held:
+        with self._if_there(path := self._path(name)), self._held(path) as held:
             held.unlink()
 
     def tidy(self, name: str) -> None:
         """Remove what writers of the name have left half written when they died."""
-        with suppress(*_NOTHING_THERE), self._held(path := self._path(name)) as held:
+        with self._if_there(path := self._path(name)), self._held(path) as held:
             for left in held.parent.glob(f"{_scratch(path)}*"):
                 with exclusive_lock(left) as is_free:
                     if is_free:
@@ -102,6 +104,16 @@ class LocalTarget:
 
     def _path(self, name: str) -> Path:
         return self.root.joinpath(*_parts(name))
+
+    @contextmanager
+    def _if_there(self, path: Path) -> Iterator[None]:
+        """Nothing of ours is where nothing is, nor where a link leads out, which a warning tells."""
+        try:
+            yield
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OutsideRoot:
+            log.warning("%s leads out of %s through a link: nothing is removed there", path, self.root)
 
     @contextmanager
     def _held(self, path: Path, is_made: bool = False) -> Iterator[Path]:

@@ -1,7 +1,9 @@
 """A file is opened beneath its root or not at all."""
 
+import errno
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,8 @@ def test_20_6_a_root_that_becomes_a_link_gives_nothing(root, above):
         folder.read(info)
     with pytest.raises(ObjectUnavailable, match="has become a link"):
         folder.head(info)
+    with pytest.raises(ObjectUnavailable, match="has become a link"):
+        folder.get("a/b.jpg")
     swapped.unlink()
     aside.rename(swapped)
     assert folder.read(info) == b"root/a/b.jpg"
@@ -114,6 +118,43 @@ def test_a_folder_that_is_held_stays_itself(root):
         pass
     with pytest.raises(FileNotFoundError), folder_beneath(root, "a/gone"):
         pass
+
+
+def test_a_folder_that_is_there_is_not_made(root, monkeypatch):
+    """Some network file systems answer EROFS or EACCES before they look."""
+
+    def mkdir(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    with folder_beneath(root, "a", is_made=True) as held:
+        assert (held / "b.jpg").read_bytes() == b"root/a/b.jpg"
+
+
+def test_a_root_that_lies_below_a_folder_that_may_be_entered_only_is_read(root):
+    root.parent.chmod(0o311)
+    try:
+        with open_beneath(root, "a/b.jpg") as file:
+            assert file.read() == b"root/a/b.jpg"
+    finally:
+        root.parent.chmod(0o755)
+
+
+def test_a_root_that_is_a_file_or_gone_is_not_outside(root):
+    for gone, error in ((root / "a/b.jpg", NotADirectoryError), (root / "gone", FileNotFoundError)):
+        with pytest.raises(error), open_beneath(gone, "x"):
+            pass
+
+
+def test_no_descriptor_is_left_open(root):
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    (root / "out").symlink_to("../outside")
+    for name in ("a/b.jpg", "out/b.jpg", "gone/b.jpg", "a/gone"):
+        with suppress(OSError), open_beneath(root, name):
+            pass
+    with suppress(OSError), open_beneath(root / "out", "b.jpg"):
+        pass
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def read_from_disks():

@@ -37,7 +37,7 @@ def test_a_link_out_of_the_prefix_is_not_followed(tmp_path):
     assert not list(outside.iterdir())
 
 
-def test_20_6_what_a_link_leads_to_is_neither_read_nor_removed(tmp_path):
+def test_20_6_what_a_link_leads_to_is_neither_read_nor_removed(tmp_path, caplog):
     """A folder of the output, or a file in it, that somebody swapped for a link to another's."""
     target, outside = LocalTarget(tmp_path / "prefix"), tmp_path / "outside"
     outside.mkdir()
@@ -59,6 +59,10 @@ def test_20_6_what_a_link_leads_to_is_neither_read_nor_removed(tmp_path):
         target.tidy(name)
         target.remove(name)
     assert sorted(path.name for path in outside.iterdir()) == sorted(["x", planted])
+    assert (
+        caplog.messages
+        == [f"{target.root}/a/x leads out of {target.root} through a link: nothing is removed there"] * 2
+    )
     target.remove("in/x")
     assert target.read("aside/x") is None
 
