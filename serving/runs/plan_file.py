@@ -112,8 +112,9 @@ class Plan(RunFolder):
             raise ObjectUnavailable(f"{error}; it was there when the night was planned") from error
         if folder.uri != self.input:
             raise ObjectUnavailable(
-                f"input {self.input} leads to {folder.uri} by a link that was not there when the night was planned; put "
-                f"the folder back, or let the next night caption its images"
+                f"input {self.input} leads to {folder.uri} by a link that was not there when the night was planned, "
+                f"or on the machine that planned it; put the folder back, give all workers the same path, or let the "
+                f"next night caption its images"
             )
         return folder
 
