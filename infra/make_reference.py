@@ -39,7 +39,7 @@ OTHER_METRICS = (
 )
 
 OTHER_PROGRAMS = {
-    "AIRFLOW__CORE__PLUGINS_FOLDER": "In an Airflow of your own: `dags/plugins` of this repository, which tells Airflow of the deadline `NIGHTCAP_PUBLISHED_BY`; without it no run of `caption_nightly` can be made.",
+    "AIRFLOW__CORE__PLUGINS_FOLDER": "In an Airflow of your own: `dags/plugins` of this repository, which tells Airflow of the deadline `NIGHTCAP_PUBLISHED_BY` and gives it the links of `NIGHTCAP_APP_URL`; without it no run of `caption_nightly` can be made.",
     "MLFLOW_BACKEND_STORE_URI": "The database of a stack's MLflow, for `nightcap move`.",
     "MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD": "The account at an MLflow server that asks for one.",
     "AWS_*, AWS_ENDPOINT_URL": "Credentials and address of the object store of images and of MLflow's artifacts, as boto3 reads them.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -51,6 +52,16 @@ def _switch(text: str) -> bool:
     if text not in ("true", "false"):
         raise ValueError("set it to true or false")
     return text == "true"
+
+
+def _pages(text: str) -> str:
+    """An address that may have a path, without the last slash: other parts of it would spoil links and headers."""
+    if text and not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?(/[\w.~%/-]*)?", text, re.ASCII):
+        raise ValueError(
+            "no address that pages can begin with; set it to the address without ?key=..., a user and brackets, such as "
+            "http://127.0.0.1:8090, or leave it out"
+        )
+    return text.rstrip("/")
 
 
 _folder = _starting_with("/", remedy="set it to an absolute folder", check=plain_path)
@@ -166,13 +177,17 @@ class Home:
     )
     app_url: str = env(
         "NIGHTCAP_APP_URL",
-        "Where people's browsers reach `nightcap app`, for the links in Airflow to the captions of nights. Default: none.",
-        parse=_address,
+        "Where people's browsers reach `nightcap app`, for the links in Airflow to the captions of nights, without "
+        "`?key=...`. Default: none.",
+        parse=_pages,
+        secret=True,
     )
     airflow_url: str = env(
         "NIGHTCAP_AIRFLOW_URL",
-        "Where people's browsers reach Airflow, which `nightcap app` lets show its pages. Default: none.",
-        parse=_address,
+        "Where people's browsers reach Airflow, which `nightcap app` lets show its pages. The tab needs both addresses "
+        "to have one host name, such as 127.0.0.1. Default: none.",
+        parse=_pages,
+        secret=True,
     )
     images: str = env(
         "NIGHTCAP_INPUT",
@@ -231,7 +246,7 @@ class Home:
 
     def images_page(self, night: str) -> str | None:
         """The address of a night's images at `nightcap app`; None if no address of it is known."""
-        return f"{self.app_url.rstrip('/')}/night?{urlencode({'night': night})}" if self.app_url else None
+        return f"{self.app_url}/night?{urlencode({'night': night})}" if self.app_url else None
 
     @property
     def promotions(self) -> str:

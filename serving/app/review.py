@@ -143,14 +143,19 @@ class Review:
             each.image == shown.image and self.wrote(each.who) for each in self.reviews.read()
         )
 
-    def night_with_captions(self, night: str, run: str) -> NightLine:
-        """A night by its name, or else by its run in Airflow; SettingsError if it has no captions to look at."""
-        line = next((line for line in self.nights() if (line.night == night if night else line.run == run)), None)
-        if line is None or not (line.captioned or line.state == "held"):
+    def night_with_images(self, night: str, run: str) -> NightLine:
+        """A night by its name, or else by its run in Airflow; SettingsError if it has no images to look at.
+
+        Of several runs of a night one with captions comes before one whose images were all quarantined.
+        """
+        lines = [line for line in self.nights() if (line.night == night if night else line.run == run)]
+        shown = [line for line in lines if line.captioned or line.quarantined or line.state == "held"]
+        if not shown:
             raise SettingsError(
-                f"{night or run!r} has no captions to look at: it is no night, found nothing new, or is still at work"
+                f"{night or run!r} has no images to look at: it is no night, found nothing new, or is still at work. "
+                "A run that accepted a held night has its link on the task `publish`."
             )
-        return line
+        return min(shown, key=lambda line: line.state != "held" and not line.captioned)
 
     def nights(self) -> list[NightLine]:
         """The home's nights: held ones first, then the newest."""

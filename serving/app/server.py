@@ -58,9 +58,9 @@ def create_app(review: Review, images: ReviewedImages, key: str) -> FastAPI:
 
     @app.get("/night")
     def night(night: str = "", run: str = "") -> RedirectResponse:
-        line = review.night_with_captions(night, run)
-        path = "held" if line.state == "held" else "review"
-        return RedirectResponse(f"/{path}?{urlencode({'night': line.night})}", 303)
+        line = review.night_with_images(night, run)
+        path = "held" if line.state == "held" else "review" if line.captioned else "quarantine"
+        return _to(path, {"night": line.night})
 
     @app.get("/review")
     def show(
@@ -129,7 +129,7 @@ def _admit(request: Request, key: str) -> Response | None:
     """A response for whom the pages are not, or who comes with the key for the first time."""
     if secrets.compare_digest(request.query_params.get("key", "").encode(), key.encode()):
         response = RedirectResponse(request.url.path, 303)
-        response.set_cookie(_cookie(request), key, httponly=True, samesite="strict")
+        response.set_cookie(_cookie(request), key, httponly=True, samesite="lax")
         return response
     if secrets.compare_digest(request.cookies.get(_cookie(request), "").encode(), key.encode()):
         return None

@@ -218,7 +218,7 @@ if __name__ == "__main__":
         ),
         "rejected": forked(rejected),
         "told": forked(told),
-        "views": forked(views, NIGHTCAP_APP_URL="http://127.0.0.1:8090/"),
+        "views": forked(views, NIGHTCAP_APP_URL="http://127.0.0.1:8090/", NIGHTCAP_PROMOTED_ONLY="mistaken"),
         "parsed": {name: [forked(lambda name=name: parsed(name)) for _ in range(3)] for name in names},
     }
     sys.stdout.write(json.dumps(facts) + "\n")

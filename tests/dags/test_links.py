@@ -5,7 +5,7 @@ def test_captions_stand_in_the_navigation_and_the_images_of_a_night_on_its_run(f
     assert (facts["views"]["errors"], facts["views"]["of_no_app"]) == ({}, [])
     told = [(view["name"], view["destination"], view["href"]) for view in facts["views"]["shown"]]
     assert told == [
-        ("Captions", "nav", "http://127.0.0.1:8090/"),
+        ("Captions", "nav", "http://127.0.0.1:8090"),
         ("Images of this night", "dag_run", "http://127.0.0.1:8090/night?run={RUN_ID}"),
     ]
     for task in ("publish", "report"):

@@ -15,6 +15,7 @@ NOT_SET = {
     "NIGHTCAP_STORE": "it lies in the volume of NIGHTCAP_HOME",
     "NIGHTCAP_TRAINING_POD": "Kubernetes'",
     "NIGHTCAP_GPU_POD": "Kubernetes'",
+    "NIGHTCAP_AIRFLOW_URL": "`nightcap app` reads it, which the stack does not run",
     "NIGHTCAP_ALLOW_PATHS": "the stack serves no model to others",
 }
 

@@ -20,6 +20,7 @@ FIRST: Final = ("source.images", "source.train_annotations", "training.epochs", 
 _EMPTIED = "Settings that are to be empty though the preset fills them, such as training.clip_norm for any norm."
 _AS_PRESET = "as the preset"
 _AS_USUAL = "as usual"
+_EMPTY = "empty"
 _LONGEST_SHOWN = 30
 
 
@@ -57,8 +58,12 @@ def training_fields(usual: Mapping[str, Any] | None = None) -> Iterator[Field]:
     yield from (replace(fields.pop(name), section=None) for name in FIRST)
     yield from fields.values()
     # Airflow offers the examples to choose from.
-    some = {"type": ["null", "array"], "items": {"type": "string", "enum": names}, "examples": names}
-    some["title"] = "settings to be empty"
+    some = {
+        "type": ["null", "array"],
+        "items": {"type": "string", "enum": names},
+        "examples": names,
+        "title": "settings to be empty",
+    }
     yield Field(EMPTY_FIELD, filled[EMPTY_FIELD], some, _EMPTIED, "Emptied settings")
 
 
@@ -96,18 +101,19 @@ def optional(field: Field) -> Field:
 
 
 def with_defaults(fields: Iterable[Field], form: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a form whose fields are all `optional`: a field that may not be empty has its default where it is."""
-    return {
-        field.name: field.default if form[field.name] is None and not _may_be_empty(field) else form[field.name]
-        for field in fields
-    }
+    """The values of a form whose fields are all `optional`: a field that may not be empty has its default where it is.
+
+    Values of other names stay, for the settings to refuse.
+    """
+    emptied = (field for field in fields if form.get(field.name) is None and not _may_be_empty(field))
+    return {**form, **{field.name: field.default for field in emptied}}
 
 
 def _in_presets(name: str, default: Any, presets: Mapping[str, Mapping[str, Any]]) -> str:
-    """A sentence that tells a setting's value in each preset, after a blank; empty if a value is a long text."""
+    """A sentence that tells a setting's value in each preset, after a blank; no text if one is long or all are empty."""
     group, _, field = name.partition(".")
     values = {each: _shown(of.get(group, {}).get(field, default)) for each, of in presets.items()}
-    if max(map(len, values.values())) > _LONGEST_SHOWN:
+    if max(map(len, values.values())) > _LONGEST_SHOWN or set(values.values()) == {_EMPTY}:
         return ""
     if len(set(values.values())) == 1:
         return f" Presets: {next(iter(values.values()))}."
@@ -115,7 +121,7 @@ def _in_presets(name: str, default: Any, presets: Mapping[str, Mapping[str, Any]
 
 
 def _shown(value: Any) -> str:
-    return "empty" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return _EMPTY if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _grouped() -> Iterator[tuple[str, Field, str]]:
@@ -145,4 +151,4 @@ def _nullable(schema: Mapping[str, Any], empty: str) -> dict[str, Any]:
     nullable = {**schema, "type": ["null", schema["type"]]}
     if "enum" not in schema:
         return nullable
-    return nullable | {"enum": [None, *schema["enum"]], "values_display": {"None": empty}}
+    return nullable | {"enum": [None, *schema["enum"]], "values_display": {"null": empty}}

@@ -102,6 +102,20 @@ def test_an_address_that_may_be_a_secret_is_not_repeated():
     assert "hooks" not in repr(Home.from_environment({"NIGHTCAP_WEBHOOK": "https://hooks"}))
 
 
+@pytest.mark.parametrize("name", ["NIGHTCAP_APP_URL", "NIGHTCAP_AIRFLOW_URL"])
+def test_pages_have_an_address_to_which_more_can_be_added(name):
+    for address in ("", "https://nightcap.example", "http://127.0.0.1:8090", "http://my_host-1:80/a/b.c/~d%20"):
+        for given in (address, f"{address}/" if address else ""):
+            home = Home.from_environment({name: given})
+            assert {home.app_url, home.airflow_url} == {"", address}
+    wrong = ["/?key=k", "?key=k", "/#top", "/a b", "/a;b", ";", "\n/", ":port", ":123456", ",b", "é", "/é", "'", "]"]
+    others = ["a", "http://", "http://ann@a", "http://ann:pw@a", "http://[::1", "http://[::1]:8090"]
+    for address in (*others, *(f"http://a{rest}" for rest in wrong)):
+        with pytest.raises(SettingsError, match=rf"^{name}: .* set it to the address without \?key=") as caught:
+            Home.from_environment({name: address})
+        assert "=k" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "remedy"),
     [

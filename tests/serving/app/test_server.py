@@ -1,5 +1,7 @@
 """The pages over HTTP."""
 
+import json
+import shutil
 from dataclasses import replace
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -10,7 +12,7 @@ from pipeline.storage.tables import CaptionTable
 from serving.app.review import Review
 from serving.app.reviewed_images import ReviewedImages
 from serving.app.server import create_app
-from serving.runs.lifecycle import RunFolder
+from serving.runs.lifecycle import RunFolder, planned_runs
 from tests.pipeline.storage.tables.table_rows import quarantined, row, rows
 from tests.serving.app.forms import fields
 
@@ -54,7 +56,7 @@ def test_only_who_has_the_key_comes_in(client):
         assert stranger.post(path, data={"image": "x"}).status_code == 403
     welcome = stranger.get(f"/?key={KEY}", follow_redirects=False)
     assert (welcome.status_code, welcome.headers["location"]) == (303, "/")
-    assert {"HttpOnly", "SameSite=strict"} <= set(welcome.headers["set-cookie"].split("; "))
+    assert {"HttpOnly", "SameSite=lax"} <= set(welcome.headers["set-cookie"].split("; "))
     assert stranger.get("/").status_code == 200
 
 
@@ -124,6 +126,22 @@ def test_a_run_of_airflow_leads_to_its_night_whatever_became_of_it(client, world
     for refused in (place(run=ODD), place(night=ODD)):
         assert (refused.status_code, "&lt;script&gt;" in refused.text) == (400, True)
     assert place().status_code == 400
+    assert "link on the task `publish`" in place(run=ODD).text
+
+
+def test_a_run_without_captions_leads_to_its_quarantine_unless_its_night_has_captions(client, world):
+    world.put("empty.jpg", b"")
+    world.night("n2")
+    assert client.get("/night?night=n2", follow_redirects=False).headers["location"] == "/quarantine?night=n2"
+    (run,) = (each for each in planned_runs(world.home.store) if each.names[0] == "n1")
+    later = run.path.parents[1].with_name("later")
+    shutil.copytree(run.path.parents[1], later)
+    for file, given in (
+        (later / "plan/plan.json", {"planned_at": "2999-01-01T00:00:00+00:00"}),
+        (later / "published.json", {"captioned": 0, "quarantined": 1}),
+    ):
+        file.write_text(json.dumps(json.loads(file.read_text()) | given))
+    assert client.get("/night?night=n1", follow_redirects=False).headers["location"] == "/review?night=n1"
 
 
 def test_only_airflow_may_show_the_pages_in_its_own(world, image):

@@ -2,7 +2,7 @@ import jsonschema
 import pytest
 
 from pipeline.core.errors import SettingsError
-from pipeline.core.settings import DecodingSettings, TrainSettings, preset, preset_names, train_settings
+from pipeline.core.settings import DecodingSettings, TrainSettings, checked, preset, preset_names, train_settings
 from pipeline.core.settings.form import (
     EMPTY_FIELD,
     FIRST,
@@ -67,19 +67,23 @@ def test_a_field_that_is_left_empty_has_its_default_unless_empty_means_something
     fields = list(fields_of(model, {"policy": "everything"}))
     assert all("null" in optional(field).schema["type"] for field in fields)
     values = model.model_validate(with_defaults(fields, dict.fromkeys(field.name for field in fields)))
-    expected = {name: None if "null" in field.schema["type"] else field.default for name, field in named(fields)}
+    expected = {field.name: None if "null" in field.schema["type"] else field.default for field in fields}
     assert values.model_dump() == expected
 
 
-def named(fields):
-    return [(field.name, field) for field in fields]
+@pytest.mark.parametrize("model", [NightSettings, RollbackSettings, TendingSettings])
+def test_an_unknown_setting_of_a_form_is_refused(model):
+    with pytest.raises(SettingsError, match="unknown setting keep_day; known here: "):
+        checked(model, with_defaults(fields_of(model), {"keep_day": 400}))
 
 
 def test_a_field_tells_its_value_in_the_presets_and_no_list_offers_null():
     assert FIELDS["training.epochs"].description.endswith(" Presets: coco 20, flickr8k 8, scenes 10, tutorial 1.")
     assert FIELDS["decoding.seed"].description.endswith(" Presets: 0.")
+    assert "Presets: empty." not in {field.description[-15:] for field in FIELDS.values()}
     for field in [*FIELDS.values(), *map(optional, fields_of(NightSettings))]:
-        assert None not in field.schema.get("enum", ()) or field.schema["values_display"]["None"]
+        if None in field.schema.get("enum", ()):  # Airflow names every option by a key `None`
+            assert field.schema["values_display"] in [{"null": text} for text in ("none", "as usual", "as the preset")]
 
 
 @pytest.mark.parametrize("name", ["preset", *EVERY_SETTING])
