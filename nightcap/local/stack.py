@@ -161,7 +161,7 @@ class LocalStack:
             "CORE__PLUGINS_FOLDER": str(_CHECKOUT / "dags/plugins"),
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
             "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
-            "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # a file that changes is read at once
+            "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
             "DAG_PROCESSOR__REFRESH_INTERVAL": "60",
             "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{root / 'airflow.db'}",
             "LOGGING__BASE_LOG_FOLDER": str(root / "logs"),
