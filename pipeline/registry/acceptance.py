@@ -51,14 +51,14 @@ class Acceptance(NamedTuple):
     open: Share  # accepted by others
     edited: Share
     rejected: Share
-    distance: float | None  # words by which edited captions were changed, in the mean; None without one
+    distance: float | None  # words by which open reviews changed edited captions, in the mean; None without one
 
     @classmethod
     def of(cls, reviews: Iterable[CaptionReview]) -> Acceptance:
         """Count reviews; only those of audits count."""
         audited = [each for each in reviews if each.audited]
         blind, shown = ([each for each in audited if each.blind is is_blind] for is_blind in (True, False))
-        distances = [each.distance for each in audited if each.distance is not None]
+        distances = [each.distance for each in shown if each.distance is not None]
         mean = sum(distances) / len(distances) if distances else None
         accepted = _share(blind, "accepted"), _share(shown, "accepted")
         return cls(*accepted, _share(audited, "edited"), _share(audited, "rejected"), mean)

@@ -6,7 +6,8 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from pipeline.core.errors import SettingsError
-from pipeline.registry.acceptance import acceptance_of
+from pipeline.registry.acceptance import Acceptance
+from pipeline.storage.tables.reviews import CaptionReview
 from serving.app.audit_sample import is_blind
 from serving.app.caption_index import CurrentCaption
 from serving.app.review import Review
@@ -29,9 +30,11 @@ class Audit:
             raise SettingsError(
                 f"night {night!r} has no published captions to audit; choose one from the list of nights"
             )
-        said = [each for each in self._review.reviews.read() if each.night == night and each.audited]
+        reviews = self._review.reviews.read()
+        said = [each for each in reviews if each.night == night and each.audited]
         waiting = self._waiting(night, sample, {each.image for each in said})
-        shown = waiting[at] if at < len(waiting) else None
+        at = at if at < len(waiting) else 0  # some were passed over
+        shown = waiting[at] if waiting else None
         mine = [each.image for each in said if self._review.wrote(each.who)]
         return {
             "night": night,
@@ -45,7 +48,7 @@ class Audit:
             "after": at + 1 if at + 1 < len(waiting) else None,
             "at": at,
             "last": mine[-1] if mine else None,
-            "acceptance": self._acceptance(sample),
+            "acceptance": _acceptance(said[-1], reviews) if said else "",
         }
 
     def answer(self, form: dict[str, str]) -> None:
@@ -59,11 +62,10 @@ class Audit:
             return
         was_blind = is_blind(night, image)
         if form["action"] == "reject":
-            self._review.reject(image, form["shown"], was_blind)
+            self._review.reject(image, form["shown"], audited=True, blind=was_blind)
         else:
             caption = form["shown"] if form["action"] == "accept" else form["caption"]
-            self._review.save(image, caption, form["shown"], was_blind)
-        self._written.pop((night, image), None)
+            self._review.save(image, caption, form["shown"], audited=True, blind=was_blind)
 
     def _is_hidden(self, night: str, image: str) -> bool:
         return is_blind(night, image) and (night, image) not in self._written
@@ -73,8 +75,9 @@ class Audit:
         current = (self._review.index.of(image) for image in sample if image not in done)
         return [each for each in current if each is not None and each.source == "model" and each.night == night]
 
-    def _acceptance(self, sample: list[str]) -> str:
-        """That of the version that captioned the night."""
-        current = next(filter(None, map(self._review.index.of, sample)), None)
-        found = current and acceptance_of(self._review.home.store, current.model_name or "", current.model_version)
-        return f"{current.model_name} version {current.model_version}: {found}" if current and found else ""
+
+def _acceptance(said: CaptionReview, reviews: list[CaptionReview]) -> str:
+    """That of the version whose caption was reviewed."""
+    version = said.model_name, said.model_version
+    found = Acceptance.of(each for each in reviews if (each.model_name, each.model_version) == version)
+    return f"{said.model_name} version {said.model_version or '(a folder)'}: {found}"

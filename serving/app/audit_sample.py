@@ -24,7 +24,7 @@ class AuditSamples:
 
     def of(self, night: str) -> list[str]:
         """The images that people audit of a night, in the order in which they do."""
-        if night not in self._known:
+        if not self._known.get(night):  # an empty night may be published later
             captions = USABLE & (pc.field("source") == MODEL) & (pc.field("night") == night)
             sureness: dict[str, float | None] = {}
             for batch in self._table.batches(captions, ["image", "confidence", "score"]):

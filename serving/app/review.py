@@ -71,12 +71,12 @@ class Review:
         self.reviews = ReviewTable.of(home.store)
         self._writing = Lock()
 
-    def save(self, image: str, caption: str, shown: str, blind: bool = False) -> None:
+    def save(self, image: str, caption: str, shown: str, audited: bool = False, blind: bool = False) -> None:
         """Make a person's words the caption of an image; Conflict unless its caption is still the one that was shown.
 
-        Words left as they were make no caption: they are kept as a review of the model's, as are other words. A `blind`
-        review is by a person who had written before the model's words were shown. Blanks and line breaks count as one
-        blank, as browsers send them otherwise than they were stored.
+        Words left as they were make no caption: they are kept as a review of the model's, as are other words. An `audited`
+        review is of an image that was drawn at random, and a `blind` one by a person who had written before the model's
+        words were shown. Blanks and line breaks count as one blank, as browsers send them otherwise than they were stored.
         """
         caption = _one_line(caption)
         with self._writing, heeding_forgotten(self.home.store) as forgotten:
@@ -87,37 +87,40 @@ class Review:
                 if (now := self.index.of(image)) and now.caption == caption and self.wrote(now.who):
                     return  # the same form was sent twice
                 raise Conflict(now, caption)
-            reviewed = self._reviewed(image, current, blind)
+            reviewed = self._reviewed(image, current, audited, blind)
             if caption == _one_line(current):
                 self.reviews.append([replace(each, decision="accepted") for each in reviewed])
                 return
+            correction = Correction(image, caption, self.who, datetime.now(UTC))  # or an error, before anything is kept
             # The review comes first: a save that is stopped may be repeated, and then the words are the person's already.
             self.reviews.append([replace(each, distance=edit_distance(current, caption)) for each in reviewed])
-            publish_corrections(self.home, self._corrections, [Correction(image, caption, self.who, datetime.now(UTC))])
+            publish_corrections(self.home, self._corrections, [correction])
             self.index.reread(image, before)
 
-    def reject(self, image: str, shown: str, blind: bool = False) -> None:
+    def reject(self, image: str, shown: str, audited: bool = False, blind: bool = False) -> None:
         """Keep that a model's caption is wrong, which stays until somebody writes another; raises as `save`."""
         with self._writing, heeding_forgotten(self.home.store) as forgotten:
             current = corrected_table(self.home).current([image]).get(image)
             if current is None or image in forgotten or _one_line(current) != _one_line(shown):
                 self.index.reread(image)
                 raise Conflict(self.index.of(image), "none: the caption was rejected")
-            reviewed = self._reviewed(image, current, blind)
+            reviewed = self._reviewed(image, current, audited, blind)
             self.reviews.append([replace(each, decision="rejected") for each in reviewed])
 
     def undo(self, image: str) -> None:
-        """Take back the person's newest words, and what they said of the model's; SettingsError if there is neither."""
-        with self._writing:
+        """Take back the person's newest words, or what they last said of the model's; SettingsError if there is neither."""
+        with self._writing, heeding_forgotten(self.home.store) as forgotten:
             before = corrected_table(self.home).version()
             taken, _ = withdraw_corrections(self.home, self._corrections, partial(self._is_mine, image))
-            mine = [each for each in self.reviews.read() if each.image == image and self.wrote(each.who)]
+            mine = [each for each in self.reviews.read() if each.image == image and self.wrote(each.who)][-1:]
             if not taken and not mine:
                 raise SettingsError(f"{self.who} wrote no caption of {image}")
-            self.reviews.append([replace(each, decision="taken back", reviewed_at=datetime.now(UTC)) for each in mine])
+            now = datetime.now(UTC)
+            back = [replace(each, decision="taken back", reviewed_at=now) for each in mine if image not in forgotten]
+            self.reviews.append(back)
             self.index.reread(image, before)
 
-    def _reviewed(self, image: str, current: str, blind: bool) -> list[CaptionReview]:
+    def _reviewed(self, image: str, current: str, audited: bool, blind: bool) -> list[CaptionReview]:
         """A review of the current caption as an edited one; none if a person wrote the caption."""
         now = self.index.of(image)
         if now is None or now.caption != current:
@@ -126,7 +129,6 @@ class Review:
         if now is None or now.source != MODEL:
             return []
         of_model = (now.model_name, now.model_version, now.night)
-        audited = now.night is not None and image in self.samples.of(now.night)
         review = CaptionReview(image, *of_model, "edited", self.who, datetime.now(UTC), audited=audited, blind=blind)
         return [review]
 
@@ -139,9 +141,8 @@ class Review:
 
     def has_said(self, shown: CurrentCaption) -> bool:
         """Whether the person wrote a current caption, or reviewed it."""
-        return self.wrote(shown.who) or any(
-            each.image == shown.image and self.wrote(each.who) for each in self.reviews.read()
-        )
+        key = (shown.image, shown.model_name, shown.model_version, shown.night)
+        return self.wrote(shown.who) or any(each.key == key and self.wrote(each.who) for each in self.reviews.read())
 
     def night_with_images(self, night: str, run: str) -> NightLine:
         """A night by its name, or else by its run in Airflow; SettingsError if it has no images to look at.

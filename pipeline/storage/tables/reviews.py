@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -42,13 +43,13 @@ class CaptionReview:
     who: str
     reviewed_at: datetime  # with a time zone
     distance: int | None = None  # words that the person's own caption changes, adds or leaves out
-    audited: bool = False  # whether the image was drawn at random, so that it counts for its version
+    audited: bool = False  # whether an audit drew the image at random, so that it counts for its version
     blind: bool = False  # whether the person wrote before the model's words were shown
 
     @property
-    def key(self) -> tuple[str, str | None, str | None]:
+    def key(self) -> tuple[str, str | None, str | None, str | None]:
         """The caption that the review is of: of each, the newest review counts."""
-        return self.image, self.model_name, self.model_version
+        return self.image, self.model_name, self.model_version, self.night
 
 
 class ReviewTable(PeopleTable):
@@ -57,13 +58,22 @@ class ReviewTable(PeopleTable):
     schema, folder = _SCHEMA, "reviews"
 
     def read(self) -> list[CaptionReview]:
-        """The newest review of each caption, unless it was taken back; oldest first."""
-        newest: dict[tuple[str, str | None, str | None], CaptionReview] = {}
-        for row in sorted(self.rows(), key=lambda each: each["reviewed_at"]):
-            review = CaptionReview(**{name: row[name] for name in _SCHEMA.names})
-            newest.pop(review.key, None)
-            newest[review.key] = review
-        return [each for each in newest.values() if each.decision != "taken back"]
+        """Of each caption the newest review that its person has not taken back; oldest first."""
+        rows = sorted(self.rows(), key=lambda each: each["reviewed_at"])
+        reviews = [CaptionReview(**{name: row[name] for name in _SCHEMA.names}) for row in rows]
+        standing = [
+            each for each in _newest(reviews, lambda each: (each.key, each.who)) if each.decision != "taken back"
+        ]
+        return _newest(standing, lambda each: each.key)
+
+
+def _newest(reviews: Iterable[CaptionReview], key: Callable[[CaptionReview], Hashable]) -> list[CaptionReview]:
+    """The last review of each key, in their order."""
+    newest: dict[Hashable, CaptionReview] = {}
+    for review in reviews:
+        newest.pop(key(review), None)
+        newest[key(review)] = review
+    return list(newest.values())
 
 
 def said_by_people(store: Path) -> tuple[PeopleTable, ...]:

@@ -33,16 +33,17 @@ def test_only_captions_of_audits_count_blind_and_open_apart(tmp_path):
             *reviews(20, "accepted", **blind),
             *reviews(5, "edited", **blind, distance=2),
             *reviews(23, "accepted", **shown),
-            *reviews(2, "rejected", **shown),
+            *reviews(1, "rejected", **shown),
+            *reviews(1, "edited", **shown, distance=3),
             *reviews(9, "edited"),
             *reviews(3, "accepted", version="2", **shown),
         ]
     )
     said = acceptance_of(tmp_path, "captioner", "1")
-    assert said == Acceptance(Share(20, 25), Share(23, 25), Share(5, 50), Share(2, 50), 2.0)
+    assert said == Acceptance(Share(20, 25), Share(23, 25), Share(6, 50), Share(1, 50), 3.0)
     assert str(said) == (
-        "of 50 captions that people reviewed, 43 were accepted (74% to 93%), 5 edited by 2.0 words in the mean (4% to 21%) "
-        "and 2 rejected (1% to 13%); accepted blind 20 of 25 (61% to 91%), open 23 of 25 (75% to 98%)"
+        "of 50 captions that people reviewed, 43 were accepted (74% to 93%), 6 edited by 3.0 words in the mean (6% to 24%) "
+        "and 1 rejected (0% to 10%); accepted blind 20 of 25 (61% to 91%), open 23 of 25 (75% to 98%)"
     )
     assert (said.metrics()["reviews_accepted"], said.as_json()["accepted"]) == (0.86, 43)
     assert str(acceptance_of(tmp_path, "captioner", "2")).endswith("accepted open 3 of 3 (44% to 100%)")

@@ -82,6 +82,23 @@ def test_what_is_edited_rejected_and_taken_back(client, world):
     assert [each.image for each in reviews.read()] == [first]
 
 
+def test_captions_that_were_passed_over_come_again(client, world):
+    for _ in range(12):
+        form = fields(client.get("/audit?night=n1&at=2"))
+        if is_blind("n1", form["image"]):
+            form = fields(client.post("/audit", data=form | {"action": "write", "caption": "own"}))
+        page = client.post("/audit", data=form | {"action": "accept", "caption": "own"})
+    assert "Nothing is left to audit" not in page.text
+    assert fields(page)["image"] in world.images()
+
+
+def test_a_night_that_is_published_later_can_be_audited(client, world):
+    assert client.get("/audit?night=n2").status_code == 400
+    world.fill(2, start=20)
+    world.night("n2")
+    assert client.get("/audit?night=n2").status_code == 200
+
+
 def test_what_changed_meanwhile_or_is_of_no_audit_is_refused(client, world):
     form = fields(client.get("/audit?night=n1"))
     if is_blind("n1", form["image"]):

@@ -1,5 +1,6 @@
 """What a person does with captions."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -90,6 +91,31 @@ def test_words_left_as_they_were_are_a_review_and_no_caption(world):
     bob.undo(edited)
     ann.undo(kept)
     assert reviews.read() == []
+
+
+def test_a_caption_that_is_refused_leaves_no_review(world):
+    image = world.fill(1)[0]
+    world.night()
+    review = Review(world.home, "ann")
+    with pytest.raises(SettingsError, match="0 characters"):
+        review.save(image, " ", current(world, image))
+    assert review.reviews.read() == []
+
+
+def test_only_the_persons_review_of_the_caption_is_taken_back(world):
+    image = world.fill(1)[0]
+    world.night()
+    review = Review(world.home, "ann")
+    model = current(world, image)
+    review.save(image, model, model)
+    shown = review.index.of(image)
+    assert review.has_said(shown)
+    assert not review.has_said(replace(shown, night="n2"))
+    other = replace(review.reviews.read()[0], who="bob", decision="rejected", reviewed_at=datetime.now(UTC))
+    review.reviews.append([other])
+    with pytest.raises(SettingsError, match="ann wrote no caption"):
+        review.undo(image)
+    assert [each.who for each in review.reviews.read()] == ["bob"]
 
 
 def test_own_words_need_no_new_index_and_those_of_others_do(world):

@@ -33,7 +33,13 @@ def test_of_each_caption_the_newest_review_counts_unless_it_was_taken_back(table
     table.append([review(), edited, other, review("/b")])
     assert table.read() == [review("/b"), edited, other]
     table.append([replace(edited, decision="taken back", reviewed_at=NOW + timedelta(days=3))])
-    assert table.read() == [review("/b"), other]
+    assert table.read() == [review(), review("/b"), other]  # what another said of it counts again
+
+
+def test_a_caption_of_another_night_is_another_caption(table):
+    first, second = review(audited=True), review(night="n2", days=1)
+    table.append([first, second])
+    assert table.read() == [first, second]
 
 
 def test_a_forgotten_image_leaves_nothing_in_the_table(table, tmp_path):
