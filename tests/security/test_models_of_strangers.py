@@ -149,9 +149,10 @@ def test_a_strangers_code_never_runs(home, marker, planted, logged_in, nightcap,
 
 @pytest.mark.parametrize("account", ["mallory", "nights"])
 def test_nobody_else_changes_the_champion_that_training_promoted(home, planted, guarded_mlflow, logged_in, account):
+    logged_in("nights")
     if not Registry(home).versions(MODEL):
         promote_ours(home, logged_in)
-    logged_in("nights")
+        logged_in("nights")
     promoted = pin_for_night(settings_of(model=f"models:/{MODEL}@champion"), home)
     for path, body in (
         ("registered-models/alias", {"name": MODEL, "alias": CHAMPION, "version": "1"}),
